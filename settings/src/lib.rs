@@ -1,1 +1,59 @@
-//! Placeholder while the workspace is laid out.
+//! Every option of Skywatch: its type, its default, its check and where its value came from.
+//!
+//! Four layers are laid over each other, the later one winning: the defaults, one TOML file, environment variables
+//! (`SKYWATCH__SECTION__KEY`), command-line flags. [`load`] reads them all, refuses what it does not know, and reports
+//! every problem at once, so that nobody mends a file one error at a time.
+//!
+//! An option is one line in its section's file (`store.rs`, `analyzer.rs`, …) and one in `skywatch.toml`; the text
+//! readers, the table of `skywatch settings` and the spelling hints follow from it. That is what the `section!` macro
+//! is for, and why this crate does not derive `serde::Deserialize`: serde stops at the first error and forgets lines.
+//!
+//! The crate reads no globals: the caller passes the environment in. The only files it opens are the settings file and
+//! the files that `*_file` options name.
+
+#[macro_use]
+mod section;
+
+mod address;
+mod alerts;
+mod analyzer;
+mod check;
+mod choice;
+mod duration;
+mod email;
+mod error;
+mod field;
+mod graphite;
+mod ingest;
+mod load;
+mod log;
+mod nearest;
+mod origin;
+mod process;
+mod raw;
+mod secret;
+mod settings;
+mod store;
+mod store_url;
+mod web;
+
+pub use address::HostPort;
+pub use alerts::Alerts;
+pub use analyzer::{Analyzer, Flavour, Profile};
+pub use duration::show as show_duration;
+pub use email::{Email, EmailSecurity};
+pub use error::{Problem, SettingsError};
+pub use graphite::Graphite;
+pub use ingest::Ingest;
+pub use load::{Loaded, Row, Sources, load};
+pub use log::{Log, LogFormat, LogLevel};
+pub use origin::Origin;
+pub use process::Process;
+pub use secret::Secret;
+pub use settings::Settings;
+pub use store::Store;
+pub use store_url::{RedisUrl, StoreUrl, Transport};
+pub use web::Web;
+
+/// The commented settings file that ships with Skywatch: every option with its default.
+pub const EXAMPLE: &str = include_str!("../skywatch.toml");

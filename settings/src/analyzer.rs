@@ -1,0 +1,148 @@
+//! How series are judged.
+
+use std::time::Duration;
+
+use crate::check::Check;
+use crate::choice::choice;
+use crate::field::{Refused, Value, quote};
+use crate::raw::Written;
+
+/// Which detectors judge a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Profile {
+    /// Skyline's nine tests, vote by vote.
+    #[default]
+    Skyline,
+}
+
+impl Profile {
+    /// The word that stands for this choice in the settings file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Skyline => "skyline",
+        }
+    }
+}
+
+impl std::fmt::Display for Profile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Value for Profile {
+    fn read(written: &Written) -> Result<Self, Refused> {
+        match written.as_text() {
+            Some("skyline") => Ok(Self::Skyline),
+            Some("adaptive") => Err(Refused::new(
+                "`\"adaptive\"` comes with a later version; `\"skyline\"` is the only profile of this one",
+            )),
+            other => Err(crate::choice::refused(other.unwrap_or_default(), &["skyline"])),
+        }
+    }
+
+    fn show(&self) -> String {
+        quote(self.as_str())
+    }
+}
+
+/// Whose variants of the nine tests are used where the two Skylines differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Flavour {
+    /// earthgecko/skyline, maintained to this day.
+    #[default]
+    Earthgecko,
+    /// etsy/skyline, the first one.
+    Etsy,
+}
+choice!(Flavour { "earthgecko" => Earthgecko, "etsy" => Etsy });
+
+section! {
+    /// How series are judged, and how often.
+    Analyzer in "analyzer" {
+        /// Whether `skywatch run` starts the analyzer child.
+        enabled: bool = true,
+        /// Which detectors judge a series.
+        profile: Profile = Profile::Skyline,
+        /// Whose variants of the nine tests are used.
+        flavour: Flavour = Flavour::Earthgecko,
+        /// Worker threads; 0 is one a core.
+        workers: usize = 0,
+        /// From the start of one pass to the start of the next.
+        optimum_run_duration: Duration = Duration::from_secs(60),
+        /// A pass that takes longer is ended; what it did not reach is counted and named.
+        pass_deadline: Duration = Duration::from_secs(180),
+        /// A metric whose last point is older is Stale.
+        stale_period: Duration = Duration::from_secs(500),
+        /// A metric with fewer points is TooShort; 0 is the flavour's own, see [`Analyzer::min_length`].
+        min_tolerable_length: usize = 0,
+        /// How many of the last points are looked at for Boring.
+        max_tolerable_boredom: usize = 100,
+        /// A metric with exactly so many distinct values among them is Boring.
+        boredom_set_size: usize = 1,
+        /// How many of the nine tests must agree.
+        consensus: usize = 6,
+        /// The metric whose history is reported as `duration`; `None` reports none.
+        canary_metric: Option<String> = None,
+        /// The key in the store that says the analyzer is alive.
+        up_key: String = "skywatch.analyzer".to_owned(),
+        /// Whether counters that never fall are judged by their rate (flavour earthgecko only).
+        counters_as_rates: bool = true,
+        /// Whether windows stay in memory between passes, so that only new points are fetched.
+        cache: bool = true,
+    }
+}
+
+impl Analyzer {
+    /// The shortest series that is judged, in points: `min_tolerable_length`, or what the flavour's original asks for.
+    pub fn min_length(&self) -> usize {
+        match (self.min_tolerable_length, self.flavour) {
+            (0, Flavour::Earthgecko) => 100,
+            (0, Flavour::Etsy) => 1,
+            (length, _) => length,
+        }
+    }
+
+    pub(crate) fn check(&self, check: &mut Check<'_>) {
+        let (millisecond, second) = (Some(Duration::from_millis(1)), Some(Duration::from_secs(1)));
+        check.within("analyzer.workers", &self.workers, None, Some(1_024));
+        check.within(
+            "analyzer.optimum_run_duration",
+            &self.optimum_run_duration,
+            millisecond,
+            None,
+        );
+        check.within("analyzer.pass_deadline", &self.pass_deadline, millisecond, None);
+        check.within("analyzer.stale_period", &self.stale_period, second, None);
+        check.within(
+            "analyzer.max_tolerable_boredom",
+            &self.max_tolerable_boredom,
+            Some(1),
+            None,
+        );
+        check.within("analyzer.boredom_set_size", &self.boredom_set_size, Some(1), None);
+        check.within("analyzer.consensus", &self.consensus, Some(1), Some(9));
+        check.require(
+            !self.up_key.is_empty() && !self.up_key.contains(char::is_whitespace),
+            "analyzer.up_key",
+            &self.up_key,
+            "expected text without spaces, such as `\"skywatch.analyzer\"`",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_length_is_the_flavours_own() {
+        let mut analyzer = Analyzer::default();
+        assert_eq!(analyzer.min_length(), 100);
+        analyzer.flavour = Flavour::Etsy;
+        assert_eq!(analyzer.min_length(), 1);
+        analyzer.min_tolerable_length = 7;
+        assert_eq!(analyzer.min_length(), 7);
+    }
+}

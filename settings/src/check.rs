@@ -1,0 +1,89 @@
+//! Checks of values that already have their types: limits, and options that must agree.
+//!
+//! A check whose option was already refused stays silent: what it would see is the default, not what was written.
+
+use crate::error::Problem;
+use crate::field::{Field, Value};
+use crate::origin::Origin;
+
+/// Collects what the sections' `check` functions find.
+pub(crate) struct Check<'a> {
+    /// Where each option's value came from.
+    origins: &'a dyn Fn(&str) -> Origin,
+    /// Options already refused.
+    broken: &'a [&'static str],
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl<'a> Check<'a> {
+    pub(crate) fn new(origins: &'a dyn Fn(&str) -> Origin, broken: &'a [&'static str]) -> Self {
+        Self {
+            origins,
+            broken,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Refuses `value` unless it lies within the limits, either of which may be missing.
+    pub(crate) fn within<T: Value + PartialOrd>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+        least: Option<T>,
+        most: Option<T>,
+    ) {
+        let low = least.as_ref().is_some_and(|least| value < least);
+        let high = most.as_ref().is_some_and(|most| value > most);
+        if low || high {
+            let expected = match (least, most) {
+                (Some(least), Some(most)) => format!(
+                    "expected a value from `{}` to `{}`",
+                    Field::show(&least),
+                    Field::show(&most)
+                ),
+                (Some(least), None) => format!("expected at least `{}`", Field::show(&least)),
+                (_, most) => format!(
+                    "expected at most `{}`",
+                    most.as_ref().map(Field::show).unwrap_or_default()
+                ),
+            };
+            self.wrong(key, value, &expected);
+        }
+    }
+
+    /// Refuses `value` unless `right`.
+    pub(crate) fn require(&mut self, right: bool, key: &'static str, value: &impl Value, expected: &str) {
+        if !right {
+            self.wrong(key, value, expected);
+        }
+    }
+
+    fn wrong(&mut self, key: &'static str, value: &impl Value, expected: &str) {
+        if !self.broken.contains(&key) {
+            let origin = (self.origins)(key);
+            self.problems.push(Problem::WrongValue {
+                key,
+                value: Field::show(value),
+                origin,
+                expected: expected.to_owned(),
+            });
+        }
+    }
+
+    /// Reports that the options `keys` do not go together. The place named is that of the first one somebody set.
+    pub(crate) fn conflict(&mut self, keys: &[&str], what: String, hint: &str) {
+        if keys.iter().any(|key| self.broken.contains(key)) {
+            return;
+        }
+        let origins = keys.iter().map(|key| (self.origins)(key));
+        let origin = origins
+            .into_iter()
+            .find(|origin| *origin != Origin::Default)
+            .unwrap_or(Origin::Default);
+        self.problems.push(Problem::Conflict {
+            what,
+            origin,
+            hint: hint.to_owned(),
+        });
+    }
+}

@@ -1,0 +1,200 @@
+//! How one option is read from text and shown again.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::raw::Written;
+
+/// Why a value was not taken: what was expected, with an example. Becomes the `hint:` line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused(pub(crate) String);
+
+impl Refused {
+    pub(crate) fn new(expected: impl Into<String>) -> Self {
+        Self(expected.into())
+    }
+}
+
+/// The type of an option. Called while loading only; nothing here blocks.
+pub(crate) trait Value: Sized {
+    /// Reads the value as somebody wrote it in a file, a variable or a flag.
+    fn read(written: &Written) -> Result<Self, Refused>;
+
+    /// The value as the settings file would have it, secrets masked.
+    fn show(&self) -> String;
+
+    /// What an error may print of a text that was written for this option.
+    fn mask(text: &str) -> String {
+        text.to_owned()
+    }
+
+    /// Replaces a leading `~` of a path.
+    fn expand_home(&mut self, _home: Option<&str>) -> Result<(), Refused> {
+        Ok(())
+    }
+}
+
+/// An option of any type, as the loader holds it.
+pub(crate) trait Field {
+    fn set(&mut self, written: &Written) -> Result<(), Refused>;
+    fn show(&self) -> String;
+    fn mask(&self, text: &str) -> String;
+    fn expand_home(&mut self, home: Option<&str>) -> Result<(), Refused>;
+}
+
+impl<T: Value> Field for T {
+    fn set(&mut self, written: &Written) -> Result<(), Refused> {
+        *self = T::read(written)?;
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        Value::show(self)
+    }
+
+    fn mask(&self, text: &str) -> String {
+        T::mask(text)
+    }
+
+    fn expand_home(&mut self, home: Option<&str>) -> Result<(), Refused> {
+        Value::expand_home(self, home)
+    }
+}
+
+/// A text as a TOML string.
+pub(crate) fn quote(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+impl Value for bool {
+    fn read(written: &Written) -> Result<Self, Refused> {
+        match written {
+            Written::Boolean(value) => Ok(*value),
+            Written::Text(text) if text.trim() == "true" => Ok(true),
+            Written::Text(text) if text.trim() == "false" => Ok(false),
+            _ => Err(Refused::new("expected `true` or `false`")),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+macro_rules! whole_number {
+    ($($type:ty: $expected:literal),+) => { $(
+        impl Value for $type {
+            fn read(written: &Written) -> Result<Self, Refused> {
+                let number = match written {
+                    Written::Integer(number) => Self::try_from(*number).ok(),
+                    Written::Text(text) => text.trim().replace('_', "").parse().ok(),
+                    _ => None,
+                };
+                number.ok_or_else(|| Refused::new($expected))
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+        }
+    )+ };
+}
+whole_number!(
+    u16: "expected a whole number from 0 to 65535, such as `25`",
+    usize: "expected a whole number, such as `100`"
+);
+
+impl Value for String {
+    fn read(written: &Written) -> Result<Self, Refused> {
+        written
+            .as_text()
+            .map(str::to_owned)
+            .ok_or_else(|| Refused::new("expected text in quotes, such as `\"text\"`"))
+    }
+
+    fn show(&self) -> String {
+        quote(self)
+    }
+}
+
+impl Value for PathBuf {
+    fn read(written: &Written) -> Result<Self, Refused> {
+        match written.as_text() {
+            Some(text) if !text.is_empty() => Ok(Self::from(text)),
+            _ => Err(Refused::new(
+                "expected a path in quotes, such as `\"/var/lib/skywatch\"`",
+            )),
+        }
+    }
+
+    fn show(&self) -> String {
+        quote(&self.to_string_lossy())
+    }
+
+    fn expand_home(&mut self, home: Option<&str>) -> Result<(), Refused> {
+        let Ok(rest) = self.strip_prefix("~") else {
+            return Ok(());
+        };
+        match home {
+            Some(home) if !home.is_empty() => {
+                *self = Path::new(home).join(rest);
+                Ok(())
+            }
+            _ => Err(Refused::new(
+                "`~` stands for `HOME`, which is not set; write the whole path",
+            )),
+        }
+    }
+}
+
+impl Value for SocketAddr {
+    fn read(written: &Written) -> Result<Self, Refused> {
+        written
+            .as_text()
+            .and_then(|text| text.trim().parse().ok())
+            .ok_or_else(|| {
+                Refused::new(
+                    "expected an IP address and a port, such as `\"127.0.0.1:2023\"` or `\"[::1]:2023\"`",
+                )
+            })
+    }
+
+    fn show(&self) -> String {
+        quote(&self.to_string())
+    }
+}
+
+/// The empty text means "none".
+impl<T: Value> Value for Option<T> {
+    fn read(written: &Written) -> Result<Self, Refused> {
+        match written.as_text() {
+            Some("") => Ok(None),
+            _ => T::read(written).map(Some),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| quote(""), Value::show)
+    }
+
+    fn mask(text: &str) -> String {
+        T::mask(text)
+    }
+
+    fn expand_home(&mut self, home: Option<&str>) -> Result<(), Refused> {
+        self.as_mut().map_or(Ok(()), |value| value.expand_home(home))
+    }
+}
+
+impl Value for Vec<String> {
+    fn read(written: &Written) -> Result<Self, Refused> {
+        written
+            .as_list()
+            .ok_or_else(|| Refused::new("expected a list of texts, such as `[\"one\", \"two\"]`"))
+    }
+
+    fn show(&self) -> String {
+        let items: Vec<String> = self.iter().map(|item| quote(item)).collect();
+        format!("[{}]", items.join(", "))
+    }
+}

@@ -1,0 +1,113 @@
+//! All sections together.
+
+use std::path::{Path, PathBuf};
+
+use crate::alerts::Alerts;
+use crate::analyzer::Analyzer;
+use crate::check::Check;
+use crate::email::Email;
+use crate::field::Field;
+use crate::graphite::Graphite;
+use crate::ingest::Ingest;
+use crate::log::Log;
+use crate::process::Process;
+use crate::secret::Secret;
+use crate::store::Store;
+use crate::web::Web;
+
+/// Every option of Skywatch, typed and checked. `Settings::default()` is what runs with no settings at all, except that
+/// [`load`](crate::load) replaces the `~` in paths.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The folder for everything Skywatch keeps on this machine: history, models, the embedded store.
+    pub state_dir: PathBuf,
+    /// Where points are kept.
+    pub store: Store,
+    /// How points come in.
+    pub ingest: Ingest,
+    /// How series are judged.
+    pub analyzer: Analyzer,
+    /// Where Skywatch's own metrics go.
+    pub graphite: Graphite,
+    /// What becomes of an anomaly.
+    pub alerts: Alerts,
+    /// The e-mail route.
+    pub email: Email,
+    /// The pages and the REST interface.
+    pub web: Web,
+    /// The parent and its children.
+    pub process: Process,
+    /// The program's own log.
+    pub log: Log,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            state_dir: PathBuf::from("~/.local/state/skywatch"),
+            store: Store::default(),
+            ingest: Ingest::default(),
+            analyzer: Analyzer::default(),
+            graphite: Graphite::default(),
+            alerts: Alerts::default(),
+            email: Email::default(),
+            web: Web::default(),
+            process: Process::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Every option under its dotted key, in the order of the example file.
+    pub(crate) fn fields(&mut self) -> Vec<(&'static str, &mut dyn Field)> {
+        let mut fields: Vec<(&'static str, &mut dyn Field)> = vec![("state_dir", &mut self.state_dir)];
+        fields.extend(self.store.fields());
+        fields.extend(self.ingest.fields());
+        fields.extend(self.analyzer.fields());
+        fields.extend(self.graphite.fields());
+        fields.extend(self.alerts.fields());
+        fields.extend(self.email.fields());
+        fields.extend(self.web.fields());
+        fields.extend(self.process.fields());
+        fields.extend(self.log.fields());
+        fields
+    }
+
+    /// Every secret beside the file that may hold it.
+    pub(crate) fn secrets(&mut self) -> [SecretOption<'_>; 2] {
+        [self.store.secret(), self.email.secret()]
+    }
+
+    /// Limits, and options that must agree.
+    pub(crate) fn check(&self, check: &mut Check<'_>) {
+        self.store.check(&self.analyzer, check);
+        self.ingest.check(check);
+        self.analyzer.check(check);
+        self.graphite.check(check);
+        self.alerts.check(check);
+        self.email.check(check);
+        self.web.check(check);
+        self.process.check(check);
+    }
+}
+
+/// A secret and its `_file` sibling.
+pub(crate) struct SecretOption<'s> {
+    pub(crate) key: &'static str,
+    pub(crate) value: &'s mut Option<Secret>,
+    pub(crate) file_key: &'static str,
+    pub(crate) file: &'s Option<PathBuf>,
+}
+
+impl SecretOption<'_> {
+    /// The secret in the file: all of it but the line end that editors leave.
+    pub(crate) fn read(&self, path: &Path) -> Result<Secret, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        match text.trim_end_matches(['\r', '\n']) {
+            "" => Err("the file is empty".to_owned()),
+            secret if secret.contains('\n') => Err("the file holds more than one line".to_owned()),
+            secret => Ok(Secret::new(secret)),
+        }
+    }
+}

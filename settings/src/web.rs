@@ -1,0 +1,29 @@
+//! The pages and the REST interface.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::check::Check;
+
+section! {
+    /// The pages and the REST interface.
+    Web in "web" {
+        /// Whether `skywatch run` starts the web child.
+        enabled: bool = true,
+        /// Where pages are served; only this machine's own addresses unless `insecure_listen` is set as well.
+        listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 1500)),
+        /// Says a second time that pages may be served, without a login, to whoever reaches `listen`.
+        insecure_listen: bool = false,
+    }
+}
+
+impl Web {
+    pub(crate) fn check(&self, check: &mut Check<'_>) {
+        if self.enabled && !self.listen.ip().is_loopback() && !self.insecure_listen {
+            check.conflict(
+                &["web.listen", "web.insecure_listen"],
+                format!("`web.listen` is `{}`, open to other machines without a login", self.listen),
+                "listen on `127.0.0.1` behind a proxy that asks for a login, or say it twice with `web.insecure_listen = true`",
+            );
+        }
+    }
+}
