@@ -3,7 +3,7 @@
 /// Declares a section: the struct with public fields, its `Default`, and `fields`, which names every option by its
 /// dotted key so that loading, showing and checking need no second list.
 ///
-/// ```ignore
+/// ```text
 /// section! {
 ///     /// Where logs go.
 ///     Log in "log" {

@@ -1,0 +1,342 @@
+//! What people read when their settings are wrong. The texts are pinned; change them on purpose.
+
+use std::path::Path;
+
+use skywatch_settings::{Sources, load};
+
+/// The error of a file with this text, the folder it lies in written as `/etc`.
+fn error_of_file(text: &str) -> String {
+    error_of(text, &[])
+}
+
+fn error_of(text: &str, env: &[(&str, &str)]) -> String {
+    let dir = tempfile::tempdir().expect("there is a temporary folder");
+    let path = dir.path().join("skywatch.toml");
+    std::fs::write(&path, text).expect("a temporary folder can be written");
+    let mut env: Vec<_> = env
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect();
+    env.push(("HOME".to_owned(), "/home/u".to_owned()));
+    match load(Sources {
+        file: Some(path),
+        env,
+        flags: Vec::new(),
+    }) {
+        Ok(_) => panic!("accepted:\n{text}"),
+        Err(error) => error
+            .to_string()
+            .replace(&dir.path().display().to_string(), "/etc"),
+    }
+}
+
+fn error_of_env(env: &[(&str, &str)]) -> String {
+    error_of("", env)
+}
+
+#[test]
+fn unknown_key_names_file_line_key_and_the_nearest_one() {
+    assert_eq!(
+        error_of_file("# mine\n\n[analyzer]\nconsensus = 6\noptimum_run_duratoin = \"20s\"\n"),
+        "unknown key `analyzer.optimum_run_duratoin` in /etc/skywatch.toml line 5\n\
+         hint: did you mean `analyzer.optimum_run_duration`?"
+    );
+}
+
+#[test]
+fn unknown_key_may_belong_to_another_section_or_to_none() {
+    assert_eq!(
+        error_of_file("url = \"embedded\"\n[ingest]\nworkers = 4\nmonkey = 1\n[web.listen]\nx = 1\n"),
+        "unknown key `url` in /etc/skywatch.toml line 1\n\
+         hint: did you mean `store.url`?\n\
+         \n\
+         unknown key `ingest.workers` in /etc/skywatch.toml line 3\n\
+         hint: did you mean `analyzer.workers`?\n\
+         \n\
+         unknown key `ingest.monkey` in /etc/skywatch.toml line 4\n\
+         hint: known are `ingest.enabled`, `ingest.carbon_listen`, `ingest.batch_points`, \
+         `ingest.flush_interval`, `ingest.queue_points`, `ingest.idle_timeout`, `ingest.max_connections`, \
+         `ingest.max_name_bytes`\n\
+         \n\
+         wrong value `a table` for `web.listen` in /etc/skywatch.toml line 5\n\
+         hint: expected an IP address and a port, such as `\"127.0.0.1:2023\"` or `\"[::1]:2023\"`"
+    );
+}
+
+#[test]
+fn unknown_section_is_reported_once() {
+    assert_eq!(
+        error_of_file("store = 1\n[analyser]\nworkers = 4\ncache = true\n[monkey]\nx = 1\n"),
+        "`store` is a section, not a value in /etc/skywatch.toml line 1\n\
+         hint: write `[store]` and its keys below it\n\
+         \n\
+         unknown section `[analyser]` in /etc/skywatch.toml line 2\n\
+         hint: did you mean `[analyzer]`?\n\
+         \n\
+         unknown section `[monkey]` in /etc/skywatch.toml line 5\n\
+         hint: the sections are `[store]`, `[ingest]`, `[analyzer]`, `[graphite]`, `[alerts]`, `[email]`, \
+         `[web]`, `[process]`, `[log]`"
+    );
+}
+
+#[test]
+fn wrong_types_name_what_was_expected_with_an_example() {
+    assert_eq!(
+        error_of_file(
+            "state_dir = 7\n[store]\nurl = \"redis://h/x\"\nfull_duration = 86400\n[ingest]\nenabled = \"yes\"\n\
+             batch_points = -1\n[analyzer]\nworkers = 1.5\nflavour = \"Etsy\"\n[email]\nto = [\"a@b\", 3]\n\
+             port = 99999\npassword = 5\n[graphite]\naddress = \"graphite\"\n[process]\nstop_timeout = \"5\"\n"
+        ),
+        "wrong value `7` for `state_dir` in /etc/skywatch.toml line 1\n\
+         hint: expected a path in quotes, such as `\"/var/lib/skywatch\"`\n\
+         \n\
+         wrong value `\"redis://h/x\"` for `store.url` in /etc/skywatch.toml line 3\n\
+         hint: its database is not a number; expected `\"embedded\"` or the address of a Redis such as \
+         `\"redis://127.0.0.1:6379/0\"`, `\"rediss://redis.example.org\"` or `\"redis+unix:///run/redis.sock?db=0\"`\n\
+         \n\
+         wrong value `86400` for `store.full_duration` in /etc/skywatch.toml line 4\n\
+         hint: expected a duration such as `\"90s\"`, `\"10m\"`, `\"24h\"` or `\"500ms\"`\n\
+         \n\
+         wrong value `\"yes\"` for `ingest.enabled` in /etc/skywatch.toml line 6\n\
+         hint: expected `true` or `false`\n\
+         \n\
+         wrong value `-1` for `ingest.batch_points` in /etc/skywatch.toml line 7\n\
+         hint: expected a whole number, such as `100`\n\
+         \n\
+         wrong value `1.5` for `analyzer.workers` in /etc/skywatch.toml line 9\n\
+         hint: expected a whole number, such as `100`\n\
+         \n\
+         wrong value `\"Etsy\"` for `analyzer.flavour` in /etc/skywatch.toml line 10\n\
+         hint: expected one of `\"earthgecko\"`, `\"etsy\"`; did you mean `\"etsy\"`?\n\
+         \n\
+         wrong value `[\"a@b\", 3]` for `email.to` in /etc/skywatch.toml line 12\n\
+         hint: expected a list of texts, such as `[\"one\", \"two\"]`\n\
+         \n\
+         wrong value `99999` for `email.port` in /etc/skywatch.toml line 13\n\
+         hint: expected a whole number from 0 to 65535, such as `25`\n\
+         \n\
+         wrong value `***` for `email.password` in /etc/skywatch.toml line 14\n\
+         hint: expected text in quotes\n\
+         \n\
+         wrong value `\"graphite\"` for `graphite.address` in /etc/skywatch.toml line 16\n\
+         hint: expected a host and a port, such as `\"graphite.example.org:2003\"`\n\
+         \n\
+         wrong value `\"5\"` for `process.stop_timeout` in /etc/skywatch.toml line 18\n\
+         hint: expected a duration such as `\"90s\"`, `\"10m\"`, `\"24h\"` or `\"500ms\"`"
+    );
+}
+
+#[test]
+fn broken_toml_names_line_and_column() {
+    assert_eq!(
+        error_of_file("[store]\nurl = \"embedded\nnamespace = 5\n"),
+        "broken TOML in /etc/skywatch.toml line 2 column 16: invalid basic string, expected `\"`"
+    );
+    assert_eq!(
+        error_of_file("[store]\nurl = \"embedded\"\nurl = \"embedded\"\n"),
+        "broken TOML in /etc/skywatch.toml line 3 column 1: duplicate key"
+    );
+}
+
+#[test]
+fn missing_file_is_named() {
+    let error = load(Sources {
+        file: Some("/nowhere/skywatch.toml".into()),
+        ..Sources::default()
+    });
+    assert!(error.unwrap_err().to_string().starts_with(
+        "cannot read settings file `/nowhere/skywatch.toml`: No such file or directory (os error 2)\n\
+         hint: `--config` or `SKYWATCH_CONFIG` names the file"
+    ));
+}
+
+#[test]
+fn variables_and_flags_are_refused_like_the_file() {
+    assert_eq!(
+        error_of_env(&[
+            ("SKYWATCH__STORE__ULR", "embedded"),
+            ("SKYWATCH__ANALYZER__CONSENSUS", "six"),
+            ("SKYWATCH__ANALYSER__FOO", "1"),
+            ("SKYWATCH__STAET_DIR", "/x"),
+        ]),
+        "unknown key `analyser.foo` in environment variable `SKYWATCH__ANALYSER__FOO`\n\
+         hint: did you mean `[analyzer]`?\n\
+         \n\
+         unknown key `staet_dir` in environment variable `SKYWATCH__STAET_DIR`\n\
+         hint: did you mean `SKYWATCH__STATE_DIR`?\n\
+         \n\
+         unknown key `store.ulr` in environment variable `SKYWATCH__STORE__ULR`\n\
+         hint: did you mean `SKYWATCH__STORE__URL`?\n\
+         \n\
+         wrong value `six` for `analyzer.consensus` in environment variable `SKYWATCH__ANALYZER__CONSENSUS`\n\
+         hint: expected a whole number, such as `100`"
+    );
+    let flag = ("web.listen".to_owned(), "1500".to_owned(), "--listen".to_owned());
+    let env = vec![("HOME".to_owned(), "/h".to_owned())];
+    assert_eq!(
+        load(Sources {
+            file: None,
+            env,
+            flags: vec![flag]
+        })
+        .unwrap_err()
+        .to_string(),
+        "wrong value `1500` for `web.listen` in flag `--listen`\n\
+         hint: expected an IP address and a port, such as `\"127.0.0.1:2023\"` or `\"[::1]:2023\"`"
+    );
+}
+
+#[test]
+fn a_wrong_value_is_refused_even_where_a_later_layer_wins() {
+    assert_eq!(
+        error_of("[log]\nlevel = \"inof\"\n", &[("SKYWATCH__LOG__LEVEL", "debug")]),
+        "wrong value `\"inof\"` for `log.level` in /etc/skywatch.toml line 2\n\
+         hint: expected one of `\"error\"`, `\"warn\"`, `\"info\"`, `\"debug\"`, `\"trace\"`; did you mean `\"info\"`?"
+    );
+}
+
+#[test]
+fn the_adaptive_profile_is_promised_not_accepted() {
+    assert_eq!(
+        error_of_env(&[("SKYWATCH__ANALYZER__PROFILE", "adaptive")]),
+        "wrong value `adaptive` for `analyzer.profile` in environment variable `SKYWATCH__ANALYZER__PROFILE`\n\
+         hint: `\"adaptive\"` comes with a later version; `\"skyline\"` is the only profile of this one"
+    );
+}
+
+#[test]
+fn limits_are_named() {
+    assert_eq!(
+        error_of_file(
+            "[ingest]\nflush_interval = \"2s\"\nbatch_points = 0\n[analyzer]\nconsensus = 10\nup_key = \"a b\"\n\
+             [graphite]\nprefix = \"my sky\"\n[alerts]\nbase_url = \"sky.example.org\"\n"
+        ),
+        "wrong value `0` for `ingest.batch_points` in /etc/skywatch.toml line 3\n\
+         hint: expected at least `1`\n\
+         \n\
+         wrong value `\"2s\"` for `ingest.flush_interval` in /etc/skywatch.toml line 2\n\
+         hint: expected a value from `\"1ms\"` to `\"1s\"`\n\
+         \n\
+         wrong value `10` for `analyzer.consensus` in /etc/skywatch.toml line 5\n\
+         hint: expected a value from `1` to `9`\n\
+         \n\
+         wrong value `\"a b\"` for `analyzer.up_key` in /etc/skywatch.toml line 6\n\
+         hint: expected text without spaces, such as `\"skywatch.analyzer\"`\n\
+         \n\
+         wrong value `\"my sky\"` for `graphite.prefix` in /etc/skywatch.toml line 8\n\
+         hint: expected a metric name without spaces, such as `\"skywatch\"` or `\"skywatch.{host}\"`\n\
+         \n\
+         wrong value `\"sky.example.org\"` for `alerts.base_url` in /etc/skywatch.toml line 10\n\
+         hint: expected an address of the web without user, `?` and `#`, such as `\"https://skywatch.example.org\"`"
+    );
+}
+
+#[test]
+fn the_grace_must_reach_the_stale_period() {
+    assert_eq!(
+        error_of_file("[store]\ngrace = \"60s\"\n"),
+        "`store.grace` is `60s`, shorter than `analyzer.stale_period` with `500s`, in /etc/skywatch.toml line 2\n\
+         hint: the trimmer would cut into the window of a metric that is not stale yet; raise `store.grace` or \
+         lower `analyzer.stale_period`"
+    );
+    assert!(error_of_file("[analyzer]\nstale_period = \"601s\"\n").contains("/etc/skywatch.toml line 2\n"));
+    // What was refused already is not judged again by its default.
+    assert!(
+        !error_of_file("[store]\ngrace = \"60\"\n[analyzer]\nstale_period = \"601s\"\n").contains("shorter")
+    );
+}
+
+#[test]
+fn options_that_do_not_go_together_are_refused() {
+    assert_eq!(
+        error_of_file(
+            "[store]\nurl = \"redis://:hunter2@h\"\npassword = \"hunter2\"\ntls_ca_file = \"/ca.pem\"\n\
+             [ingest]\nqueue_points = 10\n[web]\nlisten = \"0.0.0.0:80\"\n\
+             [process]\nrestart_backoff = \"60s\"\n"
+        ),
+        "`store.url` holds a password and another one is set in /etc/skywatch.toml line 3\n\
+         hint: take the password out of `store.url`\n\
+         \n\
+         `store.tls_ca_file` is set, but `store.url` does not use TLS in /etc/skywatch.toml line 4\n\
+         hint: write `rediss://` in `store.url`\n\
+         \n\
+         `ingest.queue_points` is `10`, less than `ingest.batch_points` with `10000`, in /etc/skywatch.toml line 6\n\
+         hint: a queue must hold at least one batch\n\
+         \n\
+         `web.listen` is `0.0.0.0:80`, open to other machines without a login in /etc/skywatch.toml line 8\n\
+         hint: listen on `127.0.0.1` behind a proxy that asks for a login, or say it twice with \
+         `web.insecure_listen = true`\n\
+         \n\
+         `process.restart_backoff_max` is `30s`, shorter than `process.restart_backoff` with `60s`, \
+         in /etc/skywatch.toml line 10\n\
+         hint: the wait grows from `restart_backoff` to `restart_backoff_max`"
+    );
+}
+
+#[test]
+fn mail_needs_sender_recipients_and_a_safe_way_for_its_password() {
+    assert_eq!(
+        error_of_file("[email]\nserver = \"mail\"\nusername = \"u\"\n"),
+        "`email.server` is set, but `email.from` is not in /etc/skywatch.toml line 2\n\
+         hint: name the sender, such as `from = \"skywatch@example.org\"`\n\
+         \n\
+         `email.server` is set, but `email.to` is empty in /etc/skywatch.toml line 2\n\
+         hint: name who is told, such as `to = [\"ops@example.org\"]`\n\
+         \n\
+         `email.username` is set, but `email.password` is not in /etc/skywatch.toml line 3\n\
+         hint: to log in takes both; to send without logging in, neither"
+    );
+    let login =
+        "from = \"a@b\"\nto = [\"c@d\"]\nusername = \"u\"\npassword = \"hunter2\"\nsecurity = \"none\"\n";
+    assert_eq!(
+        error_of_file(&format!("[email]\nserver = \"mail\"\n{login}")),
+        "`email.password` would go to `mail` in the clear, for `email.security` is `none` in /etc/skywatch.toml line 7\n\
+         hint: use `security = \"starttls\"` or `security = \"tls\"`"
+    );
+    assert_eq!(
+        error_of_file("[email]\nserver = \"mail:25\"\nfrom = \"a\"\nto = [\"b@c\", \"d\"]\n"),
+        "wrong value `\"a\"` for `email.from` in /etc/skywatch.toml line 3\n\
+         hint: expected a mail address, such as `\"skywatch@example.org\"` or `\"Skywatch <skywatch@example.org>\"`\n\
+         \n\
+         wrong value `[\"b@c\", \"d\"]` for `email.to` in /etc/skywatch.toml line 4\n\
+         hint: expected mail addresses, such as `[\"ops@example.org\"]`\n\
+         \n\
+         wrong value `\"mail:25\"` for `email.server` in /etc/skywatch.toml line 2\n\
+         hint: expected a host without a port, such as `\"mail.example.org\"`"
+    );
+}
+
+#[test]
+fn a_secret_and_its_file_exclude_each_other_and_the_file_must_hold_one() {
+    assert_eq!(
+        error_of_file("[store]\npassword = \"hunter2\"\npassword_file = \"/nowhere\"\n"),
+        "both `store.password` and `store.password_file` are set, the latter in /etc/skywatch.toml line 3\n\
+         hint: keep one of them"
+    );
+    assert_eq!(
+        error_of_file("[email]\npassword_file = \"/dev/null\"\n"),
+        "cannot read the secret `email.password_file` from `/dev/null` in /etc/skywatch.toml line 2: the file is empty\n\
+         hint: `email.password_file` names a file that holds the secret and nothing else"
+    );
+    assert!(error_of_file("[store]\npassword_file = \"/nowhere\"\n").contains("No such file or directory"));
+}
+
+#[test]
+fn home_must_be_known_where_it_is_used() {
+    assert_eq!(
+        load(Sources::default()).unwrap_err().to_string(),
+        "wrong value `\"~/.local/state/skywatch\"` for `state_dir`\n\
+         hint: `~` stands for `HOME`, which is not set; write the whole path"
+    );
+}
+
+#[test]
+fn all_layers_report_at_once() {
+    let error = load(Sources {
+        file: Some(Path::new("/nowhere").to_owned()),
+        env: vec![("SKYWATCH__X".to_owned(), String::new())],
+        flags: vec![("web.lissten".to_owned(), String::new(), "--listen".to_owned())],
+    })
+    .unwrap_err();
+    assert_eq!(error.problems.len(), 4, "{error}");
+}

@@ -1,0 +1,306 @@
+//! Which layer wins, and that each value remembers its layer.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use skywatch_settings::{
+    EmailSecurity, Flavour, HostPort, LogFormat, LogLevel, Origin, Profile, Sources, StoreUrl, load,
+};
+
+fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect()
+}
+
+fn flags(list: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
+    list.iter()
+        .map(|(key, value, flag)| (key.to_string(), value.to_string(), flag.to_string()))
+        .collect()
+}
+
+fn file(dir: &tempfile::TempDir, text: &str) -> PathBuf {
+    let path = dir.path().join("skywatch.toml");
+    std::fs::write(&path, text).expect("a temporary folder can be written");
+    path
+}
+
+#[test]
+fn later_layers_win_and_every_value_remembers_its_layer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(
+        &dir,
+        "state_dir = \"/from/file\"\n\n[analyzer]\nconsensus = 5\nworkers = 2\nstale_period = \"400s\"\n",
+    );
+    let loaded = load(Sources {
+        file: Some(path.clone()),
+        env: pairs(&[
+            ("SKYWATCH__ANALYZER__CONSENSUS", "7"),
+            ("SKYWATCH__ANALYZER__WORKERS", "3"),
+            ("SKYWATCH__ANALYZER__OPTIMUM_RUN_DURATION", "20s"),
+        ]),
+        flags: flags(&[("analyzer.workers", "4", "--workers")]),
+    })
+    .unwrap();
+    let analyzer = &loaded.settings.analyzer;
+    assert_eq!((analyzer.consensus, analyzer.workers), (7, 4));
+    assert_eq!(analyzer.stale_period, Duration::from_secs(400));
+    assert_eq!(analyzer.optimum_run_duration, Duration::from_secs(20));
+    assert_eq!(loaded.settings.state_dir, PathBuf::from("/from/file"));
+
+    let origin = |key| loaded.origin(key).unwrap().clone();
+    assert_eq!(
+        origin("state_dir"),
+        Origin::File {
+            path: path.clone(),
+            line: 1
+        }
+    );
+    assert_eq!(
+        origin("analyzer.stale_period"),
+        Origin::File {
+            path: path.clone(),
+            line: 6
+        }
+    );
+    assert_eq!(
+        origin("analyzer.consensus"),
+        Origin::Environment("SKYWATCH__ANALYZER__CONSENSUS".to_owned())
+    );
+    assert_eq!(origin("analyzer.workers"), Origin::Flag("--workers".to_owned()));
+    assert_eq!(origin("analyzer.cache"), Origin::Default);
+    assert_eq!(loaded.origin("analyzer.cash"), None);
+
+    assert_eq!(origin("state_dir").to_string(), format!("{}:1", path.display()));
+    assert_eq!(
+        origin("analyzer.consensus").to_string(),
+        "environment SKYWATCH__ANALYZER__CONSENSUS"
+    );
+    assert_eq!(origin("analyzer.workers").to_string(), "flag --workers");
+    assert_eq!(origin("analyzer.cache").to_string(), "default");
+}
+
+#[test]
+fn every_option_can_be_set_by_its_variable() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = file(&dir, "hunter2\n");
+    let secret = secret.to_str().unwrap();
+    // Option, value in the variable, value in the table if that differs. All of them differ from the defaults.
+    let quoted = |text: &str| format!("\"{text}\"");
+    let samples: BTreeMap<&str, (&str, String)> = [
+        ("state_dir", "/x", quoted("/x")),
+        (
+            "store.url",
+            "rediss://redis:6380/2",
+            quoted("rediss://redis:6380/2"),
+        ),
+        ("store.username", "u", quoted("u")),
+        ("store.password", "hunter2", "***".to_owned()),
+        ("store.password_file", secret, quoted(secret)),
+        ("store.tls_ca_file", "/ca.pem", quoted("/ca.pem")),
+        ("store.namespace", "m.", quoted("m.")),
+        ("store.full_duration", "12h", quoted("12h")),
+        ("store.grace", "20m", quoted("20m")),
+        ("store.connect_timeout", "1s", quoted("1s")),
+        ("store.response_timeout", "2s", quoted("2s")),
+        ("ingest.enabled", "false", "false".to_owned()),
+        ("ingest.carbon_listen", "", quoted("")),
+        ("ingest.batch_points", "1_000", "1000".to_owned()),
+        ("ingest.flush_interval", "1s", quoted("1s")),
+        ("ingest.queue_points", "1000", "1000".to_owned()),
+        ("ingest.idle_timeout", "1s", quoted("1s")),
+        ("ingest.max_connections", "1", "1".to_owned()),
+        ("ingest.max_name_bytes", "100", "100".to_owned()),
+        ("analyzer.enabled", "false", "false".to_owned()),
+        ("analyzer.profile", "skyline", quoted("skyline")),
+        ("analyzer.flavour", "etsy", quoted("etsy")),
+        ("analyzer.workers", "2", "2".to_owned()),
+        ("analyzer.optimum_run_duration", "20s", quoted("20s")),
+        ("analyzer.pass_deadline", "30s", quoted("30s")),
+        ("analyzer.stale_period", "300s", quoted("300s")),
+        ("analyzer.min_tolerable_length", "9", "9".to_owned()),
+        ("analyzer.max_tolerable_boredom", "10", "10".to_owned()),
+        ("analyzer.boredom_set_size", "2", "2".to_owned()),
+        ("analyzer.consensus", "9", "9".to_owned()),
+        ("analyzer.canary_metric", "a.b", quoted("a.b")),
+        ("analyzer.up_key", "analyzer", quoted("analyzer")),
+        ("analyzer.counters_as_rates", "false", "false".to_owned()),
+        ("analyzer.cache", "false", "false".to_owned()),
+        ("graphite.address", "graphite:2003", quoted("graphite:2003")),
+        ("graphite.prefix", "skyline.{host}", quoted("skyline.{host}")),
+        ("graphite.timeout", "1s", quoted("1s")),
+        ("alerts.log", "false", "false".to_owned()),
+        ("alerts.base_url", "https://sky/", quoted("https://sky/")),
+        ("email.server", "mail", quoted("mail")),
+        ("email.port", "465", "465".to_owned()),
+        ("email.security", "tls", quoted("tls")),
+        ("email.username", "u", quoted("u")),
+        ("email.password", "hunter2", "***".to_owned()),
+        ("email.password_file", secret, quoted(secret)),
+        ("email.ca_file", "/ca.pem", quoted("/ca.pem")),
+        ("email.from", "Sky <a@b>", quoted("Sky <a@b>")),
+        ("email.to", "a@b, c@d", "[\"a@b\", \"c@d\"]".to_owned()),
+        ("email.cooldown", "0s", quoted("0s")),
+        ("email.timeout", "1s", quoted("1s")),
+        ("web.enabled", "false", "false".to_owned()),
+        ("web.listen", "[::]:80", quoted("[::]:80")),
+        ("web.insecure_listen", "true", "true".to_owned()),
+        ("process.single_process", "true", "true".to_owned()),
+        ("process.restart_backoff", "2s", quoted("2s")),
+        ("process.restart_backoff_max", "60s", quoted("60s")),
+        ("process.stop_timeout", "1s", quoted("1s")),
+        ("log.level", "debug", quoted("debug")),
+        ("log.format", "json", quoted("json")),
+    ]
+    .map(|(key, text, shown)| (key, (text, shown)))
+    .into();
+
+    let defaults = load(Sources {
+        env: pairs(&[("HOME", "/home/u")]),
+        ..Sources::default()
+    })
+    .unwrap();
+    let known: Vec<&str> = defaults.table().map(|(key, _, _)| key).collect();
+    assert_eq!(
+        known.len(),
+        samples.len(),
+        "an option has no sample, or a sample no option"
+    );
+
+    // A secret and its file exclude each other, so the variables are set in two rounds.
+    for round in ["password", "password_file"] {
+        let chosen = |key: &str| !key.contains("password") || key.ends_with(&format!(".{round}"));
+        let name = |key: &str| format!("SKYWATCH__{}", key.to_uppercase().replace('.', "__"));
+        let env: Vec<_> = samples
+            .iter()
+            .filter(|(key, _)| chosen(key))
+            .map(|(key, (text, _))| (name(key), text.to_string()))
+            .collect();
+        let loaded = load(Sources {
+            env,
+            ..Sources::default()
+        })
+        .unwrap();
+        for (key, value, origin) in loaded.table().filter(|(key, _, _)| chosen(key)) {
+            assert_eq!(value, samples[key].1, "{key}");
+            assert_eq!(*origin, Origin::Environment(name(key)));
+            let before = defaults.rows().iter().find(|row| row.key == key).unwrap();
+            assert!(
+                key == "analyzer.profile" || before.value != value,
+                "`{key}`: the sample is the default"
+            );
+        }
+        let settings = loaded.settings;
+        assert_eq!(settings.store.password.unwrap().expose(), "hunter2");
+        assert_eq!(settings.email.password.unwrap().expose(), "hunter2");
+    }
+}
+
+#[test]
+fn a_secret_from_a_file_names_the_option_that_named_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = file(&dir, "hunter2\r\n");
+    let loaded = load(Sources {
+        env: pairs(&[
+            ("HOME", "/h"),
+            ("SKYWATCH__STORE__PASSWORD_FILE", secret.to_str().unwrap()),
+        ]),
+        ..Sources::default()
+    })
+    .unwrap();
+    assert_eq!(
+        loaded
+            .settings
+            .store
+            .password
+            .as_ref()
+            .map(|secret| secret.expose()),
+        Some("hunter2")
+    );
+    assert_eq!(
+        loaded.origin("store.password"),
+        Some(&Origin::Environment("SKYWATCH__STORE__PASSWORD_FILE".to_owned()))
+    );
+}
+
+#[test]
+fn values_have_their_types() {
+    let loaded = load(Sources {
+        env: pairs(&[
+            ("HOME", "/home/u"),
+            ("SKYWATCH__STORE__URL", "redis+unix:///tmp/r.sock?db=2"),
+            ("SKYWATCH__ANALYZER__PROFILE", "skyline"),
+            ("SKYWATCH__ANALYZER__FLAVOUR", "etsy"),
+            ("SKYWATCH__GRAPHITE__ADDRESS", "[::1]:2003"),
+            ("SKYWATCH__EMAIL__TO", "[\"a@b\", \"c@d\"]"),
+            ("SKYWATCH__LOG__LEVEL", "trace"),
+            ("SKYWATCH__LOG__FORMAT", "json"),
+        ]),
+        ..Sources::default()
+    })
+    .unwrap();
+    let settings = loaded.settings;
+    let StoreUrl::Redis(url) = settings.store.url else {
+        panic!("not a Redis")
+    };
+    assert_eq!(url.expose(), "redis+unix:///tmp/r.sock?db=2");
+    assert_eq!(settings.state_dir, PathBuf::from("/home/u/.local/state/skywatch"));
+    assert_eq!(
+        (settings.analyzer.profile, settings.analyzer.flavour),
+        (Profile::Skyline, Flavour::Etsy)
+    );
+    assert_eq!(
+        settings.graphite.address,
+        Some(HostPort {
+            host: "::1".to_owned(),
+            port: 2003
+        })
+    );
+    assert_eq!(settings.email.to, ["a@b", "c@d"]);
+    assert_eq!(settings.email.security, EmailSecurity::StartTls);
+    assert_eq!(
+        (settings.log.level, settings.log.format),
+        (LogLevel::Trace, LogFormat::Json)
+    );
+}
+
+#[test]
+fn the_file_is_the_one_asked_for_or_the_one_the_variable_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir, "state_dir = \"/named/by/variable\"");
+    let named = pairs(&[("HOME", "/h"), ("SKYWATCH_CONFIG", path.to_str().unwrap())]);
+    let loaded = load(Sources {
+        env: named.clone(),
+        ..Sources::default()
+    })
+    .unwrap();
+    assert_eq!(loaded.settings.state_dir, PathBuf::from("/named/by/variable"));
+
+    let asked = dir.path().join("asked.toml");
+    std::fs::write(&asked, "state_dir = \"/asked/for\"").unwrap();
+    let loaded = load(Sources {
+        file: Some(asked),
+        env: named,
+        flags: Vec::new(),
+    })
+    .unwrap();
+    assert_eq!(loaded.settings.state_dir, PathBuf::from("/asked/for"));
+}
+
+#[test]
+fn variables_of_others_are_ignored() {
+    let env = pairs(&[
+        ("HOME", "/h"),
+        ("STORE__URL", "x"),
+        ("SKYWATCH_STORE_URL", "x"),
+        ("SKYWATCH_CONFIG", ""),
+    ]);
+    assert!(
+        load(Sources {
+            env,
+            ..Sources::default()
+        })
+        .is_ok()
+    );
+}
