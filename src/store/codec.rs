@@ -1,0 +1,179 @@
+//! The point stream: msgpack arrays `[time, value]` one after the other, without any header.
+//!
+//! Nearly all points there are look alike, `92 ce u32 cb f64`, 15 bytes. Those are read by hand at
+//! a seventh of what a general reader costs; everything else takes the checked way in [`general`].
+//! rmp-serde is the judge of both in the tests.
+
+mod general;
+#[doc(hidden)]
+pub mod laws;
+
+use skywatch_algorithms::Series;
+
+/// Length of a point with integral time: array header, u32, f64.
+pub const USUAL_POINT_BYTES: usize = 15;
+
+const PAIR: u8 = 0x92;
+const U32: u8 = 0xce;
+const F64: u8 = 0xcb;
+
+/// What was met while decoding a stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DecodeReport {
+    /// Points decoded.
+    pub points: usize,
+    /// Points left out because time or value is nil, not a number, or not finite.
+    pub skipped: usize,
+    /// Bytes at the end that are the beginning of a point and no more.
+    pub truncated_bytes: usize,
+}
+
+/// The byte at `offset` cannot be where it is in a stream of points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("malformed stream at byte {offset}")]
+pub struct Malformed {
+    /// Counted from the start of the decoded bytes.
+    pub offset: usize,
+}
+
+/// Appends the points of a stream to `into`, in stored order.
+///
+/// # Errors
+///
+/// [`Malformed`] where an element is no array of at least two, or a byte is no msgpack. The points
+/// before it have been appended.
+pub fn decode(bytes: &[u8], into: &mut Series) -> Result<DecodeReport, Malformed> {
+    let room = bytes.len() / USUAL_POINT_BYTES + 1;
+    into.times.reserve(room);
+    into.values.reserve(room);
+    let before = into.times.len();
+    let mut report = DecodeReport::default();
+    let mut rest = bytes;
+    loop {
+        rest = decode_usual(rest, into);
+        if rest.is_empty() {
+            break;
+        }
+        let offset = bytes.len() - rest.len();
+        match general::point(rest) {
+            Ok((point, after)) => {
+                match point {
+                    Some((time, value)) => {
+                        into.times.push(time);
+                        into.values.push(value);
+                    }
+                    None => report.skipped += 1,
+                }
+                rest = after;
+            }
+            Err(general::Stop::Truncated) => {
+                report.truncated_bytes = rest.len();
+                break;
+            }
+            Err(general::Stop::Malformed(at)) => {
+                return Err(Malformed { offset: offset + at });
+            }
+        }
+    }
+    report.points = into.times.len() - before;
+    Ok(report)
+}
+
+/// Reads usual points until something else comes, and returns what is left.
+#[inline]
+fn decode_usual<'a>(mut rest: &'a [u8], into: &mut Series) -> &'a [u8] {
+    while let Some((point, after)) = rest.split_first_chunk::<USUAL_POINT_BYTES>() {
+        let [PAIR, U32, t0, t1, t2, t3, F64, value @ ..] = *point else {
+            break;
+        };
+        let value = f64::from_be_bytes(value);
+        if !value.is_finite() {
+            break;
+        }
+        into.times.push(f64::from(u32::from_be_bytes([t0, t1, t2, t3])));
+        into.values.push(value);
+        rest = after;
+    }
+    rest
+}
+
+/// Appends one point as Skyline's Horizon packs it: an integral time in 32 bits, else as a double.
+pub fn encode(time: f64, value: f64, into: &mut Vec<u8>) {
+    let whole = time as u32;
+    if f64::from(whole) == time {
+        let mut point = [PAIR, U32, 0, 0, 0, 0, F64, 0, 0, 0, 0, 0, 0, 0, 0];
+        point[2..6].copy_from_slice(&whole.to_be_bytes());
+        point[7..].copy_from_slice(&value.to_be_bytes());
+        into.extend_from_slice(&point);
+    } else {
+        into.extend_from_slice(&[PAIR, F64]);
+        into.extend_from_slice(&time.to_be_bytes());
+        into.push(F64);
+        into.extend_from_slice(&value.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(bytes: &[u8]) -> (Vec<(f64, f64)>, Result<DecodeReport, Malformed>) {
+        let mut series = Series::default();
+        let report = decode(bytes, &mut series);
+        let points = series.times.iter().copied().zip(series.values);
+        (points.collect(), report)
+    }
+
+    #[test]
+    fn a_usual_point_is_fifteen_bytes() {
+        let mut bytes = Vec::new();
+        encode(1_700_000_000.0, 1.5, &mut bytes);
+        assert_eq!(bytes.len(), USUAL_POINT_BYTES);
+        assert_eq!(decoded(&bytes).0, [(1_700_000_000.0, 1.5)]);
+    }
+
+    #[test]
+    fn times_that_are_no_u32_stay_exact() {
+        for time in [0.5, -1.0, 4_294_967_296.0, 1_700_000_000.25, -0.5] {
+            let mut bytes = Vec::new();
+            encode(time, -2.0, &mut bytes);
+            assert_eq!(decoded(&bytes).0, [(time, -2.0)]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_skipped_and_counted() {
+        // [1, nil], [nil, 2], ["a", 3], [4, NaN], [5, 6, "extra", [7]]
+        let bytes = [
+            0x92, 1, 0xc0, 0x92, 0xc0, 2, 0x92, 0xa1, b'a', 3, 0x92, 4, 0xca, 0x7f, 0xc0, 0, 0, 0x94, 5, 6,
+            0xa5, b'e', b'x', b't', b'r', b'a', 0x91, 7,
+        ];
+        let (points, report) = decoded(&bytes);
+        assert_eq!(points, [(5.0, 6.0)]);
+        assert_eq!(report.map(|r| (r.points, r.skipped)), Ok((1, 4)));
+    }
+
+    #[test]
+    fn a_cut_tail_keeps_the_whole_points() {
+        let mut bytes = Vec::new();
+        encode(10.0, 1.0, &mut bytes);
+        encode(20.0, 2.0, &mut bytes);
+        for cut in 1..USUAL_POINT_BYTES {
+            let (points, report) = decoded(&bytes[..bytes.len() - cut]);
+            assert_eq!(points, [(10.0, 1.0)]);
+            assert_eq!(report.map(|r| r.truncated_bytes), Ok(15 - cut));
+        }
+    }
+
+    #[test]
+    fn the_first_wrong_byte_is_named() {
+        let mut bytes = Vec::new();
+        encode(10.0, 1.0, &mut bytes);
+        for wrong in [&[0x01][..], &[0xc1], &[0x91, 1], &[0x90], b"garbage"] {
+            let stream = [&bytes[..], wrong].concat();
+            assert_eq!(decoded(&stream).1, Err(Malformed { offset: 15 }));
+        }
+        let inside = [&bytes[..], &[0x92, 1, 0xc1]].concat();
+        assert_eq!(decoded(&inside).1, Err(Malformed { offset: 17 }));
+    }
+}

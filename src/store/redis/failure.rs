@@ -1,0 +1,88 @@
+//! From what a Redis or the way to it said to what the caller should do about it.
+
+use std::error::Error;
+use std::io;
+
+use ::redis::{ErrorKind, RedisError, ServerError, ServerErrorKind};
+
+use super::{RedisConnect, StoreError};
+
+/// Sorts an error of the client: almost always the connection.
+pub(super) fn of_client(connect: &RedisConnect, error: &RedisError) -> StoreError {
+    let place = connect.place().to_owned();
+    let reason = error.to_string();
+    match error.kind() {
+        ErrorKind::AuthenticationFailed => StoreError::Denied {
+            place,
+            user: connect.user().to_owned(),
+            reason: "wrong password or unknown user".to_owned(),
+        },
+        // An answer that is no RESP: another kind of server, or TLS on one side only.
+        ErrorKind::Parse => StoreError::Corrupt { place, reason },
+        ErrorKind::Io if is_certificate(error) => StoreError::Other { place, reason },
+        ErrorKind::Io if error.is_timeout() => StoreError::Unavailable {
+            place,
+            reason: "no answer in time".to_owned(),
+        },
+        ErrorKind::Io => StoreError::Unavailable { place, reason },
+        ErrorKind::Server(_) | ErrorKind::Extension => {
+            let detail = error.detail().unwrap_or_default();
+            by_code(connect, error.code().unwrap_or("ERR"), detail)
+        }
+        _ => StoreError::Other { place, reason },
+    }
+}
+
+/// Sorts an error reply.
+pub(super) fn of_server(connect: &RedisConnect, error: &ServerError) -> StoreError {
+    by_code(connect, error.code(), error.details().unwrap_or_default())
+}
+
+/// Whether an error reply concerns one key and no other.
+pub(super) fn is_of_one_key(error: &ServerError) -> bool {
+    is_wrong_type(error)
+        || error.kind() == Some(ServerErrorKind::ResponseError)
+            && error
+                .details()
+                .is_some_and(|detail| detail.starts_with("string exceeds maximum"))
+}
+
+/// Whether the key an error reply is about holds something else than the command works on.
+pub(super) fn is_wrong_type(error: &ServerError) -> bool {
+    error.code() == "WRONGTYPE"
+}
+
+fn by_code(connect: &RedisConnect, code: &str, detail: &str) -> StoreError {
+    let place = connect.place().to_owned();
+    let reason = format!("{code} {detail}");
+    match code {
+        "NOAUTH" | "WRONGPASS" | "NOPERM" => StoreError::Denied {
+            place,
+            user: connect.user().to_owned(),
+            reason,
+        },
+        "OOM" => StoreError::OutOfMemory { place, reason },
+        "READONLY" | "MISCONF" | "NOREPLICAS" => StoreError::ReadOnly { place, reason },
+        "LOADING" | "BUSY" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" => {
+            StoreError::Unavailable { place, reason }
+        }
+        _ => StoreError::Other { place, reason },
+    }
+}
+
+/// A certificate that is not trusted will not become so by waiting.
+fn is_certificate(error: &RedisError) -> bool {
+    error
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>())
+        .is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
+}
+
+/// A reply of a kind the command never gives.
+pub(super) fn unexpected(connect: &RedisConnect, reply: &::redis::Value) -> StoreError {
+    let text = format!("{reply:?}");
+    StoreError::Corrupt {
+        place: connect.place().to_owned(),
+        reason: format!("unexpected reply `{}`", text.chars().take(80).collect::<String>()),
+    }
+}

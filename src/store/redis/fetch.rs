@@ -1,0 +1,120 @@
+//! Reading whole series.
+//!
+//! GETRANGE from 0 to the limit, pipelined, rather than MGET: it is as fast (both wait for the
+//! server), holds one value in memory at a time, cannot be made to read more than the limit, and
+//! answers for a key of another type by itself.
+
+use ::redis::Value;
+use skywatch_algorithms::Series;
+
+use super::wire::{self, Exchange};
+use super::{
+    EachFetched, Fetched, RedisConnect, RedisCursor, RedisStore, StoreError, Unreadable, codec, failure,
+    shrink,
+};
+
+/// What a series is taken to have before any was read.
+pub(super) const FIRST_GUESS_BYTES: usize = 20_000;
+/// Bytes of replies a chunk of commands should bring.
+const CHUNK_BYTES: usize = 1 << 20;
+const CHUNK_COMMANDS: usize = 1_000;
+
+impl RedisStore {
+    pub(super) fn fetch_whole(
+        &mut self,
+        metrics: &[&str],
+        into: &mut Series,
+        each: &mut EachFetched<'_, RedisCursor>,
+    ) -> Result<(), StoreError> {
+        let mut exchange = Whole {
+            connect: self.wire.connect().clone(),
+            namespace: &self.namespace,
+            limit: self.max_value_bytes,
+            last: self.max_value_bytes.to_string(),
+            usual_bytes: &mut self.usual_series_bytes,
+            metrics,
+            packed: 0,
+            replied: 0,
+            wrong: Vec::new(),
+            into,
+            each,
+        };
+        self.wire.run(&mut exchange)?;
+        let wrong = exchange.wrong;
+        let names: Vec<&str> = wrong.iter().map(|index| metrics[*index]).collect();
+        for (index, found) in wrong.iter().zip(self.types(&names)?) {
+            into.clear();
+            each(*index, into, Fetched::Unreadable(found));
+        }
+        Ok(())
+    }
+}
+
+struct Whole<'a, 'e> {
+    connect: RedisConnect,
+    namespace: &'a str,
+    limit: usize,
+    /// The limit as an argument: one byte more than may be taken, so that too much shows.
+    last: String,
+    usual_bytes: &'a mut usize,
+    metrics: &'a [&'a str],
+    packed: usize,
+    replied: usize,
+    /// Keys that are no strings; what they are is asked for in the end.
+    wrong: Vec<usize>,
+    into: &'a mut Series,
+    each: &'a mut EachFetched<'e, RedisCursor>,
+}
+
+impl Exchange for Whole<'_, '_> {
+    fn pack(&mut self, out: &mut Vec<u8>) -> usize {
+        let room = (CHUNK_BYTES / (*self.usual_bytes).max(1)).clamp(1, CHUNK_COMMANDS);
+        let chunk = self.metrics[self.packed..].iter().take(room);
+        let commands = chunk.len();
+        for metric in chunk {
+            let range: [&[u8]; 2] = [b"0", self.last.as_bytes()];
+            wire::pack(out, &[b"GETRANGE"], self.namespace, metric, &range);
+        }
+        self.packed += commands;
+        commands
+    }
+
+    fn reply(&mut self, reply: Value) -> Result<(), StoreError> {
+        let index = self.replied;
+        self.replied += 1;
+        self.into.clear();
+        let found = match reply {
+            Value::BulkString(bytes) => {
+                // A moving average over about 16 series.
+                *self.usual_bytes = (*self.usual_bytes * 15 + bytes.len()) / 16;
+                whole(&bytes, self.limit, self.into)
+            }
+            Value::Nil => Fetched::Missing,
+            Value::ServerError(error) if failure::is_wrong_type(&error) => {
+                self.wrong.push(index);
+                return Ok(());
+            }
+            Value::ServerError(error) => return Err(failure::of_server(&self.connect, &error)),
+            other => return Err(failure::unexpected(&self.connect, &other)),
+        };
+        (self.each)(index, self.into, found);
+        shrink(self.into);
+        Ok(())
+    }
+}
+
+fn whole(bytes: &[u8], limit: usize, into: &mut Series) -> Fetched<RedisCursor> {
+    if bytes.is_empty() {
+        return Fetched::Missing;
+    }
+    if bytes.len() > limit {
+        return Fetched::Unreadable(Unreadable::TooLarge { limit });
+    }
+    match codec::decode(bytes, into) {
+        Ok(report) => Fetched::Found {
+            cursor: RedisCursor::at_end(&bytes[..bytes.len() - report.truncated_bytes]),
+            report,
+        },
+        Err(malformed) => Fetched::Unreadable(Unreadable::Malformed(malformed)),
+    }
+}

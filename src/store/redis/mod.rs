@@ -1,0 +1,125 @@
+//! A Redis in Skyline's own layout, so that both can work on the same one: under
+//! `<namespace><name>` a string, the point stream of one metric; in the set
+//! `<namespace>unique_metrics` all such keys.
+//!
+//! One blocking connection a handle. Commands are packed by hand into one reused buffer and
+//! pipelined, with the next chunk on its way while the replies to the last are read ([`wire`]).
+//! Trimming is not done here.
+
+mod append;
+mod failure;
+mod fetch;
+mod keys;
+mod names;
+mod options;
+mod tails;
+mod wire;
+
+use ::redis::Value;
+use skywatch_algorithms::Series;
+
+use super::{
+    Connect, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, Store, StoreError, Tail,
+    Unreadable, codec,
+};
+
+pub use options::{RedisConnect, RedisOptions};
+pub use tails::RedisCursor;
+
+/// Most points whose room a caller's buffer keeps after a series that needed more.
+const KEPT_POINTS: usize = 1 << 19;
+
+/// One connection to one Redis. It reconnects by itself at the next call after an error.
+pub struct RedisStore {
+    wire: wire::Wire,
+    namespace: String,
+    unique_metrics: String,
+    max_value_bytes: usize,
+    known: append::KnownNames,
+    /// Bytes a whole series has had of late: what the next chunk of reads is sized by.
+    usual_series_bytes: usize,
+}
+
+impl RedisStore {
+    fn new(connect: RedisConnect) -> Self {
+        let options = connect.options();
+        Self {
+            namespace: options.namespace.clone(),
+            unique_metrics: format!("{}unique_metrics", options.namespace),
+            max_value_bytes: options.max_value_bytes,
+            known: append::KnownNames::default(),
+            usual_series_bytes: fetch::FIRST_GUESS_BYTES,
+            wire: wire::Wire::new(connect),
+        }
+    }
+
+    /// Asks for the types of keys that turned out to be no strings.
+    fn types(&mut self, metrics: &[&str]) -> Result<Vec<Unreadable>, StoreError> {
+        let mut packed = Vec::new();
+        for metric in metrics {
+            wire::pack(&mut packed, &[b"TYPE"], &self.namespace, metric, &[]);
+        }
+        let replies = self.wire.request(&packed, metrics.len())?;
+        let name = |reply| match reply {
+            Value::SimpleString(name) => name,
+            _ => "unknown".to_owned(),
+        };
+        let found = replies.into_iter().map(name);
+        Ok(found.map(Unreadable::WrongType).collect())
+    }
+}
+
+impl Connect for RedisConnect {
+    type Store = RedisStore;
+
+    fn connect(&self) -> Result<RedisStore, StoreError> {
+        let mut store = RedisStore::new(self.clone());
+        store.ping()?;
+        Ok(store)
+    }
+
+    fn describe(&self) -> String {
+        self.place().to_owned()
+    }
+}
+
+impl Points for RedisStore {
+    type Cursor = RedisCursor;
+
+    fn append(&mut self, batch: &[Sample<'_>]) -> Result<(), StoreError> {
+        self.append_batch(batch)
+    }
+
+    fn fetch(
+        &mut self,
+        metrics: &[&str],
+        into: &mut Series,
+        each: &mut EachFetched<'_, RedisCursor>,
+    ) -> Result<(), StoreError> {
+        self.fetch_whole(metrics, into, each)
+    }
+
+    fn fetch_tails(
+        &mut self,
+        asks: &[(&str, &RedisCursor)],
+        into: &mut Series,
+        each: &mut EachTail<'_, RedisCursor>,
+    ) -> Result<(), StoreError> {
+        self.fetch_ends(asks, into, each)
+    }
+}
+
+impl Store for RedisStore {
+    fn ping(&mut self) -> Result<(), StoreError> {
+        self.wire.ping()
+    }
+}
+
+/// Gives back the room an unusually long series took.
+fn shrink(series: &mut Series) {
+    if series.times.capacity() > KEPT_POINTS {
+        series.clear();
+        series.times.shrink_to(KEPT_POINTS);
+        series.values.shrink_to(KEPT_POINTS);
+    }
+}

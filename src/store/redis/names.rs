@@ -1,0 +1,90 @@
+//! The set of names.
+
+use ::redis::Value;
+
+use super::wire;
+use super::{RedisStore, StoreError, failure};
+
+/// Members asked for in one SSCAN, which keeps the server busy for well under a millisecond.
+const SCAN_COUNT: &[u8] = b"2000";
+/// Members put into or taken out of the set by one command.
+const NAMES_A_COMMAND: usize = 256;
+
+impl super::Names for RedisStore {
+    fn count(&mut self) -> Result<u64, StoreError> {
+        let mut packed = Vec::new();
+        wire::pack(&mut packed, &[b"SCARD"], "", &self.unique_metrics, &[]);
+        match self.wire.request(&packed, 1)?.pop() {
+            Some(Value::Int(count)) => Ok(count.unsigned_abs()),
+            other => Err(self.unexpected(other)),
+        }
+    }
+
+    /// Members without the namespace, or that are no text, are not ours to read and left out.
+    fn list(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
+        let mut cursor = b"0".to_vec();
+        let mut strangers = 0u64;
+        loop {
+            let mut packed = Vec::new();
+            let arguments: [&[u8]; 3] = [&cursor, b"COUNT", SCAN_COUNT];
+            wire::pack(&mut packed, &[b"SSCAN"], "", &self.unique_metrics, &arguments);
+            let reply = self.wire.request(&packed, 1)?.pop();
+            let Some((next, members)) = scan_reply(reply) else {
+                return Err(self.unexpected(None));
+            };
+            for member in members {
+                let Value::BulkString(member) = member else {
+                    continue;
+                };
+                let name = member.strip_prefix(self.namespace.as_bytes());
+                match name.and_then(|name| str::from_utf8(name).ok()) {
+                    Some(name) => each(name),
+                    None => strangers += 1,
+                }
+            }
+            if next == b"0" {
+                break;
+            }
+            cursor = next;
+        }
+        if strangers > 0 {
+            let set = &self.unique_metrics;
+            tracing::debug!(strangers, %set, "members without the namespace are left out");
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, add: &[&str], remove: &[&str]) -> Result<(), StoreError> {
+        self.known.forget(remove);
+        let mut packed = Vec::new();
+        let mut commands = 0;
+        for (command, names) in [(b"SADD", add), (b"SREM", remove)] {
+            for chunk in names.chunks(NAMES_A_COMMAND) {
+                wire::pack_header(&mut packed, 2 + chunk.len());
+                wire::pack_bulk(&mut packed, &[command]);
+                wire::pack_bulk(&mut packed, &[self.unique_metrics.as_bytes()]);
+                for name in chunk {
+                    wire::pack_bulk(&mut packed, &[self.namespace.as_bytes(), name.as_bytes()]);
+                }
+                commands += 1;
+            }
+        }
+        self.wire.request(&packed, commands).map(|_| ())
+    }
+}
+
+impl RedisStore {
+    pub(super) fn unexpected(&self, reply: Option<Value>) -> StoreError {
+        failure::unexpected(self.wire.connect(), &reply.unwrap_or(Value::Nil))
+    }
+}
+
+fn scan_reply(reply: Option<Value>) -> Option<(Vec<u8>, Vec<Value>)> {
+    let Some(Value::Array(parts)) = reply else {
+        return None;
+    };
+    match <[Value; 2]>::try_from(parts) {
+        Ok([Value::BulkString(next), Value::Array(members)]) => Some((next, members)),
+        _ => None,
+    }
+}

@@ -1,0 +1,212 @@
+//! Where a Redis is and how to get in: checked once, before anything connects.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, TlsCertificates};
+
+use super::StoreError;
+
+/// How to reach a Redis.
+#[derive(Clone)]
+pub struct RedisOptions {
+    /// `redis://`, `rediss://` (TLS), `redis+unix://` or `unix://`; user, password and database may
+    /// be part of it (`redis://user:pass@host:6379/2`, `unix:///run/redis.sock?db=2&user=u&pass=p`).
+    pub url: String,
+    /// ACL user; takes the place of the one in `url`.
+    pub username: Option<String>,
+    /// Password; takes the place of the one in `url`.
+    pub password: Option<String>,
+    /// What every metric's key starts with.
+    pub namespace: String,
+    /// Limit for getting a connection.
+    pub connect_timeout: Duration,
+    /// Limit for each wait on the server.
+    pub response_timeout: Duration,
+    /// Authorities to trust, PEM, instead of the usual ones.
+    pub tls_ca_file: Option<PathBuf>,
+    /// A series with more bytes than this is not read but reported as too large.
+    pub max_value_bytes: usize,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self {
+            url: "redis://127.0.0.1:6379".to_owned(),
+            username: None,
+            password: None,
+            namespace: "metrics.".to_owned(),
+            connect_timeout: Duration::from_secs(5),
+            response_timeout: Duration::from_secs(30),
+            tls_ca_file: None,
+            max_value_bytes: 256 << 20,
+        }
+    }
+}
+
+/// Leaves out whatever may hold a secret.
+impl fmt::Debug for RedisOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisOptions")
+            .field("username", &self.username)
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes connections to one Redis.
+#[derive(Clone)]
+pub struct RedisConnect(Arc<Checked>);
+
+struct Checked {
+    options: RedisOptions,
+    client: ::redis::Client,
+    place: String,
+    user: String,
+}
+
+impl RedisConnect {
+    /// Checks the options; connects to nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Options`] if the address or the file of authorities cannot be used.
+    pub fn new(options: RedisOptions) -> Result<Self, StoreError> {
+        let mut info = parse(&options.url)?;
+        let mut redis = info.redis_settings().clone().set_skip_set_lib_name();
+        if let Some(username) = &options.username {
+            redis = redis.set_username(username);
+        }
+        if let Some(password) = &options.password {
+            redis = redis.set_password(password);
+        }
+        if redis.username().is_some() && redis.password().is_none() {
+            return Err(refused("a user without a password".to_owned()));
+        }
+        let user = redis.username().unwrap_or("default").to_owned();
+        info = info.set_redis_settings(redis);
+        let place = place(&info);
+        let client = open(info, &options)?;
+        Ok(Self(Arc::new(Checked {
+            options,
+            client,
+            place,
+            user,
+        })))
+    }
+
+    pub(super) fn options(&self) -> &RedisOptions {
+        &self.0.options
+    }
+
+    pub(super) fn place(&self) -> &str {
+        &self.0.place
+    }
+
+    pub(super) fn user(&self) -> &str {
+        &self.0.user
+    }
+
+    pub(super) fn open(&self) -> Result<::redis::Connection, RedisError> {
+        let options = self.options();
+        let connection = self
+            .0
+            .client
+            .get_connection_with_timeout(options.connect_timeout)?;
+        connection.set_read_timeout(Some(options.response_timeout))?;
+        connection.set_write_timeout(Some(options.response_timeout))?;
+        Ok(connection)
+    }
+}
+
+fn refused(reason: String) -> StoreError {
+    StoreError::Options { reason }
+}
+
+/// The address as given is never repeated in the message: it may hold a password.
+fn parse(url: &str) -> Result<ConnectionInfo, StoreError> {
+    let scheme = url.split_once("://").map_or(url, |(scheme, _)| scheme);
+    url.into_connection_info().map_err(|error| {
+        refused(format!(
+            "the `{scheme}` address of the Redis cannot be used: {error}; known are `redis://`, \
+             `rediss://`, `redis+unix://` and `unix://`"
+        ))
+    })
+}
+
+fn place(info: &ConnectionInfo) -> String {
+    let db = info.redis_settings().db();
+    match info.addr() {
+        ConnectionAddr::Tcp(host, port) => format!("redis://{host}:{port}/{db}"),
+        ConnectionAddr::TcpTls { host, port, .. } => format!("rediss://{host}:{port}/{db}"),
+        ConnectionAddr::Unix(path) => format!("unix://{}?db={db}", path.display()),
+        other => other.to_string(),
+    }
+}
+
+fn open(info: ConnectionInfo, options: &RedisOptions) -> Result<::redis::Client, StoreError> {
+    let tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+    if tls {
+        // Said outright, so that no other provider a dependency might bring leaves two to choose
+        // from; an error only says that one is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+    let client = match &options.tls_ca_file {
+        Some(path) if tls => {
+            let pem = std::fs::read(path)
+                .map_err(|error| refused(format!("cannot read `{}`: {error}", path.display())))?;
+            let certificates = TlsCertificates {
+                client_tls: None,
+                root_cert: Some(pem),
+            };
+            ::redis::Client::build_with_tls(info, certificates)
+        }
+        _ => ::redis::Client::open(info),
+    };
+    client.map_err(|error| refused(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connect(url: &str) -> Result<RedisConnect, StoreError> {
+        RedisConnect::new(RedisOptions {
+            url: url.to_owned(),
+            ..RedisOptions::default()
+        })
+    }
+
+    #[test]
+    fn the_place_holds_no_password() {
+        for (url, place) in [
+            ("redis://:secret@host/3", "redis://host:6379/3"),
+            ("rediss://u:secret@host:1", "rediss://host:1/0"),
+            ("unix:///run/r.sock?pass=secret&db=2", "unix:///run/r.sock?db=2"),
+            (
+                "redis+unix:///run/r.sock?user=u&pass=secret",
+                "unix:///run/r.sock?db=0",
+            ),
+        ] {
+            assert_eq!(
+                connect(url).map(|c| c.place().to_owned()).ok().as_deref(),
+                Some(place)
+            );
+        }
+    }
+
+    #[test]
+    fn a_bad_address_is_refused_without_repeating_it() {
+        for url in [
+            "http://secret@host",
+            "secret",
+            "redis://:secret@host/x",
+            "redis://u@secret",
+        ] {
+            let message = connect(url).map(|_| ()).expect_err(url).to_string();
+            assert!(!message.contains("secret@"), "{message}");
+        }
+    }
+}
