@@ -1,0 +1,327 @@
+//! Everybody's word for "something is wrong".
+//!
+//! Whatever found it (the ensemble, a multivariate entity, a trace model, the health plane), an
+//! [`Anomaly`] says what, when, how far from what was expected, who voted, and holds the points a
+//! reader needs to judge it for himself. It is plain data with a stable JSON form.
+//!
+//! JSON has no NaN and no infinity. They are written as `null` and read back as NaN, so a bound
+//! that is not finite means "no bound" everywhere in this crate.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units;
+
+/// A verdict worth keeping.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Anomaly {
+    /// What is wrong.
+    pub subject: Subject,
+    /// Time of the judged point, Unix seconds.
+    pub at: f64,
+    /// The value that was judged.
+    #[serde(with = "null_unless_finite")]
+    pub observed: f64,
+    /// The range the value was expected in, when a detector could say.
+    pub expected: Option<Expected>,
+    /// Every detector's answer, in the order the detectors were asked.
+    pub votes: Vec<DetectorVote>,
+    /// The window that was judged.
+    pub evidence: Evidence,
+}
+
+/// What an anomaly is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "name", rename_all = "lowercase")]
+pub enum Subject {
+    /// One metric, by its full name.
+    Metric(String),
+    /// A machine, pod or container judged over several metrics at once.
+    Entity(String),
+    /// A trace or a service's traces.
+    Trace(String),
+    /// A component of the health plane.
+    Component(String),
+}
+
+/// The range a value was expected in. A bound that is not finite is no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Expected {
+    /// Lowest value that would have been normal.
+    #[serde(with = "null_unless_finite")]
+    pub low: f64,
+    /// Highest value that would have been normal.
+    #[serde(with = "null_unless_finite")]
+    pub high: f64,
+    /// The most likely value.
+    #[serde(with = "null_unless_finite")]
+    pub centre: f64,
+}
+
+/// One detector's answer, with both sides of the comparison that gave it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DetectorVote {
+    /// The detector's name in the registry.
+    pub detector: String,
+    /// `Some(true)` is anomalous, `Some(false)` is normal, `None` is no vote cast.
+    pub answer: Option<bool>,
+    /// What the detector measured.
+    #[serde(with = "null_unless_finite")]
+    pub measured: f64,
+    /// What it compared the measurement with.
+    #[serde(with = "null_unless_finite")]
+    pub limit: f64,
+}
+
+/// The window that was judged. `times` and `values` have the same length, times ascend.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Unix seconds.
+    pub times: Vec<f64>,
+    /// The values the detectors saw.
+    #[serde(with = "null_unless_finite::each")]
+    pub values: Vec<f64>,
+    /// Whether `values` are per-step differences of a counter.
+    pub rate: bool,
+}
+
+/// The side of the expected centre a value lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Above the centre.
+    Up,
+    /// Below the centre.
+    Down,
+}
+
+impl Anomaly {
+    /// Names of the detectors that said anomalous, in voting order.
+    pub fn voters(&self) -> impl Iterator<Item = &str> {
+        self.votes
+            .iter()
+            .filter(|vote| vote.answer == Some(true))
+            .map(|vote| vote.detector.as_str())
+    }
+
+    /// How many detectors cast a vote, either way.
+    pub fn cast(&self) -> usize {
+        self.votes.iter().filter(|vote| vote.answer.is_some()).count()
+    }
+
+    /// Share of the cast votes that said anomalous, 0 to 1; 0 when none was cast.
+    pub fn score(&self) -> f64 {
+        match self.cast() {
+            0 => 0.0,
+            cast => self.voters().count() as f64 / cast as f64,
+        }
+    }
+
+    /// The side of the expected centre the value lies on; `None` without an expectation, on the
+    /// centre exactly, or when either is not a number.
+    pub fn direction(&self) -> Option<Direction> {
+        let centre = self.expected?.centre;
+        if self.observed > centre {
+            Some(Direction::Up)
+        } else if self.observed < centre {
+            Some(Direction::Down)
+        } else {
+            None
+        }
+    }
+
+    /// The subject's name.
+    pub fn name(&self) -> &str {
+        self.subject.name()
+    }
+}
+
+impl Subject {
+    /// The name, whatever kind of subject it is.
+    pub fn name(&self) -> &str {
+        let (Self::Metric(name) | Self::Entity(name) | Self::Trace(name) | Self::Component(name)) = self;
+        name
+    }
+
+    /// The kind in one lower-case word, as in the JSON form.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Metric(_) => "metric",
+            Self::Entity(_) => "entity",
+            Self::Trace(_) => "trace",
+            Self::Component(_) => "component",
+        }
+    }
+}
+
+impl fmt::Display for Expected {
+    /// `20.1 to 40.3`, `at least 20.1`, `at most 40.3` or `anything`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = units::distinct(&[self.low, self.high]);
+        f.write_str(&self.in_words(&shown[0], &shown[1]))
+    }
+}
+
+impl Expected {
+    /// The range in words, with the bounds as the caller wrote them.
+    pub(crate) fn in_words(&self, low: &str, high: &str) -> String {
+        match (self.low.is_finite(), self.high.is_finite()) {
+            (true, true) => format!("{low} to {high}"),
+            (true, false) => format!("at least {low}"),
+            (false, true) => format!("at most {high}"),
+            (false, false) => "anything".into(),
+        }
+    }
+}
+
+impl Evidence {
+    /// Seconds the points cover, each standing for one step: 1,440 points a minute apart cover 24 h.
+    /// 0 with fewer than two points.
+    pub fn covered(&self) -> f64 {
+        match (self.times.first(), self.times.last()) {
+            (Some(first), Some(last)) if last > first => {
+                let points = self.times.len() as f64;
+                (last - first) * points / (points - 1.0)
+            }
+            _ => 0.0,
+        }
+    }
+}
+
+/// Serde form of numbers that may not be finite: `null` stands for NaN and both infinities.
+mod null_unless_finite {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    fn finite(value: f64) -> Option<f64> {
+        value.is_finite().then_some(value)
+    }
+
+    pub(super) fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+        finite(*value).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+        Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
+    }
+
+    /// The same for every element of a list.
+    pub(super) mod each {
+        use super::{Deserialize, Deserializer, Serializer, finite};
+
+        pub(in super::super) fn serialize<S: Serializer>(values: &[f64], to: S) -> Result<S::Ok, S::Error> {
+            to.collect_seq(values.iter().map(|value| finite(*value)))
+        }
+
+        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+            from: D,
+        ) -> Result<Vec<f64>, D::Error> {
+            let values = Vec::<Option<f64>>::deserialize(from)?;
+            Ok(values
+                .into_iter()
+                .map(|value| value.unwrap_or(f64::NAN))
+                .collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vote(detector: &str, answer: Option<bool>) -> DetectorVote {
+        DetectorVote {
+            detector: detector.into(),
+            answer,
+            measured: 4.0,
+            limit: 3.0,
+        }
+    }
+
+    fn anomaly() -> Anomaly {
+        Anomaly {
+            subject: Subject::Metric("web1.cpu".into()),
+            at: 1_795_268_520.0,
+            observed: 97.2,
+            expected: Some(Expected {
+                low: 20.0,
+                high: 40.0,
+                centre: 30.0,
+            }),
+            votes: vec![vote("a", Some(true)), vote("b", Some(false)), vote("c", None)],
+            evidence: Evidence {
+                times: vec![0.0, 60.0],
+                values: vec![30.0, 97.2],
+                rate: false,
+            },
+        }
+    }
+
+    #[test]
+    fn score_counts_only_votes_that_were_cast() {
+        let mut anomaly = anomaly();
+        assert_eq!(anomaly.voters().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(anomaly.cast(), 2);
+        assert_eq!(anomaly.score(), 0.5);
+        anomaly.votes.clear();
+        assert_eq!(anomaly.score(), 0.0);
+    }
+
+    #[test]
+    fn direction_needs_a_centre_to_be_on_a_side_of() {
+        let mut anomaly = anomaly();
+        assert_eq!(anomaly.direction(), Some(Direction::Up));
+        anomaly.observed = 3.0;
+        assert_eq!(anomaly.direction(), Some(Direction::Down));
+        anomaly.observed = f64::NAN;
+        assert_eq!(anomaly.direction(), None);
+        anomaly.expected = None;
+        assert_eq!(anomaly.direction(), None);
+    }
+
+    #[test]
+    fn a_bound_that_is_not_finite_is_no_bound() {
+        let expected = |low, high| {
+            Expected {
+                low,
+                high,
+                centre: 0.0,
+            }
+            .to_string()
+        };
+        assert_eq!(expected(20.1, 40.3), "20.1 to 40.3");
+        assert_eq!(expected(20.1, f64::INFINITY), "at least 20.1");
+        assert_eq!(expected(f64::NAN, 40.3), "at most 40.3");
+        assert_eq!(expected(f64::NAN, f64::NAN), "anything");
+    }
+
+    #[test]
+    fn json_round_trip_is_exact() {
+        let json = serde_json::to_string(&anomaly()).unwrap();
+        assert_eq!(serde_json::from_str::<Anomaly>(&json).unwrap(), anomaly());
+        assert!(
+            json.contains(r#""subject":{"kind":"metric","name":"web1.cpu"}"#),
+            "{json}"
+        );
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_become_null_and_come_back_as_nan() {
+        let mut anomaly = anomaly();
+        anomaly.expected = Some(Expected {
+            low: f64::NEG_INFINITY,
+            high: 40.0,
+            centre: 30.0,
+        });
+        anomaly.votes[0].measured = f64::NAN;
+        anomaly.votes[0].limit = f64::INFINITY;
+        anomaly.evidence.values[0] = f64::NAN;
+        let json = serde_json::to_string(&anomaly).unwrap();
+        assert!(json.contains(r#""low":null"#), "{json}");
+        assert!(json.contains(r#""measured":null,"limit":null"#), "{json}");
+        assert!(json.contains(r#""values":[null,97.2]"#), "{json}");
+        let back: Anomaly = serde_json::from_str(&json).unwrap();
+        assert!(back.votes[0].measured.is_nan() && back.votes[0].limit.is_nan());
+        assert!(back.evidence.values[0].is_nan());
+    }
+}

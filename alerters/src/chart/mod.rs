@@ -1,0 +1,474 @@
+//! The one SVG chart writer, for pages, mail and Slack.
+//!
+//! It draws a line with a min/max envelope where points are denser than pixels, the expected
+//! range as a band, gaps as gaps and a mark on the anomaly. The output is well-formed XML whatever
+//! the input, the same for the same input, and complete in itself: no script, no outside
+//! reference, no `id` that could clash when several charts share a page.
+//!
+//! Left out on purpose: several series in one chart, interaction, stacking. A chart here answers
+//! one question, "was this worth a notice?".
+
+mod line;
+mod palette;
+mod scale;
+mod sparkline;
+
+use std::fmt::Write as _;
+
+use crate::anomaly::{Anomaly, Expected};
+use crate::{text, units};
+use line::{Columns, Run};
+pub use palette::Theme;
+use palette::{Palette, Role};
+use scale::{TimeScale, ValueScale};
+pub use sparkline::sparkline;
+
+/// Smallest size that still holds axes and a line.
+const SMALLEST: (u32, u32) = (160, 90);
+/// Largest size, so that a size from a query string cannot ask for gigabytes.
+const LARGEST: (u32, u32) = (4_000, 4_000);
+/// Average width of a letter at the label size of 11 px, rounded up.
+const LABEL_LETTER: f64 = 6.4;
+/// The same for the title at 13 px, semibold.
+const TITLE_LETTER: f64 = 7.8;
+/// Widest name kept in the tooltip and the description.
+const NAME_COLUMNS: usize = 300;
+
+/// A chart of one series, ready to be written as SVG.
+#[derive(Debug, Clone)]
+pub struct Chart<'a> {
+    title: &'a str,
+    times: &'a [f64],
+    values: &'a [f64],
+    rate: bool,
+    expected: Option<Expected>,
+    mark: Option<Mark>,
+    width: u32,
+    height: u32,
+    theme: Theme,
+}
+
+/// The anomaly's place in the chart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mark {
+    /// Unix seconds.
+    pub at: f64,
+    /// The value that was judged.
+    pub value: f64,
+}
+
+impl<'a> Chart<'a> {
+    /// A chart of `values` over `times` (Unix seconds), 640 × 220 px, in the page's theme.
+    ///
+    /// Pairs in which either number is not finite are left out and show as a gap; what the longer
+    /// of two unequal slices has too many is ignored.
+    pub fn new(title: &'a str, times: &'a [f64], values: &'a [f64]) -> Self {
+        Self {
+            title,
+            times,
+            values,
+            rate: false,
+            expected: None,
+            mark: None,
+            width: 640,
+            height: 220,
+            theme: Theme::default(),
+        }
+    }
+
+    /// The chart of an anomaly: its evidence, its expected range, and the mark on the judged point.
+    pub fn of(anomaly: &'a Anomaly) -> Self {
+        let evidence = &anomaly.evidence;
+        Self {
+            rate: evidence.rate,
+            expected: anomaly.expected,
+            mark: Some(Mark {
+                at: anomaly.at,
+                value: anomaly.observed,
+            }),
+            ..Self::new(anomaly.name(), &evidence.times, &evidence.values)
+        }
+    }
+
+    /// Says that the values are per-step differences of a counter.
+    pub fn rate(mut self, rate: bool) -> Self {
+        self.rate = rate;
+        self
+    }
+
+    /// Draws the expected range as a band.
+    pub fn expected(mut self, expected: Expected) -> Self {
+        self.expected = Some(expected);
+        self
+    }
+
+    /// Marks a point.
+    pub fn mark(mut self, mark: Mark) -> Self {
+        self.mark = Some(mark);
+        self
+    }
+
+    /// Width and height in px, held between 160 × 90 and 4,000 × 4,000.
+    pub fn size(mut self, width: u32, height: u32) -> Self {
+        self.width = width.clamp(SMALLEST.0, LARGEST.0);
+        self.height = height.clamp(SMALLEST.1, LARGEST.1);
+        self
+    }
+
+    /// Colours.
+    pub fn theme(mut self, theme: Theme) -> Self {
+        self.theme = theme;
+        self
+    }
+
+    /// The chart as one `<svg>` element. Linear in the number of points.
+    pub fn svg(&self) -> String {
+        let points = line::finite_points(self.times, self.values);
+        let mut drawing = Drawing::new(self, &points);
+        drawing.open();
+        drawing.describe(&points);
+        drawing.title();
+        drawing.band();
+        drawing.axes();
+        drawing.series(&points);
+        drawing.mark();
+        drawing.svg.push_str("</svg>");
+        drawing.svg
+    }
+}
+
+/// One chart being written: the text so far and where things go.
+struct Drawing<'a> {
+    chart: &'a Chart<'a>,
+    palette: Palette,
+    svg: String,
+    /// The mark, when it lies in the window or right beside it.
+    marked: Option<Mark>,
+    x: TimeScale,
+    y: ValueScale,
+    empty: bool,
+}
+
+impl<'a> Drawing<'a> {
+    fn new(chart: &'a Chart<'a>, points: &[(f64, f64)]) -> Self {
+        let (width, height) = (f64::from(chart.width), f64::from(chart.height));
+        let (first, last) = line::ends(points);
+        let marked = chart.mark.filter(|mark| {
+            let reach = (last - first).max(60.0) * 0.1;
+            mark.at >= first - reach && mark.at <= last + reach
+        });
+        let top = if chart.title.is_empty() { 10.0 } else { 32.0 };
+        let y = ValueScale::new(
+            points,
+            chart.expected,
+            marked.map(|mark| mark.value),
+            top,
+            height - 22.0,
+        );
+        let widest = y
+            .ticks()
+            .iter()
+            .map(|(_, label)| label.chars().count())
+            .max()
+            .unwrap_or(1);
+        let left = (widest as f64 * LABEL_LETTER + 10.0).clamp(32.0, width / 3.0);
+        let (from, to) = match marked {
+            Some(mark) => (first.min(mark.at), last.max(mark.at)),
+            None => (first, last),
+        };
+        let x = TimeScale::new(from, to, left, width - 10.0);
+        let empty = points.is_empty();
+        let palette = Palette::of(chart.theme);
+        Self {
+            chart,
+            palette,
+            svg: String::with_capacity(8 * 1024),
+            marked,
+            x,
+            y,
+            empty,
+        }
+    }
+
+    fn open(&mut self) {
+        let Chart { width, height, .. } = self.chart;
+        // `max-width` lets a chart shrink with a narrow page and never grow past its design size.
+        _ = write!(
+            self.svg,
+            r#"<svg xmlns="http://www.w3.org/2000/svg" class="skywatch-chart" role="img" width="{width}" height="{height}" viewBox="0 0 {width} {height}" style="max-width:100%;height:auto" font-family="system-ui,-apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif" font-size="11">"#
+        );
+    }
+
+    fn describe(&mut self, points: &[(f64, f64)]) {
+        self.svg.push_str("<title>");
+        text::push_escaped(&mut self.svg, &text::shorten(self.chart.title, NAME_COLUMNS));
+        self.svg.push_str("</title><desc>");
+        let description = self.description(points);
+        text::push_escaped(&mut self.svg, &description);
+        self.svg.push_str("</desc>");
+        self.svg.push_str(self.palette.style());
+        if let Some(background) = self.palette.background() {
+            _ = write!(
+                self.svg,
+                r#"<rect width="100%" height="100%" fill="{background}"/>"#
+            );
+        }
+    }
+
+    /// The chart in words, for those who do not see it.
+    fn description(&self, points: &[(f64, f64)]) -> String {
+        let Some((low, high)) = line::extremes(points) else {
+            return "no points".into();
+        };
+        let (first, last) = line::ends(points);
+        let mut words = format!(
+            "{} {} from {} to {}; lowest {}, highest {}",
+            points.len(),
+            match (self.chart.rate, points.len()) {
+                (true, 1) => "change per step of a counter",
+                (true, _) => "changes per step of a counter",
+                (false, 1) => "point",
+                (false, _) => "points",
+            },
+            units::time(first),
+            units::time(last),
+            units::number(low),
+            units::number(high),
+        );
+        if let Some(expected) = self.chart.expected {
+            _ = write!(words, "; expected {expected}");
+        }
+        if let Some(mark) = self.marked {
+            _ = write!(
+                words,
+                "; anomaly {} at {}",
+                units::number(mark.value),
+                units::time(mark.at)
+            );
+        }
+        words
+    }
+
+    fn title(&mut self) {
+        if self.chart.title.is_empty() {
+            return;
+        }
+        let width = f64::from(self.chart.width);
+        let note = if self.chart.rate { "per step" } else { "" };
+        let note_width = if note.is_empty() {
+            0.0
+        } else {
+            note.len() as f64 * LABEL_LETTER + 12.0
+        };
+        let columns = ((width - 20.0 - note_width) / TITLE_LETTER) as usize;
+        let title = text::shorten(self.chart.title, columns).into_owned();
+        let strong = self.palette.colour(Role::Strong);
+        _ = write!(
+            self.svg,
+            r#"<text x="10" y="18" font-size="13" font-weight="600" fill="{strong}">"#
+        );
+        text::push_escaped(&mut self.svg, &title);
+        self.svg.push_str("</text>");
+        if !note.is_empty() {
+            self.label(width - 10.0, 18.0, "end", note);
+        }
+    }
+
+    fn band(&mut self) {
+        let Some(expected) = self.chart.expected else {
+            return;
+        };
+        let (left, right) = self.x.pixels();
+        let (top, bottom) = self.y.pixels();
+        let edge = |bound: f64, unbounded: f64| {
+            if bound.is_finite() {
+                self.y.pixel(bound).clamp(top, bottom)
+            } else {
+                unbounded
+            }
+        };
+        let (high, low) = (edge(expected.high, top), edge(expected.low, bottom));
+        // A band thinner than a line would be invisible: two pixels at least.
+        let (y, height) = if low - high < 2.0 {
+            ((low + high) / 2.0 - 1.0, 2.0)
+        } else {
+            (high, low - high)
+        };
+        let colour = self.palette.colour(Role::Band);
+        _ = write!(
+            self.svg,
+            r#"<rect x="{}" y="{}" width="{}" height="{}" fill="{colour}" fill-opacity=".16"/>"#,
+            px(left),
+            px(y),
+            px(right - left),
+            px(height),
+        );
+        if expected.centre.is_finite() {
+            let y = self.y.pixel(expected.centre);
+            if (top..=bottom).contains(&y) {
+                _ = write!(
+                    self.svg,
+                    r#"<path d="M{} {}H{}" stroke="{colour}" stroke-opacity=".7" stroke-dasharray="2 4"/>"#,
+                    px(left),
+                    px(y),
+                    px(right),
+                );
+            }
+        }
+    }
+
+    fn axes(&mut self) {
+        let (left, right) = self.x.pixels();
+        let (_, bottom) = self.y.pixels();
+        let grid = self.palette.colour(Role::Grid);
+        let mut lines = String::new();
+        for (value, label) in self.y.ticks().to_vec() {
+            let y = self.y.pixel(value);
+            _ = write!(lines, "M{} {}H{}", px(left), px(y.round() + 0.5), px(right));
+            self.label(left - 6.0, y + 3.5, "end", &label);
+        }
+        _ = write!(self.svg, r#"<path d="{lines}" stroke="{grid}"/>"#);
+        let mut lines = String::new();
+        for (time, label) in self.x.ticks() {
+            let x = self.x.pixel(time);
+            _ = write!(lines, "M{} {}v4", px(x.round() + 0.5), px(bottom));
+            let half = label.chars().count() as f64 * LABEL_LETTER / 2.0;
+            let x = x.clamp(left + half - 8.0, right + 8.0 - half);
+            self.label(x, bottom + 16.0, "middle", &label);
+        }
+        if !lines.is_empty() {
+            _ = write!(self.svg, r#"<path d="{lines}" stroke="{grid}"/>"#);
+        }
+        if !self.empty {
+            self.label(8.0, bottom + 16.0, "start", "UTC");
+        }
+    }
+
+    fn label(&mut self, x: f64, y: f64, anchor: &str, label: &str) {
+        let colour = self.palette.colour(Role::Label);
+        _ = write!(
+            self.svg,
+            r#"<text x="{}" y="{}" text-anchor="{anchor}" fill="{colour}">"#,
+            px(x),
+            px(y),
+        );
+        text::push_escaped(&mut self.svg, label);
+        self.svg.push_str("</text>");
+    }
+
+    fn series(&mut self, points: &[(f64, f64)]) {
+        let (left, right) = self.x.pixels();
+        if self.empty {
+            let (top, bottom) = self.y.pixels();
+            self.label(
+                (left + right) / 2.0,
+                (top + bottom) / 2.0 + 4.0,
+                "middle",
+                "no points",
+            );
+            return;
+        }
+        let columns = Columns {
+            left,
+            count: (right - left).floor().max(1.0),
+        };
+        let runs = line::runs(points, &self.x, columns);
+        let colour = self.palette.colour(Role::Line);
+        let mut line = String::new();
+        let mut envelope = String::new();
+        for run in &runs {
+            self.trace_line(run, &mut line);
+            self.trace_envelope(run, &mut envelope);
+        }
+        if !envelope.is_empty() {
+            _ = write!(
+                self.svg,
+                r#"<path d="{envelope}" fill="{colour}" fill-opacity=".3" stroke="{colour}" stroke-opacity=".55" stroke-width=".6" stroke-linejoin="round"/>"#
+            );
+        }
+        _ = write!(
+            self.svg,
+            r#"<path d="{line}" fill="none" stroke="{colour}" stroke-width="1.4" stroke-linejoin="round" stroke-linecap="round"/>"#
+        );
+    }
+
+    /// The line of means. A lone point becomes a stroke of no length, which round caps make a dot.
+    fn trace_line(&self, run: &Run, path: &mut String) {
+        for (i, column) in run.columns.iter().enumerate() {
+            let command = if i == 0 { 'M' } else { 'L' };
+            _ = write!(
+                path,
+                "{command}{} {}",
+                px(column.x),
+                px(self.y.pixel(column.mean))
+            );
+        }
+        if run.columns.len() == 1 {
+            path.push_str("h0");
+        }
+    }
+
+    /// Along the highest values and back along the lowest.
+    fn trace_envelope(&self, run: &Run, path: &mut String) {
+        if run.columns.iter().all(|column| column.low == column.high) {
+            return;
+        }
+        for (i, column) in run.columns.iter().enumerate() {
+            let command = if i == 0 { 'M' } else { 'L' };
+            _ = write!(
+                path,
+                "{command}{} {}",
+                px(column.x),
+                px(self.y.pixel(column.high))
+            );
+        }
+        for column in run.columns.iter().rev() {
+            _ = write!(path, "L{} {}", px(column.x), px(self.y.pixel(column.low)));
+        }
+        path.push('Z');
+    }
+
+    fn mark(&mut self) {
+        let Some(mark) = self.marked else { return };
+        let (left, right) = self.x.pixels();
+        let (top, bottom) = self.y.pixels();
+        let x = self.x.pixel(mark.at);
+        let colour = self.palette.colour(Role::Anomaly);
+        let halo = self.palette.colour(Role::Halo);
+        _ = write!(
+            self.svg,
+            r#"<path d="M{} {}V{}" stroke="{colour}" stroke-opacity=".6" stroke-dasharray="3 3"/>"#,
+            px(x),
+            px(top),
+            px(bottom),
+        );
+        if !mark.value.is_finite() {
+            return;
+        }
+        let y = self.y.pixel(mark.value);
+        let label = units::number(mark.value);
+        let (label_x, anchor) = if x > (left + right) / 2.0 {
+            (x - 9.0, "end")
+        } else {
+            (x + 9.0, "start")
+        };
+        _ = write!(
+            self.svg,
+            r#"<circle cx="{}" cy="{}" r="4.5" fill="{colour}" stroke="{halo}" stroke-width="1.5"/><text x="{}" y="{}" text-anchor="{anchor}" font-size="12" font-weight="600" fill="{colour}" stroke="{halo}" stroke-width="3" stroke-linejoin="round" paint-order="stroke">{label}</text>"#,
+            px(x),
+            px(y),
+            px(label_x),
+            px((y + 4.0).clamp(top + 10.0, bottom - 4.0)),
+        );
+    }
+}
+
+/// A coordinate to a tenth of a pixel, without a useless `.0`.
+fn px(value: f64) -> String {
+    let tenths = (value * 10.0).round() / 10.0;
+    // Adding zero turns −0 into 0.
+    (tenths + 0.0).to_string()
+}
+
+#[cfg(test)]
+mod tests;

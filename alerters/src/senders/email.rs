@@ -1,0 +1,430 @@
+//! E-mail by SMTP: plain, STARTTLS or implicit TLS.
+//!
+//! The dialogue is driven command by command instead of by lettre's `SmtpTransport::send`, for two
+//! reasons. One recipient the server refuses must not keep the mail from the others; and the
+//! configured timeout bounds the whole attempt, where a transport's bounds each read. A connection
+//! is made for each mail: notices are rare, and an idle connection is one more thing that breaks.
+//!
+//! The bound is checked between commands. Not under it: the system's name lookup, and a server that
+//! sends a single reply a byte at a time.
+
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use lettre::address::Envelope;
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message, MultiPart};
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{Certificate, CertificateStore, SmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Quit, Rcpt};
+use lettre::transport::smtp::extension::ClientId;
+
+use skywatch_settings::Secret;
+
+use super::{Sender, Sent};
+use crate::error::{Error, MailStep};
+use crate::notice::Notice;
+use crate::render::{Mail, Templates};
+
+/// Where mail goes and how.
+#[derive(Debug, Clone)]
+pub struct EmailOptions {
+    /// Name or address of the mail server; the name its certificate must have.
+    pub host: String,
+    /// TCP port: by custom 25 plain, 587 STARTTLS, 465 implicit TLS.
+    pub port: u16,
+    /// How the connection is protected.
+    pub security: Security,
+    /// Log in as this user; no login without one.
+    pub username: Option<String>,
+    /// The user's password.
+    pub password: Option<Secret>,
+    /// Sender, as `user@example.org` or `Skywatch <user@example.org>`.
+    pub from: String,
+    /// Recipients, in the same form. All of them are named in the one mail's `To`.
+    pub to: Vec<String>,
+    /// Longest time one attempt may take.
+    pub timeout: Duration,
+    /// PEM file with CA certificates to trust beside Mozilla's.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for EmailOptions {
+    /// A mail server on this machine, without protection. `from` and `to` are empty and must be set.
+    fn default() -> Self {
+        Self {
+            host: "localhost".into(),
+            port: 25,
+            security: Security::Plain,
+            username: None,
+            password: None,
+            from: String::new(),
+            to: Vec::new(),
+            timeout: Duration::from_secs(30),
+            ca_file: None,
+        }
+    }
+}
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// Not at all. A password travels in the clear.
+    Plain,
+    /// Begins in the clear and must switch to TLS before anything else is said.
+    StartTls,
+    /// TLS from the first byte.
+    Tls,
+}
+
+/// Sends notices as e-mail.
+pub struct EmailSender {
+    host: String,
+    port: u16,
+    security: Security,
+    tls: Option<TlsParameters>,
+    login: Option<Credentials>,
+    from: Mailbox,
+    to: Vec<Mailbox>,
+    timeout: Duration,
+    templates: Templates,
+}
+
+impl fmt::Debug for EmailSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmailSender")
+            .field("server", &self.server())
+            .field("security", &self.security)
+            .field("to", &self.to.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl EmailSender {
+    /// Checks the options and reads the CA file. Nothing is said to the server yet.
+    ///
+    /// # Errors
+    /// [`Error::Address`], [`Error::NoRecipients`], [`Error::CaFile`], [`Error::CaFileContent`],
+    /// [`Error::MailTls`], [`Error::Template`].
+    pub fn new(options: EmailOptions) -> Result<Self, Error> {
+        let server = format!("{}:{}", options.host, options.port);
+        if options.to.is_empty() {
+            return Err(Error::NoRecipients { server });
+        }
+        let tls = match options.security {
+            Security::Plain => None,
+            Security::StartTls | Security::Tls => Some(tls_parameters(
+                &options.host,
+                &server,
+                options.ca_file.as_deref(),
+            )?),
+        };
+        let login = options.username.map(|username| {
+            let password = options.password.as_ref().map(Secret::expose).unwrap_or_default();
+            Credentials::new(username, password.to_owned())
+        });
+        Ok(Self {
+            host: options.host,
+            port: options.port,
+            security: options.security,
+            tls,
+            login,
+            from: mailbox(&options.from)?,
+            to: options
+                .to
+                .iter()
+                .map(|address| mailbox(address))
+                .collect::<Result<_, _>>()?,
+            timeout: options.timeout,
+            templates: Templates::embedded()?,
+        })
+    }
+
+    fn server(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// The mail with its headers. Pictures, once there are any, go beside the HTML part here.
+    fn compose(&self, id: &str, mail: Mail) -> Result<Message, Error> {
+        let mut message = Message::builder()
+            .from(self.from.clone())
+            .message_id(Some(message_id(id, self.from.email.domain())))
+            .subject(mail.subject)
+            .header(AutoSubmitted)
+            .header(AutoResponseSuppress);
+        for recipient in &self.to {
+            message = message.to(recipient.clone());
+        }
+        let body = MultiPart::alternative_plain_html(mail.text, mail.html);
+        Ok(message.multipart(body)?)
+    }
+}
+
+impl Sender for EmailSender {
+    fn name(&self) -> &str {
+        "email"
+    }
+
+    fn send(&self, notice: &Notice) -> Result<Sent, Error> {
+        let mail = self.templates.email(notice)?;
+        let message = self.compose(&notice.id, mail)?;
+        let mut dialogue = Dialogue::open(self)?;
+        let sent = dialogue.hand_over(message.envelope(), &message.formatted());
+        dialogue.close(sent.is_ok());
+        sent
+    }
+}
+
+/// One connection to the mail server, under one deadline.
+struct Dialogue<'a> {
+    sender: &'a EmailSender,
+    connection: SmtpConnection,
+    deadline: Instant,
+}
+
+impl<'a> Dialogue<'a> {
+    /// Connects, switches to TLS and logs in, as configured.
+    fn open(sender: &'a EmailSender) -> Result<Self, Error> {
+        let deadline = Instant::now() + sender.timeout;
+        let connection = connect(sender, deadline)?;
+        let mut dialogue = Self {
+            sender,
+            connection,
+            deadline,
+        };
+        if let (Security::StartTls, Some(tls)) = (sender.security, &sender.tls) {
+            dialogue.step(MailStep::StartTls, |connection| {
+                connection.starttls(tls, &ClientId::default())
+            })?;
+        }
+        if let Some(login) = &sender.login {
+            dialogue.step(MailStep::Login, |connection| {
+                connection.auth(DEFAULT_MECHANISMS, login).map(drop)
+            })?;
+        }
+        Ok(dialogue)
+    }
+
+    /// Gives the message to every recipient the server accepts.
+    fn hand_over(&mut self, envelope: &Envelope, message: &[u8]) -> Result<Sent, Error> {
+        let from = envelope.from().cloned();
+        self.step(MailStep::From, |connection| {
+            connection.command(MailFrom::new(from, Vec::new())).map(drop)
+        })?;
+        let mut refused = Vec::new();
+        for recipient in envelope.to() {
+            let rcpt = Rcpt::new(recipient.clone(), Vec::new());
+            match self.step(MailStep::To(recipient.to_string()), |connection| {
+                connection.command(rcpt).map(drop)
+            }) {
+                Ok(()) => {}
+                Err(error @ Error::MailRefused { .. }) => refused.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        if refused.len() == envelope.to().len() {
+            // If one of them may be accepted later, the mail is worth another try.
+            let hopeful = refused.iter().position(Error::is_transient).unwrap_or(0);
+            return Err(refused.swap_remove(hopeful));
+        }
+        self.step(MailStep::Data, |connection| {
+            connection.command(Data)?;
+            connection.message(message).map(drop)
+        })?;
+        Ok(Sent { refused })
+    }
+
+    /// Says goodbye if the server still listens. The mail's fate is settled, so nothing that goes
+    /// wrong here counts, and little time is spent on it.
+    fn close(mut self, in_order: bool) {
+        const GOODBYE: Duration = Duration::from_secs(1);
+        if in_order && self.connection.set_timeout(Some(GOODBYE)).is_ok() {
+            _ = self.connection.command(Quit);
+        }
+    }
+
+    /// Runs one exchange within the time that is left.
+    fn step<T>(
+        &mut self,
+        step: MailStep,
+        exchange: impl FnOnce(&mut SmtpConnection) -> Result<T, lettre::transport::smtp::Error>,
+    ) -> Result<T, Error> {
+        let Self {
+            sender,
+            connection,
+            deadline,
+        } = self;
+        let left = time_left(sender, *deadline, &step)?;
+        connection
+            .set_timeout(Some(left))
+            .map_err(|source| Error::MailConnection {
+                server: sender.server(),
+                step: step.clone(),
+                reason: source.to_string(),
+            })?;
+        exchange(connection)
+            .map_err(|source| Error::from_smtp(&source, &sender.server(), step, sender.timeout))
+    }
+}
+
+/// Connects to the first address of the host that answers.
+fn connect(sender: &EmailSender, deadline: Instant) -> Result<SmtpConnection, Error> {
+    let unreachable = |reason: String| Error::MailConnection {
+        server: sender.server(),
+        step: MailStep::Connect,
+        reason,
+    };
+    let addresses: Vec<SocketAddr> = (sender.host.as_str(), sender.port)
+        .to_socket_addrs()
+        .map_err(|source| unreachable(source.to_string()))?
+        .collect();
+    let tls = sender.tls.as_ref().filter(|_| sender.security == Security::Tls);
+    let mut failure = unreachable("the name has no address".into());
+    for address in addresses {
+        let left = time_left(sender, deadline, &MailStep::Connect)?;
+        // lettre waits this long for each of connecting, greeting and the answer to EHLO, and after
+        // a failed EHLO once more for the answer to QUIT. A server that answers at all answers
+        // within a fraction; one that stalls stalls at one of these, and a half keeps the bound.
+        match SmtpConnection::connect(address, Some(left / 2), &ClientId::default(), tls, None) {
+            Ok(connection) => return Ok(connection),
+            Err(source) => {
+                failure = Error::from_smtp(&source, &sender.server(), MailStep::Connect, sender.timeout);
+            }
+        }
+    }
+    Err(failure)
+}
+
+fn time_left(sender: &EmailSender, deadline: Instant, step: &MailStep) -> Result<Duration, Error> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(Error::MailTimeout {
+            server: sender.server(),
+            step: step.clone(),
+            after: sender.timeout,
+        });
+    }
+    Ok(left)
+}
+
+fn tls_parameters(host: &str, server: &str, ca_file: Option<&Path>) -> Result<TlsParameters, Error> {
+    let mut tls = TlsParameters::builder(host.to_owned()).certificate_store(CertificateStore::WebpkiRoots);
+    if let Some(path) = ca_file {
+        let pem = std::fs::read(path).map_err(|source| Error::CaFile {
+            path: path.to_owned(),
+            source,
+        })?;
+        // A file without any certificate parses as a list of none.
+        let certificates = Certificate::from_pem(&pem)
+            .ok()
+            .filter(|_| pem.windows(17).any(|bytes| bytes == b"BEGIN CERTIFICATE"));
+        let Some(certificates) = certificates else {
+            return Err(Error::CaFileContent {
+                path: path.to_owned(),
+            });
+        };
+        tls = tls.add_root_certificate(certificates);
+    }
+    tls.build_rustls().map_err(|source| match ca_file {
+        Some(path) => Error::CaFileContent {
+            path: path.to_owned(),
+        },
+        None => Error::MailTls {
+            server: server.to_owned(),
+            reason: source.to_string(),
+        },
+    })
+}
+
+fn mailbox(address: &str) -> Result<Mailbox, Error> {
+    address.parse().map_err(|source| Error::Address {
+        address: address.to_owned(),
+        source,
+    })
+}
+
+/// The Message-ID of a notice: the readable part of its id, made unique by a digest of the whole.
+///
+/// The same id gives the same Message-ID on every machine and in every version, which is why this
+/// is FNV-1a written out and not a hasher whose result may change.
+fn message_id(id: &str, domain: &str) -> String {
+    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    let digest = id
+        .bytes()
+        .fold(OFFSET, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME));
+    let readable: String = id
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .take(40)
+        .collect();
+    format!("<{readable}.{digest:032x}@{domain}>")
+}
+
+/// `Auto-Submitted: auto-generated` (RFC 3834): keeps well-behaved robots from answering.
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".into())
+    }
+}
+
+/// The same for Exchange, which does not know RFC 3834.
+#[derive(Clone)]
+struct AutoResponseSuppress;
+
+impl Header for AutoResponseSuppress {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("X-Auto-Response-Suppress")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "All".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let options = EmailOptions {
+            username: Some("watch".into()),
+            password: Some(Secret::new("hunter2")),
+            from: "watch@example.org".into(),
+            to: vec!["ops@example.org".into()],
+            ..EmailOptions::default()
+        };
+        assert!(!format!("{options:?}").contains("hunter2"));
+        assert!(!format!("{:?}", EmailSender::new(options).unwrap()).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_message_id_is_stable_and_its_own() {
+        let id = message_id("web1.cpu 1795268520\r\nBcc: x@y", "example.org");
+        assert_eq!(id, message_id("web1.cpu 1795268520\r\nBcc: x@y", "example.org"));
+        assert_ne!(id, message_id("web1cpu1795268520Bccxy", "example.org"));
+        assert!(
+            id.starts_with("<web1cpu1795268520Bccxy.") && id.ends_with("@example.org>"),
+            "{id}"
+        );
+        assert!(message_id(&"x".repeat(5_000), "example.org").len() < 120);
+    }
+}
