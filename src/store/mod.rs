@@ -9,6 +9,7 @@
 //! Trimming, retry and back-off are not here; they belong to whoever writes and whoever loops.
 
 pub mod codec;
+pub mod embedded;
 mod error;
 pub mod redis;
 

@@ -1,0 +1,167 @@
+//! The store for a machine without Redis: fjall, a log-structured engine, in the state folder.
+//!
+//! A keyspace a day, and in it a key a point: metric, time, value, all in order-preserving bytes
+//! ([`key`]). So duplicates vanish as they are written, a series comes back sorted, and trimming is
+//! dropping a day whole. Writes reach the operating system at once and the disk each second.
+//!
+//! Tails do not touch the engine at all: the last few arrivals of every metric are kept in memory
+//! and numbered ([`recent`]), and a cursor is such a number. A cursor from before the store was
+//! opened, or too far behind, is lost, and the series is read whole.
+//!
+//! One process only; a second one is told so. What outlives its day is dropped by
+//! [`EmbeddedConnect::drop_before`], which whoever trims has to call.
+
+mod days;
+mod engine;
+mod failure;
+mod key;
+mod keys;
+mod metrics;
+mod names;
+mod recent;
+mod sync;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use skywatch_algorithms::Series;
+
+use super::{Connect, DecodeReport, EachFetched, EachTail, Fetched, Points, Sample, Store, StoreError, Tail};
+use engine::Engine;
+
+pub use engine::Dropped;
+pub use recent::EmbeddedCursor;
+
+/// Where and how an embedded store lies.
+#[derive(Debug, Clone)]
+pub struct EmbeddedOptions {
+    /// The folder it has for itself; made if it is not there.
+    pub folder: PathBuf,
+    /// Memory for blocks read from disk.
+    pub cache_bytes: u64,
+    /// How often the journal is forced to the disk: what a power cut may cost.
+    pub sync_every: Duration,
+}
+
+impl EmbeddedOptions {
+    /// The usual options for a folder.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            cache_bytes: 32 << 20,
+            sync_every: Duration::from_secs(1),
+        }
+    }
+}
+
+/// An open store; clones and handles share it, and the last one to go closes it.
+#[derive(Clone)]
+pub struct EmbeddedConnect(Arc<Engine>);
+
+impl EmbeddedConnect {
+    /// Opens the folder, and reads all names into memory.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InUse`] if another process has it open; others if it cannot be read.
+    pub fn open(options: &EmbeddedOptions) -> Result<Self, StoreError> {
+        Engine::open(options).map(|engine| Self(Arc::new(engine)))
+    }
+
+    /// Drops every day that ended at or before `time` (Unix seconds), the names of which no point
+    /// is left then, and the keys that have expired. Cheap while there is nothing to drop.
+    ///
+    /// # Errors
+    ///
+    /// As any write.
+    pub fn drop_before(&self, time: f64) -> Result<Dropped, StoreError> {
+        self.0.drop_before(time)
+    }
+}
+
+impl Connect for EmbeddedConnect {
+    type Store = EmbeddedStore;
+
+    fn connect(&self) -> Result<EmbeddedStore, StoreError> {
+        let mut store = EmbeddedStore {
+            engine: Arc::clone(&self.0),
+        };
+        store.ping()?;
+        Ok(store)
+    }
+
+    fn describe(&self) -> String {
+        self.0.place().to_owned()
+    }
+}
+
+/// One handle on an open store.
+pub struct EmbeddedStore {
+    engine: Arc<Engine>,
+}
+
+impl Points for EmbeddedStore {
+    type Cursor = EmbeddedCursor;
+
+    fn append(&mut self, batch: &[Sample<'_>]) -> Result<(), StoreError> {
+        self.engine.append(batch)
+    }
+
+    fn fetch(
+        &mut self,
+        metrics: &[&str],
+        into: &mut Series,
+        each: &mut EachFetched<'_, EmbeddedCursor>,
+    ) -> Result<(), StoreError> {
+        for (index, metric) in metrics.iter().enumerate() {
+            into.clear();
+            let fetched = match self.engine.read(metric, into)? {
+                Some(cursor) if !into.times.is_empty() => Fetched::Found {
+                    cursor,
+                    report: clean(into.times.len()),
+                },
+                _ => Fetched::Missing,
+            };
+            each(index, into, fetched);
+        }
+        Ok(())
+    }
+
+    fn fetch_tails(
+        &mut self,
+        asks: &[(&str, &EmbeddedCursor)],
+        into: &mut Series,
+        each: &mut EachTail<'_, EmbeddedCursor>,
+    ) -> Result<(), StoreError> {
+        for (index, (metric, cursor)) in asks.iter().enumerate() {
+            into.clear();
+            let tail = match self.engine.recent(metric, cursor, into) {
+                recent::Since::Unchanged => Tail::Unchanged,
+                recent::Since::New(cursor) => Tail::New {
+                    cursor,
+                    report: clean(into.times.len()),
+                },
+                recent::Since::Lost => Tail::Lost,
+                recent::Since::Missing => Tail::Missing,
+            };
+            each(index, into, tail);
+        }
+        Ok(())
+    }
+}
+
+/// Nothing is ever stored here that cannot be read back.
+fn clean(points: usize) -> DecodeReport {
+    DecodeReport {
+        points,
+        ..DecodeReport::default()
+    }
+}
+
+impl Store for EmbeddedStore {
+    fn ping(&mut self) -> Result<(), StoreError> {
+        self.engine.healthy()
+    }
+}
