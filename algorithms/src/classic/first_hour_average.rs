@@ -1,0 +1,77 @@
+//! Three sigmas from the mean of the hour a day ago.
+
+use std::ops::Bound;
+
+use super::SIGMAS;
+use crate::detector::{Comparison, Detector, Failure, Look, Vote};
+use crate::ensemble::Flavour;
+use crate::statistics::{Moments, exceeds};
+
+/// The reference is an hour long.
+const HOUR: f64 = 3600.0;
+
+/// |tail − mean(h)| > 3·SD₁(h), h the values with last − full duration < x < last − full duration + 1 h (both
+/// strict, relative to the last time). etsy: all values with x < now − full duration + 1 h, so it reads the clock and
+/// takes in everything older.
+///
+/// O(log n) to find the hour, then linear in it. Fewer than two values in the hour: normal. A constant hour: any
+/// other tail is anomalous. No points: fails.
+#[derive(Debug, Clone, Copy)]
+pub struct FirstHourAverage {
+    flavour: Flavour,
+}
+
+impl FirstHourAverage {
+    /// In the given flavour.
+    #[must_use]
+    pub fn new(flavour: Flavour) -> Self {
+        Self { flavour }
+    }
+
+    fn measure(self, look: &mut Look<'_>, moments: impl Fn(&[f64]) -> Moments) -> (f64, f64) {
+        let mut buffer = std::mem::take(&mut look.scratch().first);
+        let hour = match self.flavour {
+            Flavour::Earthgecko => {
+                let start = look.window().last().map_or(f64::NAN, |(time, _)| time) - look.full_duration();
+                look.between(Bound::Excluded(start), Bound::Excluded(start + HOUR), &mut buffer)
+            }
+            Flavour::Etsy => {
+                let end = look.now() - (look.full_duration() - HOUR);
+                look.between(Bound::Unbounded, Bound::Excluded(end), &mut buffer)
+            }
+        };
+        let moments = moments(hour);
+        look.scratch().first = buffer;
+        (
+            moments.deviation(look.tail_mean()).abs(),
+            SIGMAS * moments.sd_sample(),
+        )
+    }
+}
+
+impl Detector for FirstHourAverage {
+    fn name(&self) -> &str {
+        "first_hour_average"
+    }
+
+    fn vote(&self, look: &mut Look<'_>) -> Vote {
+        if look.values().is_empty() {
+            return Vote::Failed(Failure::Empty);
+        }
+        let (measured, limit) = self.measure(look, Moments::of);
+        exceeds(measured, limit, || self.measure(look, Moments::plain)).into()
+    }
+
+    fn comparison(&self, look: &mut Look<'_>) -> Comparison {
+        let (measured, limit) = self.measure(look, Moments::plain);
+        Comparison { measured, limit }
+    }
+
+    fn reads_clock(&self) -> bool {
+        self.flavour == Flavour::Etsy
+    }
+
+    fn cost(&self) -> u32 {
+        1
+    }
+}

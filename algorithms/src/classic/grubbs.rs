@@ -1,0 +1,67 @@
+//! Grubbs' test for one outlier, upper side.
+
+use crate::detector::{Comparison, Detector, Failure, Look, Vote};
+use crate::ensemble::Flavour;
+use crate::statistics::{Moments, exceeds};
+
+/// (tail − mean(y))/s > G(n), see [`crate::statistics::student::grubbs_limit`]. One-sided: only a high tail triggers.
+/// s is SD₁; etsy: SD₀.
+///
+/// O(n), the limit from a table. Constant (s = 0), or fewer than three points: normal; no points: fails. The
+/// comparison is of tail − mean with G·s.
+#[derive(Debug, Clone, Copy)]
+pub struct Grubbs {
+    flavour: Flavour,
+}
+
+impl Grubbs {
+    /// In the given flavour.
+    #[must_use]
+    pub fn new(flavour: Flavour) -> Self {
+        Self { flavour }
+    }
+
+    fn sd(self, moments: &Moments) -> f64 {
+        match self.flavour {
+            Flavour::Earthgecko => moments.sd_sample(),
+            Flavour::Etsy => moments.sd_population(),
+        }
+    }
+
+    /// (tail − mean)/s. earthgecko does not divide by 0; etsy does, and 0/0 is NaN.
+    fn z(self, moments: &Moments, tail: f64) -> f64 {
+        let sd = self.sd(moments);
+        if sd == 0.0 && self.flavour == Flavour::Earthgecko {
+            return f64::NAN;
+        }
+        moments.deviation(tail) / sd
+    }
+}
+
+impl Detector for Grubbs {
+    fn name(&self) -> &str {
+        "grubbs"
+    }
+
+    fn vote(&self, look: &mut Look<'_>) -> Vote {
+        if look.values().is_empty() {
+            return Vote::Failed(Failure::Empty);
+        }
+        let (tail, limit) = (look.tail_mean(), look.grubbs_limit());
+        let z = self.z(&look.moments(), tail);
+        exceeds(z, limit, || (self.z(&Moments::plain(look.values()), tail), limit)).into()
+    }
+
+    fn comparison(&self, look: &mut Look<'_>) -> Comparison {
+        let (tail, limit) = (look.tail_mean(), look.grubbs_limit());
+        let moments = Moments::plain(look.values());
+        Comparison {
+            measured: moments.deviation(tail),
+            limit: limit * self.sd(&moments),
+        }
+    }
+
+    fn cost(&self) -> u32 {
+        5
+    }
+}

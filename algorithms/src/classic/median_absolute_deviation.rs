@@ -1,0 +1,69 @@
+//! Six median absolute deviations of the last value from the median.
+
+use crate::detector::{Comparison, Detector, Failure, Look, Vote};
+use crate::ensemble::Flavour;
+use crate::statistics::median_absolute_deviation;
+
+/// How many median absolute deviations are too many.
+const LIMIT: f64 = 6.0;
+
+/// |yₙ − M|/MAD > 6, M = median(y), MAD = median|y − M|, unscaled.
+///
+/// O(n) on average. MAD = 0 (more than half of the values the same): normal. etsy returns None where earthgecko says
+/// normal for any other reason. No points: normal; etsy: fails.
+#[derive(Debug, Clone, Copy)]
+pub struct MedianAbsoluteDeviation {
+    flavour: Flavour,
+}
+
+impl MedianAbsoluteDeviation {
+    /// In the given flavour.
+    #[must_use]
+    pub fn new(flavour: Flavour) -> Self {
+        Self { flavour }
+    }
+}
+
+fn deviations(look: &mut Look<'_>) -> (f64, f64) {
+    let (median, values) = (look.median(), look.values());
+    let spread = median_absolute_deviation(values, median, &mut look.scratch().first);
+    ((look.last() - median).abs(), spread)
+}
+
+impl Detector for MedianAbsoluteDeviation {
+    fn name(&self) -> &str {
+        "median_absolute_deviation"
+    }
+
+    fn vote(&self, look: &mut Look<'_>) -> Vote {
+        if look.values().is_empty() {
+            return match self.flavour {
+                Flavour::Earthgecko => Vote::Normal,
+                Flavour::Etsy => Vote::Failed(Failure::Empty),
+            };
+        }
+        let (last, spread) = deviations(look);
+        if spread == 0.0 {
+            Vote::Normal
+        } else if last / spread > LIMIT {
+            Vote::Anomalous
+        } else {
+            match self.flavour {
+                Flavour::Earthgecko => Vote::Normal,
+                Flavour::Etsy => Vote::Failed(Failure::NoAnswer),
+            }
+        }
+    }
+
+    fn comparison(&self, look: &mut Look<'_>) -> Comparison {
+        let (measured, spread) = deviations(look);
+        Comparison {
+            measured,
+            limit: LIMIT * spread,
+        }
+    }
+
+    fn cost(&self) -> u32 {
+        30
+    }
+}

@@ -1,0 +1,200 @@
+//! One look at one window: what the detectors share while they examine it.
+
+use std::ops::Bound;
+
+use crate::statistics::student::GrubbsLimits;
+use crate::statistics::{self, Ewm, Extent, Line, Moments, Weights, adf};
+use crate::window::{self, Window};
+
+/// Memory that outlives a look: buffers and tables that would be costly to build for every series. One per thread;
+/// once warm, no series allocates.
+#[derive(Debug, Clone, Default)]
+pub struct Scratch {
+    weights: Weights,
+    limits: GrubbsLimits,
+    pub(crate) first: Vec<f64>,
+    pub(crate) second: Vec<f64>,
+    pub(crate) regression: adf::Buffers,
+}
+
+impl Scratch {
+    /// Empty; fills as it is used.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+/// One window under examination. Every statistic is computed when the first detector asks for it, and at most once.
+#[derive(Debug)]
+pub struct Look<'a> {
+    window: Window<'a>,
+    now: f64,
+    full_duration: f64,
+    scratch: &'a mut Scratch,
+    tail: f64,
+    sorted: Option<bool>,
+    extent: Option<Extent>,
+    head: Option<Moments>,
+    median: Option<f64>,
+    ewm: Option<Ewm>,
+    line: Option<Line>,
+}
+
+impl<'a> Look<'a> {
+    /// Looks at `window` as of `now` (Unix seconds). `full_duration` is the length of a whole window, in seconds.
+    pub fn new(window: Window<'a>, now: f64, full_duration: f64, scratch: &'a mut Scratch) -> Self {
+        Self {
+            window,
+            now,
+            full_duration,
+            scratch,
+            tail: window.tail_mean(),
+            sorted: None,
+            extent: None,
+            head: None,
+            median: None,
+            ewm: None,
+            line: None,
+        }
+    }
+
+    /// The window itself.
+    #[must_use]
+    pub fn window(&self) -> Window<'a> {
+        self.window
+    }
+
+    /// The values of the window, oldest first.
+    #[must_use]
+    pub fn values(&self) -> &'a [f64] {
+        self.window.values()
+    }
+
+    /// The clock, Unix seconds.
+    #[must_use]
+    pub fn now(&self) -> f64 {
+        self.now
+    }
+
+    /// The length of a whole window, seconds.
+    #[must_use]
+    pub fn full_duration(&self) -> f64 {
+        self.full_duration
+    }
+
+    /// Mean of the last three values, see [`Window::tail_mean`].
+    #[must_use]
+    pub fn tail_mean(&self) -> f64 {
+        self.tail
+    }
+
+    /// The newest value; NaN for an empty window.
+    #[must_use]
+    pub fn last(&self) -> f64 {
+        self.values().last().copied().unwrap_or(f64::NAN)
+    }
+
+    /// Smallest and largest value.
+    pub fn extent(&mut self) -> Extent {
+        let values = self.values();
+        *self.extent.get_or_insert_with(|| statistics::extent(values))
+    }
+
+    /// Moments of all values but the newest.
+    pub fn head_moments(&mut self) -> Moments {
+        let values = self.values();
+        *self.head.get_or_insert_with(|| match values {
+            [head @ .., _] => Moments::of(head),
+            [] => Moments::of(values),
+        })
+    }
+
+    /// Moments of all values.
+    pub fn moments(&mut self) -> Moments {
+        let head = self.head_moments();
+        match self.values() {
+            [.., last] => head.with(*last),
+            [] => head,
+        }
+    }
+
+    /// The median.
+    pub fn median(&mut self) -> f64 {
+        let values = self.values();
+        let buffer = &mut self.scratch.first;
+        *self
+            .median
+            .get_or_insert_with(|| statistics::median(values, buffer))
+    }
+
+    /// Where the newest value stands in its exponentially weighted past.
+    pub fn ewm(&mut self) -> Ewm {
+        let values = self.values();
+        let weights = &mut self.scratch.weights;
+        *self
+            .ewm
+            .get_or_insert_with(|| Ewm::of(weights.of(values.len()), values))
+    }
+
+    /// The same, term by term.
+    pub fn plain_ewm(&mut self) -> Ewm {
+        let values = self.values();
+        Ewm::plain(self.scratch.weights.of(values.len()), values)
+    }
+
+    /// The least-squares line.
+    pub fn line(&mut self) -> Line {
+        let moments = self.moments();
+        let window = self.window;
+        *self.line.get_or_insert_with(|| Line::of(window, &moments))
+    }
+
+    /// Grubbs' limit for as many points as the window has.
+    pub fn grubbs_limit(&mut self) -> f64 {
+        let n = self.values().len();
+        self.scratch.limits.of(n)
+    }
+
+    /// The buffers, for detectors that sort or regress.
+    pub(crate) fn scratch(&mut self) -> &mut Scratch {
+        self.scratch
+    }
+
+    /// The values whose times lie within the bounds. O(log n) on a window sorted by time; a window that is not is
+    /// searched from end to end, into `buffer`.
+    pub(crate) fn between<'b>(
+        &mut self,
+        from: Bound<f64>,
+        to: Bound<f64>,
+        buffer: &'b mut Vec<f64>,
+    ) -> &'b [f64]
+    where
+        'a: 'b,
+    {
+        let (times, values) = (self.window.times(), self.window.values());
+        let too_early = |time: f64| match from {
+            Bound::Included(from) => time < from,
+            Bound::Excluded(from) => time <= from,
+            Bound::Unbounded => false,
+        };
+        let early_enough = |time: f64| match to {
+            Bound::Included(to) => time <= to,
+            Bound::Excluded(to) => time < to,
+            Bound::Unbounded => true,
+        };
+        if *self.sorted.get_or_insert_with(|| window::non_decreasing(times)) {
+            let start = times.partition_point(|&time| too_early(time));
+            let length = times[start..].partition_point(|&time| early_enough(time));
+            return &values[start..start + length];
+        }
+        buffer.clear();
+        let points = times.iter().zip(values);
+        buffer.extend(
+            points
+                .filter(|&(&t, _)| !too_early(t) && early_enough(t))
+                .map(|(_, &v)| v),
+        );
+        buffer
+    }
+}

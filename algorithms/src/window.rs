@@ -1,0 +1,285 @@
+//! The canonical window: times and values side by side.
+//!
+//! Whatever a store holds (duplicates, disorder, surplus that was not trimmed yet), every detector sees the same
+//! window: sorted by time, one value a time (the smallest, as the original trimmer keeps it), and cut to
+//! `(last time − full duration, last time]`. [`Series::canonicalise`] is the one place where that is done.
+//!
+//! Times are Unix seconds as `f64`, so that fractional stamps survive. Non-finite times and values never get here:
+//! the decoder drops and counts them. If one does, nothing panics, but the answers mean nothing.
+
+/// A borrowed window: `times[i]` belongs to `values[i]`, oldest first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window<'a> {
+    times: &'a [f64],
+    values: &'a [f64],
+}
+
+impl<'a> Window<'a> {
+    /// Pairs times (Unix seconds, oldest first) with values. If the lengths differ the surplus of the longer slice
+    /// is ignored.
+    #[must_use]
+    pub fn new(times: &'a [f64], values: &'a [f64]) -> Self {
+        let n = times.len().min(values.len());
+        Self {
+            times: &times[..n],
+            values: &values[..n],
+        }
+    }
+
+    /// Unix seconds, oldest first.
+    #[must_use]
+    pub fn times(&self) -> &'a [f64] {
+        self.times
+    }
+
+    /// The values, in the order of [`Window::times`].
+    #[must_use]
+    pub fn values(&self) -> &'a [f64] {
+        self.values
+    }
+
+    /// How many points there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there is no point at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The newest point, `(time, value)`.
+    #[must_use]
+    pub fn last(&self) -> Option<(f64, f64)> {
+        Some((*self.times.last()?, *self.values.last()?))
+    }
+
+    /// Mean of the last three values, added newest first as the originals do; the last value alone when there are
+    /// fewer than three; NaN for an empty window.
+    #[must_use]
+    pub fn tail_mean(&self) -> f64 {
+        match self.values {
+            [.., a, b, c] => (c + b + a) / 3.0,
+            [.., last] => *last,
+            [] => f64::NAN,
+        }
+    }
+}
+
+/// What [`Series::canonicalise`] had to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// Points dropped because another one has the same time.
+    pub duplicates: usize,
+    /// Points that stood after a later one.
+    pub out_of_order: usize,
+    /// Points dropped because they are older than the window.
+    pub surplus: usize,
+}
+
+/// The caller's own buffers, reused from metric to metric.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Series {
+    /// Unix seconds.
+    pub times: Vec<f64>,
+    /// The values, side by side with the times.
+    pub values: Vec<f64>,
+}
+
+impl Series {
+    /// Forgets the points and keeps the memory.
+    pub fn clear(&mut self) {
+        self.times.clear();
+        self.values.clear();
+    }
+
+    /// Appends one point.
+    pub fn push(&mut self, time: f64, value: f64) {
+        self.times.push(time);
+        self.values.push(value);
+    }
+
+    /// How many points there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.times.len().min(self.values.len())
+    }
+
+    /// Whether there is no point.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The points as a window.
+    #[must_use]
+    pub fn window(&self) -> Window<'_> {
+        Window::new(&self.times, &self.values)
+    }
+
+    /// Brings the points into canonical form, in place, and says what that took: stable sort by time; of equal
+    /// times the smallest value stays; cut to `(last time − full_duration, last time]`.
+    ///
+    /// O(n) without allocation when the times are already strictly increasing, as they nearly always are, and also
+    /// when they only repeat. Otherwise O(n log n) with one buffer. Doing it twice changes nothing, and the order
+    /// in which the points came does not matter.
+    pub fn canonicalise(&mut self, full_duration: f64) -> Cut {
+        let n = self.len();
+        self.times.truncate(n);
+        self.values.truncate(n);
+        let mut cut = Cut::default();
+        if !strictly_increasing(&self.times) {
+            cut.out_of_order = self.sort();
+            cut.duplicates = self.keep_smallest_of_equal_times();
+        }
+        if let Some(&last) = self.times.last() {
+            let before = last - full_duration;
+            cut.surplus = self.times.partition_point(|&time| time <= before);
+            if cut.surplus > 0 {
+                self.times.drain(..cut.surplus);
+                self.values.drain(..cut.surplus);
+            }
+        }
+        cut
+    }
+
+    /// Sorts by time if need be; how many points stood after a later one.
+    fn sort(&mut self) -> usize {
+        let mut latest = f64::NEG_INFINITY;
+        let mut late = 0;
+        for &time in &self.times {
+            if time >= latest {
+                latest = time;
+            } else {
+                late += 1;
+            }
+        }
+        if late > 0 {
+            let mut points: Vec<(f64, f64)> = self
+                .times
+                .iter()
+                .copied()
+                .zip(self.values.iter().copied())
+                .collect();
+            points.sort_by(|a, b| a.0.total_cmp(&b.0));
+            for (i, (time, value)) in points.into_iter().enumerate() {
+                self.times[i] = time;
+                self.values[i] = value;
+            }
+        }
+        late
+    }
+
+    fn keep_smallest_of_equal_times(&mut self) -> usize {
+        let n = self.times.len();
+        let mut kept = 0;
+        for i in 1..n {
+            if self.times[i] == self.times[kept] {
+                if self.values[i].total_cmp(&self.values[kept]).is_lt() {
+                    self.values[kept] = self.values[i];
+                }
+            } else {
+                kept += 1;
+                self.times[kept] = self.times[i];
+                self.values[kept] = self.values[i];
+            }
+        }
+        let distinct = if n == 0 { 0 } else { kept + 1 };
+        self.times.truncate(distinct);
+        self.values.truncate(distinct);
+        n - distinct
+    }
+}
+
+/// Chunks of 64 pairs without an early exit inside, so that the compiler can compare several at once.
+fn strictly_increasing(times: &[f64]) -> bool {
+    ordered_by(times, |earlier, later| earlier < later)
+}
+
+/// Whether no time stands after a later one.
+pub(crate) fn non_decreasing(times: &[f64]) -> bool {
+    ordered_by(times, |earlier, later| earlier <= later)
+}
+
+fn ordered_by(times: &[f64], holds: impl Fn(f64, f64) -> bool) -> bool {
+    let Some((_, later)) = times.split_first() else {
+        return true;
+    };
+    times
+        .chunks(64)
+        .zip(later.chunks(64))
+        .all(|(a, b)| a.iter().zip(b).fold(true, |all, (&a, &b)| all & holds(a, b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(points: &[(f64, f64)]) -> Series {
+        let mut series = Series::default();
+        for &(time, value) in points {
+            series.push(time, value);
+        }
+        series
+    }
+
+    #[test]
+    fn the_tail_is_the_mean_of_three_or_the_last_alone() {
+        let times = [1.0, 2.0, 3.0, 4.0];
+        let values = [9.0, 1.0, 2.0, 6.0];
+        assert_eq!(Window::new(&times, &values).tail_mean(), 3.0);
+        assert_eq!(Window::new(&times[..2], &values[..2]).tail_mean(), 1.0);
+        assert!(Window::new(&[], &[]).tail_mean().is_nan());
+    }
+
+    #[test]
+    fn an_ordered_series_only_loses_its_front() {
+        let mut s = series(&[(0.0, 5.0), (10.0, 6.0), (20.0, 7.0)]);
+        let cut = s.canonicalise(20.0);
+        assert_eq!(
+            cut,
+            Cut {
+                surplus: 1,
+                ..Cut::default()
+            }
+        );
+        assert_eq!(s, series(&[(10.0, 6.0), (20.0, 7.0)]));
+    }
+
+    #[test]
+    fn disorder_is_sorted_and_of_equal_times_the_smallest_value_stays() {
+        let mut s = series(&[(30.0, 1.0), (10.0, 4.0), (20.0, 3.0), (10.0, 2.0), (20.0, 9.0)]);
+        let cut = s.canonicalise(1000.0);
+        assert_eq!(
+            cut,
+            Cut {
+                duplicates: 2,
+                out_of_order: 4,
+                surplus: 0
+            }
+        );
+        assert_eq!(s, series(&[(10.0, 2.0), (20.0, 3.0), (30.0, 1.0)]));
+    }
+
+    #[test]
+    fn all_times_equal_leave_one_point() {
+        let mut s = series(&[(7.0, 3.0), (7.0, -1.0), (7.0, 2.0)]);
+        assert_eq!(
+            s.canonicalise(60.0),
+            Cut {
+                duplicates: 2,
+                ..Cut::default()
+            }
+        );
+        assert_eq!(s, series(&[(7.0, -1.0)]));
+    }
+
+    #[test]
+    fn nothing_stays_nothing() {
+        let mut s = Series::default();
+        assert_eq!(s.canonicalise(60.0), Cut::default());
+        assert!(s.is_empty());
+    }
+}
