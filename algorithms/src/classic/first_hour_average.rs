@@ -43,7 +43,7 @@ impl FirstHourAverage {
         let moments = moments(hour);
         look.scratch().first = buffer;
         (
-            moments.deviation(look.tail_mean()).abs(),
+            moments.deviation_of_tail(look.values()).abs(),
             SIGMAS * moments.sd_sample(),
         )
     }

@@ -29,12 +29,12 @@ impl Grubbs {
     }
 
     /// (tail − mean)/s. earthgecko does not divide by 0; etsy does, and 0/0 is NaN.
-    fn z(self, moments: &Moments, tail: f64) -> f64 {
+    fn z(self, moments: &Moments, values: &[f64]) -> f64 {
         let sd = self.sd(moments);
         if sd == 0.0 && self.flavour == Flavour::Earthgecko {
             return f64::NAN;
         }
-        moments.deviation(tail) / sd
+        moments.deviation_of_tail(values) / sd
     }
 }
 
@@ -44,20 +44,19 @@ impl Detector for Grubbs {
     }
 
     fn vote(&self, look: &mut Look<'_>) -> Vote {
-        if look.values().is_empty() {
+        let values = look.values();
+        if values.is_empty() {
             return Vote::Failed(Failure::Empty);
         }
-        let (tail, limit) = (look.tail_mean(), look.grubbs_limit());
-        let z = self.z(&look.moments(), tail);
-        exceeds(z, limit, || (self.z(&Moments::plain(look.values()), tail), limit)).into()
+        let (z, limit) = (self.z(&look.moments(), values), look.grubbs_limit());
+        exceeds(z, limit, || (self.z(&Moments::plain(values), values), limit)).into()
     }
 
     fn comparison(&self, look: &mut Look<'_>) -> Comparison {
-        let (tail, limit) = (look.tail_mean(), look.grubbs_limit());
         let moments = Moments::plain(look.values());
         Comparison {
-            measured: moments.deviation(tail),
-            limit: limit * self.sd(&moments),
+            measured: moments.deviation_of_tail(look.values()),
+            limit: look.grubbs_limit() * self.sd(&moments),
         }
     }
 

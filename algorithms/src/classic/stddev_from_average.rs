@@ -10,8 +10,11 @@ use crate::statistics::{Moments, exceeds};
 #[derive(Debug, Clone, Copy)]
 pub struct StddevFromAverage;
 
-fn sides(moments: &Moments, tail: f64) -> (f64, f64) {
-    (moments.deviation(tail).abs(), SIGMAS * moments.sd_sample())
+fn sides(moments: &Moments, values: &[f64]) -> (f64, f64) {
+    (
+        moments.deviation_of_tail(values).abs(),
+        SIGMAS * moments.sd_sample(),
+    )
 }
 
 impl Detector for StddevFromAverage {
@@ -20,16 +23,16 @@ impl Detector for StddevFromAverage {
     }
 
     fn vote(&self, look: &mut Look<'_>) -> Vote {
-        if look.values().is_empty() {
+        let values = look.values();
+        if values.is_empty() {
             return Vote::Failed(Failure::Empty);
         }
-        let tail = look.tail_mean();
-        let (measured, limit) = sides(&look.moments(), tail);
-        exceeds(measured, limit, || sides(&Moments::plain(look.values()), tail)).into()
+        let (measured, limit) = sides(&look.moments(), values);
+        exceeds(measured, limit, || sides(&Moments::plain(values), values)).into()
     }
 
     fn comparison(&self, look: &mut Look<'_>) -> Comparison {
-        let (measured, limit) = sides(&Moments::plain(look.values()), look.tail_mean());
+        let (measured, limit) = sides(&Moments::plain(look.values()), look.values());
         Comparison { measured, limit }
     }
 

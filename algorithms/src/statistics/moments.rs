@@ -79,6 +79,17 @@ impl Moments {
         (value - self.pivot) - self.offset
     }
 
+    /// Tail − mean, the tail as in [`crate::Window::tail_mean`], but for three equal values, of which the tail is each:
+    /// a third of 0.1 + 0.1 + 0.1 is not 0.1, and a tail like all the rest should not stand out from it.
+    #[must_use]
+    pub fn deviation_of_tail(&self, values: &[f64]) -> f64 {
+        match values {
+            [.., a, b, c] if a != b || b != c => self.deviation((c + b + a) / 3.0),
+            [.., last] => self.deviation(*last),
+            [] => f64::NAN,
+        }
+    }
+
     /// Sample standard deviation (divisor n − 1); NaN for fewer than two values.
     #[must_use]
     pub fn sd_sample(&self) -> f64 {
@@ -105,6 +116,7 @@ mod tests {
             let moments = Moments::of(&[v; 100]);
             assert_eq!((moments.mean(), moments.sd_sample()), (v, 0.0));
             assert_eq!(moments.deviation(v), 0.0);
+            assert_eq!(moments.deviation_of_tail(&[v; 3]), 0.0);
         }
     }
 
