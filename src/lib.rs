@@ -1,1 +1,18 @@
-//! Placeholder.
+//! Skywatch watches every metric you have: ingest, analyzer, alerts and pages in one binary.
+//!
+//! This library is the wiring; numbers live in `skywatch-algorithms`, messages in `skywatch-alerters`,
+//! options in `skywatch-settings`. `docs/architecture.md` walks through the rooms.
+
+pub mod analyzer;
+pub mod cli;
+pub mod clock;
+pub mod demo;
+pub mod dispatch;
+pub mod ingest;
+pub mod net;
+pub mod process;
+pub mod status;
+pub mod stop;
+pub mod store;
+pub mod text;
+pub mod web;

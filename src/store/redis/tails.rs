@@ -6,6 +6,8 @@
 //!
 //! - Of several places where the bytes are found the *first* counts. What is then read again is
 //!   known and changes nothing once canonical; the last place could skip new points between two.
+//! - A point *before* that place with a later time than the bytes end with makes it doubtful: the
+//!   bytes may have been sent again, behind new points. A larger reply shows the first place.
 //! - If what follows does not decode, the place was chance or the value is broken: the series is
 //!   lost and read whole, which decides.
 //! - Bytes not found in the first reply are looked for in a larger one before giving up.
@@ -60,14 +62,22 @@ impl RedisCursor {
         usize::from(self.length) + usize::from(self.new_bytes)
     }
 
-    /// Bytes of `reply` behind the first place where the anchor is found.
-    fn find<'r>(&self, reply: &'r [u8]) -> Option<&'r [u8]> {
+    /// The first place in `reply` where the anchor is found.
+    fn find(&self, reply: &[u8]) -> Option<usize> {
         let anchor = self.anchor();
         let (first, _) = anchor.split_first()?;
-        (0..=reply.len().checked_sub(anchor.len())?)
-            .filter(|at| reply[*at] == *first)
-            .map(|at| &reply[at..])
-            .find_map(|from| from.strip_prefix(anchor))
+        let last_place = reply.len().checked_sub(anchor.len())?;
+        (0..=last_place).find(|at| reply[*at] == *first && reply[*at..].starts_with(anchor))
+    }
+
+    /// Whether some point in front of the place where the anchor was found is newer than it.
+    fn is_doubtful(&self, before: &[u8]) -> bool {
+        let Some(newest) = self.anchor().last_chunk().and_then(codec::usual_time) else {
+            return false;
+        };
+        let points = before.rchunks_exact(codec::USUAL_POINT_BYTES);
+        let times = points.map_while(|point| point.first_chunk().and_then(codec::usual_time));
+        times.into_iter().any(|time| time > newest)
     }
 
     /// Reads the end of a value into the empty `into`. `None` if a larger piece of it may say more.
@@ -75,10 +85,14 @@ impl RedisCursor {
         if reply.is_empty() {
             return Some(Tail::Missing);
         }
-        let Some(new) = self.find(reply) else {
-            let whole_value = reply.len() < asked;
-            return (whole_value || asked >= SECOND_LOOK_BYTES).then_some(Tail::Lost);
+        let more_may_say_more = reply.len() == asked && asked < SECOND_LOOK_BYTES;
+        let Some(place) = self.find(reply) else {
+            return (!more_may_say_more).then_some(Tail::Lost);
         };
+        if more_may_say_more && self.is_doubtful(&reply[..place]) {
+            return None;
+        }
+        let new = &reply[place + self.anchor().len()..];
         let Ok(report) = codec::decode(new, into) else {
             into.clear();
             return Some(Tail::Lost);

@@ -1,0 +1,239 @@
+//! The cached window of one metric.
+//!
+//! Values are kept as they are judged, eight bytes each; times as runs of equal steps, because a metric
+//! that reports each minute for a day has one run, not 1,440 stamps. Points that fall out of the window are
+//! skipped by an offset and cut away once they are an eighth of what is kept. The window handed out is
+//! always the canonical one; a point that arrives out of order goes the slow way through
+//! [`Series::canonicalise`], so that there is one definition of the order.
+
+use skywatch_algorithms::{Series, Window};
+
+/// Consecutive points at equal distance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Run {
+    /// Time of the run's very first point, Unix seconds, whether or not it is still in the window.
+    start: f64,
+    /// Seconds from point to point; 0 while the run has one point.
+    step: f64,
+    /// Points that have left the window. Counted, not folded into `start`: `start + step × index` must
+    /// give the same bits before and after.
+    gone: u32,
+    /// Points in the window.
+    len: u32,
+}
+
+impl Run {
+    fn time(&self, index: u32) -> f64 {
+        self.start + self.step * f64::from(self.gone + index)
+    }
+
+    fn last(&self) -> f64 {
+        self.time(self.len - 1)
+    }
+}
+
+/// A canonical window at rest: ascending distinct times, at most `full_duration` apart.
+#[derive(Debug, Default)]
+pub struct CachedWindow {
+    runs: Vec<Run>,
+    /// Values; the first `skipped` have left the window.
+    values: Vec<f64>,
+    skipped: usize,
+}
+
+impl CachedWindow {
+    /// Takes over a canonical series.
+    pub fn store(&mut self, series: &Series) {
+        self.runs.clear();
+        self.values.clear();
+        self.skipped = 0;
+        self.values.reserve_exact(series.values.len());
+        self.values.extend_from_slice(&series.values);
+        for &time in &series.times {
+            self.push_time(time);
+        }
+        self.runs.shrink_to_fit();
+        let spare = self.values.capacity() - self.values.len();
+        if spare > self.values.len() / 8 + 8 {
+            self.values.shrink_to_fit();
+        }
+    }
+
+    /// Points in the window.
+    pub fn len(&self) -> usize {
+        self.values.len() - self.skipped
+    }
+
+    /// Time of the newest point, Unix seconds.
+    pub fn last_time(&self) -> Option<f64> {
+        self.runs.last().map(Run::last)
+    }
+
+    /// Values of the window, oldest first.
+    fn values(&self) -> &[f64] {
+        &self.values[self.skipped..]
+    }
+
+    /// The window, with its times written out into `times`.
+    pub fn window<'a>(&'a self, times: &'a mut Vec<f64>) -> Window<'a> {
+        times.clear();
+        for run in &self.runs {
+            times.extend((0..run.len).map(|index| run.time(index)));
+        }
+        Window::new(times, self.values())
+    }
+
+    /// Adds new points, in stored order, and cuts to `(last − full_duration, last]`.
+    ///
+    /// `scratch` is used only when the points do not simply continue the window.
+    pub fn append(&mut self, new: &Series, full_duration: f64, scratch: &mut Series) {
+        let mut last = self.last_time().unwrap_or(f64::NEG_INFINITY);
+        let continues = new.times.iter().all(|&time| {
+            let later = time > last;
+            last = time;
+            later
+        });
+        if continues {
+            self.make_room(new.values.len());
+            for (&time, &value) in new.times.iter().zip(&new.values) {
+                self.push_time(time);
+                self.values.push(value);
+            }
+            self.cut(full_duration);
+        } else {
+            scratch.clear();
+            for run in &self.runs {
+                scratch.times.extend((0..run.len).map(|index| run.time(index)));
+            }
+            scratch.values.extend_from_slice(self.values());
+            scratch.times.extend_from_slice(&new.times);
+            scratch.values.extend_from_slice(&new.values);
+            scratch.canonicalise(full_duration);
+            self.store(scratch);
+        }
+    }
+
+    /// Heap bytes held.
+    pub fn bytes(&self) -> usize {
+        self.values.capacity() * size_of::<f64>() + self.runs.capacity() * size_of::<Run>()
+    }
+
+    /// Grows by an eighth at a time: doubling would waste up to half of the largest structure there is.
+    fn make_room(&mut self, more: usize) {
+        let spare = self.values.capacity() - self.values.len();
+        if spare < more {
+            if self.skipped > 0 {
+                self.values.drain(..self.skipped);
+                self.skipped = 0;
+            }
+            let spare = self.values.capacity() - self.values.len();
+            if spare < more {
+                self.values.reserve_exact(more.max(self.values.len() / 16 + 4));
+            }
+        }
+    }
+
+    /// Appends a time that is later than all before it.
+    ///
+    /// A time continues a run only if `start + step × index` gives it back to the bit.
+    fn push_time(&mut self, time: f64) {
+        if let Some(run) = self.runs.last_mut() {
+            if run.len == 1 && run.gone == 0 {
+                let step = time - run.start;
+                if run.start + step == time {
+                    *run = Run { step, len: 2, ..*run };
+                    return;
+                }
+            } else if run.time(run.len) == time {
+                run.len += 1;
+                return;
+            }
+        }
+        self.runs.push(Run { start: time, step: 0.0, gone: 0, len: 1 });
+    }
+
+    /// Drops what is not later than `last − full_duration`.
+    fn cut(&mut self, full_duration: f64) {
+        let Some(last) = self.last_time() else { return };
+        let limit = last - full_duration;
+        let mut whole_runs = 0;
+        for run in &mut self.runs {
+            if run.last() <= limit {
+                self.skipped += run.len as usize;
+                whole_runs += 1;
+                continue;
+            }
+            while run.time(0) <= limit {
+                run.gone += 1;
+                run.len -= 1;
+                self.skipped += 1;
+            }
+            break;
+        }
+        self.runs.drain(..whole_runs);
+        if self.skipped > self.values.len() / 8 {
+            self.values.drain(..self.skipped);
+            self.skipped = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn series(points: &[(f64, f64)]) -> Series {
+        Series { times: points.iter().map(|p| p.0).collect(), values: points.iter().map(|p| p.1).collect() }
+    }
+
+    fn out(cache: &CachedWindow) -> Vec<(f64, f64)> {
+        let mut times = Vec::new();
+        let window = cache.window(&mut times);
+        window.times().iter().copied().zip(window.values().iter().copied()).collect()
+    }
+
+    #[test]
+    fn a_regular_day_is_one_run() {
+        let day: Vec<_> = (0..1440).map(|i| (1.7e9 + 60.0 * f64::from(i), f64::from(i))).collect();
+        let mut cache = CachedWindow::default();
+        cache.store(&series(&day));
+        assert_eq!(cache.runs.len(), 1);
+        let mut scratch = Series::default();
+        for minute in 1440..4000 {
+            let point = (1.7e9 + 60.0 * f64::from(minute), 1.0);
+            cache.append(&series(&[point]), 86_400.0, &mut scratch);
+            assert_eq!(cache.len(), 1440);
+            assert!(cache.bytes() <= 1440 * 9, "{} bytes for 1,440 points", cache.bytes());
+        }
+        assert_eq!(cache.runs.len(), 1);
+    }
+
+    proptest! {
+        /// Cached piece by piece or canonicalised whole: the same window to the bit.
+        #[test]
+        fn piecewise_is_whole(
+            pieces in prop::collection::vec(
+                prop::collection::vec((0u32..4000, -50i32..50, 0u8..4), 0..12), 0..12),
+            full_duration in 10.0f64..3000.0,
+        ) {
+            let mut all = Series::default();
+            let mut cache = CachedWindow::default();
+            let mut scratch = Series::default();
+            let mut clock = 0.0;
+            for piece in pieces {
+                let mut new = Series::default();
+                for (time, value, kind) in piece {
+                    clock += 7.0;
+                    let time = match kind { 0 => f64::from(time), 1 => clock + 0.1, _ => clock };
+                    new.push(time, f64::from(value));
+                    all.push(time, f64::from(value));
+                }
+                cache.append(&new, full_duration, &mut scratch);
+            }
+            all.canonicalise(full_duration);
+            let whole: Vec<_> = all.times.iter().copied().zip(all.values.iter().copied()).collect();
+            prop_assert_eq!(out(&cache), whole);
+        }
+    }
+}

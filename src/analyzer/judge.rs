@@ -1,0 +1,263 @@
+//! From a canonical window to a verdict, for one metric at a time.
+//!
+//! Holds what a worker reuses from metric to metric, turns never-decreasing counters into rates before
+//! any check, and keeps a detector that panics from taking more than its own metric.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use skywatch_alerters::{Anomaly, DetectorVote, Evidence, Expected, Subject};
+use skywatch_algorithms::{Ensemble, Look, Mark, Scratch, Series, Verdict, Vote, Window, counter};
+
+/// Seconds between two looks at whether a metric known as a counter still never decreases
+/// (earthgecko's interval, `reference` 2.14).
+const CLASS_CHECK_INTERVAL: f64 = 300.0;
+
+/// Whether a metric is judged by its values or by their rate.
+///
+/// The class outlives its evidence by `full_duration`, so that the reset of a counter, or a restart of
+/// ours, does not turn it into a gauge that jumped.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct CounterClass {
+    /// Unix seconds up to which the metric counts as a counter; 0 for one that does not.
+    pub until: f64,
+    /// Unix seconds of the last sight of a never-decreasing window.
+    pub seen: f64,
+}
+
+impl CounterClass {
+    /// The class as stored: the moment at which a never-decreasing window was last seen.
+    pub fn stored(seen: f64, full_duration: f64) -> Self {
+        Self { until: seen + full_duration, seen }
+    }
+
+    /// Whether the metric is judged by its rate at `now`.
+    pub fn is_counter(&self, now: f64) -> bool {
+        now < self.until
+    }
+
+    /// Looks at a window if a look is due. Answers whether the class must be stored again.
+    fn refresh(&mut self, window: Window<'_>, now: f64, full_duration: f64) -> bool {
+        let due = !self.is_counter(now) || now - self.seen > CLASS_CHECK_INTERVAL;
+        let seen = due && counter::never_decreasing(window);
+        if seen {
+            *self = Self::stored(now, full_duration);
+        }
+        seen
+    }
+}
+
+/// What came of one metric.
+pub struct Judgement {
+    /// The verdict, or the message of the panic that prevented it.
+    pub verdict: Result<Verdict, String>,
+    /// Time of the last point the detectors saw.
+    pub last_time: f64,
+    /// The class was renewed and must be written to the store.
+    pub class_changed: bool,
+}
+
+/// One worker's means of judging; not shared.
+pub struct Judge {
+    ensemble: Arc<Ensemble>,
+    full_duration: f64,
+    counters_as_rates: bool,
+    scratch: Scratch,
+    /// The rate of the counter under judgement.
+    rates: Series,
+    /// Whether `rates`, and not the window given, was judged last.
+    judged_rates: bool,
+}
+
+impl Judge {
+    /// A judge for windows of `full_duration` seconds.
+    pub fn new(ensemble: Arc<Ensemble>, full_duration: f64, counters_as_rates: bool) -> Self {
+        Self {
+            ensemble,
+            full_duration,
+            counters_as_rates,
+            scratch: Scratch::default(),
+            rates: Series::default(),
+            judged_rates: false,
+        }
+    }
+
+    /// Judges one canonical window at `now` (Unix seconds).
+    pub fn judge(&mut self, window: Window<'_>, class: &mut CounterClass, now: f64) -> Judgement {
+        let class_changed = self.counters_as_rates && class.refresh(window, now, self.full_duration);
+        self.judged_rates = self.counters_as_rates && class.is_counter(now);
+        if self.judged_rates {
+            counter::rates(window, &mut self.rates);
+        }
+        let judged = if self.judged_rates { self.rates.window() } else { window };
+        let last_time = judged.last().map_or(f64::NEG_INFINITY, |(time, _)| time);
+        let (ensemble, scratch) = (&self.ensemble, &mut self.scratch);
+        let verdict = catch_unwind(AssertUnwindSafe(|| ensemble.judge(judged, now, scratch)));
+        let verdict = verdict.map_err(|panic| {
+            // The panic may have left the buffers half filled.
+            self.scratch = Scratch::default();
+            let message = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            format!("a detector panicked: {message}")
+        });
+        Judgement { verdict, last_time, class_changed }
+    }
+
+    /// Describes the anomaly just judged: `window` is the one given to [`Judge::judge`] before.
+    ///
+    /// `in_full` adds the window and both sides of every comparison; without it only who voted is told.
+    pub fn describe(&mut self, metric: &str, window: Window<'_>, now: f64, in_full: bool) -> Anomaly {
+        let judged = if self.judged_rates { self.rates.window() } else { window };
+        let (at, observed) = judged.last().unwrap_or((now, f64::NAN));
+        let votes = if in_full {
+            let explained = self.ensemble.explain(judged, now, &mut self.scratch);
+            explained
+                .into_iter()
+                .map(|vote| DetectorVote {
+                    detector: vote.detector,
+                    answer: answer(&vote.vote),
+                    measured: vote.comparison.measured,
+                    limit: vote.comparison.limit,
+                })
+                .collect()
+        } else {
+            let ballot = self.ensemble.ballot(judged, now, &mut self.scratch);
+            let marks = self.ensemble.names().zip(ballot.marks());
+            marks
+                .map(|(name, mark)| DetectorVote {
+                    detector: name.to_owned(),
+                    answer: match mark {
+                        Mark::Anomalous => Some(true),
+                        Mark::Normal => Some(false),
+                        Mark::Failed | Mark::NotCast => None,
+                    },
+                    measured: f64::NAN,
+                    limit: f64::NAN,
+                })
+                .collect()
+        };
+        let evidence = if in_full {
+            Evidence {
+                times: judged.times().to_vec(),
+                values: judged.values().to_vec(),
+                rate: self.judged_rates,
+            }
+        } else {
+            Evidence { rate: self.judged_rates, ..Evidence::default() }
+        };
+        Anomaly {
+            subject: Subject::Metric(metric.to_owned()),
+            at,
+            observed,
+            expected: expected(judged),
+            votes,
+            evidence,
+        }
+    }
+
+    /// Times each detector on the window judged last, one at a time: seconds, in detector order.
+    pub fn time_detectors(&mut self, window: Window<'_>, now: f64, seconds: &mut [Vec<f64>]) {
+        let judged = if self.judged_rates { self.rates.window() } else { window };
+        for (detector, seconds) in self.ensemble.detectors().iter().zip(seconds) {
+            let begun = Instant::now();
+            let mut look = Look::new(judged, now, self.full_duration, &mut self.scratch);
+            std::hint::black_box(detector.vote(&mut look));
+            seconds.push(begun.elapsed().as_secs_f64());
+        }
+    }
+}
+
+fn answer(vote: &Vote) -> Option<bool> {
+    match vote {
+        Vote::Anomalous => Some(true),
+        Vote::Normal => Some(false),
+        Vote::Failed(_) => None,
+    }
+}
+
+/// Mean ± three sample standard deviations of the window without its last three points: the band the
+/// original drew in its mails, freed of the anomaly itself.
+fn expected(window: Window<'_>) -> Option<Expected> {
+    let before = &window.values()[..window.len().saturating_sub(3)];
+    if before.len() < 2 {
+        return None;
+    }
+    let n = before.len() as f64;
+    let mean = before.iter().sum::<f64>() / n;
+    let deviation = (before.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    deviation.is_finite().then(|| Expected {
+        low: mean - 3.0 * deviation,
+        centre: mean,
+        high: mean + 3.0 * deviation,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skywatch_algorithms::{Comparison, Detector, Rules};
+
+    struct Panics;
+
+    impl Detector for Panics {
+        fn name(&self) -> &str {
+            "panics"
+        }
+
+        fn vote(&self, look: &mut Look<'_>) -> Vote {
+            assert!(look.window().values()[0] >= 0.0, "negative start");
+            Vote::Normal
+        }
+
+        fn comparison(&self, _: &mut Look<'_>) -> Comparison {
+            Comparison { measured: 0.0, limit: 0.0 }
+        }
+    }
+
+    fn wave(n: u32, first: f64) -> Series {
+        let mut series = Series::default();
+        for i in 0..n {
+            series.push(1.7e9 + 60.0 * f64::from(i), if i == 0 { first } else { f64::from(i * 7919 % 101) });
+        }
+        series
+    }
+
+    #[test]
+    fn a_panicking_detector_costs_one_metric() {
+        let ensemble = Ensemble::with_detectors(Rules::earthgecko(), vec![Box::new(Panics)]).expect("one detector");
+        let mut judge = Judge::new(Arc::new(ensemble), 86_400.0, true);
+        let (bad, good) = (wave(200, -1.0), wave(200, 1.0));
+        let now = 1.7e9 + 200.0 * 60.0;
+        let mut class = CounterClass::default();
+        let verdict = judge.judge(bad.window(), &mut class, now).verdict;
+        assert!(verdict.expect_err("it panicked").contains("negative start"));
+        assert!(judge.judge(good.window(), &mut class, now).verdict.is_ok());
+    }
+
+    #[test]
+    fn a_counter_keeps_its_class_through_a_reset() {
+        let mut judge = Judge::new(Arc::new(Ensemble::classic(Rules::earthgecko())), 86_400.0, true);
+        let mut class = CounterClass::default();
+        let mut series = Series::default();
+        for i in 0..200 {
+            series.push(1.7e9 + 60.0 * f64::from(i), 1e6 + 100.0 * f64::from(i) + f64::from(i * 7919 % 13));
+        }
+        let mut now = 1.7e9 + 199.0 * 60.0;
+        assert!(judge.judge(series.window(), &mut class, now).class_changed);
+        assert!(judge.judged_rates);
+        for i in 0..5 {
+            now += 60.0;
+            series.push(now, 100.0 * f64::from(i));
+            let judgement = judge.judge(series.window(), &mut class, now);
+            assert!(!judgement.class_changed && judge.judged_rates, "the reset does not flip it");
+            assert_ne!(judgement.verdict.map(|v| v.is_anomalous()), Ok(true));
+        }
+        class.until = now - 1.0;
+        judge.judge(series.window(), &mut class, now);
+        assert!(!judge.judged_rates, "a class that has run out is judged afresh");
+    }
+}

@@ -1,0 +1,172 @@
+//! A pass in figures: for the log, the summary file, Graphite and the status that pages read.
+//!
+//! Names follow the original (`reference/skyline.md` section 5) so that dashboards built for it go on
+//! working under another prefix.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use skywatch_algorithms::Exception;
+
+use super::tally::Tally;
+
+/// Wall seconds of a pass by stage. `fetch` and `judge` are thread time divided by the workers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Seconds {
+    /// Listing the names and handing out shards.
+    pub names: f64,
+    /// Waiting for the store and decoding.
+    pub fetch: f64,
+    /// Judging.
+    pub judge: f64,
+    /// From listing the names to the last verdict.
+    pub total: f64,
+}
+
+/// How long one detector takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Times it was asked in the pass.
+    pub times_run: u64,
+    /// Seconds it took in all: the mean of the sampled metrics × `times_run`.
+    pub total_time: f64,
+    /// Median of the sampled metrics, seconds.
+    pub median_time: f64,
+}
+
+/// One pass.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PassSummary {
+    /// Number of the pass since start, from 1.
+    pub pass: u64,
+    /// The pass's "now", Unix seconds.
+    pub at: f64,
+    /// Metrics on the roll.
+    pub metrics: u64,
+    /// Metrics that got a verdict.
+    pub analyzed: u64,
+    /// Metrics whose verdict is "anomalous".
+    pub anomalies: u64,
+    /// Metrics not analyzed, by exception.
+    pub exceptions: BTreeMap<String, u64>,
+    /// Votes for "anomalous" among the anomalies, by detector.
+    pub breakdown: BTreeMap<String, u64>,
+    /// Keys read whole though cached.
+    pub refetched: u64,
+    /// Metrics the deadline or a lost store left over.
+    pub unfinished: u64,
+    /// Stored points no window can use: nil, not a number, cut off.
+    pub unusable_points: u64,
+    /// Wall time by stage.
+    pub seconds: Seconds,
+    /// Length of the canary's window, hours.
+    pub duration: f64,
+    /// Seconds a pass would take if every window were as long as it may become.
+    pub projected: f64,
+    /// Cost of each detector.
+    pub timings: BTreeMap<String, Timing>,
+    /// Bytes of cached windows.
+    pub cached_bytes: u64,
+}
+
+impl PassSummary {
+    /// Fills in what the tally counted; `detectors` in tally order.
+    pub fn count(&mut self, tally: &Tally, detectors: &[&str], samples: &mut [Vec<f64>]) {
+        self.analyzed = tally.analyzed();
+        self.anomalies = tally.anomalous;
+        self.refetched = tally.refetched;
+        self.unusable_points = tally.unusable_points;
+        self.exceptions =
+            Exception::ALL.iter().map(|e| (e.name().to_owned(), tally.exceptions[e.index()])).collect();
+        for (index, &detector) in detectors.iter().enumerate() {
+            self.breakdown.insert(detector.to_owned(), tally.breakdown[index]);
+            let timing = timing(tally.times_run[index], &mut samples[index]);
+            self.timings.insert(detector.to_owned(), timing);
+        }
+    }
+
+    /// The figures pushed to Graphite: name below the prefix, value.
+    pub fn self_metrics(&self) -> Vec<(String, f64)> {
+        let mut metrics = vec![
+            ("run_time".to_owned(), self.seconds.total),
+            ("total_analyzed".to_owned(), self.analyzed as f64),
+            ("total_anomalies".to_owned(), self.anomalies as f64),
+            ("total_metrics".to_owned(), self.metrics as f64),
+            ("duration".to_owned(), self.duration),
+            ("projected".to_owned(), self.projected),
+            ("refetched".to_owned(), self.refetched as f64),
+            ("unfinished".to_owned(), self.unfinished as f64),
+            ("unusable_points".to_owned(), self.unusable_points as f64),
+            ("cached_bytes".to_owned(), self.cached_bytes as f64),
+        ];
+        let counts = |kind: &str, counts: &BTreeMap<String, u64>| {
+            counts.iter().map(|(name, n)| (format!("{kind}.{name}"), *n as f64)).collect::<Vec<_>>()
+        };
+        metrics.extend(counts("exceptions", &self.exceptions));
+        metrics.extend(counts("anomaly_breakdown", &self.breakdown));
+        for (detector, timing) in &self.timings {
+            let of = |figure: &str| format!("algorithm_breakdown.{detector}.timing.{figure}");
+            metrics.push((of("times_run"), timing.times_run as f64));
+            metrics.push((of("total_time"), timing.total_time));
+            metrics.push((of("median_time"), timing.median_time));
+        }
+        metrics
+    }
+
+    /// The lines an operator of the original knows.
+    pub fn log_lines(&self) -> Vec<String> {
+        let counts = |counts: &BTreeMap<String, u64>| {
+            let some = counts.iter().filter(|(_, n)| **n > 0);
+            let some: Vec<_> = some.map(|(name, n)| format!("'{name}': {n}")).collect();
+            format!("{{{}}}", some.join(", "))
+        };
+        let mut lines = vec![
+            format!("seconds to run :: {:.2}", self.seconds.total),
+            format!("total metrics :: {}", self.metrics),
+            format!("total analyzed :: {}", self.analyzed),
+            format!("total anomalies :: {}", self.anomalies),
+            format!("exception stats :: {}", counts(&self.exceptions)),
+            format!("anomaly breakdown :: {}", counts(&self.breakdown)),
+            format!("canary duration :: {:.2}", self.duration),
+            format!("projected :: {:.2}", self.projected),
+        ];
+        if self.refetched > 0 {
+            lines.push(format!("refetched :: {}", self.refetched));
+        }
+        if self.unusable_points > 0 {
+            lines.push(format!("unusable points :: {}", self.unusable_points));
+        }
+        lines
+    }
+}
+
+fn timing(times_run: u64, samples: &mut [f64]) -> Timing {
+    if samples.is_empty() {
+        return Timing { times_run, ..Timing::default() };
+    }
+    let mean = samples.iter().sum::<f64>() / samples.len() as f64;
+    let middle = samples.len() / 2;
+    let (_, median, _) = samples.select_nth_unstable_by(middle, f64::total_cmp);
+    Timing { times_run, total_time: mean * times_run as f64, median_time: *median }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timings_scale_the_sample_to_the_times_run() {
+        let timing = timing(100, &mut [3.0, 1.0, 2.0]);
+        assert_eq!(timing, Timing { times_run: 100, total_time: 200.0, median_time: 2.0 });
+        assert_eq!(super::timing(7, &mut []).times_run, 7);
+    }
+
+    #[test]
+    fn log_lines_leave_out_zeros() {
+        let summary = PassSummary {
+            exceptions: [("Boring".to_owned(), 3), ("Stale".to_owned(), 0)].into(),
+            ..PassSummary::default()
+        };
+        assert!(summary.log_lines().contains(&"exception stats :: {'Boring': 3}".to_owned()));
+    }
+}

@@ -1,0 +1,374 @@
+//! The supervisor: one pass after another, at the optimum distance.
+//!
+//! It owns the workers (one thread each, orders down one channel a worker, reports up one channel for
+//! all), the roll of metrics, and what is told of a pass. A worker that does not report in time cannot be
+//! stopped from within; the supervisor then names what it was at and gives up, and whoever started the
+//! process starts it again.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use skywatch_alerters::Anomaly;
+
+use super::roll::Roll;
+use super::summary::{PassSummary, Seconds};
+use super::tally::Tally;
+use super::worker::{Order, PassReport, Worker, WorkerOptions};
+use super::{AnalyzerError, Outlets};
+use crate::dispatch::{Finding, Findings};
+use crate::status::Progress;
+use crate::clock::unix_now;
+use crate::stop::Stop;
+use crate::store::{Connect, Keys as _, Store as _, StoreError};
+
+/// Life of the "up" key.
+const UP_KEY_EXPIRY: Duration = Duration::from_secs(120);
+/// Grace after the deadline before a worker counts as hung.
+const HUNG_AFTER: Duration = Duration::from_secs(10);
+/// Longest wait between two tries to reach the store.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+/// Unfinished metrics named in the log; the rest are counted.
+const NAMED_UNFINISHED: usize = 10;
+
+/// What the supervisor is told once.
+pub struct AnalyzerOptions {
+    /// For every worker.
+    pub worker: WorkerOptions,
+    /// Worker threads.
+    pub workers: usize,
+    /// Time from the start of one pass to the start of the next.
+    pub optimum_run_duration: Duration,
+    /// A pass leaves over what is not done by then.
+    pub pass_deadline: Duration,
+    /// Key set to the Unix time at each pass, so that others see us alive.
+    pub up_key: String,
+    /// End after so many passes; `None` goes on until told to stop.
+    pub passes: Option<u64>,
+    /// File that gets one JSON line a pass.
+    pub summary: Option<PathBuf>,
+}
+
+/// A worker as the supervisor holds it.
+struct Hand {
+    orders: Sender<Order>,
+    thread: JoinHandle<()>,
+}
+
+/// The loop's state.
+pub struct Supervisor<K: Connect> {
+    connect: K,
+    options: AnalyzerOptions,
+    outlets: Outlets,
+    stop: Stop,
+    hands: Vec<Hand>,
+    reports: Receiver<PassReport>,
+    roll: Roll,
+    summary: Option<File>,
+    /// Anomalous metrics of the last pass, with the Unix time since when.
+    since: HashMap<String, f64>,
+    pass: u64,
+}
+
+impl<K: Connect> Supervisor<K> {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// The summary file cannot be opened, or a thread cannot be started.
+    pub fn new(
+        connect: K,
+        options: AnalyzerOptions,
+        outlets: Outlets,
+        stop: Stop,
+    ) -> Result<Self, AnalyzerError> {
+        let summary = options
+            .summary
+            .as_ref()
+            .map(|path| {
+                File::options().create(true).append(true).open(path).map_err(|source| {
+                    AnalyzerError::SummaryFile { path: path.clone(), source }
+                })
+            })
+            .transpose()?;
+        let (send_report, reports) = bounded(options.workers);
+        let mut hands = Vec::with_capacity(options.workers);
+        for number in 0..options.workers {
+            let (orders, receive) = bounded(2);
+            let progress = Progress::default();
+            outlets.beat.watch(progress.clone());
+            let worker = Worker::new(connect.clone(), options.worker.clone(), progress, stop.clone());
+            let send_report = send_report.clone();
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .spawn(move || worker.run(&receive, &send_report))
+                .map_err(AnalyzerError::Thread)?;
+            hands.push(Hand { orders, thread });
+        }
+        let roll = Roll::default();
+        Ok(Self { connect, options, outlets, stop, hands, reports, roll, summary, since: HashMap::new(), pass: 0 })
+    }
+
+    /// Runs passes until told to stop, or until the asked number is done.
+    ///
+    /// # Errors
+    /// A worker hangs or has died, or the summary file cannot be written.
+    pub fn run(mut self) -> Result<(), AnalyzerError> {
+        let outcome = self.run_passes();
+        let hands = std::mem::take(&mut self.hands);
+        let threads: Vec<_> = hands.into_iter().map(|hand| hand.thread).collect();
+        if outcome.is_ok() {
+            for thread in threads {
+                if thread.join().is_err() {
+                    return Err(AnalyzerError::WorkerDied);
+                }
+            }
+        }
+        outcome
+    }
+
+    fn run_passes(&mut self) -> Result<(), AnalyzerError> {
+        let mut store = None;
+        while !self.stop.is_said() {
+            let begun = Instant::now();
+            let Some(reached) = self.reach(&mut store) else { break };
+            match self.one_pass(reached)? {
+                Some(error) => {
+                    tracing::warn!("pass {} gave up :: {error}", self.pass);
+                    store = None;
+                }
+                None if self.roll.len() == 0 => {
+                    tracing::info!("no metrics in {} :: nothing to analyze yet", self.connect.describe());
+                }
+                None => {}
+            }
+            if self.options.passes.is_some_and(|passes| self.pass >= passes) {
+                break;
+            }
+            let left = self.options.optimum_run_duration.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                tracing::warn!(
+                    "pass overran :: took {:.2} seconds of {:.2}",
+                    begun.elapsed().as_secs_f64(),
+                    self.options.optimum_run_duration.as_secs_f64()
+                );
+            } else {
+                tracing::info!("sleeping for {:.2} seconds due to low run time", left.as_secs_f64());
+            }
+            self.stop.sleep(left);
+        }
+        Ok(())
+    }
+
+    /// Pings the store, connecting again as often as needed; nothing if told to stop meanwhile.
+    fn reach<'s>(&self, store: &'s mut Option<K::Store>) -> Option<&'s mut K::Store> {
+        let mut backoff = Duration::from_millis(250);
+        let mut failures = 0;
+        loop {
+            let outcome = match store {
+                Some(store) => store.ping(),
+                None => self.connect.connect().and_then(|mut new| {
+                    new.ping()?;
+                    *store = Some(new);
+                    Ok(())
+                }),
+            };
+            match outcome {
+                Ok(()) => break,
+                Err(error) => {
+                    *store = None;
+                    failures += 1;
+                    tracing::error!("store unreachable, try {failures} :: {error}");
+                    self.outlets.status.trouble(&error.to_string());
+                    if self.stop.sleep(backoff) {
+                        return None;
+                    }
+                    backoff = (backoff * 2).min(LONGEST_BACKOFF);
+                }
+            }
+        }
+        if failures > 0 {
+            tracing::info!("store reached again after {failures} tries");
+        }
+        store.as_mut()
+    }
+
+    /// One look at all metrics. Answers the error that cut it short, if one did.
+    fn one_pass(&mut self, store: &mut K::Store) -> Result<Option<StoreError>, AnalyzerError> {
+        let now = unix_now();
+        let begun = Instant::now();
+        let named = self.announce_and_list(store, now);
+        if let Err(error) = named {
+            // A pass that could not even list its metrics is none: nothing is known, nothing is said.
+            self.outlets.status.trouble(&error.to_string());
+            return Ok(Some(error));
+        }
+        self.pass += 1;
+        let names = begun.elapsed();
+        let deadline = begun + self.options.pass_deadline;
+        self.outlets.beat.pass_begins(deadline + HUNG_AFTER);
+        for hand in &self.hands {
+            hand.orders
+                .send(Order::Pass { number: self.pass, now, deadline })
+                .map_err(|_| AnalyzerError::WorkerDied)?;
+        }
+        let mut sum = Collation::new(&self.options.worker);
+        for _ in 0..self.hands.len() {
+            let patience = (deadline + HUNG_AFTER).saturating_duration_since(Instant::now());
+            match self.reports.recv_timeout(patience) {
+                Ok(report) => sum.add(report),
+                Err(_) => return Err(AnalyzerError::Hung { metrics: self.outlets.beat.at() }),
+            }
+        }
+        self.outlets.beat.pass_ends();
+        let total = begun.elapsed();
+        let workers = self.hands.len() as f64;
+        let seconds = Seconds {
+            names: names.as_secs_f64(),
+            fetch: sum.fetching.as_secs_f64() / workers,
+            judge: sum.judging.as_secs_f64() / workers,
+            total: total.as_secs_f64(),
+        };
+        self.tell(sum, now, seconds)
+    }
+
+    fn announce_and_list(&mut self, store: &mut K::Store, now: f64) -> Result<(), StoreError> {
+        let up = (now as u64).to_string();
+        store.set(&[(&self.options.up_key, up.as_bytes())], Some(UP_KEY_EXPIRY))?;
+        let changes = self.roll.call(store, self.hands.len())?;
+        for (hand, change) in self.hands.iter().zip(changes) {
+            if !(change.add.is_empty() && change.remove.is_empty()) {
+                // A closed channel shows again, and is handled, when the pass itself is ordered.
+                let _ = hand.orders.send(Order::Assign { add: change.add, remove: change.remove });
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what a finished pass found: log, summary file, status, Graphite, dispatch.
+    fn tell(
+        &mut self,
+        mut sum: Collation,
+        now: f64,
+        seconds: Seconds,
+    ) -> Result<Option<StoreError>, AnalyzerError> {
+        let ensemble = Arc::clone(&self.options.worker.ensemble);
+        let detectors: Vec<&str> = ensemble.names().collect();
+        let hours = sum.canary_hours();
+        let full_hours = self.options.worker.full_duration / 3600.0;
+        let mut summary = PassSummary {
+            pass: self.pass,
+            at: now,
+            metrics: self.roll.len() as u64,
+            unfinished: sum.unfinished.len() as u64,
+            seconds,
+            duration: hours,
+            projected: if hours > 0.0 { full_hours * seconds.total / hours } else { 0.0 },
+            cached_bytes: sum.cached_bytes as u64,
+            ..PassSummary::default()
+        };
+        summary.count(&sum.tally, &detectors, &mut sum.timings);
+        for line in summary.log_lines() {
+            tracing::info!("{line}");
+        }
+        for (reason, which) in &sum.tally.reasons {
+            tracing::warn!("not analyzed, {} metrics :: {reason} :: first {:?}", which.count, which.metrics);
+        }
+        if !sum.unfinished.is_empty() {
+            let named: Vec<_> = sum.unfinished.iter().take(NAMED_UNFINISHED).collect();
+            tracing::warn!("unfinished :: {} metrics :: first {named:?}", sum.unfinished.len());
+        }
+        if let Some(file) = &mut self.summary {
+            let mut line = serde_json::to_vec(&summary).map_err(AnalyzerError::Summary)?;
+            line.push(b'\n');
+            let written = file.write_all(&line).and_then(|()| file.flush());
+            written.map_err(|source| AnalyzerError::SummaryFile {
+                path: self.options.summary.clone().unwrap_or_default(),
+                source,
+            })?;
+        }
+        let findings = self.findings(sum.anomalies, &sum.unfinished, now);
+        self.outlets.status.pass(&summary, &findings);
+        self.outlets.push(&summary);
+        self.outlets.dispatch(findings);
+        Ok(sum.trouble)
+    }
+
+    /// Adds to each anomaly since when it lasts. A metric that was left over keeps what was known of it.
+    fn findings(&mut self, anomalies: Vec<Anomaly>, unfinished: &[Arc<str>], now: f64) -> Findings {
+        let before = std::mem::take(&mut self.since);
+        for name in unfinished {
+            if let Some((name, since)) = before.get_key_value(&**name) {
+                self.since.insert(name.clone(), *since);
+            }
+        }
+        let findings = anomalies.into_iter().map(|anomaly| {
+            let name = anomaly.subject.name().to_owned();
+            let known = before.get(&name).copied();
+            let since = known.unwrap_or(anomaly.at);
+            self.since.insert(name, since);
+            Finding { anomaly, since, is_new: known.is_none() }
+        });
+        Findings { pass: self.pass, now, findings: findings.collect() }
+    }
+}
+
+/// The workers' reports of one pass, added up.
+struct Collation {
+    tally: Tally,
+    anomalies: Vec<Anomaly>,
+    unfinished: Vec<Arc<str>>,
+    fetching: Duration,
+    judging: Duration,
+    longest: f64,
+    canary: Option<f64>,
+    wants_canary: bool,
+    timings: Vec<Vec<f64>>,
+    trouble: Option<StoreError>,
+    cached_bytes: usize,
+}
+
+impl Collation {
+    fn new(options: &WorkerOptions) -> Self {
+        let detectors = options.ensemble.detectors().len();
+        Self {
+            tally: Tally::new(detectors),
+            anomalies: Vec::new(),
+            unfinished: Vec::new(),
+            fetching: Duration::ZERO,
+            judging: Duration::ZERO,
+            longest: 0.0,
+            canary: None,
+            wants_canary: !options.canary.is_empty(),
+            timings: vec![Vec::new(); detectors],
+            trouble: None,
+            cached_bytes: 0,
+        }
+    }
+
+    fn add(&mut self, mut report: PassReport) {
+        self.tally.add(&report.tally);
+        self.anomalies.append(&mut report.anomalies);
+        self.unfinished.append(&mut report.unfinished);
+        self.fetching += report.fetching;
+        self.judging += report.judging;
+        self.longest = self.longest.max(report.longest);
+        self.canary = self.canary.or(report.canary);
+        for (ours, theirs) in self.timings.iter_mut().zip(report.timings) {
+            ours.extend(theirs);
+        }
+        self.trouble = self.trouble.take().or(report.trouble);
+        self.cached_bytes += report.cached_bytes;
+    }
+
+    /// Hours the canary's window spans; without a canary, the longest window's.
+    fn canary_hours(&self) -> f64 {
+        let seconds = if self.wants_canary { self.canary.unwrap_or(0.0) } else { self.longest };
+        seconds / 3600.0
+    }
+}
+

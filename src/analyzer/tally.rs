@@ -1,0 +1,141 @@
+//! What a pass counted.
+//!
+//! Workers fill one tally each and the supervisor adds them up; counts are kept in detector order, as
+//! the ensemble gives it, so that adding needs no look-up by name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use skywatch_algorithms::{Ballot, Exception, Mark};
+
+/// How many metrics are named for one reason of `Other`; the rest are only counted.
+const NAMED_PER_REASON: usize = 5;
+/// How many different reasons of `Other` are kept apart; the rest fall under one heading.
+const REASONS: usize = 50;
+
+/// Counts of one pass, or of one worker's part in it.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// Metrics looked at, whatever came of it.
+    pub looked_at: u64,
+    /// Metrics whose verdict is "anomalous".
+    pub anomalous: u64,
+    /// Metrics not analyzed, by exception, in the order of [`Exception::ALL`].
+    pub exceptions: [u64; Exception::ALL.len()],
+    /// Votes for "anomalous" among anomalous metrics, a detector each.
+    pub breakdown: Vec<u64>,
+    /// Times each detector was asked.
+    pub times_run: Vec<u64>,
+    /// Why metrics were counted as [`Exception::Other`].
+    pub reasons: BTreeMap<String, Reason>,
+    /// Keys read whole although their window was cached.
+    pub refetched: u64,
+    /// Points a stored stream held that no window can use: nil, not a number, cut off at the end.
+    pub unusable_points: u64,
+}
+
+/// How often one reason occurred, and with which metrics first.
+#[derive(Debug, Clone, Default)]
+pub struct Reason {
+    /// Metrics concerned.
+    pub count: u64,
+    /// The first few of them by name.
+    pub metrics: Vec<Arc<str>>,
+}
+
+impl Tally {
+    /// An empty tally for an ensemble of `detectors`.
+    pub fn new(detectors: usize) -> Self {
+        Self { breakdown: vec![0; detectors], times_run: vec![0; detectors], ..Self::default() }
+    }
+
+    /// Counts one judged metric.
+    pub fn judged(&mut self, anomalous: bool, ballot: Ballot) {
+        self.looked_at += 1;
+        for (times_run, mark) in self.times_run.iter_mut().zip(ballot.marks()) {
+            *times_run += u64::from(mark != Mark::NotCast);
+        }
+        if anomalous {
+            self.anomalous += 1;
+            for (votes, mark) in self.breakdown.iter_mut().zip(ballot.marks()) {
+                *votes += u64::from(mark == Mark::Anomalous);
+            }
+        }
+    }
+
+    /// Counts one metric that was not analyzed.
+    pub fn excepted(&mut self, exception: Exception) {
+        self.looked_at += 1;
+        self.exceptions[exception.index()] += 1;
+    }
+
+    /// Counts one metric that was not analyzed for a reason of its own.
+    pub fn other(&mut self, metric: &Arc<str>, reason: String) {
+        self.excepted(Exception::Other);
+        let full = self.reasons.len() >= REASONS && !self.reasons.contains_key(&reason);
+        let reason = if full { "further reasons".to_owned() } else { reason };
+        let entry = self.reasons.entry(reason).or_default();
+        entry.count += 1;
+        if entry.metrics.len() < NAMED_PER_REASON {
+            entry.metrics.push(Arc::clone(metric));
+        }
+    }
+
+    /// Metrics that were judged.
+    pub fn analyzed(&self) -> u64 {
+        self.looked_at - self.exceptions.iter().sum::<u64>()
+    }
+
+    /// Adds another worker's counts.
+    pub fn add(&mut self, other: &Tally) {
+        self.looked_at += other.looked_at;
+        self.anomalous += other.anomalous;
+        self.refetched += other.refetched;
+        self.unusable_points += other.unusable_points;
+        add_each(&mut self.exceptions, &other.exceptions);
+        add_each(&mut self.breakdown, &other.breakdown);
+        add_each(&mut self.times_run, &other.times_run);
+        for (reason, theirs) in &other.reasons {
+            let ours = self.reasons.entry(reason.clone()).or_default();
+            ours.count += theirs.count;
+            let room = NAMED_PER_REASON.saturating_sub(ours.metrics.len());
+            ours.metrics.extend(theirs.metrics.iter().take(room).cloned());
+        }
+    }
+}
+
+fn add_each(ours: &mut [u64], theirs: &[u64]) {
+    for (a, b) in ours.iter_mut().zip(theirs) {
+        *a += b;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn analyzed_is_what_no_exception_took() {
+        let mut tally = Tally::new(2);
+        tally.excepted(Exception::Stale);
+        tally.other(&Arc::from("a"), "panic".to_owned());
+        tally.judged(false, Ballot::default());
+        assert_eq!((tally.looked_at, tally.analyzed()), (3, 1));
+        let mut sum = Tally::new(2);
+        sum.add(&tally);
+        sum.add(&tally);
+        assert_eq!(sum.exceptions[Exception::Stale.index()], 2);
+        assert_eq!(sum.reasons["panic"].count, 2);
+        assert_eq!(sum.reasons["panic"].metrics.len(), 2);
+    }
+
+    #[test]
+    fn reasons_and_names_stay_bounded() {
+        let mut tally = Tally::new(0);
+        for n in 0..1000 {
+            tally.other(&Arc::from("m"), format!("reason {n}"));
+        }
+        assert!(tally.reasons.len() <= REASONS + 1);
+        assert_eq!(tally.reasons.values().map(|r| r.count).sum::<u64>(), 1000);
+    }
+}

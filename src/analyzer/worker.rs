@@ -1,0 +1,315 @@
+//! A worker: one thread, one store connection, one shard of the metrics.
+//!
+//! A pass goes in two strides. Metrics whose window is cached are asked only for what is new; all others,
+//! and those whose tail could not be told apart, are read whole. Fetching and judging alternate on the
+//! same thread: while this worker judges, the store already prepares the next worker's reply.
+//! The deadline is checked before each metric; what it leaves over is named.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use skywatch_alerters::Anomaly;
+use skywatch_algorithms::{Ensemble, Series};
+
+use super::desk::{Desk, Watched};
+use super::judge::CounterClass;
+use super::tally::Tally;
+use crate::status::Progress;
+use crate::stop::Stop;
+use crate::store::{Connect, Keys as _, Points, StoreError};
+
+/// Metrics asked for in one call of the store. The store sizes its replies by bytes; this bounds what is
+/// asked again after a lost connection.
+const CHUNK: usize = 2_000;
+/// Time between tries at a lost store, and how many tries make a pass give up.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+const TRIES: u32 = 8;
+
+/// What every worker is told once.
+#[derive(Clone)]
+pub struct WorkerOptions {
+    /// The detectors.
+    pub ensemble: Arc<Ensemble>,
+    /// Length of the window, seconds.
+    pub full_duration: f64,
+    /// Age of the last point from which a metric is stale, seconds.
+    pub stale_period: f64,
+    /// Judge never-decreasing counters by their rate.
+    pub counters_as_rates: bool,
+    /// Keep windows in memory between passes.
+    pub cache: bool,
+    /// The metric whose window length is reported; empty for none in particular.
+    pub canary: String,
+}
+
+/// From the supervisor to a worker. A closed channel means: end.
+pub enum Order {
+    /// The shard changed.
+    Assign {
+        /// Metrics that are new to the shard.
+        add: Vec<Arc<str>>,
+        /// Metrics that left it.
+        remove: Vec<Arc<str>>,
+    },
+    /// Look at every metric of the shard once.
+    Pass {
+        /// Number of the pass.
+        number: u64,
+        /// The pass's "now", Unix seconds.
+        now: f64,
+        /// Leave over what is not done by then.
+        deadline: Instant,
+    },
+}
+
+/// From a worker to the supervisor, one a pass.
+pub struct PassReport {
+    /// What was counted.
+    pub tally: Tally,
+    /// What was found.
+    pub anomalies: Vec<Anomaly>,
+    /// Metrics the deadline, a lost store or a stop left over.
+    pub unfinished: Vec<Arc<str>>,
+    /// Thread time waiting for the store, and decoding (the store decodes as it reads).
+    pub fetching: Duration,
+    /// Thread time judging.
+    pub judging: Duration,
+    /// Length of the shard's longest window, seconds.
+    pub longest: f64,
+    /// Length of the canary's window, if the canary is in this shard, seconds.
+    pub canary: Option<f64>,
+    /// Sampled seconds of each detector.
+    pub timings: Vec<Vec<f64>>,
+    /// Why the store failed, if it did.
+    pub trouble: Option<StoreError>,
+    /// Bytes of cached windows.
+    pub cached_bytes: usize,
+}
+
+type CursorOf<K> = <<K as Connect>::Store as Points>::Cursor;
+
+/// The thread's state.
+pub struct Worker<K: Connect> {
+    connect: K,
+    /// Opened when first needed and after each failure.
+    store: Option<K::Store>,
+    options: WorkerOptions,
+    desk: Desk,
+    /// The shard: names and knowledge side by side, same index.
+    names: Vec<Arc<str>>,
+    watched: Vec<Watched<CursorOf<K>>>,
+    /// Points as they come from the store, one metric at a time.
+    series: Series,
+    stop: Stop,
+}
+
+/// One pass as a worker sees it.
+pub(super) struct Pass {
+    pub(super) number: u64,
+    pub(super) now: f64,
+    pub(super) deadline: Instant,
+    pub(super) report: PassReport,
+    /// Metrics whose counter class must be written; indices into the shard.
+    pub(super) classes: Vec<usize>,
+}
+
+impl<K: Connect> Worker<K> {
+    /// A worker with an empty shard and no connection yet.
+    pub fn new(connect: K, options: WorkerOptions, progress: Progress, stop: Stop) -> Self {
+        Self {
+            connect,
+            store: None,
+            desk: Desk::new(options.clone(), progress),
+            options,
+            names: Vec::new(),
+            watched: Vec::new(),
+            series: Series::default(),
+            stop,
+        }
+    }
+
+    /// Follows orders until their channel closes.
+    pub fn run(mut self, orders: &Receiver<Order>, reports: &Sender<PassReport>) {
+        for order in orders {
+            match order {
+                Order::Assign { add, remove } => self.assign(add, remove),
+                Order::Pass { number, now, deadline } => {
+                    let report = self.pass(number, now, deadline);
+                    if reports.send(report).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn assign(&mut self, add: Vec<Arc<str>>, remove: Vec<Arc<str>>) {
+        if !remove.is_empty() {
+            let gone: HashSet<_> = remove.into_iter().collect();
+            for index in (0..self.names.len()).rev() {
+                if gone.contains(&self.names[index]) {
+                    self.names.swap_remove(index);
+                    self.watched.swap_remove(index);
+                }
+            }
+        }
+        self.names.extend(add);
+        self.watched.resize_with(self.names.len(), Watched::default);
+    }
+
+    fn pass(&mut self, number: u64, now: f64, deadline: Instant) -> PassReport {
+        let detectors = self.options.ensemble.detectors().len();
+        let report = PassReport {
+            tally: Tally::new(detectors),
+            anomalies: Vec::new(),
+            unfinished: Vec::new(),
+            fetching: Duration::ZERO,
+            judging: Duration::ZERO,
+            longest: 0.0,
+            canary: None,
+            timings: vec![Vec::new(); detectors],
+            trouble: None,
+            cached_bytes: 0,
+        };
+        let mut pass = Pass { number, now, deadline, report, classes: Vec::new() };
+        let begun = Instant::now();
+        pass.report.trouble = self.look_at_all(&mut pass).err();
+        pass.report.fetching = begun.elapsed().saturating_sub(pass.report.judging);
+        self.desk.rest();
+        for (name, watched) in self.names.iter().zip(&self.watched) {
+            pass.report.cached_bytes += watched.bytes();
+            if !watched.is_done(number) {
+                pass.report.unfinished.push(Arc::clone(name));
+            }
+        }
+        pass.report
+    }
+
+    /// Both strides; what an error or the deadline prevents is simply not done.
+    fn look_at_all(&mut self, pass: &mut Pass) -> Result<(), StoreError> {
+        if self.options.counters_as_rates {
+            let unknown = self.select(|watched| watched.class.is_none());
+            self.in_chunks(&unknown, pass, Self::learn_classes)?;
+        }
+        let cached = self.select(|watched| watched.cursor.is_some());
+        self.in_chunks(&cached, pass, Self::look_at_tails)?;
+        let number = pass.number;
+        let others = self.select(|watched| watched.cursor.is_none() && !watched.is_done(number));
+        self.in_chunks(&others, pass, Self::look_at_whole)
+    }
+
+    fn select(&self, wanted: impl Fn(&Watched<CursorOf<K>>) -> bool) -> Vec<usize> {
+        (0..self.watched.len()).filter(|&index| wanted(&self.watched[index])).collect()
+    }
+
+    /// Runs `stride` over the metrics a chunk at a time. A lost store is tried again, for those of the
+    /// chunk that are not done; it is given up after `TRIES`, at the deadline, or when told to stop.
+    fn in_chunks(
+        &mut self,
+        indices: &[usize],
+        pass: &mut Pass,
+        stride: fn(&mut Self, &[usize], &mut Pass) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        for chunk in indices.chunks(CHUNK) {
+            let mut tries = 0;
+            loop {
+                if self.stop.is_said() || Instant::now() >= pass.deadline {
+                    return Ok(());
+                }
+                let left: Vec<usize> =
+                    chunk.iter().copied().filter(|&i| !self.watched[i].is_done(pass.number)).collect();
+                let outcome = self.open().and_then(|()| stride(self, &left, pass));
+                let Err(error) = outcome else { break };
+                self.store = None;
+                tries += 1;
+                if !error.is_retryable() || tries == TRIES {
+                    return Err(error);
+                }
+                tracing::debug!(%error, tries, "asking the store again");
+                self.stop.sleep(RETRY_AFTER);
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<(), StoreError> {
+        if self.store.is_none() {
+            self.store = Some(self.connect.connect()?);
+        }
+        Ok(())
+    }
+
+    /// Asks the store which metrics are known as counters.
+    fn learn_classes(&mut self, indices: &[usize], _: &mut Pass) -> Result<(), StoreError> {
+        let Some(store) = &mut self.store else { return Ok(()) };
+        let keys: Vec<String> = indices.iter().map(|&index| class_key(&self.names[index])).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let stored = store.get(&keys)?;
+        for (&index, stored) in indices.iter().zip(stored) {
+            let seen = stored.and_then(|text| std::str::from_utf8(&text).ok()?.parse::<f64>().ok());
+            let class = seen.map_or_else(CounterClass::default, |seen| {
+                CounterClass::stored(seen, self.options.full_duration)
+            });
+            self.watched[index].class = Some(class);
+        }
+        Ok(())
+    }
+
+    fn look_at_tails(&mut self, indices: &[usize], pass: &mut Pass) -> Result<(), StoreError> {
+        let Self { store: Some(store), desk, names, watched, series, .. } = self else { return Ok(()) };
+        // Cursors are lent to the store while the callback changes what lies beside them.
+        let lent: Vec<_> = indices.iter().map(|&index| watched[index].cursor.take()).collect();
+        let asks: Vec<_> = indices
+            .iter()
+            .zip(&lent)
+            .filter_map(|(&index, cursor)| Some((&*names[index], cursor.as_ref()?)))
+            .collect();
+        let mut answered = 0;
+        let outcome = store.fetch_tails(&asks, series, &mut |position, series, tail| {
+            answered = position + 1;
+            let index = indices[position];
+            desk.tail(index, &names[index], &mut watched[index], series, tail, pass);
+        });
+        drop(asks);
+        for (position, cursor) in lent.into_iter().enumerate() {
+            let watched = &mut watched[indices[position]];
+            if watched.cursor.is_none() && (position >= answered || watched.keeps_cursor()) {
+                watched.cursor = cursor;
+            }
+        }
+        self.store_classes(pass)?;
+        outcome
+    }
+
+    fn look_at_whole(&mut self, indices: &[usize], pass: &mut Pass) -> Result<(), StoreError> {
+        let Self { store: Some(store), desk, names, watched, series, .. } = self else { return Ok(()) };
+        let asks: Vec<&str> = indices.iter().map(|&index| &*names[index]).collect();
+        let outcome = store.fetch(&asks, series, &mut |position, series, fetched| {
+            let index = indices[position];
+            desk.whole(index, &names[index], &mut watched[index], series, fetched, pass);
+        });
+        self.store_classes(pass)?;
+        outcome
+    }
+
+    /// Writes the counter classes that the last stride renewed.
+    fn store_classes(&mut self, pass: &mut Pass) -> Result<(), StoreError> {
+        let Some(store) = &mut self.store else { return Ok(()) };
+        if pass.classes.is_empty() {
+            return Ok(());
+        }
+        let seen = pass.now.to_string();
+        let keys: Vec<String> = pass.classes.iter().map(|&index| class_key(&self.names[index])).collect();
+        let entries: Vec<(&str, &[u8])> = keys.iter().map(|key| (key.as_str(), seen.as_bytes())).collect();
+        store.set(&entries, Some(Duration::from_secs_f64(self.options.full_duration)))?;
+        pass.classes.clear();
+        Ok(())
+    }
+}
+
+/// Where the class of a counter lies in the store: Unix seconds of the last never-decreasing window.
+fn class_key(metric: &str) -> String {
+    format!("skywatch.counter.{metric}")
+}

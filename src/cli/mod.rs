@@ -1,0 +1,168 @@
+//! The command line: one file a subcommand.
+//!
+//! Two types, after ripgrep: [`Cli`] records what was typed; [`Context`] owns the settings resolved from
+//! it. Everything that can be refused is refused in the step between, with exit code 2.
+
+mod child;
+mod demo;
+mod log;
+mod run;
+mod settings;
+mod votes;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use skywatch_settings::{Loaded, SettingsError, Sources};
+
+/// Exit code for a command line or settings that are refused.
+const REFUSED: u8 = 2;
+
+/// Watches every metric beside your Graphite and Redis, and owns the alert.
+#[derive(Debug, Parser)]
+#[command(name = "skywatch", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where settings come from, for every subcommand.
+#[derive(Debug, Clone, Args)]
+struct Global {
+    /// Settings file (TOML); `skywatch settings --example` prints one with every option
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One option, as `analyzer.workers=2`; may be given again, goes before the environment
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Short for `--set store.url=URL`
+    #[arg(long, global = true, value_name = "URL")]
+    store: Option<String>,
+    /// Short for `--set state_dir=DIR`
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take points in, look at every metric, alert, serve pages
+    Run(run::Arguments),
+    /// Show it all working: made-up metrics, planted anomalies, nothing to configure
+    Demo(demo::Arguments),
+    /// Judge series from a file with all nine classic detectors
+    Votes(votes::Arguments),
+    /// Print every setting with where it came from
+    Settings(settings::Arguments),
+    /// One child of `run`
+    #[command(hide = true)]
+    Child(child::Arguments),
+}
+
+/// Runs the command line `arguments` (the first is the program's name).
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout with code 0, errors to stderr with code 2: clap knows.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(REFUSED));
+        }
+    };
+    let outcome = match cli.command {
+        Command::Run(arguments) => Context::resolve(cli.global).and_then(|context| run::run(&context, &arguments)),
+        Command::Child(arguments) => {
+            Context::resolve(cli.global).and_then(|context| child::run(&context, &arguments))
+        }
+        Command::Settings(arguments) => {
+            Context::resolve(cli.global).and_then(|context| settings::run(&context, &arguments))
+        }
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Votes(arguments) => votes::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Settings(error)) => {
+            eprintln!("{error}");
+            ExitCode::from(REFUSED)
+        }
+        Err(Failure::Arguments(error)) => {
+            eprintln!("error: {error}");
+            ExitCode::from(REFUSED)
+        }
+        Err(Failure::Other(error)) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a command failed, by exit code.
+enum Failure {
+    /// Settings that are refused: 2.
+    Settings(SettingsError),
+    /// Arguments that clap cannot judge: 2.
+    Arguments(String),
+    /// Anything else: 1.
+    Other(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+/// A command's settings, and the arguments that led to them.
+struct Context {
+    loaded: Loaded,
+    global: Global,
+}
+
+impl Context {
+    fn resolve(global: Global) -> Result<Self, Failure> {
+        let mut flags = Vec::new();
+        for assignment in &global.set {
+            let Some((key, value)) = assignment.split_once('=') else {
+                return Err(Failure::Arguments(format!(
+                    "`--set {assignment}` is not of the form KEY=VALUE\nhint: such as `--set analyzer.workers=2`"
+                )));
+            };
+            flags.push((key.trim().to_owned(), value.trim().to_owned(), "--set".to_owned()));
+        }
+        if let Some(url) = &global.store {
+            flags.push(("store.url".to_owned(), url.clone(), "--store".to_owned()));
+        }
+        if let Some(folder) = &global.state_dir {
+            flags.push(("state_dir".to_owned(), folder.display().to_string(), "--state-dir".to_owned()));
+        }
+        let file = global.config.clone().or_else(|| std::env::var_os("SKYWATCH_CONFIG").map(PathBuf::from));
+        let env = std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+        let loaded = skywatch_settings::load(Sources { file, env: env.collect(), flags }).map_err(Failure::Settings)?;
+        Ok(Self { loaded, global })
+    }
+}
+
+impl Global {
+    /// The arguments that make a child resolve the same settings.
+    fn as_arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        let mut add = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
+        if let Some(config) = &self.config {
+            add("--config", config.display().to_string());
+        }
+        for assignment in &self.set {
+            add("--set", assignment.clone());
+        }
+        if let Some(url) = &self.store {
+            add("--store", url.clone());
+        }
+        if let Some(folder) = &self.state_dir {
+            add("--state-dir", folder.display().to_string());
+        }
+        arguments
+    }
+}

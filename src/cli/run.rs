@@ -1,0 +1,61 @@
+//! `skywatch run`: the parent and its children, or everything in one process.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use skywatch_settings::StoreUrl;
+
+use super::{Context, Failure, log};
+use crate::process::{self, ChildSpec, Parent, ParentOptions, Role, RunOptions};
+use crate::stop::Stop;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Stop after so many passes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    passes: Option<u64>,
+    /// Append one JSON line a pass to this file
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+    /// Do everything in one process, as with the embedded store
+    #[arg(long)]
+    single_process: bool,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+    let settings = &context.loaded.settings;
+    log::start(&settings.log);
+    let stop = Stop::new();
+    let signals = process::stop_on_signal(&stop)?;
+    let embedded = settings.store.url == StoreUrl::Embedded;
+    if embedded || arguments.single_process || settings.process.single_process {
+        let options = RunOptions { passes: arguments.passes, summary: arguments.summary.clone() };
+        return Ok(process::run_all(settings, &options, &stop)?);
+    }
+    process::check_store(settings)?;
+    let specs = Role::wanted(settings).into_iter().map(|role| ChildSpec {
+        name: role.name(),
+        arguments: child_arguments(role, context, arguments),
+        ends_all: role == Role::Analyzer,
+    });
+    let options = ParentOptions {
+        restart_backoff: settings.process.restart_backoff,
+        restart_backoff_max: settings.process.restart_backoff_max,
+        stop_timeout: settings.process.stop_timeout,
+    };
+    Ok(Parent::new(specs.collect(), options).run(&signals, &stop)?)
+}
+
+fn child_arguments(role: Role, context: &Context, arguments: &Arguments) -> Vec<String> {
+    let mut all = vec!["child".to_owned(), role.name().to_owned()];
+    all.extend(context.global.as_arguments());
+    if role == Role::Analyzer {
+        if let Some(passes) = arguments.passes {
+            all.extend(["--passes".to_owned(), passes.to_string()]);
+        }
+        if let Some(summary) = &arguments.summary {
+            all.extend(["--summary".to_owned(), summary.display().to_string()]);
+        }
+    }
+    all
+}

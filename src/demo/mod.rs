@@ -1,0 +1,192 @@
+//! `skywatch demo`: the whole product on made-up metrics, in one process, with nothing to configure.
+//!
+//! History goes straight into the embedded store; from then on each minute's points come in through the
+//! carbon port like anybody's. What is shown is read from the same status the pages read.
+
+mod generate;
+mod view;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use skywatch_settings::Settings;
+
+use crate::clock::unix_now;
+use crate::ingest::Ingest;
+use crate::process::{ProcessError, RunOptions, roles, wiring};
+use crate::status::{AnalyzerStatus, Beat, StatusFile};
+use crate::stop::Stop;
+use crate::store::{Connect, Points, Sample, StoreError};
+use crate::web::Web;
+use generate::Fleet;
+use view::View;
+
+/// Time from pass to pass: short, so that there is something to see.
+const PASS_EACH: Duration = Duration::from_secs(5);
+/// Resolution of the made-up metrics, seconds.
+const STEP: u32 = 60;
+/// How often the status is looked at.
+const LOOK_EACH: Duration = Duration::from_millis(200);
+
+/// What the demo is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct DemoOptions {
+    /// End after this time, but not before the first pass has ended; `None` goes on until told to stop.
+    pub seconds: Option<u64>,
+    /// Where the pages go if the port is free; otherwise the next free one.
+    pub pages: SocketAddr,
+}
+
+/// How the demo ended.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct DemoOutcome {
+    /// Metrics with a planted anomaly.
+    pub planted: Vec<String>,
+    /// Metrics found anomalous in any pass.
+    pub found: Vec<String>,
+    /// Metrics in all.
+    pub metrics: usize,
+    /// Passes.
+    pub passes: u64,
+}
+
+/// Why the demo could not be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// A part of it failed.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The store took no history.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Files, sockets, the terminal.
+    #[error("the demo cannot go on: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Runs the demo until its time is up or `stop` is said, telling a person about it on `out`.
+///
+/// # Errors
+/// [`DemoError`]; whatever was started is stopped and the state folder removed in any case.
+pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<DemoOutcome, DemoError> {
+    let begun = Instant::now();
+    let folder = tempfile::Builder::new().prefix("skywatch-demo-").tempdir()?;
+    let mut settings = Settings { state_dir: folder.path().to_owned(), ..Settings::default() };
+    settings.analyzer.optimum_run_duration = PASS_EACH;
+    settings.alerts.log = false;
+    settings.ingest.carbon_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+
+    let fleet = Fleet::new();
+    let connect = wiring::embedded(&settings)?;
+    let last = (unix_now() as u32) / STEP * STEP;
+    writeln!(out, "making {} metrics with a day of history, one point a minute", fleet.len())?;
+    make_history(&fleet, &connect, last)?;
+
+    let ingest = Ingest::bind(wiring::ingest_options(&settings)).map_err(ProcessError::from)?;
+    let carbon = ingest.carbon_address();
+    let web = Web::bind_near(options.pages).map_err(ProcessError::from)?;
+    let pages = web.address();
+    let mut view = View::new(out, connect.clone(), settings.store.full_duration.as_secs_f64());
+    view.begin(&fleet, carbon, pages)?;
+
+    let outcome = std::thread::scope(|scope| {
+        let (settings, fleet) = (&settings, &fleet);
+        let mut threads = Vec::new();
+        let (to_ingest, to_web, to_analyzer) = (connect.clone(), connect.clone(), connect.clone());
+        threads.push(scope.spawn(move || roles::ingest(ingest, to_ingest, settings, stop)));
+        threads.push(scope.spawn(move || roles::web_pages(web, to_web, settings, stop)));
+        threads.push(scope.spawn(move || {
+            let run = RunOptions::default();
+            let outcome = roles::analyzer(to_analyzer, settings, &run, Beat::default(), stop);
+            stop.say();
+            outcome
+        }));
+        if let Some(address) = carbon {
+            scope.spawn(move || feed(fleet, address, last, stop));
+        }
+        let outcome = watch(options.seconds, begun, &StatusFile::analyzer(&settings.state_dir), &mut view, stop);
+        stop.say();
+        for thread in threads {
+            thread.join().unwrap_or(Err(ProcessError::Panicked("a part of the demo")))?;
+        }
+        outcome.map_err(DemoError::from)
+    })?;
+    Ok(DemoOutcome { planted: fleet.planted(), metrics: fleet.len(), ..outcome })
+}
+
+/// Writes a day of points up to `last`, with a progress bar where there is a terminal.
+fn make_history(fleet: &Fleet, connect: &impl Connect, last: u32) -> Result<(), StoreError> {
+    let minutes = 24 * 60;
+    let bar = ProgressBar::new(u64::from(minutes));
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} minutes of history");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let mut store = connect.connect()?;
+    let mut tick = fleet.begin(last - (minutes - 1) * STEP);
+    // An hour at a time: one commit of some ten thousand points.
+    for hour in 0..minutes / 60 {
+        let mut samples = Vec::new();
+        for minute in hour * 60..(hour + 1) * 60 {
+            let time = last - (minutes - 1 - minute) * STEP;
+            let planted = minute + generate::PLANTED_MINUTES >= minutes;
+            tick.points(time, planted, &mut |metric, value| {
+                samples.push(Sample { metric, time: f64::from(time), value });
+            });
+            bar.inc(1);
+        }
+        store.append(&samples)?;
+    }
+    bar.finish_and_clear();
+    fleet.keep(tick);
+    Ok(())
+}
+
+/// Sends each minute's points over the carbon port, like any client.
+fn feed(fleet: &Fleet, address: SocketAddr, last: u32, stop: &Stop) {
+    let Some(mut tick) = fleet.resume() else { return };
+    let mut time = last + STEP;
+    loop {
+        let wait = (f64::from(time) - unix_now()).max(0.0);
+        if stop.sleep(Duration::from_secs_f64(wait)) {
+            return;
+        }
+        let mut lines = String::new();
+        tick.points(time, true, &mut |metric, value| {
+            lines.push_str(&format!("{metric} {value} {time}\n"));
+        });
+        let sent = TcpStream::connect(address).and_then(|mut stream| stream.write_all(lines.as_bytes()));
+        if let Err(error) = sent {
+            tracing::error!("the demo cannot feed itself :: {error}");
+            return;
+        }
+        time += STEP;
+    }
+}
+
+/// Shows each pass until the time is up.
+fn watch(
+    seconds: Option<u64>,
+    begun: Instant,
+    file: &StatusFile,
+    view: &mut View<'_, impl Connect>,
+    stop: &Stop,
+) -> std::io::Result<DemoOutcome> {
+    let mut found = BTreeSet::new();
+    let mut passes = 0;
+    loop {
+        let stopped = stop.sleep(LOOK_EACH);
+        if let Some(AnalyzerStatus { pass: Some(pass), anomalies, .. }) = file.read()
+            && pass.pass > passes
+        {
+            passes = pass.pass;
+            found.extend(anomalies.iter().map(|current| current.anomaly.name().to_owned()));
+            view.pass(&pass, &anomalies)?;
+        }
+        let over = seconds.is_some_and(|seconds| begun.elapsed() >= Duration::from_secs(seconds));
+        if stopped || (over && passes > 0) {
+            return Ok(DemoOutcome { found: found.into_iter().collect(), passes, ..DemoOutcome::default() });
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Points on their way to the store: one arena of names, no allocation per point.
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::store::Sample;
+
+/// Points read at one go from one client.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// All names, end to end.
+    names: String,
+    points: Vec<Point>,
+    /// The batch's share of the queue's bound; given back when the batch is dropped, that is, written.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    /// End of the name in the arena; it begins where the one before ends.
+    name_end: usize,
+    time: f64,
+    value: f64,
+}
+
+impl Batch {
+    /// Adds a point.
+    pub fn push(&mut self, name: &str, time: f64, value: f64) {
+        self.names.push_str(name);
+        self.points.push(Point { name_end: self.names.len(), time, value });
+    }
+
+    /// Points in the batch.
+    pub fn len(&self) -> usize {
+        self.points.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+
+    /// The points, in the order they came.
+    pub fn samples(&self) -> impl Iterator<Item = Sample<'_>> {
+        let mut begin = 0;
+        self.points.iter().map(move |point| {
+            let metric = &self.names[begin..point.name_end];
+            begin = point.name_end;
+            Sample { metric, time: point.time, value: point.value }
+        })
+    }
+}

@@ -1,0 +1,3 @@
+//! What goes over the wire and belongs to no room in particular.
+
+pub mod carbon_out;

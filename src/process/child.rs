@@ -1,0 +1,76 @@
+//! The child's side of the bond to its parent.
+//!
+//! Two pipes are enough. The parent holds the child's standard input and never writes to it: its end means
+//! "stop", whether the parent asked for it or died. On its standard output the child says once a second
+//! what it is at; a child that falls silent is hung.
+
+use std::io::{Read as _, Write as _};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::ProcessError;
+use crate::status::Beat;
+use crate::stop::Stop;
+
+/// Time between two words to the parent.
+const EACH: Duration = Duration::from_secs(1);
+
+/// Says `stop` when standard input ends. The thread ends with the process.
+///
+/// # Errors
+/// [`ProcessError::Start`] if the system refuses the thread.
+pub fn die_with_parent(stop: &Stop) -> Result<(), ProcessError> {
+    let stop = stop.clone();
+    std::thread::Builder::new()
+        .name("parent".to_owned())
+        .spawn(move || {
+            let mut nothing = [0; 64];
+            while matches!(std::io::stdin().read(&mut nothing), Ok(n) if n > 0) {}
+            stop.say();
+        })
+        .map(drop)
+        .map_err(|source| ProcessError::Start { what: "the thread that watches the parent", source })
+}
+
+/// Speaks to the parent while all is well. Dropping it ends the thread.
+pub struct Pulse {
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Pulse {
+    /// Starts speaking: a line a second, the metrics under judgement separated by tabs.
+    ///
+    /// # Errors
+    /// [`ProcessError::Start`] if the system refuses the thread.
+    pub fn start(beat: Beat) -> Result<Self, ProcessError> {
+        let stop = Stop::new();
+        let stopped = stop.clone();
+        let thread = std::thread::Builder::new()
+            .name("pulse".to_owned())
+            .spawn(move || {
+                loop {
+                    if beat.is_well() {
+                        let mut out = std::io::stdout().lock();
+                        if writeln!(out, "{}", beat.at().join("\t")).and_then(|()| out.flush()).is_err() {
+                            return;
+                        }
+                    }
+                    if stopped.sleep(EACH) {
+                        return;
+                    }
+                }
+            })
+            .map_err(|source| ProcessError::Start { what: "the pulse", source })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.stop.say();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Processes: the parent that starts, watches and restarts, the children that do the work, and the one
+//! process that does it all when the store is embedded.
+
+mod child;
+mod parent;
+pub(crate) mod roles;
+mod signals;
+pub(crate) mod wiring;
+
+pub use child::{Pulse, die_with_parent};
+pub use parent::{ChildSpec, Parent, ParentOptions};
+pub use roles::{Role, RunOptions, check_store, run_all, run_role};
+pub use signals::{Signals, stop_on_signal};
+
+/// Why a process ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// The analyzer's reason.
+    #[error(transparent)]
+    Analyzer(#[from] crate::analyzer::AnalyzerError),
+    /// The ingest's reason.
+    #[error(transparent)]
+    Ingest(#[from] crate::ingest::IngestError),
+    /// The pages' reason.
+    #[error(transparent)]
+    Web(#[from] crate::web::WebError),
+    /// The store's reason, at start.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// A sender cannot be set up as configured.
+    #[error(transparent)]
+    Alerters(#[from] skywatch_alerters::Error),
+    /// The state folder cannot be made or written.
+    #[error("cannot use the state folder `{}`: {source}\nhint: set `state_dir` to a folder this user may write", path.display())]
+    StateDir {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The system refuses a process, a thread or a signal handler.
+    #[error("cannot start {what}: {source}")]
+    Start {
+        /// What was to be started.
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A part of the single process panicked: a defect of ours.
+    #[error("`{0}` panicked")]
+    Panicked(&'static str),
+}

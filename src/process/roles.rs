@@ -1,0 +1,266 @@
+//! What each process does, wired from settings.
+//!
+//! The only place that knows all rooms at once. Every role runs until told to stop, over either store.
+
+use std::path::{Path, PathBuf};
+
+use crossbeam_channel::bounded;
+use skywatch_algorithms::Ensemble;
+use skywatch_alerters::senders::{EmailSender, Sender};
+use skywatch_settings::{Settings, StoreUrl};
+
+use super::ProcessError;
+use super::wiring;
+use crate::analyzer::{AnalyzerOptions, Outlets, Supervisor, WorkerOptions};
+use crate::dispatch::{Dispatch, DispatchOptions};
+use crate::ingest::Ingest;
+use crate::net::carbon_out::CarbonOut;
+use crate::status::{AnalyzerStatusFile, Beat};
+use crate::stop::Stop;
+use crate::store::Connect;
+use crate::web::Web;
+
+/// Passes whose findings may wait for the dispatch.
+const DISPATCH_QUEUE: usize = 2;
+
+/// The work of one child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// Takes points in.
+    Ingest,
+    /// Looks at every metric.
+    Analyzer,
+    /// Serves the pages.
+    Web,
+}
+
+impl Role {
+    /// The role as an argument and in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Analyzer => "analyzer",
+            Self::Web => "web",
+        }
+    }
+
+    /// The roles that `settings` ask for.
+    pub fn wanted(settings: &Settings) -> Vec<Self> {
+        let mut roles = Vec::new();
+        if settings.ingest.enabled {
+            roles.push(Self::Ingest);
+        }
+        if settings.analyzer.enabled {
+            roles.push(Self::Analyzer);
+        }
+        if settings.web.enabled {
+            roles.push(Self::Web);
+        }
+        roles
+    }
+}
+
+/// What `skywatch run` was asked beyond the settings.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// End after so many passes.
+    pub passes: Option<u64>,
+    /// File that gets one JSON line a pass.
+    pub summary: Option<PathBuf>,
+}
+
+/// Does one role's work until `stop` is said.
+///
+/// # Errors
+/// Whatever keeps the role from working; the parent starts the process again.
+pub fn run_role(
+    role: Role,
+    settings: &Settings,
+    run: &RunOptions,
+    beat: Beat,
+    stop: &Stop,
+) -> Result<(), ProcessError> {
+    wiring::prepare_state_dir(&settings.state_dir)?;
+    match &settings.store.url {
+        StoreUrl::Embedded => {
+            let connect = wiring::embedded(settings)?;
+            role_over(connect, role, settings, run, beat, stop)
+        }
+        StoreUrl::Redis(url) => {
+            let connect = wiring::redis(url, settings)?;
+            role_over(connect, role, settings, run, beat, stop)
+        }
+    }
+}
+
+/// Connects once, so that a wrong password or address scheme is told at the start and not each second by a child.
+/// A store that merely does not answer is waited for by those that need it.
+///
+/// # Errors
+/// What only a person can mend.
+pub fn check_store(settings: &Settings) -> Result<(), ProcessError> {
+    let StoreUrl::Redis(url) = &settings.store.url else { return Ok(()) };
+    match wiring::redis(url, settings)?.connect() {
+        Err(error) if !error.is_retryable() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Does the work of all wanted roles in this one process until `stop` is said or the asked passes are done.
+///
+/// # Errors
+/// The first role's that fails; the others are stopped.
+pub fn run_all(settings: &Settings, run: &RunOptions, stop: &Stop) -> Result<(), ProcessError> {
+    wiring::prepare_state_dir(&settings.state_dir)?;
+    match &settings.store.url {
+        StoreUrl::Embedded => all_over(wiring::embedded(settings)?, settings, run, stop),
+        StoreUrl::Redis(url) => all_over(wiring::redis(url, settings)?, settings, run, stop),
+    }
+}
+
+fn all_over<K: Connect>(
+    connect: K,
+    settings: &Settings,
+    run: &RunOptions,
+    stop: &Stop,
+) -> Result<(), ProcessError> {
+    std::thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for role in Role::wanted(settings) {
+            let connect = connect.clone();
+            // The ingest must outlive nobody; all are told at once and each ends in its own order.
+            let work = move || {
+                let outcome = role_over(connect, role, settings, run, Beat::default(), stop);
+                if outcome.is_err() || role == Role::Analyzer {
+                    stop.say();
+                }
+                outcome
+            };
+            let thread = std::thread::Builder::new().name(role.name().to_owned()).spawn_scoped(scope, work);
+            match thread {
+                Ok(thread) => threads.push((role, thread)),
+                Err(source) => {
+                    stop.say();
+                    return Err(ProcessError::Start { what: "a thread", source });
+                }
+            }
+        }
+        let outcomes = threads.into_iter().map(|(role, thread)| {
+            thread.join().unwrap_or(Err(ProcessError::Panicked(role.name())))
+        });
+        outcomes.collect::<Vec<_>>().into_iter().collect()
+    })
+}
+
+fn role_over<K: Connect>(
+    connect: K,
+    role: Role,
+    settings: &Settings,
+    run: &RunOptions,
+    beat: Beat,
+    stop: &Stop,
+) -> Result<(), ProcessError> {
+    match role {
+        Role::Ingest => ingest(Ingest::bind(wiring::ingest_options(settings))?, connect, settings, stop),
+        Role::Analyzer => analyzer(connect, settings, run, beat, stop),
+        Role::Web => {
+            let web = Web::bind(settings.web.listen)?;
+            web_pages(web, connect, settings, stop)
+        }
+    }
+}
+
+/// Serves an ingest that is bound already.
+pub(crate) fn ingest<K: Connect>(
+    ingest: Ingest,
+    connect: K,
+    settings: &Settings,
+    stop: &Stop,
+) -> Result<(), ProcessError> {
+    if let Some(address) = ingest.carbon_address() {
+        tracing::info!("taking carbon lines on {address}, storing in {}", connect.describe());
+    }
+    let graphite = graphite(settings)?;
+    let prefix = wiring::prefix(settings, "ingest");
+    let graphite = graphite.as_ref().map(|graphite| (graphite, prefix.as_str()));
+    Ok(ingest.run(connect, &settings.state_dir, graphite, stop)?)
+}
+
+/// Serves pages on a socket that is bound already.
+pub(crate) fn web_pages<K: Connect>(
+    web: Web,
+    connect: K,
+    settings: &Settings,
+    stop: &Stop,
+) -> Result<(), ProcessError> {
+    if let Some(address) = web.address() {
+        tracing::info!("pages on http://{address}");
+    }
+    Ok(web.run(connect, &settings.state_dir, settings.store.full_duration.as_secs_f64(), stop)?)
+}
+
+pub(crate) fn analyzer<K: Connect>(
+    connect: K,
+    settings: &Settings,
+    run: &RunOptions,
+    beat: Beat,
+    stop: &Stop,
+) -> Result<(), ProcessError> {
+    let (send, receive) = bounded(DISPATCH_QUEUE);
+    let dispatch = Dispatch::new(connect.clone(), dispatch_options(settings)?);
+    let dispatching = std::thread::Builder::new()
+        .name("dispatch".to_owned())
+        .spawn(move || dispatch.run(&receive))
+        .map_err(|source| ProcessError::Start { what: "the dispatch thread", source })?;
+    let outlets = Outlets {
+        status: AnalyzerStatusFile::open(Path::new(&settings.state_dir)),
+        beat,
+        graphite: graphite(settings)?.map(|out| (out, wiring::prefix(settings, "analyzer"))),
+        dispatch: send,
+    };
+    let rules = wiring::rules(settings);
+    let options = AnalyzerOptions {
+        worker: WorkerOptions {
+            full_duration: rules.full_duration,
+            stale_period: rules.stale_period,
+            ensemble: Ensemble::classic(rules).into(),
+            counters_as_rates: wiring::counters_as_rates(settings),
+            cache: settings.analyzer.cache,
+            canary: settings.analyzer.canary_metric.clone().unwrap_or_default(),
+        },
+        workers: wiring::workers(settings),
+        optimum_run_duration: settings.analyzer.optimum_run_duration,
+        pass_deadline: settings.analyzer.pass_deadline,
+        up_key: settings.analyzer.up_key.clone(),
+        passes: run.passes,
+        summary: run.summary.clone(),
+    };
+    tracing::info!(
+        "watching metrics in {} with {} workers, a pass each {} seconds",
+        connect.describe(),
+        options.workers,
+        options.optimum_run_duration.as_secs_f64()
+    );
+    let outcome = Supervisor::new(connect, options, outlets, stop.clone())?.run();
+    // The supervisor has dropped its end of the channel: the dispatch sends what waits and ends.
+    let dispatched = dispatching.join();
+    outcome?;
+    dispatched.map_err(|_| ProcessError::Panicked("dispatch"))
+}
+
+fn dispatch_options(settings: &Settings) -> Result<DispatchOptions, ProcessError> {
+    let email = wiring::email(settings).map(EmailSender::new).transpose()?;
+    Ok(DispatchOptions {
+        log: settings.alerts.log,
+        email: email.map(|sender| Box::new(sender) as Box<dyn Sender>),
+        cooldown: settings.email.cooldown,
+        base_url: settings.alerts.base_url.as_deref().unwrap_or_default().trim_end_matches('/').to_owned(),
+    })
+}
+
+fn graphite(settings: &Settings) -> Result<Option<CarbonOut>, ProcessError> {
+    let Some(address) = &settings.graphite.address else { return Ok(None) };
+    CarbonOut::start(address.to_string(), settings.graphite.timeout)
+        .map(Some)
+        .map_err(|source| ProcessError::Start { what: "the Graphite connection", source })
+}

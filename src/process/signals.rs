@@ -1,0 +1,56 @@
+//! Signals, received on a thread of their own.
+
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, bounded};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Handle;
+
+use super::ProcessError;
+use crate::stop::Stop;
+
+/// The signal thread. Dropping it ends the thread.
+pub struct Signals {
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+    /// Gets a word whenever a child has ended; one word may stand for several.
+    pub child_ended: Receiver<()>,
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.handle.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Says `stop` when the process gets SIGTERM, SIGINT or SIGHUP.
+///
+/// # Errors
+/// [`ProcessError::Start`] if the system refuses the handlers or the thread.
+pub fn stop_on_signal(stop: &Stop) -> Result<Signals, ProcessError> {
+    let start = |source| ProcessError::Start { what: "the signal handlers", source };
+    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD]).map_err(start)?;
+    let handle = signals.handle();
+    let (tell, child_ended) = bounded(1);
+    let stop = stop.clone();
+    let thread = std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for signal in signals.forever() {
+                if signal == SIGCHLD {
+                    // Full means: the word is already there.
+                    let _ = tell.try_send(());
+                } else {
+                    if !stop.is_said() {
+                        tracing::info!("stopping on signal {signal}");
+                    }
+                    stop.say();
+                }
+            }
+        })
+        .map_err(start)?;
+    Ok(Signals { handle, thread: Some(thread), child_ended })
+}

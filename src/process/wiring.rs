@@ -1,0 +1,110 @@
+//! From settings to the options of each room.
+
+use std::path::Path;
+
+use skywatch_alerters::senders::{EmailOptions, Security};
+use skywatch_algorithms as algorithms;
+use skywatch_settings::{EmailSecurity, Flavour, RedisUrl, Settings};
+
+use super::ProcessError;
+use crate::ingest::IngestOptions;
+use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
+use crate::store::redis::{RedisConnect, RedisOptions};
+
+/// Makes the state folder, and proves that it can be written.
+pub(crate) fn prepare_state_dir(path: &Path) -> Result<(), ProcessError> {
+    let prepared = std::fs::create_dir_all(path.join("status"));
+    prepared.map_err(|source| ProcessError::StateDir { path: path.to_owned(), source })
+}
+
+/// The embedded store, opened.
+pub(crate) fn embedded(settings: &Settings) -> Result<EmbeddedConnect, ProcessError> {
+    Ok(EmbeddedConnect::open(&EmbeddedOptions::new(settings.state_dir.join("store")))?)
+}
+
+/// The way to the Redis at `url`; nothing is connected yet.
+pub(crate) fn redis(url: &RedisUrl, settings: &Settings) -> Result<RedisConnect, ProcessError> {
+    let store = &settings.store;
+    let options = RedisOptions {
+        url: url.expose().to_owned(),
+        username: store.username.clone(),
+        password: store.password.as_ref().map(|secret| secret.expose().to_owned()),
+        namespace: store.namespace.clone(),
+        connect_timeout: store.connect_timeout,
+        response_timeout: store.response_timeout,
+        tls_ca_file: store.tls_ca_file.clone(),
+        ..RedisOptions::default()
+    };
+    Ok(RedisConnect::new(options)?)
+}
+
+pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
+    let ingest = &settings.ingest;
+    IngestOptions {
+        carbon_listen: ingest.carbon_listen,
+        batch_points: ingest.batch_points,
+        flush_interval: ingest.flush_interval,
+        queue_points: ingest.queue_points,
+        idle_timeout: ingest.idle_timeout,
+        max_connections: ingest.max_connections,
+        max_name_bytes: ingest.max_name_bytes,
+        // A fifth of the time to stop is for everything else.
+        grace: settings.process.stop_timeout * 4 / 5,
+    }
+}
+
+pub(crate) fn rules(settings: &Settings) -> algorithms::Rules {
+    let analyzer = &settings.analyzer;
+    algorithms::Rules {
+        flavour: match analyzer.flavour {
+            Flavour::Earthgecko => algorithms::Flavour::Earthgecko,
+            Flavour::Etsy => algorithms::Flavour::Etsy,
+        },
+        full_duration: settings.store.full_duration.as_secs_f64(),
+        stale_period: analyzer.stale_period.as_secs_f64(),
+        min_length: analyzer.min_length(),
+        boredom_window: analyzer.max_tolerable_boredom,
+        boredom_set_size: analyzer.boredom_set_size,
+        consensus: analyzer.consensus,
+    }
+}
+
+/// Etsy's analyzer judged counters as they stand.
+pub(crate) fn counters_as_rates(settings: &Settings) -> bool {
+    settings.analyzer.counters_as_rates && settings.analyzer.flavour == Flavour::Earthgecko
+}
+
+/// Worker threads: as set, or one a core.
+pub(crate) fn workers(settings: &Settings) -> usize {
+    match settings.analyzer.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    }
+}
+
+/// What self-metrics of `role` begin with: the configured prefix with `{host}` filled in.
+pub(crate) fn prefix(settings: &Settings, role: &str) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim().replace('.', "_");
+    format!("{}.{role}", settings.graphite.prefix.replace("{host}", &host))
+}
+
+/// The mail route, if one is configured.
+pub(crate) fn email(settings: &Settings) -> Option<EmailOptions> {
+    let email = &settings.email;
+    Some(EmailOptions {
+        host: email.server.clone()?,
+        port: email.port,
+        security: match email.security {
+            EmailSecurity::None => Security::Plain,
+            EmailSecurity::StartTls => Security::StartTls,
+            EmailSecurity::Tls => Security::Tls,
+        },
+        username: email.username.clone(),
+        password: email.password.clone(),
+        from: email.from.clone().unwrap_or_default(),
+        to: email.to.clone(),
+        timeout: email.timeout,
+        ca_file: email.ca_file.clone(),
+    })
+}

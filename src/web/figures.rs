@@ -1,0 +1,99 @@
+//! `/metrics`: the self-metrics in the OpenMetrics text format.
+//!
+//! The same figures that go to Graphite, with labels in place of dotted parts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::status::{AnalyzerStatus, IngestStatus};
+
+type Labels = Vec<(String, String)>;
+type Figure = Family<Labels, Gauge<f64, AtomicU64>>;
+/// Values with their labels, by the name of their family.
+type Families = BTreeMap<String, Vec<(Labels, f64)>>;
+
+/// All figures as text.
+///
+/// # Errors
+/// The encoder's, which writes to memory and has no reason to fail.
+pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus) -> Result<String, fmt::Error> {
+    let mut families = Families::new();
+    let mut add = |family: String, labels: Labels, value: f64| {
+        families.entry(family).or_default().push((labels, value));
+    };
+    if let Some(pass) = &analyzer.pass {
+        for (name, value) in pass.self_metrics() {
+            let (family, labels) = of_analyzer(&name);
+            add(format!("analyzer_{family}"), labels, value);
+        }
+        add("analyzer_last_pass_timestamp_seconds".to_owned(), Vec::new(), pass.at);
+    }
+    add("analyzer_in_trouble".to_owned(), Vec::new(), f64::from(u8::from(analyzer.trouble.is_some())));
+    for (name, value) in &ingest.counters {
+        let (family, labels) = match name.split_once('.') {
+            Some((kind, reason)) => (kind, label("reason", reason)),
+            None => (name.as_str(), Vec::new()),
+        };
+        add(format!("ingest_{family}"), labels, *value as f64);
+    }
+    let mut registry = Registry::with_prefix("skywatch");
+    for (name, values) in families {
+        let figure = Figure::default();
+        for (labels, value) in values {
+            figure.get_or_create(&labels).set(value);
+        }
+        let help = name.replace('_', " ");
+        registry.register(name, help, figure);
+    }
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// `exceptions.Boring` becomes `exceptions` with a label, and so on.
+fn of_analyzer(name: &str) -> (String, Labels) {
+    let parts: Vec<&str> = name.split('.').collect();
+    match parts.as_slice() {
+        ["exceptions", which] => ("exceptions".to_owned(), label("exception", which)),
+        ["anomaly_breakdown", detector] => ("anomaly_breakdown".to_owned(), label("detector", detector)),
+        ["algorithm_breakdown", detector, "timing", figure] => {
+            (format!("detector_{figure}"), label("detector", detector))
+        }
+        _ => (name.to_owned(), Vec::new()),
+    }
+}
+
+fn label(key: &str, value: &str) -> Labels {
+    vec![(key.to_owned(), value.to_owned())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analyzer::PassSummary;
+
+    #[test]
+    fn dotted_names_become_labels() {
+        let pass = PassSummary {
+            exceptions: [("Boring".to_owned(), 3), ("Stale".to_owned(), 1)].into(),
+            ..PassSummary::default()
+        };
+        let analyzer = AnalyzerStatus { pass: Some(pass), ..AnalyzerStatus::default() };
+        let ingest = IngestStatus { counters: vec![("dropped.malformed".to_owned(), 2)], ..IngestStatus::default() };
+        let text = text(&analyzer, &ingest).expect("encodes");
+        for line in [
+            "skywatch_analyzer_exceptions{exception=\"Boring\"} 3.0",
+            "skywatch_analyzer_exceptions{exception=\"Stale\"} 1.0",
+            "skywatch_ingest_dropped{reason=\"malformed\"} 2.0",
+            "skywatch_analyzer_in_trouble 0.0",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} not in\n{text}");
+        }
+    }
+}

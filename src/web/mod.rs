@@ -1,0 +1,232 @@
+//! The pages: what is wrong now, why, and why it may be quiet.
+//!
+//! Rendered on the server, working without JavaScript. State comes from the status files the other
+//! processes write, windows from the store; this process owns nothing.
+
+mod figures;
+mod pages;
+pub(crate) mod windows;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Json, Response};
+use axum::routing::get;
+use serde::Deserialize;
+
+use crate::status::{AnalyzerStatus, IngestStatus, StatusFile};
+use crate::stop::Stop;
+use crate::store::Connect;
+use pages::Pages;
+use windows::Windows;
+
+/// Why the pages cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on `{address}`: {source}\nhint: set `web.listen` to a free address, or `web.enabled = false`")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The system refuses a runtime.
+    #[error("cannot serve pages: {0}")]
+    Start(#[source] std::io::Error),
+    /// A template of ours does not compile: a defect.
+    #[error("cannot prepare the pages: {0}")]
+    Template(#[from] minijinja::Error),
+}
+
+/// A bound but not yet serving web server.
+pub struct Web {
+    listener: std::net::TcpListener,
+}
+
+impl Web {
+    /// Binds the address.
+    ///
+    /// # Errors
+    /// [`WebError::Listen`].
+    pub fn bind(address: SocketAddr) -> Result<Self, WebError> {
+        let listener = std::net::TcpListener::bind(address)
+            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+            .map_err(|source| WebError::Listen { address, source })?;
+        Ok(Self { listener })
+    }
+
+    /// Binds the address or, if its port is taken, one of the next hundred.
+    ///
+    /// # Errors
+    /// [`WebError::Listen`] of the first address.
+    pub fn bind_near(address: SocketAddr) -> Result<Self, WebError> {
+        let first = Self::bind(address);
+        if first.is_ok() || address.port() == 0 {
+            return first;
+        }
+        (1..=100)
+            .filter_map(|n| Some(SocketAddr::new(address.ip(), address.port().checked_add(n)?)))
+            .find_map(|address| Self::bind(address).ok())
+            .map_or(first, Ok)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
+    }
+
+    /// Serves until `stop` is said.
+    ///
+    /// # Errors
+    /// [`WebError::Start`] and [`WebError::Template`].
+    pub fn run<K: Connect>(
+        self,
+        connect: K,
+        state_dir: &Path,
+        full_duration: f64,
+        stop: &Stop,
+    ) -> Result<(), WebError> {
+        let site = Arc::new(Site {
+            analyzer: StatusFile::analyzer(state_dir),
+            ingest: StatusFile::ingest(state_dir),
+            store: connect.describe(),
+            windows: Windows::new(connect, full_duration),
+            pages: Pages::new()?,
+        });
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(4)
+            .thread_name("web")
+            .enable_all()
+            .build()
+            .map_err(WebError::Start)?;
+        let app = Router::new()
+            .route("/", get(now::<K>))
+            .route("/metric", get(metric::<K>))
+            .route("/metrics", get(metrics::<K>))
+            .route("/api/v1/status", get(status::<K>))
+            .route("/healthz", get(healthz::<K>))
+            .with_state(site);
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(self.listener)?;
+            let served = tokio::spawn(async move { axum::serve(listener, app).await });
+            let stopped = stop.clone();
+            let waited = tokio::task::spawn_blocking(move || stopped.wait());
+            tokio::select! {
+                served = served => served.map_err(std::io::Error::other)?,
+                _ = waited => Ok(()),
+            }
+        })
+        .map_err(WebError::Start)?;
+        // Open connections are cut: pages hold nothing that could be lost.
+        runtime.shutdown_background();
+        Ok(())
+    }
+}
+
+/// What every request needs; shared by all.
+struct Site<K: Connect> {
+    analyzer: StatusFile,
+    ingest: StatusFile,
+    /// Where the store is, for people.
+    store: String,
+    windows: Windows<K>,
+    pages: Pages,
+}
+
+impl<K: Connect> Site<K> {
+    fn analyzer(&self) -> AnalyzerStatus {
+        self.analyzer.read().unwrap_or_default()
+    }
+
+    fn ingest(&self) -> IngestStatus {
+        self.ingest.read().unwrap_or_default()
+    }
+}
+
+type Shared<K> = State<Arc<Site<K>>>;
+
+async fn now<K: Connect>(State(site): Shared<K>) -> Response {
+    blocking(move || {
+        let status = site.analyzer();
+        let names: Vec<&str> = status.anomalies.iter().take(pages::CHARTS).map(|c| c.anomaly.name()).collect();
+        let (windows, trouble) = site.windows.read(&names);
+        page(site.pages.now(&status, &site.ingest(), &site.store, &windows, trouble.as_deref()))
+    })
+    .await
+}
+
+/// `?name=`, the metric's full name.
+#[derive(Deserialize)]
+struct MetricQuery {
+    name: String,
+}
+
+async fn metric<K: Connect>(State(site): Shared<K>, query: Query<MetricQuery>) -> Response {
+    blocking(move || {
+        let (mut windows, trouble) = site.windows.read(&[&query.name]);
+        let window = windows.pop().flatten();
+        let found = window.is_some() || trouble.is_some();
+        let answer = site.pages.metric(&query.name, &site.analyzer(), window.as_ref(), trouble.as_deref());
+        let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
+        (status, page(answer)).into_response()
+    })
+    .await
+}
+
+async fn metrics<K: Connect>(State(site): Shared<K>) -> Response {
+    blocking(move || match figures::text(&site.analyzer(), &site.ingest()) {
+        Ok(text) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(error) => failed(&error),
+    })
+    .await
+}
+
+async fn status<K: Connect>(State(site): Shared<K>) -> Response {
+    blocking(move || {
+        let both = serde_json::json!({ "analyzer": site.analyzer(), "ingest": site.ingest() });
+        Json(both).into_response()
+    })
+    .await
+}
+
+/// 200 while passes come; 503 with the reason when they do not.
+async fn healthz<K: Connect>(State(site): Shared<K>) -> Response {
+    blocking(move || match site.analyzer() {
+        AnalyzerStatus { trouble: Some(why), .. } => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
+        AnalyzerStatus { pass: None, .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, "no pass has ended yet").into_response()
+        }
+        _ => "ok".into_response(),
+    })
+    .await
+}
+
+/// Runs a handler that reads files and asks the store on a thread that may block.
+async fn blocking(handler: impl FnOnce() -> Response + Send + 'static) -> Response {
+    tokio::task::spawn_blocking(handler).await.unwrap_or_else(|error| failed(&error))
+}
+
+fn page(rendered: Result<String, minijinja::Error>) -> Response {
+    match rendered {
+        Ok(html) => {
+            // Charts carry their own style elements; nothing else may run or be loaded.
+            let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:";
+            ([(header::CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Response {
+    tracing::error!("a page failed :: {error}");
+    (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
+}

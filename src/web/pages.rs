@@ -1,0 +1,153 @@
+//! The pages as HTML, from templates compiled in.
+
+use minijinja::{Environment, Value, context};
+use skywatch_alerters::chart::{Chart, Mark};
+use skywatch_alerters::{Anomaly, units};
+use skywatch_algorithms::Series;
+
+use super::windows::as_judged;
+use crate::clock::unix_now;
+use crate::status::{AnalyzerStatus, Current, IngestStatus};
+use crate::text::percent_encode;
+
+/// Anomalies of the front page that are drawn; the rest are listed.
+pub(super) const CHARTS: usize = 50;
+/// Seconds without a pass after which the front page says so, beyond any ordinary pace.
+const QUIET_FOR: f64 = 300.0;
+
+/// The compiled templates.
+pub(super) struct Pages {
+    environment: Environment<'static>,
+}
+
+impl Pages {
+    pub(super) fn new() -> Result<Self, minijinja::Error> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+        environment.add_template("style.css", include_str!("templates/style.css"))?;
+        environment.add_template("base.html", include_str!("templates/base.html"))?;
+        environment.add_template("now.html", include_str!("templates/now.html"))?;
+        environment.add_template("metric.html", include_str!("templates/metric.html"))?;
+        Ok(Self { environment })
+    }
+
+    /// The front page. `windows` belong to the first anomalies, in their order.
+    pub(super) fn now(
+        &self,
+        status: &AnalyzerStatus,
+        ingest: &IngestStatus,
+        store: &str,
+        windows: &[Option<Series>],
+        trouble: Option<&str>,
+    ) -> Result<String, minijinja::Error> {
+        let now = unix_now();
+        let anomalies: Vec<Value> = status
+            .anomalies
+            .iter()
+            .enumerate()
+            .map(|(index, current)| {
+                let window = windows.get(index).and_then(Option::as_ref);
+                described(current, window.map(|window| chart(current, window)))
+            })
+            .collect();
+        let pass = status.pass.as_ref().map(|pass| {
+            let some = |counts: &std::collections::BTreeMap<String, u64>| -> Vec<(String, u64)> {
+                counts.iter().filter(|(_, n)| **n > 0).map(|(name, n)| (name.clone(), *n)).collect()
+            };
+            context! {
+                ago => units::length((now - pass.at).max(0.0)),
+                quiet => now - pass.at > QUIET_FOR,
+                took => units::length(pass.seconds.total),
+                number => pass.pass,
+                metrics => pass.metrics,
+                analyzed => pass.analyzed,
+                anomalies => pass.anomalies,
+                unfinished => pass.unfinished,
+                exceptions => some(&pass.exceptions),
+                breakdown => some(&pass.breakdown),
+            }
+        });
+        let counter = |name: &str| {
+            ingest.counters.iter().find(|(counter, _)| counter == name).map_or(0, |(_, value)| *value)
+        };
+        let dropped: u64 =
+            ingest.counters.iter().filter(|(name, _)| name.starts_with("dropped.")).map(|(_, n)| n).sum();
+        self.environment.get_template("now.html")?.render(context! {
+            pass,
+            anomalies,
+            store,
+            trouble => status.trouble.as_deref().or(trouble),
+            last_anomaly => status.last_anomaly.map(|at| units::length((now - at).max(0.0))),
+            last_point => ingest.last_point.map(|at| units::length((now - at).max(0.0))),
+            written => counter("written"),
+            dropped,
+        })
+    }
+
+    /// The page of one metric.
+    pub(super) fn metric(
+        &self,
+        name: &str,
+        status: &AnalyzerStatus,
+        window: Option<&Series>,
+        trouble: Option<&str>,
+    ) -> Result<String, minijinja::Error> {
+        let current = status.anomalies.iter().find(|current| current.anomaly.name() == name);
+        let drawn = window.map(|window| match current {
+            Some(current) => chart(current, window),
+            None => Chart::new(name, &window.times, &window.values).size(900, 260).svg(),
+        });
+        self.environment.get_template("metric.html")?.render(context! {
+            name,
+            found => window.is_some(),
+            points => window.map(Series::len),
+            chart => drawn.clone().map(Value::from_safe_string),
+            anomaly => current.map(|current| described(current, None)),
+            votes => current.map(|current| votes(&current.anomaly)),
+            trouble,
+        })
+    }
+}
+
+fn chart(current: &Current, window: &Series) -> String {
+    let anomaly = &current.anomaly;
+    let judged = as_judged(window, anomaly.evidence.rate);
+    let mut chart = Chart::new(anomaly.name(), &judged.times, &judged.values)
+        .rate(anomaly.evidence.rate)
+        .mark(Mark { at: anomaly.at, value: anomaly.observed })
+        .size(900, 220);
+    if let Some(expected) = anomaly.expected {
+        chart = chart.expected(expected);
+    }
+    chart.svg()
+}
+
+fn described(current: &Current, chart: Option<String>) -> Value {
+    let anomaly = &current.anomaly;
+    context! {
+        name => anomaly.name(),
+        link => format!("/metric?name={}", percent_encode(anomaly.name())),
+        observed => units::number(anomaly.observed),
+        expected => anomaly.expected.map(|expected| expected.to_string()),
+        rate => anomaly.evidence.rate,
+        at => units::time(anomaly.at),
+        since => units::time(current.since),
+        voters => anomaly.voters().map(str::to_owned).collect::<Vec<_>>(),
+        cast => anomaly.cast(),
+        chart => chart.map(Value::from_safe_string),
+    }
+}
+
+fn votes(anomaly: &Anomaly) -> Vec<Value> {
+    let votes = anomaly.votes.iter().map(|vote| {
+        let shown = |value: f64| value.is_finite().then(|| units::number(value));
+        context! {
+            detector => vote.detector.as_str(),
+            answer => match vote.answer { Some(true) => "anomalous", Some(false) => "normal", None => "no vote" },
+            anomalous => vote.answer == Some(true),
+            measured => shown(vote.measured),
+            limit => shown(vote.limit),
+        }
+    });
+    votes.collect()
+}
