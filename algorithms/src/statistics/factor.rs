@@ -253,7 +253,7 @@ fn dot(a: &Column, b: &Column) -> f64 {
 /// Makes columns i and j of `b` orthogonal; whether they were not.
 fn rotate(b: &mut [Column; MOST_COLUMNS], v: &mut [Column; MOST_COLUMNS], i: usize, j: usize) -> bool {
     let (alpha, beta, gamma) = (dot(&b[i], &b[i]), dot(&b[j], &b[j]), dot(&b[i], &b[j]));
-    if gamma.abs() <= f64::EPSILON * (alpha * beta).sqrt() || gamma.is_nan() {
+    if gamma.abs() <= f64::EPSILON * (alpha.sqrt() * beta.sqrt()) || gamma.is_nan() {
         return false;
     }
     let zeta = (beta - alpha) / (2.0 * gamma);
