@@ -27,10 +27,12 @@ pub use sparkline::sparkline;
 const SMALLEST: (u32, u32) = (160, 90);
 /// Largest size, so that a size from a query string cannot ask for gigabytes.
 const LARGEST: (u32, u32) = (4_000, 4_000);
-/// Average width of a letter at the label size of 11 px, rounded up.
-const LABEL_LETTER: f64 = 6.4;
+/// Average width of a letter at the label size of 11 px, in the widest of the usual fonts.
+const LABEL_LETTER: f64 = 6.6;
 /// The same for the title at 13 px, semibold.
-const TITLE_LETTER: f64 = 7.8;
+const TITLE_LETTER: f64 = 8.9;
+/// Narrowest chart with a legend beside its title, px.
+const LEGEND_FROM: u32 = 480;
 /// Widest name kept in the tooltip and the description.
 const NAME_COLUMNS: usize = 300;
 
@@ -153,9 +155,10 @@ impl<'a> Drawing<'a> {
     fn new(chart: &'a Chart<'a>, points: &[(f64, f64)]) -> Self {
         let (width, height) = (f64::from(chart.width), f64::from(chart.height));
         let (first, last) = line::ends(points);
+        let empty = points.is_empty();
         let marked = chart.mark.filter(|mark| {
             let reach = (last - first).max(60.0) * 0.1;
-            mark.at >= first - reach && mark.at <= last + reach
+            !empty && mark.at >= first - reach && mark.at <= last + reach
         });
         let top = if chart.title.is_empty() { 10.0 } else { 32.0 };
         let y = ValueScale::new(
@@ -168,16 +171,14 @@ impl<'a> Drawing<'a> {
         let widest = y
             .ticks()
             .iter()
-            .map(|(_, label)| label.chars().count())
-            .max()
-            .unwrap_or(1);
-        let left = (widest as f64 * LABEL_LETTER + 10.0).clamp(32.0, width / 3.0);
+            .map(|(_, label)| text_width(label))
+            .fold(0.0, f64::max);
+        let left = (widest + 10.0).clamp(32.0, width / 3.0);
         let (from, to) = match marked {
             Some(mark) => (first.min(mark.at), last.max(mark.at)),
             None => (first, last),
         };
         let x = TimeScale::new(from, to, left, width - 10.0);
-        let empty = points.is_empty();
         let palette = Palette::of(chart.theme);
         Self {
             chart,
@@ -253,14 +254,10 @@ impl<'a> Drawing<'a> {
         if self.chart.title.is_empty() {
             return;
         }
-        let width = f64::from(self.chart.width);
-        let note = if self.chart.rate { "per step" } else { "" };
-        let note_width = if note.is_empty() {
-            0.0
-        } else {
-            note.len() as f64 * LABEL_LETTER + 12.0
-        };
-        let columns = ((width - 20.0 - note_width) / TITLE_LETTER) as usize;
+        let right = f64::from(self.chart.width) - 10.0;
+        let (note, swatch) = self.legend();
+        let note_width = text_width(&note) + if swatch { 16.0 } else { 0.0 };
+        let columns = ((right - 10.0 - note_width - 12.0) / TITLE_LETTER) as usize;
         let title = text::shorten(self.chart.title, columns).into_owned();
         let strong = self.palette.colour(Role::Strong);
         _ = write!(
@@ -269,8 +266,28 @@ impl<'a> Drawing<'a> {
         );
         text::push_escaped(&mut self.svg, &title);
         self.svg.push_str("</text>");
-        if !note.is_empty() {
-            self.label(width - 10.0, 18.0, "end", note);
+        if !swatch {
+            self.label(right, 18.0, "end", &note);
+        } else {
+            self.label(right - note_width + 15.0, 18.0, "start", &note);
+            let band = self.palette.colour(Role::Band);
+            _ = write!(
+                self.svg,
+                r#"<rect x="{}" y="9" width="10" height="10" rx="2" fill="{band}" fill-opacity=".4"/>"#,
+                px(right - note_width),
+            );
+        }
+    }
+
+    /// What the values and the band are, and whether the band's colour is to be shown beside it.
+    fn legend(&self) -> (String, bool) {
+        let rate = if self.chart.rate { "per step" } else { "" };
+        match self.chart.expected {
+            Some(expected) if self.chart.width >= LEGEND_FROM => {
+                let separator = if rate.is_empty() { "" } else { ", " };
+                (format!("expected {expected}{separator}{rate}"), true)
+            }
+            _ => (rate.into(), false),
         }
     }
 
@@ -318,6 +335,9 @@ impl<'a> Drawing<'a> {
     }
 
     fn axes(&mut self) {
+        if self.empty {
+            return;
+        }
         let (left, right) = self.x.pixels();
         let (_, bottom) = self.y.pixels();
         let grid = self.palette.colour(Role::Grid);
@@ -328,23 +348,31 @@ impl<'a> Drawing<'a> {
             self.label(left - 6.0, y + 3.5, "end", &label);
         }
         _ = write!(self.svg, r#"<path d="{lines}" stroke="{grid}"/>"#);
+        self.label(8.0, bottom + 16.0, "start", "UTC");
+        let mut taken = 8.0 + text_width("UTC") + 6.0;
         let mut lines = String::new();
         for (time, label) in self.x.ticks() {
             let x = self.x.pixel(time);
             _ = write!(lines, "M{} {}v4", px(x.round() + 0.5), px(bottom));
-            let half = label.chars().count() as f64 * LABEL_LETTER / 2.0;
-            let x = x.clamp(left + half - 8.0, right + 8.0 - half);
-            self.label(x, bottom + 16.0, "middle", &label);
+            // A label moves aside by at most half its width to stay clear of the edges and of its
+            // neighbour; beyond that it is left out and its tick stays.
+            let half = text_width(&label) / 2.0;
+            let beside = x.min(right + 8.0 - half).max(taken + half);
+            if (beside - x).abs() <= half {
+                let x = beside;
+                self.label(x, bottom + 16.0, "middle", &label);
+                taken = x + half + 4.0;
+            }
         }
         if !lines.is_empty() {
             _ = write!(self.svg, r#"<path d="{lines}" stroke="{grid}"/>"#);
         }
-        if !self.empty {
-            self.label(8.0, bottom + 16.0, "start", "UTC");
-        }
     }
 
     fn label(&mut self, x: f64, y: f64, anchor: &str, label: &str) {
+        if label.is_empty() {
+            return;
+        }
         let colour = self.palette.colour(Role::Label);
         _ = write!(
             self.svg,
@@ -461,6 +489,11 @@ impl<'a> Drawing<'a> {
             px((y + 4.0).clamp(top + 10.0, bottom - 4.0)),
         );
     }
+}
+
+/// Width of a label, px. An estimate: the reader's fonts are not ours to know.
+fn text_width(label: &str) -> f64 {
+    label.chars().count() as f64 * LABEL_LETTER
 }
 
 /// A coordinate to a tenth of a pixel, without a useless `.0`.

@@ -7,7 +7,7 @@ use crate::units;
 /// Room a time label needs, px.
 const TIME_LABEL: f64 = 72.0;
 /// Room a value label needs, px.
-const VALUE_LABEL: f64 = 36.0;
+const VALUE_LABEL: f64 = 28.0;
 const MINUTE: f64 = 60.0;
 const HOUR: f64 = 3_600.0;
 const DAY: f64 = 86_400.0;

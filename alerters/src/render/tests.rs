@@ -133,6 +133,15 @@ fn hostile_names_are_text_in_every_message() {
         );
         assert!(!mail.text.contains("49 is"), "a name was run as a template");
     }
+    let mut hostile = notice("m");
+    hostile.anomaly.votes[0].detector = "a_<script>_b\n".into();
+    assert!(
+        templates
+            .email(&hostile)
+            .unwrap()
+            .html
+            .contains("a_<wbr>&lt;script&gt;_<wbr>b␊")
+    );
     let mail = templates.email(&notice("{{ 7 * 7 }}")).unwrap();
     assert!(mail.text.contains("{{ 7 * 7 }} is 97.2"));
 }

@@ -229,10 +229,8 @@ impl<'a> Dialogue<'a> {
             let hopeful = refused.iter().position(Error::is_transient).unwrap_or(0);
             return Err(refused.swap_remove(hopeful));
         }
-        self.step(MailStep::Data, |connection| {
-            connection.command(Data)?;
-            connection.message(message).map(drop)
-        })?;
+        self.step(MailStep::Data, |connection| connection.command(Data).map(drop))?;
+        self.step(MailStep::Data, |connection| connection.message(message).map(drop))?;
         Ok(Sent { refused })
     }
 
@@ -256,9 +254,9 @@ impl<'a> Dialogue<'a> {
             connection,
             deadline,
         } = self;
-        let left = time_left(sender, *deadline, &step)?;
+        let patience = patience(sender, *deadline, &step)?;
         connection
-            .set_timeout(Some(left))
+            .set_timeout(Some(patience))
             .map_err(|source| Error::MailConnection {
                 server: sender.server(),
                 step: step.clone(),
@@ -283,11 +281,9 @@ fn connect(sender: &EmailSender, deadline: Instant) -> Result<SmtpConnection, Er
     let tls = sender.tls.as_ref().filter(|_| sender.security == Security::Tls);
     let mut failure = unreachable("the name has no address".into());
     for address in addresses {
-        let left = time_left(sender, deadline, &MailStep::Connect)?;
-        // lettre waits this long for each of connecting, greeting and the answer to EHLO, and after
-        // a failed EHLO once more for the answer to QUIT. A server that answers at all answers
-        // within a fraction; one that stalls stalls at one of these, and a half keeps the bound.
-        match SmtpConnection::connect(address, Some(left / 2), &ClientId::default(), tls, None) {
+        let patience = patience(sender, deadline, &MailStep::Connect)?;
+        let hello = ClientId::default();
+        match SmtpConnection::connect(address, Some(patience), &hello, tls, None) {
             Ok(connection) => return Ok(connection),
             Err(source) => {
                 failure = Error::from_smtp(&source, &sender.server(), MailStep::Connect, sender.timeout);
@@ -297,7 +293,12 @@ fn connect(sender: &EmailSender, deadline: Instant) -> Result<SmtpConnection, Er
     Err(failure)
 }
 
-fn time_left(sender: &EmailSender, deadline: Instant, step: &MailStep) -> Result<Duration, Error> {
+/// How long a single answer may be waited for in this step.
+///
+/// Connecting, STARTTLS and the login are several exchanges within lettre, and when one of them
+/// times out it waits once more, for the answer to QUIT. They get half of the time that is left, so
+/// that a server which stalls there does not cost twice the timeout.
+fn patience(sender: &EmailSender, deadline: Instant, step: &MailStep) -> Result<Duration, Error> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {
         return Err(Error::MailTimeout {
@@ -306,7 +307,10 @@ fn time_left(sender: &EmailSender, deadline: Instant, step: &MailStep) -> Result
             after: sender.timeout,
         });
     }
-    Ok(left)
+    Ok(match step {
+        MailStep::Connect | MailStep::StartTls | MailStep::Login => left / 2,
+        MailStep::From | MailStep::To(_) | MailStep::Data => left,
+    })
 }
 
 fn tls_parameters(host: &str, server: &str, ca_file: Option<&Path>) -> Result<TlsParameters, Error> {
