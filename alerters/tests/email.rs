@@ -477,6 +477,11 @@ fn wrong_options_are_refused_before_anything_is_sent() {
         "{error}"
     );
     assert!(!error.is_transient());
+    let error = refused(EmailOptions {
+        to: vec!["dörte@example.org".into()],
+        ..options(&sink)
+    });
+    assert!(matches!(error, Error::Address { .. }), "{error}");
     let injected = vec!["ops@example.org>\r\nRCPT TO:<x@y".to_owned()];
     let error = refused(EmailOptions {
         to: injected,

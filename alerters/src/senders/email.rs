@@ -13,7 +13,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lettre::address::Envelope;
+use lettre::address::{AddressError, Envelope};
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
@@ -27,6 +27,9 @@ use super::{Sender, Sent};
 use crate::error::{Error, MailStep};
 use crate::notice::Notice;
 use crate::render::{Mail, Templates};
+
+/// Longest timeout believed. RFC 5321 asks for ten minutes at most for any one answer.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(3_600);
 
 /// Where mail goes and how.
 #[derive(Debug, Clone)]
@@ -45,7 +48,7 @@ pub struct EmailOptions {
     pub from: String,
     /// Recipients, in the same form. All of them are named in the one mail's `To`.
     pub to: Vec<String>,
-    /// Longest time one attempt may take.
+    /// Longest time one attempt may take, at most an hour.
     pub timeout: Duration,
     /// PEM file with CA certificates to trust beside Mozilla's.
     pub ca_file: Option<PathBuf>,
@@ -137,7 +140,7 @@ impl EmailSender {
                 .iter()
                 .map(|address| mailbox(address))
                 .collect::<Result<_, _>>()?,
-            timeout: options.timeout,
+            timeout: options.timeout.min(LONGEST_TIMEOUT),
             templates: Templates::embedded()?,
         })
     }
@@ -300,7 +303,8 @@ fn connect(sender: &EmailSender, deadline: Instant) -> Result<SmtpConnection, Er
 /// that a server which stalls there does not cost twice the timeout.
 fn patience(sender: &EmailSender, deadline: Instant, step: &MailStep) -> Result<Duration, Error> {
     let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
+    // Sockets know no timeout of zero.
+    if left < Duration::from_millis(1) {
         return Err(Error::MailTimeout {
             server: sender.server(),
             step: step.clone(),
@@ -342,8 +346,18 @@ fn tls_parameters(host: &str, server: &str, ca_file: Option<&Path>) -> Result<Tl
     })
 }
 
+/// An address of ASCII characters. Others would need a server with SMTPUTF8 all the way to the
+/// mailbox; a domain can always be written in its `xn--` form.
 fn mailbox(address: &str) -> Result<Mailbox, Error> {
-    address.parse().map_err(|source| Error::Address {
+    let mailbox = address.parse().and_then(|mailbox: Mailbox| {
+        let (user, domain) = (mailbox.email.user(), mailbox.email.domain());
+        match (user.is_ascii(), domain.is_ascii()) {
+            (true, true) => Ok(mailbox),
+            (false, _) => Err(AddressError::InvalidUser),
+            (true, false) => Err(AddressError::InvalidDomain),
+        }
+    });
+    mailbox.map_err(|source| Error::Address {
         address: address.to_owned(),
         source,
     })
