@@ -27,7 +27,10 @@ impl Stop {
     /// A stop nobody has said yet.
     pub fn new() -> Self {
         let (sender, listener) = bounded(0);
-        Self { speaker: Arc::new(Mutex::new(Some(sender))), listener }
+        Self {
+            speaker: Arc::new(Mutex::new(Some(sender))),
+            listener,
+        }
     }
 
     /// Says stop to every clone. Saying it twice is harmless.
@@ -37,12 +40,18 @@ impl Stop {
 
     /// Whether stop has been said.
     pub fn is_said(&self) -> bool {
-        matches!(self.listener.try_recv(), Err(crossbeam_channel::TryRecvError::Disconnected))
+        matches!(
+            self.listener.try_recv(),
+            Err(crossbeam_channel::TryRecvError::Disconnected)
+        )
     }
 
     /// Sleeps for `time`, or until stop is said. Answers whether stop was said.
     pub fn sleep(&self, time: Duration) -> bool {
-        matches!(self.listener.recv_timeout(time), Err(RecvTimeoutError::Disconnected))
+        matches!(
+            self.listener.recv_timeout(time),
+            Err(RecvTimeoutError::Disconnected)
+        )
     }
 
     /// Blocks until stop is said.

@@ -20,6 +20,9 @@ pub fn percent_encode(text: &str) -> String {
 mod tests {
     #[test]
     fn names_of_any_kind_become_safe() {
-        assert_eq!(super::percent_encode("a.b-c_1;h=x y/é"), "a.b-c_1%3Bh%3Dx%20y%2F%C3%A9");
+        assert_eq!(
+            super::percent_encode("a.b-c_1;h=x y/é"),
+            "a.b-c_1%3Bh%3Dx%20y%2F%C3%A9"
+        );
     }
 }

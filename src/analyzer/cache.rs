@@ -59,11 +59,6 @@ impl CachedWindow {
         }
     }
 
-    /// Points in the window.
-    pub fn len(&self) -> usize {
-        self.values.len() - self.skipped
-    }
-
     /// Time of the newest point, Unix seconds.
     pub fn last_time(&self) -> Option<f64> {
         self.runs.last().map(Run::last)
@@ -149,7 +144,12 @@ impl CachedWindow {
                 return;
             }
         }
-        self.runs.push(Run { start: time, step: 0.0, gone: 0, len: 1 });
+        self.runs.push(Run {
+            start: time,
+            step: 0.0,
+            gone: 0,
+            len: 1,
+        });
     }
 
     /// Drops what is not later than `last − full_duration`.
@@ -184,18 +184,28 @@ mod tests {
     use proptest::prelude::*;
 
     fn series(points: &[(f64, f64)]) -> Series {
-        Series { times: points.iter().map(|p| p.0).collect(), values: points.iter().map(|p| p.1).collect() }
+        Series {
+            times: points.iter().map(|p| p.0).collect(),
+            values: points.iter().map(|p| p.1).collect(),
+        }
     }
 
     fn out(cache: &CachedWindow) -> Vec<(f64, f64)> {
         let mut times = Vec::new();
         let window = cache.window(&mut times);
-        window.times().iter().copied().zip(window.values().iter().copied()).collect()
+        window
+            .times()
+            .iter()
+            .copied()
+            .zip(window.values().iter().copied())
+            .collect()
     }
 
     #[test]
     fn a_regular_day_is_one_run() {
-        let day: Vec<_> = (0..1440).map(|i| (1.7e9 + 60.0 * f64::from(i), f64::from(i))).collect();
+        let day: Vec<_> = (0..1440)
+            .map(|i| (1.7e9 + 60.0 * f64::from(i), f64::from(i)))
+            .collect();
         let mut cache = CachedWindow::default();
         cache.store(&series(&day));
         assert_eq!(cache.runs.len(), 1);
@@ -203,8 +213,12 @@ mod tests {
         for minute in 1440..4000 {
             let point = (1.7e9 + 60.0 * f64::from(minute), 1.0);
             cache.append(&series(&[point]), 86_400.0, &mut scratch);
-            assert_eq!(cache.len(), 1440);
-            assert!(cache.bytes() <= 1440 * 9, "{} bytes for 1,440 points", cache.bytes());
+            assert_eq!(cache.values().len(), 1440);
+            assert!(
+                cache.bytes() <= 1440 * 9,
+                "{} bytes for 1,440 points",
+                cache.bytes()
+            );
         }
         assert_eq!(cache.runs.len(), 1);
     }

@@ -83,9 +83,18 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(options: WorkerOptions, progress: Progress) -> Self {
-        let judge =
-            Judge::new(Arc::clone(&options.ensemble), options.full_duration, options.counters_as_rates);
-        Self { options, judge, progress, times: Vec::new(), spare: Series::default() }
+        let judge = Judge::new(
+            Arc::clone(&options.ensemble),
+            options.full_duration,
+            options.counters_as_rates,
+        );
+        Self {
+            options,
+            judge,
+            progress,
+            times: Vec::new(),
+            spare: Series::default(),
+        }
     }
 
     /// Says that no metric is under judgement.
@@ -109,7 +118,9 @@ impl Desk {
             Tail::New { cursor, report } => {
                 watched.cursor = Some(cursor);
                 count_unusable(&report, pass);
-                watched.window.append(new, self.options.full_duration, &mut self.spare);
+                watched
+                    .window
+                    .append(new, self.options.full_duration, &mut self.spare);
                 let window = mem::take(&mut watched.window);
                 let mut times = mem::take(&mut self.times);
                 self.look(index, name, watched, window.window(&mut times), pass);
@@ -153,7 +164,9 @@ impl Desk {
     /// A metric without new points. Only its age, or the end of its class, can change the verdict; an
     /// anomaly is looked at once more because it must be described again.
     fn again<C>(&mut self, index: usize, name: &Arc<str>, watched: &mut Watched<C>, pass: &mut Pass) {
-        let class_ended = watched.class.is_some_and(|class| class.until > 0.0 && !class.is_counter(pass.now));
+        let class_ended = watched
+            .class
+            .is_some_and(|class| class.until > 0.0 && !class.is_counter(pass.now));
         if let (Some((verdict, last_time)), false) = (watched.last, class_ended) {
             let stale = pass.now - last_time > self.options.stale_period;
             let served = match verdict {
@@ -167,7 +180,10 @@ impl Desk {
                 Self::done(watched, pass);
                 return;
             }
-            if let Verdict::Judged { anomalous: false, ballot } = verdict
+            if let Verdict::Judged {
+                anomalous: false,
+                ballot,
+            } = verdict
                 && !self.options.ensemble.reads_clock()
             {
                 pass.report.tally.judged(false, ballot);
@@ -215,7 +231,8 @@ impl Desk {
                             pass.report.anomalies.push(anomaly);
                         }
                         if (shard::hash(name) ^ pass.number).is_multiple_of(TIMED_ONE_IN) {
-                            self.judge.time_detectors(window, pass.now, &mut pass.report.timings);
+                            self.judge
+                                .time_detectors(window, pass.now, &mut pass.report.timings);
                         }
                     }
                 }

@@ -29,7 +29,10 @@ pub struct CounterClass {
 impl CounterClass {
     /// The class as stored: the moment at which a never-decreasing window was last seen.
     pub fn stored(seen: f64, full_duration: f64) -> Self {
-        Self { until: seen + full_duration, seen }
+        Self {
+            until: seen + full_duration,
+            seen,
+        }
     }
 
     /// Whether the metric is judged by its rate at `now`.
@@ -90,7 +93,11 @@ impl Judge {
         if self.judged_rates {
             counter::rates(window, &mut self.rates);
         }
-        let judged = if self.judged_rates { self.rates.window() } else { window };
+        let judged = if self.judged_rates {
+            self.rates.window()
+        } else {
+            window
+        };
         let last_time = judged.last().map_or(f64::NEG_INFINITY, |(time, _)| time);
         let (ensemble, scratch) = (&self.ensemble, &mut self.scratch);
         let verdict = catch_unwind(AssertUnwindSafe(|| ensemble.judge(judged, now, scratch)));
@@ -104,14 +111,22 @@ impl Judge {
                 .unwrap_or("no message");
             format!("a detector panicked: {message}")
         });
-        Judgement { verdict, last_time, class_changed }
+        Judgement {
+            verdict,
+            last_time,
+            class_changed,
+        }
     }
 
     /// Describes the anomaly just judged: `window` is the one given to [`Judge::judge`] before.
     ///
     /// `in_full` adds the window and both sides of every comparison; without it only who voted is told.
     pub fn describe(&mut self, metric: &str, window: Window<'_>, now: f64, in_full: bool) -> Anomaly {
-        let judged = if self.judged_rates { self.rates.window() } else { window };
+        let judged = if self.judged_rates {
+            self.rates.window()
+        } else {
+            window
+        };
         let (at, observed) = judged.last().unwrap_or((now, f64::NAN));
         let votes = if in_full {
             let explained = self.ensemble.explain(judged, now, &mut self.scratch);
@@ -147,7 +162,10 @@ impl Judge {
                 rate: self.judged_rates,
             }
         } else {
-            Evidence { rate: self.judged_rates, ..Evidence::default() }
+            Evidence {
+                rate: self.judged_rates,
+                ..Evidence::default()
+            }
         };
         Anomaly {
             subject: Subject::Metric(metric.to_owned()),
@@ -161,7 +179,11 @@ impl Judge {
 
     /// Times each detector on the window judged last, one at a time: seconds, in detector order.
     pub fn time_detectors(&mut self, window: Window<'_>, now: f64, seconds: &mut [Vec<f64>]) {
-        let judged = if self.judged_rates { self.rates.window() } else { window };
+        let judged = if self.judged_rates {
+            self.rates.window()
+        } else {
+            window
+        };
         for (detector, seconds) in self.ensemble.detectors().iter().zip(seconds) {
             let begun = Instant::now();
             let mut look = Look::new(judged, now, self.full_duration, &mut self.scratch);
@@ -189,7 +211,7 @@ fn expected(window: Window<'_>) -> Option<Expected> {
     let n = before.len() as f64;
     let mean = before.iter().sum::<f64>() / n;
     let deviation = (before.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
-    deviation.is_finite().then(|| Expected {
+    deviation.is_finite().then_some(Expected {
         low: mean - 3.0 * deviation,
         centre: mean,
         high: mean + 3.0 * deviation,
@@ -214,21 +236,28 @@ mod tests {
         }
 
         fn comparison(&self, _: &mut Look<'_>) -> Comparison {
-            Comparison { measured: 0.0, limit: 0.0 }
+            Comparison {
+                measured: 0.0,
+                limit: 0.0,
+            }
         }
     }
 
     fn wave(n: u32, first: f64) -> Series {
         let mut series = Series::default();
         for i in 0..n {
-            series.push(1.7e9 + 60.0 * f64::from(i), if i == 0 { first } else { f64::from(i * 7919 % 101) });
+            series.push(
+                1.7e9 + 60.0 * f64::from(i),
+                if i == 0 { first } else { f64::from(i * 7919 % 101) },
+            );
         }
         series
     }
 
     #[test]
     fn a_panicking_detector_costs_one_metric() {
-        let ensemble = Ensemble::with_detectors(Rules::earthgecko(), vec![Box::new(Panics)]).expect("one detector");
+        let ensemble =
+            Ensemble::with_detectors(Rules::earthgecko(), vec![Box::new(Panics)]).expect("one detector");
         let mut judge = Judge::new(Arc::new(ensemble), 86_400.0, true);
         let (bad, good) = (wave(200, -1.0), wave(200, 1.0));
         let now = 1.7e9 + 200.0 * 60.0;
@@ -244,7 +273,10 @@ mod tests {
         let mut class = CounterClass::default();
         let mut series = Series::default();
         for i in 0..200 {
-            series.push(1.7e9 + 60.0 * f64::from(i), 1e6 + 100.0 * f64::from(i) + f64::from(i * 7919 % 13));
+            series.push(
+                1.7e9 + 60.0 * f64::from(i),
+                1e6 + 100.0 * f64::from(i) + f64::from(i * 7919 % 13),
+            );
         }
         let mut now = 1.7e9 + 199.0 * 60.0;
         assert!(judge.judge(series.window(), &mut class, now).class_changed);
@@ -253,7 +285,10 @@ mod tests {
             now += 60.0;
             series.push(now, 100.0 * f64::from(i));
             let judgement = judge.judge(series.window(), &mut class, now);
-            assert!(!judgement.class_changed && judge.judged_rates, "the reset does not flip it");
+            assert!(
+                !judgement.class_changed && judge.judged_rates,
+                "the reset does not flip it"
+            );
             assert_ne!(judgement.verdict.map(|v| v.is_anomalous()), Ok(true));
         }
         class.until = now - 1.0;

@@ -33,7 +33,7 @@ pub struct Roll {
 
 impl Roll {
     /// Number of metrics on the roll.
-    pub fn len(&self) -> usize {
+    pub fn metrics(&self) -> usize {
         self.names.len()
     }
 
@@ -100,14 +100,19 @@ mod tests {
     fn lists_only_on_change_and_tells_each_shard_its_part() {
         let mut store = Fixed(vec!["a", "b", "c"], 0);
         let mut roll = Roll::default();
-        let added: usize = roll.call(&mut store, 2).expect("lists").iter().map(|c| c.add.len()).sum();
-        assert_eq!((added, roll.len()), (3, 3));
+        let added: usize = roll
+            .call(&mut store, 2)
+            .expect("lists")
+            .iter()
+            .map(|c| c.add.len())
+            .sum();
+        assert_eq!((added, roll.metrics()), (3, 3));
         assert!(roll.call(&mut store, 2).expect("counts").is_empty());
         assert_eq!(store.1, 1);
         store.0 = vec!["a", "d"];
         let changes = roll.call(&mut store, 2).expect("lists");
         assert_eq!(changes.iter().map(|c| c.add.len()).sum::<usize>(), 1);
         assert_eq!(changes.iter().map(|c| c.remove.len()).sum::<usize>(), 2);
-        assert_eq!(roll.len(), 2);
+        assert_eq!(roll.metrics(), 2);
     }
 }

@@ -76,8 +76,10 @@ impl PassSummary {
         self.anomalies = tally.anomalous;
         self.refetched = tally.refetched;
         self.unusable_points = tally.unusable_points;
-        self.exceptions =
-            Exception::ALL.iter().map(|e| (e.name().to_owned(), tally.exceptions[e.index()])).collect();
+        self.exceptions = Exception::ALL
+            .iter()
+            .map(|e| (e.name().to_owned(), tally.exceptions[e.index()]))
+            .collect();
         for (index, &detector) in detectors.iter().enumerate() {
             self.breakdown.insert(detector.to_owned(), tally.breakdown[index]);
             let timing = timing(tally.times_run[index], &mut samples[index]);
@@ -100,7 +102,10 @@ impl PassSummary {
             ("cached_bytes".to_owned(), self.cached_bytes as f64),
         ];
         let counts = |kind: &str, counts: &BTreeMap<String, u64>| {
-            counts.iter().map(|(name, n)| (format!("{kind}.{name}"), *n as f64)).collect::<Vec<_>>()
+            counts
+                .iter()
+                .map(|(name, n)| (format!("{kind}.{name}"), *n as f64))
+                .collect::<Vec<_>>()
         };
         metrics.extend(counts("exceptions", &self.exceptions));
         metrics.extend(counts("anomaly_breakdown", &self.breakdown));
@@ -142,12 +147,19 @@ impl PassSummary {
 
 fn timing(times_run: u64, samples: &mut [f64]) -> Timing {
     if samples.is_empty() {
-        return Timing { times_run, ..Timing::default() };
+        return Timing {
+            times_run,
+            ..Timing::default()
+        };
     }
     let mean = samples.iter().sum::<f64>() / samples.len() as f64;
     let middle = samples.len() / 2;
     let (_, median, _) = samples.select_nth_unstable_by(middle, f64::total_cmp);
-    Timing { times_run, total_time: mean * times_run as f64, median_time: *median }
+    Timing {
+        times_run,
+        total_time: mean * times_run as f64,
+        median_time: *median,
+    }
 }
 
 #[cfg(test)]
@@ -157,7 +169,14 @@ mod tests {
     #[test]
     fn timings_scale_the_sample_to_the_times_run() {
         let timing = timing(100, &mut [3.0, 1.0, 2.0]);
-        assert_eq!(timing, Timing { times_run: 100, total_time: 200.0, median_time: 2.0 });
+        assert_eq!(
+            timing,
+            Timing {
+                times_run: 100,
+                total_time: 200.0,
+                median_time: 2.0
+            }
+        );
         assert_eq!(super::timing(7, &mut []).times_run, 7);
     }
 
@@ -167,6 +186,10 @@ mod tests {
             exceptions: [("Boring".to_owned(), 3), ("Stale".to_owned(), 0)].into(),
             ..PassSummary::default()
         };
-        assert!(summary.log_lines().contains(&"exception stats :: {'Boring': 3}".to_owned()));
+        assert!(
+            summary
+                .log_lines()
+                .contains(&"exception stats :: {'Boring': 3}".to_owned())
+        );
     }
 }

@@ -21,9 +21,9 @@ use super::summary::{PassSummary, Seconds};
 use super::tally::Tally;
 use super::worker::{Order, PassReport, Worker, WorkerOptions};
 use super::{AnalyzerError, Outlets};
+use crate::clock::unix_now;
 use crate::dispatch::{Finding, Findings};
 use crate::status::Progress;
-use crate::clock::unix_now;
 use crate::stop::Stop;
 use crate::store::{Connect, Keys as _, Store as _, StoreError};
 
@@ -90,9 +90,14 @@ impl<K: Connect> Supervisor<K> {
             .summary
             .as_ref()
             .map(|path| {
-                File::options().create(true).append(true).open(path).map_err(|source| {
-                    AnalyzerError::SummaryFile { path: path.clone(), source }
-                })
+                File::options()
+                    .create(true)
+                    .append(true)
+                    .open(path)
+                    .map_err(|source| AnalyzerError::SummaryFile {
+                        path: path.clone(),
+                        source,
+                    })
             })
             .transpose()?;
         let (send_report, reports) = bounded(options.workers);
@@ -110,7 +115,18 @@ impl<K: Connect> Supervisor<K> {
             hands.push(Hand { orders, thread });
         }
         let roll = Roll::default();
-        Ok(Self { connect, options, outlets, stop, hands, reports, roll, summary, since: HashMap::new(), pass: 0 })
+        Ok(Self {
+            connect,
+            options,
+            outlets,
+            stop,
+            hands,
+            reports,
+            roll,
+            summary,
+            since: HashMap::new(),
+            pass: 0,
+        })
     }
 
     /// Runs passes until told to stop, or until the asked number is done.
@@ -135,14 +151,19 @@ impl<K: Connect> Supervisor<K> {
         let mut store = None;
         while !self.stop.is_said() {
             let begun = Instant::now();
-            let Some(reached) = self.reach(&mut store) else { break };
+            let Some(reached) = self.reach(&mut store) else {
+                break;
+            };
             match self.one_pass(reached)? {
                 Some(error) => {
                     tracing::warn!("pass {} gave up :: {error}", self.pass);
                     store = None;
                 }
-                None if self.roll.len() == 0 => {
-                    tracing::info!("no metrics in {} :: nothing to analyze yet", self.connect.describe());
+                None if self.roll.metrics() == 0 => {
+                    tracing::info!(
+                        "no metrics in {} :: nothing to analyze yet",
+                        self.connect.describe()
+                    );
                 }
                 None => {}
             }
@@ -157,7 +178,10 @@ impl<K: Connect> Supervisor<K> {
                     self.options.optimum_run_duration.as_secs_f64()
                 );
             } else {
-                tracing::info!("sleeping for {:.2} seconds due to low run time", left.as_secs_f64());
+                tracing::info!(
+                    "sleeping for {:.2} seconds due to low run time",
+                    left.as_secs_f64()
+                );
             }
             self.stop.sleep(left);
         }
@@ -213,7 +237,11 @@ impl<K: Connect> Supervisor<K> {
         self.outlets.beat.pass_begins(deadline + HUNG_AFTER);
         for hand in &self.hands {
             hand.orders
-                .send(Order::Pass { number: self.pass, now, deadline })
+                .send(Order::Pass {
+                    number: self.pass,
+                    now,
+                    deadline,
+                })
                 .map_err(|_| AnalyzerError::WorkerDied)?;
         }
         let mut sum = Collation::new(&self.options.worker);
@@ -221,7 +249,11 @@ impl<K: Connect> Supervisor<K> {
             let patience = (deadline + HUNG_AFTER).saturating_duration_since(Instant::now());
             match self.reports.recv_timeout(patience) {
                 Ok(report) => sum.add(report),
-                Err(_) => return Err(AnalyzerError::Hung { metrics: self.outlets.beat.at() }),
+                Err(_) => {
+                    return Err(AnalyzerError::Hung {
+                        metrics: self.outlets.beat.at(),
+                    });
+                }
             }
         }
         self.outlets.beat.pass_ends();
@@ -243,7 +275,10 @@ impl<K: Connect> Supervisor<K> {
         for (hand, change) in self.hands.iter().zip(changes) {
             if !(change.add.is_empty() && change.remove.is_empty()) {
                 // A closed channel shows again, and is handled, when the pass itself is ordered.
-                let _ = hand.orders.send(Order::Assign { add: change.add, remove: change.remove });
+                let _ = hand.orders.send(Order::Assign {
+                    add: change.add,
+                    remove: change.remove,
+                });
             }
         }
         Ok(())
@@ -263,11 +298,15 @@ impl<K: Connect> Supervisor<K> {
         let mut summary = PassSummary {
             pass: self.pass,
             at: now,
-            metrics: self.roll.len() as u64,
+            metrics: self.roll.metrics() as u64,
             unfinished: sum.unfinished.len() as u64,
             seconds,
             duration: hours,
-            projected: if hours > 0.0 { full_hours * seconds.total / hours } else { 0.0 },
+            projected: if hours > 0.0 {
+                full_hours * seconds.total / hours
+            } else {
+                0.0
+            },
             cached_bytes: sum.cached_bytes as u64,
             ..PassSummary::default()
         };
@@ -276,11 +315,18 @@ impl<K: Connect> Supervisor<K> {
             tracing::info!("{line}");
         }
         for (reason, which) in &sum.tally.reasons {
-            tracing::warn!("not analyzed, {} metrics :: {reason} :: first {:?}", which.count, which.metrics);
+            tracing::warn!(
+                "not analyzed, {} metrics :: {reason} :: first {:?}",
+                which.count,
+                which.metrics
+            );
         }
         if !sum.unfinished.is_empty() {
             let named: Vec<_> = sum.unfinished.iter().take(NAMED_UNFINISHED).collect();
-            tracing::warn!("unfinished :: {} metrics :: first {named:?}", sum.unfinished.len());
+            tracing::warn!(
+                "unfinished :: {} metrics :: first {named:?}",
+                sum.unfinished.len()
+            );
         }
         if let Some(file) = &mut self.summary {
             let mut line = serde_json::to_vec(&summary).map_err(AnalyzerError::Summary)?;
@@ -311,9 +357,17 @@ impl<K: Connect> Supervisor<K> {
             let known = before.get(&name).copied();
             let since = known.unwrap_or(anomaly.at);
             self.since.insert(name, since);
-            Finding { anomaly, since, is_new: known.is_none() }
+            Finding {
+                anomaly,
+                since,
+                is_new: known.is_none(),
+            }
         });
-        Findings { pass: self.pass, now, findings: findings.collect() }
+        Findings {
+            pass: self.pass,
+            now,
+            findings: findings.collect(),
+        }
     }
 }
 
@@ -367,8 +421,11 @@ impl Collation {
 
     /// Hours the canary's window spans; without a canary, the longest window's.
     fn canary_hours(&self) -> f64 {
-        let seconds = if self.wants_canary { self.canary.unwrap_or(0.0) } else { self.longest };
+        let seconds = if self.wants_canary {
+            self.canary.unwrap_or(0.0)
+        } else {
+            self.longest
+        };
         seconds / 3600.0
     }
 }
-

@@ -46,7 +46,11 @@ pub struct Reason {
 impl Tally {
     /// An empty tally for an ensemble of `detectors`.
     pub fn new(detectors: usize) -> Self {
-        Self { breakdown: vec![0; detectors], times_run: vec![0; detectors], ..Self::default() }
+        Self {
+            breakdown: vec![0; detectors],
+            times_run: vec![0; detectors],
+            ..Self::default()
+        }
     }
 
     /// Counts one judged metric.
@@ -73,7 +77,11 @@ impl Tally {
     pub fn other(&mut self, metric: &Arc<str>, reason: String) {
         self.excepted(Exception::Other);
         let full = self.reasons.len() >= REASONS && !self.reasons.contains_key(&reason);
-        let reason = if full { "further reasons".to_owned() } else { reason };
+        let reason = if full {
+            "further reasons".to_owned()
+        } else {
+            reason
+        };
         let entry = self.reasons.entry(reason).or_default();
         entry.count += 1;
         if entry.metrics.len() < NAMED_PER_REASON {

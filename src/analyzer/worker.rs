@@ -135,7 +135,11 @@ impl<K: Connect> Worker<K> {
         for order in orders {
             match order {
                 Order::Assign { add, remove } => self.assign(add, remove),
-                Order::Pass { number, now, deadline } => {
+                Order::Pass {
+                    number,
+                    now,
+                    deadline,
+                } => {
                     let report = self.pass(number, now, deadline);
                     if reports.send(report).is_err() {
                         return;
@@ -173,7 +177,13 @@ impl<K: Connect> Worker<K> {
             trouble: None,
             cached_bytes: 0,
         };
-        let mut pass = Pass { number, now, deadline, report, classes: Vec::new() };
+        let mut pass = Pass {
+            number,
+            now,
+            deadline,
+            report,
+            classes: Vec::new(),
+        };
         let begun = Instant::now();
         pass.report.trouble = self.look_at_all(&mut pass).err();
         pass.report.fetching = begun.elapsed().saturating_sub(pass.report.judging);
@@ -201,7 +211,9 @@ impl<K: Connect> Worker<K> {
     }
 
     fn select(&self, wanted: impl Fn(&Watched<CursorOf<K>>) -> bool) -> Vec<usize> {
-        (0..self.watched.len()).filter(|&index| wanted(&self.watched[index])).collect()
+        (0..self.watched.len())
+            .filter(|&index| wanted(&self.watched[index]))
+            .collect()
     }
 
     /// Runs `stride` over the metrics a chunk at a time. A lost store is tried again, for those of the
@@ -218,8 +230,11 @@ impl<K: Connect> Worker<K> {
                 if self.stop.is_said() || Instant::now() >= pass.deadline {
                     return Ok(());
                 }
-                let left: Vec<usize> =
-                    chunk.iter().copied().filter(|&i| !self.watched[i].is_done(pass.number)).collect();
+                let left: Vec<usize> = chunk
+                    .iter()
+                    .copied()
+                    .filter(|&i| !self.watched[i].is_done(pass.number))
+                    .collect();
                 let outcome = self.open().and_then(|()| stride(self, &left, pass));
                 let Err(error) = outcome else { break };
                 self.store = None;
@@ -243,8 +258,13 @@ impl<K: Connect> Worker<K> {
 
     /// Asks the store which metrics are known as counters.
     fn learn_classes(&mut self, indices: &[usize], _: &mut Pass) -> Result<(), StoreError> {
-        let Some(store) = &mut self.store else { return Ok(()) };
-        let keys: Vec<String> = indices.iter().map(|&index| class_key(&self.names[index])).collect();
+        let Some(store) = &mut self.store else {
+            return Ok(());
+        };
+        let keys: Vec<String> = indices
+            .iter()
+            .map(|&index| class_key(&self.names[index]))
+            .collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let stored = store.get(&keys)?;
         for (&index, stored) in indices.iter().zip(stored) {
@@ -258,9 +278,22 @@ impl<K: Connect> Worker<K> {
     }
 
     fn look_at_tails(&mut self, indices: &[usize], pass: &mut Pass) -> Result<(), StoreError> {
-        let Self { store: Some(store), desk, names, watched, series, .. } = self else { return Ok(()) };
+        let Self {
+            store: Some(store),
+            desk,
+            names,
+            watched,
+            series,
+            ..
+        } = self
+        else {
+            return Ok(());
+        };
         // Cursors are lent to the store while the callback changes what lies beside them.
-        let lent: Vec<_> = indices.iter().map(|&index| watched[index].cursor.take()).collect();
+        let lent: Vec<_> = indices
+            .iter()
+            .map(|&index| watched[index].cursor.take())
+            .collect();
         let asks: Vec<_> = indices
             .iter()
             .zip(&lent)
@@ -284,7 +317,17 @@ impl<K: Connect> Worker<K> {
     }
 
     fn look_at_whole(&mut self, indices: &[usize], pass: &mut Pass) -> Result<(), StoreError> {
-        let Self { store: Some(store), desk, names, watched, series, .. } = self else { return Ok(()) };
+        let Self {
+            store: Some(store),
+            desk,
+            names,
+            watched,
+            series,
+            ..
+        } = self
+        else {
+            return Ok(());
+        };
         let asks: Vec<&str> = indices.iter().map(|&index| &*names[index]).collect();
         let outcome = store.fetch(&asks, series, &mut |position, series, fetched| {
             let index = indices[position];
@@ -296,14 +339,23 @@ impl<K: Connect> Worker<K> {
 
     /// Writes the counter classes that the last stride renewed.
     fn store_classes(&mut self, pass: &mut Pass) -> Result<(), StoreError> {
-        let Some(store) = &mut self.store else { return Ok(()) };
+        let Some(store) = &mut self.store else {
+            return Ok(());
+        };
         if pass.classes.is_empty() {
             return Ok(());
         }
         let seen = pass.now.to_string();
-        let keys: Vec<String> = pass.classes.iter().map(|&index| class_key(&self.names[index])).collect();
+        let keys: Vec<String> = pass
+            .classes
+            .iter()
+            .map(|&index| class_key(&self.names[index]))
+            .collect();
         let entries: Vec<(&str, &[u8])> = keys.iter().map(|key| (key.as_str(), seen.as_bytes())).collect();
-        store.set(&entries, Some(Duration::from_secs_f64(self.options.full_duration)))?;
+        store.set(
+            &entries,
+            Some(Duration::from_secs_f64(self.options.full_duration)),
+        )?;
         pass.classes.clear();
         Ok(())
     }

@@ -26,6 +26,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     process::die_with_parent(&stop)?;
     let beat = Beat::default();
     let _pulse = Pulse::start(beat.clone())?;
-    let run = RunOptions { passes: arguments.passes, summary: arguments.summary.clone() };
+    let run = RunOptions {
+        passes: arguments.passes,
+        summary: arguments.summary.clone(),
+    };
     Ok(process::run_role(arguments.role, settings, &run, beat, &stop)?)
 }

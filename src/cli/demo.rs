@@ -31,10 +31,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             arguments.listen
         )));
     }
-    log::start(&Log { level: skywatch_settings::LogLevel::Error, ..Log::default() });
+    log::start(&Log {
+        level: skywatch_settings::LogLevel::Error,
+        ..Log::default()
+    });
     let stop = Stop::new();
     let _signals = process::stop_on_signal(&stop)?;
-    let options = DemoOptions { seconds: arguments.seconds, pages: arguments.listen };
+    let options = DemoOptions {
+        seconds: arguments.seconds,
+        pages: arguments.listen,
+    };
     let outcome = if arguments.json {
         demo::run(options, &mut std::io::stderr(), &stop)?
     } else {
@@ -45,7 +51,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let line = serde_json::to_string(&outcome)?;
         writeln!(out, "{line}")?;
     } else {
-        let hits = outcome.planted.iter().filter(|planted| outcome.found.contains(planted)).count();
+        let hits = outcome
+            .planted
+            .iter()
+            .filter(|planted| outcome.found.contains(planted))
+            .count();
         writeln!(
             out,
             "\nfound {hits} of {} planted anomalies and {} others among {} metrics in {} passes",

@@ -73,7 +73,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let outcome = match cli.command {
-        Command::Run(arguments) => Context::resolve(cli.global).and_then(|context| run::run(&context, &arguments)),
+        Command::Run(arguments) => {
+            Context::resolve(cli.global).and_then(|context| run::run(&context, &arguments))
+        }
         Command::Child(arguments) => {
             Context::resolve(cli.global).and_then(|context| child::run(&context, &arguments))
         }
@@ -137,11 +139,20 @@ impl Context {
             flags.push(("store.url".to_owned(), url.clone(), "--store".to_owned()));
         }
         if let Some(folder) = &global.state_dir {
-            flags.push(("state_dir".to_owned(), folder.display().to_string(), "--state-dir".to_owned()));
+            flags.push((
+                "state_dir".to_owned(),
+                folder.display().to_string(),
+                "--state-dir".to_owned(),
+            ));
         }
-        let file = global.config.clone().or_else(|| std::env::var_os("SKYWATCH_CONFIG").map(PathBuf::from));
-        let env = std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
-        let loaded = skywatch_settings::load(Sources { file, env: env.collect(), flags }).map_err(Failure::Settings)?;
+        let env = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+        let loaded = skywatch_settings::load(Sources {
+            file: global.config.clone(),
+            env: env.collect(),
+            flags,
+        })
+        .map_err(Failure::Settings)?;
         Ok(Self { loaded, global })
     }
 }

@@ -29,7 +29,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let signals = process::stop_on_signal(&stop)?;
     let embedded = settings.store.url == StoreUrl::Embedded;
     if embedded || arguments.single_process || settings.process.single_process {
-        let options = RunOptions { passes: arguments.passes, summary: arguments.summary.clone() };
+        let options = RunOptions {
+            passes: arguments.passes,
+            summary: arguments.summary.clone(),
+        };
         return Ok(process::run_all(settings, &options, &stop)?);
     }
     process::check_store(settings)?;

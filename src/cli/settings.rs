@@ -20,7 +20,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         return Ok(());
     }
     let rows: Vec<_> = context.loaded.table().collect();
-    let longest = |column: fn(&(&str, &str, &skywatch_settings::Origin)) -> usize| rows.iter().map(column).max();
+    let longest =
+        |column: fn(&(&str, &str, &skywatch_settings::Origin)) -> usize| rows.iter().map(column).max();
     let keys = longest(|row| row.0.len()).unwrap_or(0);
     let values = longest(|row| row.1.len()).unwrap_or(0).min(40);
     for (key, value, origin) in rows {

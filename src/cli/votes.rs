@@ -103,8 +103,18 @@ fn answer(ensemble: &Ensemble, line: &str, scratch: &mut Scratch) -> anyhow::Res
         Some(exception) => (exception.name(), false, None),
         // Etsy's analyzer catches the error outside of the ensemble and reports the point as 1.
         None if flavour == Flavour::Etsy && ballot.errors() > 0 => ("AlgorithmError", false, Some(1.0)),
-        None => ("ok", ensemble.is_consensus(&ballot), window.last().map(|(_, value)| value)),
+        None => (
+            "ok",
+            ensemble.is_consensus(&ballot),
+            window.last().map(|(_, value)| value),
+        ),
     };
-    let answer = Answer { name: &question.name, results: results.collect(), outcome, anomalous, datapoint };
+    let answer = Answer {
+        name: &question.name,
+        results: results.collect(),
+        outcome,
+        anomalous,
+        datapoint,
+    };
     Ok(serde_json::to_string(&answer)?)
 }

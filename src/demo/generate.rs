@@ -50,37 +50,121 @@ pub(super) struct Fleet {
 impl Fleet {
     pub(super) fn new() -> Self {
         let mut metrics = Vec::new();
-        let mut add = |name: String, shape: Shape| metrics.push(Metric { name, shape, fault: None });
+        let mut add = |name: String, shape: Shape| {
+            metrics.push(Metric {
+                name,
+                shape,
+                fault: None,
+            })
+        };
         for site in ["fra", "ams"] {
             for host in 1..=12 {
                 let base = f64::from(host);
                 let at = |what: &str| format!("{site}.web{host:02}.{what}");
-                add(at("cpu.user"), Shape::Wave { base: 22.0 + base, height: 0.35, noise: 0.06 });
-                add(at("cpu.system"), Shape::Wave { base: 6.0 + base / 3.0, height: 0.25, noise: 0.08 });
-                add(at("memory.used"), Shape::Wave { base: 11.2e9 + base * 1e8, height: 0.04, noise: 0.01 });
-                add(at("load.1m"), Shape::Wave { base: 2.0 + base / 5.0, height: 0.4, noise: 0.12 });
-                add(at("eth0.rx_bytes"), Shape::Counter { rate: 4e6 + base * 2e5 });
-                add(at("eth0.tx_bytes"), Shape::Counter { rate: 9e6 + base * 4e5 });
-                add(at("nginx.requests"), Shape::Counter { rate: 900.0 + base * 35.0 });
-                add(at("nginx.latency_ms"), Shape::Skewed { base: 18.0 + base, spread: 0.25 });
-                add(at("disk.sda.await_ms"), Shape::Skewed { base: 1.2 + base / 10.0, spread: 0.3 });
+                add(
+                    at("cpu.user"),
+                    Shape::Wave {
+                        base: 22.0 + base,
+                        height: 0.35,
+                        noise: 0.06,
+                    },
+                );
+                add(
+                    at("cpu.system"),
+                    Shape::Wave {
+                        base: 6.0 + base / 3.0,
+                        height: 0.25,
+                        noise: 0.08,
+                    },
+                );
+                add(
+                    at("memory.used"),
+                    Shape::Wave {
+                        base: 11.2e9 + base * 1e8,
+                        height: 0.04,
+                        noise: 0.01,
+                    },
+                );
+                add(
+                    at("load.1m"),
+                    Shape::Wave {
+                        base: 2.0 + base / 5.0,
+                        height: 0.4,
+                        noise: 0.12,
+                    },
+                );
+                add(
+                    at("eth0.rx_bytes"),
+                    Shape::Counter {
+                        rate: 4e6 + base * 2e5,
+                    },
+                );
+                add(
+                    at("eth0.tx_bytes"),
+                    Shape::Counter {
+                        rate: 9e6 + base * 4e5,
+                    },
+                );
+                add(
+                    at("nginx.requests"),
+                    Shape::Counter {
+                        rate: 900.0 + base * 35.0,
+                    },
+                );
+                add(
+                    at("nginx.latency_ms"),
+                    Shape::Skewed {
+                        base: 18.0 + base,
+                        spread: 0.25,
+                    },
+                );
+                add(
+                    at("disk.sda.await_ms"),
+                    Shape::Skewed {
+                        base: 1.2 + base / 10.0,
+                        spread: 0.3,
+                    },
+                );
                 add(at("kernel.file_max"), Shape::Constant { value: 9_223_372.0 });
             }
         }
         for queue in ["mail", "thumbnails", "billing", "search", "export"] {
-            add(format!("queue.{queue}.depth"), Shape::Wave { base: 140.0, height: 0.5, noise: 0.15 });
+            add(
+                format!("queue.{queue}.depth"),
+                Shape::Wave {
+                    base: 140.0,
+                    height: 0.5,
+                    noise: 0.15,
+                },
+            );
             add(format!("queue.{queue}.failed"), Shape::Sparse { base: 3.0 });
             add(format!("queue.{queue}.done"), Shape::Counter { rate: 60.0 });
         }
         for service in ["checkout", "login", "search", "profile", "basket", "payments"] {
-            add(format!("app.{service}.orders_per_minute"), Shape::Wave { base: 310.0, height: 0.3, noise: 0.07 });
-            add(format!("app.{service}.p95_ms"), Shape::Skewed { base: 85.0, spread: 0.2 });
+            add(
+                format!("app.{service}.orders_per_minute"),
+                Shape::Wave {
+                    base: 310.0,
+                    height: 0.3,
+                    noise: 0.07,
+                },
+            );
+            add(
+                format!("app.{service}.p95_ms"),
+                Shape::Skewed {
+                    base: 85.0,
+                    spread: 0.2,
+                },
+            );
             add(format!("app.{service}.errors"), Shape::Sparse { base: 2.0 });
         }
         for metric in &mut metrics {
             metric.fault = fault(&metric.name);
         }
-        Self { metrics, counted: Mutex::new(None) }
+        Self {
+            metrics,
+            counted: Mutex::new(None),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -89,13 +173,22 @@ impl Fleet {
 
     /// Names of the metrics with a planted anomaly.
     pub(super) fn planted(&self) -> Vec<String> {
-        self.metrics.iter().filter(|metric| metric.fault.is_some()).map(|metric| metric.name.clone()).collect()
+        self.metrics
+            .iter()
+            .filter(|metric| metric.fault.is_some())
+            .map(|metric| metric.name.clone())
+            .collect()
     }
 
     /// Counters begin to count at `time`.
     pub(super) fn begin(&self, time: u32) -> Tick<'_> {
-        let counted = (0..self.metrics.len()).map(|metric| 1e9 * unit(metric, time)).collect();
-        Tick { metrics: &self.metrics, counted }
+        let counted = (0..self.metrics.len())
+            .map(|metric| 1e9 * unit(metric, time))
+            .collect();
+        Tick {
+            metrics: &self.metrics,
+            counted,
+        }
     }
 
     /// Keeps what counters have counted for [`Fleet::resume`].
@@ -105,8 +198,15 @@ impl Fleet {
 
     /// Goes on where [`Fleet::keep`] left off.
     pub(super) fn resume(&self) -> Option<Tick<'_>> {
-        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(Tick { metrics: &self.metrics, counted })
+        let counted = self
+            .counted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()?;
+        Some(Tick {
+            metrics: &self.metrics,
+            counted,
+        })
     }
 }
 
@@ -150,7 +250,9 @@ impl<'f> Tick<'f> {
                     self.counted[index]
                 }
                 Shape::Sparse { .. } if !(time / 60).is_multiple_of(4) => continue,
-                Shape::Sparse { base } => faulted((base * (1.0 + 0.5 * normal(index, time))).max(0.0).round()),
+                Shape::Sparse { base } => {
+                    faulted((base * (1.0 + 0.5 * normal(index, time))).max(0.0).round())
+                }
                 Shape::Constant { value } => value,
             };
             each(&metric.name, value);
@@ -192,9 +294,14 @@ mod tests {
 
     #[test]
     fn noise_is_standard_normal() {
-        let draws: Vec<f64> = (0..20_000).map(|n| normal(n as usize % 300, n / 300 * 60)).collect();
+        let draws: Vec<f64> = (0..20_000)
+            .map(|n| normal(n as usize % 300, n / 300 * 60))
+            .collect();
         let mean = draws.iter().sum::<f64>() / draws.len() as f64;
         let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / draws.len() as f64;
-        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
+        assert!(
+            mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05,
+            "{mean} {variance}"
+        );
     }
 }

@@ -74,7 +74,10 @@ pub enum DemoError {
 pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<DemoOutcome, DemoError> {
     let begun = Instant::now();
     let folder = tempfile::Builder::new().prefix("skywatch-demo-").tempdir()?;
-    let mut settings = Settings { state_dir: folder.path().to_owned(), ..Settings::default() };
+    let mut settings = Settings {
+        state_dir: folder.path().to_owned(),
+        ..Settings::default()
+    };
     settings.analyzer.optimum_run_duration = PASS_EACH;
     settings.alerts.log = false;
     settings.ingest.carbon_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -82,7 +85,11 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
     let fleet = Fleet::new();
     let connect = wiring::embedded(&settings)?;
     let last = (unix_now() as u32) / STEP * STEP;
-    writeln!(out, "making {} metrics with a day of history, one point a minute", fleet.len())?;
+    writeln!(
+        out,
+        "making {} metrics with a day of history, one point a minute",
+        fleet.len()
+    )?;
     make_history(&fleet, &connect, last)?;
 
     let ingest = Ingest::bind(wiring::ingest_options(&settings)).map_err(ProcessError::from)?;
@@ -96,25 +103,48 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
         let (settings, fleet) = (&settings, &fleet);
         let mut threads = Vec::new();
         let (to_ingest, to_web, to_analyzer) = (connect.clone(), connect.clone(), connect.clone());
-        threads.push(scope.spawn(move || roles::ingest(ingest, to_ingest, settings, stop)));
-        threads.push(scope.spawn(move || roles::web_pages(web, to_web, settings, stop)));
-        threads.push(scope.spawn(move || {
-            let run = RunOptions::default();
-            let outcome = roles::analyzer(to_analyzer, settings, &run, Beat::default(), stop);
-            stop.say();
-            outcome
+        // A part that ends, well or not, ends the demo.
+        let mut part = |work: Box<dyn FnOnce() -> Result<(), ProcessError> + Send>| {
+            threads.push(scope.spawn(move || {
+                let outcome = work();
+                stop.say();
+                outcome
+            }));
+        };
+        part(Box::new(move || roles::ingest(ingest, to_ingest, settings, stop)));
+        part(Box::new(move || roles::web_pages(web, to_web, settings, stop)));
+        part(Box::new(move || {
+            roles::analyzer(
+                to_analyzer,
+                settings,
+                &RunOptions::default(),
+                Beat::default(),
+                stop,
+            )
         }));
         if let Some(address) = carbon {
             scope.spawn(move || feed(fleet, address, last, stop));
         }
-        let outcome = watch(options.seconds, begun, &StatusFile::analyzer(&settings.state_dir), &mut view, stop);
+        let outcome = watch(
+            options.seconds,
+            begun,
+            &StatusFile::analyzer(&settings.state_dir),
+            &mut view,
+            stop,
+        );
         stop.say();
         for thread in threads {
-            thread.join().unwrap_or(Err(ProcessError::Panicked("a part of the demo")))?;
+            thread
+                .join()
+                .unwrap_or(Err(ProcessError::Panicked("a part of the demo")))?;
         }
         outcome.map_err(DemoError::from)
     })?;
-    Ok(DemoOutcome { planted: fleet.planted(), metrics: fleet.len(), ..outcome })
+    Ok(DemoOutcome {
+        planted: fleet.planted(),
+        metrics: fleet.len(),
+        ..outcome
+    })
 }
 
 /// Writes a day of points up to `last`, with a progress bar where there is a terminal.
@@ -132,7 +162,11 @@ fn make_history(fleet: &Fleet, connect: &impl Connect, last: u32) -> Result<(), 
             let time = last - (minutes - 1 - minute) * STEP;
             let planted = minute + generate::PLANTED_MINUTES >= minutes;
             tick.points(time, planted, &mut |metric, value| {
-                samples.push(Sample { metric, time: f64::from(time), value });
+                samples.push(Sample {
+                    metric,
+                    time: f64::from(time),
+                    value,
+                });
             });
             bar.inc(1);
         }
@@ -177,7 +211,11 @@ fn watch(
     let mut passes = 0;
     loop {
         let stopped = stop.sleep(LOOK_EACH);
-        if let Some(AnalyzerStatus { pass: Some(pass), anomalies, .. }) = file.read()
+        if let Some(AnalyzerStatus {
+            pass: Some(pass),
+            anomalies,
+            ..
+        }) = file.read()
             && pass.pass > passes
         {
             passes = pass.pass;
@@ -186,7 +224,11 @@ fn watch(
         }
         let over = seconds.is_some_and(|seconds| begun.elapsed() >= Duration::from_secs(seconds));
         if stopped || (over && passes > 0) {
-            return Ok(DemoOutcome { found: found.into_iter().collect(), passes, ..DemoOutcome::default() });
+            return Ok(DemoOutcome {
+                found: found.into_iter().collect(),
+                passes,
+                ..DemoOutcome::default()
+            });
         }
     }
 }

@@ -28,7 +28,13 @@ pub(super) struct View<'o, K: Connect> {
 
 impl<'o, K: Connect> View<'o, K> {
     pub(super) fn new(out: &'o mut dyn Write, connect: K, full_duration: f64) -> Self {
-        Self { out, connect, full_duration, shown: Vec::new(), planted: Vec::new() }
+        Self {
+            out,
+            connect,
+            full_duration,
+            shown: Vec::new(),
+            planted: Vec::new(),
+        }
     }
 
     pub(super) fn begin(
@@ -38,9 +44,19 @@ impl<'o, K: Connect> View<'o, K> {
         pages: Option<SocketAddr>,
     ) -> std::io::Result<()> {
         self.planted = fleet.planted();
-        writeln!(self.out, "planted {} anomalies: {}", self.planted.len(), self.planted.join(", "))?;
+        writeln!(
+            self.out,
+            "planted {} anomalies: {}",
+            self.planted.len(),
+            self.planted.join(", ")
+        )?;
         if let Some(carbon) = carbon {
-            writeln!(self.out, "carbon lines   {carbon}   (try: echo \"my.metric 1 $(date +%s)\" | nc -q0 {} {})", carbon.ip(), carbon.port())?;
+            writeln!(
+                self.out,
+                "carbon lines   {carbon}   (try: echo \"my.metric 1 $(date +%s)\" | nc -q0 {} {})",
+                carbon.ip(),
+                carbon.port()
+            )?;
         }
         if let Some(pages) = pages {
             writeln!(self.out, "pages          http://{pages}")?;
@@ -58,7 +74,10 @@ impl<'o, K: Connect> View<'o, K> {
             pass.anomalies,
             pass.seconds.total * 1000.0
         )?;
-        let mut names: Vec<String> = anomalies.iter().map(|current| current.anomaly.name().to_owned()).collect();
+        let mut names: Vec<String> = anomalies
+            .iter()
+            .map(|current| current.anomaly.name().to_owned())
+            .collect();
         names.sort_unstable();
         if names == self.shown {
             return Ok(());
@@ -73,13 +92,33 @@ impl<'o, K: Connect> View<'o, K> {
 
     fn anomaly(&mut self, current: &Current) -> std::io::Result<()> {
         let anomaly = &current.anomaly;
-        let mark = if self.planted.iter().any(|name| name == anomaly.name()) { "planted" } else { "not planted" };
-        let expected = anomaly.expected.map(|expected| format!(", expected {expected}")).unwrap_or_default();
-        let spark = self.spark(anomaly.name(), anomaly.evidence.rate).unwrap_or_default();
-        writeln!(self.out, "\n  {}   {}{expected}   [{mark}]", anomaly.name(), units::number(anomaly.observed))?;
+        let mark = if self.planted.iter().any(|name| name == anomaly.name()) {
+            "planted"
+        } else {
+            "not planted"
+        };
+        let expected = anomaly
+            .expected
+            .map(|expected| format!(", expected {expected}"))
+            .unwrap_or_default();
+        let spark = self
+            .spark(anomaly.name(), anomaly.evidence.rate)
+            .unwrap_or_default();
+        writeln!(
+            self.out,
+            "\n  {}   {}{expected}   [{mark}]",
+            anomaly.name(),
+            units::number(anomaly.observed)
+        )?;
         writeln!(self.out, "  {spark}")?;
         let voters: Vec<&str> = anomaly.voters().collect();
-        writeln!(self.out, "  {} of {}: {}", voters.len(), anomaly.cast(), voters.join(", "))
+        writeln!(
+            self.out,
+            "  {} of {}: {}",
+            voters.len(),
+            anomaly.cast(),
+            voters.join(", ")
+        )
     }
 
     /// The last hours of a metric, as the detectors saw them.

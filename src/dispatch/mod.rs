@@ -64,7 +64,12 @@ pub struct Dispatch<K: Connect> {
 impl<K: Connect> Dispatch<K> {
     /// A dispatch that reads and writes cooldowns through `connect`.
     pub fn new(connect: K, options: DispatchOptions) -> Self {
-        let DispatchOptions { log, email, cooldown, base_url } = options;
+        let DispatchOptions {
+            log,
+            email,
+            cooldown,
+            base_url,
+        } = options;
         Self {
             log: log.then_some(LogSender),
             email: email.map(|sender| Outgoing::new(connect, sender, cooldown, base_url)),
@@ -115,5 +120,9 @@ impl<K: Connect> Dispatch<K> {
 
 /// Names the notice about this anomaly and no other; the same again after a crash.
 fn notice_id(anomaly: &Anomaly) -> String {
-    format!("{:016x}.{}", crate::analyzer::shard::hash(anomaly.name()), anomaly.at)
+    format!(
+        "{:016x}.{}",
+        crate::analyzer::shard::hash(anomaly.name()),
+        anomaly.at
+    )
 }

@@ -57,8 +57,11 @@ impl<K: Connect> Outgoing<K> {
     pub(super) fn take(&mut self, findings: &Findings) {
         let now = findings.now;
         self.quiet_until.retain(|_, until| *until > now);
-        let waiting: std::collections::HashSet<&str> =
-            self.waiting.iter().map(|waiting| waiting.notice.anomaly.name()).collect();
+        let waiting: std::collections::HashSet<&str> = self
+            .waiting
+            .iter()
+            .map(|waiting| waiting.notice.anomaly.name())
+            .collect();
         let mut loud: Vec<_> = findings
             .findings
             .iter()
@@ -79,15 +82,24 @@ impl<K: Connect> Outgoing<K> {
                 continue;
             }
             made += 1;
-            let page = (!self.base_url.is_empty())
-                .then(|| format!("{}/metric?name={}", self.base_url, crate::text::percent_encode(anomaly.name())));
+            let page = (!self.base_url.is_empty()).then(|| {
+                format!(
+                    "{}/metric?name={}",
+                    self.base_url,
+                    crate::text::percent_encode(anomaly.name())
+                )
+            });
             let notice = Notice {
                 id: notice_id(anomaly),
                 anomaly: anomaly.clone(),
                 not_before: Some(cooldown::not_before(now, self.cooldown)),
                 page,
             };
-            self.waiting.push_back(Waiting { notice, tries: 0, try_at: Instant::now() });
+            self.waiting.push_back(Waiting {
+                notice,
+                tries: 0,
+                try_at: Instant::now(),
+            });
         }
         if held_back > 0 {
             tracing::warn!(
@@ -98,7 +110,10 @@ impl<K: Connect> Outgoing<K> {
         while self.waiting.len() > WAITING {
             if let Some(given_up) = self.waiting.pop_front() {
                 let metric = given_up.notice.anomaly.name();
-                tracing::error!("notice about `{metric}` given up :: too many wait for {}", self.sender.name());
+                tracing::error!(
+                    "notice about `{metric}` given up :: too many wait for {}",
+                    self.sender.name()
+                );
             }
         }
     }
@@ -106,7 +121,9 @@ impl<K: Connect> Outgoing<K> {
     /// Sends what is due.
     pub(super) fn send_due(&mut self) {
         for _ in 0..self.waiting.len() {
-            let Some(waiting) = self.waiting.pop_front() else { return };
+            let Some(waiting) = self.waiting.pop_front() else {
+                return;
+            };
             if waiting.try_at > Instant::now() {
                 self.waiting.push_back(waiting);
             } else if let Some(again) = self.send(waiting) {
@@ -120,7 +137,9 @@ impl<K: Connect> Outgoing<K> {
         while let Some(waiting) = self.waiting.pop_front() {
             if let Some(left) = self.send(waiting) {
                 let left = std::iter::once(left).chain(self.waiting);
-                let metrics: Vec<_> = left.map(|waiting| waiting.notice.anomaly.name().to_owned()).collect();
+                let metrics: Vec<_> = left
+                    .map(|waiting| waiting.notice.anomaly.name().to_owned())
+                    .collect();
                 tracing::error!("notices not sent before the end :: {metrics:?}");
                 return;
             }
@@ -133,7 +152,10 @@ impl<K: Connect> Outgoing<K> {
         let sender = self.sender.name();
         match self.sender.send(&waiting.notice) {
             Ok(sent) => {
-                tracing::info!("triggering alert :: {metric} {} via {sender}", waiting.notice.anomaly.observed);
+                tracing::info!(
+                    "triggering alert :: {metric} {} via {sender}",
+                    waiting.notice.anomaly.observed
+                );
                 for refused in sent.refused {
                     tracing::warn!("notice about `{metric}` not taken by all :: {refused}");
                 }
@@ -142,7 +164,9 @@ impl<K: Connect> Outgoing<K> {
             }
             Err(error) if error.is_transient() => {
                 waiting.tries += 1;
-                let pause = BACKOFF.saturating_mul(1 << waiting.tries.min(8)).min(LONGEST_BACKOFF);
+                let pause = BACKOFF
+                    .saturating_mul(1 << waiting.tries.min(8))
+                    .min(LONGEST_BACKOFF);
                 tracing::warn!("notice about `{metric}` waits, try {} :: {error}", waiting.tries);
                 waiting.try_at = Instant::now() + pause;
                 Some(waiting)
@@ -152,7 +176,8 @@ impl<K: Connect> Outgoing<K> {
                 if let Some(hint) = error.hint() {
                     tracing::error!("hint: {hint}");
                 }
-                self.quiet_until.insert(metric, unix_now() + AFTER_REFUSAL.as_secs_f64());
+                self.quiet_until
+                    .insert(metric, unix_now() + AFTER_REFUSAL.as_secs_f64());
                 None
             }
         }
@@ -163,11 +188,13 @@ impl<K: Connect> Outgoing<K> {
         let now = unix_now();
         let key = cooldown::key(self.sender.name(), metric);
         let cooldown = self.cooldown;
-        self.quiet_until.insert(metric.to_owned(), now + cooldown.as_secs_f64());
+        self.quiet_until
+            .insert(metric.to_owned(), now + cooldown.as_secs_f64());
         if cooldown.is_zero() {
             return;
         }
-        let written = self.with_store(|store| store.set(&[(&key, now.to_string().as_bytes())], Some(cooldown)));
+        let written =
+            self.with_store(|store| store.set(&[(&key, now.to_string().as_bytes())], Some(cooldown)));
         if let Err(error) = written {
             tracing::warn!("cooldown of `{metric}` kept in memory only :: {error}");
         }
@@ -178,7 +205,10 @@ impl<K: Connect> Outgoing<K> {
         if metrics.is_empty() {
             return Vec::new();
         }
-        let keys: Vec<String> = metrics.iter().map(|metric| cooldown::key(self.sender.name(), metric)).collect();
+        let keys: Vec<String> = metrics
+            .iter()
+            .map(|metric| cooldown::key(self.sender.name(), metric))
+            .collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         match self.with_store(|store| store.get(&keys)) {
             Ok(stored) => stored
@@ -205,4 +235,3 @@ impl<K: Connect> Outgoing<K> {
         Ok(answer)
     }
 }
-

@@ -6,7 +6,7 @@ use crate::store::Sample;
 
 /// Points read at one go from one client.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub(super) struct Batch {
     /// All names, end to end.
     names: String,
     points: Vec<Point>,
@@ -24,28 +24,36 @@ struct Point {
 
 impl Batch {
     /// Adds a point.
-    pub fn push(&mut self, name: &str, time: f64, value: f64) {
+    pub(super) fn push(&mut self, name: &str, time: f64, value: f64) {
         self.names.push_str(name);
-        self.points.push(Point { name_end: self.names.len(), time, value });
+        self.points.push(Point {
+            name_end: self.names.len(),
+            time,
+            value,
+        });
     }
 
     /// Points in the batch.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.points.len()
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.points.is_empty()
     }
 
     /// The points, in the order they came.
-    pub fn samples(&self) -> impl Iterator<Item = Sample<'_>> {
+    pub(super) fn samples(&self) -> impl Iterator<Item = Sample<'_>> {
         let mut begin = 0;
         self.points.iter().map(move |point| {
             let metric = &self.names[begin..point.name_end];
             begin = point.name_end;
-            Sample { metric, time: point.time, value: point.value }
+            Sample {
+                metric,
+                time: point.time,
+                value: point.value,
+            }
         })
     }
 }

@@ -27,7 +27,7 @@ const BESIDE_NAME: usize = 128;
 
 /// The way into the queue, shared by all clients.
 #[derive(Clone)]
-pub struct Intake {
+pub(super) struct Intake {
     /// Bounded by `room`, not by itself.
     pub queue: Sender<Batch>,
     /// One permit a point that may wait in the queue.
@@ -61,13 +61,17 @@ impl Intake {
         // The first of its kind, then each tenth, hundredth, thousandth: enough to see what comes in.
         if before == 0 || (before + 1).ilog10() != before.ilog10() {
             let shown = String::from_utf8_lossy(&line[..line.len().min(80)]);
-            tracing::warn!("point dropped, {} ({} so far) :: {shown:?}", reason.name(), before + 1);
+            tracing::warn!(
+                "point dropped, {} ({} so far) :: {shown:?}",
+                reason.name(),
+                before + 1
+            );
         }
     }
 }
 
 /// Serves clients until `stop` completes, then lets every client's last batch reach the queue.
-pub async fn serve(listener: TcpListener, intake: Intake, stop: impl Future<Output = ()>) {
+pub(super) async fn serve(listener: TcpListener, intake: Intake, stop: impl Future<Output = ()>) {
     let mut clients = JoinSet::new();
     let (closing, closed) = tokio::sync::watch::channel(());
     tokio::pin!(stop);
@@ -103,7 +107,12 @@ pub async fn serve(listener: TcpListener, intake: Intake, stop: impl Future<Outp
 /// Reads one client to its end, its idle timeout, or `over`.
 async fn read_client(mut stream: impl AsyncRead + Unpin, intake: &Intake, over: impl Future<Output = ()>) {
     let longest = intake.max_name + BESIDE_NAME;
-    let mut reader = LineReader { buffer: vec![0; IDLE_BUFFER], held: 0, skipping: false, longest };
+    let mut reader = LineReader {
+        buffer: vec![0; IDLE_BUFFER],
+        held: 0,
+        skipping: false,
+        longest,
+    };
     tokio::pin!(over);
     loop {
         let read = tokio::select! {
@@ -145,7 +154,10 @@ impl LineReader {
         let mut begin = 0;
         // The held bytes were looked through before: they have no line break.
         let mut look_from = self.held;
-        while let Some(at) = self.buffer[look_from..filled].iter().position(|&byte| byte == b'\n') {
+        while let Some(at) = self.buffer[look_from..filled]
+            .iter()
+            .position(|&byte| byte == b'\n')
+        {
             let end = look_from + at;
             let line = &self.buffer[begin..end];
             if self.skipping {
@@ -190,7 +202,6 @@ impl LineReader {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,18 +222,28 @@ mod tests {
     }
 
     fn counter(intake: &Intake, name: &str) -> u64 {
-        intake.counters.snapshot().iter().find(|(n, _)| n == name).map_or(0, |(_, value)| *value)
+        intake
+            .counters
+            .snapshot()
+            .iter()
+            .find(|(n, _)| n == name)
+            .map_or(0, |(_, value)| *value)
     }
 
     fn run(pieces: &[&[u8]]) -> (Vec<(String, f64)>, Intake) {
         let (intake, receive) = intake();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
         let (mut client, server) = tokio::io::duplex(1 << 20);
         runtime.block_on(async {
             let reading = read_client(server, &intake, std::future::pending());
             let writing = async {
                 for piece in pieces {
-                    tokio::io::AsyncWriteExt::write_all(&mut client, piece).await.expect("room");
+                    tokio::io::AsyncWriteExt::write_all(&mut client, piece)
+                        .await
+                        .expect("room");
                     tokio::task::yield_now().await;
                 }
                 drop(client);
@@ -231,7 +252,12 @@ mod tests {
         });
         let points = receive
             .try_iter()
-            .flat_map(|batch| batch.samples().map(|s| (s.metric.to_owned(), s.value)).collect::<Vec<_>>())
+            .flat_map(|batch| {
+                batch
+                    .samples()
+                    .map(|s| (s.metric.to_owned(), s.value))
+                    .collect::<Vec<_>>()
+            })
             .collect();
         (points, intake)
     }
@@ -239,10 +265,19 @@ mod tests {
     #[test]
     fn a_line_of_any_length_is_one_counted_drop() {
         let long = vec![b'x'; 300_000];
-        let (points, intake) = run(&[b"a 1 1700000000\n", &long, b" 5 1700000000\n", b"b 2 1700000000\nhalf 3"]);
+        let (points, intake) = run(&[
+            b"a 1 1700000000\n",
+            &long,
+            b" 5 1700000000\n",
+            b"b 2 1700000000\nhalf 3",
+        ]);
         assert_eq!(points, [("a".to_owned(), 1.0), ("b".to_owned(), 2.0)]);
         assert_eq!(counter(&intake, "dropped.line_too_long"), 1);
-        assert_eq!(counter(&intake, "dropped.malformed"), 1, "the line without an end");
+        assert_eq!(
+            counter(&intake, "dropped.malformed"),
+            1,
+            "the line without an end"
+        );
         assert_eq!(counter(&intake, "received"), 4);
     }
 

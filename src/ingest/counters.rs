@@ -133,7 +133,10 @@ impl Counters {
             ("connections_refused".to_owned(), read(&self.refused_connections)),
         ];
         let dropped = Drop::ALL.iter().map(|&reason| {
-            (format!("dropped.{}", reason.name()), read(&self.dropped[reason as usize]))
+            (
+                format!("dropped.{}", reason.name()),
+                read(&self.dropped[reason as usize]),
+            )
         });
         all.extend(dropped);
         all

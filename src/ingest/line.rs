@@ -7,7 +7,7 @@ use super::counters::Drop;
 
 /// A line that fits. The name borrows from the line.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Line<'a> {
+pub(super) struct Line<'a> {
     /// The metric's name.
     pub name: &'a str,
     /// Unix seconds.
@@ -20,7 +20,7 @@ pub struct Line<'a> {
 ///
 /// # Errors
 /// The reason for which the line is dropped.
-pub fn parse(line: &[u8], now: f64, max_name: usize) -> Result<Line<'_>, Drop> {
+pub(super) fn parse(line: &[u8], now: f64, max_name: usize) -> Result<Line<'_>, Drop> {
     let line = std::str::from_utf8(line).map_err(|_| Drop::NotUtf8)?;
     let mut fields = line.split_ascii_whitespace();
     let (Some(name), Some(value), Some(time), None) =
@@ -46,7 +46,7 @@ pub fn parse(line: &[u8], now: f64, max_name: usize) -> Result<Line<'_>, Drop> {
 ///
 /// # Errors
 /// The reason for which its point is dropped.
-pub fn check_name(name: &str, max_name: usize) -> Result<(), Drop> {
+pub(super) fn check_name(name: &str, max_name: usize) -> Result<(), Drop> {
     if name.len() > max_name {
         return Err(Drop::NameTooLong);
     }
@@ -67,7 +67,11 @@ mod tests {
 
     #[test]
     fn reads_what_carbon_reads() {
-        let line = Line { name: "a.b;t=1", time: 1_700_000_001.0, value: -1.5e3 };
+        let line = Line {
+            name: "a.b;t=1",
+            time: 1_700_000_001.0,
+            value: -1.5e3,
+        };
         assert_eq!(read(b"a.b;t=1 -1.5e3 1700000001"), Ok(line));
         assert_eq!(read(b"  a.b;t=1\t -1500   1700000001.0 \r"), Ok(line));
         assert_eq!(read(b"x 1 -1").map(|l| l.time), Ok(1_700_000_000.0));

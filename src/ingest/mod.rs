@@ -91,12 +91,18 @@ impl Ingest {
                 listen.map_err(|source| IngestError::Listen { address, source })
             })
             .transpose()?;
-        Ok(Self { options, listener, counters: Arc::default() })
+        Ok(Self {
+            options,
+            listener,
+            counters: Arc::default(),
+        })
     }
 
     /// The carbon listener's address, with the port the system chose if the asked one was 0.
     pub fn carbon_address(&self) -> Option<SocketAddr> {
-        self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+        self.listener
+            .as_ref()
+            .and_then(|listener| listener.local_addr().ok())
     }
 
     /// Serves until `stop` is said and everything accepted is written.
@@ -176,10 +182,24 @@ fn report(counters: &Counters, file: &StatusFile, graphite: Option<(&CarbonOut, 
         }
         reports += 1;
         if reports.is_multiple_of(REPORTS_A_PUSH) || stopping {
-            let some: Vec<_> = reported.iter().filter(|(_, n)| *n > 0).map(|(k, n)| format!("{k} {n}")).collect();
-            tracing::info!("ingest :: {}", if some.is_empty() { "nothing yet".to_owned() } else { some.join(", ") });
+            let some: Vec<_> = reported
+                .iter()
+                .filter(|(_, n)| *n > 0)
+                .map(|(k, n)| format!("{k} {n}"))
+                .collect();
+            tracing::info!(
+                "ingest :: {}",
+                if some.is_empty() {
+                    "nothing yet".to_owned()
+                } else {
+                    some.join(", ")
+                }
+            );
             if let Some((graphite, prefix)) = graphite {
-                let figures: Vec<_> = reported.iter().map(|(name, n)| (name.clone(), *n as f64)).collect();
+                let figures: Vec<_> = reported
+                    .iter()
+                    .map(|(name, n)| (name.clone(), *n as f64))
+                    .collect();
                 graphite.push(prefix, &figures, unix_now());
             }
         }

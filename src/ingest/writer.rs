@@ -19,7 +19,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
 /// How batches are cut.
 #[derive(Debug, Clone, Copy)]
-pub struct WriterOptions {
+pub(super) struct WriterOptions {
     /// Points at which a batch is written at once.
     pub batch_points: usize,
     /// Longest time a point waits for company.
@@ -29,7 +29,7 @@ pub struct WriterOptions {
 }
 
 /// The thread's state.
-pub struct Writer<K: Connect> {
+pub(super) struct Writer<K: Connect> {
     connect: K,
     store: Option<K::Store>,
     options: WriterOptions,
@@ -40,12 +40,19 @@ pub struct Writer<K: Connect> {
 
 impl<K: Connect> Writer<K> {
     /// A writer without a connection yet.
-    pub fn new(connect: K, options: WriterOptions, counters: Arc<Counters>, stop: Stop) -> Self {
-        Self { connect, store: None, options, counters, stop, failing: false }
+    pub(super) fn new(connect: K, options: WriterOptions, counters: Arc<Counters>, stop: Stop) -> Self {
+        Self {
+            connect,
+            store: None,
+            options,
+            counters,
+            stop,
+            failing: false,
+        }
     }
 
     /// Writes until the queue is closed and empty.
-    pub fn run(mut self, queue: &Receiver<Batch>) {
+    pub(super) fn run(mut self, queue: &Receiver<Batch>) {
         let mut batches = Vec::new();
         while let Ok(first) = queue.recv() {
             let due = Instant::now() + self.options.flush_interval;
@@ -106,15 +113,22 @@ impl<K: Connect> Writer<K> {
         if self.store.is_none() {
             self.store = Some(self.connect.connect()?);
         }
-        let Some(store) = &mut self.store else { return Ok(0) };
+        let Some(store) = &mut self.store else {
+            return Ok(0);
+        };
         match store.append(samples) {
             Ok(()) => Ok(0),
             // Something else is stored under their names: sending them again would not help.
             Err(error @ StoreError::Refused { .. }) => {
                 tracing::warn!("points dropped, refused by the store :: {error}");
-                let StoreError::Refused { metrics, .. } = error else { return Ok(0) };
+                let StoreError::Refused { metrics, .. } = error else {
+                    return Ok(0);
+                };
                 let refused: HashSet<&str> = metrics.iter().map(String::as_str).collect();
-                Ok(samples.iter().filter(|sample| refused.contains(sample.metric)).count())
+                Ok(samples
+                    .iter()
+                    .filter(|sample| refused.contains(sample.metric))
+                    .count())
             }
             Err(error) => Err(error),
         }

@@ -38,11 +38,22 @@ impl CarbonOut {
         let (send, receive) = bounded(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
         let stop = Stop::new();
-        let line = Line { address, timeout, stream: None, failing: false, stop: stop.clone() };
+        let line = Line {
+            address,
+            timeout,
+            stream: None,
+            failing: false,
+            stop: stop.clone(),
+        };
         let thread = std::thread::Builder::new()
             .name("graphite-out".to_owned())
             .spawn(move || line.run(&receive))?;
-        Ok(Self { queue: Some(send), dropped, stop, thread: Some(thread) })
+        Ok(Self {
+            queue: Some(send),
+            dropped,
+            stop,
+            thread: Some(thread),
+        })
     }
 
     /// Queues one line `prefix.name value time` for each metric.
@@ -100,7 +111,7 @@ impl Line {
     }
 
     fn send(&mut self, batch: &str) -> std::io::Result<()> {
-        if self.stream.as_ref().is_some_and(|stream| is_closed(stream)) {
+        if self.stream.as_ref().is_some_and(is_closed) {
             self.stream = None;
         }
         if self.stream.is_none() {
@@ -120,7 +131,10 @@ impl Line {
         let begun = Instant::now();
         let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
         for address in self.address.to_socket_addrs()? {
-            let left = self.timeout.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
+            let left = self
+                .timeout
+                .saturating_sub(begun.elapsed())
+                .max(Duration::from_millis(1));
             match TcpStream::connect_timeout(&address, left) {
                 Ok(stream) => {
                     stream.set_write_timeout(Some(self.timeout))?;

@@ -29,7 +29,10 @@ pub fn die_with_parent(stop: &Stop) -> Result<(), ProcessError> {
             stop.say();
         })
         .map(drop)
-        .map_err(|source| ProcessError::Start { what: "the thread that watches the parent", source })
+        .map_err(|source| ProcessError::Start {
+            what: "the thread that watches the parent",
+            source,
+        })
 }
 
 /// Speaks to the parent while all is well. Dropping it ends the thread.
@@ -52,7 +55,10 @@ impl Pulse {
                 loop {
                     if beat.is_well() {
                         let mut out = std::io::stdout().lock();
-                        if writeln!(out, "{}", beat.at().join("\t")).and_then(|()| out.flush()).is_err() {
+                        if writeln!(out, "{}", beat.at().join("\t"))
+                            .and_then(|()| out.flush())
+                            .is_err()
+                        {
                             return;
                         }
                     }
@@ -61,8 +67,14 @@ impl Pulse {
                     }
                 }
             })
-            .map_err(|source| ProcessError::Start { what: "the pulse", source })?;
-        Ok(Self { stop, thread: Some(thread) })
+            .map_err(|source| ProcessError::Start {
+                what: "the pulse",
+                source,
+            })?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 

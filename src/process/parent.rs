@@ -77,7 +77,10 @@ impl Parent {
             start_at: Instant::now(),
             starts: 0,
         });
-        Self { options, kept: kept.collect() }
+        Self {
+            options,
+            kept: kept.collect(),
+        }
     }
 
     /// Keeps the children alive until `stop` is said or a child that ends all has ended well.
@@ -91,10 +94,14 @@ impl Parent {
                     kept.start()?;
                 }
             }
-            let next_start = self.kept.iter().filter(|kept| kept.running.is_none()).map(|kept| kept.start_at);
-            let pause = next_start
-                .min()
-                .map_or(LOOK_EACH, |at| at.saturating_duration_since(Instant::now()).min(LOOK_EACH));
+            let next_start = self
+                .kept
+                .iter()
+                .filter(|kept| kept.running.is_none())
+                .map(|kept| kept.start_at);
+            let pause = next_start.min().map_or(LOOK_EACH, |at| {
+                at.saturating_duration_since(Instant::now()).min(LOOK_EACH)
+            });
             select! {
                 recv(signals.child_ended) -> _ => {}
                 recv(stop.channel()) -> _ => {}
@@ -130,7 +137,10 @@ impl Parent {
             std::thread::sleep(Duration::from_millis(10));
         }
         for (name, mut running) in running {
-            tracing::error!("child `{name}` did not end in {:?} :: killed", self.options.stop_timeout);
+            tracing::error!(
+                "child `{name}` did not end in {:?} :: killed",
+                self.options.stop_timeout
+            );
             let _ = running.child.kill();
             let _ = running.child.wait();
         }
@@ -139,7 +149,10 @@ impl Parent {
 
 impl Kept {
     fn start(&mut self) -> Result<(), ProcessError> {
-        let start = |source| ProcessError::Start { what: "a child", source };
+        let start = |source| ProcessError::Start {
+            what: "a child",
+            source,
+        };
         let binary = std::env::current_exe().map_err(start)?;
         let mut child = Command::new(binary)
             .args(&self.spec.arguments)
@@ -162,16 +175,26 @@ impl Kept {
         }
         self.starts += 1;
         tracing::info!("child `{}` started :: pid {}", self.spec.name, child.id());
-        self.running = Some(Running { child, since: Instant::now(), heard });
+        self.running = Some(Running {
+            child,
+            since: Instant::now(),
+            heard,
+        });
         Ok(())
     }
 
     /// Looks whether the child has ended or fallen silent. Answers whether everything ends with it.
     fn look(&mut self, options: &ParentOptions) -> bool {
-        let Some(running) = &mut self.running else { return false };
+        let Some(running) = &mut self.running else {
+            return false;
+        };
         match running.child.try_wait() {
             Ok(None) => {
-                let (heard, at) = running.heard.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let (heard, at) = running
+                    .heard
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone();
                 if heard.elapsed() > SILENCE {
                     tracing::error!(
                         "child `{}` is hung, silent for {} seconds :: killed while at {at:?}",
@@ -198,7 +221,9 @@ impl Kept {
     }
 
     fn ended(&mut self, how: &str, options: &ParentOptions) {
-        let Some(running) = self.running.take() else { return };
+        let Some(running) = self.running.take() else {
+            return;
+        };
         if running.since.elapsed() >= LONG_LIFE {
             self.backoff = options.restart_backoff;
         }

@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use crossbeam_channel::bounded;
-use skywatch_algorithms::Ensemble;
 use skywatch_alerters::senders::{EmailSender, Sender};
+use skywatch_algorithms::Ensemble;
 use skywatch_settings::{Settings, StoreUrl};
 
 use super::ProcessError;
@@ -99,7 +99,9 @@ pub fn run_role(
 /// # Errors
 /// What only a person can mend.
 pub fn check_store(settings: &Settings) -> Result<(), ProcessError> {
-    let StoreUrl::Redis(url) = &settings.store.url else { return Ok(()) };
+    let StoreUrl::Redis(url) = &settings.store.url else {
+        return Ok(());
+    };
     match wiring::redis(url, settings)?.connect() {
         Err(error) if !error.is_retryable() => Err(error.into()),
         _ => Ok(()),
@@ -136,18 +138,23 @@ fn all_over<K: Connect>(
                 }
                 outcome
             };
-            let thread = std::thread::Builder::new().name(role.name().to_owned()).spawn_scoped(scope, work);
+            let thread = std::thread::Builder::new()
+                .name(role.name().to_owned())
+                .spawn_scoped(scope, work);
             match thread {
                 Ok(thread) => threads.push((role, thread)),
                 Err(source) => {
                     stop.say();
-                    return Err(ProcessError::Start { what: "a thread", source });
+                    return Err(ProcessError::Start {
+                        what: "a thread",
+                        source,
+                    });
                 }
             }
         }
-        let outcomes = threads.into_iter().map(|(role, thread)| {
-            thread.join().unwrap_or(Err(ProcessError::Panicked(role.name())))
-        });
+        let outcomes = threads
+            .into_iter()
+            .map(|(role, thread)| thread.join().unwrap_or(Err(ProcessError::Panicked(role.name()))));
         outcomes.collect::<Vec<_>>().into_iter().collect()
     })
 }
@@ -161,7 +168,12 @@ fn role_over<K: Connect>(
     stop: &Stop,
 ) -> Result<(), ProcessError> {
     match role {
-        Role::Ingest => ingest(Ingest::bind(wiring::ingest_options(settings))?, connect, settings, stop),
+        Role::Ingest => ingest(
+            Ingest::bind(wiring::ingest_options(settings))?,
+            connect,
+            settings,
+            stop,
+        ),
         Role::Analyzer => analyzer(connect, settings, run, beat, stop),
         Role::Web => {
             let web = Web::bind(settings.web.listen)?;
@@ -178,7 +190,10 @@ pub(crate) fn ingest<K: Connect>(
     stop: &Stop,
 ) -> Result<(), ProcessError> {
     if let Some(address) = ingest.carbon_address() {
-        tracing::info!("taking carbon lines on {address}, storing in {}", connect.describe());
+        tracing::info!(
+            "taking carbon lines on {address}, storing in {}",
+            connect.describe()
+        );
     }
     let graphite = graphite(settings)?;
     let prefix = wiring::prefix(settings, "ingest");
@@ -196,7 +211,12 @@ pub(crate) fn web_pages<K: Connect>(
     if let Some(address) = web.address() {
         tracing::info!("pages on http://{address}");
     }
-    Ok(web.run(connect, &settings.state_dir, settings.store.full_duration.as_secs_f64(), stop)?)
+    Ok(web.run(
+        connect,
+        &settings.state_dir,
+        settings.store.full_duration.as_secs_f64(),
+        stop,
+    )?)
 }
 
 pub(crate) fn analyzer<K: Connect>(
@@ -211,7 +231,10 @@ pub(crate) fn analyzer<K: Connect>(
     let dispatching = std::thread::Builder::new()
         .name("dispatch".to_owned())
         .spawn(move || dispatch.run(&receive))
-        .map_err(|source| ProcessError::Start { what: "the dispatch thread", source })?;
+        .map_err(|source| ProcessError::Start {
+            what: "the dispatch thread",
+            source,
+        })?;
     let outlets = Outlets {
         status: AnalyzerStatusFile::open(Path::new(&settings.state_dir)),
         beat,
@@ -254,13 +277,24 @@ fn dispatch_options(settings: &Settings) -> Result<DispatchOptions, ProcessError
         log: settings.alerts.log,
         email: email.map(|sender| Box::new(sender) as Box<dyn Sender>),
         cooldown: settings.email.cooldown,
-        base_url: settings.alerts.base_url.as_deref().unwrap_or_default().trim_end_matches('/').to_owned(),
+        base_url: settings
+            .alerts
+            .base_url
+            .as_deref()
+            .unwrap_or_default()
+            .trim_end_matches('/')
+            .to_owned(),
     })
 }
 
 fn graphite(settings: &Settings) -> Result<Option<CarbonOut>, ProcessError> {
-    let Some(address) = &settings.graphite.address else { return Ok(None) };
+    let Some(address) = &settings.graphite.address else {
+        return Ok(None);
+    };
     CarbonOut::start(address.to_string(), settings.graphite.timeout)
         .map(Some)
-        .map_err(|source| ProcessError::Start { what: "the Graphite connection", source })
+        .map_err(|source| ProcessError::Start {
+            what: "the Graphite connection",
+            source,
+        })
 }

@@ -31,8 +31,12 @@ impl Drop for Signals {
 /// # Errors
 /// [`ProcessError::Start`] if the system refuses the handlers or the thread.
 pub fn stop_on_signal(stop: &Stop) -> Result<Signals, ProcessError> {
-    let start = |source| ProcessError::Start { what: "the signal handlers", source };
-    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD]).map_err(start)?;
+    let start = |source| ProcessError::Start {
+        what: "the signal handlers",
+        source,
+    };
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD]).map_err(start)?;
     let handle = signals.handle();
     let (tell, child_ended) = bounded(1);
     let stop = stop.clone();
@@ -52,5 +56,9 @@ pub fn stop_on_signal(stop: &Stop) -> Result<Signals, ProcessError> {
             }
         })
         .map_err(start)?;
-    Ok(Signals { handle, thread: Some(thread), child_ended })
+    Ok(Signals {
+        handle,
+        thread: Some(thread),
+        child_ended,
+    })
 }

@@ -14,12 +14,17 @@ use crate::store::redis::{RedisConnect, RedisOptions};
 /// Makes the state folder, and proves that it can be written.
 pub(crate) fn prepare_state_dir(path: &Path) -> Result<(), ProcessError> {
     let prepared = std::fs::create_dir_all(path.join("status"));
-    prepared.map_err(|source| ProcessError::StateDir { path: path.to_owned(), source })
+    prepared.map_err(|source| ProcessError::StateDir {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The embedded store, opened.
 pub(crate) fn embedded(settings: &Settings) -> Result<EmbeddedConnect, ProcessError> {
-    Ok(EmbeddedConnect::open(&EmbeddedOptions::new(settings.state_dir.join("store")))?)
+    Ok(EmbeddedConnect::open(&EmbeddedOptions::new(
+        settings.state_dir.join("store"),
+    ))?)
 }
 
 /// The way to the Redis at `url`; nothing is connected yet.

@@ -34,13 +34,19 @@ pub struct Beat {
 impl Beat {
     /// A new worker to watch.
     pub fn watch(&self, progress: Progress) {
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(progress);
+        self.workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(progress);
     }
 
     /// The metrics under judgement, at most one a worker.
     pub fn at(&self) -> Vec<String> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        workers.iter().filter_map(|worker| worker.at().map(|name| name.to_string())).collect()
+        workers
+            .iter()
+            .filter_map(|worker| worker.at().map(|name| name.to_string()))
+            .collect()
     }
 
     /// A pass begins and must have ended by `due`.

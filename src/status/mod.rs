@@ -75,7 +75,10 @@ impl AnalyzerStatusFile {
             .iter()
             .map(|finding| Current {
                 anomaly: Anomaly {
-                    evidence: Evidence { rate: finding.anomaly.evidence.rate, ..Evidence::default() },
+                    evidence: Evidence {
+                        rate: finding.anomaly.evidence.rate,
+                        ..Evidence::default()
+                    },
                     ..finding.anomaly.clone()
                 },
                 since: finding.since,
@@ -112,12 +115,16 @@ pub struct StatusFile {
 impl StatusFile {
     /// The analyzer's, holding an [`AnalyzerStatus`].
     pub fn analyzer(state_dir: &Path) -> Self {
-        Self { path: state_dir.join("status").join("analyzer.json") }
+        Self {
+            path: state_dir.join("status").join("analyzer.json"),
+        }
     }
 
     /// The ingest's, holding an [`IngestStatus`].
     pub fn ingest(state_dir: &Path) -> Self {
-        Self { path: state_dir.join("status").join("ingest.json") }
+        Self {
+            path: state_dir.join("status").join("ingest.json"),
+        }
     }
 
     /// The last status, if there is one that can be read.

@@ -32,9 +32,17 @@ pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus) -> Result<S
             let (family, labels) = of_analyzer(&name);
             add(format!("analyzer_{family}"), labels, value);
         }
-        add("analyzer_last_pass_timestamp_seconds".to_owned(), Vec::new(), pass.at);
+        add(
+            "analyzer_last_pass_timestamp_seconds".to_owned(),
+            Vec::new(),
+            pass.at,
+        );
     }
-    add("analyzer_in_trouble".to_owned(), Vec::new(), f64::from(u8::from(analyzer.trouble.is_some())));
+    add(
+        "analyzer_in_trouble".to_owned(),
+        Vec::new(),
+        f64::from(u8::from(analyzer.trouble.is_some())),
+    );
     for (name, value) in &ingest.counters {
         let (family, labels) = match name.split_once('.') {
             Some((kind, reason)) => (kind, label("reason", reason)),
@@ -84,8 +92,14 @@ mod tests {
             exceptions: [("Boring".to_owned(), 3), ("Stale".to_owned(), 1)].into(),
             ..PassSummary::default()
         };
-        let analyzer = AnalyzerStatus { pass: Some(pass), ..AnalyzerStatus::default() };
-        let ingest = IngestStatus { counters: vec![("dropped.malformed".to_owned(), 2)], ..IngestStatus::default() };
+        let analyzer = AnalyzerStatus {
+            pass: Some(pass),
+            ..AnalyzerStatus::default()
+        };
+        let ingest = IngestStatus {
+            counters: vec![("dropped.malformed".to_owned(), 2)],
+            ..IngestStatus::default()
+        };
         let text = text(&analyzer, &ingest).expect("encodes");
         for line in [
             "skywatch_analyzer_exceptions{exception=\"Boring\"} 3.0",

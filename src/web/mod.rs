@@ -28,7 +28,9 @@ use windows::Windows;
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
     /// The address is taken or not ours.
-    #[error("cannot listen on `{address}`: {source}\nhint: set `web.listen` to a free address, or `web.enabled = false`")]
+    #[error(
+        "cannot listen on `{address}`: {source}\nhint: set `web.listen` to a free address, or `web.enabled = false`"
+    )]
     Listen {
         /// The address asked for.
         address: SocketAddr,
@@ -112,17 +114,18 @@ impl Web {
             .route("/api/v1/status", get(status::<K>))
             .route("/healthz", get(healthz::<K>))
             .with_state(site);
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(self.listener)?;
-            let served = tokio::spawn(async move { axum::serve(listener, app).await });
-            let stopped = stop.clone();
-            let waited = tokio::task::spawn_blocking(move || stopped.wait());
-            tokio::select! {
-                served = served => served.map_err(std::io::Error::other)?,
-                _ = waited => Ok(()),
-            }
-        })
-        .map_err(WebError::Start)?;
+        runtime
+            .block_on(async {
+                let listener = tokio::net::TcpListener::from_std(self.listener)?;
+                let served = tokio::spawn(async move { axum::serve(listener, app).await });
+                let stopped = stop.clone();
+                let waited = tokio::task::spawn_blocking(move || stopped.wait());
+                tokio::select! {
+                    served = served => served.map_err(std::io::Error::other)?,
+                    _ = waited => Ok(()),
+                }
+            })
+            .map_err(WebError::Start)?;
         // Open connections are cut: pages hold nothing that could be lost.
         runtime.shutdown_background();
         Ok(())
@@ -154,9 +157,17 @@ type Shared<K> = State<Arc<Site<K>>>;
 async fn now<K: Connect>(State(site): Shared<K>) -> Response {
     blocking(move || {
         let status = site.analyzer();
-        let names: Vec<&str> = status.anomalies.iter().take(pages::CHARTS).map(|c| c.anomaly.name()).collect();
+        let names: Vec<&str> = status
+            .anomalies
+            .iter()
+            .take(pages::CHARTS)
+            .map(|c| c.anomaly.name())
+            .collect();
         let (windows, trouble) = site.windows.read(&names);
-        page(site.pages.now(&status, &site.ingest(), &site.store, &windows, trouble.as_deref()))
+        page(
+            site.pages
+                .now(&status, &site.ingest(), &site.store, &windows, trouble.as_deref()),
+        )
     })
     .await
 }
@@ -172,8 +183,14 @@ async fn metric<K: Connect>(State(site): Shared<K>, query: Query<MetricQuery>) -
         let (mut windows, trouble) = site.windows.read(&[&query.name]);
         let window = windows.pop().flatten();
         let found = window.is_some() || trouble.is_some();
-        let answer = site.pages.metric(&query.name, &site.analyzer(), window.as_ref(), trouble.as_deref());
-        let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
+        let answer = site
+            .pages
+            .metric(&query.name, &site.analyzer(), window.as_ref(), trouble.as_deref());
+        let status = if found {
+            StatusCode::OK
+        } else {
+            StatusCode::NOT_FOUND
+        };
         (status, page(answer)).into_response()
     })
     .await
@@ -201,7 +218,9 @@ async fn status<K: Connect>(State(site): Shared<K>) -> Response {
 /// 200 while passes come; 503 with the reason when they do not.
 async fn healthz<K: Connect>(State(site): Shared<K>) -> Response {
     blocking(move || match site.analyzer() {
-        AnalyzerStatus { trouble: Some(why), .. } => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
+        AnalyzerStatus {
+            trouble: Some(why), ..
+        } => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
         AnalyzerStatus { pass: None, .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, "no pass has ended yet").into_response()
         }
@@ -212,7 +231,9 @@ async fn healthz<K: Connect>(State(site): Shared<K>) -> Response {
 
 /// Runs a handler that reads files and asks the store on a thread that may block.
 async fn blocking(handler: impl FnOnce() -> Response + Send + 'static) -> Response {
-    tokio::task::spawn_blocking(handler).await.unwrap_or_else(|error| failed(&error))
+    tokio::task::spawn_blocking(handler)
+        .await
+        .unwrap_or_else(|error| failed(&error))
 }
 
 fn page(rendered: Result<String, minijinja::Error>) -> Response {

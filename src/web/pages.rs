@@ -52,7 +52,11 @@ impl Pages {
             .collect();
         let pass = status.pass.as_ref().map(|pass| {
             let some = |counts: &std::collections::BTreeMap<String, u64>| -> Vec<(String, u64)> {
-                counts.iter().filter(|(_, n)| **n > 0).map(|(name, n)| (name.clone(), *n)).collect()
+                counts
+                    .iter()
+                    .filter(|(_, n)| **n > 0)
+                    .map(|(name, n)| (name.clone(), *n))
+                    .collect()
             };
             context! {
                 ago => units::length((now - pass.at).max(0.0)),
@@ -68,10 +72,18 @@ impl Pages {
             }
         });
         let counter = |name: &str| {
-            ingest.counters.iter().find(|(counter, _)| counter == name).map_or(0, |(_, value)| *value)
+            ingest
+                .counters
+                .iter()
+                .find(|(counter, _)| counter == name)
+                .map_or(0, |(_, value)| *value)
         };
-        let dropped: u64 =
-            ingest.counters.iter().filter(|(name, _)| name.starts_with("dropped.")).map(|(_, n)| n).sum();
+        let dropped: u64 = ingest
+            .counters
+            .iter()
+            .filter(|(name, _)| name.starts_with("dropped."))
+            .map(|(_, n)| n)
+            .sum();
         self.environment.get_template("now.html")?.render(context! {
             pass,
             anomalies,
@@ -92,10 +104,15 @@ impl Pages {
         window: Option<&Series>,
         trouble: Option<&str>,
     ) -> Result<String, minijinja::Error> {
-        let current = status.anomalies.iter().find(|current| current.anomaly.name() == name);
+        let current = status
+            .anomalies
+            .iter()
+            .find(|current| current.anomaly.name() == name);
         let drawn = window.map(|window| match current {
             Some(current) => chart(current, window),
-            None => Chart::new(name, &window.times, &window.values).size(900, 260).svg(),
+            None => Chart::new(name, &window.times, &window.values)
+                .size(900, 260)
+                .svg(),
         });
         self.environment.get_template("metric.html")?.render(context! {
             name,
@@ -114,7 +131,10 @@ fn chart(current: &Current, window: &Series) -> String {
     let judged = as_judged(window, anomaly.evidence.rate);
     let mut chart = Chart::new(anomaly.name(), &judged.times, &judged.values)
         .rate(anomaly.evidence.rate)
-        .mark(Mark { at: anomaly.at, value: anomaly.observed })
+        .mark(Mark {
+            at: anomaly.at,
+            value: anomaly.observed,
+        })
         .size(900, 220);
     if let Some(expected) = anomaly.expected {
         chart = chart.expected(expected);

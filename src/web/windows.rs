@@ -17,7 +17,11 @@ pub(super) struct Windows<K: Connect> {
 
 impl<K: Connect> Windows<K> {
     pub(super) fn new(connect: K, full_duration: f64) -> Self {
-        Self { connect, store: Mutex::new(None), full_duration }
+        Self {
+            connect,
+            store: Mutex::new(None),
+            full_duration,
+        }
     }
 
     /// The window of each metric, `None` where there is none to read, and what went wrong, if anything did.

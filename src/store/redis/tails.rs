@@ -57,6 +57,11 @@ impl RedisCursor {
         &self.anchor[..usize::from(self.length)]
     }
 
+    /// Whether the series had nothing in front of the anchor when the cursor was made.
+    fn is_whole_series(&self) -> bool {
+        self.anchor().len() < ANCHOR_BYTES
+    }
+
     /// Bytes to ask for.
     fn reach(&self) -> usize {
         usize::from(self.length) + usize::from(self.new_bytes)
@@ -89,6 +94,9 @@ impl RedisCursor {
         let Some(place) = self.find(reply) else {
             return (!more_may_say_more).then_some(Tail::Lost);
         };
+        if place > 0 && self.is_whole_series() {
+            return Some(Tail::Lost);
+        }
         if more_may_say_more && self.is_doubtful(&reply[..place]) {
             return None;
         }
