@@ -38,7 +38,7 @@ section! {
         password: Option<Secret> = None,
         /// A file with the password.
         password_file: Option<PathBuf> = None,
-        /// Certificates (PEM) trusted in place of the public ones.
+        /// Certificates (PEM) trusted beside the public ones, for a private authority.
         ca_file: Option<PathBuf> = None,
         /// The sender's address.
         from: Option<String> = None,

@@ -97,14 +97,6 @@ fn decode_usual<'a>(mut rest: &'a [u8], into: &mut Series) -> &'a [u8] {
     rest
 }
 
-/// The time of a usual point, without its value; `None` for any other bytes.
-pub(super) fn usual_time(point: &[u8; USUAL_POINT_BYTES]) -> Option<u32> {
-    match *point {
-        [PAIR, U32, t0, t1, t2, t3, F64, ..] => Some(u32::from_be_bytes([t0, t1, t2, t3])),
-        _ => None,
-    }
-}
-
 /// Appends one point as Skyline's Horizon packs it: an integral time in 32 bits, else as a double.
 pub fn encode(time: f64, value: f64, into: &mut Vec<u8>) {
     let whole = time as u32;

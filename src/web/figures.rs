@@ -52,12 +52,21 @@ pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus) -> Result<S
     }
     let mut registry = Registry::with_prefix("skywatch");
     for (name, values) in families {
-        let figure = Figure::default();
-        for (labels, value) in values {
-            figure.get_or_create(&labels).set(value);
-        }
         let help = name.replace('_', " ");
-        registry.register(name, help, figure);
+        match values.as_slice() {
+            [(labels, value)] if labels.is_empty() => {
+                let figure = Gauge::<f64, AtomicU64>::default();
+                figure.set(*value);
+                registry.register(name, help, figure);
+            }
+            values => {
+                let figure = Figure::default();
+                for (labels, value) in values {
+                    figure.get_or_create(labels).set(*value);
+                }
+                registry.register(name, help, figure);
+            }
+        }
     }
     let mut text = String::new();
     encode(&mut text, &registry)?;

@@ -13,7 +13,7 @@ use crate::redis_server::RedisServer;
 /// A store the suite can work on.
 pub(crate) trait Backend {
     type Connect: Connect<Store: Points<Cursor = Self::Cursor>>;
-    type Cursor: Clone + Send + Debug;
+    type Cursor: Send + Debug;
 
     /// An empty one.
     fn start() -> Self;
@@ -23,8 +23,9 @@ pub(crate) trait Backend {
     /// Ends whatever keeps the data, and begins anew with it.
     fn reopen(&mut self);
 
-    /// Takes away points older than `time` from the front of a metric, if this backend can.
-    fn trim(&mut self, metric: &str, time: f64);
+    /// Takes away points older than `time` from the front of a metric; a backend that can only trim
+    /// all metrics at once goes no further than `all`.
+    fn trim(&mut self, metric: &str, time: f64, all: f64);
 
     fn store(&self) -> <Self::Connect as Connect>::Store {
         self.connect().connect().expect("the store answers")
@@ -55,7 +56,7 @@ impl Backend for Redis {
     }
 
     /// Cuts bytes, as a trimmer does that does not sort.
-    fn trim(&mut self, metric: &str, time: f64) {
+    fn trim(&mut self, metric: &str, time: f64, _: f64) {
         let mut connection = self.server.connection();
         let key = format!("metrics.{metric}");
         let stream: Vec<u8> = redis::cmd("GET")
@@ -115,8 +116,8 @@ impl Backend for Embedded {
     }
 
     /// Whole days only, of all metrics.
-    fn trim(&mut self, _: &str, time: f64) {
-        self.connect().drop_before(time).expect("a write");
+    fn trim(&mut self, _: &str, _: f64, all: f64) {
+        self.connect().drop_before(all).expect("a write");
     }
 }
 

@@ -14,6 +14,9 @@ const WINDOW: f64 = 900.0;
 const GRACE: f64 = 240.0;
 const METRICS: usize = 3;
 
+/// Trims one metric to a time; no point older than the last argument is in any metric's window.
+pub(crate) type Trim<'t, B> = dyn FnMut(&mut B, &str, f64, f64) + 't;
+
 /// One thing that happens to one metric, or to its reader.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
@@ -54,7 +57,7 @@ pub(crate) fn play<B: Backend>(
     backend: &mut B,
     case: usize,
     history: &[(usize, Step)],
-    trim: &mut dyn FnMut(&mut B, &str, f64),
+    trim: &mut Trim<'_, B>,
 ) {
     let mut store = backend.store();
     let mut metrics: Vec<Metric<B::Cursor>> = (0..METRICS)
@@ -88,7 +91,11 @@ pub(crate) fn play<B: Backend>(
                 write(&mut store, metric, &run);
             }
             Step::Trim if !metric.written.is_empty() => {
-                trim(backend, &metric.name, metric.newest - WINDOW - GRACE);
+                let limit = metric.newest - WINDOW - GRACE;
+                let name = metric.name.clone();
+                let oldest = metrics.iter().filter(|metric| !metric.written.is_empty());
+                let oldest = oldest.map(|metric| metric.newest).fold(f64::INFINITY, f64::min);
+                trim(backend, &name, limit, oldest - WINDOW - GRACE);
             }
             Step::Trim => {}
             Step::Read => metrics.iter_mut().for_each(|metric| read(&mut store, metric)),
@@ -134,12 +141,7 @@ fn read<P: Points<Cursor: std::fmt::Debug>>(store: &mut P, metric: &mut Metric<P
     assert_eq!(points(&metric.window), points(&whole));
 }
 
-pub(crate) fn run<B: Backend>(
-    backend: &mut B,
-    cases: u32,
-    most_late: u32,
-    trim: &mut dyn FnMut(&mut B, &str, f64),
-) {
+pub(crate) fn run<B: Backend>(backend: &mut B, cases: u32, most_late: u32, trim: &mut Trim<'_, B>) {
     // Named for what a failure is to be found by; a seed in a file would need the same server.
     let config = Config {
         cases,

@@ -167,9 +167,9 @@ pub(crate) fn a_trim_of_the_front_does_not_disturb_tails(backend: &mut impl Back
     append(&mut store, "a", &minutes(0..30));
     let (_, mut cursor) = whole(&mut store, "a");
     for minute in 30..40 {
-        backend.trim("a", at(minute - 20));
+        backend.trim("a", at(minute - 20), at(minute - 20));
         append(&mut store, "a", &minutes(minute..minute + 1));
-        backend.trim("a", at(minute - 19));
+        backend.trim("a", at(minute - 19), at(minute - 19));
         let (found, new) = tail(&mut store, "a", &cursor);
         let Tail::New { cursor: next, .. } = found else {
             panic!("{found:?}")

@@ -76,7 +76,19 @@ pub(crate) fn cross_powers(x: &[f64], y: &[f64], x_pivot: f64, y_pivot: f64) -> 
 
 /// How many values satisfy `holds`.
 pub(crate) fn count(values: &[f64], holds: impl Fn(f64) -> bool) -> usize {
-    values.iter().map(|&v| usize::from(holds(v))).sum()
+    let mut counts = [0u64; LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (count, &v) in counts.iter_mut().zip(chunk) {
+            *count += u64::from(holds(v));
+        }
+    }
+    counts.iter().sum::<u64>() as usize + rest.iter().filter(|&&v| holds(v)).count()
+}
+
+/// How many values are below each of four pivots.
+pub(crate) fn count_below(values: &[f64], pivots: &[f64; 4]) -> [usize; 4] {
+    pivots.map(|pivot| count(values, |v| v < pivot))
 }
 
 fn fold(lanes: &[f64; LANES]) -> f64 {

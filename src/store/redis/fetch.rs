@@ -111,10 +111,13 @@ fn whole(bytes: &[u8], limit: usize, into: &mut Series) -> Fetched<RedisCursor> 
         return Fetched::Unreadable(Unreadable::TooLarge { limit });
     }
     match codec::decode(bytes, into) {
-        Ok(report) => Fetched::Found {
-            cursor: RedisCursor::at_end(&bytes[..bytes.len() - report.truncated_bytes]),
-            report,
-        },
+        Ok(report) => {
+            let end = bytes.len() - report.truncated_bytes;
+            Fetched::Found {
+                cursor: RedisCursor::new(&bytes[..end], end),
+                report,
+            }
+        }
         Err(malformed) => Fetched::Unreadable(Unreadable::Malformed(malformed)),
     }
 }

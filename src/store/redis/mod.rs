@@ -7,6 +7,7 @@
 //! Trimming is not done here.
 
 mod append;
+mod cursor;
 mod failure;
 mod fetch;
 mod keys;
@@ -23,8 +24,8 @@ use super::{
     Unreadable, codec,
 };
 
+pub use cursor::RedisCursor;
 pub use options::{RedisConnect, RedisOptions};
-pub use tails::RedisCursor;
 
 /// Most points whose room a caller's buffer keeps after a series that needed more.
 const KEPT_POINTS: usize = 1 << 19;
