@@ -53,7 +53,7 @@ fn detectors(criterion: &mut Criterion) {
                 let mut series = pool.iter().cycle();
                 group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
                     bencher.iter(|| {
-                        let window = series.next().expect("a cycle does not end").window();
+                        let window = series.next().expect("a cycle does not end").sorted_window();
                         detector.vote(&mut Look::new(black_box(window), LAST, DAY, &mut scratch))
                     });
                 });
@@ -62,14 +62,14 @@ fn detectors(criterion: &mut Criterion) {
             let mut series = pool.iter().cycle();
             group.bench_function("ballot", |bencher| {
                 bencher.iter(|| {
-                    let window = series.next().expect("a cycle does not end").window();
+                    let window = series.next().expect("a cycle does not end").sorted_window();
                     ensemble.ballot(black_box(window), LAST, &mut scratch)
                 });
             });
             let mut series = pool.iter().cycle();
             group.bench_function("judge", |bencher| {
                 bencher.iter(|| {
-                    let window = series.next().expect("a cycle does not end").window();
+                    let window = series.next().expect("a cycle does not end").sorted_window();
                     ensemble.judge(black_box(window), LAST, &mut scratch)
                 });
             });

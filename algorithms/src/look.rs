@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use crate::statistics::student::GrubbsLimits;
 use crate::statistics::{self, Ewm, Extent, Line, Moments, Weights, adf};
-use crate::window::{self, Window};
+use crate::window::Window;
 
 /// Memory that outlives a look: buffers and tables that would be costly to build for every series. One per thread;
 /// once warm, no series allocates.
@@ -172,7 +172,8 @@ impl<'a> Look<'a> {
     where
         'a: 'b,
     {
-        let (times, values) = (self.window.times(), self.window.values());
+        let window = self.window;
+        let (times, values) = (window.times(), window.values());
         let too_early = |time: f64| match from {
             Bound::Included(from) => time < from,
             Bound::Excluded(from) => time <= from,
@@ -183,7 +184,7 @@ impl<'a> Look<'a> {
             Bound::Excluded(to) => time < to,
             Bound::Unbounded => true,
         };
-        if *self.sorted.get_or_insert_with(|| window::non_decreasing(times)) {
+        if *self.sorted.get_or_insert_with(|| window.is_sorted()) {
             let start = times.partition_point(|&time| too_early(time));
             let length = times[start..].partition_point(|&time| early_enough(time));
             return &values[start..start + length];

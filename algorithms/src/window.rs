@@ -12,6 +12,7 @@
 pub struct Window<'a> {
     times: &'a [f64],
     values: &'a [f64],
+    is_sorted: Option<bool>,
 }
 
 impl<'a> Window<'a> {
@@ -23,6 +24,17 @@ impl<'a> Window<'a> {
         Self {
             times: &times[..n],
             values: &values[..n],
+            is_sorted: None,
+        }
+    }
+
+    /// The same for times of which the caller knows that none stands after a later one, which spares a pass over
+    /// them. If that is not so, the wrong points may be taken for those of an hour.
+    #[must_use]
+    pub fn sorted(times: &'a [f64], values: &'a [f64]) -> Self {
+        Self {
+            is_sorted: Some(true),
+            ..Self::new(times, values)
         }
     }
 
@@ -36,6 +48,13 @@ impl<'a> Window<'a> {
     #[must_use]
     pub fn values(&self) -> &'a [f64] {
         self.values
+    }
+
+    /// Whether no time stands after a later one. O(n), unless it is known.
+    #[must_use]
+    pub fn is_sorted(&self) -> bool {
+        self.is_sorted
+            .unwrap_or_else(|| holds_throughout(self.times, |earlier, later| earlier <= later))
     }
 
     /// How many points there are.
@@ -119,6 +138,12 @@ impl Series {
         Window::new(&self.times, &self.values)
     }
 
+    /// The points as a window, after [`Series::canonicalise`].
+    #[must_use]
+    pub fn sorted_window(&self) -> Window<'_> {
+        Window::sorted(&self.times, &self.values)
+    }
+
     /// Brings the points into canonical form, in place, and says what that took: stable sort by time; of equal
     /// times the smallest value stays; cut to `(last time − full_duration, last time]`.
     ///
@@ -193,24 +218,18 @@ impl Series {
     }
 }
 
-/// Chunks of 64 pairs without an early exit inside, so that the compiler can compare several at once.
 fn strictly_increasing(times: &[f64]) -> bool {
-    ordered_by(times, |earlier, later| earlier < later)
+    holds_throughout(times, |earlier, later| earlier < later)
 }
 
-/// Whether no time stands after a later one.
-pub(crate) fn non_decreasing(times: &[f64]) -> bool {
-    ordered_by(times, |earlier, later| earlier <= later)
-}
-
-fn ordered_by(times: &[f64], holds: impl Fn(f64, f64) -> bool) -> bool {
-    let Some((_, later)) = times.split_first() else {
-        return true;
-    };
-    times
-        .chunks(64)
-        .zip(later.chunks(64))
-        .all(|(a, b)| a.iter().zip(b).fold(true, |all, (&a, &b)| all & holds(a, b)))
+/// Counts the pairs that fail, without an exit, so that the compiler can compare several at once.
+fn holds_throughout(times: &[f64], holds: impl Fn(f64, f64) -> bool) -> bool {
+    let later = times.get(1..).unwrap_or_default();
+    let pairs = times.iter().zip(later);
+    pairs
+        .map(|(&earlier, &later)| u64::from(!holds(earlier, later)))
+        .sum::<u64>()
+        == 0
 }
 
 #[cfg(test)]

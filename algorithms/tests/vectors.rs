@@ -236,7 +236,7 @@ fn histograms() {
     let counts = |series: &Series| -> Vec<usize> {
         let bins = histogram::Bins::truncated(extent(&series.values));
         (0..histogram::BINS)
-            .map(|bin| bins.count(bin, &series.values, usize::MAX))
+            .map(|bin| bins.count(bin, &series.values))
             .collect()
     };
     assert_eq!(

@@ -62,14 +62,14 @@ impl Detector for HistogramBins {
             return Vote::Failed(Failure::NoBins);
         };
         holding(&bins, look.tail_mean())
-            .any(|bin| bins.count(bin, values, FEW) <= FEW)
+            .any(|bin| bins.holds_at_most(bin, values, FEW))
             .into()
     }
 
     fn comparison(&self, look: &mut Look<'_>) -> Comparison {
         let (values, tail) = (look.values(), look.tail_mean());
         let fewest = self.bins(look).and_then(|bins| {
-            let counts = holding(&bins, tail).map(|bin| bins.count(bin, values, usize::MAX));
+            let counts = holding(&bins, tail).map(|bin| bins.count(bin, values));
             counts.min()
         });
         Comparison {

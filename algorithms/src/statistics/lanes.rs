@@ -88,7 +88,19 @@ pub(crate) fn count(values: &[f64], holds: impl Fn(f64) -> bool) -> usize {
 
 /// How many values are below each of four pivots.
 pub(crate) fn count_below(values: &[f64], pivots: &[f64; 4]) -> [usize; 4] {
-    pivots.map(|pivot| count(values, |v| v < pivot))
+    const PAIR: usize = 4;
+    let mut counts = [[0u64; PAIR]; 4];
+    let (chunks, rest) = values.as_chunks::<PAIR>();
+    for chunk in chunks {
+        for (counts, &pivot) in counts.iter_mut().zip(pivots) {
+            for (count, &v) in counts.iter_mut().zip(chunk) {
+                *count += u64::from(v < pivot);
+            }
+        }
+    }
+    std::array::from_fn(|k| {
+        counts[k].iter().sum::<u64>() as usize + rest.iter().filter(|&&v| v < pivots[k]).count()
+    })
 }
 
 fn fold(lanes: &[f64; LANES]) -> f64 {

@@ -25,7 +25,7 @@ pub fn median(values: &[f64], buffer: &mut Vec<f64>) -> f64 {
 pub fn median_absolute_deviation(values: &[f64], centre: f64, buffer: &mut Vec<f64>) -> f64 {
     buffer.clear();
     buffer.extend(values.iter().map(|v| (v - centre).abs()));
-    partition(buffer, 0, buffer.len())
+    partition(buffer, 0, values.len())
 }
 
 /// Whether MAD < `limit` or MAD > `limit` by more than one part in 10⁹, told by counting deviations from `centre`
@@ -41,6 +41,13 @@ pub fn compare_deviation(values: &[f64], centre: f64, limit: f64) -> Option<std:
     } else {
         None
     }
+}
+
+/// Whether more than half of the values are `centre` (to within the smallest normal number), so that MAD is 0. O(n).
+#[must_use]
+pub fn is_mostly(values: &[f64], centre: f64) -> bool {
+    let (_, upper) = middle(values.len());
+    lanes::count(values, |v| (v - centre).abs() <= f64::MIN_POSITIVE) > upper
 }
 
 /// Places of the middle two in sorted order, which are one for an odd count.
@@ -123,7 +130,10 @@ fn partition(values: &mut [f64], below: usize, n: usize) -> f64 {
     if lower == upper {
         return second;
     }
-    let first = smaller.iter().copied().fold(f64::NEG_INFINITY, |a, b| if b > a { b } else { a });
+    let first = smaller
+        .iter()
+        .copied()
+        .fold(f64::NEG_INFINITY, |a, b| if b > a { b } else { a });
     (first + second) / 2.0
 }
 
@@ -135,7 +145,11 @@ mod tests {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let (lower, upper) = middle(values.len());
-        if lower == upper { sorted[lower] } else { (sorted[lower] + sorted[upper]) / 2.0 }
+        if lower == upper {
+            sorted[lower]
+        } else {
+            (sorted[lower] + sorted[upper]) / 2.0
+        }
     }
 
     #[test]
@@ -144,7 +158,10 @@ mod tests {
         assert_eq!(median(&[5.0, 1.0, 3.0], &mut buffer), 3.0);
         assert_eq!(median(&[5.0, 1.0, 3.0, 4.0], &mut buffer), 3.5);
         assert!(median(&[], &mut buffer).is_nan());
-        assert_eq!(median_absolute_deviation(&[5.0, 1.0, 3.0, 4.0], 3.0, &mut buffer), 1.5);
+        assert_eq!(
+            median_absolute_deviation(&[5.0, 1.0, 3.0, 4.0], 3.0, &mut buffer),
+            1.5
+        );
     }
 
     #[test]
@@ -184,8 +201,14 @@ mod tests {
             let values: Vec<f64> = (0..n).map(|i| (i * 7919 % 101) as f64).collect();
             let centre = median(&values, &mut buffer);
             let mad = median_absolute_deviation(&values, centre, &mut buffer);
-            assert_eq!(compare_deviation(&values, centre, mad * 3.0), Some(Ordering::Less));
-            assert_eq!(compare_deviation(&values, centre, mad / 3.0), Some(Ordering::Greater));
+            assert_eq!(
+                compare_deviation(&values, centre, mad * 3.0),
+                Some(Ordering::Less)
+            );
+            assert_eq!(
+                compare_deviation(&values, centre, mad / 3.0),
+                Some(Ordering::Greater)
+            );
             assert_eq!(compare_deviation(&values, centre, mad), None);
         }
     }

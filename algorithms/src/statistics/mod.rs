@@ -18,7 +18,7 @@ pub mod student;
 pub use ewm::{Ewm, Weights};
 pub use lanes::{Extent, extent};
 pub use line::Line;
-pub use median::{compare_deviation, median, median_absolute_deviation};
+pub use median::{compare_deviation, is_mostly, median, median_absolute_deviation};
 pub use moments::Moments;
 
 /// Two numbers closer than this, relative to the larger, are not told apart by the fast forms.
