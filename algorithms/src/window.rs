@@ -8,11 +8,12 @@
 //! the decoder drops and counts them. If one does, nothing panics, but the answers mean nothing.
 
 /// A borrowed window: `times[i]` belongs to `values[i]`, oldest first.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Window<'a> {
     times: &'a [f64],
     values: &'a [f64],
-    is_sorted: Option<bool>,
+    /// Whether the times are known to be in order.
+    is_known_sorted: bool,
 }
 
 impl<'a> Window<'a> {
@@ -24,7 +25,7 @@ impl<'a> Window<'a> {
         Self {
             times: &times[..n],
             values: &values[..n],
-            is_sorted: None,
+            is_known_sorted: false,
         }
     }
 
@@ -33,7 +34,7 @@ impl<'a> Window<'a> {
     #[must_use]
     pub fn sorted(times: &'a [f64], values: &'a [f64]) -> Self {
         Self {
-            is_sorted: Some(true),
+            is_known_sorted: true,
             ..Self::new(times, values)
         }
     }
@@ -53,8 +54,7 @@ impl<'a> Window<'a> {
     /// Whether no time stands after a later one. O(n), unless it is known.
     #[must_use]
     pub fn is_sorted(&self) -> bool {
-        self.is_sorted
-            .unwrap_or_else(|| holds_throughout(self.times, |earlier, later| earlier <= later))
+        self.is_known_sorted || holds_throughout(self.times, |earlier, later| earlier <= later)
     }
 
     /// How many points there are.

@@ -40,7 +40,7 @@ pub struct Adf {
     pub observations: usize,
 }
 
-/// Buffers for [`test`], reused from call to call.
+/// Buffers for [`test()`], reused from call to call.
 #[derive(Debug, Clone, Default)]
 pub struct Buffers {
     design: Vec<f64>,

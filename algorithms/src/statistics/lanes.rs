@@ -88,7 +88,7 @@ pub(crate) fn count(values: &[f64], holds: impl Fn(f64) -> bool) -> usize {
 
 /// How many values are below each of four pivots.
 pub(crate) fn count_below(values: &[f64], pivots: &[f64; 4]) -> [usize; 4] {
-    const PAIR: usize = 4;
+    const PAIR: usize = 2;
     let mut counts = [[0u64; PAIR]; 4];
     let (chunks, rest) = values.as_chunks::<PAIR>();
     for chunk in chunks {

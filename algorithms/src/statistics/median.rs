@@ -66,8 +66,7 @@ fn mean_of_middle(values: &[f64], buffer: &mut Vec<f64>) -> f64 {
         let gathered = gather(values, from, to, buffer);
         // Without NaN the middle two are always among them.
         if lower >= below && upper - below < gathered {
-            buffer.truncate(gathered);
-            return partition(buffer, below, n);
+            return partition(&mut buffer[..gathered], below, n);
         }
     }
     buffer.clear();
@@ -111,7 +110,10 @@ fn bracket(values: &[f64], lower: usize, upper: usize) -> Bracket {
 
 /// Copies the values in [from, to) to the front of `buffer`, without a branch; how many there are.
 fn gather(values: &[f64], from: f64, to: f64, buffer: &mut Vec<f64>) -> usize {
-    buffer.resize(values.len(), 0.0);
+    if buffer.len() < values.len() {
+        buffer.resize(values.len(), 0.0);
+    }
+    let buffer = &mut buffer[..values.len()];
     let mut gathered = 0;
     for &v in values {
         buffer[gathered] = v;
