@@ -202,7 +202,7 @@ fn answer(vote: &Vote) -> Option<bool> {
 }
 
 /// Mean ± three sample standard deviations of the window without its last three points: the band the
-/// original drew in its mails, freed of the anomaly itself.
+/// original drew in its mails, freed of the anomaly itself. Where nothing was ever negative, neither is the band.
 fn expected(window: Window<'_>) -> Option<Expected> {
     let before = &window.values()[..window.len().saturating_sub(3)];
     if before.len() < 2 {
@@ -211,8 +211,13 @@ fn expected(window: Window<'_>) -> Option<Expected> {
     let n = before.len() as f64;
     let mean = before.iter().sum::<f64>() / n;
     let deviation = (before.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    let floor = if before.iter().all(|v| *v >= 0.0) {
+        0.0
+    } else {
+        f64::NEG_INFINITY
+    };
     deviation.is_finite().then_some(Expected {
-        low: mean - 3.0 * deviation,
+        low: (mean - 3.0 * deviation).max(floor),
         centre: mean,
         high: mean + 3.0 * deviation,
     })

@@ -3,6 +3,7 @@
 //! The only place that knows all rooms at once. Every role runs until told to stop, over either store.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crossbeam_channel::bounded;
 use skywatch_alerters::senders::{EmailSender, Sender};
@@ -12,16 +13,20 @@ use skywatch_settings::{Settings, StoreUrl};
 use super::ProcessError;
 use super::wiring;
 use crate::analyzer::{AnalyzerOptions, Outlets, Supervisor, WorkerOptions};
+use crate::clock::unix_now;
 use crate::dispatch::{Dispatch, DispatchOptions};
 use crate::ingest::Ingest;
 use crate::net::carbon_out::CarbonOut;
 use crate::status::{AnalyzerStatusFile, Beat};
 use crate::stop::Stop;
 use crate::store::Connect;
+use crate::store::embedded::EmbeddedConnect;
 use crate::web::Web;
 
 /// Passes whose findings may wait for the dispatch.
 const DISPATCH_QUEUE: usize = 2;
+/// Time between two looks for days to drop.
+const DROP_EACH: Duration = Duration::from_secs(600);
 
 /// The work of one child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -115,8 +120,37 @@ pub fn check_store(settings: &Settings) -> Result<(), ProcessError> {
 pub fn run_all(settings: &Settings, run: &RunOptions, stop: &Stop) -> Result<(), ProcessError> {
     wiring::prepare_state_dir(&settings.state_dir)?;
     match &settings.store.url {
-        StoreUrl::Embedded => all_over(wiring::embedded(settings)?, settings, run, stop),
+        StoreUrl::Embedded => {
+            let connect = wiring::embedded(settings)?;
+            std::thread::scope(|scope| {
+                scope.spawn(|| drop_old_days(&connect, settings, stop));
+                let outcome = all_over(connect.clone(), settings, run, stop);
+                stop.say();
+                outcome
+            })
+        }
         StoreUrl::Redis(url) => all_over(wiring::redis(url, settings)?, settings, run, stop),
+    }
+}
+
+/// Trims the embedded store until stop is said: whole days, once nothing of them can be in a window any more.
+fn drop_old_days(connect: &EmbeddedConnect, settings: &Settings, stop: &Stop) {
+    let keep = (settings.store.full_duration + settings.store.grace).as_secs_f64();
+    loop {
+        match connect.drop_before(unix_now() - keep) {
+            Ok(dropped) if dropped.days > 0 => {
+                tracing::info!(
+                    "dropped {} old days and {} dead metrics",
+                    dropped.days,
+                    dropped.names
+                );
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!("old days not dropped :: {error}"),
+        }
+        if stop.sleep(DROP_EACH) {
+            return;
+        }
     }
 }
 

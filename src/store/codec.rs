@@ -13,6 +13,9 @@ use skywatch_algorithms::Series;
 /// Length of a point with integral time: array header, u32, f64.
 pub const USUAL_POINT_BYTES: usize = 15;
 
+/// Length of a point whose time is a double.
+const DOUBLE_POINT_BYTES: usize = 19;
+
 const PAIR: u8 = 0x92;
 const U32: u8 = 0xce;
 const F64: u8 = 0xcb;
@@ -82,19 +85,59 @@ pub fn decode(bytes: &[u8], into: &mut Series) -> Result<DecodeReport, Malformed
 /// Reads usual points until something else comes, and returns what is left.
 #[inline]
 fn decode_usual<'a>(mut rest: &'a [u8], into: &mut Series) -> &'a [u8] {
-    while let Some((point, after)) = rest.split_first_chunk::<USUAL_POINT_BYTES>() {
-        let [PAIR, U32, t0, t1, t2, t3, F64, value @ ..] = *point else {
-            break;
+    loop {
+        let (time, value, after) = if let Some((point, after)) = rest.split_first_chunk()
+            && let Some((time, value)) = whole_second(point)
+        {
+            (time, value, after)
+        } else if let Some((point, after)) = rest.split_first_chunk()
+            && let Some((time, value)) = broken_second(point)
+        {
+            (time, value, after)
+        } else {
+            return rest;
         };
-        let value = f64::from_be_bytes(value);
-        if !value.is_finite() {
-            break;
+        if !(time.is_finite() && value.is_finite()) {
+            return rest;
         }
-        into.times.push(f64::from(u32::from_be_bytes([t0, t1, t2, t3])));
+        into.times.push(time);
         into.values.push(value);
         rest = after;
     }
-    rest
+}
+
+/// Time and value of a point whose time is an integer of 32 bits.
+fn whole_second(point: &[u8; USUAL_POINT_BYTES]) -> Option<(f64, f64)> {
+    match *point {
+        [PAIR, U32, t0, t1, t2, t3, F64, ref value @ ..] => {
+            let time = u32::from_be_bytes([t0, t1, t2, t3]);
+            Some((f64::from(time), f64::from_be_bytes(*value)))
+        }
+        _ => None,
+    }
+}
+
+/// Time and value of a point whose time is a double, as carbon's own relays make Horizon write it.
+fn broken_second(point: &[u8; DOUBLE_POINT_BYTES]) -> Option<(f64, f64)> {
+    match *point {
+        [PAIR, F64, t0, t1, t2, t3, t4, t5, t6, t7, F64, ref value @ ..] => {
+            let time = f64::from_be_bytes([t0, t1, t2, t3, t4, t5, t6, t7]);
+            Some((time, f64::from_be_bytes(*value)))
+        }
+        _ => None,
+    }
+}
+
+/// The time of the last point of a stream, and the stream in front of it; `None` if it ends with
+/// anything but a usual point.
+pub(super) fn split_last(stream: &[u8]) -> Option<(f64, &[u8])> {
+    if let Some((before, point)) = stream.split_last_chunk()
+        && let Some((time, _)) = whole_second(point)
+    {
+        return Some((time, before));
+    }
+    let (before, point) = stream.split_last_chunk()?;
+    broken_second(point).map(|(time, _)| (time, before))
 }
 
 /// Appends one point as Skyline's Horizon packs it: an integral time in 32 bits, else as a double.

@@ -61,7 +61,7 @@ impl Pages {
             context! {
                 ago => units::length((now - pass.at).max(0.0)),
                 quiet => now - pass.at > QUIET_FOR,
-                took => units::length(pass.seconds.total),
+                took => took(pass.seconds.total),
                 number => pass.pass,
                 metrics => pass.metrics,
                 analyzed => pass.analyzed,
@@ -123,6 +123,15 @@ impl Pages {
             votes => current.map(|current| votes(&current.anomaly)),
             trouble,
         })
+    }
+}
+
+/// A pass's duration: milliseconds while it is short.
+fn took(seconds: f64) -> String {
+    if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1000.0)
+    } else {
+        format!("{seconds:.1} s")
     }
 }
 

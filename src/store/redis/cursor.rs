@@ -6,7 +6,8 @@
 //! of those bytes on. Found where they were, or a little earlier by what a trim has cut, all that
 //! follows them is new, however much it is, and nothing can have come in front of them. Otherwise a
 //! second look takes the end of the value and its length; what is found there counts only if the
-//! length says that the bytes have not moved back. Else the series is lost and read whole.
+//! length says that the bytes have not moved back, and nothing up to them goes back in time, which
+//! would have them sent again behind something else. Else the series is lost and read whole.
 //!
 //! Where the bytes are found twice, the first place counts: reading known points again changes
 //! nothing in the canonical window, skipping new ones would.
@@ -86,7 +87,8 @@ impl RedisCursor {
         }
         let trimmed = self.find(reply).and_then(|behind| {
             let end = (length + behind).checked_sub(reply.len())?;
-            Some((behind, self.end().checked_sub(end)?))
+            let trimmed = self.end().checked_sub(end)?;
+            is_in_order(&reply[..behind]).then_some((behind, trimmed))
         });
         match trimmed {
             Some((behind, trimmed)) => self.read(reply, behind, trimmed, length, into),
@@ -133,6 +135,20 @@ impl RedisCursor {
     }
 }
 
+/// Whether no point of a stream's end is older than the one in front of it, as far back as the
+/// points can be told apart from behind.
+fn is_in_order(mut stream: &[u8]) -> bool {
+    let mut newest = f64::INFINITY;
+    while let Some((time, before)) = codec::split_last(stream) {
+        if time > newest {
+            return false;
+        }
+        newest = time;
+        stream = before;
+    }
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +164,7 @@ mod tests {
     /// What both looks say of a value, as times in minutes; `None` if the series is lost.
     fn looks(cursor: &RedisCursor, value: &[u8]) -> (Option<Vec<f64>>, Option<Vec<f64>>) {
         let mut series = Series::default();
-        let mut minutes = |tail: Tail<RedisCursor>, series: &mut Series| match tail {
+        let minutes = |tail: Tail<RedisCursor>, series: &mut Series| match tail {
             Tail::New { .. } => Some(
                 std::mem::take(series)
                     .times
@@ -221,6 +237,27 @@ mod tests {
             let first = first.expect("nothing was cut");
             assert!([100.0, 101.0, 102.0].iter().all(|new| first.contains(new)));
             assert!(second.is_none_or(|second| second.contains(&102.0)));
+        }
+    }
+
+    #[test]
+    fn nor_do_they_when_the_front_is_cut_as_well() {
+        let known = cursor(&stream(0..100));
+        for late in [100, 20] {
+            let value = stream((60..100).chain([late]).chain(90..100));
+            assert!(
+                looks(&known, &value)
+                    .0
+                    .is_none_or(|new| new.contains(&f64::from(late)))
+            );
+            assert!(
+                looks(&known, &value)
+                    .1
+                    .is_none_or(|new| new.contains(&f64::from(late)))
+            );
+            let cut_away = stream((0..60).chain([late]).chain(90..100));
+            let known = cursor(&stream(60..100));
+            assert_eq!(looks(&known, &[stream(0..20), cut_away].concat()).1, None);
         }
     }
 

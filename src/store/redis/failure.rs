@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use ::redis::{ErrorKind, RedisError, ServerError, ServerErrorKind};
 
@@ -72,10 +73,12 @@ fn by_code(connect: &RedisConnect, code: &str, detail: &str) -> StoreError {
 
 /// A certificate that is not trusted will not become so by waiting.
 fn is_certificate(error: &RedisError) -> bool {
-    error
+    // The client keeps its cause shared, and the sharing pointer is what it gives as the source.
+    let shared = error
         .source()
-        .and_then(|source| source.downcast_ref::<io::Error>())
-        .is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
+        .and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    let system = shared.and_then(|cause| cause.downcast_ref::<io::Error>());
+    system.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
 /// A reply of a kind the command never gives.

@@ -10,7 +10,7 @@ use skywatch_algorithms::Series;
 use super::wire::{self, Exchange};
 use super::{
     EachFetched, Fetched, RedisConnect, RedisCursor, RedisStore, StoreError, Unreadable, codec, failure,
-    shrink,
+    shrink, types,
 };
 
 /// What a series is taken to have before any was read.
@@ -42,7 +42,7 @@ impl RedisStore {
         self.wire.run(&mut exchange)?;
         let wrong = exchange.wrong;
         let names: Vec<&str> = wrong.iter().map(|index| metrics[*index]).collect();
-        for (index, found) in wrong.iter().zip(self.types(&names)?) {
+        for (index, found) in wrong.iter().zip(types(&mut self.wire, &self.namespace, &names)?) {
             into.clear();
             each(*index, into, Fetched::Unreadable(found));
         }

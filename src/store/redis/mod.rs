@@ -53,21 +53,21 @@ impl RedisStore {
             wire: wire::Wire::new(connect),
         }
     }
+}
 
-    /// Asks for the types of keys that turned out to be no strings.
-    fn types(&mut self, metrics: &[&str]) -> Result<Vec<Unreadable>, StoreError> {
-        let mut packed = Vec::new();
-        for metric in metrics {
-            wire::pack(&mut packed, &[b"TYPE"], &self.namespace, metric, &[]);
-        }
-        let replies = self.wire.request(&packed, metrics.len())?;
-        let name = |reply| match reply {
-            Value::SimpleString(name) => name,
-            _ => "unknown".to_owned(),
-        };
-        let found = replies.into_iter().map(name);
-        Ok(found.map(Unreadable::WrongType).collect())
+/// Asks for the types of keys that turned out to be no strings.
+fn types(wire: &mut wire::Wire, namespace: &str, metrics: &[&str]) -> Result<Vec<Unreadable>, StoreError> {
+    let mut packed = Vec::new();
+    for metric in metrics {
+        wire::pack(&mut packed, &[b"TYPE"], namespace, metric, &[]);
     }
+    let replies = wire.request(&packed, metrics.len())?;
+    let name = |reply| match reply {
+        Value::SimpleString(name) => name,
+        _ => "unknown".to_owned(),
+    };
+    let found = replies.into_iter().map(name);
+    Ok(found.map(Unreadable::WrongType).collect())
 }
 
 impl Connect for RedisConnect {

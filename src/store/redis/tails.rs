@@ -6,7 +6,7 @@ use skywatch_algorithms::Series;
 
 use super::cursor::SECOND_LOOK_BYTES;
 use super::wire::{self, Exchange};
-use super::{EachTail, RedisConnect, RedisCursor, RedisStore, StoreError, Tail, failure};
+use super::{EachTail, RedisConnect, RedisCursor, RedisStore, StoreError, Tail, failure, types};
 
 /// Metrics in a chunk of commands: about 100 kB each way.
 const CHUNK_METRICS: usize = 1_000;
@@ -50,7 +50,7 @@ impl RedisStore {
             wrong, into, each, ..
         } = looks;
         let names: Vec<&str> = wrong.iter().map(|index| asks[*index].0).collect();
-        for (index, found) in wrong.iter().zip(self.types(&names)?) {
+        for (index, found) in wrong.iter().zip(types(&mut self.wire, &self.namespace, &names)?) {
             into.clear();
             each(*index, into, Tail::Unreadable(found));
         }
