@@ -225,7 +225,7 @@ impl RedisServer {
             command.args(["--requirepass", password]);
         }
         for user in &self.options.users {
-            command.args(["--user", user]);
+            command.arg("--user").args(user.split_whitespace());
         }
         if let Some(maxmemory) = &self.options.maxmemory {
             command.args(["--maxmemory", maxmemory, "--maxmemory-policy", "noeviction"]);

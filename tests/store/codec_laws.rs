@@ -75,6 +75,19 @@ fn read(bytes: &[u8]) -> (Vec<(f64, f64)>, usize, usize) {
     (points.collect(), report.skipped, report.truncated_bytes)
 }
 
+/// The streams kept for the fuzz target, whole and cut at every byte.
+#[test]
+fn the_kept_streams_obey_the_laws() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/decode");
+    let mut count = 0;
+    for file in std::fs::read_dir(corpus).expect("the corpus") {
+        let bytes = std::fs::read(file.expect("an entry").path()).expect("a file");
+        (0..=bytes.len()).for_each(|end| laws::check(&bytes[..end]));
+        count += 1;
+    }
+    assert!(count >= 8, "{count} files in the corpus");
+}
+
 proptest! {
     #[test]
     fn streams_of_every_type_are_read_as_written(stream in proptest::collection::vec(point(), 0..30)) {

@@ -12,8 +12,10 @@
 //! Where the bytes are found twice, the first place counts: reading known points again changes
 //! nothing in the canonical window, skipping new ones would.
 //!
-//! One thing this cannot see, and only the next whole read repairs: a *sorting* trimmer that moves
-//! a point which came late in front of the remembered bytes, and at the same time cuts just as much.
+//! One thing this cannot see, and only the next whole read repairs: bytes put in front of the
+//! remembered ones while just as many are cut from the front of the value. That takes a *sorting*
+//! trimmer and a point older than the last four read, or old points sent again in a run that ends
+//! with exactly those four, both in step with the cut.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
