@@ -55,6 +55,8 @@ mod tests {
         let growing: Vec<f64> = (0..90).map(f64::from).collect();
         assert!(counts(&growing));
         assert!(!counts(&growing[1..]));
+        let resting: Vec<f64> = growing.iter().map(|v| (v / 3.0).floor()).collect();
+        assert!(counts(&resting));
         let mut reset = growing.clone();
         reset[60] = 3.0;
         assert!(!counts(&reset));

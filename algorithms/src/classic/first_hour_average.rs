@@ -75,3 +75,44 @@ impl Detector for FirstHourAverage {
         1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detector::Scratch;
+    use crate::window::Window;
+
+    fn compare(flavour: Flavour, times: &[f64], values: &[f64], now: f64) -> (f64, f64) {
+        let mut scratch = Scratch::new();
+        let mut look = Look::new(Window::new(times, values), now, 86_400.0, &mut scratch);
+        let Comparison { measured, limit } = FirstHourAverage::new(flavour).comparison(&mut look);
+        (measured, limit)
+    }
+
+    #[test]
+    fn the_hour_is_open_at_both_ends() {
+        let times = [0.0, 1.0, 3599.0, 3600.0, 86_399.0, 86_400.0];
+        let values = [1e6, 4.0, 6.0, 1e6, 50.0, 5.0];
+        let tail: f64 = (1e6 + 50.0 + 5.0) / 3.0;
+        let cases = [
+            (Flavour::Earthgecko, 86_400.0, 5.0),
+            // etsy goes by the clock and has no lower end.
+            (Flavour::Etsy, 86_400.0, (1e6 + 4.0 + 6.0) / 3.0),
+            (Flavour::Etsy, 86_400.5, (1e6 + 4.0 + 6.0 + 1e6) / 4.0),
+        ];
+        for (flavour, now, mean) in cases {
+            let (measured, _) = compare(flavour, &times, &values, now);
+            assert!(
+                (measured - (tail - mean).abs()).abs() < 1e-9,
+                "{flavour} {now}: {measured}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_hour_without_two_points_is_nan() {
+        let (measured, limit) = compare(Flavour::Earthgecko, &[1.0, 86_400.0], &[4.0, 5.0], 86_400.0);
+        assert_eq!(measured, 1.0);
+        assert!(limit.is_nan());
+    }
+}

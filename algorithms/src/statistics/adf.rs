@@ -182,6 +182,27 @@ mod tests {
         check(&x, -1.577_385_314_7, 0.494_942_851_3, 10, 14);
     }
 
+    /// The constant and a level of 10⁹ are one direction to a pseudo-inverse, and it changes the answer.
+    #[test]
+    fn a_level_far_from_zero_drops_the_constant() {
+        let at = |offset: f64| -> Vec<f64> { (0..120).map(|i| offset + f64::from(i * 7919 % 101)).collect() };
+        check(&at(1e6), -3.283_602_662_816_6, 0.015_627_536_714_7, 4, 115);
+        for offset in [1e9, 1e12] {
+            let found = test(&at(offset), &mut Buffers::default()).expect("long and not constant");
+            assert!((found.statistic - 0.246_697_6).abs() < 1e-6, "{found:?}");
+            assert_eq!((found.lag, found.observations), (4, 115));
+        }
+    }
+
+    #[test]
+    fn of_equal_criteria_the_fewest_lags_win() {
+        let mut x = [0.0; 40];
+        x[39] = 1.0;
+        let found = test(&x, &mut Buffers::default()).expect("long and not constant");
+        assert_eq!(found.lag, 0);
+        assert!(found.statistic.is_nan());
+    }
+
     #[test]
     fn refusals() {
         let mut buffers = Buffers::default();

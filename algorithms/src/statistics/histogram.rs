@@ -187,4 +187,24 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn next_to_an_edge_the_formula_decides() {
+        let mut disagreements = 0;
+        for k in 1..200 {
+            let (min, max) = (f64::from(k) * 0.37, f64::from(k) * 1.1 + 3.0);
+            let bins = Bins::truncated(extent(min, max));
+            for bin in 0..BINS {
+                let edge = bins.edges()[bin];
+                for v in [edge, edge.next_up(), edge.next_down()] {
+                    let values = [min, max, v];
+                    let count = bins.count(bin, &values);
+                    assert!(bins.holds_at_most(bin, &values, count));
+                    assert!(count == 0 || !bins.holds_at_most(bin, &values, count - 1));
+                    disagreements += usize::from((v >= edge) != bins.is_in_truncated(bin, v));
+                }
+            }
+        }
+        assert!(disagreements > 100, "{disagreements}");
+    }
 }
