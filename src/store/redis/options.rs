@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, TlsCertificates};
+use ::redis::{
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, ServerErrorKind, TlsCertificates,
+};
 
-use super::StoreError;
+use super::{StoreError, failure};
 
 /// How to reach a Redis.
 #[derive(Clone)]
@@ -109,12 +111,22 @@ impl RedisConnect {
         &self.0.user
     }
 
-    pub(super) fn open(&self) -> Result<::redis::Connection, RedisError> {
-        let options = self.options();
-        let connection = self
-            .0
-            .client
-            .get_connection_with_timeout(options.connect_timeout)?;
+    /// A connection that has answered once, which is when TLS and access are settled.
+    pub(super) fn open(&self) -> Result<::redis::Connection, StoreError> {
+        self.open_within(self.options())
+            .map_err(|error| failure::of_client(self, &error))
+    }
+
+    fn open_within(&self, options: &RedisOptions) -> Result<::redis::Connection, RedisError> {
+        let limit = options.connect_timeout;
+        let mut connection = self.0.client.get_connection_with_timeout(limit)?;
+        connection.set_read_timeout(Some(limit))?;
+        connection.set_write_timeout(Some(limit))?;
+        match ::redis::cmd("PING").exec(&mut connection) {
+            // A user who may do everything but ping is in.
+            Err(error) if error.kind() == ServerErrorKind::NoPerm.into() => {}
+            other => other?,
+        }
         connection.set_read_timeout(Some(options.response_timeout))?;
         connection.set_write_timeout(Some(options.response_timeout))?;
         Ok(connection)

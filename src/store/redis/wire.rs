@@ -4,7 +4,7 @@
 //! Reading RESP ourselves from the socket was measured and not kept: whole series come no faster
 //! (the server is the limit), tails 1.5 times, and they are not what a pass waits for.
 
-use ::redis::{Connection, ServerErrorKind, Value};
+use ::redis::{Connection, Value};
 
 use super::{RedisConnect, StoreError, failure};
 
@@ -47,7 +47,7 @@ impl Wire {
     pub(super) fn run(&mut self, exchange: &mut impl Exchange) -> Result<(), StoreError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.connect.open().map_err(|error| self.failure(&error))?,
+            None => self.connect.open()?,
         };
         let mut oversized = false;
         let mut awaited = 0;
@@ -87,15 +87,17 @@ impl Wire {
         Ok(request.replies)
     }
 
-    /// Asks for a sign of life. A connection that has died since its last use is replaced once.
+    /// Asks for a sign of life. A connection that has died since its last use is replaced.
     pub(super) fn ping(&mut self) -> Result<(), StoreError> {
-        let had_connection = self.connection.is_some();
-        match self.run(&mut Ping::new(&self.connect.clone())) {
-            Err(StoreError::Unavailable { .. }) if had_connection => {
-                self.run(&mut Ping::new(&self.connect.clone()))
+        if self.connection.is_some() {
+            match self.request(b"*1\r\n$4\r\nPING\r\n", 1) {
+                // Dead, or not allowed to ping: opening one tells which.
+                Err(StoreError::Unavailable { .. } | StoreError::Denied { .. }) => {}
+                other => return other.map(|_| ()),
             }
-            other => other,
         }
+        self.connection = Some(self.connect.open()?);
+        Ok(())
     }
 
     fn failure(&self, error: &::redis::RedisError) -> StoreError {
@@ -130,37 +132,6 @@ impl Exchange for Request<'_> {
         }
         self.replies.push(reply);
         Ok(())
-    }
-}
-
-struct Ping<'a> {
-    connect: &'a RedisConnect,
-    sent: bool,
-}
-
-impl<'a> Ping<'a> {
-    fn new(connect: &'a RedisConnect) -> Self {
-        Self { connect, sent: false }
-    }
-}
-
-impl Exchange for Ping<'_> {
-    fn pack(&mut self, out: &mut Vec<u8>) -> usize {
-        if self.sent {
-            return 0;
-        }
-        self.sent = true;
-        out.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
-        1
-    }
-
-    fn reply(&mut self, reply: Value) -> Result<(), StoreError> {
-        match &reply {
-            // A user who may do everything but ping is in, and the server is there.
-            Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoPerm) => Ok(()),
-            Value::ServerError(error) => Err(failure::of_server(self.connect, error)),
-            _ => Ok(()),
-        }
     }
 }
 
