@@ -145,6 +145,7 @@ fn sixty_four_megabytes_are_read_and_given_back() {
         .set("metrics.huge", stream(count))
         .expect("a write");
     append(&mut store, "small", &[(1.0, 1.0)]);
+    let connections = connections(&backend);
     let mut buffer = Series::default();
     let mut lengths = Vec::new();
     let names = ["small", "huge", "small"];
@@ -159,9 +160,21 @@ fn sixty_four_megabytes_are_read_and_given_back() {
         buffer.times.capacity()
     );
     assert_eq!(points(&whole(&mut store, "small").0), [(1.0, 1.0)]);
+    // Its read buffer can only be given back with the connection: a new one, and one to count them.
+    assert_eq!(self::connections(&backend), connections + 2);
     // The stream, its bytes as they came, the decoded points, and what buffers grow ahead.
     let peak = peak_memory(std::process::id());
     assert!(peak < 700 << 20, "peak memory {} MB", peak >> 20);
+}
+
+/// How many connections the server has ever had, this one included.
+fn connections(backend: &Redis) -> u64 {
+    let mut raw = backend.server.connection();
+    let info: redis::InfoDict = redis::cmd("INFO")
+        .arg("stats")
+        .query(&mut raw)
+        .expect("an answer");
+    info.get("total_connections_received").expect("a number")
 }
 
 #[test]
