@@ -75,7 +75,7 @@ impl CachedWindow {
         for run in &self.runs {
             times.extend((0..run.len).map(|index| run.time(index)));
         }
-        Window::new(times, self.values())
+        Window::sorted(times, self.values())
     }
 
     /// Adds new points, in stored order, and cuts to `(last − full_duration, last]`.

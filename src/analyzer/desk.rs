@@ -154,7 +154,7 @@ impl Desk {
                     watched.cursor = Some(cursor);
                     watched.window.store(series);
                 }
-                self.look(index, name, watched, series.window(), pass);
+                self.look(index, name, watched, series.sorted_window(), pass);
             }
             Fetched::Missing => Self::missing(watched, pass),
             Fetched::Unreadable(why) => Self::unreadable(name, watched, why.to_string(), pass),

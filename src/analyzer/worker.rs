@@ -299,16 +299,16 @@ impl<K: Connect> Worker<K> {
             .zip(&lent)
             .filter_map(|(&index, cursor)| Some((&*names[index], cursor.as_ref()?)))
             .collect();
-        let mut answered = 0;
+        let mut answered = vec![false; indices.len()];
         let outcome = store.fetch_tails(&asks, series, &mut |position, series, tail| {
-            answered = position + 1;
+            answered[position] = true;
             let index = indices[position];
             desk.tail(index, &names[index], &mut watched[index], series, tail, pass);
         });
         drop(asks);
         for (position, cursor) in lent.into_iter().enumerate() {
             let watched = &mut watched[indices[position]];
-            if watched.cursor.is_none() && (position >= answered || watched.keeps_cursor()) {
+            if watched.cursor.is_none() && (!answered[position] || watched.keeps_cursor()) {
                 watched.cursor = cursor;
             }
         }
