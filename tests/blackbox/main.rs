@@ -1,0 +1,17 @@
+//! The whole of it, black box: the real binary between a real Redis, carbon clients, a mail server, a
+//! Graphite and a browser, all on sockets of this machine.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is how a test says no, in its helpers too"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod embedded;
+mod end_to_end;
+mod redis_world;
+mod settings;
+mod verdicts;
+mod votes;
