@@ -17,6 +17,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use skywatch_settings::{Loaded, SettingsError, Sources};
 
+use crate::demo::DemoError;
+use crate::process::ProcessError;
+
 /// Exit code for a command line or settings that are refused.
 const REFUSED: u8 = 2;
 
@@ -97,6 +100,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Err(Failure::Other(error)) => {
             eprintln!("error: {error:#}");
+            if let Some(hint) = hint(&error) {
+                eprintln!("hint: {hint}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -110,6 +116,15 @@ enum Failure {
     Arguments(String),
     /// Anything else: 1.
     Other(anyhow::Error),
+}
+
+/// What a person could do about an error, where its crate knows and its text does not say.
+fn hint(error: &anyhow::Error) -> Option<&'static str> {
+    if let Some(error) = error.downcast_ref::<ProcessError>() {
+        error.hint()
+    } else {
+        error.downcast_ref::<DemoError>()?.hint()
+    }
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {

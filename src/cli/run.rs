@@ -27,6 +27,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     log::start(&settings.log);
     let stop = Stop::new();
     let signals = process::stop_on_signal(&stop)?;
+    process::check_store(settings)?;
     let embedded = settings.store.url == StoreUrl::Embedded;
     if embedded || arguments.single_process || settings.process.single_process {
         let options = RunOptions {
@@ -35,7 +36,6 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         };
         return Ok(process::run_all(settings, &options, &stop)?);
     }
-    process::check_store(settings)?;
     let specs = Role::wanted(settings).into_iter().map(|role| ChildSpec {
         name: role.name(),
         arguments: child_arguments(role, context, arguments),

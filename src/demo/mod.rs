@@ -67,6 +67,18 @@ pub enum DemoError {
     Io(#[from] std::io::Error),
 }
 
+impl DemoError {
+    /// What a person could do, where that is known and the message does not say it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Process(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Io(_) => None,
+        }
+    }
+}
+
 /// Runs the demo until its time is up or `stop` is said, telling a person about it on `out`.
 ///
 /// # Errors

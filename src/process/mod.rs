@@ -50,3 +50,15 @@ pub enum ProcessError {
     #[error("`{0}` panicked")]
     Panicked(&'static str),
 }
+
+impl ProcessError {
+    /// What a person could do, where that is known and the message does not say it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Alerters(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
