@@ -11,6 +11,9 @@ mod common;
 
 mod embedded;
 mod end_to_end;
+mod faults;
+mod garbage;
+mod processes;
 mod redis_world;
 mod settings;
 mod verdicts;

@@ -150,7 +150,7 @@ impl Heard {
     }
 
     /// All of it, once the last process that holds the other end has ended.
-    fn to_end(self) -> String {
+    fn until_end(self) -> String {
         let limit = Instant::now() + PATIENCE;
         while !self.listener.is_finished() {
             assert!(Instant::now() < limit, "somebody still writes:\n{}", self.text());
@@ -316,8 +316,8 @@ impl Skywatch {
         Ended {
             status,
             took,
-            stdout: self.stdout.take().map(Heard::to_end).unwrap_or_default(),
-            log: self.stderr.take().map(Heard::to_end).unwrap_or_default(),
+            stdout: self.stdout.take().map(Heard::until_end).unwrap_or_default(),
+            log: self.stderr.take().map(Heard::until_end).unwrap_or_default(),
         }
     }
 }
