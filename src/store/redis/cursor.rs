@@ -84,7 +84,7 @@ impl RedisCursor {
 
     /// Reads the end of a value of `length` bytes into the empty `into`.
     pub(super) fn second_look(&self, reply: &[u8], length: usize, into: &mut Series) -> Tail<Self> {
-        if length == 0 {
+        if length == 0 && !self.anchor().is_empty() {
             return Tail::Missing;
         }
         let trimmed = self.find(reply).and_then(|behind| {

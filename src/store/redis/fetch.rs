@@ -44,7 +44,15 @@ impl RedisStore {
         let names: Vec<&str> = wrong.iter().map(|index| metrics[*index]).collect();
         for (index, found) in wrong.iter().zip(types(&mut self.wire, &self.namespace, &names)?) {
             into.clear();
-            each(*index, into, Fetched::Unreadable(found));
+            let found = match found {
+                Unreadable::WrongType(kind) if kind == "none" => Fetched::Missing,
+                Unreadable::WrongType(kind) if kind == "string" => Fetched::Found {
+                    cursor: RedisCursor::new(&[], 0),
+                    report: codec::DecodeReport::default(),
+                },
+                found => Fetched::Unreadable(found),
+            };
+            each(*index, into, found);
         }
         Ok(())
     }
@@ -60,7 +68,7 @@ struct Whole<'a, 'e> {
     metrics: &'a [&'a str],
     packed: usize,
     replied: usize,
-    /// Keys that are no strings; what they are is asked for in the end.
+    /// Keys that are no strings, or empty, or not there; what they are is asked for in the end.
     wrong: Vec<usize>,
     into: &'a mut Series,
     each: &'a mut EachFetched<'e, RedisCursor>,
@@ -84,6 +92,11 @@ impl Exchange for Whole<'_, '_> {
         self.replied += 1;
         self.into.clear();
         let found = match reply {
+            // GETRANGE gives the same for a key that is not there.
+            Value::BulkString(bytes) if bytes.is_empty() => {
+                self.wrong.push(index);
+                return Ok(());
+            }
             Value::BulkString(bytes) => {
                 // A moving average over about 16 series.
                 *self.usual_bytes = (*self.usual_bytes * 15 + bytes.len()) / 16;
@@ -104,9 +117,6 @@ impl Exchange for Whole<'_, '_> {
 }
 
 fn whole(bytes: &[u8], limit: usize, into: &mut Series) -> Fetched<RedisCursor> {
-    if bytes.is_empty() {
-        return Fetched::Missing;
-    }
     if bytes.len() > limit {
         return Fetched::Unreadable(Unreadable::TooLarge { limit });
     }
