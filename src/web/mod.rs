@@ -17,7 +17,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::get;
 use serde::Deserialize;
+use skywatch_alerters::units;
 
+use crate::clock::unix_now;
 use crate::status::{AnalyzerStatus, IngestStatus, StatusFile};
 use crate::stop::Stop;
 use crate::store::Connect;
@@ -223,6 +225,11 @@ async fn healthz<K: Connect>(State(site): Shared<K>) -> Response {
         } => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
         AnalyzerStatus { pass: None, .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, "no pass has ended yet").into_response()
+        }
+        AnalyzerStatus { pass: Some(pass), .. } if unix_now() - pass.at > pages::QUIET_FOR => {
+            let ago = units::length(unix_now() - pass.at);
+            let why = format!("the last pass began {ago} ago");
+            (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
         }
         _ => "ok".into_response(),
     })

@@ -12,8 +12,8 @@ use crate::text::percent_encode;
 
 /// Anomalies of the front page that are drawn; the rest are listed.
 pub(super) const CHARTS: usize = 50;
-/// Seconds without a pass after which the front page says so, beyond any ordinary pace.
-const QUIET_FOR: f64 = 300.0;
+/// Seconds without a pass after which the pages and `/healthz` say so, beyond any ordinary pace.
+pub(super) const QUIET_FOR: f64 = 300.0;
 
 /// The compiled templates.
 pub(super) struct Pages {
