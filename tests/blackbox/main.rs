@@ -9,10 +9,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod demo;
 mod embedded;
 mod end_to_end;
 mod faults;
 mod garbage;
+mod pages;
 mod processes;
 mod redis_world;
 mod settings;

@@ -217,11 +217,6 @@ impl Skywatch {
         self.stderr.as_ref().expect("it was not waited for yet").text()
     }
 
-    /// Standard output so far.
-    pub(crate) fn output(&self) -> String {
-        self.stdout.as_ref().expect("it was not waited for yet").text()
-    }
-
     /// Waits for the `nth` log line (from 1) that holds `words`.
     pub(crate) fn nth_line(&self, nth: usize, words: &str) -> String {
         let limit = Instant::now() + PATIENCE;
