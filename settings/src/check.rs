@@ -2,6 +2,8 @@
 //!
 //! A check whose option was already refused stays silent: what it would see is the default, not what was written.
 
+use std::net::SocketAddr;
+
 use crate::error::Problem;
 use crate::field::{Field, Value};
 use crate::origin::Origin;
@@ -55,6 +57,25 @@ impl<'a> Check<'a> {
     pub(crate) fn require(&mut self, right: bool, key: &'static str, value: &impl Value, expected: &str) {
         if !right {
             self.wrong(key, value, expected);
+        }
+    }
+
+    /// The one rule for every address that is listened on: this machine's own, or said twice. `without` is what others
+    /// would not need, `instead` what to do rather than saying it twice.
+    pub(crate) fn listens(
+        &mut self,
+        [key, insecure_key]: [&'static str; 2],
+        address: SocketAddr,
+        insecure: bool,
+        without: &str,
+        instead: &str,
+    ) {
+        if !address.ip().is_loopback() && !insecure {
+            self.conflict(
+                &[key, insecure_key],
+                format!("`{key}` is `{address}`, open to other machines without {without}"),
+                &format!("{instead}, or say it twice with `{insecure_key} = true`"),
+            );
         }
     }
 

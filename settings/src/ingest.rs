@@ -4,6 +4,36 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::check::Check;
+use crate::pattern::Pattern;
+
+/// Our own metrics, and the original's: what they say about themselves must not be judged and said again.
+const SKIP: [&str; 5] = [
+    "/^skywatch[.]/",
+    "skyline.analyzer.",
+    "skyline.boundary.",
+    "skyline.ionosphere.",
+    "skyline.mirage.",
+];
+
+/// Those of them that are worth watching.
+const DO_NOT_SKIP: [&str; 4] = [
+    "analyzer.run_time",
+    "analyzer.total_analyzed",
+    "analyzer.total_anomalies",
+    "ingest.received",
+];
+
+/// Patterns that are known to be right.
+fn patterns(written: &[&str]) -> Vec<Pattern> {
+    written
+        .iter()
+        .filter_map(|written| Pattern::parse(written).ok())
+        .collect()
+}
+
+fn loopback(port: u16) -> Option<SocketAddr> {
+    Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+}
 
 section! {
     /// How points come in, and how many may wait.
@@ -11,7 +41,17 @@ section! {
         /// Whether `skywatch run` starts the ingest child.
         enabled: bool = true,
         /// Where carbon plaintext lines are taken over TCP; `None` is off.
-        carbon_listen: Option<SocketAddr> = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 2023))),
+        carbon_listen: Option<SocketAddr> = loopback(2023),
+        /// Where carbon plaintext lines are taken as UDP datagrams; `None` is off.
+        carbon_udp_listen: Option<SocketAddr> = None,
+        /// Where frames of pickled points are taken over TCP, as carbon's relay sends them; `None` is off.
+        pickle_listen: Option<SocketAddr> = loopback(2024),
+        /// Where points as msgpack datagrams are taken, as Skyline's own clients send them; `None` is off.
+        msgpack_listen: Option<SocketAddr> = loopback(2025),
+        /// Where Prometheus' remote write is taken, under `/api/v1/write`; `None` is off.
+        remote_write_listen: Option<SocketAddr> = loopback(2026),
+        /// Says a second time that points are taken, without a login, from whoever reaches a listener.
+        insecure_listen: bool = false,
         /// Points written to the store at once, at most.
         batch_points: usize = 10_000,
         /// How long a point waits for its batch to fill, at most one second.
@@ -24,10 +64,35 @@ section! {
         max_connections: usize = 2_000,
         /// The longest metric name taken, in bytes.
         max_name_bytes: usize = 1_024,
+        /// The longest frame of pickled points taken, in bytes.
+        max_frame_bytes: usize = 1_048_576,
+        /// The largest remote write taken, in bytes, before and after decompression.
+        max_request_bytes: usize = 16_777_216,
+        /// Points older than this are dropped; `None` is `store.full_duration`.
+        max_age: Option<Duration> = None,
+        /// Points further ahead of the clock than this are dropped.
+        max_future: Duration = Duration::from_secs(600),
+        /// Metrics that are not taken.
+        skip: Vec<Pattern> = patterns(&SKIP),
+        /// Metrics that are taken though `skip` picks them.
+        do_not_skip: Vec<Pattern> = patterns(&DO_NOT_SKIP),
+        /// Distinct metrics taken; points of further ones are dropped.
+        max_metrics: usize = 1_000_000,
     }
 }
 
 impl Ingest {
+    /// Every listener under its key.
+    pub fn listeners(&self) -> [(&'static str, Option<SocketAddr>); 5] {
+        [
+            ("ingest.carbon_listen", self.carbon_listen),
+            ("ingest.carbon_udp_listen", self.carbon_udp_listen),
+            ("ingest.pickle_listen", self.pickle_listen),
+            ("ingest.msgpack_listen", self.msgpack_listen),
+            ("ingest.remote_write_listen", self.remote_write_listen),
+        ]
+    }
+
     pub(crate) fn check(&self, check: &mut Check<'_>) {
         let (millisecond, second) = (Duration::from_millis(1), Duration::from_secs(1));
         check.within("ingest.batch_points", &self.batch_points, Some(1), None);
@@ -45,6 +110,30 @@ impl Ingest {
             Some(1),
             Some(65_535),
         );
+        check.within(
+            "ingest.max_frame_bytes",
+            &self.max_frame_bytes,
+            Some(1_024),
+            Some(64 << 20),
+        );
+        check.within(
+            "ingest.max_request_bytes",
+            &self.max_request_bytes,
+            Some(1_024),
+            Some(256 << 20),
+        );
+        check.within("ingest.max_metrics", &self.max_metrics, Some(1), None);
+        for (key, address) in self.listeners() {
+            if let (true, Some(address)) = (self.enabled, address) {
+                check.listens(
+                    [key, "ingest.insecure_listen"],
+                    address,
+                    self.insecure_listen,
+                    "a login",
+                    "listen on `127.0.0.1` behind a relay or a firewall",
+                );
+            }
+        }
         if self.queue_points < self.batch_points {
             check.conflict(
                 &["ingest.queue_points", "ingest.batch_points"],

@@ -18,11 +18,13 @@ section! {
 
 impl Web {
     pub(crate) fn check(&self, check: &mut Check<'_>) {
-        if self.enabled && !self.listen.ip().is_loopback() && !self.insecure_listen {
-            check.conflict(
-                &["web.listen", "web.insecure_listen"],
-                format!("`web.listen` is `{}`, open to other machines without a login", self.listen),
-                "listen on `127.0.0.1` behind a proxy that asks for a login, or say it twice with `web.insecure_listen = true`",
+        if self.enabled {
+            check.listens(
+                ["web.listen", "web.insecure_listen"],
+                self.listen,
+                self.insecure_listen,
+                "a login",
+                "listen on `127.0.0.1` behind a proxy that asks for a login",
             );
         }
     }

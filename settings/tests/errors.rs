@@ -54,9 +54,11 @@ fn unknown_key_may_belong_to_another_section_or_to_none() {
          hint: did you mean `analyzer.workers`?\n\
          \n\
          unknown key `ingest.monkey` in /etc/skywatch.toml line 4\n\
-         hint: known are `ingest.enabled`, `ingest.carbon_listen`, `ingest.batch_points`, \
-         `ingest.flush_interval`, `ingest.queue_points`, `ingest.idle_timeout`, `ingest.max_connections`, \
-         `ingest.max_name_bytes`\n\
+         hint: known are `ingest.enabled`, `ingest.carbon_listen`, `ingest.carbon_udp_listen`, \
+         `ingest.pickle_listen`, `ingest.msgpack_listen`, `ingest.remote_write_listen`, `ingest.insecure_listen`, \
+         `ingest.batch_points`, `ingest.flush_interval`, `ingest.queue_points`, `ingest.idle_timeout`, \
+         `ingest.max_connections`, `ingest.max_name_bytes`, `ingest.max_frame_bytes`, `ingest.max_request_bytes`, \
+         `ingest.max_age`, `ingest.max_future`, `ingest.skip`, `ingest.do_not_skip`, `ingest.max_metrics`\n\
          \n\
          wrong value `a table` for `web.listen` in /etc/skywatch.toml line 5\n\
          hint: expected an IP address and a port, such as `\"127.0.0.1:2023\"` or `\"[::1]:2023\"`"
@@ -270,6 +272,20 @@ fn options_that_do_not_go_together_are_refused() {
          `process.restart_backoff_max` is `30s`, shorter than `process.restart_backoff` with `60s`, \
          in /etc/skywatch.toml line 10\n\
          hint: the wait grows from `restart_backoff` to `restart_backoff_max`"
+    );
+}
+
+#[test]
+fn points_are_taken_from_other_machines_only_when_it_is_said_twice() {
+    assert_eq!(
+        error_of_file("[ingest]\ncarbon_listen = \"0.0.0.0:2023\"\nskip = [\"ok\", \"/a(/\"]\n"),
+        "wrong value `[\"ok\", \"/a(/\"]` for `ingest.skip` in /etc/skywatch.toml line 3\n\
+         hint: the pattern `/a(/` is wrong: unclosed group\n\
+         \n\
+         `ingest.carbon_listen` is `0.0.0.0:2023`, open to other machines without a login in \
+         /etc/skywatch.toml line 2\n\
+         hint: listen on `127.0.0.1` behind a relay or a firewall, or say it twice with \
+         `ingest.insecure_listen = true`"
     );
 }
 

@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use skywatch_settings::Settings;
+use skywatch_settings::{Ingest as Ingests, Settings};
 
 use crate::clock::unix_now;
 use crate::ingest::Ingest;
@@ -92,7 +92,13 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
     };
     settings.analyzer.optimum_run_duration = PASS_EACH;
     settings.alerts.log = false;
-    settings.ingest.carbon_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    settings.ingest = Ingests {
+        carbon_listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        pickle_listen: None,
+        msgpack_listen: None,
+        remote_write_listen: None,
+        ..Ingests::default()
+    };
 
     let fleet = Fleet::new();
     let connect = wiring::embedded(&settings)?;

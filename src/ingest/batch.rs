@@ -2,11 +2,16 @@
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::net::listeners::Service;
 use crate::store::Sample;
 
 /// Points read at one go from one client.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Batch {
+    /// Where they came in.
+    pub(super) service: Service,
+    /// When they came, Unix seconds.
+    pub(super) came: f64,
     /// All names, end to end.
     names: String,
     points: Vec<Point>,
@@ -23,6 +28,17 @@ struct Point {
 }
 
 impl Batch {
+    /// An empty batch.
+    pub(super) fn new(service: Service, came: f64) -> Self {
+        Self {
+            service,
+            came,
+            names: String::new(),
+            points: Vec::new(),
+            permit: None,
+        }
+    }
+
     /// Adds a point.
     pub(super) fn push(&mut self, name: &str, time: f64, value: f64) {
         self.names.push_str(name);

@@ -1,26 +1,50 @@
-//! What the ingest counts. Every point received ends in exactly one of: written, dropped with a reason,
-//! or still waiting.
+//! What the ingest counts, listener by listener. Every point received ends in exactly one of: written, dropped with a
+//! reason, or still waiting.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Why a point was not accepted.
+use crate::net::listeners::Service;
+
+/// Why a point was not stored. Those of frames, datagrams, requests and connections as a whole count one each, as how
+/// many points were in them is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Drop {
-    /// Not `name value time`.
+    /// Not a point in the protocol's form.
     Malformed,
     /// Not UTF-8.
     NotUtf8,
-    /// Longer than any line may be; read on from the next line break.
+    /// A line longer than any may be; read on from the next line break.
     LineTooLong,
+    /// The connection ended within a line, a frame or a request. A sender that repeats what it is not sure of loses
+    /// nothing by it.
+    Unfinished,
+    /// A frame or request that cannot be read, as a whole.
+    BadFrame,
+    /// A frame or request larger than allowed, as a whole.
+    FrameTooLong,
     /// The name is longer than `ingest.max_name_bytes`.
     NameTooLong,
-    /// The name holds a control character.
+    /// The name holds a blank or a control character, or its tags are not `key=value`.
     BadName,
     /// NaN or an infinity.
     NotFinite,
+    /// Prometheus' mark for a series that has ended.
+    StaleMarker,
     /// The time is not positive or not finite.
     BadTime,
+    /// Older than `ingest.max_age`.
+    TooOld,
+    /// Further ahead than `ingest.max_future`.
+    TooFarAhead,
+    /// Picked by `ingest.skip`.
+    Skipped,
+    /// One metric more than `ingest.max_metrics`.
+    TooManyMetrics,
+    /// A datagram's points, for which the queue had no room.
+    QueueFull,
+    /// A datagram for which the kernel had no room, as a whole.
+    KernelBufferFull,
     /// Something else is stored under the metric's name.
     RefusedByStore,
     /// The store did not take it before we had to stop.
@@ -29,14 +53,24 @@ pub enum Drop {
 
 impl Drop {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 19] = [
         Self::Malformed,
         Self::NotUtf8,
         Self::LineTooLong,
+        Self::Unfinished,
+        Self::BadFrame,
+        Self::FrameTooLong,
         Self::NameTooLong,
         Self::BadName,
         Self::NotFinite,
+        Self::StaleMarker,
         Self::BadTime,
+        Self::TooOld,
+        Self::TooFarAhead,
+        Self::Skipped,
+        Self::TooManyMetrics,
+        Self::QueueFull,
+        Self::KernelBufferFull,
         Self::RefusedByStore,
         Self::LostAtStop,
     ];
@@ -47,72 +81,143 @@ impl Drop {
             Self::Malformed => "malformed",
             Self::NotUtf8 => "not_utf8",
             Self::LineTooLong => "line_too_long",
+            Self::Unfinished => "unfinished",
+            Self::BadFrame => "bad_frame",
+            Self::FrameTooLong => "frame_too_long",
             Self::NameTooLong => "name_too_long",
             Self::BadName => "bad_name",
             Self::NotFinite => "not_finite",
+            Self::StaleMarker => "stale_marker",
             Self::BadTime => "bad_time",
+            Self::TooOld => "too_old",
+            Self::TooFarAhead => "too_far_ahead",
+            Self::Skipped => "skipped",
+            Self::TooManyMetrics => "too_many_metrics",
+            Self::QueueFull => "queue_full",
+            Self::KernelBufferFull => "kernel_buffer_full",
             Self::RefusedByStore => "refused_by_store",
             Self::LostAtStop => "lost_at_stop",
         }
     }
 }
 
-/// Counters since start. Relaxed: they are read for people, and nothing hangs on their order.
+/// What is counted of one listener. Relaxed: it is read for people, and nothing hangs on its order.
 #[derive(Debug, Default)]
-pub struct Counters {
+struct Tally {
+    /// Points that reached us, dropped or not.
     received: AtomicU64,
+    /// Points put into the queue.
     accepted: AtomicU64,
     written: AtomicU64,
     retried: AtomicU64,
     dropped: [AtomicU64; Drop::ALL.len()],
     connections: AtomicU64,
     refused_connections: AtomicU64,
+}
+
+impl Tally {
+    fn add_to(&self, sums: &mut Sums) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let plain = [
+            &self.received,
+            &self.accepted,
+            &self.written,
+            &self.retried,
+            &self.connections,
+            &self.refused_connections,
+        ];
+        sums.plain
+            .iter_mut()
+            .zip(plain)
+            .for_each(|(sum, counter)| *sum += read(counter));
+        sums.dropped
+            .iter_mut()
+            .zip(&self.dropped)
+            .for_each(|(sum, counter)| *sum += read(counter));
+    }
+}
+
+/// Names of [`Sums::plain`].
+const PLAIN: [&str; 6] = [
+    "received",
+    "accepted",
+    "written",
+    "retried",
+    "connections",
+    "connections_refused",
+];
+
+#[derive(Default)]
+struct Sums {
+    plain: [u64; PLAIN.len()],
+    dropped: [u64; Drop::ALL.len()],
+}
+
+/// Counters since start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    tallies: [Tally; Service::OF_POINTS.len()],
+    /// Points in the queue and with the writer.
+    waiting: AtomicU64,
+    /// Unix milliseconds at which the oldest point the writer holds came; 0 for none.
+    oldest: AtomicU64,
     /// Unix milliseconds of the last accepted point; 0 for none yet.
     last_point: AtomicU64,
 }
 
 impl Counters {
-    /// Points accepted from one read, and when (Unix seconds).
-    pub fn accepted(&self, points: u64, now: f64) {
-        self.received.fetch_add(points, Ordering::Relaxed);
-        self.accepted.fetch_add(points, Ordering::Relaxed);
+    fn of(&self, service: Service) -> &Tally {
+        &self.tallies[service as usize]
+    }
+
+    /// Points read.
+    pub fn received(&self, service: Service, points: u64) {
+        self.of(service).received.fetch_add(points, Ordering::Relaxed);
+    }
+
+    /// Points put into the queue, and when they came (Unix seconds).
+    pub fn accepted(&self, service: Service, points: u64, now: f64) {
+        self.of(service).accepted.fetch_add(points, Ordering::Relaxed);
+        self.waiting.fetch_add(points, Ordering::Relaxed);
         self.last_point.store((now * 1000.0) as u64, Ordering::Relaxed);
     }
 
-    /// One point not accepted. Answers how many were dropped for that reason before it.
-    pub fn refused(&self, reason: Drop) -> u64 {
-        self.received.fetch_add(1, Ordering::Relaxed);
-        self.dropped[reason as usize].fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Accepted points the store will never take.
-    pub fn refused_by_store(&self, points: u64) {
-        self.dropped[Drop::RefusedByStore as usize].fetch_add(points, Ordering::Relaxed);
-    }
-
-    /// Accepted points given up.
-    pub fn lost(&self, points: u64) {
-        self.dropped[Drop::LostAtStop as usize].fetch_add(points, Ordering::Relaxed);
+    /// Points given up. Answers how many were dropped for that reason before.
+    pub fn dropped(&self, service: Service, reason: Drop, points: u64) -> u64 {
+        self.of(service).dropped[reason as usize].fetch_add(points, Ordering::Relaxed)
     }
 
     /// Points the store has taken.
-    pub fn written(&self, points: u64) {
-        self.written.fetch_add(points, Ordering::Relaxed);
+    pub fn written(&self, service: Service, points: u64) {
+        self.of(service).written.fetch_add(points, Ordering::Relaxed);
     }
 
     /// Points sent to the store once more.
-    pub fn retried(&self, points: u64) {
-        self.retried.fetch_add(points, Ordering::Relaxed);
+    pub fn retried(&self, service: Service, points: u64) {
+        self.of(service).retried.fetch_add(points, Ordering::Relaxed);
+    }
+
+    /// The writer turns to points, the oldest of which came at `oldest` (Unix seconds).
+    pub fn writing(&self, oldest: f64) {
+        self.oldest.store((oldest * 1000.0) as u64, Ordering::Relaxed);
+    }
+
+    /// The writer is done with points, written or dropped.
+    pub fn done(&self, points: u64) {
+        self.oldest.store(0, Ordering::Relaxed);
+        self.waiting.fetch_sub(points, Ordering::Relaxed);
     }
 
     /// A connection came.
-    pub fn connection(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
+    pub fn connection(&self, service: Service) {
+        self.of(service).connections.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A connection was turned away.
-    pub fn refused_connection(&self) {
-        self.refused_connections.fetch_add(1, Ordering::Relaxed);
+    pub fn refused_connection(&self, service: Service) {
+        self.of(service)
+            .refused_connections
+            .fetch_add(1, Ordering::Relaxed);
     }
 
     /// Unix seconds of the last accepted point.
@@ -121,24 +226,40 @@ impl Counters {
         (millis > 0).then_some(millis as f64 / 1000.0)
     }
 
-    /// Name and value of every counter, in a stable order.
-    pub fn snapshot(&self) -> Vec<(String, u64)> {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let mut all = vec![
-            ("received".to_owned(), read(&self.received)),
-            ("accepted".to_owned(), read(&self.accepted)),
-            ("written".to_owned(), read(&self.written)),
-            ("retried".to_owned(), read(&self.retried)),
-            ("connections".to_owned(), read(&self.connections)),
-            ("connections_refused".to_owned(), read(&self.refused_connections)),
-        ];
-        let dropped = Drop::ALL.iter().map(|&reason| {
-            (
-                format!("dropped.{}", reason.name()),
-                read(&self.dropped[reason as usize]),
-            )
-        });
-        all.extend(dropped);
+    /// Name and value of every counter, in a stable order: sums over all listeners first, then what waits, then under
+    /// `listener.NAME.` what each of `services` has counted, of drops only those that happened.
+    pub fn snapshot(&self, services: &[Service], now: f64) -> Vec<(String, u64)> {
+        let mut sums = Sums::default();
+        self.tallies.iter().for_each(|tally| tally.add_to(&mut sums));
+        let mut all = Vec::new();
+        push(&mut all, "", &sums, true);
+        let oldest = self.oldest.load(Ordering::Relaxed);
+        let age = if oldest == 0 {
+            0
+        } else {
+            ((now * 1000.0) as u64).saturating_sub(oldest)
+        };
+        all.push(("waiting".to_owned(), self.waiting.load(Ordering::Relaxed)));
+        all.push(("oldest_waiting_ms".to_owned(), age));
+        for &service in services {
+            let mut sums = Sums::default();
+            self.of(service).add_to(&mut sums);
+            push(&mut all, &format!("listener.{}.", service.name()), &sums, false);
+        }
         all
     }
+}
+
+fn push(all: &mut Vec<(String, u64)>, prefix: &str, sums: &Sums, every_drop: bool) {
+    all.extend(
+        PLAIN
+            .iter()
+            .zip(sums.plain)
+            .map(|(name, n)| (format!("{prefix}{name}"), n)),
+    );
+    let dropped = Drop::ALL
+        .iter()
+        .zip(sums.dropped)
+        .filter(|(_, n)| every_drop || *n > 0);
+    all.extend(dropped.map(|(reason, n)| (format!("{prefix}dropped.{}", reason.name()), n)));
 }

@@ -7,7 +7,19 @@
 mod batch;
 mod carbon;
 mod counters;
+mod datagram;
+mod gate;
+mod intake;
+#[doc(hidden)]
+pub mod laws;
 mod line;
+mod msgpack;
+mod name;
+mod pickle;
+mod report;
+mod stream;
+#[cfg(test)]
+mod testing;
 mod writer;
 
 use std::net::SocketAddr;
@@ -16,34 +28,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::unbounded;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
-use crate::clock::unix_now;
 use crate::net::carbon_out::CarbonOut;
-use crate::status::{IngestStatus, StatusFile};
+use crate::net::listeners::{Bound, ListenError, Listener, Service, Socket};
+use crate::status::StatusFile;
 use crate::stop::Stop;
 use crate::store::Connect;
-use carbon::Intake;
 pub use counters::Counters;
+use gate::Gate;
+pub use gate::Policy;
+use intake::Intake;
 use writer::{Writer, WriterOptions};
-
-/// Time between two status reports.
-const REPORT_EACH: Duration = Duration::from_secs(1);
-/// Reports between two pushes to Graphite and two log lines.
-const REPORTS_A_PUSH: u32 = 60;
 
 /// Why the ingest cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// The address is taken or not ours.
-    #[error("cannot listen on `{address}`: {source}")]
-    Listen {
-        /// The address asked for.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The system refuses a thread or a runtime.
     #[error("cannot start the ingest: {0}")]
     Start(#[source] std::io::Error),
@@ -52,8 +57,10 @@ pub enum IngestError {
 /// How points are taken in.
 #[derive(Debug, Clone)]
 pub struct IngestOptions {
-    /// Carbon plaintext over TCP; `None` for no such listener.
-    pub carbon_listen: Option<SocketAddr>,
+    /// Where.
+    pub listeners: Vec<Listener>,
+    /// What is let in.
+    pub policy: Policy,
     /// Points at which a batch is written at once.
     pub batch_points: usize,
     /// Longest time a point waits for company.
@@ -64,16 +71,18 @@ pub struct IngestOptions {
     pub idle_timeout: Duration,
     /// Clients at a time.
     pub max_connections: usize,
-    /// Longest name accepted, bytes.
-    pub max_name_bytes: usize,
+    /// Longest frame of pickled points, bytes.
+    pub max_frame_bytes: usize,
+    /// Largest remote write, bytes.
+    pub max_request_bytes: usize,
     /// Time after stop in which the store may still come back.
     pub grace: Duration,
 }
 
-/// A bound but not yet serving ingest: from here on the address is known and ours.
+/// A bound but not yet serving ingest: from here on the addresses are known and ours.
 pub struct Ingest {
     options: IngestOptions,
-    listener: Option<std::net::TcpListener>,
+    bound: Vec<Bound>,
     counters: Arc<Counters>,
 }
 
@@ -83,26 +92,25 @@ impl Ingest {
     /// # Errors
     /// [`IngestError::Listen`].
     pub fn bind(options: IngestOptions) -> Result<Self, IngestError> {
-        let listener = options
-            .carbon_listen
-            .map(|address| {
-                let listen = std::net::TcpListener::bind(address)
-                    .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
-                listen.map_err(|source| IngestError::Listen { address, source })
-            })
-            .transpose()?;
+        let bound: Result<Vec<Bound>, ListenError> =
+            options.listeners.iter().map(|listener| listener.bind()).collect();
         Ok(Self {
+            bound: bound?,
             options,
-            listener,
             counters: Arc::default(),
         })
     }
 
-    /// The carbon listener's address, with the port the system chose if the asked one was 0.
+    /// What is listened on, with the ports the system chose where the asked one was 0.
+    pub fn addresses(&self) -> impl Iterator<Item = (Service, SocketAddr)> {
+        self.bound.iter().map(|bound| (bound.service, bound.address))
+    }
+
+    /// The carbon listener's address.
     pub fn carbon_address(&self) -> Option<SocketAddr> {
-        self.listener
-            .as_ref()
-            .and_then(|listener| listener.local_addr().ok())
+        self.addresses()
+            .find(|(service, _)| *service == Service::Carbon)
+            .map(|(_, address)| address)
     }
 
     /// Serves until `stop` is said and everything accepted is written.
@@ -128,91 +136,80 @@ impl Ingest {
             flush_interval: self.options.flush_interval,
             grace: self.options.grace,
         };
-        let writer = Writer::new(connect, options, Arc::clone(&self.counters), stop.clone());
+        let gate = Arc::new(Gate::new(self.options.policy.clone()));
+        let counters = Arc::clone(&self.counters);
+        let writer = Writer::new(connect, options, counters, Arc::clone(&gate), stop.clone());
         let writing = std::thread::Builder::new()
             .name("ingest-write".to_owned())
             .spawn(move || writer.run(&receive))
             .map_err(IngestError::Start)?;
         let intake = Intake {
+            // Each listener gets its own.
+            service: Service::Carbon,
             queue,
             room: Arc::new(Semaphore::new(self.options.queue_points)),
             bound: self.options.queue_points,
             counters: Arc::clone(&self.counters),
-            max_name: self.options.max_name_bytes,
+            gate,
+            connections: Arc::new(Semaphore::new(self.options.max_connections)),
             idle_timeout: self.options.idle_timeout,
-            max_connections: self.options.max_connections,
+            max_frame: self.options.max_frame_bytes,
+            max_request: self.options.max_request_bytes,
         };
-        let (say_stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = match self.listener {
-            Some(listener) => {
-                let _context = runtime.enter();
-                let listener = TcpListener::from_std(listener).map_err(IngestError::Start)?;
-                let over = async move {
-                    let _ = stopped.await;
-                };
-                Some(runtime.spawn(carbon::serve(listener, intake, over)))
+        let services: Vec<Service> = self.bound.iter().map(|bound| bound.service).collect();
+        let (closing, closed) = tokio::sync::watch::channel(());
+        let mut serving = JoinSet::new();
+        {
+            let _context = runtime.enter();
+            for bound in self.bound {
+                let mut closed = closed.clone();
+                let over = async move { while closed.changed().await.is_ok() {} };
+                serve(bound, &intake, over, &mut serving).map_err(IngestError::Start)?;
             }
-            None => {
-                drop(intake);
-                None
-            }
-        };
-        report(&self.counters, &StatusFile::ingest(state_dir), graphite, stop);
-        drop(say_stop);
-        if let Some(serving) = serving {
-            // A panic there is a defect of ours and has been logged by the panic hook.
-            let _ = runtime.block_on(serving);
         }
+        // The queue closes behind the last listener.
+        drop((intake, closed));
+        let file = StatusFile::ingest(state_dir);
+        report::each_second(&self.counters, &services, &file, graphite, stop);
+        drop(closing);
+        // A panic there is a defect of ours and has been logged by the panic hook.
+        runtime.block_on(async { while serving.join_next().await.is_some() {} });
         let _ = writing.join();
-        write_status(&self.counters, &StatusFile::ingest(state_dir));
+        report::last(&self.counters, &services, &file, graphite);
         Ok(())
     }
 }
 
-/// Reports counters until stop is said.
-fn report(counters: &Counters, file: &StatusFile, graphite: Option<(&CarbonOut, &str)>, stop: &Stop) {
-    let mut reported = Vec::new();
-    let mut reports = 0u32;
-    loop {
-        let stopping = stop.sleep(REPORT_EACH);
-        let snapshot = counters.snapshot();
-        if snapshot != reported {
-            reported = snapshot;
-            write_status(counters, file);
-        }
-        reports += 1;
-        if reports.is_multiple_of(REPORTS_A_PUSH) || stopping {
-            let some: Vec<_> = reported
-                .iter()
-                .filter(|(_, n)| *n > 0)
-                .map(|(k, n)| format!("{k} {n}"))
-                .collect();
-            tracing::info!(
-                "ingest :: {}",
-                if some.is_empty() {
-                    "nothing yet".to_owned()
-                } else {
-                    some.join(", ")
+/// Starts to serve one listener.
+fn serve(
+    bound: Bound,
+    intake: &Intake,
+    over: impl Future<Output = ()> + Send + 'static,
+    serving: &mut JoinSet<()>,
+) -> std::io::Result<()> {
+    let intake = Intake {
+        service: bound.service,
+        ..intake.clone()
+    };
+    match bound.socket {
+        Socket::Tcp(listener) => {
+            let listener = TcpListener::from_std(listener)?;
+            match bound.service {
+                Service::Pickle => {
+                    serving.spawn(stream::serve(listener, intake, pickle::Frames::new, over));
                 }
-            );
-            if let Some((graphite, prefix)) = graphite {
-                let figures: Vec<_> = reported
-                    .iter()
-                    .map(|(name, n)| (name.clone(), *n as f64))
-                    .collect();
-                graphite.push(prefix, &figures, unix_now());
+                _ => {
+                    serving.spawn(stream::serve(listener, intake, carbon::Lines::new, over));
+                }
             }
         }
-        if stopping {
-            return;
+        Socket::Udp(socket) => {
+            let parse = match bound.service {
+                Service::Msgpack => msgpack::datagram,
+                _ => carbon::datagram,
+            };
+            serving.spawn(datagram::serve(UdpSocket::from_std(socket)?, intake, parse, over));
         }
     }
-}
-
-fn write_status(counters: &Counters, file: &StatusFile) {
-    file.write(&IngestStatus {
-        at: unix_now(),
-        counters: counters.snapshot(),
-        last_point: counters.last_point(),
-    });
+    Ok(())
 }

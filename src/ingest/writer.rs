@@ -10,12 +10,18 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::batch::Batch;
-use super::counters::Counters;
+use super::counters::{Counters, Drop};
+use super::gate::Gate;
+use crate::clock::unix_now;
 use crate::stop::Stop;
-use crate::store::{Connect, Points as _, Sample, StoreError};
+use crate::store::{Connect, Points as _, Sample, Store, StoreError};
 
 /// Longest wait between two tries.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// A store that stays away is spoken of again after this.
+const REMIND_EACH: Duration = Duration::from_secs(60);
+/// Names of the store made known to the gate at a time.
+const NAMES_AT_A_TIME: usize = 1_000;
 
 /// How batches are cut.
 #[derive(Debug, Clone, Copy)]
@@ -34,20 +40,35 @@ pub(super) struct Writer<K: Connect> {
     store: Option<K::Store>,
     options: WriterOptions,
     counters: Arc<Counters>,
+    gate: Arc<Gate>,
+    /// Whether the gate knows the names in the store.
+    introduced: bool,
     stop: Stop,
-    failing: bool,
+    /// The last error and when it was logged, while the store does not take points.
+    failing: Option<(String, Instant)>,
+    /// When, after stop, the store has been waited for long enough.
+    give_up: Option<Instant>,
 }
 
 impl<K: Connect> Writer<K> {
     /// A writer without a connection yet.
-    pub(super) fn new(connect: K, options: WriterOptions, counters: Arc<Counters>, stop: Stop) -> Self {
+    pub(super) fn new(
+        connect: K,
+        options: WriterOptions,
+        counters: Arc<Counters>,
+        gate: Arc<Gate>,
+        stop: Stop,
+    ) -> Self {
         Self {
             connect,
             store: None,
             options,
             counters,
+            gate,
+            introduced: false,
             stop,
-            failing: false,
+            failing: None,
+            give_up: None,
         }
     }
 
@@ -67,7 +88,9 @@ impl<K: Connect> Writer<K> {
                     Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
                 }
             }
+            self.counters.writing(batches[0].came);
             self.write(&batches, points);
+            self.counters.done(points as u64);
             batches.clear();
         }
     }
@@ -75,21 +98,22 @@ impl<K: Connect> Writer<K> {
     fn write(&mut self, batches: &[Batch], points: usize) {
         let samples: Vec<Sample<'_>> = batches.iter().flat_map(Batch::samples).collect();
         let mut backoff = Duration::from_millis(100);
-        let mut give_up = None;
         let refused = loop {
             let error = match self.try_write(&samples) {
                 Ok(refused) => break refused,
                 Err(error) => error,
             };
             self.store = None;
-            if !self.failing {
-                tracing::error!("points wait, the store does not take them :: {error}");
-                self.failing = true;
-            }
+            self.complain(&error);
             if self.stop.is_said() {
-                let until = *give_up.get_or_insert_with(|| Instant::now() + self.options.grace);
+                let until = *self
+                    .give_up
+                    .get_or_insert_with(|| Instant::now() + self.options.grace);
                 if Instant::now() >= until {
-                    self.counters.lost(points as u64);
+                    for batch in batches {
+                        self.counters
+                            .dropped(batch.service, Drop::LostAtStop, batch.len() as u64);
+                    }
                     tracing::error!("{points} accepted points lost :: the store stayed away until the end");
                     return;
                 }
@@ -98,39 +122,82 @@ impl<K: Connect> Writer<K> {
                 self.stop.sleep(backoff);
             }
             backoff = (backoff * 2).min(LONGEST_BACKOFF);
-            self.counters.retried(points as u64);
+            for batch in batches {
+                self.counters.retried(batch.service, batch.len() as u64);
+            }
         };
-        if self.failing {
+        if self.failing.take().is_some() {
             tracing::info!("the store takes points again");
-            self.failing = false;
         }
-        self.counters.refused_by_store(refused as u64);
-        self.counters.written((points - refused) as u64);
+        for batch in batches {
+            let lost = match refused.len() {
+                0 => 0,
+                _ => batch
+                    .samples()
+                    .filter(|sample| refused.contains(sample.metric))
+                    .count(),
+            };
+            self.counters
+                .dropped(batch.service, Drop::RefusedByStore, lost as u64);
+            self.counters.written(batch.service, (batch.len() - lost) as u64);
+        }
     }
 
-    /// Answers how many samples the store will never take.
-    fn try_write(&mut self, samples: &[Sample<'_>]) -> Result<usize, StoreError> {
-        if self.store.is_none() {
-            self.store = Some(self.connect.connect()?);
+    /// Says why points wait: once, when the reason changes, and once a minute.
+    fn complain(&mut self, error: &StoreError) {
+        let reason = error.to_string();
+        let known = self
+            .failing
+            .as_ref()
+            .is_some_and(|(said, at)| *said == reason && at.elapsed() < REMIND_EACH);
+        if !known {
+            let hint = error
+                .hint()
+                .map(|hint| format!("\nhint: {hint}"))
+                .unwrap_or_default();
+            tracing::error!("points wait, the store does not take them :: {reason}{hint}");
+            self.failing = Some((reason, Instant::now()));
         }
-        let Some(store) = &mut self.store else {
-            return Ok(0);
+    }
+
+    /// Answers the metrics whose samples the store will never take.
+    fn try_write(&mut self, samples: &[Sample<'_>]) -> Result<HashSet<String>, StoreError> {
+        let mut store = match self.store.take() {
+            Some(store) => store,
+            None => self.connect.connect()?,
         };
-        match store.append(samples) {
-            Ok(()) => Ok(0),
+        if !self.introduced {
+            introduce(&mut store, &self.gate)?;
+            self.introduced = true;
+        }
+        let refused = match store.append(samples) {
+            Ok(()) => HashSet::new(),
             // Something else is stored under their names: sending them again would not help.
             Err(error @ StoreError::Refused { .. }) => {
                 tracing::warn!("points dropped, refused by the store :: {error}");
-                let StoreError::Refused { metrics, .. } = error else {
-                    return Ok(0);
-                };
-                let refused: HashSet<&str> = metrics.iter().map(String::as_str).collect();
-                Ok(samples
-                    .iter()
-                    .filter(|sample| refused.contains(sample.metric))
-                    .count())
+                match error {
+                    StoreError::Refused { metrics, .. } => metrics.into_iter().collect(),
+                    _ => HashSet::new(),
+                }
             }
-            Err(error) => Err(error),
-        }
+            Err(error) => return Err(error),
+        };
+        self.store = Some(store);
+        Ok(refused)
     }
+}
+
+/// Tells the gate the names the store holds.
+fn introduce(store: &mut impl Store, gate: &Gate) -> Result<(), StoreError> {
+    let now = unix_now();
+    let mut names = Vec::with_capacity(NAMES_AT_A_TIME);
+    store.list(&mut |name| {
+        names.push(name.to_owned());
+        if names.len() == NAMES_AT_A_TIME {
+            gate.remember(&names, now);
+            names.clear();
+        }
+    })?;
+    gate.remember(&names, now);
+    Ok(())
 }

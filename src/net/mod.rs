@@ -1,3 +1,7 @@
 //! What goes over the wire and belongs to no room in particular.
 
 pub mod carbon_out;
+mod kernel_drops;
+pub mod listeners;
+
+pub(crate) use kernel_drops::KernelDrops;

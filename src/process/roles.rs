@@ -223,9 +223,10 @@ pub(crate) fn ingest<K: Connect>(
     settings: &Settings,
     stop: &Stop,
 ) -> Result<(), ProcessError> {
-    if let Some(address) = ingest.carbon_address() {
+    for (service, address) in ingest.addresses() {
         tracing::info!(
-            "taking carbon lines on {address}, storing in {}",
+            "taking points as {} on {address}, storing in {}",
+            service.name(),
             connect.describe()
         );
     }

@@ -7,7 +7,8 @@ use skywatch_algorithms as algorithms;
 use skywatch_settings::{EmailSecurity, Flavour, RedisUrl, Settings};
 
 use super::ProcessError;
-use crate::ingest::IngestOptions;
+use crate::ingest::{IngestOptions, Policy};
+use crate::net::listeners::{self, Service};
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::redis::{RedisConnect, RedisOptions};
 
@@ -46,15 +47,27 @@ pub(crate) fn redis(url: &RedisUrl, settings: &Settings) -> Result<RedisConnect,
 pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
     let ingest = &settings.ingest;
     IngestOptions {
-        carbon_listen: ingest.carbon_listen,
+        listeners: listeners::declared(settings)
+            .into_iter()
+            .filter(|listener| Service::OF_POINTS.contains(&listener.service))
+            .collect(),
+        policy: Policy {
+            max_age: ingest.max_age.unwrap_or(settings.store.full_duration),
+            max_future: ingest.max_future,
+            skip: ingest.skip.clone(),
+            do_not_skip: ingest.do_not_skip.clone(),
+            max_metrics: ingest.max_metrics,
+            max_name_bytes: ingest.max_name_bytes,
+        },
         batch_points: ingest.batch_points,
         flush_interval: ingest.flush_interval,
         queue_points: ingest.queue_points,
         idle_timeout: ingest.idle_timeout,
         max_connections: ingest.max_connections,
-        max_name_bytes: ingest.max_name_bytes,
-        // A fifth of the time to stop is for everything else.
-        grace: settings.process.stop_timeout * 4 / 5,
+        max_frame_bytes: ingest.max_frame_bytes,
+        max_request_bytes: ingest.max_request_bytes,
+        // The rest of the time to stop is for the last reads and everything else.
+        grace: settings.process.stop_timeout * 3 / 5,
     }
 }
 

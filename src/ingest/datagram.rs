@@ -1,0 +1,68 @@
+//! Protocols in datagrams: one socket, one task.
+//!
+//! Nobody can be told to wait, so a full queue drops what comes and counts it; and what the kernel drops before us is
+//! counted, too. Datagrams are taken as many at a time as wait, up to a batch.
+
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+
+use super::counters::Drop;
+use super::intake::{Filling, Intake};
+use crate::net::KernelDrops;
+
+/// Room for the longest datagram there is.
+const LONGEST: usize = 65_536;
+/// Points after which a batch is queued though more datagrams wait.
+const BATCH_POINTS: usize = 2_000;
+/// Datagrams after which a batch is queued, should they all be worthless.
+const BATCH_DATAGRAMS: usize = 2_000;
+/// Time between two looks at the kernel's counter.
+const LOOK_EACH: Duration = Duration::from_secs(1);
+
+/// Reads the points of one datagram.
+pub(super) type Parse = fn(&[u8], &mut Filling<'_>);
+
+/// Receives until `stop` completes, then what has arrived by then.
+pub(super) async fn serve(socket: UdpSocket, intake: Intake, parse: Parse, stop: impl Future<Output = ()>) {
+    let mut drops = KernelDrops::of(&socket);
+    let mut buffer = vec![0; LONGEST];
+    let mut look = tokio::time::interval(LOOK_EACH);
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            _ = look.tick() => intake.drop_points(Drop::KernelBufferFull, drops.new_ones(), b""),
+            ready = socket.readable() => match ready {
+                Ok(()) => { receive(&socket, &mut buffer, &intake, parse); }
+                Err(error) => {
+                    tracing::warn!("{} :: cannot receive :: {error}", intake.service.name());
+                    tokio::time::sleep(LOOK_EACH).await;
+                }
+            },
+        }
+    }
+    while receive(&socket, &mut buffer, &intake, parse) {}
+    intake.drop_points(Drop::KernelBufferFull, drops.new_ones(), b"");
+}
+
+/// Takes what waits, up to a batch. Answers whether there may be more.
+fn receive(socket: &UdpSocket, buffer: &mut [u8], intake: &Intake, parse: Parse) -> bool {
+    let mut filling = intake.begin();
+    let mut more = true;
+    for _ in 0..BATCH_DATAGRAMS {
+        match socket.try_recv(buffer) {
+            Ok(length) => parse(&buffer[..length], &mut filling),
+            Err(_) => {
+                // Nothing there, or an error of a single datagram: the next wait for readiness tells.
+                more = false;
+                break;
+            }
+        }
+        if filling.len() >= BATCH_POINTS {
+            break;
+        }
+    }
+    intake.try_in(filling.finish());
+    more
+}

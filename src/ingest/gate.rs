@@ -1,0 +1,282 @@
+//! Which points are let in: by age, by name, by how many metrics there are.
+//!
+//! What is decided about a name is kept by its hash, so that patterns are asked once a name and not once a point. Names
+//! that fall silent are forgotten after `max_age`, as the trimmer removes them from the store.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use skywatch_settings::Pattern;
+
+use super::counters::Drop;
+
+/// Seconds between two notices that there are too many metrics.
+const NOTICE_EACH: u32 = 60;
+
+/// What may come in.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Points older than this are dropped.
+    pub max_age: Duration,
+    /// Points further ahead than this are dropped.
+    pub max_future: Duration,
+    /// Metrics that are not taken.
+    pub skip: Vec<Pattern>,
+    /// Metrics that are taken though `skip` picks them.
+    pub do_not_skip: Vec<Pattern>,
+    /// Distinct metrics taken.
+    pub max_metrics: usize,
+    /// Longest name accepted, bytes.
+    pub max_name_bytes: usize,
+}
+
+impl Policy {
+    fn skips(&self, name: &str) -> bool {
+        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
+        any(&self.skip) && !any(&self.do_not_skip)
+    }
+}
+
+/// The policy and what it has decided so far; shared by all listeners.
+pub(super) struct Gate {
+    pub(super) policy: Policy,
+    /// Locked for the points of one read, never across waiting.
+    names: Mutex<Names>,
+}
+
+/// Decisions about names.
+#[derive(Default)]
+struct Names {
+    /// Keyed at random: nobody can send names that share a hash, and by chance two do once in 10¹³ for a million.
+    state: RandomState,
+    known: HashMap<u64, Known, BuildHasherDefault<Hashed>>,
+    /// Known names that are let in.
+    taken: usize,
+    /// When silent names were last forgotten, Unix seconds.
+    swept: u32,
+    /// When it was last said that there are too many.
+    noticed: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    /// Unix seconds of the last point.
+    seen: u32,
+    taken: bool,
+}
+
+/// Passes on a number that is a hash already.
+#[derive(Default)]
+pub(super) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only whole hashes are looked up")
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+impl Gate {
+    pub(super) fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            names: Mutex::default(),
+        }
+    }
+
+    /// Judges the points of one read, which came at `now` (Unix seconds).
+    pub(super) fn open(&self, now: f64) -> Opened<'_> {
+        Opened {
+            policy: &self.policy,
+            names: self.names.lock().unwrap_or_else(PoisonError::into_inner),
+            now,
+            oldest: now - self.policy.max_age.as_secs_f64(),
+            latest: now + self.policy.max_future.as_secs_f64(),
+        }
+    }
+
+    /// Makes names known that the store holds already, so that after a restart they go before new ones.
+    pub(super) fn remember(&self, names: &[String], now: f64) {
+        let mut opened = self.open(now);
+        for name in names {
+            // What is skipped by now, or too much, is not taken from here on.
+            let _ = opened.name(name);
+        }
+    }
+}
+
+/// The gate while one read goes through it.
+pub(super) struct Opened<'g> {
+    policy: &'g Policy,
+    names: MutexGuard<'g, Names>,
+    now: f64,
+    oldest: f64,
+    latest: f64,
+}
+
+impl Opened<'_> {
+    /// Judges a point whose name is canonical.
+    ///
+    /// # Errors
+    /// The reason for which it is dropped.
+    pub(super) fn point(&mut self, name: &str, time: f64, value: f64) -> Result<(), Drop> {
+        if !value.is_finite() {
+            return Err(Drop::NotFinite);
+        }
+        if !(time.is_finite() && time > 0.0) {
+            return Err(Drop::BadTime);
+        }
+        if time < self.oldest {
+            return Err(Drop::TooOld);
+        }
+        if time > self.latest {
+            return Err(Drop::TooFarAhead);
+        }
+        self.name(name)
+    }
+
+    fn name(&mut self, name: &str) -> Result<(), Drop> {
+        let hash = self.names.state.hash_one(name);
+        if let Some(known) = self.names.known.get_mut(&hash) {
+            known.seen = self.now as u32;
+            return if known.taken { Ok(()) } else { Err(Drop::Skipped) };
+        }
+        let taken = !self.policy.skips(name);
+        if self.names.known.len() >= self.policy.max_metrics {
+            self.names.forget_silent(self.now, self.policy);
+        }
+        let full = self.names.known.len() >= self.policy.max_metrics;
+        if taken && full && self.names.taken >= self.policy.max_metrics {
+            self.names.notice(name, self.now, self.policy);
+            return Err(Drop::TooManyMetrics);
+        }
+        if full {
+            // Taken names have the room before skipped ones, which can be judged anew.
+            self.names.forget_skipped(taken);
+        }
+        if taken || !full {
+            self.names.taken += usize::from(taken);
+            let seen = self.now as u32;
+            self.names.known.insert(hash, Known { seen, taken });
+        }
+        if taken { Ok(()) } else { Err(Drop::Skipped) }
+    }
+}
+
+impl Names {
+    /// At most once a minute: it looks at every name.
+    fn forget_silent(&mut self, now: f64, policy: &Policy) {
+        let now = now as u32;
+        if now.abs_diff(self.swept) < NOTICE_EACH {
+            return;
+        }
+        self.swept = now;
+        let longest = policy.max_age.as_secs().try_into().unwrap_or(u32::MAX);
+        self.known
+            .retain(|_, known| now.saturating_sub(known.seen) <= longest);
+        self.taken = self.known.values().filter(|known| known.taken).count();
+    }
+
+    fn forget_skipped(&mut self, all: bool) {
+        if all {
+            self.known.retain(|_, known| known.taken);
+        }
+    }
+
+    fn notice(&mut self, name: &str, now: f64, policy: &Policy) {
+        let now = now as u32;
+        if now.abs_diff(self.noticed) < NOTICE_EACH {
+            return;
+        }
+        self.noticed = now;
+        tracing::warn!(
+            "{} distinct metrics are known, the limit; points of any other are dropped until old ones fall silent for {}, \
+             now of `{name}`\nhint: raise `ingest.max_metrics`, or keep the names that never come again out by `ingest.skip`",
+            self.taken,
+            skywatch_settings::show_duration(policy.max_age),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: f64 = 1_700_000_000.0;
+
+    fn gate(max_metrics: usize) -> Gate {
+        let patterns = |all: &[&str]| all.iter().map(|p| Pattern::parse(p).expect("good")).collect();
+        Gate::new(Policy {
+            max_age: Duration::from_secs(1_000),
+            max_future: Duration::from_secs(60),
+            skip: patterns(&["/^skywatch[.]/", "noise."]),
+            do_not_skip: patterns(&["analyzer.run_time"]),
+            max_metrics,
+            max_name_bytes: 100,
+        })
+    }
+
+    #[test]
+    fn points_too_old_or_too_far_ahead_are_dropped() {
+        let gate = gate(10);
+        let mut open = gate.open(NOW);
+        assert_eq!(open.point("a", NOW - 1_000.0, 1.0), Ok(()));
+        assert_eq!(open.point("a", NOW - 1_000.5, 1.0), Err(Drop::TooOld));
+        assert_eq!(open.point("a", NOW + 60.0, 1.0), Ok(()));
+        assert_eq!(open.point("a", NOW + 60.5, 1.0), Err(Drop::TooFarAhead));
+        assert_eq!(open.point("a", f64::NAN, 1.0), Err(Drop::BadTime));
+        assert_eq!(open.point("a", -5.0, 1.0), Err(Drop::BadTime));
+        assert_eq!(open.point("a", NOW, f64::INFINITY), Err(Drop::NotFinite));
+    }
+
+    #[test]
+    fn our_own_metrics_are_skipped_but_for_those_worth_watching() {
+        let gate = gate(10);
+        for _ in 0..2 {
+            let mut open = gate.open(NOW);
+            assert_eq!(
+                open.point("skywatch.ingest.accepted", NOW, 1.0),
+                Err(Drop::Skipped)
+            );
+            assert_eq!(open.point("skywatch.analyzer.run_time", NOW, 1.0), Ok(()));
+            assert_eq!(open.point("servers.skywatch.cpu", NOW, 1.0), Ok(()));
+            assert_eq!(open.point("a.noise.b", NOW, 1.0), Err(Drop::Skipped));
+        }
+    }
+
+    #[test]
+    fn one_metric_too_many_waits_until_another_falls_silent() {
+        let gate = gate(2);
+        assert_eq!(gate.open(NOW).point("noise.1", NOW, 1.0), Err(Drop::Skipped));
+        for name in ["a", "b", "a", "b"] {
+            assert_eq!(gate.open(NOW).point(name, NOW, 1.0), Ok(()), "{name}");
+        }
+        assert_eq!(gate.open(NOW).point("c", NOW, 1.0), Err(Drop::TooManyMetrics));
+        assert_eq!(gate.open(NOW).point("noise.1", NOW, 1.0), Err(Drop::Skipped));
+        let later = NOW + 900.0;
+        assert_eq!(gate.open(later).point("a", later, 1.0), Ok(()));
+        assert_eq!(gate.open(later).point("c", later, 1.0), Err(Drop::TooManyMetrics));
+        let later = NOW + 1_001.0;
+        assert_eq!(gate.open(later).point("c", later, 1.0), Ok(()));
+        assert_eq!(gate.open(later).point("a", later, 1.0), Ok(()));
+        assert_eq!(gate.open(later).point("b", later, 1.0), Err(Drop::TooManyMetrics));
+    }
+
+    #[test]
+    fn what_the_store_holds_goes_before_what_is_new() {
+        let gate = gate(2);
+        gate.remember(&["a".to_owned(), "noise.1".to_owned(), "b".to_owned()], NOW);
+        assert_eq!(gate.open(NOW).point("c", NOW, 1.0), Err(Drop::TooManyMetrics));
+        assert_eq!(gate.open(NOW).point("b", NOW, 1.0), Ok(()));
+    }
+}

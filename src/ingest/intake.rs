@@ -1,0 +1,158 @@
+//! The way from a listener into the queue.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+use tokio::sync::Semaphore;
+
+use super::batch::Batch;
+use super::counters::{Counters, Drop};
+use super::gate::{Gate, Opened};
+use super::name;
+use crate::clock::unix_now;
+use crate::net::listeners::Service;
+
+/// What all listeners share: clone it for each.
+#[derive(Clone)]
+pub(super) struct Intake {
+    /// The listener's own.
+    pub service: Service,
+    /// Bounded by `room`, not by itself.
+    pub queue: Sender<Batch>,
+    /// One permit a point that may wait in the queue.
+    pub room: Arc<Semaphore>,
+    /// Permits in all.
+    pub bound: usize,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+    /// What is let in.
+    pub gate: Arc<Gate>,
+    /// One permit a connection, over all listeners.
+    pub connections: Arc<Semaphore>,
+    /// A client silent for so long is disconnected.
+    pub idle_timeout: Duration,
+    /// Longest frame of a framed protocol, bytes.
+    pub max_frame: usize,
+    /// Largest request, bytes.
+    pub max_request: usize,
+}
+
+impl Intake {
+    /// Begins to take the points of one read.
+    pub(super) fn begin(&self) -> Filling<'_> {
+        let now = unix_now();
+        Filling {
+            intake: self,
+            now,
+            gate: self.gate.open(now),
+            batch: Batch::new(self.service, now),
+            received: 0,
+        }
+    }
+
+    /// Longest name accepted, bytes.
+    pub(super) fn max_name(&self) -> usize {
+        self.gate.policy.max_name_bytes
+    }
+
+    /// Permits a batch needs. One larger than the whole queue gets in when the queue is empty.
+    fn share(&self, batch: &Batch) -> u32 {
+        u32::try_from(batch.len().min(self.bound)).unwrap_or(u32::MAX)
+    }
+
+    /// Queues a batch once there is room for it: the policy of connections, whose senders feel it.
+    pub(super) async fn wait_in(&self, mut batch: Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        let share = self.share(&batch);
+        // The semaphore is never closed; without a permit the batch is queued all the same.
+        batch.permit = Arc::clone(&self.room).acquire_many_owned(share).await.ok();
+        self.queue(batch);
+    }
+
+    /// Queues a batch if there is room, or drops and counts it: the policy of datagrams, whose senders feel nothing.
+    pub(super) fn try_in(&self, mut batch: Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        match Arc::clone(&self.room).try_acquire_many_owned(self.share(&batch)) {
+            Ok(permit) => {
+                batch.permit = Some(permit);
+                self.queue(batch);
+            }
+            Err(_) => self.drop_points(Drop::QueueFull, batch.len() as u64, b""),
+        }
+    }
+
+    fn queue(&self, batch: Batch) {
+        self.counters
+            .accepted(self.service, batch.len() as u64, batch.came);
+        // The queue lives until the last intake is dropped.
+        let _ = self.queue.send(batch);
+    }
+
+    /// Counts what is not taken, and shows some of it.
+    pub(super) fn drop_points(&self, reason: Drop, points: u64, shown: &[u8]) {
+        let before = self.counters.dropped(self.service, reason, points);
+        // The first of its kind, then each tenth, hundredth, thousandth: enough to see what comes in.
+        let after = before + points;
+        if points > 0 && (before == 0 || after.ilog10() != before.ilog10()) {
+            let shown = String::from_utf8_lossy(&shown[..shown.len().min(80)]);
+            tracing::warn!(
+                "{} :: point dropped, {} ({after} so far) :: {shown:?}",
+                self.service.name(),
+                reason.name(),
+            );
+        }
+    }
+}
+
+/// Points of one read on their way through the gate.
+pub(super) struct Filling<'i> {
+    intake: &'i Intake,
+    /// Unix seconds of the read.
+    now: f64,
+    gate: Opened<'i>,
+    batch: Batch,
+    received: u64,
+}
+
+impl Filling<'_> {
+    /// Takes a point, or drops and counts it. `shown` is what of it the log may show.
+    #[inline]
+    pub(super) fn point(&mut self, written: &str, time: f64, value: f64, shown: &[u8]) {
+        let taken = name::canonical(written, self.intake.max_name()).and_then(|name| {
+            self.gate
+                .point(&name, time, value)
+                .map(|()| self.batch.push(&name, time, value))
+        });
+        match taken {
+            Ok(()) => self.received += 1,
+            Err(reason) => self.refuse(reason, shown),
+        }
+    }
+
+    /// Counts something that is not taken.
+    pub(super) fn refuse(&mut self, reason: Drop, shown: &[u8]) {
+        self.received += 1;
+        self.intake.drop_points(reason, 1, shown);
+    }
+
+    /// Unix seconds of the read.
+    pub(super) fn now(&self) -> f64 {
+        self.now
+    }
+
+    /// Points taken so far.
+    pub(super) fn len(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// The points taken.
+    pub(super) fn finish(self) -> Batch {
+        self.intake.counters.received(self.intake.service, self.received);
+        self.batch
+    }
+}

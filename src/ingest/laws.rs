@@ -1,0 +1,39 @@
+//! What must hold for any bytes from outside at all; the bodies of the fuzz targets and of property tests.
+
+use super::pickle::{Reader, Unreadable};
+
+/// A list of points as an oracle reads it.
+pub type Points = Vec<(String, (f64, f64))>;
+
+/// Panics if reading `bytes` as a pickle breaks a law: it ends, and it agrees with `oracle` (serde-pickle, which is no
+/// dependency of the product) wherever both read a list of points.
+pub fn pickle(bytes: &[u8], oracle: impl FnOnce(&[u8]) -> Option<Points>) {
+    let Ok(reader) = Reader::read(bytes) else { return };
+    let mut ours = Vec::new();
+    reader.items(|item| ours.push(item.map(|item| (item.name.to_vec(), item.time, item.value))));
+    let Some(theirs) = oracle(bytes) else { return };
+    assert_eq!(ours.len(), theirs.len());
+    for (ours, (name, (time, value))) in ours.iter().zip(&theirs) {
+        let Ok((our_name, our_time, our_value)) = ours else {
+            panic!("{Unreadable:?} where the oracle has {name:?}")
+        };
+        assert_eq!(our_name, name.as_bytes());
+        for (ours, theirs) in [(our_time, time), (our_value, value)] {
+            assert!(
+                ours == theirs || ours.is_nan() && theirs.is_nan(),
+                "{ours} {theirs}"
+            );
+        }
+    }
+}
+
+/// Panics if reading `bytes` as one of Skyline's datagrams breaks a law: it agrees with rmp-serde.
+pub fn msgpack(bytes: &[u8]) {
+    super::msgpack::laws(bytes);
+}
+
+/// Panics if reading `bytes` as a carbon line breaks a law: fields are what lies between blanks, and numbers what the
+/// standard library reads.
+pub fn line(bytes: &[u8]) {
+    super::line::laws(bytes);
+}

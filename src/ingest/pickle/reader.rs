@@ -1,0 +1,601 @@
+//! A reader of so much of Python's pickles as points are made of, and no more.
+//!
+//! Taken are numbers, texts, bytes, `None`, tuples, lists and the memo, of protocols 0 to 2 and what a Python 3 needs to
+//! write the same in protocols 3 and 4. Every other opcode is refused, above all those that name or call something
+//! (GLOBAL, REDUCE, BUILD, INST, OBJ, NEWOBJ, EXT, PERSID): nothing in a pickle is ever run. Objects lie flat in one list
+//! and refer to each other by number, so a deep nest costs no stack and a list that holds itself no end.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// A pickle that cannot be read, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(in crate::ingest) enum Wrong {
+    /// An opcode that points do not need.
+    #[error("refused opcode {opcode:#04x} at byte {at}")]
+    Opcode { opcode: u8, at: usize },
+    /// An opcode whose operands are missing or make no sense.
+    #[error("malformed opcode {opcode:#04x} at byte {at}")]
+    Operand { opcode: u8, at: usize },
+    /// More memo entries, objects or open marks than any list of points has.
+    #[error("more objects than allowed at byte {at}")]
+    TooMany { at: usize },
+    /// It ends without its end.
+    #[error("cut off")]
+    CutOff,
+    /// It is something else than a list.
+    #[error("no list of points")]
+    NoList,
+}
+
+/// An element of the list that is no point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ingest) struct Unreadable;
+
+/// An element of the list: a point, not judged yet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::ingest) struct Item<'r> {
+    /// Bytes of the name, of which nothing is known yet.
+    pub name: &'r [u8],
+    pub time: f64,
+    pub value: f64,
+}
+
+/// Objects a pickle may make. Five a point are usual and thirty bytes a point the least a megabyte holds.
+const MOST_OBJECTS: usize = 1 << 18;
+/// Marks open at a time: one for the list, one for a tuple, and some to spare.
+const MOST_MARKS: usize = 64;
+/// Digits of a number written as text; more than a float with meaning has.
+const MOST_DIGITS: usize = 400;
+
+/// Number of an object.
+type Id = u32;
+
+#[derive(Debug, Clone)]
+enum Object {
+    Number(f64),
+    /// A text or bytes in the frame.
+    Here(Range<u32>),
+    /// A text that had to be decoded, in `texts`.
+    Decoded(Range<u32>),
+    /// Members, in `tuples`.
+    Tuple(Range<u32>),
+    /// Members, in `lists`.
+    List(u32),
+    /// `None`: something, but no number.
+    Nothing,
+}
+
+/// A pickle that was read: its objects, among them a list.
+#[derive(Debug)]
+pub(in crate::ingest) struct Reader<'f> {
+    frame: &'f [u8],
+    at: usize,
+    objects: Vec<Object>,
+    tuples: Vec<Id>,
+    lists: Vec<Vec<Id>>,
+    texts: Vec<u8>,
+    stack: Vec<Id>,
+    /// Heights of the stack at the open marks.
+    marks: Vec<usize>,
+    /// The usual memo is numbered from 0 without gaps; what is not goes aside.
+    memo: Vec<Id>,
+    sparse_memo: HashMap<u32, Id>,
+}
+
+impl<'f> Reader<'f> {
+    /// Reads the pickle in `frame`; what follows its end is passed over, as Python does.
+    ///
+    /// # Errors
+    /// [`Wrong`].
+    pub(in crate::ingest) fn read(frame: &'f [u8]) -> Result<Self, Wrong> {
+        let mut reader = Self {
+            frame,
+            at: 0,
+            objects: Vec::with_capacity(frame.len() / 8),
+            tuples: Vec::with_capacity(frame.len() / 16),
+            lists: Vec::new(),
+            texts: Vec::new(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: Vec::with_capacity(frame.len() / 16),
+            sparse_memo: HashMap::new(),
+        };
+        loop {
+            let at = reader.at;
+            let opcode = reader.byte().ok_or(Wrong::CutOff)?;
+            if opcode == b'.' {
+                break;
+            }
+            let known = reader.step(opcode);
+            match known {
+                Some(true) => {}
+                Some(false) => return Err(Wrong::Opcode { opcode, at }),
+                None if reader.at >= frame.len() => return Err(Wrong::CutOff),
+                None => return Err(Wrong::Operand { opcode, at }),
+            }
+            if reader.objects.len() > MOST_OBJECTS
+                || reader.memo.len() + reader.sparse_memo.len() > MOST_OBJECTS
+                || reader.marks.len() > MOST_MARKS
+                || reader.tuples.len() + reader.stack.len() > 4 * MOST_OBJECTS
+            {
+                return Err(Wrong::TooMany { at });
+            }
+        }
+        match reader.top() {
+            Some(Object::List(_) | Object::Tuple(_)) => Ok(reader),
+            _ => Err(Wrong::NoList),
+        }
+    }
+
+    /// Hands out the elements, in order. Their forms are carbon's: tuple or list alike, numbers also as text.
+    pub(in crate::ingest) fn items(&self, mut each: impl FnMut(Result<Item<'_>, Unreadable>)) {
+        let Some(&last) = self.stack.last() else { return };
+        for &id in self.members(last).unwrap_or_default() {
+            each(self.item(id).ok_or(Unreadable));
+        }
+    }
+
+    fn item(&self, id: Id) -> Option<Item<'_>> {
+        let &[name, point] = self.members(id)? else {
+            return None;
+        };
+        let &[time, value] = self.members(point)? else {
+            return None;
+        };
+        Some(Item {
+            name: self.text(name)?,
+            time: self.number(time)?,
+            value: self.number(value)?,
+        })
+    }
+
+    fn object(&self, id: Id) -> Option<&Object> {
+        self.objects.get(id as usize)
+    }
+
+    fn top(&self) -> Option<&Object> {
+        self.object(*self.stack.last()?)
+    }
+
+    fn members(&self, id: Id) -> Option<&[Id]> {
+        match self.object(id)? {
+            Object::Tuple(range) => self.tuples.get(range.start as usize..range.end as usize),
+            Object::List(list) => self.lists.get(*list as usize).map(Vec::as_slice),
+            _ => None,
+        }
+    }
+
+    fn text(&self, id: Id) -> Option<&[u8]> {
+        let (texts, range) = match self.object(id)? {
+            Object::Here(range) => (self.frame, range),
+            Object::Decoded(range) => (self.texts.as_slice(), range),
+            _ => return None,
+        };
+        texts.get(range.start as usize..range.end as usize)
+    }
+
+    fn number(&self, id: Id) -> Option<f64> {
+        match self.object(id)? {
+            Object::Number(number) => Some(*number),
+            _ => std::str::from_utf8(self.text(id)?).ok()?.trim().parse().ok(),
+        }
+    }
+
+    /// Does one opcode. `Some(false)` is one that is refused, `None` one whose operands are wrong.
+    fn step(&mut self, opcode: u8) -> Option<bool> {
+        match opcode {
+            // PROTO, FRAME: the opcodes decide, not what they are announced as.
+            0x80 => drop(self.bytes(1)?),
+            0x95 => drop(self.bytes(8)?),
+            b'(' => self.marks.push(self.stack.len()),
+            b']' => self.list(Vec::new())?,
+            b'l' => {
+                let members = self.to_mark()?;
+                self.list(members)?;
+            }
+            b'a' => {
+                let member = self.pop()?;
+                self.extend(&[member])?;
+            }
+            b'e' => {
+                let members = self.to_mark()?;
+                self.extend(&members)?;
+            }
+            b')' => self.tuple(&[])?,
+            b't' => {
+                let members = self.to_mark()?;
+                self.tuple(&members)?;
+            }
+            0x85 => self.tuple_of::<1>()?,
+            0x86 => self.tuple_of::<2>()?,
+            0x87 => self.tuple_of::<3>()?,
+            b'N' => self.make(Object::Nothing)?,
+            0x88 => self.make(Object::Number(1.0))?,
+            0x89 => self.make(Object::Number(0.0))?,
+            b'I' => self.decimal(false)?,
+            b'L' => self.decimal(true)?,
+            b'F' => self.decimal(false)?,
+            b'J' => {
+                let number = i32::from_le_bytes(self.array()?);
+                self.make(Object::Number(f64::from(number)))?;
+            }
+            b'K' => {
+                let number = self.byte()?;
+                self.make(Object::Number(f64::from(number)))?;
+            }
+            b'M' => {
+                let number = u16::from_le_bytes(self.array()?);
+                self.make(Object::Number(f64::from(number)))?;
+            }
+            0x8a => {
+                let length = usize::from(self.byte()?);
+                self.long(length)?;
+            }
+            0x8b => {
+                let length = u32::from_le_bytes(self.array()?);
+                self.long(usize::try_from(length).ok()?)?;
+            }
+            b'G' => {
+                let number = f64::from_be_bytes(self.array()?);
+                self.make(Object::Number(number))?;
+            }
+            // SHORT_BINSTRING, SHORT_BINBYTES, SHORT_BINUNICODE
+            b'U' | b'C' | 0x8c => {
+                let length = usize::from(self.byte()?);
+                self.here(length)?;
+            }
+            // BINSTRING, BINBYTES, BINUNICODE
+            b'T' | b'B' | b'X' => {
+                let length = u32::from_le_bytes(self.array()?);
+                self.here(usize::try_from(length).ok()?)?;
+            }
+            b'S' => self.quoted()?,
+            b'V' => self.raw_unicode()?,
+            b'p' => {
+                let key = self.memo_key()?;
+                self.remember(key)?;
+            }
+            b'q' => {
+                let key = u32::from(self.byte()?);
+                self.remember(key)?;
+            }
+            b'r' => {
+                let key = u32::from_le_bytes(self.array()?);
+                self.remember(key)?;
+            }
+            // MEMOIZE
+            0x94 => {
+                let key = u32::try_from(self.memo.len() + self.sparse_memo.len()).ok()?;
+                self.remember(key)?;
+            }
+            b'g' => {
+                let key = self.memo_key()?;
+                self.recall(key)?;
+            }
+            b'h' => {
+                let key = u32::from(self.byte()?);
+                self.recall(key)?;
+            }
+            b'j' => {
+                let key = u32::from_le_bytes(self.array()?);
+                self.recall(key)?;
+            }
+            _ => return Some(false),
+        }
+        Some(true)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let byte = *self.frame.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn bytes(&mut self, length: usize) -> Option<&'f [u8]> {
+        let Some(bytes) = self.frame.get(self.at..self.at.checked_add(length)?) else {
+            self.at = self.frame.len();
+            return None;
+        };
+        self.at += length;
+        Some(bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.bytes(N)?.try_into().ok()
+    }
+
+    /// The operand of a text opcode: all to the end of the line.
+    fn line(&mut self) -> Option<&'f [u8]> {
+        let rest = &self.frame[self.at..];
+        let Some(length) = memchr::memchr(b'\n', rest) else {
+            self.at = self.frame.len();
+            return None;
+        };
+        self.at += length + 1;
+        Some(&rest[..length])
+    }
+
+    fn make(&mut self, object: Object) -> Option<()> {
+        self.stack.push(u32::try_from(self.objects.len()).ok()?);
+        self.objects.push(object);
+        Some(())
+    }
+
+    fn pop(&mut self) -> Option<Id> {
+        // What lies below the last mark is not to be had.
+        let floor = self.marks.last().copied().unwrap_or(0);
+        if self.stack.len() > floor {
+            self.stack.pop()
+        } else {
+            None
+        }
+    }
+
+    fn to_mark(&mut self) -> Option<Vec<Id>> {
+        let mark = self.marks.pop()?;
+        (mark <= self.stack.len()).then(|| self.stack.split_off(mark))
+    }
+
+    fn list(&mut self, members: Vec<Id>) -> Option<()> {
+        let list = u32::try_from(self.lists.len()).ok()?;
+        self.lists.push(members);
+        self.make(Object::List(list))
+    }
+
+    fn extend(&mut self, members: &[Id]) -> Option<()> {
+        let Some(&Object::List(list)) = self.top() else {
+            return None;
+        };
+        self.lists.get_mut(list as usize)?.extend_from_slice(members);
+        Some(())
+    }
+
+    fn tuple(&mut self, members: &[Id]) -> Option<()> {
+        let begin = u32::try_from(self.tuples.len()).ok()?;
+        self.tuples.extend_from_slice(members);
+        let end = u32::try_from(self.tuples.len()).ok()?;
+        self.make(Object::Tuple(begin..end))
+    }
+
+    fn tuple_of<const N: usize>(&mut self) -> Option<()> {
+        let mut members = [0; N];
+        for member in members.iter_mut().rev() {
+            *member = self.pop()?;
+        }
+        self.tuple(&members)
+    }
+
+    /// A text or bytes as they lie in the frame.
+    fn here(&mut self, length: usize) -> Option<()> {
+        self.bytes(length)?;
+        let end = u32::try_from(self.at).ok()?;
+        let length = u32::try_from(length).ok()?;
+        self.make(Object::Here(end - length..end))
+    }
+
+    /// INT, LONG and FLOAT as text.
+    fn decimal(&mut self, long: bool) -> Option<()> {
+        let text = std::str::from_utf8(self.line()?).ok()?;
+        let text = if long {
+            text.strip_suffix('L').unwrap_or(text)
+        } else {
+            text
+        };
+        if text.len() > MOST_DIGITS {
+            return None;
+        }
+        self.make(Object::Number(text.parse().ok()?))
+    }
+
+    /// A long in two's complement, little end first.
+    fn long(&mut self, length: usize) -> Option<()> {
+        let bytes = self.bytes(length)?;
+        let number = match bytes {
+            [] => 0.0,
+            bytes if bytes.len() <= 16 => {
+                let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
+                let mut whole = [if negative { 0xff } else { 0 }; 16];
+                whole[..bytes.len()].copy_from_slice(bytes);
+                i128::from_le_bytes(whole) as f64
+            }
+            // No measurement and no time is so large.
+            _ => return None,
+        };
+        self.make(Object::Number(number))
+    }
+
+    /// STRING: a Python literal in quotes.
+    fn quoted(&mut self) -> Option<()> {
+        let line = self.line()?;
+        let text = match line {
+            [b'\'', text @ .., b'\''] | [b'"', text @ .., b'"'] => text,
+            _ => return None,
+        };
+        let begin = u32::try_from(self.texts.len()).ok()?;
+        let mut rest = text;
+        while let [first, after @ ..] = rest {
+            rest = after;
+            if *first != b'\\' {
+                self.texts.push(*first);
+                continue;
+            }
+            let [escape, after @ ..] = rest else { return None };
+            rest = after;
+            let decoded = match escape {
+                b'\\' | b'\'' | b'"' => *escape,
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                b'x' => {
+                    let (digits, after) = rest.split_at_checked(2)?;
+                    rest = after;
+                    u8::try_from(hexadecimal(digits)?).ok()?
+                }
+                _ => return None,
+            };
+            self.texts.push(decoded);
+        }
+        let end = u32::try_from(self.texts.len()).ok()?;
+        self.make(Object::Decoded(begin..end))
+    }
+
+    /// UNICODE: Latin-1 with `\uXXXX` and `\UXXXXXXXX`.
+    fn raw_unicode(&mut self) -> Option<()> {
+        let mut rest = self.line()?;
+        let begin = u32::try_from(self.texts.len()).ok()?;
+        while let [first, after @ ..] = rest {
+            let digits = match rest {
+                [b'\\', b'u', ..] => 4,
+                [b'\\', b'U', ..] => 8,
+                _ => 0,
+            };
+            let c = if digits == 0 {
+                rest = after;
+                char::from(*first)
+            } else {
+                let code = hexadecimal(rest.get(2..2 + digits)?)?;
+                rest = &rest[2 + digits..];
+                char::from_u32(code)?
+            };
+            self.texts
+                .extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        let end = u32::try_from(self.texts.len()).ok()?;
+        self.make(Object::Decoded(begin..end))
+    }
+
+    fn memo_key(&mut self) -> Option<u32> {
+        std::str::from_utf8(self.line()?).ok()?.parse().ok()
+    }
+
+    fn remember(&mut self, key: u32) -> Option<()> {
+        let id = *self.stack.last()?;
+        let index = key as usize;
+        if index < self.memo.len() {
+            self.memo[index] = id;
+        } else if index == self.memo.len() && !self.sparse_memo.contains_key(&key) {
+            self.memo.push(id);
+        } else {
+            self.sparse_memo.insert(key, id);
+        }
+        Some(())
+    }
+
+    fn recall(&mut self, key: u32) -> Option<()> {
+        let id = match self.memo.get(key as usize) {
+            Some(id) => *id,
+            None => *self.sparse_memo.get(&key)?,
+        };
+        self.stack.push(id);
+        Some(())
+    }
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0u32, |number, digit| {
+        Some(number.checked_mul(16)? + char::from(*digit).to_digit(16)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(pickle: &[u8]) -> Vec<Option<(String, f64, f64)>> {
+        let mut all = Vec::new();
+        Reader::read(pickle).expect("a list").items(|item| {
+            all.push(
+                item.ok()
+                    .map(|i| (String::from_utf8_lossy(i.name).into_owned(), i.time, i.value)),
+            );
+        });
+        all
+    }
+
+    /// `pickle.dumps([("a.b", (1700000000, 1.5)), (u"größe", (1700000060.5, 2**40))], protocol)` of Python 2.7 and 3.
+    #[test]
+    fn every_protocol_is_read() {
+        let python2_0 = b"(lp0\n(S'a.b'\np1\n(I1700000000\nF1.5\ntp2\ntp3\na(Vgr\xf6\\u00dfe\np4\n(F1700000060.5\nL1099511627776L\ntp5\ntp6\na.";
+        let python2_2 = b"\x80\x02]q\x00(U\x03a.bq\x01J\x00\xf1SeG?\xf8\0\0\0\0\0\0\x86q\x02\x86q\x03X\x07\0\0\0gr\xc3\xb6\xc3\x9feq\x04GA\xd9T\xfcO \0\0\x8a\x06\0\0\0\0\0\x01\x86q\x05\x86q\x06e.";
+        let python3_4 = b"\x80\x04\x95\x44\0\0\0\0\0\0\0]\x94(\x8c\x03a.b\x94J\x00\xf1SeG?\xf8\0\0\0\0\0\0\x86\x94\x86\x94\x8c\x07gr\xc3\xb6\xc3\x9fe\x94GA\xd9T\xfcO \0\0\x8a\x06\0\0\0\0\0\x01\x86\x94\x86\x94e.";
+        let expected = [
+            Some(("a.b".to_owned(), 1_700_000_000.0, 1.5)),
+            Some(("größe".to_owned(), 1_700_000_060.5, 1_099_511_627_776.0)),
+        ];
+        for pickle in [&python2_0[..], python2_2, python3_4] {
+            assert_eq!(items(pickle), expected);
+        }
+    }
+
+    #[test]
+    fn the_memo_gives_the_same_object_again() {
+        // [x, x] with x = ("a", (1, 2)), by a number out of order.
+        let pickle = b"](U\x01aK\x01K\x02\x86\x86r\xff\xff\xff\0j\xff\xff\xff\0e.";
+        assert_eq!(
+            items(pickle),
+            [Some(("a".to_owned(), 1.0, 2.0)), Some(("a".to_owned(), 1.0, 2.0))]
+        );
+        // A list that holds itself has no points, and no end is waited for.
+        assert_eq!(items(b"]q\0h\0a."), [None]);
+    }
+
+    #[test]
+    fn elements_that_are_no_points_are_told_one_by_one() {
+        let pickle = b"](NK\x01U\x01a\x85U\x01aNK\x01\x86\x86U\x01aU\x031.5K\x01\x86\x86e.";
+        // None, 1, ("a",), ("a", (None, 1)) and ("a", ("1.5", 1))
+        let point = Some(("a".to_owned(), 1.5, 1.0));
+        assert_eq!(items(pickle), [None, None, None, None, point]);
+    }
+
+    #[test]
+    fn nothing_is_ever_named_or_called() {
+        for (pickle, opcode) in [
+            (&b"cos\nsystem\n(S'true'\ntR."[..], b'c'),
+            (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", 0x93),
+            (b"(ios\nsystem\n.", b'i'),
+            (b"]R.", b'R'),
+            (b"]b.", b'b'),
+            (b"(o.", b'o'),
+            (b"]]\x81.", 0x81),
+            (b"\x82\x01.", 0x82),
+            (b"P1\n.", b'P'),
+            (b"]Q.", b'Q'),
+            (b"}.", b'}'),
+            (b"]2.", b'2'),
+            (b"\x97.", 0x97),
+        ] {
+            assert!(
+                matches!(Reader::read(pickle), Err(Wrong::Opcode { opcode: o, .. }) if o == opcode),
+                "{pickle:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (pickle, wrong) in [
+            (&b""[..], Wrong::CutOff),
+            (b"]", Wrong::CutOff),
+            (b"X\xff\xff\xff\xffa.", Wrong::CutOff),
+            (b"K\x01.", Wrong::NoList),
+            (b".", Wrong::NoList),
+            (b"a]..", Wrong::Operand { opcode: b'a', at: 0 }),
+            (b"h\x05..", Wrong::Operand { opcode: b'h', at: 0 }),
+            (b"Ix\n.", Wrong::Operand { opcode: b'I', at: 0 }),
+            (b"K\x01(\x86..", Wrong::Operand { opcode: 0x86, at: 3 }),
+        ] {
+            assert_eq!(Reader::read(pickle).map(|_| ()), Err(wrong), "{pickle:?}");
+        }
+        let marks = vec![b'('; 1_000];
+        assert_eq!(
+            Reader::read(&marks).map(|_| ()),
+            Err(Wrong::TooMany { at: MOST_MARKS })
+        );
+        let objects = vec![b']'; MOST_OBJECTS + 5];
+        assert_eq!(
+            Reader::read(&objects).map(|_| ()),
+            Err(Wrong::TooMany { at: MOST_OBJECTS })
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! Telling others what was counted: the status file each second, the log and Graphite once a minute and at the end.
+
+use std::time::Duration;
+
+use super::counters::Counters;
+use crate::clock::unix_now;
+use crate::net::carbon_out::CarbonOut;
+use crate::net::listeners::Service;
+use crate::status::{IngestStatus, StatusFile};
+use crate::stop::Stop;
+
+/// Time between two status reports.
+const REPORT_EACH: Duration = Duration::from_secs(1);
+/// Reports between two pushes to Graphite and two log lines.
+const REPORTS_A_PUSH: u32 = 60;
+
+/// Reports until stop is said.
+pub(super) fn each_second(
+    counters: &Counters,
+    services: &[Service],
+    file: &StatusFile,
+    graphite: Option<(&CarbonOut, &str)>,
+    stop: &Stop,
+) {
+    let mut reported = Vec::new();
+    let mut reports = 0u32;
+    while !stop.sleep(REPORT_EACH) {
+        let snapshot = counters.snapshot(services, unix_now());
+        if snapshot != reported {
+            reported = snapshot;
+            write_status(counters, &reported, file);
+        }
+        reports += 1;
+        if reports.is_multiple_of(REPORTS_A_PUSH) {
+            push(&reported, graphite);
+        }
+    }
+}
+
+/// Reports once more, when everything has ended.
+pub(super) fn last(
+    counters: &Counters,
+    services: &[Service],
+    file: &StatusFile,
+    graphite: Option<(&CarbonOut, &str)>,
+) {
+    let snapshot = counters.snapshot(services, unix_now());
+    write_status(counters, &snapshot, file);
+    push(&snapshot, graphite);
+}
+
+fn push(snapshot: &[(String, u64)], graphite: Option<(&CarbonOut, &str)>) {
+    let some: Vec<_> = snapshot
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(name, n)| format!("{name} {n}"))
+        .collect();
+    let told = if some.is_empty() {
+        "nothing yet".to_owned()
+    } else {
+        some.join(", ")
+    };
+    tracing::info!("ingest :: {told}");
+    if let Some((graphite, prefix)) = graphite {
+        let figures: Vec<_> = snapshot
+            .iter()
+            .map(|(name, n)| (name.clone(), *n as f64))
+            .collect();
+        graphite.push(prefix, &figures, unix_now());
+    }
+}
+
+fn write_status(counters: &Counters, snapshot: &[(String, u64)], file: &StatusFile) {
+    file.write(&IngestStatus {
+        at: unix_now(),
+        counters: snapshot.to_vec(),
+        last_point: counters.last_point(),
+    });
+}

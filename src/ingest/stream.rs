@@ -1,0 +1,122 @@
+//! Protocols over connections: many clients, a task each, no thread each.
+//!
+//! A client is read as fast as the queue takes its points; a full queue stops the reading and TCP carries the pressure
+//! back. What a protocol adds is a [`Cutter`], which cuts the stream into points.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use super::intake::{Filling, Intake};
+
+/// Bytes read at one go while a client has much to say.
+pub(super) const BUFFER: usize = 64 * 1024;
+/// What an idle client's buffer shrinks to.
+pub(super) const IDLE_BUFFER: usize = 1024;
+/// Most of the time in which, after stop, what has arrived already is still read.
+const LAST_READS: Duration = Duration::from_millis(800);
+/// A client silent for so long after stop has nothing more on its way.
+const LAST_SILENCE: Duration = Duration::from_millis(50);
+
+/// The stream cannot be read on: its sender is disconnected. The cutter has counted the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Broken;
+
+/// Cuts one client's stream into points. Belongs to one task; nothing in it may block.
+pub(super) trait Cutter: Send + 'static {
+    /// Where the next bytes go; never empty.
+    fn room(&mut self) -> &mut [u8];
+
+    /// Takes `read` new bytes from the front of what [`room`](Self::room) gave.
+    ///
+    /// # Errors
+    /// [`Broken`] if the stream makes no sense from here on.
+    fn take(&mut self, read: usize, into: &mut Filling<'_>) -> Result<(), Broken>;
+
+    /// The stream has ended: counts what was begun and never finished.
+    fn end(&mut self, into: &mut Filling<'_>);
+}
+
+/// Serves clients until `stop` completes, then lets every client's last batch reach the queue.
+pub(super) async fn serve<C: Cutter>(
+    listener: TcpListener,
+    intake: Intake,
+    cutter: impl Fn(&Intake) -> C,
+    stop: impl Future<Output = ()>,
+) {
+    let mut clients = JoinSet::new();
+    let (closing, closed) = tokio::sync::watch::channel(());
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            _ = clients.join_next(), if !clients.is_empty() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let Ok(permit) = Arc::clone(&intake.connections).try_acquire_owned() else {
+                        intake.counters.refused_connection(intake.service);
+                        tracing::warn!("connection of {peer} refused :: `ingest.max_connections` are open");
+                        continue;
+                    };
+                    intake.counters.connection(intake.service);
+                    let (intake, mut closed, cutter) = (intake.clone(), closed.clone(), cutter(&intake));
+                    clients.spawn(async move {
+                        let over = async move { while closed.changed().await.is_ok() {} };
+                        read_client(stream, &intake, cutter, over).await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    // Out of descriptors, most likely: wait for one instead of spinning.
+                    tracing::warn!("cannot accept a connection :: {error}");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            },
+        }
+    }
+    drop((closing, closed));
+    while clients.join_next().await.is_some() {}
+}
+
+/// Reads one client to its end, its idle timeout, or until nothing more is on its way after `over`.
+pub(super) async fn read_client(
+    mut stream: impl AsyncRead + Unpin,
+    intake: &Intake,
+    mut cutter: impl Cutter,
+    over: impl Future<Output = ()>,
+) {
+    tokio::pin!(over);
+    let mut last = None;
+    loop {
+        let patience = last.map_or(intake.idle_timeout, |until: Instant| {
+            until.saturating_duration_since(Instant::now()).min(LAST_SILENCE)
+        });
+        let read = tokio::select! {
+            biased;
+            () = &mut over, if last.is_none() => {
+                last = Some(Instant::now() + LAST_READS);
+                continue;
+            }
+            read = timeout(patience, stream.read(cutter.room())) => read,
+        };
+        let Some(read) = read.ok().and_then(Result::ok).filter(|&n| n > 0) else {
+            break;
+        };
+        let (batch, cut) = {
+            let mut filling = intake.begin();
+            let cut = cutter.take(read, &mut filling);
+            (filling.finish(), cut)
+        };
+        intake.wait_in(batch).await;
+        if cut.is_err() {
+            return;
+        }
+    }
+    let mut filling = intake.begin();
+    cutter.end(&mut filling);
+    filling.finish();
+}

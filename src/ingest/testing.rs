@@ -1,0 +1,94 @@
+//! What the tests of several protocols need.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::batch::Batch;
+use super::gate::{Gate, Policy};
+use super::intake::{Filling, Intake};
+use super::stream::{Cutter, read_client};
+use crate::clock::unix_now;
+use crate::net::listeners::Service;
+
+/// A time that is neither too old nor too far ahead.
+pub(super) fn time() -> u64 {
+    unix_now() as u64
+}
+
+/// An intake for names of up to 100 bytes and points up to an hour old, and the queue behind it.
+pub(super) fn intake() -> (Intake, crossbeam_channel::Receiver<Batch>) {
+    let (queue, receive) = crossbeam_channel::unbounded();
+    let policy = Policy {
+        max_age: Duration::from_secs(3_600),
+        max_future: Duration::from_secs(600),
+        skip: vec![skywatch_settings::Pattern::parse("/^skywatch[.]/").expect("a pattern")],
+        do_not_skip: Vec::new(),
+        max_metrics: 1_000,
+        max_name_bytes: 100,
+    };
+    let intake = Intake {
+        service: Service::Carbon,
+        queue,
+        room: Arc::new(Semaphore::new(1_000_000)),
+        bound: 1_000_000,
+        counters: Arc::default(),
+        gate: Arc::new(Gate::new(policy)),
+        connections: Arc::new(Semaphore::new(10)),
+        idle_timeout: Duration::from_secs(5),
+        max_frame: 100_000,
+        max_request: 100_000,
+    };
+    (intake, receive)
+}
+
+pub(super) fn counter(intake: &Intake, name: &str) -> u64 {
+    let all = intake.counters.snapshot(&[], 0.0);
+    all.iter().find(|(n, _)| n == name).map_or(0, |(_, value)| *value)
+}
+
+pub(super) fn points(batch: &Batch) -> Vec<(String, f64, f64)> {
+    batch
+        .samples()
+        .map(|s| (s.metric.to_owned(), s.time, s.value))
+        .collect()
+}
+
+/// What one read yields.
+pub(super) fn read_once(read: impl FnOnce(&mut Filling<'_>)) -> (Vec<(String, f64, f64)>, Intake) {
+    let (intake, _) = intake();
+    let batch = {
+        let mut filling = intake.begin();
+        read(&mut filling);
+        filling.finish()
+    };
+    (points(&batch), intake)
+}
+
+/// What a stream that comes in `pieces` yields.
+pub(super) fn read_stream<C: Cutter>(
+    pieces: &[&[u8]],
+    cutter: impl Fn(&Intake) -> C,
+) -> (Vec<(String, f64, f64)>, Intake) {
+    let (intake, receive) = intake();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let (mut client, server) = tokio::io::duplex(1 << 20);
+    runtime.block_on(async {
+        let reading = read_client(server, &intake, cutter(&intake), std::future::pending());
+        let writing = async {
+            for piece in pieces {
+                // A reader that has had enough is what some tests are about.
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut client, piece).await;
+                tokio::task::yield_now().await;
+            }
+            drop(client);
+        };
+        tokio::join!(reading, writing);
+    });
+    let all = receive.try_iter().flat_map(|batch| points(&batch)).collect();
+    (all, intake)
+}
