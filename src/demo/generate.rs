@@ -329,7 +329,10 @@ mod tests {
             let missed: Vec<_> = planted.iter().filter(|p| !found.contains(&p.as_str())).collect();
             let others = found.len() - (planted.len() - missed.len());
             assert!(missed.is_empty(), "hour {hour}: missed {missed:?}");
-            assert!(others * 50 <= fleet.len() - planted.len(), "hour {hour}: {others} others of {found:?}");
+            assert!(
+                others * 50 <= fleet.len() - planted.len(),
+                "hour {hour}: {others} others of {found:?}"
+            );
         }
     }
 

@@ -41,6 +41,10 @@ pub enum Drop {
     Skipped,
     /// One metric more than `ingest.max_metrics`.
     TooManyMetrics,
+    /// A native histogram, which is no single number.
+    Unsupported,
+    /// Points of a request for which the queue had no room; its sender was told to send it again.
+    TurnedAway,
     /// A datagram's points, for which the queue had no room.
     QueueFull,
     /// A datagram for which the kernel had no room, as a whole.
@@ -53,7 +57,7 @@ pub enum Drop {
 
 impl Drop {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Malformed,
         Self::NotUtf8,
         Self::LineTooLong,
@@ -69,6 +73,8 @@ impl Drop {
         Self::TooFarAhead,
         Self::Skipped,
         Self::TooManyMetrics,
+        Self::Unsupported,
+        Self::TurnedAway,
         Self::QueueFull,
         Self::KernelBufferFull,
         Self::RefusedByStore,
@@ -93,6 +99,8 @@ impl Drop {
             Self::TooFarAhead => "too_far_ahead",
             Self::Skipped => "skipped",
             Self::TooManyMetrics => "too_many_metrics",
+            Self::Unsupported => "unsupported",
+            Self::TurnedAway => "turned_away",
             Self::QueueFull => "queue_full",
             Self::KernelBufferFull => "kernel_buffer_full",
             Self::RefusedByStore => "refused_by_store",

@@ -1,5 +1,6 @@
 //! The way from a listener into the queue.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,6 +85,15 @@ impl Intake {
             }
             Err(_) => self.drop_points(Drop::QueueFull, batch.len() as u64, b""),
         }
+    }
+
+    /// Counts a connection for which there is no permit left.
+    pub(super) fn refuse_connection(&self, peer: SocketAddr) {
+        self.counters.refused_connection(self.service);
+        tracing::warn!(
+            "{} :: connection of {peer} refused, `ingest.max_connections` are open",
+            self.service.name()
+        );
     }
 
     fn queue(&self, batch: Batch) {

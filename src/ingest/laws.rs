@@ -37,3 +37,8 @@ pub fn msgpack(bytes: &[u8]) {
 pub fn line(bytes: &[u8]) {
     super::line::laws(bytes);
 }
+
+/// Panics if reading `bytes` as a remote write, decompressed or not, breaks a law: it agrees with prost.
+pub fn remote_write(bytes: &[u8]) {
+    super::remote_write::laws(bytes);
+}

@@ -16,6 +16,7 @@ mod line;
 mod msgpack;
 mod name;
 mod pickle;
+mod remote_write;
 mod report;
 mod stream;
 #[cfg(test)]
@@ -197,6 +198,9 @@ fn serve(
             match bound.service {
                 Service::Pickle => {
                     serving.spawn(stream::serve(listener, intake, pickle::Frames::new, over));
+                }
+                Service::RemoteWrite => {
+                    serving.spawn(remote_write::serve(listener, intake, over));
                 }
                 _ => {
                     serving.spawn(stream::serve(listener, intake, carbon::Lines::new, over));

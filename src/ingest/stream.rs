@@ -58,8 +58,7 @@ pub(super) async fn serve<C: Cutter>(
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     let Ok(permit) = Arc::clone(&intake.connections).try_acquire_owned() else {
-                        intake.counters.refused_connection(intake.service);
-                        tracing::warn!("connection of {peer} refused :: `ingest.max_connections` are open");
+                        intake.refuse_connection(peer);
                         continue;
                     };
                     intake.counters.connection(intake.service);

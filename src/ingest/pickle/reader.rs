@@ -191,7 +191,7 @@ impl<'f> Reader<'f> {
             b'(' => self.marks.push(self.stack.len()),
             b']' => self.list(Vec::new())?,
             b'l' => {
-                let members = self.to_mark()?;
+                let members = self.since_mark()?;
                 self.list(members)?;
             }
             b'a' => {
@@ -199,12 +199,12 @@ impl<'f> Reader<'f> {
                 self.extend(&[member])?;
             }
             b'e' => {
-                let members = self.to_mark()?;
+                let members = self.since_mark()?;
                 self.extend(&members)?;
             }
             b')' => self.tuple(&[])?,
             b't' => {
-                let members = self.to_mark()?;
+                let members = self.since_mark()?;
                 self.tuple(&members)?;
             }
             0x85 => self.tuple_of::<1>()?,
@@ -332,7 +332,7 @@ impl<'f> Reader<'f> {
         }
     }
 
-    fn to_mark(&mut self) -> Option<Vec<Id>> {
+    fn since_mark(&mut self) -> Option<Vec<Id>> {
         let mark = self.marks.pop()?;
         (mark <= self.stack.len()).then(|| self.stack.split_off(mark))
     }

@@ -1,0 +1,436 @@
+//! Prometheus' remote write 1.0: `POST /api/v1/write`, a snappy-compressed protobuf.
+//!
+//! Answers are what a sender acts on. 204: queued. 400, 413, 415: sending the same again is of no use, and it is not
+//! sent again. 503: the queue stayed full, send it again; 429 would say the same in better words, but by default a
+//! Prometheus throws away what is answered with it. Points that cannot be taken (too old, not finite, skipped) are
+//! counted by reason and do not spoil the others of their request.
+//!
+//! Messages are declared here by hand, one level at a time: a request is walked series by series, so that a few bytes
+//! never become a large tree.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use prost::Message;
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use super::counters::Drop;
+use super::intake::{Filling, Intake};
+use super::name;
+use crate::net::Idle;
+
+/// How long a request waits for room in the queue. Senders wait 30 s by default.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// Seconds after which a sender may come again.
+const RETRY_AFTER: &str = "5";
+/// How long requests under way may take after stop.
+const LAST_REQUESTS: Duration = Duration::from_millis(800);
+/// A series with more bytes is none.
+const LONGEST_SERIES: usize = 4 << 20;
+/// The value with which Prometheus marks that a series has ended.
+const STALE_MARKER: u64 = 0x7ff0_0000_0000_0002;
+
+/// All samples of one series.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TimeSeries {
+    /// Among them `__name__`.
+    #[prost(message, repeated, tag = "1")]
+    pub labels: Vec<Label>,
+    #[prost(message, repeated, tag = "2")]
+    pub samples: Vec<Sample>,
+    /// Native histograms, which are no single numbers: counted, not taken.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub histograms: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Label {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(string, tag = "2")]
+    pub value: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct Sample {
+    #[prost(double, tag = "1")]
+    pub value: f64,
+    /// Unix milliseconds.
+    #[prost(int64, tag = "2")]
+    pub timestamp: i64,
+}
+
+/// Serves requests until `stop` completes and those under way are answered.
+pub(super) async fn serve(
+    listener: TcpListener,
+    intake: Intake,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
+    let app = Router::new()
+        .route("/api/v1/write", post(write))
+        .layer(DefaultBodyLimit::max(intake.max_request))
+        .with_state(intake.clone());
+    let (closing, mut closed) = tokio::sync::watch::channel(());
+    let mut too_late = closed.clone();
+    let graceful = axum::serve(Limited { listener, intake }, app)
+        .with_graceful_shutdown(async move { while closed.changed().await.is_ok() {} });
+    let serving = tokio::spawn(async move {
+        tokio::select! {
+            // It ends only by the signal, and accepting errors never reach us.
+            _ = graceful => {}
+            () = async {
+                while too_late.changed().await.is_ok() {}
+                tokio::time::sleep(LAST_REQUESTS).await;
+            } => {}
+        }
+    });
+    stop.await;
+    drop(closing);
+    let _ = serving.await;
+}
+
+/// Accepts as many connections as are allowed, and watches their silence.
+struct Limited {
+    listener: TcpListener,
+    intake: Intake,
+}
+
+impl axum::serve::Listener for Limited {
+    type Io = Idle<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let intake = &self.intake;
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, peer)) => match Arc::clone(&intake.connections).try_acquire_owned() {
+                    Ok(permit) => {
+                        intake.counters.connection(intake.service);
+                        return (Idle::new(stream, intake.idle_timeout, permit), peer);
+                    }
+                    Err(_) => intake.refuse_connection(peer),
+                },
+                Err(error) => {
+                    tracing::warn!("cannot accept a connection :: {error}");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
+
+async fn write(
+    State(intake): State<Intake>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let refuse = |reason: Drop, status: StatusCode, why: String| {
+        let mut filling = intake.begin();
+        filling.refuse(reason, why.as_bytes());
+        filling.finish();
+        (status, why + "\n").into_response()
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return refuse(Drop::FrameTooLong, error.status(), error.body_text());
+        }
+        Err(error) => return refuse(Drop::Unfinished, StatusCode::BAD_REQUEST, error.body_text()),
+    };
+    let says = |name, word: &str| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok());
+        value.map(|value| value.to_ascii_lowercase().contains(word))
+    };
+    if says(header::CONTENT_ENCODING, "snappy") == Some(false)
+        || says(header::CONTENT_TYPE, "io.prometheus.write.v2") == Some(true)
+    {
+        let why = "expected remote write 1.0: `Content-Encoding: snappy`, message `prometheus.WriteRequest`";
+        return refuse(Drop::BadFrame, StatusCode::UNSUPPORTED_MEDIA_TYPE, why.to_owned());
+    }
+    let batch = {
+        let mut filling = intake.begin();
+        let taken = take_compressed(&body, intake.max_request, &mut filling);
+        let batch = filling.finish();
+        match taken {
+            Ok(()) => batch,
+            Err(wrong) => {
+                drop(batch);
+                return refuse(wrong.reason, wrong.status, wrong.why);
+            }
+        }
+    };
+    let points = batch.len() as u64;
+    match timeout(LONGEST_WAIT, intake.wait_in(batch)).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(_) => {
+            intake.drop_points(Drop::TurnedAway, points, b"");
+            let why = "the queue is full: the store does not keep up or does not answer\n";
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                [(header::RETRY_AFTER, RETRY_AFTER)],
+                why,
+            )
+                .into_response()
+        }
+    }
+}
+
+/// Why a request as a whole is refused.
+#[derive(Debug)]
+struct Wrong {
+    reason: Drop,
+    status: StatusCode,
+    why: String,
+}
+
+impl Wrong {
+    fn bad(why: impl std::fmt::Display) -> Self {
+        Self {
+            reason: Drop::BadFrame,
+            status: StatusCode::BAD_REQUEST,
+            why: why.to_string(),
+        }
+    }
+}
+
+fn take_compressed(body: &[u8], most: usize, into: &mut Filling<'_>) -> Result<(), Wrong> {
+    let length = snap::raw::decompress_len(body).map_err(Wrong::bad)?;
+    if length > most {
+        return Err(Wrong {
+            reason: Drop::FrameTooLong,
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            why: format!("{length} bytes decompressed; `ingest.max_request_bytes` is {most}"),
+        });
+    }
+    let message = snap::raw::Decoder::new()
+        .decompress_vec(body)
+        .map_err(Wrong::bad)?;
+    let mut whole = String::new();
+    each_series(&message, &mut |series| take_series(series, &mut whole, into))
+}
+
+/// Hands out the series of a `WriteRequest`, one after the other; metadata and whatever else there may be is skipped.
+fn each_series(mut rest: &[u8], each: &mut dyn FnMut(&TimeSeries)) -> Result<(), Wrong> {
+    while !rest.is_empty() {
+        let (tag, wire) = decode_key(&mut rest).map_err(Wrong::bad)?;
+        if tag != 1 {
+            skip_field(wire, tag, &mut rest, DecodeContext::default()).map_err(Wrong::bad)?;
+            continue;
+        }
+        if wire != WireType::LengthDelimited {
+            return Err(Wrong::bad("a series is no message"));
+        }
+        let length = decode_varint(&mut rest).map_err(Wrong::bad)?;
+        let series = usize::try_from(length)
+            .ok()
+            .and_then(|length| rest.split_at_checked(length));
+        let Some((series, after)) = series else {
+            return Err(Wrong::bad("the message is cut off"));
+        };
+        if series.len() > LONGEST_SERIES {
+            return Err(Wrong::bad("a series has more than 4 MiB"));
+        }
+        rest = after;
+        each(&TimeSeries::decode(series).map_err(Wrong::bad)?);
+    }
+    Ok(())
+}
+
+fn take_series(series: &TimeSeries, whole: &mut String, into: &mut Filling<'_>) {
+    let labels = series
+        .labels
+        .iter()
+        .map(|label| (label.name.as_str(), label.value.as_str()));
+    let named = name::of_labels(labels, whole);
+    for sample in &series.samples {
+        match named {
+            Err(reason) => into.refuse(reason, b"a series without `__name__`"),
+            Ok(()) if sample.value.to_bits() == STALE_MARKER => {
+                into.refuse(Drop::StaleMarker, whole.as_bytes());
+            }
+            Ok(()) => {
+                let time = sample.timestamp as f64 / 1_000.0;
+                into.point(whole, time, sample.value, whole.as_bytes());
+            }
+        }
+    }
+    for _ in &series.histograms {
+        into.refuse(Drop::Unsupported, whole.as_bytes());
+    }
+}
+
+/// What must hold for any bytes at all: whatever prost reads as a whole request is read the same, series by series.
+pub(super) fn laws(bytes: &[u8]) {
+    let mut ours = Vec::new();
+    let read = each_series(bytes, &mut |series| ours.push(series.encode_to_vec()));
+    if let Ok(oracle) = WriteRequest::decode(bytes) {
+        assert!(read.is_ok(), "{read:?}");
+        let theirs: Vec<Vec<u8>> = oracle.series.iter().map(Message::encode_to_vec).collect();
+        assert_eq!(ours, theirs);
+    }
+    // Nothing of it may be unpacked beyond the limit, whatever length it claims.
+    let mut unpacked = snap::raw::Decoder::new();
+    if snap::raw::decompress_len(bytes).is_ok_and(|length| length < 1 << 16) {
+        let _ = unpacked.decompress_vec(bytes);
+    }
+}
+
+/// A whole request, as it is written by the client and by tests.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct WriteRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub series: Vec<TimeSeries>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, counter, points, time};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn series(labels: &[(&str, &str)], samples: &[(f64, i64)]) -> TimeSeries {
+        let label = |(name, value): &(&str, &str)| Label {
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+        };
+        TimeSeries {
+            labels: labels.iter().map(label).collect(),
+            samples: samples
+                .iter()
+                .map(|&(value, timestamp)| Sample { value, timestamp })
+                .collect(),
+            histograms: Vec::new(),
+        }
+    }
+
+    fn post(intake: &Intake, headers: &[(header::HeaderName, &str)], body: Vec<u8>) -> StatusCode {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().expect("a header")))
+            .collect();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            write(State(intake.clone()), headers, Ok(Bytes::from(body)))
+                .await
+                .status()
+        })
+    }
+
+    fn packed(request: &WriteRequest) -> Vec<u8> {
+        snap::raw::Encoder::new()
+            .compress_vec(&request.encode_to_vec())
+            .expect("snappy")
+    }
+
+    #[test]
+    fn samples_become_points_and_the_rest_counted_drops() {
+        let (intake, receive) = testing::intake();
+        let at = time() as i64 * 1_000;
+        let mut unsupported = series(&[("__name__", "h")], &[]);
+        unsupported.histograms.push(vec![1, 2]);
+        let request = WriteRequest {
+            series: vec![
+                series(
+                    &[("__name__", "up"), ("job", "a b"), ("instance", "x:1")],
+                    &[(1.0, at - 500), (2.0, at)],
+                ),
+                series(
+                    &[("__name__", "ended")],
+                    &[(f64::from_bits(STALE_MARKER), at), (f64::NAN, at)],
+                ),
+                series(&[("job", "nameless")], &[(1.0, at)]),
+                series(&[("__name__", "old")], &[(1.0, 1_000)]),
+                unsupported,
+            ],
+        };
+        assert_eq!(post(&intake, &[], packed(&request)), StatusCode::NO_CONTENT);
+        let name = "up;instance=x:1;job=a%20b".to_owned();
+        let seconds = at as f64 / 1_000.0;
+        let batch = receive.try_recv().expect("a batch");
+        assert_eq!(
+            points(&batch),
+            [(name.clone(), seconds - 0.5, 1.0), (name, seconds, 2.0)]
+        );
+        for reason in ["stale_marker", "not_finite", "bad_name", "too_old", "unsupported"] {
+            assert_eq!(counter(&intake, &format!("dropped.{reason}")), 1, "{reason}");
+        }
+        assert_eq!(counter(&intake, "received"), 7);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_for_good() {
+        let (intake, _receive) = testing::intake();
+        let good = packed(&WriteRequest {
+            series: vec![series(&[("__name__", "a")], &[(1.0, 1)])],
+        });
+        let huge = snap::raw::Encoder::new()
+            .compress_vec(&vec![0; 200_000])
+            .expect("snappy");
+        let v2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+        for (headers, body, status) in [
+            (&[][..], b"no snappy".to_vec(), StatusCode::BAD_REQUEST),
+            (
+                &[],
+                snap::raw::Encoder::new()
+                    .compress_vec(b"\x0a\xff")
+                    .expect("snappy"),
+                StatusCode::BAD_REQUEST,
+            ),
+            (&[], huge, StatusCode::PAYLOAD_TOO_LARGE),
+            (
+                &[(header::CONTENT_ENCODING, "gzip")],
+                good.clone(),
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ),
+            (
+                &[(header::CONTENT_TYPE, v2)],
+                good.clone(),
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ),
+            (
+                &[(header::CONTENT_ENCODING, "snappy")],
+                good.clone(),
+                StatusCode::NO_CONTENT,
+            ),
+        ] {
+            assert_eq!(post(&intake, headers, body), status);
+        }
+        assert_eq!(counter(&intake, "dropped.bad_frame"), 4);
+        assert_eq!(counter(&intake, "dropped.frame_too_long"), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_keep_the_laws(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            laws(&bytes);
+        }
+
+        #[test]
+        fn what_prost_writes_is_read(all in prop::collection::vec((".{0,9}", ".{0,9}", any::<f64>(), any::<i64>()), 0..9), cut in any::<prop::sample::Index>()) {
+            let request = WriteRequest {
+                series: all.iter().map(|(k, v, value, at)| series(&[(k, v)], &[(*value, *at)])).collect(),
+            };
+            let bytes = request.encode_to_vec();
+            laws(&bytes);
+            laws(&bytes[..cut.index(bytes.len() + 1)]);
+            laws(&packed(&request));
+        }
+    }
+}
