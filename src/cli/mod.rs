@@ -7,6 +7,7 @@ mod child;
 mod demo;
 mod log;
 mod run;
+mod send;
 mod settings;
 mod votes;
 
@@ -58,6 +59,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Judge series from a file with all nine classic detectors
     Votes(votes::Arguments),
+    /// Replay a file of points through any protocol that is taken in
+    Send(send::Arguments),
     /// Print every setting with where it came from
     Settings(settings::Arguments),
     /// One child of `run`
@@ -86,6 +89,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             Context::resolve(cli.global).and_then(|context| settings::run(&context, &arguments))
         }
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Send(arguments) => send::run(&arguments),
         Command::Votes(arguments) => votes::run(&arguments),
     };
     match outcome {

@@ -6,6 +6,7 @@
 
 mod batch;
 mod carbon;
+pub mod client;
 mod counters;
 mod datagram;
 mod gate;

@@ -60,6 +60,18 @@ impl Service {
         }
     }
 
+    /// What comes in there, for people.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::Carbon => "carbon lines",
+            Self::CarbonUdp => "datagrams of carbon lines",
+            Self::Pickle => "pickled points",
+            Self::Msgpack => "msgpack datagrams",
+            Self::RemoteWrite => "remote writes",
+            Self::Web => "requests for pages",
+        }
+    }
+
     /// The setting that holds its address.
     pub fn setting(self) -> &'static str {
         match self {

@@ -225,8 +225,8 @@ pub(crate) fn ingest<K: Connect>(
 ) -> Result<(), ProcessError> {
     for (service, address) in ingest.addresses() {
         tracing::info!(
-            "taking points as {} on {address}, storing in {}",
-            service.name(),
+            "taking {} on {address}, storing in {}",
+            service.what(),
             connect.describe()
         );
     }

@@ -44,10 +44,7 @@ pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus) -> Result<S
         f64::from(u8::from(analyzer.trouble.is_some())),
     );
     for (name, value) in &ingest.counters {
-        let (family, labels) = match name.split_once('.') {
-            Some((kind, reason)) => (kind, label("reason", reason)),
-            None => (name.as_str(), Vec::new()),
-        };
+        let (family, labels) = of_ingest(name);
         add(format!("ingest_{family}"), labels, *value as f64);
     }
     let mut registry = Registry::with_prefix("skywatch");
@@ -86,6 +83,25 @@ fn of_analyzer(name: &str) -> (String, Labels) {
     }
 }
 
+/// `dropped.malformed` becomes `dropped` with a reason, and `listener.carbon.dropped.malformed` `listener_dropped` with both:
+/// families of their own, so that nobody adds sums to what they are sums of.
+fn of_ingest(name: &str) -> (String, Labels) {
+    let with_reason = |name: &str| match name.split_once('.') {
+        Some((kind, reason)) => (kind.to_owned(), label("reason", reason)),
+        None => (name.to_owned(), Vec::new()),
+    };
+    let Some((listener, name)) = name
+        .strip_prefix("listener.")
+        .and_then(|rest| rest.split_once('.'))
+    else {
+        return with_reason(name);
+    };
+    let (family, reason) = with_reason(name);
+    let mut labels = label("listener", listener);
+    labels.extend(reason);
+    (format!("listener_{family}"), labels)
+}
+
 fn label(key: &str, value: &str) -> Labels {
     vec![(key.to_owned(), value.to_owned())]
 }
@@ -106,7 +122,11 @@ mod tests {
             ..AnalyzerStatus::default()
         };
         let ingest = IngestStatus {
-            counters: vec![("dropped.malformed".to_owned(), 2)],
+            counters: vec![
+                ("dropped.malformed".to_owned(), 2),
+                ("listener.pickle.received".to_owned(), 5),
+                ("listener.pickle.dropped.malformed".to_owned(), 2),
+            ],
             ..IngestStatus::default()
         };
         let text = text(&analyzer, &ingest).expect("encodes");
@@ -114,6 +134,8 @@ mod tests {
             "skywatch_analyzer_exceptions{exception=\"Boring\"} 3.0",
             "skywatch_analyzer_exceptions{exception=\"Stale\"} 1.0",
             "skywatch_ingest_dropped{reason=\"malformed\"} 2.0",
+            "skywatch_ingest_listener_received{listener=\"pickle\"} 5.0",
+            "skywatch_ingest_listener_dropped{listener=\"pickle\",reason=\"malformed\"} 2.0",
             "skywatch_analyzer_in_trouble 0.0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} not in\n{text}");

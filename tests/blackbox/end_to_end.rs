@@ -291,17 +291,37 @@ fn self_metrics(graphite: &Graphite) {
     skytest.one.ingest.accepted
     skytest.one.ingest.connections
     skytest.one.ingest.connections_refused
+    skytest.one.ingest.dropped.bad_frame
     skytest.one.ingest.dropped.bad_name
     skytest.one.ingest.dropped.bad_time
+    skytest.one.ingest.dropped.frame_too_long
+    skytest.one.ingest.dropped.kernel_buffer_full
     skytest.one.ingest.dropped.line_too_long
     skytest.one.ingest.dropped.lost_at_stop
     skytest.one.ingest.dropped.malformed
     skytest.one.ingest.dropped.name_too_long
     skytest.one.ingest.dropped.not_finite
     skytest.one.ingest.dropped.not_utf8
+    skytest.one.ingest.dropped.queue_full
     skytest.one.ingest.dropped.refused_by_store
+    skytest.one.ingest.dropped.skipped
+    skytest.one.ingest.dropped.stale_marker
+    skytest.one.ingest.dropped.too_far_ahead
+    skytest.one.ingest.dropped.too_many_metrics
+    skytest.one.ingest.dropped.too_old
+    skytest.one.ingest.dropped.turned_away
+    skytest.one.ingest.dropped.unfinished
+    skytest.one.ingest.dropped.unsupported
+    skytest.one.ingest.listener.carbon.accepted
+    skytest.one.ingest.listener.carbon.connections
+    skytest.one.ingest.listener.carbon.connections_refused
+    skytest.one.ingest.listener.carbon.received
+    skytest.one.ingest.listener.carbon.retried
+    skytest.one.ingest.listener.carbon.written
+    skytest.one.ingest.oldest_waiting_ms
     skytest.one.ingest.received
     skytest.one.ingest.retried
+    skytest.one.ingest.waiting
     skytest.one.ingest.written
     ");
     for line in &lines {

@@ -55,7 +55,7 @@ fn garbage_is_counted_by_reason_and_its_neighbours_are_stored() {
     wait_for("the good lines", || {
         (running.ingest("written") == kept).then_some(())
     });
-    let mut expected = std::collections::BTreeMap::from([("malformed", 1u64)]);
+    let mut expected = std::collections::BTreeMap::from([("unfinished", 1u64)]);
     for (reason, _) in &garbage {
         *expected.entry(reason).or_default() += 1;
     }
@@ -67,6 +67,10 @@ fn garbage_is_counted_by_reason_and_its_neighbours_are_stored() {
     let figures = http::get(running.pages(), "/metrics").body;
     assert!(
         figures.contains("skywatch_ingest_dropped{reason=\"not_finite\"} 3.0"),
+        "{figures}"
+    );
+    assert!(
+        figures.contains("skywatch_ingest_listener_dropped{listener=\"carbon\",reason=\"not_finite\"} 3.0"),
         "{figures}"
     );
     let line = running.line("point dropped, line_too_long");

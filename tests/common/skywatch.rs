@@ -37,6 +37,12 @@ impl Setup {
         setup
             .with("state_dir", &state)
             .with("ingest.carbon_listen", "127.0.0.1:0")
+            .with("ingest.pickle_listen", "")
+            .with("ingest.msgpack_listen", "")
+            .with("ingest.remote_write_listen", "")
+            // Points are stamped so as to be told apart, not to be fresh.
+            .with("ingest.max_age", "3650d")
+            .with("ingest.max_future", "3650d")
             .with("web.listen", "127.0.0.1:0")
             .with("analyzer.workers", "2")
             .with("analyzer.optimum_run_duration", "1s")

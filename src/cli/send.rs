@@ -1,0 +1,160 @@
+//! `skywatch send FILE`: replays a file of points through any protocol that is taken in.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::Args;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use super::Failure;
+use crate::clock::unix_now;
+use crate::ingest::client::{Client, Protocol};
+
+/// Points sent at a time when no rate is asked for.
+const CHUNK: usize = 1_000;
+/// Chunks a second when one is.
+const CHUNKS_A_SECOND: f64 = 20.0;
+/// How long a listener that is away is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// CSV with lines `name,time,value`, or `time,value` with --metric; a heading is passed over. Times are Unix seconds
+    /// or `2024-01-31 23:59:59` (UTC)
+    file: PathBuf,
+    /// The listener
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:2023")]
+    to: SocketAddr,
+    /// What the listener speaks
+    #[arg(long, value_enum, default_value = "carbon")]
+    protocol: Protocol,
+    /// The name of the metric in a file without names
+    #[arg(long, value_name = "NAME")]
+    metric: Option<String>,
+    /// Points a second, at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Move all times so that the newest is now
+    #[arg(long)]
+    restamp: bool,
+}
+
+/// A line of the file.
+struct Row {
+    name: String,
+    time: f64,
+    value: f64,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut rows = read(&arguments.file, arguments.metric.as_deref())?;
+    if arguments.restamp {
+        let newest = rows.iter().map(|row| row.time).fold(f64::NEG_INFINITY, f64::max);
+        let by = unix_now().floor() - newest;
+        rows.iter_mut().for_each(|row| row.time += by);
+    }
+    let begun = Instant::now();
+    let mut client = Client::new(arguments.protocol, arguments.to, PATIENCE);
+    let chunk = arguments
+        .rate
+        .map_or(CHUNK, |rate| (f64::from(rate) / CHUNKS_A_SECOND).ceil() as usize);
+    let to = arguments.to;
+    let mut sent = 0;
+    for rows in rows.chunks(chunk) {
+        if let Some(rate) = arguments.rate {
+            let due = Duration::from_secs_f64(sent as f64 / f64::from(rate));
+            std::thread::sleep(due.saturating_sub(begun.elapsed()));
+        }
+        let points: Vec<_> = rows
+            .iter()
+            .map(|row| (row.name.as_str(), row.time, row.value))
+            .collect();
+        client
+            .send(&points)
+            .with_context(|| format!("cannot send to `{to}` after {sent} points"))?;
+        sent += points.len();
+    }
+    client
+        .finish()
+        .with_context(|| format!("cannot send the last points to `{to}`"))?;
+    eprintln!(
+        "{sent} points sent to {to} in {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn read(path: &Path, metric: Option<&str>) -> anyhow::Result<Vec<Row>> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("cannot read `{shown}`"))?;
+    let mut rows = Vec::new();
+    for (index, line) in BufReader::new(file).lines().enumerate() {
+        let line = line.with_context(|| format!("cannot read `{shown}`"))?;
+        match row(&line, metric) {
+            Some(row) => rows.push(row),
+            // The heading.
+            None if index == 0 || line.trim().is_empty() => {}
+            None => {
+                let form = if metric.is_some() {
+                    "time,value"
+                } else {
+                    "name,time,value"
+                };
+                anyhow::bail!("`{shown}` line {} is not `{form}`: `{line}`", index + 1)
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// Read from the right, so that a name may hold commas.
+fn row(line: &str, metric: Option<&str>) -> Option<Row> {
+    let mut fields = line
+        .rsplitn(if metric.is_some() { 2 } else { 3 }, ',')
+        .map(|field| field.trim().trim_matches('"'));
+    let value = fields.next()?.parse().ok()?;
+    let at = fields.next()?;
+    let time = match at.parse() {
+        Ok(time) => time,
+        Err(_) => {
+            let at: DateTime = at.parse().ok()?;
+            at.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second() as f64
+        }
+    };
+    let name = match metric {
+        Some(metric) => metric,
+        None => fields.next()?,
+    };
+    Some(Row {
+        name: name.to_owned(),
+        time,
+        value,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_both_forms() {
+        let read = |line, metric| row(line, metric).map(|row| (row.name, row.time, row.value));
+        assert_eq!(read("a.b,60,1.5", None), Some(("a.b".to_owned(), 60.0, 1.5)));
+        assert_eq!(
+            read("\"a,b\", 60, 1.5", None),
+            Some(("a,b".to_owned(), 60.0, 1.5))
+        );
+        let nab = "2014-02-14 14:30:00,0.132";
+        assert_eq!(
+            read(nab, Some("x")),
+            Some(("x".to_owned(), 1_392_388_200.0, 0.132))
+        );
+        assert_eq!(read("timestamp,value", Some("x")), None);
+        assert_eq!(read("60,1", None), None);
+    }
+}
