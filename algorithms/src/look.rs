@@ -52,7 +52,7 @@ impl<'a> Look<'a> {
             tail: window.tail_mean(),
             sorted: None,
             extent: None,
-            head: None,
+            head: window.head_moments(),
             median: None,
             ewm: None,
             line: None,

@@ -7,6 +7,8 @@
 //! Times are Unix seconds as `f64`, so that fractional stamps survive. Non-finite times and values never get here:
 //! the decoder drops and counts them. If one does, nothing panics, but the answers mean nothing.
 
+use crate::statistics::Moments;
+
 /// A borrowed window: `times[i]` belongs to `values[i]`, oldest first.
 #[derive(Debug, Clone, Copy)]
 pub struct Window<'a> {
@@ -14,6 +16,8 @@ pub struct Window<'a> {
     values: &'a [f64],
     /// Whether the times are known to be in order.
     is_known_sorted: bool,
+    /// Moments of all values but the newest, if the caller keeps them.
+    head: Option<Moments>,
 }
 
 impl<'a> Window<'a> {
@@ -26,6 +30,7 @@ impl<'a> Window<'a> {
             times: &times[..n],
             values: &values[..n],
             is_known_sorted: false,
+            head: None,
         }
     }
 
@@ -37,6 +42,19 @@ impl<'a> Window<'a> {
             is_known_sorted: true,
             ..Self::new(times, values)
         }
+    }
+
+    /// The same window with the moments of all its values but the newest, for a caller that keeps them running
+    /// (see [`crate::statistics::Running`]). Moments of other values make for wrong answers.
+    #[must_use]
+    pub fn with_head_moments(self, head: Option<Moments>) -> Self {
+        Self { head, ..self }
+    }
+
+    /// The moments the caller gave.
+    #[must_use]
+    pub(crate) fn head_moments(&self) -> Option<Moments> {
+        self.head
     }
 
     /// Unix seconds, oldest first.

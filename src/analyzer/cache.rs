@@ -6,6 +6,7 @@
 //! always the canonical one; a point that arrives out of order goes the slow way through
 //! [`Series::canonicalise`], so that there is one definition of the order.
 
+use skywatch_algorithms::statistics::Running;
 use skywatch_algorithms::{Series, Window};
 
 /// Consecutive points at equal distance.
@@ -23,6 +24,28 @@ struct Run {
 }
 
 impl Run {
+    /// The run that the first points make, found a block at a time: most series are one run.
+    fn beginning(times: &[f64]) -> Option<Self> {
+        let &[start, second, ..] = times else { return None };
+        let step = second - start;
+        let mut run = Self {
+            start,
+            step,
+            gone: 0,
+            len: 0,
+        };
+        for block in times.as_chunks::<32>().0 {
+            let holds = (0..)
+                .zip(block)
+                .fold(true, |holds, (i, &time)| holds & (time == run.time(run.len + i)));
+            if !holds {
+                break;
+            }
+            run.len += 32;
+        }
+        (run.len > 0).then_some(run)
+    }
+
     fn time(&self, index: u32) -> f64 {
         self.start + self.step * f64::from(self.gone + index)
     }
@@ -39,6 +62,15 @@ pub struct CachedWindow {
     /// Values; the first `skipped` have left the window.
     values: Vec<f64>,
     skipped: usize,
+    /// Sums of all values but the newest; built when the window first moves.
+    head: Option<Running>,
+}
+
+/// Times written out, kept from metric to metric: most report at the same times.
+#[derive(Debug, Default)]
+pub struct Times {
+    runs: Vec<Run>,
+    times: Vec<f64>,
 }
 
 impl CachedWindow {
@@ -47,9 +79,13 @@ impl CachedWindow {
         self.runs.clear();
         self.values.clear();
         self.skipped = 0;
-        self.values.reserve_exact(series.values.len());
+        self.head = None;
+        self.values
+            .reserve_exact(series.values.len() + slack(series.values.len()));
         self.values.extend_from_slice(&series.values);
-        for &time in &series.times {
+        let regular = Run::beginning(&series.times);
+        self.runs.extend(regular);
+        for &time in &series.times[regular.map_or(0, |run| run.len as usize)..] {
             self.push_time(time);
         }
         self.runs.shrink_to_fit();
@@ -69,13 +105,17 @@ impl CachedWindow {
         &self.values[self.skipped..]
     }
 
-    /// The window, with its times written out into `times`.
-    pub fn window<'a>(&'a self, times: &'a mut Vec<f64>) -> Window<'a> {
-        times.clear();
-        for run in &self.runs {
-            times.extend((0..run.len).map(|index| run.time(index)));
+    /// The window, with its times written out into `times` unless they stand there already.
+    pub fn window<'a>(&'a self, times: &'a mut Times) -> Window<'a> {
+        if times.runs != self.runs {
+            times.runs.clone_from(&self.runs);
+            times.times.clear();
+            for run in &self.runs {
+                times.times.extend((0..run.len).map(|index| run.time(index)));
+            }
         }
-        Window::sorted(times, self.values())
+        let head = self.head.and_then(|head| head.moments());
+        Window::sorted(&times.times, self.values()).with_head_moments(head)
     }
 
     /// Adds new points, in stored order, and cuts to `(last − full_duration, last]`.
@@ -92,9 +132,15 @@ impl CachedWindow {
             self.make_room(new.values.len());
             for (&time, &value) in new.times.iter().zip(&new.values) {
                 self.push_time(time);
+                if let (Some(head), Some(&newest)) = (&mut self.head, self.values.last()) {
+                    head.push(newest);
+                }
                 self.values.push(value);
             }
             self.cut(full_duration);
+            if self.head.and_then(|head| head.moments()).is_none() {
+                self.head = self.values().split_last().map(|(_, head)| Running::of(head));
+            }
         } else {
             scratch.clear();
             for run in &self.runs {
@@ -113,18 +159,15 @@ impl CachedWindow {
         self.values.capacity() * size_of::<f64>() + self.runs.capacity() * size_of::<Run>()
     }
 
-    /// Grows by an eighth at a time: doubling would waste up to half of the largest structure there is.
+    /// Grows by the slack at a time: doubling would waste up to half of the largest structure there is.
     fn make_room(&mut self, more: usize) {
-        let spare = self.values.capacity() - self.values.len();
-        if spare < more {
-            if self.skipped > 0 {
-                self.values.drain(..self.skipped);
-                self.skipped = 0;
-            }
-            let spare = self.values.capacity() - self.values.len();
-            if spare < more {
-                self.values.reserve_exact(more.max(self.values.len() / 16 + 4));
-            }
+        if self.values.capacity() - self.values.len() >= more {
+            return;
+        }
+        self.values.drain(..self.skipped);
+        self.skipped = 0;
+        if self.values.capacity() - self.values.len() < more {
+            self.values.reserve_exact(more.max(slack(self.values.len())));
         }
     }
 
@@ -156,6 +199,7 @@ impl CachedWindow {
     fn cut(&mut self, full_duration: f64) {
         let Some(last) = self.last_time() else { return };
         let limit = last - full_duration;
+        let skipped_before = self.skipped;
         let mut whole_runs = 0;
         for run in &mut self.runs {
             if run.last() <= limit {
@@ -171,11 +215,21 @@ impl CachedWindow {
             break;
         }
         self.runs.drain(..whole_runs);
+        if let Some(head) = &mut self.head {
+            for &gone in &self.values[skipped_before..self.skipped] {
+                head.remove(gone);
+            }
+        }
         if self.skipped > self.values.len() / 8 {
             self.values.drain(..self.skipped);
             self.skipped = 0;
         }
     }
+}
+
+/// Room kept beyond the values: a sixteenth, so that a window that moves by a point a pass is copied once in so many.
+fn slack(len: usize) -> usize {
+    len / 16 + 4
 }
 
 #[cfg(test)]
@@ -191,7 +245,7 @@ mod tests {
     }
 
     fn out(cache: &CachedWindow) -> Vec<(f64, f64)> {
-        let mut times = Vec::new();
+        let mut times = Times::default();
         let window = cache.window(&mut times);
         window
             .times()

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use skywatch_algorithms::{Exception, Series, Verdict, Window};
 
-use super::cache::CachedWindow;
+use super::cache::{CachedWindow, Times};
 use super::judge::{CounterClass, Judge};
 use super::shard;
 use super::worker::{Pass, WorkerOptions};
@@ -77,7 +77,7 @@ pub(super) struct Desk {
     options: WorkerOptions,
     judge: Judge,
     progress: Progress,
-    times: Vec<f64>,
+    times: Times,
     spare: Series,
 }
 
@@ -92,7 +92,7 @@ impl Desk {
             options,
             judge,
             progress,
-            times: Vec::new(),
+            times: Times::default(),
             spare: Series::default(),
         }
     }

@@ -13,6 +13,7 @@ mod lanes;
 pub mod line;
 pub mod median;
 pub mod moments;
+pub mod running;
 pub mod student;
 
 pub use ewm::{Ewm, Weights};
@@ -20,6 +21,7 @@ pub use lanes::{Extent, extent};
 pub use line::Line;
 pub use median::{compare_deviation, is_mostly, median, median_absolute_deviation};
 pub use moments::Moments;
+pub use running::Running;
 
 /// Two numbers closer than this, relative to the larger, are not told apart by the fast forms.
 pub const CLOSE: f64 = 1e-9;
