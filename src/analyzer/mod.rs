@@ -7,6 +7,8 @@
 pub mod cache;
 mod desk;
 pub mod judge;
+#[cfg(test)]
+mod laws;
 pub mod roll;
 pub mod shard;
 pub mod summary;

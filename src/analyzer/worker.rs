@@ -203,11 +203,23 @@ impl<K: Connect> Worker<K> {
             let unknown = self.select(|watched| watched.class.is_none());
             self.in_chunks(&unknown, pass, Self::learn_classes)?;
         }
+        self.choose_for_rereading(pass);
         let cached = self.select(|watched| watched.cursor.is_some());
         self.in_chunks(&cached, pass, Self::look_at_tails)?;
         let number = pass.number;
         let others = self.select(|watched| watched.cursor.is_none() && !watched.is_done(number));
         self.in_chunks(&others, pass, Self::look_at_whole)
+    }
+
+    /// Lets a few metrics be read whole though cached, others each pass. A tail alone cannot show everything another
+    /// trimmer may do to a key (`store/redis/cursor.rs` says what); this bounds how long a difference can last.
+    fn choose_for_rereading(&mut self, pass: &mut Pass) {
+        let number = usize::try_from(pass.number).unwrap_or(0);
+        for (index, watched) in self.watched.iter_mut().enumerate() {
+            if (index + number).is_multiple_of(REREAD_ONE_IN) && watched.cursor.take().is_some() {
+                pass.report.tally.refetched += 1;
+            }
+        }
     }
 
     fn select(&self, wanted: impl Fn(&Watched<CursorOf<K>>) -> bool) -> Vec<usize> {
