@@ -23,6 +23,8 @@ use crate::store::{Connect, Keys as _, Points, StoreError};
 /// Metrics asked for in one call of the store. The store sizes its replies by bytes; this bounds what is
 /// asked again after a lost connection.
 const CHUNK: usize = 2_000;
+/// One cached metric in so many is read whole in a pass.
+const REREAD_ONE_IN: usize = 256;
 /// Time between tries at a lost store, and how many tries make a pass give up.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 const TRIES: u32 = 8;
