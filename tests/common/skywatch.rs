@@ -102,6 +102,7 @@ impl Setup {
         let (number, path) = (passes.to_string(), file.display().to_string());
         let ended = self.run(&["run", "--passes", &number, "--summary", &path]);
         assert_eq!(ended.code(), 0, "{}", ended.log);
+        assert!(!ended.log.contains("did not end in"), "{}", ended.log);
         let summaries = summaries(&file);
         assert_eq!(summaries.len(), passes, "{}", ended.log);
         (summaries, ended)
