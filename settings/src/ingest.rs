@@ -45,11 +45,11 @@ section! {
         /// Where carbon plaintext lines are taken as UDP datagrams; `None` is off.
         carbon_udp_listen: Option<SocketAddr> = None,
         /// Where frames of pickled points are taken over TCP, as carbon's relay sends them; `None` is off.
-        pickle_listen: Option<SocketAddr> = loopback(2024),
+        pickle_listen: Option<SocketAddr> = None,
         /// Where points as msgpack datagrams are taken, as Skyline's own clients send them; `None` is off.
-        msgpack_listen: Option<SocketAddr> = loopback(2025),
+        msgpack_listen: Option<SocketAddr> = None,
         /// Where Prometheus' remote write is taken, under `/api/v1/write`; `None` is off.
-        remote_write_listen: Option<SocketAddr> = loopback(2026),
+        remote_write_listen: Option<SocketAddr> = None,
         /// Says a second time that points are taken, without a login, from whoever reaches a listener.
         insecure_listen: bool = false,
         /// Points written to the store at once, at most.
