@@ -25,7 +25,7 @@ use crate::dispatch::Findings;
 use crate::net::carbon_out::CarbonOut;
 use crate::status::{AnalyzerStatusFile, Beat};
 pub use summary::PassSummary;
-pub use supervisor::{AnalyzerOptions, Supervisor};
+pub use supervisor::{AnalyzerOptions, Supervisor, open_summary};
 pub use worker::WorkerOptions;
 
 /// How long a pass waits for a dispatch that is behind.

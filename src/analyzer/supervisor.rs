@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -86,20 +86,7 @@ impl<K: Connect> Supervisor<K> {
         outlets: Outlets,
         stop: Stop,
     ) -> Result<Self, AnalyzerError> {
-        let summary = options
-            .summary
-            .as_ref()
-            .map(|path| {
-                File::options()
-                    .create(true)
-                    .append(true)
-                    .open(path)
-                    .map_err(|source| AnalyzerError::SummaryFile {
-                        path: path.clone(),
-                        source,
-                    })
-            })
-            .transpose()?;
+        let summary = options.summary.as_deref().map(open_summary).transpose()?;
         let (send_report, reports) = bounded(options.workers);
         let mut hands = Vec::with_capacity(options.workers);
         for number in 0..options.workers {
@@ -369,6 +356,18 @@ impl<K: Connect> Supervisor<K> {
             findings: findings.collect(),
         }
     }
+}
+
+/// Opens a summary file, which is appended to.
+///
+/// # Errors
+/// [`AnalyzerError::SummaryFile`].
+pub fn open_summary(path: &Path) -> Result<File, AnalyzerError> {
+    let opened = File::options().create(true).append(true).open(path);
+    opened.map_err(|source| AnalyzerError::SummaryFile {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The workers' reports of one pass, added up.

@@ -103,7 +103,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             ExitCode::from(REFUSED)
         }
         Err(Failure::Other(error)) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", with_causes(&error));
             if let Some(hint) = hint(&error) {
                 eprintln!("hint: {hint}");
             }
@@ -120,6 +120,17 @@ enum Failure {
     Arguments(String),
     /// Anything else: 1.
     Other(anyhow::Error),
+}
+
+/// An error and what led to it; a cause whose words are there already is not said twice.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// What a person could do about an error, where its crate knows and its text does not say.

@@ -27,19 +27,20 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     log::start(&settings.log);
     let stop = Stop::new();
     let signals = process::stop_on_signal(&stop)?;
-    process::check_store(settings)?;
+    let options = RunOptions {
+        passes: arguments.passes,
+        summary: arguments.summary.clone(),
+    };
+    process::check(settings, &options)?;
     let embedded = settings.store.url == StoreUrl::Embedded;
     if embedded || arguments.single_process || settings.process.single_process {
-        let options = RunOptions {
-            passes: arguments.passes,
-            summary: arguments.summary.clone(),
-        };
         return Ok(process::run_all(settings, &options, &stop)?);
     }
     let specs = Role::wanted(settings).into_iter().map(|role| ChildSpec {
         name: role.name(),
         arguments: child_arguments(role, context, arguments),
-        ends_all: role == Role::Analyzer,
+        // Without a number of passes it has no reason to end: whoever ended it, it is started again.
+        ends_all: role == Role::Analyzer && arguments.passes.is_some(),
     });
     let options = ParentOptions {
         restart_backoff: settings.process.restart_backoff,

@@ -9,7 +9,7 @@ pub(crate) mod wiring;
 
 pub use child::{Pulse, die_with_parent};
 pub use parent::{ChildSpec, Parent, ParentOptions};
-pub use roles::{Role, RunOptions, check_store, run_all, run_role};
+pub use roles::{Role, RunOptions, check, run_all, run_role};
 pub use signals::{Signals, stop_on_signal};
 
 /// Why a process ended before it was told to.

@@ -12,7 +12,7 @@ use skywatch_settings::{Settings, StoreUrl};
 
 use super::ProcessError;
 use super::wiring;
-use crate::analyzer::{AnalyzerOptions, Outlets, Supervisor, WorkerOptions};
+use crate::analyzer::{AnalyzerOptions, Outlets, Supervisor, WorkerOptions, open_summary};
 use crate::clock::unix_now;
 use crate::dispatch::{Dispatch, DispatchOptions};
 use crate::ingest::Ingest;
@@ -98,12 +98,16 @@ pub fn run_role(
     }
 }
 
-/// Connects once, so that a wrong password or address scheme is told at the start and not each second by a child.
-/// A store that merely does not answer is waited for by those that need it.
+/// Tries once what only a person can mend, so that it is told at the start and not each second by a child: a wrong
+/// password, a folder or file that cannot be written, a mail route that cannot be. A store that merely does not answer is
+/// waited for by those that need it.
 ///
 /// # Errors
-/// What only a person can mend.
-pub fn check_store(settings: &Settings) -> Result<(), ProcessError> {
+/// The first of these.
+pub fn check(settings: &Settings, run: &RunOptions) -> Result<(), ProcessError> {
+    wiring::prepare_state_dir(&settings.state_dir)?;
+    dispatch_options(settings)?;
+    run.summary.as_deref().map(open_summary).transpose()?;
     let StoreUrl::Redis(url) = &settings.store.url else {
         return Ok(());
     };
