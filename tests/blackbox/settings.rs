@@ -146,3 +146,64 @@ fn a_redis_that_is_not_there_yet_is_waited_for() {
     let ended = running.stop();
     assert_eq!(ended.code(), 0, "{}", ended.log);
 }
+
+#[test]
+fn what_only_a_person_can_mend_ends_it_at_once_with_the_cause_said_once() {
+    let redis = RedisServer::start();
+    let mailing = |ca_file: &str| {
+        Setup::new()
+            .on(&redis)
+            .with("email.server", "localhost")
+            .with("email.from", "watch@example.org")
+            .with("email.to", r#"["ops@example.org"]"#)
+            .with("email.ca_file", ca_file)
+    };
+    let ended = mailing("/nowhere/ca.pem").run(&["run"]);
+    assert_eq!(ended.code(), 1);
+    assert!(
+        ended
+            .log
+            .contains("error: CA file `/nowhere/ca.pem` cannot be read: "),
+        "{}",
+        ended.log
+    );
+    assert_eq!(ended.log.matches("No such file").count(), 1, "{}", ended.log);
+
+    for arguments in [&["run", "--passes", "1"][..], &["run", "--single-process"]] {
+        let setup = Setup::new().on(&redis);
+        let ended = setup.run(&[arguments, &["--summary", "/nowhere/summary.jsonl"]].concat());
+        assert_eq!(ended.code(), 1);
+        assert!(
+            ended
+                .log
+                .contains("error: cannot write the summary file `/nowhere/summary.jsonl`")
+        );
+        assert_eq!(ended.log.matches("No such file").count(), 1, "{}", ended.log);
+    }
+
+    let setup = Setup::new().on(&redis);
+    std::fs::write(setup.path("state"), "a file").unwrap();
+    let ended = setup.run(&["run"]);
+    assert_eq!(ended.code(), 1);
+    assert!(ended.log.contains("hint: set `state_dir`"), "{}", ended.log);
+}
+
+/// A live Skyline and a carbon aggregator have the usual ports of the other inputs.
+#[test]
+fn no_port_is_taken_that_was_not_asked_for_but_carbon_and_the_pages() {
+    let setup = Setup::new();
+    let mut command = setup.command(&["settings"]);
+    let ended = command
+        .env_clear()
+        .env("HOME", setup.path("home"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(ended.stdout).unwrap();
+    let on: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("_listen ") || line.starts_with("web.listen "))
+        .filter(|line| line.contains("127.0.0.1:"))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(on, ["ingest.carbon_listen", "web.listen"], "{text}");
+}
