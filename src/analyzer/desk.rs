@@ -227,7 +227,7 @@ impl Desk {
                         pass.report.tally.judged(anomalous, ballot);
                         if anomalous {
                             let in_full = pass.report.tally.anomalous <= DESCRIBED_IN_FULL;
-                            let anomaly = self.judge.describe(name, window, pass.now, in_full);
+                            let anomaly = self.judge.describe(name, window, ballot, pass.now, in_full);
                             pass.report.anomalies.push(anomaly);
                         }
                         if (shard::hash(name) ^ pass.number).is_multiple_of(TIMED_ONE_IN) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use skywatch_alerters::{Anomaly, DetectorVote, Evidence, Expected, Subject};
-use skywatch_algorithms::{Ensemble, Look, Mark, Scratch, Series, Verdict, Vote, Window, counter};
+use skywatch_algorithms::{Ballot, Ensemble, Look, Mark, Scratch, Series, Verdict, Vote, Window, counter};
 
 /// Seconds between two looks at whether a metric known as a counter still never decreases
 /// (earthgecko's interval, `reference` 2.14).
@@ -118,10 +118,17 @@ impl Judge {
         }
     }
 
-    /// Describes the anomaly just judged: `window` is the one given to [`Judge::judge`] before.
+    /// Describes the anomaly just judged: `window` is the one given to [`Judge::judge`] before, `ballot` its outcome.
     ///
     /// `in_full` adds the window and both sides of every comparison; without it only who voted is told.
-    pub fn describe(&mut self, metric: &str, window: Window<'_>, now: f64, in_full: bool) -> Anomaly {
+    pub fn describe(
+        &mut self,
+        metric: &str,
+        window: Window<'_>,
+        ballot: Ballot,
+        now: f64,
+        in_full: bool,
+    ) -> Anomaly {
         let judged = if self.judged_rates {
             self.rates.window()
         } else {
@@ -140,7 +147,6 @@ impl Judge {
                 })
                 .collect()
         } else {
-            let ballot = self.ensemble.ballot(judged, now, &mut self.scratch);
             let marks = self.ensemble.names().zip(ballot.marks());
             marks
                 .map(|(name, mark)| DetectorVote {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use skywatch_alerters::{Anomaly, Evidence};
 
 use crate::analyzer::PassSummary;
-use crate::dispatch::Findings;
+use crate::dispatch::{Finding, Findings};
 pub use beat::{Beat, Progress};
 
 /// Anomalies kept for pages; beyond that only their number is told.
@@ -27,6 +27,19 @@ pub struct Current {
     pub anomaly: Anomaly,
     /// Unix seconds of the pass or point that first showed it.
     pub since: f64,
+}
+
+impl Current {
+    fn of(finding: &Finding) -> Self {
+        let found = &finding.anomaly;
+        let anomaly = Anomaly {
+            subject: found.subject.clone(),
+            votes: found.votes.clone(),
+            evidence: Evidence { rate: found.evidence.rate, ..Evidence::default() },
+            ..*found
+        };
+        Self { anomaly, since: finding.since }
+    }
 }
 
 /// The analyzer's last words.
@@ -70,22 +83,10 @@ impl AnalyzerStatusFile {
 
     /// Reports a finished pass.
     pub fn pass(&self, summary: &PassSummary, findings: &Findings) {
-        let mut anomalies: Vec<Current> = findings
-            .findings
-            .iter()
-            .map(|finding| Current {
-                anomaly: Anomaly {
-                    evidence: Evidence {
-                        rate: finding.anomaly.evidence.rate,
-                        ..Evidence::default()
-                    },
-                    ..finding.anomaly.clone()
-                },
-                since: finding.since,
-            })
-            .collect();
-        anomalies.sort_by(|a, b| b.anomaly.score().total_cmp(&a.anomaly.score()));
-        anomalies.truncate(SHOWN);
+        let mut worst: Vec<_> = findings.findings.iter().collect();
+        worst.sort_by(|a, b| b.anomaly.score().total_cmp(&a.anomaly.score()));
+        worst.truncate(SHOWN);
+        let anomalies: Vec<Current> = worst.into_iter().map(Current::of).collect();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !anomalies.is_empty() {
             state.last_anomaly = Some(summary.at);
