@@ -257,7 +257,16 @@ impl<K: Connect> Supervisor<K> {
 
     fn announce_and_list(&mut self, store: &mut K::Store, now: f64) -> Result<(), StoreError> {
         let up = (now as u64).to_string();
-        store.set(&[(&self.options.up_key, up.as_bytes())], Some(UP_KEY_EXPIRY))?;
+        match store.set(&[(&self.options.up_key, up.as_bytes())], Some(UP_KEY_EXPIRY)) {
+            // A full store can be read: not to watch would be the worse failure.
+            Err(error) if error.is_of_writes_only() => {
+                tracing::warn!(
+                    "watching, though nobody can see it by `{}` :: {error}",
+                    self.options.up_key
+                );
+            }
+            outcome => outcome?,
+        }
         let changes = self.roll.call(store, self.hands.len())?;
         for (hand, change) in self.hands.iter().zip(changes) {
             if !(change.add.is_empty() && change.remove.is_empty()) {

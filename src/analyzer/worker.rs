@@ -366,10 +366,16 @@ impl<K: Connect> Worker<K> {
             .map(|&index| class_key(&self.names[index]))
             .collect();
         let entries: Vec<(&str, &[u8])> = keys.iter().map(|key| (key.as_str(), seen.as_bytes())).collect();
-        store.set(
+        match store.set(
             &entries,
             Some(Duration::from_secs_f64(self.options.full_duration)),
-        )?;
+        ) {
+            // Known here until the next look, five minutes on, writes them again.
+            Err(error) if error.is_of_writes_only() => {
+                tracing::warn!("{} counter classes not stored :: {error}", entries.len());
+            }
+            outcome => outcome?,
+        }
         pass.classes.clear();
         Ok(())
     }

@@ -94,6 +94,12 @@ impl StoreError {
         }
     }
 
+    /// Whether the store still answers and only takes nothing.
+    #[must_use]
+    pub fn is_of_writes_only(&self) -> bool {
+        matches!(self, Self::OutOfMemory { .. } | Self::ReadOnly { .. })
+    }
+
     /// What a person could do, where that is known; printed on a `hint:` line of its own.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
