@@ -165,7 +165,7 @@ impl<K: Connect> Outgoing<K> {
             Err(error) if error.is_transient() => {
                 waiting.tries += 1;
                 let pause = BACKOFF
-                    .saturating_mul(1 << waiting.tries.min(8))
+                    .saturating_mul(1 << (waiting.tries - 1).min(8))
                     .min(LONGEST_BACKOFF);
                 tracing::warn!("notice about `{metric}` waits, try {} :: {error}", waiting.tries);
                 waiting.try_at = Instant::now() + pause;
