@@ -291,3 +291,59 @@ fn a_value_of_64_megabytes_is_one_metric_like_any_other() {
         assert_eq!(pass["refetched"], 0, "{pass}");
     }
 }
+
+/// A full Redis takes nothing but still answers: that is the worst moment to stop watching.
+#[test]
+fn a_redis_that_takes_no_writes_is_still_watched() {
+    let redis = RedisServer::start();
+    let mut store = redis.connection();
+    let end = now();
+    put(&mut store, "loud", &each_minute(&loud(200), end));
+    // Its class as a counter is to be written, and cannot be.
+    let mut sum = 0.0;
+    let rising: Vec<f64> = quiet(200)
+        .iter()
+        .map(|value| {
+            sum += value;
+            sum
+        })
+        .collect();
+    put(&mut store, "rising", &each_minute(&rising, end));
+    for number in 0..20 {
+        put(
+            &mut store,
+            &format!("quiet{number}"),
+            &each_minute(&quiet(200), end),
+        );
+    }
+    let setup = Setup::new().on(&redis).with("ingest.enabled", "false");
+    let config = |key: &str, value: &str| {
+        let mut connection = redis.connection();
+        redis::cmd("CONFIG")
+            .arg("SET")
+            .arg(key)
+            .arg(value)
+            .exec(&mut connection)
+            .unwrap();
+    };
+    config("maxmemory-policy", "noeviction");
+    config("maxmemory", "100kb");
+    let (passes, ended) = setup.run_passes(2);
+    for pass in &passes {
+        assert_eq!(pass["analyzed"], 22, "{pass}\n{}", ended.log);
+        assert_eq!(pass["anomalies"], 1, "{pass}");
+        assert_eq!(pass["unfinished"], 0, "{pass}");
+    }
+    assert!(ended.log.contains("is out of memory"), "{}", ended.log);
+
+    config("maxmemory", "0");
+    config("replica-read-only", "yes");
+    redis::cmd("REPLICAOF")
+        .arg("127.0.0.1")
+        .arg("1")
+        .exec(&mut store)
+        .unwrap();
+    let (passes, ended) = setup.run_passes(1);
+    assert_eq!(passes[0]["analyzed"], 22, "{}\n{}", passes[0], ended.log);
+    assert!(ended.log.contains("is read-only"), "{}", ended.log);
+}
