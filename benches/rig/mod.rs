@@ -1,0 +1,256 @@
+//! What the pass benches share: a Redis filled with known series, the real binary over it, and its summary lines.
+#![allow(
+    clippy::allow_attributes,
+    dead_code,
+    unreachable_pub,
+    reason = "every bench uses its own part"
+)]
+
+#[path = "../../tests/common/redis.rs"]
+mod redis_server;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use redis_server::RedisServer;
+use skywatch::store::codec;
+
+/// Keys in one MGET: about 1 MB a reply at 1,440 points, the best of the sizes tried.
+const MGET_KEYS: usize = 50;
+/// Seconds in the window, whatever its number of points.
+const DAY: f64 = 86_400.0;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    pub metrics: usize,
+    pub points: usize,
+    /// Share of metrics that end on a spike.
+    pub anomalous: f64,
+    pub warm_passes: usize,
+    /// Cores the analyzer may use; 0 for all.
+    pub cores: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Measured {
+    pub metrics: usize,
+    pub points: usize,
+    pub anomalous: f64,
+    pub cores: usize,
+    pub mget_series_s: f64,
+    pub cold_series_s: f64,
+    pub cold_of_mget: f64,
+    pub start_to_first_summary_s: f64,
+    pub warm_metrics_s: f64,
+    pub warm_refetched_share: f64,
+    pub peak_rss_mb: f64,
+    pub rss_budget_mb: f64,
+}
+
+/// Fills a server of its own, runs one cold and some warm passes, and measures.
+pub fn measure(shape: Shape) -> Measured {
+    let server = RedisServer::start();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs_f64();
+    // Old enough that the points of the warm passes to come do not lie in the future.
+    let last = now.floor() - shape.warm_passes as f64;
+    let mut connection = server.connection();
+    fill(&mut connection, &shape, last);
+    let mget = (0..3).map(|_| bare_mget(&server, &shape)).fold(0.0, f64::max);
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let summary = folder.path().join("summary.jsonl");
+    let started = Instant::now();
+    let mut child = start(&server, folder.path(), &summary, &shape);
+    let cold = wait_for_pass(&summary, 1);
+    let to_first_summary = started.elapsed().as_secs_f64();
+    let mut warm = Vec::new();
+    let mut refetched = 0;
+    let mut peak_rss_mb = 0.0;
+    for pass in 0..shape.warm_passes {
+        peak_rss_mb = peak_rss_of_analyzer(child.id()).unwrap_or(peak_rss_mb);
+        advance(&mut connection, &shape, last + 1.0 + pass as f64);
+        let line = wait_for_pass(&summary, pass + 2);
+        refetched += line["refetched"].as_u64().unwrap_or(0);
+        warm.push(total(&line));
+    }
+    child.wait().expect("it ends by itself");
+    warm.sort_by(f64::total_cmp);
+    let metrics = shape.metrics as f64;
+    let cold_rate = metrics / total(&cold);
+    let name_bytes = name(shape.metrics - 1).len() as f64;
+    Measured {
+        metrics: shape.metrics,
+        points: shape.points,
+        anomalous: shape.anomalous,
+        cores: shape.cores,
+        mget_series_s: mget.round(),
+        cold_series_s: cold_rate.round(),
+        cold_of_mget: (cold_rate / mget * 1000.0).round() / 1000.0,
+        start_to_first_summary_s: to_first_summary,
+        warm_metrics_s: warm
+            .get(warm.len() / 2)
+            .map_or(f64::NAN, |median| (metrics / median).round()),
+        warm_refetched_share: refetched as f64 / (metrics * shape.warm_passes.max(1) as f64),
+        peak_rss_mb,
+        rss_budget_mb: 80.0 + (9.0 * metrics * shape.points as f64 + (256.0 + name_bytes) * metrics) / 1e6,
+    }
+}
+
+fn name(metric: usize) -> String {
+    format!("servers.web{:03}.cpu.core{metric}.user", metric % 500)
+}
+
+/// A daily wave with noise; whole numbers of a small generator, so that every run has the same series.
+fn value(metric: usize, index: usize, points: usize) -> f64 {
+    let phase = index as f64 / points as f64 * std::f64::consts::TAU;
+    let mut noise = (metric as u64) << 32 | index as u64;
+    let mut bell = 0.0;
+    for _ in 0..4 {
+        noise = noise
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        bell += (noise >> 33) as f64 / (1u64 << 31) as f64 - 0.5;
+    }
+    100.0 + 10.0 * phase.sin() + 5.0 * bell
+}
+
+fn fill(connection: &mut redis::Connection, shape: &Shape, last: f64) {
+    let step = DAY / shape.points as f64;
+    for chunk in (0..shape.metrics).collect::<Vec<_>>().chunks(200) {
+        let mut pipe = redis::pipe();
+        for &metric in chunk {
+            let spiked = (metric as f64) < shape.anomalous * shape.metrics as f64;
+            let mut stream = Vec::with_capacity(shape.points * 15);
+            for index in 0..shape.points {
+                let spike = if spiked && index + 3 >= shape.points {
+                    150.0
+                } else {
+                    0.0
+                };
+                let time = (last - step * (shape.points - 1 - index) as f64).floor();
+                codec::encode(time, value(metric, index, shape.points) + spike, &mut stream);
+            }
+            let key = format!("metrics.{}", name(metric));
+            pipe.set(&key, stream)
+                .ignore()
+                .sadd("metrics.unique_metrics", key)
+                .ignore();
+        }
+        pipe.exec(connection).expect("the server takes it");
+    }
+}
+
+/// One new point for every metric, and one point less at its front.
+fn advance(connection: &mut redis::Connection, shape: &Shape, time: f64) {
+    const ADVANCE: &str = "for i, key in ipairs(KEYS) do
+        redis.call('APPEND', key, ARGV[i])
+        redis.call('SET', key, redis.call('GETRANGE', key, 15, -1))
+    end";
+    for chunk in (0..shape.metrics).collect::<Vec<_>>().chunks(200) {
+        let mut call = redis::cmd("EVAL");
+        call.arg(ADVANCE).arg(chunk.len());
+        for &metric in chunk {
+            call.arg(format!("metrics.{}", name(metric)));
+        }
+        for &metric in chunk {
+            let mut point = Vec::new();
+            codec::encode(time, value(metric, time as usize, shape.points), &mut point);
+            call.arg(point);
+        }
+        call.exec(connection).expect("the server takes it");
+    }
+}
+
+/// Series a second of MGET alone, over two connections at once.
+fn bare_mget(server: &RedisServer, shape: &Shape) -> f64 {
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for half in 0..2 {
+            let mut connection = server.connection();
+            scope.spawn(move || {
+                let keys: Vec<String> = (0..shape.metrics)
+                    .filter(|metric| metric % 2 == half)
+                    .map(|metric| format!("metrics.{}", name(metric)))
+                    .collect();
+                for chunk in keys.chunks(MGET_KEYS) {
+                    let values: Vec<Vec<u8>> = redis::cmd("MGET")
+                        .arg(chunk)
+                        .query(&mut connection)
+                        .expect("the server answers");
+                    assert_eq!(values.len(), chunk.len());
+                    std::hint::black_box(values);
+                }
+            });
+        }
+    });
+    shape.metrics as f64 / begun.elapsed().as_secs_f64()
+}
+
+fn start(server: &RedisServer, folder: &Path, summary: &Path, shape: &Shape) -> Child {
+    let binary = env!("CARGO_BIN_EXE_skywatch");
+    let mut command = Command::new(if shape.cores == 0 { binary } else { "taskset" });
+    if shape.cores > 0 {
+        command.args(["-c", &format!("0-{}", shape.cores - 1), binary]);
+    }
+    // Long enough for the pass itself and for every metric to get its next point.
+    let pace = (shape.metrics * shape.points) as f64 / 6e6 + 2.0;
+    command
+        .args([
+            "run",
+            "--passes",
+            &(shape.warm_passes + 1).to_string(),
+            "--summary",
+        ])
+        .arg(summary)
+        .env("SKYWATCH__STORE__URL", server.socket_url())
+        .env("SKYWATCH__STATE_DIR", folder.join("state"))
+        .env("SKYWATCH__ANALYZER__PROFILE", "skyline")
+        .env("SKYWATCH__ANALYZER__OPTIMUM_RUN_DURATION", format!("{pace:.0}s"))
+        .env("SKYWATCH__INGEST__ENABLED", "false")
+        .env("SKYWATCH__WEB__ENABLED", "false")
+        .env("SKYWATCH__LOG__LEVEL", "warn")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary starts")
+}
+
+/// The summary line of a pass, once it is there.
+fn wait_for_pass(summary: &Path, pass: usize) -> serde_json::Value {
+    let due = Instant::now() + Duration::from_secs(200);
+    while Instant::now() < due {
+        let text = std::fs::read_to_string(summary).unwrap_or_default();
+        if text.ends_with('\n')
+            && let Some(line) = text.lines().nth(pass - 1)
+        {
+            return serde_json::from_str(line).expect("a summary line is JSON");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("pass {pass} did not end");
+}
+
+fn total(line: &serde_json::Value) -> f64 {
+    line["seconds"]["total"].as_f64().expect("a pass has a duration")
+}
+
+/// Peak resident megabytes (10⁶ bytes) of the analyzer child of `parent`, while it runs.
+fn peak_rss_of_analyzer(parent: u32) -> Option<f64> {
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+    let of = |pid: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
+        line.split_whitespace().nth(1)?.parse::<f64>().ok()
+    };
+    children
+        .split_whitespace()
+        .filter_map(of)
+        .reduce(f64::max)
+        .map(|kb| kb * 1024.0 / 1e6)
+}
