@@ -35,10 +35,16 @@ impl Current {
         let anomaly = Anomaly {
             subject: found.subject.clone(),
             votes: found.votes.clone(),
-            evidence: Evidence { rate: found.evidence.rate, ..Evidence::default() },
+            evidence: Evidence {
+                rate: found.evidence.rate,
+                ..Evidence::default()
+            },
             ..*found
         };
-        Self { anomaly, since: finding.since }
+        Self {
+            anomaly,
+            since: finding.since,
+        }
     }
 }
 
