@@ -1,0 +1,106 @@
+//! Many clients, idle clients, clients that go away.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use skywatch::ingest::client::Protocol;
+
+use crate::node::{Node, now, wait_for};
+use crate::redis_server::RedisServer;
+
+const STREAMS: [Protocol; 3] = [Protocol::Carbon, Protocol::Pickle, Protocol::RemoteWrite];
+
+/// A line of `/proc/PID/status`, in kB or plain.
+fn status(pid: u32, key: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+    line.trim_start_matches(':')
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap()
+}
+
+/// Processor time used so far, in hundredths of a second.
+fn processor_time(pid: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn a_thousand_idle_connections_cost_little_and_no_threads() {
+    let redis = RedisServer::start();
+    let node = Node::start(&redis, &[]);
+    let pid = node.ingest_pid();
+    let time = now();
+    node.client(Protocol::Carbon)
+        .send(&[("warm", time, 1.0)])
+        .unwrap();
+    node.wait_for_counter("written", 1);
+    let (memory, threads) = (status(pid, "VmRSS"), status(pid, "Threads"));
+    let mut clients: Vec<TcpStream> = (0..1_000)
+        .map(|n| TcpStream::connect(node.address(STREAMS[n % STREAMS.len()])).unwrap())
+        .collect();
+    for (n, client) in clients.iter_mut().enumerate() {
+        // Each has said something: carbon clients a line, the others the beginning of a frame or a request.
+        match STREAMS[n % STREAMS.len()] {
+            Protocol::Carbon => client
+                .write_all(format!("idle.{n} 1 {time}\n").as_bytes())
+                .unwrap(),
+            Protocol::Pickle => client.write_all(b"\0\0\x10\0]").unwrap(),
+            _ => client.write_all(b"POST /api/v1/write HTTP/1.1\r\n").unwrap(),
+        }
+    }
+    node.wait_for_counter("connections", 1_001);
+    node.wait_for_counter("written", 1 + 334);
+    let used = processor_time(pid);
+    std::thread::sleep(Duration::from_secs(2));
+    let idle = processor_time(pid) - used;
+    let more = status(pid, "VmRSS").saturating_sub(memory);
+    println!("1,000 idle connections: {more} kB, {idle} hundredths of a second in 2 s");
+    assert!(more < 20 * 1_024, "{more} kB");
+    assert_eq!(status(pid, "Threads"), threads);
+    assert!(
+        idle <= 20,
+        "{idle} hundredths of a second of processor time while nothing happens"
+    );
+    // All of them go away, some in the middle of something: nothing spins.
+    drop(clients);
+    std::thread::sleep(Duration::from_millis(500));
+    let used = processor_time(pid);
+    std::thread::sleep(Duration::from_secs(1));
+    let after = processor_time(pid) - used;
+    assert!(
+        after <= 10,
+        "{after} hundredths of a second of processor time after all have gone"
+    );
+}
+
+#[test]
+fn the_silent_are_disconnected_and_one_too_many_turned_away() {
+    let redis = RedisServer::start();
+    let node = Node::start(&redis, &[("idle_timeout", "1s"), ("max_connections", "3")]);
+    let begun = Instant::now();
+    let mut clients: Vec<TcpStream> = STREAMS
+        .iter()
+        .map(|&protocol| TcpStream::connect(node.address(protocol)).unwrap())
+        .collect();
+    wait_for("three connections", || {
+        (node.counter("connections") == 3).then_some(())
+    });
+    let mut fourth = TcpStream::connect(node.address(Protocol::Carbon)).unwrap();
+    fourth.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    assert_eq!(fourth.read(&mut [0]).unwrap(), 0, "turned away");
+    for client in &mut clients {
+        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        assert_eq!(client.read(&mut [0]).unwrap(), 0, "disconnected");
+    }
+    assert!(
+        begun.elapsed() >= Duration::from_millis(900),
+        "{:?}",
+        begun.elapsed()
+    );
+    node.wait_for_counter("connections_refused", 1);
+}

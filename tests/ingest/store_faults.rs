@@ -1,0 +1,95 @@
+//! A store that cannot take points: said as what it is, tried again, and nothing lost.
+
+use skywatch::ingest::client::Protocol;
+
+use crate::node::{Node, now, stored, wait_for};
+use crate::redis_server::{RedisServer, ServerOptions};
+
+fn config(redis: &RedisServer, key: &str, value: &str) {
+    redis::cmd("CONFIG")
+        .arg("SET")
+        .arg(key)
+        .arg(value)
+        .exec(&mut redis.connection())
+        .unwrap();
+}
+
+#[test]
+fn a_redis_out_of_memory_is_named_and_waited_for() {
+    let redis = RedisServer::start_with(ServerOptions {
+        maxmemory: Some("100mb".to_owned()),
+        ..ServerOptions::default()
+    });
+    let mut node = Node::start(&redis, &[]);
+    let time = now();
+    let mut client = node.client(Protocol::Pickle);
+    client.send(&[("a", time - 1.0, 1.0)]).unwrap();
+    node.wait_for_counter("written", 1);
+    config(&redis, "maxmemory", "1");
+    let names: Vec<String> = (0..2_000).map(|n| format!("held.{n}")).collect();
+    let points: Vec<_> = names.iter().map(|name| (name.as_str(), time, 2.0)).collect();
+    client.send(&points).unwrap();
+    node.line("is out of memory");
+    node.line("hint: free space, or raise `maxmemory`");
+    wait_for("points to be waiting", || {
+        (node.counter("waiting") == 2_000).then_some(())
+    });
+    wait_for("their age", || {
+        (node.counter("oldest_waiting_ms") > 1_000).then_some(())
+    });
+    config(&redis, "maxmemory", "0");
+    node.wait_for_counter("written", 2_001);
+    node.line("the store takes points again");
+    node.stop();
+    assert_eq!(node.drops().len(), 0);
+    assert!(node.total("retried") > 0);
+    assert_eq!(stored(&redis).len(), 2_001);
+}
+
+#[test]
+fn a_read_only_redis_is_named_and_connections_feel_the_full_queue() {
+    let redis = RedisServer::start();
+    let mut node = Node::start(&redis, &[("queue_points", "1000"), ("batch_points", "1000")]);
+    let time = now();
+    redis::cmd("REPLICAOF")
+        .arg("127.0.0.1")
+        .arg(1)
+        .exec(&mut redis.connection())
+        .unwrap();
+    let names: Vec<String> = (0..100_000)
+        .map(|n| format!("a.rather.long.name.of.a.metric.{n}"))
+        .collect();
+    let points: Vec<_> = names.iter().map(|name| (name.as_str(), time, 2.0)).collect();
+    let sending = std::thread::spawn({
+        let mut client = node.client(Protocol::Carbon);
+        let points: Vec<_> = points
+            .iter()
+            .map(|(name, time, value)| ((*name).to_owned(), *time, *value))
+            .collect();
+        move || {
+            for points in points.chunks(1_000) {
+                let points: Vec<_> = points
+                    .iter()
+                    .map(|(name, time, value)| (name.as_str(), *time, *value))
+                    .collect();
+                client.send(&points).unwrap();
+            }
+            client.finish().unwrap();
+        }
+    });
+    node.line("is read-only");
+    wait_for("a full queue", || (node.counter("waiting") > 0).then_some(()));
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(node.counter("waiting") <= 4_000, "{}", node.counter("waiting"));
+    assert!(!sending.is_finished(), "the sender does not feel it");
+    redis::cmd("REPLICAOF")
+        .arg("NO")
+        .arg("ONE")
+        .exec(&mut redis.connection())
+        .unwrap();
+    sending.join().unwrap();
+    node.wait_for_counter("written", 100_000);
+    node.stop();
+    assert_eq!(node.drops().len(), 0);
+    assert_eq!(stored(&redis).len(), 100_000);
+}
