@@ -108,7 +108,9 @@ fn account(points: usize, time: Duration) {
     let found = stored(&redis);
     let mut distinct = 0;
     for (name, series) in &found {
-        let numbers = name.strip_prefix("accounting.client").and_then(|rest| rest.split_once(".metric"));
+        let numbers = name
+            .strip_prefix("accounting.client")
+            .and_then(|rest| rest.split_once(".metric"));
         let (client, metric) = numbers.unwrap_or_else(|| panic!("{name}"));
         let (client, metric): (usize, usize) = (client.parse().unwrap(), metric.parse().unwrap());
         for (time, stored) in series {
@@ -122,7 +124,7 @@ fn account(points: usize, time: Duration) {
     let unfinished = drops.remove("unfinished").unwrap_or(0);
     let named: u64 = drops.values().sum();
     let sent = sent.into_inner();
-    println!(
+    eprintln!(
         "{sent} sent in {:.1} s; {distinct} stored and dropped {drops:?}; {} connections broke, {unfinished} unfinished, \
          {} retried",
         begun.elapsed().as_secs_f64(),

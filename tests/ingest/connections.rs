@@ -59,7 +59,7 @@ fn a_thousand_idle_connections_cost_little_and_no_threads() {
     std::thread::sleep(Duration::from_secs(2));
     let idle = processor_time(pid) - used;
     let more = status(pid, "VmRSS").saturating_sub(memory);
-    println!("1,000 idle connections: {more} kB, {idle} hundredths of a second in 2 s");
+    eprintln!("1,000 idle connections: {more} kB, {idle} hundredths of a second in 2 s");
     assert!(more < 20 * 1_024, "{more} kB");
     assert_eq!(status(pid, "Threads"), threads);
     assert!(

@@ -72,7 +72,7 @@ fn after_a_kill_at_most_a_second_of_input_is_missing() {
             oldest = oldest.max(killed.duration_since(*at));
         }
     }
-    println!("{missing} points missing, the oldest written {oldest:?} before the kill");
+    eprintln!("{missing} points missing, the oldest written {oldest:?} before the kill");
     assert!(oldest <= Duration::from_secs(1), "{oldest:?}");
     assert!(
         missing > 0,

@@ -93,7 +93,11 @@ fn the_relay_of_carbon_delivers_its_pickles() {
     )
     .unwrap();
     // Asked for, though nothing is stored.
-    std::fs::write(path("storage-schemas.conf"), "[all]\npattern = .*\nretentions = 60s:1d\n").unwrap();
+    std::fs::write(
+        path("storage-schemas.conf"),
+        "[all]\npattern = .*\nretentions = 60s:1d\n",
+    )
+    .unwrap();
     let mut command = Command::new("carbon-relay");
     command
         .arg("--nodaemon")
