@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
+use tokio::time::{Instant, timeout};
 
 use super::counters::Drop;
 use super::intake::{Filling, Intake};
+use super::stream::{LAST_READS, LAST_SILENCE};
 use crate::net::KernelDrops;
 
 /// Room for the longest datagram there is.
@@ -34,7 +36,7 @@ pub(super) async fn serve(socket: UdpSocket, intake: Intake, parse: Parse, stop:
             () = &mut stop => break,
             _ = look.tick() => intake.drop_points(Drop::KernelBufferFull, drops.new_ones(), b""),
             ready = socket.readable() => match ready {
-                Ok(()) => { receive(&socket, &mut buffer, &intake, parse); }
+                Ok(()) => receive(&socket, &mut buffer, &intake, parse),
                 Err(error) => {
                     tracing::warn!("{} :: cannot receive :: {error}", intake.service.name());
                     tokio::time::sleep(LOOK_EACH).await;
@@ -42,27 +44,31 @@ pub(super) async fn serve(socket: UdpSocket, intake: Intake, parse: Parse, stop:
             },
         }
     }
-    while receive(&socket, &mut buffer, &intake, parse) {}
+    // What has arrived by now is read, too. Asked without waiting, the socket would say "nothing" for whatever the runtime
+    // has not heard of yet.
+    let last = Instant::now() + LAST_READS;
+    while Instant::now() < last
+        && timeout(LAST_SILENCE, socket.readable())
+            .await
+            .is_ok_and(|ready| ready.is_ok())
+    {
+        receive(&socket, &mut buffer, &intake, parse);
+    }
     intake.drop_points(Drop::KernelBufferFull, drops.new_ones(), b"");
 }
 
-/// Takes what waits, up to a batch. Answers whether there may be more.
-fn receive(socket: &UdpSocket, buffer: &mut [u8], intake: &Intake, parse: Parse) -> bool {
+/// Takes what waits, up to a batch.
+fn receive(socket: &UdpSocket, buffer: &mut [u8], intake: &Intake, parse: Parse) {
     let mut filling = intake.begin();
-    let mut more = true;
     for _ in 0..BATCH_DATAGRAMS {
         match socket.try_recv(buffer) {
             Ok(length) => parse(&buffer[..length], &mut filling),
-            Err(_) => {
-                // Nothing there, or an error of a single datagram: the next wait for readiness tells.
-                more = false;
-                break;
-            }
+            // Nothing there, or an error of a single datagram: the next wait for readiness tells.
+            Err(_) => break,
         }
         if filling.len() >= BATCH_POINTS {
             break;
         }
     }
     intake.try_in(filling.finish());
-    more
 }

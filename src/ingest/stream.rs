@@ -18,9 +18,9 @@ pub(super) const BUFFER: usize = 64 * 1024;
 /// What an idle client's buffer shrinks to.
 pub(super) const IDLE_BUFFER: usize = 1024;
 /// Most of the time in which, after stop, what has arrived already is still read.
-const LAST_READS: Duration = Duration::from_millis(800);
+pub(super) const LAST_READS: Duration = Duration::from_millis(800);
 /// A client silent for so long after stop has nothing more on its way.
-const LAST_SILENCE: Duration = Duration::from_millis(50);
+pub(super) const LAST_SILENCE: Duration = Duration::from_millis(50);
 
 /// The stream cannot be read on: its sender is disconnected. The cutter has counted the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
