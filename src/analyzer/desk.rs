@@ -230,7 +230,9 @@ impl Desk {
                             let anomaly = self.judge.describe(name, window, ballot, pass.now, in_full);
                             pass.report.anomalies.push(anomaly);
                         }
-                        if (shard::hash(name) ^ pass.number).is_multiple_of(TIMED_ONE_IN) {
+                        let sampled = (shard::hash(name) ^ pass.number).is_multiple_of(TIMED_ONE_IN);
+                        // A shard of few metrics must have a sample, too.
+                        if sampled || pass.report.timings.iter().any(Vec::is_empty) {
                             self.judge
                                 .time_detectors(window, pass.now, &mut pass.report.timings);
                         }

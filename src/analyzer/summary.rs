@@ -55,6 +55,8 @@ pub struct PassSummary {
     pub refetched: u64,
     /// Metrics the deadline or a lost store left over.
     pub unfinished: u64,
+    /// Questions asked of the store once more after it failed to answer.
+    pub retried: u64,
     /// Stored points no window can use: nil, not a number, cut off.
     pub unusable_points: u64,
     /// Wall time by stage.
@@ -98,6 +100,7 @@ impl PassSummary {
             ("projected".to_owned(), self.projected),
             ("refetched".to_owned(), self.refetched as f64),
             ("unfinished".to_owned(), self.unfinished as f64),
+            ("retried".to_owned(), self.retried as f64),
             ("unusable_points".to_owned(), self.unusable_points as f64),
             ("cached_bytes".to_owned(), self.cached_bytes as f64),
         ];

@@ -244,6 +244,15 @@ impl<K: Connect> Supervisor<K> {
             }
         }
         self.outlets.beat.pass_ends();
+        if self.stop.is_said() && !sum.unfinished.is_empty() {
+            // Half a pass says nothing about the metrics it did not reach: what the last whole one said stands.
+            tracing::info!(
+                "pass {} broken off to stop :: {} metrics left over",
+                self.pass,
+                sum.unfinished.len()
+            );
+            return Ok(None);
+        }
         let total = begun.elapsed();
         let workers = self.hands.len() as f64;
         let seconds = Seconds {
@@ -296,6 +305,7 @@ impl<K: Connect> Supervisor<K> {
             at: now,
             metrics: self.roll.metrics() as u64,
             unfinished: sum.unfinished.len() as u64,
+            retried: sum.retried,
             seconds,
             duration: hours,
             projected: if hours > 0.0 {
@@ -390,6 +400,7 @@ struct Collation {
     canary: Option<f64>,
     wants_canary: bool,
     timings: Vec<Vec<f64>>,
+    retried: u64,
     trouble: Option<StoreError>,
     cached_bytes: usize,
 }
@@ -407,6 +418,7 @@ impl Collation {
             canary: None,
             wants_canary: !options.canary.is_empty(),
             timings: vec![Vec::new(); detectors],
+            retried: 0,
             trouble: None,
             cached_bytes: 0,
         }
@@ -423,6 +435,7 @@ impl Collation {
         for (ours, theirs) in self.timings.iter_mut().zip(report.timings) {
             ours.extend(theirs);
         }
+        self.retried += report.retried;
         self.trouble = self.trouble.take().or(report.trouble);
         self.cached_bytes += report.cached_bytes;
     }

@@ -84,7 +84,9 @@ pub struct PassReport {
     pub canary: Option<f64>,
     /// Sampled seconds of each detector.
     pub timings: Vec<Vec<f64>>,
-    /// Why the store failed, if it did.
+    /// Questions asked of the store once more after it failed to answer.
+    pub retried: u64,
+    /// Why the store failed for good, if it did.
     pub trouble: Option<StoreError>,
     /// Bytes of cached windows.
     pub cached_bytes: usize,
@@ -176,6 +178,7 @@ impl<K: Connect> Worker<K> {
             longest: 0.0,
             canary: None,
             timings: vec![Vec::new(); detectors],
+            retried: 0,
             trouble: None,
             cached_bytes: 0,
         };
@@ -256,7 +259,10 @@ impl<K: Connect> Worker<K> {
                 if !error.is_retryable() || tries == TRIES {
                     return Err(error);
                 }
-                tracing::debug!(%error, tries, "asking the store again");
+                pass.report.retried += 1;
+                if tries == 1 {
+                    tracing::warn!("asking the store again :: {error}");
+                }
                 self.stop.sleep(RETRY_AFTER);
             }
         }

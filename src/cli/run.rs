@@ -31,6 +31,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         passes: arguments.passes,
         summary: arguments.summary.clone(),
     };
+    let _claim = process::claim_state_dir(&settings.state_dir)?;
     process::check(settings, &options)?;
     let embedded = settings.store.url == StoreUrl::Embedded;
     if embedded || arguments.single_process || settings.process.single_process {

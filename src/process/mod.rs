@@ -11,6 +11,7 @@ pub use child::{Pulse, die_with_parent};
 pub use parent::{ChildSpec, Parent, ParentOptions};
 pub use roles::{Role, RunOptions, check, run_all, run_role};
 pub use signals::{Signals, stop_on_signal};
+pub(crate) use wiring::claim_state_dir;
 
 /// Why a process ended before it was told to.
 #[derive(Debug, thiserror::Error)]

@@ -282,6 +282,7 @@ fn self_metrics(graphite: &Graphite) {
     skytest.one.analyzer.exceptions.TooShort
     skytest.one.analyzer.projected
     skytest.one.analyzer.refetched
+    skytest.one.analyzer.retried
     skytest.one.analyzer.run_time
     skytest.one.analyzer.total_analyzed
     skytest.one.analyzer.total_anomalies
