@@ -4,7 +4,21 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::check::Check;
+use crate::choice::choice;
 use crate::pattern::Pattern;
+
+/// Who removes points that no window reaches any more from a Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrimMode {
+    /// Skyline's Horizon where one is alive, else the ingest.
+    Auto,
+    /// The ingest.
+    On,
+    /// Somebody else.
+    Off,
+}
+
+choice!(TrimMode { "auto" => Auto, "on" => On, "off" => Off });
 
 /// Our own metrics, and the original's: what they say about themselves must not be judged and said again.
 const SKIP: [&str; 5] = [
@@ -78,6 +92,8 @@ section! {
         do_not_skip: Vec<Pattern> = patterns(&DO_NOT_SKIP),
         /// Distinct metrics taken; points of further ones are dropped.
         max_metrics: usize = 1_000_000,
+        /// Who removes points that no window reaches any more from a Redis.
+        trim: TrimMode = TrimMode::Auto,
     }
 }
 

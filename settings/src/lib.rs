@@ -45,7 +45,7 @@ pub use duration::show as show_duration;
 pub use email::{Email, EmailSecurity};
 pub use error::{Problem, SettingsError};
 pub use graphite::Graphite;
-pub use ingest::Ingest;
+pub use ingest::{Ingest, TrimMode};
 pub use load::{Loaded, Row, Sources, load};
 pub use log::{Log, LogFormat, LogLevel};
 pub use origin::Origin;

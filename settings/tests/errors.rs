@@ -58,7 +58,8 @@ fn unknown_key_may_belong_to_another_section_or_to_none() {
          `ingest.pickle_listen`, `ingest.msgpack_listen`, `ingest.remote_write_listen`, `ingest.insecure_listen`, \
          `ingest.batch_points`, `ingest.flush_interval`, `ingest.queue_points`, `ingest.idle_timeout`, \
          `ingest.max_connections`, `ingest.max_name_bytes`, `ingest.max_frame_bytes`, `ingest.max_request_bytes`, \
-         `ingest.max_age`, `ingest.max_future`, `ingest.skip`, `ingest.do_not_skip`, `ingest.max_metrics`\n\
+         `ingest.max_age`, `ingest.max_future`, `ingest.skip`, `ingest.do_not_skip`, `ingest.max_metrics`, \
+         `ingest.trim`\n\
          \n\
          wrong value `a table` for `web.listen` in /etc/skywatch.toml line 5\n\
          hint: expected an IP address and a port, such as `\"127.0.0.1:2023\"` or `\"[::1]:2023\"`"

@@ -132,6 +132,7 @@ fn every_option_can_be_set_by_its_variable() {
         ("ingest.skip", "a.b, /^c{2}/", "[\"a.b\", \"/^c{2}/\"]".to_owned()),
         ("ingest.do_not_skip", "", "[]".to_owned()),
         ("ingest.max_metrics", "100", "100".to_owned()),
+        ("ingest.trim", "off", quoted("off")),
         ("analyzer.enabled", "false", "false".to_owned()),
         ("analyzer.profile", "skyline", quoted("skyline")),
         ("analyzer.flavour", "etsy", quoted("etsy")),

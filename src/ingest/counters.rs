@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::trim::TrimTally;
 use crate::net::listeners::Service;
 
 /// Why a point was not stored. Those of frames, datagrams, requests and connections as a whole count one each, as how
@@ -171,6 +172,8 @@ pub struct Counters {
     oldest: AtomicU64,
     /// Unix milliseconds of the last accepted point; 0 for none yet.
     last_point: AtomicU64,
+    /// What the trimming thread has done.
+    pub(super) trim: TrimTally,
 }
 
 impl Counters {
@@ -234,7 +237,7 @@ impl Counters {
         (millis > 0).then_some(millis as f64 / 1000.0)
     }
 
-    /// Name and value of every counter, in a stable order: sums over all listeners first, then what waits, then under
+    /// Name and value of every counter, in a stable order: sums over all listeners first, then what waits and what was trimmed, then under
     /// `listener.NAME.` what each of `services` has counted, of drops only those that happened.
     pub fn snapshot(&self, services: &[Service], now: f64) -> Vec<(String, u64)> {
         let mut sums = Sums::default();
@@ -249,6 +252,7 @@ impl Counters {
         };
         all.push(("waiting".to_owned(), self.waiting.load(Ordering::Relaxed)));
         all.push(("oldest_waiting_ms".to_owned(), age));
+        all.extend(self.trim.snapshot());
         for &service in services {
             let mut sums = Sums::default();
             self.of(service).add_to(&mut sums);

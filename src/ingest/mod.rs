@@ -22,6 +22,7 @@ mod report;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod trim;
 mod writer;
 
 use std::net::SocketAddr;
@@ -43,6 +44,8 @@ pub use counters::Counters;
 use gate::Gate;
 pub use gate::Policy;
 use intake::Intake;
+pub use trim::TrimOptions;
+use trim::Trimmer;
 use writer::{Writer, WriterOptions};
 
 /// Why the ingest cannot run.
@@ -79,6 +82,8 @@ pub struct IngestOptions {
     pub max_request_bytes: usize,
     /// Time after stop in which the store may still come back.
     pub grace: Duration,
+    /// How old points are removed; `None` for not at all.
+    pub trim: Option<TrimOptions>,
 }
 
 /// A bound but not yet serving ingest: from here on the addresses are known and ours.
@@ -138,6 +143,17 @@ impl Ingest {
             flush_interval: self.options.flush_interval,
             grace: self.options.grace,
         };
+        let trimming = self
+            .options
+            .trim
+            .map(|options| {
+                let trimmer = Trimmer::new(options, Arc::clone(&self.counters), stop.clone());
+                let connect = connect.clone();
+                let thread = std::thread::Builder::new().name("trim".to_owned());
+                thread.spawn(move || trimmer.run(&connect))
+            })
+            .transpose()
+            .map_err(IngestError::Start)?;
         let gate = Arc::new(Gate::new(self.options.policy.clone()));
         let counters = Arc::clone(&self.counters);
         let writer = Writer::new(connect, options, counters, Arc::clone(&gate), stop.clone());
@@ -177,6 +193,9 @@ impl Ingest {
         // A panic there is a defect of ours and has been logged by the panic hook.
         runtime.block_on(async { while serving.join_next().await.is_some() {} });
         let _ = writing.join();
+        if let Some(trimming) = trimming {
+            let _ = trimming.join();
+        }
         report::last(&self.counters, &services, &file, graphite);
         Ok(())
     }

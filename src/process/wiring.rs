@@ -5,10 +5,10 @@ use std::path::Path;
 
 use skywatch_alerters::senders::{EmailOptions, Security};
 use skywatch_algorithms as algorithms;
-use skywatch_settings::{EmailSecurity, Flavour, RedisUrl, Settings};
+use skywatch_settings::{EmailSecurity, Flavour, RedisUrl, Settings, TrimMode};
 
 use super::ProcessError;
-use crate::ingest::{IngestOptions, Policy};
+use crate::ingest::{IngestOptions, Policy, TrimOptions};
 use crate::net::listeners::{self, Service};
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::redis::{RedisConnect, RedisOptions};
@@ -88,6 +88,11 @@ pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
         max_request_bytes: ingest.max_request_bytes,
         // The rest of the time to stop is for the last reads and everything else.
         grace: settings.process.stop_timeout * 3 / 5,
+        trim: (ingest.trim != TrimMode::Off).then_some(TrimOptions {
+            full_duration: settings.store.full_duration,
+            grace: settings.store.grace,
+            yields_to_horizon: ingest.trim == TrimMode::Auto,
+        }),
     }
 }
 

@@ -129,6 +129,26 @@ fn last_double<const N: usize>(point: &[u8; N]) -> f64 {
         .map_or(f64::NAN, |double| f64::from_be_bytes(*double))
 }
 
+/// Calls `each` with the time and the bytes of every whole point, and returns the length of all of them; behind it lies
+/// the beginning of a point at most. A time that is no finite number is `None`.
+pub(super) fn walk(bytes: &[u8], mut each: impl FnMut(Option<f64>, &[u8])) -> Result<usize, Malformed> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let offset = bytes.len() - rest.len();
+        let (time, after) = match rest.split_first_chunk() {
+            Some((point, after)) if is_whole_second(point) => (Some(whole_second(point)), after),
+            _ => match general::element(rest) {
+                Ok(((time, _), after)) => (time, after),
+                Err(general::Stop::Truncated) => return Ok(offset),
+                Err(general::Stop::Malformed(at)) => return Err(Malformed { offset: offset + at }),
+            },
+        };
+        each(time, &rest[..rest.len() - after.len()]);
+        rest = after;
+    }
+    Ok(bytes.len())
+}
+
 /// The time of the last point of a stream, and the stream in front of it; `None` if it ends with
 /// anything but a usual point.
 pub(super) fn split_last(stream: &[u8]) -> Option<(f64, &[u8])> {
@@ -207,6 +227,22 @@ mod tests {
             assert_eq!(points, [(10.0, 1.0)]);
             assert_eq!(report.map(|r| r.truncated_bytes), Ok(15 - cut));
         }
+    }
+
+    #[test]
+    fn a_walk_tells_times_and_bytes_of_whole_points() {
+        let mut bytes = Vec::new();
+        encode(10.0, 1.0, &mut bytes);
+        encode(20.5, f64::NAN, &mut bytes);
+        bytes.extend([0x92, 0xc0, 2]);
+        encode(30.0, 3.0, &mut bytes);
+        let mut seen = Vec::new();
+        let end = walk(&bytes[..bytes.len() - 1], |time, point| {
+            seen.push((time, point.len()))
+        });
+        assert_eq!(seen, [(Some(10.0), 15), (Some(20.5), 19), (None, 3)]);
+        assert_eq!(end, Ok(37));
+        assert_eq!(walk(b"\x92\x01\x02no", |_, _| {}), Err(Malformed { offset: 3 }));
     }
 
     #[test]

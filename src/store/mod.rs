@@ -6,12 +6,13 @@
 //! included, and the canonical order and cut are the caller's (`Series::canonicalise`). Only so
 //! can the tail of a series be read alone and still add up to the window a full read would give.
 //!
-//! Trimming, retry and back-off are not here; they belong to whoever writes and whoever loops.
+//! Retry and back-off are not here; they belong to whoever loops, as does when to trim ([`trim`]).
 
 pub mod codec;
 pub mod embedded;
 mod error;
 pub mod redis;
+pub mod trim;
 
 use std::fmt;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use skywatch_algorithms::Series;
 
 pub use codec::{DecodeReport, Malformed};
 pub use error::StoreError;
+pub use trim::Trim;
 
 /// One point of one metric on its way into the store.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -183,4 +185,9 @@ pub trait Connect: Clone + Send + Sync + 'static {
 
     /// Where the store is, for people; holds no secret.
     fn describe(&self) -> String;
+
+    /// A handle that trims metric by metric; `None` for a store that is not trimmed in this way.
+    fn trimmer(&self) -> Result<Option<Box<dyn Trim>>, StoreError> {
+        Ok(None)
+    }
 }

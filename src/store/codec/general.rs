@@ -17,6 +17,15 @@ pub(super) type Point = Option<(f64, f64)>;
 
 /// Reads one point and returns it with the bytes behind it.
 pub(super) fn point(bytes: &[u8]) -> Result<(Point, &[u8]), Stop> {
+    let ((time, value), rest) = element(bytes)?;
+    Ok((time.zip(value), rest))
+}
+
+/// Time and value, each `None` where it is no finite number.
+pub(super) type Element = (Option<f64>, Option<f64>);
+
+/// Reads one point as it is and returns it with the bytes behind it.
+pub(super) fn element(bytes: &[u8]) -> Result<(Element, &[u8]), Stop> {
     let mut reader = Reader { bytes, at: 0 };
     let elements = match reader.byte()? {
         marker @ 0x92..=0x9f => u64::from(marker & 0x0f),
@@ -30,8 +39,7 @@ pub(super) fn point(bytes: &[u8]) -> Result<(Point, &[u8]), Stop> {
     let time = reader.number()?;
     let value = reader.number()?;
     reader.skip(elements - 2)?;
-    let point = time.zip(value);
-    Ok((point, &bytes[reader.at..]))
+    Ok(((time, value), &bytes[reader.at..]))
 }
 
 struct Reader<'a> {

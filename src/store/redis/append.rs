@@ -1,4 +1,9 @@
 //! Writing a batch: one APPEND a metric, and SADD for names not known to be in the set.
+//!
+//! APPEND answers how long the value is now. If that is no more than what was appended, the key was not there: it is new,
+//! or a trimmer has removed it, and the name with it. Then the name is put into the set whatever is known of it. This is what makes it
+//! safe to remove names: whoever brings a metric back is told so by the server, and names it before its batch counts as
+//! stored; if that fails, the batch is sent again, and nothing is taken as known of any of its names.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -8,7 +13,7 @@ use std::time::{Duration, Instant};
 use ::redis::Value;
 
 use super::wire::{self, Exchange};
-use super::{RedisConnect, RedisStore, Sample, StoreError, codec, failure};
+use super::{Names, RedisConnect, RedisStore, Sample, StoreError, codec, failure};
 
 /// Packed bytes after which a chunk is sent.
 const CHUNK_BYTES: usize = 128 << 10;
@@ -40,18 +45,37 @@ impl RedisStore {
             sent: Vec::new(),
             unnamed: Vec::new(),
             asserted: Vec::new(),
+            made: Vec::new(),
             replied: 0,
             failed: None,
             refused: Vec::new(),
             refusal: String::new(),
         };
-        self.wire.run(&mut exchange)?;
-        let (asserted, outcome) = exchange.finish();
-        if matches!(outcome, Ok(()) | Err(StoreError::Refused { .. })) {
-            self.known.assert(&asserted, now);
+        let ran = self.wire.run(&mut exchange);
+        let (asserted, made, outcome) = exchange.finish();
+        let mut outcome = ran.and(outcome);
+        if matches!(outcome, Ok(()) | Err(StoreError::Refused { .. })) && !made.is_empty() {
+            let made: Vec<&str> = made.iter().map(String::as_str).collect();
+            let named = Names::change(self, &made, &[]);
+            outcome = named.and(outcome);
+        }
+        match outcome {
+            Ok(()) | Err(StoreError::Refused { .. }) => self.known.assert(&asserted, now),
+            // Some of the values may be new, and sending the batch again will not show it.
+            Err(_) => self.known.forget_hashes(order.iter().map(|(hash, _)| *hash)),
         }
         outcome
     }
+}
+
+/// An APPEND on its way.
+struct Sent<'a> {
+    /// The metric, to name it should it be refused; empty for a command that adds names.
+    metric: &'a str,
+    /// Bytes appended.
+    bytes: usize,
+    /// Whether its name is put into the set by the same exchange, behind it.
+    is_named: bool,
 }
 
 /// Names put into the set by this handle, by hash, with the time it was done.
@@ -106,6 +130,12 @@ impl KnownNames {
         }
     }
 
+    fn forget_hashes(&mut self, hashes: impl Iterator<Item = u64>) {
+        hashes.for_each(|hash| {
+            self.names.remove(&hash);
+        });
+    }
+
     /// After a removal: the next point puts the name back at once.
     pub(super) fn forget(&mut self, names: &[&str]) {
         for name in names {
@@ -143,11 +173,12 @@ struct Append<'a> {
     order: &'a [(u64, u32)],
     /// The encoded points of the metric being packed.
     points: Vec<u8>,
-    /// The metric of each APPEND sent, to name it should it be refused.
-    sent: Vec<&'a str>,
+    sent: Vec<Sent<'a>>,
     /// Names still to be put into the set.
     unnamed: Vec<&'a str>,
     asserted: Vec<u64>,
+    /// Metrics whose key an APPEND has made although their name was taken to be in the set.
+    made: Vec<String>,
     replied: usize,
     /// The first error that concerns the whole batch.
     failed: Option<StoreError>,
@@ -168,8 +199,13 @@ impl<'a> Append<'a> {
             self.order = later;
         }
         wire::pack(out, &[b"APPEND"], self.namespace, metric, &[&self.points]);
-        self.sent.push(metric);
-        if self.known.is_due(hash, self.now) {
+        let is_named = self.known.is_due(hash, self.now);
+        self.sent.push(Sent {
+            metric,
+            bytes: self.points.len(),
+            is_named,
+        });
+        if is_named {
             self.unnamed.push(metric);
             self.asserted.push(hash);
         }
@@ -182,10 +218,14 @@ impl<'a> Append<'a> {
         for name in self.unnamed.drain(..) {
             wire::pack_bulk(out, &[self.namespace.as_bytes(), name.as_bytes()]);
         }
-        self.sent.push("");
+        self.sent.push(Sent {
+            metric: "",
+            bytes: 0,
+            is_named: true,
+        });
     }
 
-    fn finish(self) -> (Vec<u64>, Result<(), StoreError>) {
+    fn finish(self) -> (Vec<u64>, Vec<String>, Result<(), StoreError>) {
         let outcome = match self.failed {
             Some(error) => Err(error),
             None if self.refused.is_empty() => Ok(()),
@@ -195,7 +235,7 @@ impl<'a> Append<'a> {
                 reason: self.refusal,
             }),
         };
-        (self.asserted, outcome)
+        (self.asserted, self.made, outcome)
     }
 }
 
@@ -219,10 +259,19 @@ impl Exchange for Append<'_> {
 
     /// Every reply is looked at, so that one refused metric does not hide what became of others.
     fn reply(&mut self, reply: Value) -> Result<(), StoreError> {
-        let metric = self.sent[self.replied];
+        let Sent {
+            metric,
+            bytes,
+            is_named,
+        } = self.sent[self.replied];
         self.replied += 1;
-        let Value::ServerError(error) = reply else {
-            return Ok(());
+        let error = match reply {
+            Value::ServerError(error) => error,
+            Value::Int(length) if !is_named && usize::try_from(length) == Ok(bytes) => {
+                self.made.push(metric.to_owned());
+                return Ok(());
+            }
+            _ => return Ok(()),
         };
         if !metric.is_empty() && failure::is_of_one_key(&error) {
             if self.refused.is_empty() {

@@ -4,7 +4,6 @@
 //!
 //! One blocking connection a handle. Commands are packed by hand into one reused buffer and
 //! pipelined, with the next chunk on its way while the replies to the last are read ([`wire`]).
-//! Trimming is not done here.
 
 mod append;
 mod cursor;
@@ -14,13 +13,14 @@ mod keys;
 mod names;
 mod options;
 mod tails;
+mod trim;
 mod wire;
 
 use ::redis::Value;
 use skywatch_algorithms::Series;
 
 use super::{
-    Connect, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, Store, StoreError, Tail,
+    Connect, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, Store, StoreError, Tail, Trim,
     Unreadable, codec,
 };
 
@@ -39,6 +39,8 @@ pub struct RedisStore {
     known: append::KnownNames,
     /// Bytes a whole series has had of late: what the next chunk of reads is sized by.
     usual_series_bytes: usize,
+    /// What trimming has learned about this server.
+    trimming: trim::Trimming,
 }
 
 impl RedisStore {
@@ -50,6 +52,7 @@ impl RedisStore {
             max_value_bytes: options.max_value_bytes,
             known: append::KnownNames::default(),
             usual_series_bytes: fetch::FIRST_GUESS_BYTES,
+            trimming: trim::Trimming::default(),
             wire: wire::Wire::new(connect),
         }
     }
@@ -81,6 +84,10 @@ impl Connect for RedisConnect {
 
     fn describe(&self) -> String {
         self.place().to_owned()
+    }
+
+    fn trimmer(&self) -> Result<Option<Box<dyn Trim>>, StoreError> {
+        Ok(Some(Box::new(self.connect()?)))
     }
 }
 

@@ -87,6 +87,17 @@ impl Wire {
         Ok(request.replies)
     }
 
+    /// Sends packed commands and returns their replies, errors among them.
+    pub(super) fn replies(&mut self, packed: &[u8], commands: usize) -> Result<Vec<Value>, StoreError> {
+        let mut request = Replies {
+            packed,
+            commands,
+            replies: Vec::with_capacity(commands),
+        };
+        self.run(&mut request)?;
+        Ok(request.replies)
+    }
+
     /// Asks for a sign of life. A connection that has died since its last use is replaced.
     pub(super) fn ping(&mut self) -> Result<(), StoreError> {
         if self.connection.is_some() {
@@ -130,6 +141,25 @@ impl Exchange for Request<'_> {
         if let Value::ServerError(error) = &reply {
             return Err(failure::of_server(&self.connect, error));
         }
+        self.replies.push(reply);
+        Ok(())
+    }
+}
+
+struct Replies<'a> {
+    packed: &'a [u8],
+    commands: usize,
+    replies: Vec<Value>,
+}
+
+impl Exchange for Replies<'_> {
+    fn pack(&mut self, out: &mut Vec<u8>) -> usize {
+        out.extend_from_slice(self.packed);
+        self.packed = &[];
+        std::mem::take(&mut self.commands)
+    }
+
+    fn reply(&mut self, reply: Value) -> Result<(), StoreError> {
         self.replies.push(reply);
         Ok(())
     }

@@ -1,0 +1,593 @@
+//! The trimming thread, once called roomba: every minute it looks at the metrics whose turn it is, so that each is looked at
+//! once an hour, or each twenty-fourth of the window if that is shorter.
+//!
+//! Turns go by a hash of the name: the work is spread evenly, and nobody has to remember when a metric was looked at last.
+//! Between slices the store has four times as long to itself. A Horizon that is alive trims by itself and is
+//! left to it, unless the settings say otherwise.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::counters::Counters;
+use crate::clock::unix_now;
+use crate::stop::Stop;
+use crate::store::trim::{Limits, Trim, Trimmed, Watch};
+use crate::store::{Connect, StoreError};
+
+/// Time between two passes, and the length of one turn.
+const EACH: Duration = Duration::from_secs(60);
+/// The longest time between two looks at a metric.
+const LONGEST_ROUND: Duration = Duration::from_secs(3_600);
+/// Parts of the window of which at most one is surplus.
+const SHARE: u32 = 24;
+/// Time between two tries to reach the store.
+const RETRY: Duration = Duration::from_secs(5);
+/// How long the store has to itself after a slice, in lengths of it, and at least.
+const REST: u32 = 4;
+const LEAST_REST: Duration = Duration::from_millis(1);
+/// How long a metric that cannot be read is left alone.
+const QUARANTINE_SECONDS: f64 = 3_600.0;
+/// Metrics remembered as unreadable, and as empty; what is beyond is looked at again earlier, or removed later.
+const REMEMBERED: usize = 10_000;
+/// Unreadable metrics named in the log, a pass.
+const NAMED: usize = 10;
+/// The key a live Horizon renews, to expire after two minutes.
+const HORIZON: &str = "horizon";
+
+/// How the store is trimmed.
+#[derive(Debug, Clone, Copy)]
+pub struct TrimOptions {
+    /// The window; what is older, counted from now, is surplus …
+    pub full_duration: Duration,
+    /// … once it is older by this.
+    pub grace: Duration,
+    /// Whether trimming is left to a Horizon that is alive.
+    pub yields_to_horizon: bool,
+}
+
+/// What was trimmed since the start.
+#[derive(Debug, Default)]
+pub(super) struct TrimTally {
+    counters: [AtomicU64; NAMES.len()],
+}
+
+/// Names of [`TrimTally::counters`].
+const NAMES: [&str; 8] = [
+    "looked_at",
+    "trimmed",
+    "bytes_freed",
+    "dead_removed",
+    "empty_removed",
+    "raced",
+    "quarantined",
+    "failed",
+];
+const LOOKED_AT: usize = 0;
+const TRIMMED: usize = 1;
+const BYTES_FREED: usize = 2;
+const DEAD: usize = 3;
+const EMPTY: usize = 4;
+const RACED: usize = 5;
+const QUARANTINED: usize = 6;
+const FAILED: usize = 7;
+
+impl TrimTally {
+    fn add(&self, pass: &[u64; NAMES.len()]) {
+        for (counter, n) in self.counters.iter().zip(pass) {
+            counter.fetch_add(*n, Ordering::Relaxed);
+        }
+    }
+
+    /// Name and value of every counter, in a stable order.
+    pub(super) fn snapshot(&self) -> impl Iterator<Item = (String, u64)> {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        NAMES
+            .iter()
+            .zip(&self.counters)
+            .map(move |(name, counter)| (format!("trim.{name}"), read(counter)))
+    }
+}
+
+/// The thread's state.
+pub(super) struct Trimmer {
+    options: TrimOptions,
+    counters: Arc<Counters>,
+    stop: Stop,
+    /// The last minute that was done, counted from 1970.
+    done: Option<u64>,
+    /// Metrics that could not be read, with the time from which on they are looked at again.
+    quarantine: HashMap<String, f64>,
+    /// Names under which nothing was found, with the time of the first look that found nothing.
+    empty: HashMap<String, f64>,
+    /// Whether the last pass was left to a Horizon.
+    yielded: bool,
+    failing: bool,
+}
+
+impl Trimmer {
+    pub(super) fn new(options: TrimOptions, counters: Arc<Counters>, stop: Stop) -> Self {
+        Self {
+            options,
+            counters,
+            stop,
+            done: None,
+            quarantine: HashMap::new(),
+            empty: HashMap::new(),
+            yielded: false,
+            failing: false,
+        }
+    }
+
+    /// Trims until stop is said. Ends at once over a store that is not trimmed metric by metric.
+    pub(super) fn run(mut self, connect: &impl Connect) {
+        let mut store: Option<Box<dyn Trim>> = None;
+        loop {
+            let outcome = match &mut store {
+                Some(store) => self.pass(&mut **store, connect, unix_now()),
+                None => match connect.trimmer() {
+                    Ok(Some(made)) => {
+                        store = Some(made);
+                        continue;
+                    }
+                    Ok(None) => return,
+                    Err(error) => Err(error),
+                },
+            };
+            let wait = match outcome {
+                Ok(()) => {
+                    self.failing = false;
+                    EACH
+                }
+                Err(error) => {
+                    self.counters.trim.counters[FAILED].fetch_add(1, Ordering::Relaxed);
+                    if !self.failing {
+                        tracing::error!("trimming waits :: {error}");
+                    }
+                    self.failing = true;
+                    RETRY
+                }
+            };
+            if self.stop.sleep(wait) {
+                return;
+            }
+        }
+    }
+
+    /// Looks at the metrics whose turn has come since the last pass.
+    fn pass(&mut self, store: &mut dyn Trim, connect: &impl Connect, now: f64) -> Result<(), StoreError> {
+        if self.yields(store)? {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let turn = self.turn(now);
+        if turn.first > turn.last {
+            return Ok(());
+        }
+        self.quarantine.retain(|_, until| *until > now);
+        let mut keyspace = 0u64;
+        let mut metrics: Vec<String> = Vec::new();
+        store.list(&mut |name| {
+            keyspace += 1;
+            if turn.has(name) && !self.quarantine.contains_key(name) {
+                metrics.push(name.to_owned());
+            }
+        })?;
+        let names: Vec<&str> = metrics.iter().map(String::as_str).collect();
+        let mut pass = Pass {
+            stop: &self.stop,
+            tally: [0; NAMES.len()],
+            unreadable: Vec::new(),
+            empty: Vec::new(),
+        };
+        let kept = self.options.full_duration + self.options.grace;
+        let limits = Limits {
+            before: now - kept.as_secs_f64(),
+            now,
+        };
+        let outcome = store.trim(&names, limits, &mut pass);
+        let Pass {
+            mut tally,
+            unreadable,
+            empty,
+            ..
+        } = pass;
+        self.set_aside(&names, unreadable, now);
+        let outcome = outcome.and_then(|()| {
+            tally[EMPTY] += self.remove_empty(store, &names, &empty, now)?;
+            Ok(())
+        });
+        self.counters.trim.add(&tally);
+        if tally.iter().any(|n| *n > 0) {
+            tracing::info!(
+                "operated on {} in {:.2} seconds :: keyspace is {keyspace}, looked at {}, trimmed {} keys, freed {} bytes, \
+                 euthanized {} geriatric keys, removed {} empty names, blocked {} times, quarantined {}",
+                connect.describe(),
+                begun.elapsed().as_secs_f64(),
+                tally[LOOKED_AT],
+                tally[TRIMMED],
+                tally[BYTES_FREED],
+                tally[DEAD],
+                tally[EMPTY],
+                tally[RACED],
+                tally[QUARANTINED],
+            );
+        }
+        outcome?;
+        if !self.stop.is_said() {
+            self.done = Some(turn.last);
+        }
+        Ok(())
+    }
+
+    /// Whether a Horizon is alive and trims; each change is logged.
+    fn yields(&mut self, store: &mut dyn Trim) -> Result<bool, StoreError> {
+        if !self.options.yields_to_horizon {
+            return Ok(false);
+        }
+        let yields = matches!(store.get(&[HORIZON])?.as_slice(), [Some(_)]);
+        if yields && !self.yielded {
+            tracing::info!("a Horizon is alive and trims :: left to it, as `ingest.trim` is \"auto\"");
+        }
+        if !yields && self.yielded {
+            tracing::info!("no Horizon is alive any more :: trimming here");
+        }
+        self.yielded = yields;
+        Ok(yields)
+    }
+
+    fn turn(&self, now: f64) -> Turn {
+        let round = (self.options.full_duration / SHARE).min(LONGEST_ROUND);
+        let turns = (round.as_secs() / EACH.as_secs()).max(1);
+        let last = (now / EACH.as_secs_f64()) as u64;
+        // A minute far ahead was done before the clock was set back.
+        let done = self.done.filter(|done| *done < last + turns);
+        let first = done.map_or(last, |done| done + 1);
+        Turn {
+            turns,
+            first: first.max((last + 1).saturating_sub(turns)),
+            last,
+        }
+    }
+
+    /// Remembers and names what could not be read.
+    fn set_aside(&mut self, names: &[&str], unreadable: Vec<(usize, String)>, now: f64) {
+        let count = unreadable.len();
+        for (position, (index, why)) in unreadable.into_iter().enumerate() {
+            let name = names[index];
+            if position < NAMED {
+                tracing::warn!("`{name}` is no series and left as it is for an hour :: {why}");
+            }
+            if self.quarantine.len() < REMEMBERED {
+                self.quarantine.insert(name.to_owned(), now + QUARANTINE_SECONDS);
+            }
+        }
+        if count > NAMED {
+            tracing::warn!("and {} further metrics that are no series", count - NAMED);
+        }
+    }
+
+    /// Of the names looked at, removes those under which nothing has been found for longer than the grace.
+    ///
+    /// A name is put in by whoever appends first, before or after its first point; the grace is for writers that
+    /// are slow about it. It is not what makes this safe: the store removes a name only while there is nothing under it, and
+    /// a writer that finds so puts the name back.
+    fn remove_empty(
+        &mut self,
+        store: &mut dyn Trim,
+        names: &[&str],
+        empty: &[usize],
+        now: f64,
+    ) -> Result<u64, StoreError> {
+        let grace = self.options.grace.as_secs_f64();
+        let was: HashMap<String, f64> = names
+            .iter()
+            .filter_map(|name| self.empty.remove_entry(*name))
+            .collect();
+        let mut due = Vec::new();
+        for name in empty.iter().map(|index| names[*index]) {
+            let since = was.get(name).copied().unwrap_or(now);
+            if now - since >= grace {
+                due.push(name);
+            } else if self.empty.len() < REMEMBERED {
+                self.empty.insert(name.to_owned(), since);
+            }
+        }
+        // Names that others have removed are never looked at again.
+        self.empty
+            .retain(|_, since| now - *since < 2.0 * LONGEST_ROUND.as_secs_f64());
+        store.remove_empty(&due)
+    }
+}
+
+/// The minutes to be done, and whose they are.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    /// Minutes in a round.
+    turns: u64,
+    first: u64,
+    last: u64,
+}
+
+impl Turn {
+    fn has(&self, name: &str) -> bool {
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        let behind_first = (hasher.finish() % self.turns + self.turns - self.first % self.turns) % self.turns;
+        behind_first < (self.last + 1).saturating_sub(self.first)
+    }
+}
+
+/// One pass, as the store tells it.
+struct Pass<'a> {
+    stop: &'a Stop,
+    tally: [u64; NAMES.len()],
+    unreadable: Vec<(usize, String)>,
+    empty: Vec<usize>,
+}
+
+impl Watch for Pass<'_> {
+    fn trimmed(&mut self, index: usize, trimmed: Trimmed) {
+        self.tally[LOOKED_AT] += 1;
+        let (counter, bytes) = match trimmed {
+            Trimmed::Kept => return,
+            Trimmed::Cut { bytes } => (TRIMMED, bytes),
+            Trimmed::Removed { bytes } => (DEAD, bytes),
+            Trimmed::Raced => (RACED, 0),
+            Trimmed::Missing => {
+                self.empty.push(index);
+                return;
+            }
+            Trimmed::Unreadable(why) => {
+                self.unreadable.push((index, why.to_string()));
+                (QUARANTINED, 0)
+            }
+        };
+        self.tally[counter] += 1;
+        self.tally[BYTES_FREED] += bytes as u64;
+    }
+
+    fn worked(&mut self, time: Duration) -> ControlFlow<()> {
+        if self.stop.sleep((time * REST).max(LEAST_REST)) {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Keys, Malformed, Names, Unreadable};
+
+    const NOW: f64 = 1_700_000_000.0;
+
+    /// A store of names, with what a trim finds under each.
+    #[derive(Default)]
+    struct Found {
+        names: Vec<(String, Option<Trimmed>)>,
+        horizon: bool,
+        /// Names asked for, pass by pass.
+        looked_at: Vec<Vec<String>>,
+        removed: Vec<String>,
+        before: f64,
+        slices: usize,
+    }
+
+    impl Found {
+        fn with(metrics: u32) -> Self {
+            Self {
+                names: (0..metrics).map(|n| (format!("metric.{n}"), None)).collect(),
+                ..Self::default()
+            }
+        }
+    }
+
+    impl Names for Found {
+        fn count(&mut self) -> Result<u64, StoreError> {
+            Ok(self.names.len() as u64)
+        }
+
+        fn list(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
+            self.names.iter().for_each(|(name, _)| each(name));
+            Ok(())
+        }
+
+        fn change(&mut self, _: &[&str], _: &[&str]) -> Result<(), StoreError> {
+            unreachable!("names are removed with their keys only")
+        }
+    }
+
+    impl Keys for Found {
+        fn get(&mut self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+            assert_eq!(keys, ["horizon"]);
+            Ok(vec![self.horizon.then(|| b"1700000000".to_vec())])
+        }
+
+        fn set(&mut self, _: &[(&str, &[u8])], _: Option<Duration>) -> Result<(), StoreError> {
+            unreachable!("trimming keeps no keys")
+        }
+
+        fn remove(&mut self, _: &[&str]) -> Result<(), StoreError> {
+            unreachable!("trimming keeps no keys")
+        }
+    }
+
+    impl Trim for Found {
+        fn trim(
+            &mut self,
+            metrics: &[&str],
+            limits: Limits,
+            watch: &mut dyn Watch,
+        ) -> Result<(), StoreError> {
+            self.before = limits.before;
+            self.looked_at
+                .push(metrics.iter().map(|&name| name.to_owned()).collect());
+            for (index, metric) in metrics.iter().enumerate() {
+                let found = self.names.iter().find(|(name, _)| name == metric);
+                let trimmed = found.and_then(|(_, trimmed)| trimmed.clone());
+                watch.trimmed(index, trimmed.unwrap_or(Trimmed::Kept));
+                self.slices += 1;
+                if watch.worked(Duration::ZERO).is_break() {
+                    return Ok(());
+                }
+            }
+            Ok(())
+        }
+
+        fn remove_empty(&mut self, metrics: &[&str]) -> Result<u64, StoreError> {
+            self.removed.extend(metrics.iter().map(|&name| name.to_owned()));
+            self.names.retain(|(name, _)| !metrics.contains(&name.as_str()));
+            Ok(metrics.len() as u64)
+        }
+    }
+
+    fn trimmer(full_duration: u64) -> Trimmer {
+        let options = TrimOptions {
+            full_duration: Duration::from_secs(full_duration),
+            grace: Duration::from_secs(600),
+            yields_to_horizon: true,
+        };
+        Trimmer::new(options, Arc::default(), Stop::new())
+    }
+
+    fn connect() -> crate::store::redis::RedisConnect {
+        crate::store::redis::RedisConnect::new(Default::default()).expect("the usual address")
+    }
+
+    fn store(names: &[(&str, Option<Trimmed>)]) -> Found {
+        Found {
+            names: names
+                .iter()
+                .map(|(name, found)| (name.to_string(), found.clone()))
+                .collect(),
+            ..Found::default()
+        }
+    }
+
+    fn counter(trimmer: &Trimmer, name: &str) -> u64 {
+        let mut all = trimmer.counters.trim.snapshot();
+        all.find(|(found, _)| found == &format!("trim.{name}"))
+            .map_or(0, |(_, n)| n)
+    }
+
+    #[test]
+    fn every_metric_has_its_turn_once_a_round_and_passes_left_out_are_made_up_for() {
+        for (full_duration, minutes) in [(86_400, 60), (43_200, 30), (60, 1), (7 * 86_400, 60)] {
+            let mut found = Found::with(300);
+            let mut trimmer = trimmer(full_duration);
+            // Passes at uneven times: some minutes see two, some none.
+            let mut now = NOW;
+            for pass in 0.. {
+                trimmer
+                    .pass(&mut found, &connect(), now)
+                    .expect("nothing can fail");
+                if now >= NOW + 60.0 * f64::from(minutes - 1) {
+                    break;
+                }
+                now = (now + [20.0, 60.0, 150.0][pass % 3]).min(NOW + 60.0 * f64::from(minutes - 1));
+            }
+            let mut seen: Vec<String> = found.looked_at.concat();
+            seen.sort_unstable();
+            let mut all: Vec<String> = found.names.iter().map(|(name, _)| name.clone()).collect();
+            all.sort_unstable();
+            assert!(
+                seen == all,
+                "{full_duration}: {} looks at {}",
+                seen.len(),
+                all.len()
+            );
+            let most = found.looked_at.iter().map(Vec::len).max().expect("a pass");
+            assert!(minutes == 1 || most < 60, "{most} of 300 in one pass");
+        }
+    }
+
+    #[test]
+    fn surplus_is_what_is_older_than_window_and_grace() {
+        let mut found = store(&[("a", None)]);
+        trimmer(1_200).pass(&mut found, &connect(), NOW).expect("a pass");
+        assert_eq!(found.before, NOW - 1_800.0);
+    }
+
+    #[test]
+    fn a_live_horizon_is_left_alone_until_it_is_gone() {
+        let mut found = store(&[("a", None)]);
+        found.horizon = true;
+        let mut auto = trimmer(60);
+        auto.pass(&mut found, &connect(), NOW).expect("a pass");
+        assert!(found.looked_at.is_empty());
+        found.horizon = false;
+        auto.pass(&mut found, &connect(), NOW + 60.0).expect("a pass");
+        assert_eq!(found.looked_at, [["a"]]);
+        found.horizon = true;
+        let mut on = trimmer(60);
+        on.options.yields_to_horizon = false;
+        on.pass(&mut found, &connect(), NOW).expect("a pass");
+        assert_eq!(found.looked_at.len(), 2);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_alone_for_an_hour() {
+        let garbage = Trimmed::Unreadable(Unreadable::Malformed(Malformed { offset: 0 }));
+        let mut found = store(&[("good", Some(Trimmed::Cut { bytes: 30 })), ("bad", Some(garbage))]);
+        let mut trimmer = trimmer(60);
+        for minute in 0..61 {
+            trimmer
+                .pass(&mut found, &connect(), NOW + 60.0 * f64::from(minute))
+                .expect("a pass");
+        }
+        let looks = |name: &str| {
+            found
+                .looked_at
+                .iter()
+                .filter(|pass| pass.iter().any(|n| n == name))
+                .count()
+        };
+        assert_eq!((looks("good"), looks("bad")), (61, 2));
+        assert_eq!(counter(&trimmer, "quarantined"), 2);
+        assert_eq!(counter(&trimmer, "trimmed"), 61);
+        assert_eq!(counter(&trimmer, "bytes_freed"), 61 * 30);
+        assert_eq!(counter(&trimmer, "looked_at"), 63);
+    }
+
+    #[test]
+    fn an_empty_name_goes_once_it_has_been_empty_for_longer_than_the_grace() {
+        let mut found = store(&[("empty", Some(Trimmed::Missing)), ("kept", None)]);
+        let mut trimmer = trimmer(60);
+        for minute in 0..10 {
+            trimmer
+                .pass(&mut found, &connect(), NOW + 60.0 * f64::from(minute))
+                .expect("a pass");
+            assert!(found.removed.is_empty());
+        }
+        trimmer.pass(&mut found, &connect(), NOW + 600.0).expect("a pass");
+        assert_eq!(found.removed, ["empty"]);
+        assert_eq!(counter(&trimmer, "empty_removed"), 1);
+        assert!(trimmer.empty.is_empty());
+    }
+
+    #[test]
+    fn a_name_that_was_filled_in_between_starts_anew() {
+        let mut found = store(&[("a", Some(Trimmed::Missing))]);
+        let mut trimmer = trimmer(60);
+        trimmer.pass(&mut found, &connect(), NOW).expect("a pass");
+        found.names[0].1 = None;
+        trimmer.pass(&mut found, &connect(), NOW + 300.0).expect("a pass");
+        found.names[0].1 = Some(Trimmed::Missing);
+        trimmer.pass(&mut found, &connect(), NOW + 660.0).expect("a pass");
+        assert!(found.removed.is_empty(), "it was there five minutes ago");
+    }
+
+    #[test]
+    fn stop_ends_a_pass_at_the_next_slice_and_its_turn_is_not_taken_as_done() {
+        let mut found = Found::with(100);
+        let mut trimmer = trimmer(60);
+        trimmer.stop.say();
+        trimmer.pass(&mut found, &connect(), NOW).expect("a pass");
+        assert_eq!(found.slices, 1);
+        assert_eq!(trimmer.done, None);
+    }
+}

@@ -1,0 +1,385 @@
+//! Trimming: looking at the front of values, and cutting the old points out of it.
+//!
+//! A look is STRLEN and the first bytes of a value, more of them only where these do not show where the old points end.
+//! A cut is a short script that holds the seen bytes against the stored ones and, in the same step, stores
+//! what is left; if nothing is left the key goes, and its name with it. So appends are never lost, a rewritten value
+//! is never cut by mistake, and a metric that gets a point in the last moment stays.
+//!
+//! A name that goes with its key comes back with the next point of any writer: Horizon names a metric with every
+//! point, ours (see [`append`](super::append)) when APPEND says that the key was not there.
+//!
+//! Old points behind newer ones are cut as far as they were looked at, so that one point from the future at the front does not
+//! keep everything behind it for ever.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use ::redis::{ServerError, Value};
+
+use super::wire;
+use super::{RedisStore, StoreError, Unreadable, codec, failure, types};
+use crate::store::trim::{Limits, Trim, Trimmed, Watch};
+
+/// Old points are cut when they are one of so many parts of the value.
+const SHARE: usize = 24;
+/// Bytes of the first look: over four hours of points a minute apart.
+const FIRST_LOOK_BYTES: usize = 4_096;
+/// How much further each look goes than the one before.
+const DEEPER: usize = 8;
+/// Bytes of the last look. Points behind them wait for the next trim.
+const LAST_LOOK_BYTES: usize = 1 << 20;
+/// What a slice is made to take. The limit is two milliseconds; a dear metric among cheap ones has to fit.
+const SLICE: Duration = Duration::from_micros(1_200);
+/// Bytes that may be moved in one slice.
+const SLICE_BYTES: usize = 512 << 10;
+/// Metrics in one slice, whatever they take.
+const SLICE_METRICS: usize = 1_000;
+
+/// Removes the old points that were seen, if the front is still what was seen.
+///
+/// KEYS: the value, the set of names. ARGV: the front as it was seen, and what of it stays.
+/// Answers 0 if the front is another one, 1 for a cut, 2 if nothing was left.
+///
+/// A Redis at its `maxmemory` refuses a SET, even of less; the first line, which is known from Redis 7 on, says that this
+/// one may be done.
+const CUT: &str = "#!lua flags=allow-oom
+if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
+local left = ARGV[2] .. redis.call('GETRANGE', KEYS[1], #ARGV[1], -1)
+if left ~= '' then redis.call('SET', KEYS[1], left) return 1 end
+redis.call('DEL', KEYS[1])
+redis.call('SREM', KEYS[2], KEYS[1])
+return 2";
+
+/// KEYS: the value, the set of names. Answers how many names went.
+const REMOVE_EMPTY: &str = "if redis.pcall('STRLEN', KEYS[1]) ~= 0 then return 0 end
+redis.call('DEL', KEYS[1])
+return redis.call('SREM', KEYS[2], KEYS[1])";
+
+/// What trimming has learned of a server.
+#[derive(Debug)]
+pub(super) struct Trimming {
+    /// How many first looks fill a slice.
+    looks: usize,
+    /// How many further looks.
+    deeper: usize,
+    /// How many cuts.
+    cuts: usize,
+    /// Whether the server is too old for the first line of the script.
+    plain_script: bool,
+}
+
+impl Default for Trimming {
+    fn default() -> Self {
+        Self {
+            looks: 32,
+            deeper: 4,
+            cuts: 8,
+            plain_script: false,
+        }
+    }
+}
+
+/// Learns from a slice how many metrics the next may have: at most twice as many.
+fn learn(fits: &mut usize, metrics: usize, took: Duration) {
+    let share = SLICE.as_secs_f64() / took.as_secs_f64().max(1e-6);
+    let fitting = (metrics as f64 * share) as usize;
+    *fits = fitting.min(2 * *fits).clamp(1, SLICE_METRICS);
+}
+
+/// A value to be looked at, and how far.
+struct Look {
+    index: usize,
+    bytes: usize,
+}
+
+/// A value to be cut.
+struct Cut {
+    index: usize,
+    /// Its front, whole points.
+    seen: Vec<u8>,
+    /// Those of them that stay.
+    kept: Vec<u8>,
+    /// Length of the whole value.
+    length: usize,
+}
+
+/// What a look says about a value.
+enum Sight {
+    Done(Trimmed),
+    Deeper(Look),
+    Cut(Cut),
+}
+
+impl Trim for RedisStore {
+    fn trim(&mut self, metrics: &[&str], limits: Limits, watch: &mut dyn Watch) -> Result<(), StoreError> {
+        let mut work = Work {
+            store: self,
+            metrics,
+            limits,
+            watch,
+            deeper: Vec::new(),
+            cuts: Vec::new(),
+        };
+        // Ended by `watch` or by itself: both are fine.
+        work.run().map(|_| ())
+    }
+
+    fn remove_empty(&mut self, metrics: &[&str]) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        for chunk in metrics.chunks(100) {
+            let mut packed = Vec::new();
+            for metric in chunk {
+                let words: [&[u8]; 3] = [b"EVAL", REMOVE_EMPTY.as_bytes(), b"2"];
+                let arguments = [self.unique_metrics.as_bytes()];
+                wire::pack(&mut packed, &words, &self.namespace, metric, &arguments);
+            }
+            for reply in self.wire.request(&packed, chunk.len())? {
+                removed += u64::from(reply == Value::Int(1));
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// One call.
+struct Work<'a> {
+    store: &'a mut RedisStore,
+    metrics: &'a [&'a str],
+    limits: Limits,
+    watch: &'a mut dyn Watch,
+    deeper: Vec<Look>,
+    cuts: Vec<Cut>,
+}
+
+type Flow = Result<ControlFlow<()>, StoreError>;
+
+impl Work<'_> {
+    fn run(&mut self) -> Flow {
+        let mut next = 0;
+        while next < self.metrics.len() {
+            let fits = self.store.trimming.looks.min(SLICE_BYTES / FIRST_LOOK_BYTES);
+            let end = self.metrics.len().min(next + fits);
+            let looks: Vec<Look> = (next..end)
+                .map(|index| Look {
+                    index,
+                    bytes: FIRST_LOOK_BYTES,
+                })
+                .collect();
+            next = end;
+            let took = self.look(&looks)?;
+            learn(&mut self.store.trimming.looks, looks.len(), took);
+            if self.watch.worked(took).is_break() || self.follow_up()?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Does what the looks have called for, before there is more of it.
+    fn follow_up(&mut self) -> Flow {
+        while !self.deeper.is_empty() || !self.cuts.is_empty() {
+            // Cuts first: they hold bytes.
+            let took = if self.cuts.is_empty() {
+                let slice = slice(&mut self.deeper, self.store.trimming.deeper, |look| look.bytes);
+                let took = self.look(&slice)?;
+                learn(&mut self.store.trimming.deeper, slice.len(), took);
+                took
+            } else {
+                let slice = slice(&mut self.cuts, self.store.trimming.cuts, |cut| {
+                    cut.length + cut.seen.len()
+                });
+                let took = self.cut(&slice)?;
+                learn(&mut self.store.trimming.cuts, slice.len(), took);
+                took
+            };
+            if self.watch.worked(took).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn look(&mut self, looks: &[Look]) -> Result<Duration, StoreError> {
+        let mut packed = Vec::new();
+        for look in looks {
+            let metric = self.metrics[look.index];
+            let last = (look.bytes - 1).to_string();
+            let namespace = &self.store.namespace;
+            // Should a point come between the two, the length is a little too small, which does not matter.
+            wire::pack(&mut packed, &[b"STRLEN"], namespace, metric, &[]);
+            wire::pack(
+                &mut packed,
+                &[b"GETRANGE"],
+                namespace,
+                metric,
+                &[b"0", last.as_bytes()],
+            );
+        }
+        let (replies, took) = self.timed(&packed, 2 * looks.len())?;
+        let mut wrong = Vec::new();
+        for (look, replies) in looks.iter().zip(replies.as_chunks().0) {
+            let sight = match replies {
+                [Value::Int(length), Value::BulkString(front)] => {
+                    let length = usize::try_from(*length).unwrap_or(0);
+                    sight(look, front, length.max(front.len()), self.limits)
+                }
+                [_, Value::ServerError(error)] if failure::is_wrong_type(error) => {
+                    wrong.push(look.index);
+                    continue;
+                }
+                [first, second] => return Err(self.refused(first, second)),
+            };
+            match sight {
+                Sight::Done(trimmed) => self.watch.trimmed(look.index, trimmed),
+                Sight::Deeper(look) => self.deeper.push(look),
+                Sight::Cut(cut) => self.cuts.push(cut),
+            }
+        }
+        let names: Vec<&str> = wrong.iter().map(|index| self.metrics[*index]).collect();
+        let found = types(&mut self.store.wire, &self.store.namespace, &names)?;
+        for (index, found) in wrong.into_iter().zip(found) {
+            self.watch.trimmed(index, Trimmed::Unreadable(found));
+        }
+        Ok(took)
+    }
+
+    fn cut(&mut self, cuts: &[Cut]) -> Result<Duration, StoreError> {
+        let (mut replies, mut took) = self.send_cuts(cuts)?;
+        if !self.store.trimming.plain_script && replies.iter().any(is_of_the_script) {
+            self.store.trimming.plain_script = true;
+            (replies, took) = self.send_cuts(cuts)?;
+        }
+        for (cut, reply) in cuts.iter().zip(&replies) {
+            let bytes = cut.seen.len() - cut.kept.len();
+            let trimmed = match reply {
+                Value::Int(0) => Trimmed::Raced,
+                Value::Int(1) => Trimmed::Cut { bytes },
+                Value::Int(2) => Trimmed::Removed { bytes },
+                other => return Err(self.refused(other, &Value::Nil)),
+            };
+            self.watch.trimmed(cut.index, trimmed);
+        }
+        Ok(took)
+    }
+
+    fn send_cuts(&mut self, cuts: &[Cut]) -> Result<(Vec<Value>, Duration), StoreError> {
+        let script = match self.store.trimming.plain_script {
+            true => CUT.split_once('\n').map_or(CUT, |(_, plain)| plain),
+            false => CUT,
+        };
+        let mut packed = Vec::new();
+        for cut in cuts {
+            let metric = self.metrics[cut.index];
+            let words: [&[u8]; 3] = [b"EVAL", script.as_bytes(), b"2"];
+            let arguments: [&[u8]; 3] = [self.store.unique_metrics.as_bytes(), &cut.seen, &cut.kept];
+            wire::pack(&mut packed, &words, &self.store.namespace, metric, &arguments);
+        }
+        self.timed(&packed, cuts.len())
+    }
+
+    /// Sends commands between two looks at the server's clock.
+    fn timed(&mut self, packed: &[u8], commands: usize) -> Result<(Vec<Value>, Duration), StoreError> {
+        const TIME: &[u8] = b"*1\r\n$4\r\nTIME\r\n";
+        let packed = [TIME, packed, TIME].concat();
+        let mut replies = self.store.wire.replies(&packed, commands + 2)?;
+        let end = replies.pop().unwrap_or(Value::Nil);
+        let start = replies.remove(0);
+        match (microseconds(&start), microseconds(&end)) {
+            (Some(start), Some(end)) => Ok((replies, Duration::from_micros(end.saturating_sub(start)))),
+            _ => Err(self.refused(&start, &end)),
+        }
+    }
+
+    /// The error among two replies, or that there should have been one.
+    fn refused(&self, first: &Value, second: &Value) -> StoreError {
+        let connect = self.store.wire.connect();
+        match (first, second) {
+            (Value::ServerError(error), _) | (_, Value::ServerError(error)) => {
+                failure::of_server(connect, error)
+            }
+            _ => failure::unexpected(connect, first),
+        }
+    }
+}
+
+/// Takes from the end what fits into one slice, one at least.
+fn slice<T>(waiting: &mut Vec<T>, most: usize, bytes_of: impl Fn(&T) -> usize) -> Vec<T> {
+    let mut bytes = 0;
+    let fits = waiting.iter().rev().take(most).take_while(|one| {
+        bytes += bytes_of(one);
+        bytes <= SLICE_BYTES
+    });
+    let fits = fits.count().max(1);
+    waiting.split_off(waiting.len() - fits)
+}
+
+/// Judges a value by its front.
+fn sight(look: &Look, front: &[u8], length: usize, limits: Limits) -> Sight {
+    if front.is_empty() {
+        return Sight::Done(Trimmed::Missing);
+    }
+    let mut kept = Vec::new();
+    let mut has_times = false;
+    let mut tells_the_rest = false;
+    let seen = codec::walk(front, |time, point| {
+        if time.is_none_or(|time| time <= limits.before) {
+            has_times |= time.is_some();
+        } else {
+            has_times = true;
+            kept.extend_from_slice(point);
+        }
+        if let Some(time) = time {
+            tells_the_rest = time > limits.before && time <= limits.now;
+        }
+    });
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err(malformed) => return unreadable(Unreadable::Malformed(malformed)),
+    };
+    let is_all = front.len() < look.bytes;
+    if !tells_the_rest && !is_all && look.bytes < LAST_LOOK_BYTES {
+        return Sight::Deeper(Look {
+            index: look.index,
+            bytes: (look.bytes * DEEPER).min(LAST_LOOK_BYTES),
+        });
+    }
+    if !has_times {
+        // Not one point with a time: somebody else's msgpack, or the beginning of something large.
+        return unreadable(Unreadable::Malformed(codec::Malformed { offset: 0 }));
+    }
+    let old = seen - kept.len();
+    if old == 0 || old * SHARE < length && look.bytes < LAST_LOOK_BYTES {
+        return Sight::Done(Trimmed::Kept);
+    }
+    Sight::Cut(Cut {
+        index: look.index,
+        seen: front[..seen].to_vec(),
+        kept,
+        length,
+    })
+}
+
+fn unreadable(why: Unreadable) -> Sight {
+    Sight::Done(Trimmed::Unreadable(why))
+}
+
+/// Whether a reply says that the server cannot read the script.
+fn is_of_the_script(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(error) if details(error).contains("compiling script"))
+}
+
+fn details(error: &ServerError) -> &str {
+    error.details().unwrap_or_default()
+}
+
+/// The reply to TIME.
+fn microseconds(reply: &Value) -> Option<u64> {
+    let Value::Array(parts) = reply else {
+        return None;
+    };
+    let number = |part: &Value| match part {
+        Value::BulkString(digits) => str::from_utf8(digits).ok()?.parse::<u64>().ok(),
+        _ => None,
+    };
+    Some(number(parts.first()?)? * 1_000_000 + number(parts.get(1)?)?)
+}
