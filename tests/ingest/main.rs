@@ -12,6 +12,7 @@ mod redis_server;
 mod accounting;
 mod connections;
 mod crash;
+mod laws;
 mod node;
 mod protocols;
 mod real_clients;

@@ -1,0 +1,4 @@
+//! The reader of carbon's lines; the same laws run as property tests on stable.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| skywatch::ingest::laws::line(bytes));
