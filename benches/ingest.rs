@@ -72,6 +72,7 @@ fn main() {
     });
     let sent = begun.elapsed();
     let after = [ingest.id(), redis.pid(), std::process::id()].map(processor_time);
+    let memory = redis_server::peak_memory(ingest.id()) as f64 / 1e6;
     // Told to stop by the end of its input, it writes what it has and ends.
     drop(ingest.stdin.take());
     let status = ingest.wait().expect("it was started");
@@ -95,14 +96,15 @@ fn main() {
     );
     eprintln!(
         "processor time a point: ingest {own:.2} µs, redis {server:.2} µs, the load itself {load:.2} µs: \
-         two cores of their own would take {:.0} a second",
+         two cores of their own would take {:.0} a second; ingest had {memory:.0} MB at most",
         2e6 / (own + server + load)
     );
     #[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
     {
         println!(
             "{{\"bench\":\"ingest\",\"protocol\":\"{protocol}\",\"metrics\":{metrics},\"points\":{total},\"seconds\":{took:.3},\
-             \"points_per_second\":{:.0},\"ingest_us\":{own:.3},\"redis_us\":{server:.3},\"load_us\":{load:.3}}}",
+             \"points_per_second\":{:.0},\"ingest_us\":{own:.3},\"redis_us\":{server:.3},\"load_us\":{load:.3},\
+             \"ingest_mb\":{memory:.1}}}",
             total / took
         );
     }
