@@ -322,6 +322,14 @@ fn self_metrics(graphite: &Graphite) {
     skytest.one.ingest.oldest_waiting_ms
     skytest.one.ingest.received
     skytest.one.ingest.retried
+    skytest.one.ingest.trim.bytes_freed
+    skytest.one.ingest.trim.dead_removed
+    skytest.one.ingest.trim.empty_removed
+    skytest.one.ingest.trim.failed
+    skytest.one.ingest.trim.looked_at
+    skytest.one.ingest.trim.quarantined
+    skytest.one.ingest.trim.raced
+    skytest.one.ingest.trim.trimmed
     skytest.one.ingest.waiting
     skytest.one.ingest.written
     ");
