@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod demo;
 pub mod dispatch;
+pub mod hash;
 pub mod ingest;
 pub mod net;
 pub mod process;

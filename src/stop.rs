@@ -17,6 +17,15 @@ pub struct Stop {
     listener: Receiver<()>,
 }
 
+/// Says stop when it is dropped, also by a panic: for a part without which the rest must not go on.
+pub struct StopOnDrop(pub Stop);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.say();
+    }
+}
+
 impl Default for Stop {
     fn default() -> Self {
         Self::new()

@@ -11,8 +11,8 @@ use skywatch_algorithms::{Exception, Series, Verdict, Window};
 
 use super::cache::{CachedWindow, Times};
 use super::judge::{CounterClass, Judge};
-use super::shard;
 use super::worker::{Pass, WorkerOptions};
+use crate::hash::hash;
 use crate::status::Progress;
 use crate::store::{DecodeReport, Fetched, Tail};
 
@@ -118,6 +118,8 @@ impl Desk {
             Tail::New { cursor, report } => {
                 watched.cursor = Some(cursor);
                 count_unusable(&report, pass);
+                // The old verdict has not seen the new points, whether or not there is time to judge them.
+                watched.last = None;
                 watched
                     .window
                     .append(new, self.options.full_duration, &mut self.spare);
@@ -149,6 +151,7 @@ impl Desk {
         match fetched {
             Fetched::Found { cursor, report } => {
                 count_unusable(&report, pass);
+                watched.last = None;
                 series.canonicalise(self.options.full_duration);
                 if self.options.cache {
                     watched.cursor = Some(cursor);
@@ -224,13 +227,17 @@ impl Desk {
                 match verdict {
                     Verdict::Excluded(exception) => pass.report.tally.excepted(exception),
                     Verdict::Judged { anomalous, ballot } => {
-                        pass.report.tally.judged(anomalous, ballot);
-                        if anomalous {
-                            let in_full = pass.report.tally.anomalous <= DESCRIBED_IN_FULL;
-                            let anomaly = self.judge.describe(name, window, ballot, pass.now, in_full);
-                            pass.report.anomalies.push(anomaly);
+                        let in_full = pass.report.tally.anomalous < DESCRIBED_IN_FULL;
+                        let described =
+                            anomalous.then(|| self.judge.describe(name, window, ballot, pass.now, in_full));
+                        match described.transpose() {
+                            Ok(anomaly) => {
+                                pass.report.tally.judged(anomalous, ballot);
+                                pass.report.anomalies.extend(anomaly);
+                            }
+                            Err(panic) => pass.report.tally.other(name, panic),
                         }
-                        let sampled = (shard::hash(name) ^ pass.number).is_multiple_of(TIMED_ONE_IN);
+                        let sampled = (hash(name) ^ pass.number).is_multiple_of(TIMED_ONE_IN);
                         // A shard of few metrics must have a sample, too.
                         if sampled || pass.report.timings.iter().any(Vec::is_empty) {
                             self.judge

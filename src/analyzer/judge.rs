@@ -99,18 +99,8 @@ impl Judge {
             window
         };
         let last_time = judged.last().map_or(f64::NEG_INFINITY, |(time, _)| time);
-        let (ensemble, scratch) = (&self.ensemble, &mut self.scratch);
-        let verdict = catch_unwind(AssertUnwindSafe(|| ensemble.judge(judged, now, scratch)));
-        let verdict = verdict.map_err(|panic| {
-            // The panic may have left the buffers half filled.
-            self.scratch = Scratch::default();
-            let message = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("no message");
-            format!("a detector panicked: {message}")
-        });
+        let ensemble = &self.ensemble;
+        let verdict = guarded(&mut self.scratch, |scratch| ensemble.judge(judged, now, scratch));
         Judgement {
             verdict,
             last_time,
@@ -128,7 +118,7 @@ impl Judge {
         ballot: Ballot,
         now: f64,
         in_full: bool,
-    ) -> Anomaly {
+    ) -> Result<Anomaly, String> {
         let judged = if self.judged_rates {
             self.rates.window()
         } else {
@@ -136,7 +126,10 @@ impl Judge {
         };
         let (at, observed) = judged.last().unwrap_or((now, f64::NAN));
         let votes = if in_full {
-            let explained = self.ensemble.explain(judged, now, &mut self.scratch);
+            let ensemble = &self.ensemble;
+            let explained = guarded(&mut self.scratch, |scratch| {
+                ensemble.explain(judged, now, scratch)
+            })?;
             explained
                 .into_iter()
                 .map(|vote| DetectorVote {
@@ -173,17 +166,18 @@ impl Judge {
                 ..Evidence::default()
             }
         };
-        Anomaly {
+        Ok(Anomaly {
             subject: Subject::Metric(metric.to_owned()),
             at,
             observed,
             expected: expected(judged),
             votes,
             evidence,
-        }
+        })
     }
 
-    /// Times each detector on the window judged last, one at a time: seconds, in detector order.
+    /// Times each detector on the window judged last, one at a time: seconds, in detector order. One that panics has
+    /// no time; what it costs the metric is decided where it is asked for its vote.
     pub fn time_detectors(&mut self, window: Window<'_>, now: f64, seconds: &mut [Vec<f64>]) {
         let judged = if self.judged_rates {
             self.rates.window()
@@ -192,11 +186,29 @@ impl Judge {
         };
         for (detector, seconds) in self.ensemble.detectors().iter().zip(seconds) {
             let begun = Instant::now();
-            let mut look = Look::new(judged, now, self.full_duration, &mut self.scratch);
-            std::hint::black_box(detector.vote(&mut look));
-            seconds.push(begun.elapsed().as_secs_f64());
+            let full_duration = self.full_duration;
+            let vote = guarded(&mut self.scratch, |scratch| {
+                detector.vote(&mut Look::new(judged, now, full_duration, scratch))
+            });
+            if std::hint::black_box(vote).is_ok() {
+                seconds.push(begun.elapsed().as_secs_f64());
+            }
         }
     }
+}
+
+/// Runs what asks detectors, and answers the message of a panic among them.
+fn guarded<T>(scratch: &mut Scratch, ask: impl FnOnce(&mut Scratch) -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(|| ask(scratch))).map_err(|panic| {
+        // The panic may have left the buffers half filled.
+        *scratch = Scratch::default();
+        let message = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        format!("a detector panicked: {message}")
+    })
 }
 
 fn answer(vote: &Vote) -> Option<bool> {
@@ -247,10 +259,7 @@ mod tests {
         }
 
         fn comparison(&self, _: &mut Look<'_>) -> Comparison {
-            Comparison {
-                measured: 0.0,
-                limit: 0.0,
-            }
+            panic!("no comparison")
         }
     }
 
@@ -276,6 +285,11 @@ mod tests {
         let verdict = judge.judge(bad.window(), &mut class, now).verdict;
         assert!(verdict.expect_err("it panicked").contains("negative start"));
         assert!(judge.judge(good.window(), &mut class, now).verdict.is_ok());
+        let described = judge.describe("m", good.window(), Ballot::default(), now, true);
+        assert!(described.is_err_and(|panic| panic.contains("no comparison")));
+        let mut seconds = [Vec::new()];
+        judge.time_detectors(bad.window(), now, &mut seconds);
+        assert!(seconds[0].is_empty());
     }
 
     #[test]

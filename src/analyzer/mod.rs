@@ -16,6 +16,7 @@ mod supervisor;
 pub mod tally;
 pub mod worker;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub use worker::WorkerOptions;
 
 /// How long a pass waits for a dispatch that is behind.
 const DISPATCH_PATIENCE: Duration = Duration::from_secs(1);
+/// Passes whose findings may wait for it.
+const BEHIND: usize = 10;
 
 /// Why the analyzer ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +72,8 @@ pub struct Outlets {
     pub graphite: Option<(CarbonOut, String)>,
     /// The dispatch thread.
     pub dispatch: Sender<Findings>,
+    /// Findings the dispatch had no room for yet, oldest first.
+    pub behind: VecDeque<Findings>,
 }
 
 impl Outlets {
@@ -78,15 +83,36 @@ impl Outlets {
         }
     }
 
-    fn dispatch(&self, findings: Findings) {
-        let count = findings.findings.len();
-        match self.dispatch.send_timeout(findings, DISPATCH_PATIENCE) {
-            Ok(()) => {}
-            Err(SendTimeoutError::Timeout(_)) => {
-                tracing::warn!("dispatch is behind :: {count} findings of this pass wait for the next");
+    /// Hands findings over in their order. What a dispatch that is behind has no room for waits for the next pass;
+    /// beyond [`BEHIND`] passes the oldest are given up, and that is said.
+    fn dispatch(&mut self, findings: Findings) {
+        self.behind.push_back(findings);
+        while let Some(oldest) = self.behind.pop_front() {
+            match self.dispatch.send_timeout(oldest, DISPATCH_PATIENCE) {
+                Ok(()) => {}
+                Err(SendTimeoutError::Timeout(oldest)) => {
+                    self.behind.push_front(oldest);
+                    tracing::warn!(
+                        "dispatch is behind :: the findings of {} passes wait",
+                        self.behind.len()
+                    );
+                    break;
+                }
+                Err(SendTimeoutError::Disconnected(lost)) => {
+                    tracing::error!(
+                        "dispatch has ended :: {} findings go nowhere",
+                        lost.findings.len()
+                    );
+                }
             }
-            Err(SendTimeoutError::Disconnected(_)) => {
-                tracing::error!("dispatch has ended :: {count} findings of this pass go nowhere");
+        }
+        while self.behind.len() > BEHIND {
+            if let Some(lost) = self.behind.pop_front() {
+                tracing::error!(
+                    "dispatch is too far behind :: {} findings of pass {} given up",
+                    lost.findings.len(),
+                    lost.pass
+                );
             }
         }
     }

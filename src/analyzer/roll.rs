@@ -47,11 +47,13 @@ impl Roll {
         if counted == self.counted && self.listed.is_some_and(|at| at.elapsed() < RELIST_AFTER) {
             return Ok(Vec::new());
         }
-        let listing = self.listing + 1;
+        // Counted even if it fails: what a broken listing has seen must not count as seen by the next.
+        self.listing += 1;
+        let listing = self.listing;
         let mut changes: Vec<Change> = Vec::new();
         changes.resize_with(shards, Change::default);
         let names = &mut self.names;
-        store.list(&mut |name| {
+        let listed = store.list(&mut |name| {
             if let Some(seen) = names.get_mut(name) {
                 *seen = listing;
             } else {
@@ -59,7 +61,14 @@ impl Roll {
                 changes[shard_of(&name, shards)].add.push(Arc::clone(&name));
                 names.insert(name, listing);
             }
-        })?;
+        });
+        if let Err(error) = listed {
+            // No worker has heard of the new ones yet.
+            for name in changes.iter().flat_map(|change| &change.add) {
+                names.remove(name);
+            }
+            return Err(error);
+        }
         names.retain(|name, seen| {
             let stays = *seen == listing;
             if !stays {
@@ -67,7 +76,6 @@ impl Roll {
             }
             stays
         });
-        self.listing = listing;
         self.counted = counted;
         self.listed = Some(Instant::now());
         Ok(changes)
@@ -78,16 +86,38 @@ impl Roll {
 mod tests {
     use super::*;
 
-    struct Fixed(Vec<&'static str>, u64);
+    /// Names, and how often they were listed; a listing breaks off after `breaks_after` names.
+    struct Fixed {
+        names: Vec<&'static str>,
+        listed: u64,
+        breaks_after: usize,
+    }
+
+    fn fixed(names: &[&'static str]) -> Fixed {
+        Fixed {
+            names: names.to_vec(),
+            listed: 0,
+            breaks_after: usize::MAX,
+        }
+    }
 
     impl Names for Fixed {
         fn count(&mut self) -> Result<u64, StoreError> {
-            Ok(self.0.len() as u64)
+            Ok(self.names.len() as u64)
         }
 
         fn list(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
-            self.1 += 1;
-            self.0.iter().for_each(|name| each(name));
+            self.listed += 1;
+            self.names
+                .iter()
+                .take(self.breaks_after)
+                .for_each(|name| each(name));
+            if self.breaks_after < self.names.len() {
+                return Err(StoreError::Unavailable {
+                    place: "here".to_owned(),
+                    reason: "cut".to_owned(),
+                });
+            }
             Ok(())
         }
 
@@ -96,23 +126,39 @@ mod tests {
         }
     }
 
+    fn added(changes: &[Change]) -> usize {
+        changes.iter().map(|change| change.add.len()).sum()
+    }
+
     #[test]
     fn lists_only_on_change_and_tells_each_shard_its_part() {
-        let mut store = Fixed(vec!["a", "b", "c"], 0);
+        let mut store = fixed(&["a", "b", "c"]);
         let mut roll = Roll::default();
-        let added: usize = roll
-            .call(&mut store, 2)
-            .expect("lists")
-            .iter()
-            .map(|c| c.add.len())
-            .sum();
-        assert_eq!((added, roll.metrics()), (3, 3));
+        assert_eq!(added(&roll.call(&mut store, 2).expect("lists")), 3);
+        assert_eq!(roll.metrics(), 3);
         assert!(roll.call(&mut store, 2).expect("counts").is_empty());
-        assert_eq!(store.1, 1);
-        store.0 = vec!["a", "d"];
+        assert_eq!(store.listed, 1);
+        store.names = vec!["a", "d"];
         let changes = roll.call(&mut store, 2).expect("lists");
-        assert_eq!(changes.iter().map(|c| c.add.len()).sum::<usize>(), 1);
+        assert_eq!(added(&changes), 1);
         assert_eq!(changes.iter().map(|c| c.remove.len()).sum::<usize>(), 2);
         assert_eq!(roll.metrics(), 2);
+    }
+
+    #[test]
+    fn a_listing_that_breaks_off_hides_no_metric() {
+        let mut store = fixed(&["a", "b", "c"]);
+        let mut roll = Roll::default();
+        for breaks_after in [0, 1, 2] {
+            store.breaks_after = breaks_after;
+            assert!(roll.call(&mut store, 2).is_err());
+            assert_eq!(roll.metrics(), 0);
+        }
+        store.breaks_after = usize::MAX;
+        assert_eq!(
+            added(&roll.call(&mut store, 2).expect("lists")),
+            3,
+            "every worker hears of every name"
+        );
     }
 }

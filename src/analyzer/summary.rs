@@ -141,6 +141,9 @@ impl PassSummary {
         if self.refetched > 0 {
             lines.push(format!("refetched :: {}", self.refetched));
         }
+        if self.retried > 0 {
+            lines.push(format!("store asked again :: {} times", self.retried));
+        }
         if self.unusable_points > 0 {
             lines.push(format!("unusable points :: {}", self.unusable_points));
         }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use skywatch_alerters::Anomaly;
 
 use super::roll::Roll;
@@ -31,6 +31,8 @@ use crate::store::{Connect, Keys as _, Store as _, StoreError};
 const UP_KEY_EXPIRY: Duration = Duration::from_secs(120);
 /// Grace after the deadline before a worker counts as hung.
 const HUNG_AFTER: Duration = Duration::from_secs(10);
+/// How often the supervisor looks whether its workers live while it waits for their reports.
+const LOOK_EACH: Duration = Duration::from_millis(500);
 /// Longest wait between two tries to reach the store.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 /// Unfinished metrics named in the log; the rest are counted.
@@ -102,6 +104,7 @@ impl<K: Connect> Supervisor<K> {
             hands.push(Hand { orders, thread });
         }
         let roll = Roll::default();
+        let since = outlets.status.since();
         Ok(Self {
             connect,
             options,
@@ -111,7 +114,7 @@ impl<K: Connect> Supervisor<K> {
             reports,
             roll,
             summary,
-            since: HashMap::new(),
+            since,
             pass: 0,
         })
     }
@@ -143,7 +146,7 @@ impl<K: Connect> Supervisor<K> {
             };
             match self.one_pass(reached)? {
                 Some(error) => {
-                    tracing::warn!("pass {} gave up :: {error}", self.pass);
+                    tracing::warn!("a pass gave up :: {error}");
                     store = None;
                 }
                 None if self.roll.metrics() == 0 => {
@@ -233,15 +236,7 @@ impl<K: Connect> Supervisor<K> {
         }
         let mut sum = Collation::new(&self.options.worker);
         for _ in 0..self.hands.len() {
-            let patience = (deadline + HUNG_AFTER).saturating_duration_since(Instant::now());
-            match self.reports.recv_timeout(patience) {
-                Ok(report) => sum.add(report),
-                Err(_) => {
-                    return Err(AnalyzerError::Hung {
-                        metrics: self.outlets.beat.at(),
-                    });
-                }
-            }
+            sum.add(self.next_report(deadline + HUNG_AFTER)?);
         }
         self.outlets.beat.pass_ends();
         if self.stop.is_said() && !sum.unfinished.is_empty() {
@@ -262,6 +257,26 @@ impl<K: Connect> Supervisor<K> {
             total: total.as_secs_f64(),
         };
         self.tell(sum, now, seconds)
+    }
+
+    /// Waits for a worker's report until `due`, looking now and then whether all of them live.
+    fn next_report(&self, due: Instant) -> Result<PassReport, AnalyzerError> {
+        loop {
+            match self.reports.recv_timeout(LOOK_EACH) {
+                Ok(report) => return Ok(report),
+                Err(RecvTimeoutError::Disconnected) => return Err(AnalyzerError::WorkerDied),
+                Err(RecvTimeoutError::Timeout) if self.hands.iter().any(|hand| hand.thread.is_finished()) => {
+                    // It may have reported with its last breath.
+                    return self.reports.try_recv().map_err(|_| AnalyzerError::WorkerDied);
+                }
+                Err(RecvTimeoutError::Timeout) if Instant::now() >= due => {
+                    return Err(AnalyzerError::Hung {
+                        metrics: self.outlets.beat.at(),
+                    });
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 
     fn announce_and_list(&mut self, store: &mut K::Store, now: f64) -> Result<(), StoreError> {
@@ -345,6 +360,9 @@ impl<K: Connect> Supervisor<K> {
         }
         let findings = self.findings(sum.anomalies, &sum.unfinished, now);
         self.outlets.status.pass(&summary, &findings);
+        if let Some(error) = &sum.trouble {
+            self.outlets.status.trouble(&error.to_string());
+        }
         self.outlets.push(&summary);
         self.outlets.dispatch(findings);
         Ok(sum.trouble)

@@ -277,7 +277,7 @@ impl<K: Connect> Worker<K> {
     }
 
     /// Asks the store which metrics are known as counters.
-    fn learn_classes(&mut self, indices: &[usize], _: &mut Pass) -> Result<(), StoreError> {
+    fn learn_classes(&mut self, indices: &[usize], pass: &mut Pass) -> Result<(), StoreError> {
         let Some(store) = &mut self.store else {
             return Ok(());
         };
@@ -289,8 +289,9 @@ impl<K: Connect> Worker<K> {
         let stored = store.get(&keys)?;
         for (&index, stored) in indices.iter().zip(stored) {
             let seen = stored.and_then(|text| std::str::from_utf8(&text).ok()?.parse::<f64>().ok());
+            // A moment still to come was stored by a clock that was wrong.
             let class = seen.map_or_else(CounterClass::default, |seen| {
-                CounterClass::stored(seen, self.options.full_duration)
+                CounterClass::stored(seen.min(pass.now), self.options.full_duration)
             });
             self.watched[index].class = Some(class);
         }

@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         restart_backoff_max: settings.process.restart_backoff_max,
         stop_timeout: settings.process.stop_timeout,
     };
-    Ok(Parent::new(specs.collect(), options).run(&signals, &stop)?)
+    Ok(Parent::new(specs.collect(), options)?.run(&signals, &stop)?)
 }
 
 fn child_arguments(role: Role, context: &Context, arguments: &Arguments) -> Vec<String> {

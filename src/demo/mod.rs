@@ -18,7 +18,7 @@ use crate::clock::unix_now;
 use crate::ingest::Ingest;
 use crate::process::{ProcessError, RunOptions, roles, wiring};
 use crate::status::{AnalyzerStatus, Beat, StatusFile};
-use crate::stop::Stop;
+use crate::stop::{Stop, StopOnDrop};
 use crate::store::{Connect, Points, Sample, StoreError};
 use crate::web::Web;
 use generate::Fleet;
@@ -124,9 +124,8 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
         // A part that ends, well or not, ends the demo.
         let mut part = |work: Box<dyn FnOnce() -> Result<(), ProcessError> + Send>| {
             threads.push(scope.spawn(move || {
-                let outcome = work();
-                stop.say();
-                outcome
+                let _stop = StopOnDrop(stop.clone());
+                work()
             }));
         };
         part(Box::new(move || roles::ingest(ingest, to_ingest, settings, stop)));

@@ -76,10 +76,12 @@ impl<K: Connect> Dispatch<K> {
         }
     }
 
-    /// Works until the channel closes, then gives every waiting notice one last try.
+    /// Works until the channel closes, then gives what waits one last try. Between two notices it looks whether a pass
+    /// has come: a mail server that takes its time keeps no line out of the log.
     pub fn run(mut self, passes: &Receiver<Findings>) {
+        let mut busy = false;
         loop {
-            match passes.recv_timeout(LOOK_EACH) {
+            match passes.recv_timeout(if busy { Duration::ZERO } else { LOOK_EACH }) {
                 Ok(findings) => {
                     self.log(&findings);
                     if let Some(email) = &mut self.email {
@@ -89,9 +91,7 @@ impl<K: Connect> Dispatch<K> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if let Some(email) = &mut self.email {
-                email.send_due();
-            }
+            busy = self.email.as_mut().is_some_and(Outgoing::send_one);
         }
         if let Some(email) = self.email {
             email.end();
@@ -120,9 +120,5 @@ impl<K: Connect> Dispatch<K> {
 
 /// Names the notice about this anomaly and no other; the same again after a crash.
 fn notice_id(anomaly: &Anomaly) -> String {
-    format!(
-        "{:016x}.{}",
-        crate::analyzer::shard::hash(anomaly.name()),
-        anomaly.at
-    )
+    format!("{:016x}.{}", crate::hash::hash(anomaly.name()), anomaly.at)
 }

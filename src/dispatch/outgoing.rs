@@ -35,9 +35,9 @@ pub(super) struct Outgoing<K: Connect> {
     cooldown: Duration,
     base_url: String,
     waiting: VecDeque<Waiting>,
-    /// Unix time up to which a metric is quiet, as far as this process knows: stands in for the store
-    /// while that is away. Entries that have run out are swept.
-    quiet_until: HashMap<String, f64>,
+    /// Until when a metric is quiet, as far as this process knows: stands in for the store while that is
+    /// away. Entries that have run out are swept.
+    quiet_until: HashMap<String, Instant>,
 }
 
 impl<K: Connect> Outgoing<K> {
@@ -56,7 +56,7 @@ impl<K: Connect> Outgoing<K> {
     /// Makes notices of a pass's anomalies, most votes first, of those metrics that are not quiet.
     pub(super) fn take(&mut self, findings: &Findings) {
         let now = findings.now;
-        self.quiet_until.retain(|_, until| *until > now);
+        self.quiet_until.retain(|_, until| *until > Instant::now());
         let waiting: std::collections::HashSet<&str> = self
             .waiting
             .iter()
@@ -118,18 +118,23 @@ impl<K: Connect> Outgoing<K> {
         }
     }
 
-    /// Sends what is due.
-    pub(super) fn send_due(&mut self) {
-        for _ in 0..self.waiting.len() {
-            let Some(waiting) = self.waiting.pop_front() else {
-                return;
-            };
-            if waiting.try_at > Instant::now() {
-                self.waiting.push_back(waiting);
-            } else if let Some(again) = self.send(waiting) {
-                self.waiting.push_back(again);
+    /// Sends one notice that is due, if there is one. Answers whether there was. A server that cannot be reached is
+    /// left alone for a while: all that waits, waits with the notice that found out.
+    pub(super) fn send_one(&mut self) -> bool {
+        let now = Instant::now();
+        let Some(due) = self.waiting.iter().position(|waiting| waiting.try_at <= now) else {
+            return false;
+        };
+        let Some(waiting) = self.waiting.remove(due) else {
+            return false;
+        };
+        if let Some(again) = self.send(waiting) {
+            for waiting in &mut self.waiting {
+                waiting.try_at = waiting.try_at.max(Instant::now() + BACKOFF);
             }
+            self.waiting.push_front(again);
         }
+        true
     }
 
     /// One last try for what waits; what is left is named.
@@ -176,8 +181,7 @@ impl<K: Connect> Outgoing<K> {
                 if let Some(hint) = error.hint() {
                     tracing::error!("hint: {hint}");
                 }
-                self.quiet_until
-                    .insert(metric, unix_now() + AFTER_REFUSAL.as_secs_f64());
+                self.quiet_until.insert(metric, Instant::now() + AFTER_REFUSAL);
                 None
             }
         }
@@ -189,7 +193,7 @@ impl<K: Connect> Outgoing<K> {
         let key = cooldown::key(self.sender.name(), metric);
         let cooldown = self.cooldown;
         self.quiet_until
-            .insert(metric.to_owned(), now + cooldown.as_secs_f64());
+            .insert(metric.to_owned(), Instant::now() + cooldown);
         if cooldown.is_zero() {
             return;
         }

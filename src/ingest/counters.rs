@@ -219,6 +219,19 @@ impl Counters {
         self.waiting.fetch_sub(points, Ordering::Relaxed);
     }
 
+    /// Counts everything accepted and neither written nor dropped as lost at the stop. Answers how much that is.
+    pub fn give_up_waiting(&self) -> u64 {
+        let lost = self.tallies.iter().map(|tally| {
+            let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+            let dropped = |reason: Drop| read(&tally.dropped[reason as usize]);
+            let done = read(&tally.written) + dropped(Drop::RefusedByStore) + dropped(Drop::LostAtStop);
+            let lost = read(&tally.accepted).saturating_sub(done);
+            tally.dropped[Drop::LostAtStop as usize].fetch_add(lost, Ordering::Relaxed);
+            lost
+        });
+        lost.sum()
+    }
+
     /// A connection came.
     pub fn connection(&self, service: Service) {
         self.of(service).connections.fetch_add(1, Ordering::Relaxed);

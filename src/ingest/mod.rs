@@ -28,7 +28,7 @@ mod writer;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::unbounded;
 use tokio::net::{TcpListener, UdpSocket};
@@ -47,6 +47,9 @@ use intake::Intake;
 pub use trim::TrimOptions;
 use trim::Trimmer;
 use writer::{Writer, WriterOptions};
+
+/// Time the writer has for the write under way when all others are done.
+const LAST_WRITE: Duration = Duration::from_millis(500);
 
 /// Why the ingest cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -192,7 +195,18 @@ impl Ingest {
         drop(closing);
         // A panic there is a defect of ours and has been logged by the panic hook.
         runtime.block_on(async { while serving.join_next().await.is_some() {} });
-        let _ = writing.join();
+        // What still runs are connections of clients that send nothing more; each would keep the queue open.
+        runtime.shutdown_background();
+        let due = Instant::now() + self.options.grace + LAST_WRITE;
+        while !writing.is_finished() && Instant::now() < due {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if writing.is_finished() {
+            let _ = writing.join();
+        } else {
+            let waiting = self.counters.give_up_waiting();
+            tracing::error!("{waiting} accepted points lost :: the store did not answer until the end");
+        }
         if let Some(trimming) = trimming {
             let _ = trimming.join();
         }

@@ -168,7 +168,8 @@ async fn write(
         match taken {
             Ok(()) => batch,
             Err(wrong) => {
-                drop(batch);
+                // The points before the one that is wrong are not kept: the sender hears that all of it is refused.
+                intake.drop_points(wrong.reason, batch.len() as u64, b"");
                 return refuse(wrong.reason, wrong.status, wrong.why);
             }
         }

@@ -96,6 +96,9 @@ impl<K: Connect> Writer<K> {
     }
 
     fn write(&mut self, batches: &[Batch], points: usize) {
+        if self.give_up.is_some_and(|until| Instant::now() >= until) {
+            return self.give_up_on(batches, points);
+        }
         let samples: Vec<Sample<'_>> = batches.iter().flat_map(Batch::samples).collect();
         let mut backoff = Duration::from_millis(100);
         let refused = loop {
@@ -110,12 +113,7 @@ impl<K: Connect> Writer<K> {
                     .give_up
                     .get_or_insert_with(|| Instant::now() + self.options.grace);
                 if Instant::now() >= until {
-                    for batch in batches {
-                        self.counters
-                            .dropped(batch.service, Drop::LostAtStop, batch.len() as u64);
-                    }
-                    tracing::error!("{points} accepted points lost :: the store stayed away until the end");
-                    return;
+                    return self.give_up_on(batches, points);
                 }
                 std::thread::sleep(Duration::from_millis(100));
             } else {
@@ -141,6 +139,14 @@ impl<K: Connect> Writer<K> {
                 .dropped(batch.service, Drop::RefusedByStore, lost as u64);
             self.counters.written(batch.service, (batch.len() - lost) as u64);
         }
+    }
+
+    fn give_up_on(&self, batches: &[Batch], points: usize) {
+        for batch in batches {
+            self.counters
+                .dropped(batch.service, Drop::LostAtStop, batch.len() as u64);
+        }
+        tracing::error!("{points} accepted points lost :: the store stayed away until the end");
     }
 
     /// Says why points wait: once, when the reason changes, and once a minute.

@@ -93,7 +93,7 @@ struct Line {
 
 impl Line {
     fn run(mut self, batches: &Receiver<String>) {
-        for batch in batches {
+        'batches: for batch in batches {
             let mut backoff = Duration::from_millis(500);
             while let Err(error) = self.send(&batch) {
                 self.stream = None;
@@ -101,9 +101,13 @@ impl Line {
                     tracing::warn!("graphite at {} unreachable :: {error}", self.address);
                     self.failing = true;
                 }
-                // Told to stop: one try a batch is all that is left.
                 if self.stop.sleep(backoff) {
-                    break;
+                    let left = batches.len() + 1;
+                    tracing::warn!(
+                        "graphite at {} unreachable to the end :: {left} batches lost",
+                        self.address
+                    );
+                    break 'batches;
                 }
                 backoff = (backoff * 2).min(LONGEST_BACKOFF);
             }

@@ -6,6 +6,7 @@
 //! is killed.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -47,6 +48,8 @@ pub struct ParentOptions {
 /// The children and what is known of them.
 pub struct Parent {
     options: ParentOptions,
+    /// Resolved once: after an upgrade the running binary has no path any more.
+    binary: PathBuf,
     kept: Vec<Kept>,
 }
 
@@ -69,7 +72,14 @@ struct Running {
 
 impl Parent {
     /// A parent of `specs`, none of them started.
-    pub fn new(specs: Vec<ChildSpec>, options: ParentOptions) -> Self {
+    ///
+    /// # Errors
+    /// [`ProcessError::Start`] if the system does not say which binary this is.
+    pub fn new(specs: Vec<ChildSpec>, options: ParentOptions) -> Result<Self, ProcessError> {
+        let binary = std::env::current_exe().map_err(|source| ProcessError::Start {
+            what: "a child",
+            source,
+        })?;
         let kept = specs.into_iter().map(|spec| Kept {
             spec,
             running: None,
@@ -77,10 +87,11 @@ impl Parent {
             start_at: Instant::now(),
             starts: 0,
         });
-        Self {
+        Ok(Self {
             options,
+            binary,
             kept: kept.collect(),
-        }
+        })
     }
 
     /// Keeps the children alive until `stop` is said or a child that ends all has ended well.
@@ -91,7 +102,7 @@ impl Parent {
         while !stop.is_said() {
             for kept in &mut self.kept {
                 if kept.running.is_none() && Instant::now() >= kept.start_at {
-                    kept.start()?;
+                    kept.start(&self.binary, &self.options)?;
                 }
             }
             let next_start = self
@@ -148,39 +159,54 @@ impl Parent {
 }
 
 impl Kept {
-    fn start(&mut self) -> Result<(), ProcessError> {
-        let start = |source| ProcessError::Start {
-            what: "a child",
-            source,
-        };
-        let binary = std::env::current_exe().map_err(start)?;
+    /// Starts the child. Once it has run, a system that refuses it for the moment is asked again after the pause.
+    fn start(&mut self, binary: &Path, options: &ParentOptions) -> Result<(), ProcessError> {
+        match self.spawn(binary) {
+            Ok(running) => {
+                self.starts += 1;
+                tracing::info!("child `{}` started :: pid {}", self.spec.name, running.child.id());
+                self.running = Some(running);
+                Ok(())
+            }
+            Err(source) if self.starts == 0 => Err(ProcessError::Start {
+                what: "a child",
+                source,
+            }),
+            Err(error) => {
+                tracing::error!("child `{}` cannot be started :: {error}", self.spec.name);
+                self.pause(options);
+                Ok(())
+            }
+        }
+    }
+
+    fn spawn(&self, binary: &Path) -> std::io::Result<Running> {
         let mut child = Command::new(binary)
             .args(&self.spec.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .spawn()
-            .map_err(start)?;
+            .spawn()?;
         let heard = Arc::new(Mutex::new((Instant::now(), String::new())));
         if let Some(stdout) = child.stdout.take() {
             let heard = Arc::clone(&heard);
             // Ends with the child, whose pipe then ends.
-            std::thread::Builder::new()
-                .name(format!("hear-{}", self.spec.name))
-                .spawn(move || {
-                    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                        *heard.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), line);
-                    }
-                })
-                .map_err(start)?;
+            let hear = move || {
+                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    *heard.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), line);
+                }
+            };
+            let name = format!("hear-{}", self.spec.name);
+            if let Err(error) = std::thread::Builder::new().name(name).spawn(hear) {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error);
+            }
         }
-        self.starts += 1;
-        tracing::info!("child `{}` started :: pid {}", self.spec.name, child.id());
-        self.running = Some(Running {
+        Ok(Running {
             child,
             since: Instant::now(),
             heard,
-        });
-        Ok(())
+        })
     }
 
     /// Looks whether the child has ended or fallen silent. Answers whether everything ends with it.
@@ -234,6 +260,11 @@ impl Kept {
             self.backoff.as_secs_f64(),
             self.starts + 1
         );
+        self.pause(options);
+    }
+
+    /// Puts off the next start, twice as long each time.
+    fn pause(&mut self, options: &ParentOptions) {
         self.start_at = Instant::now() + self.backoff;
         self.backoff = (self.backoff * 2).min(options.restart_backoff_max);
     }

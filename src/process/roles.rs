@@ -2,8 +2,9 @@
 //!
 //! The only place that knows all rooms at once. Every role runs until told to stop, over either store.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 use skywatch_alerters::senders::{EmailSender, Sender};
@@ -18,7 +19,7 @@ use crate::dispatch::{Dispatch, DispatchOptions};
 use crate::ingest::Ingest;
 use crate::net::carbon_out::CarbonOut;
 use crate::status::{AnalyzerStatusFile, Beat};
-use crate::stop::Stop;
+use crate::stop::{Stop, StopOnDrop};
 use crate::store::Connect;
 use crate::store::embedded::EmbeddedConnect;
 use crate::web::Web;
@@ -170,11 +171,9 @@ fn all_over<K: Connect>(
             let connect = connect.clone();
             // The ingest must outlive nobody; all are told at once and each ends in its own order.
             let work = move || {
-                let outcome = role_over(connect, role, settings, run, Beat::default(), stop);
-                if outcome.is_err() || role == Role::Analyzer {
-                    stop.say();
-                }
-                outcome
+                // Whichever ends first, well, with an error or by a panic, ends all.
+                let _stop = StopOnDrop(stop.clone());
+                role_over(connect, role, settings, run, Beat::default(), stop)
             };
             let thread = std::thread::Builder::new()
                 .name(role.name().to_owned())
@@ -275,10 +274,11 @@ pub(crate) fn analyzer<K: Connect>(
             source,
         })?;
     let outlets = Outlets {
-        status: AnalyzerStatusFile::open(Path::new(&settings.state_dir)),
+        status: AnalyzerStatusFile::open(Path::new(&settings.state_dir), wiring::quiet_after(settings)),
         beat,
         graphite: graphite(settings)?.map(|out| (out, wiring::prefix(settings, "analyzer"))),
         dispatch: send,
+        behind: VecDeque::new(),
     };
     let rules = wiring::rules(settings);
     let options = AnalyzerOptions {
@@ -305,6 +305,16 @@ pub(crate) fn analyzer<K: Connect>(
     );
     let outcome = Supervisor::new(connect, options, outlets, stop.clone())?.run();
     // The supervisor has dropped its end of the channel: the dispatch sends what waits and ends.
+    let due = Instant::now() + wiring::grace(settings);
+    while stop.is_said() && !dispatching.is_finished() {
+        if Instant::now() >= due {
+            tracing::error!(
+                "dispatch still waits for a mail server :: left behind, as there is no time left"
+            );
+            return Ok(outcome?);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let dispatched = dispatching.join();
     outcome?;
     dispatched.map_err(|_| ProcessError::Panicked("dispatch"))

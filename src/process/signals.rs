@@ -48,9 +48,12 @@ pub fn stop_on_signal(stop: &Stop) -> Result<Signals, ProcessError> {
                     // Full means: the word is already there.
                     let _ = tell.try_send(());
                 } else {
-                    if !stop.is_said() {
-                        tracing::info!("stopping on signal {signal}");
+                    if stop.is_said() {
+                        // Asked twice: whoever asks does not want to wait.
+                        tracing::warn!("ending at once on a second signal {signal}");
+                        let _ = signal_hook::low_level::emulate_default_handler(signal);
                     }
+                    tracing::info!("stopping on signal {signal}");
                     stop.say();
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::time::Duration;
 
 use skywatch_alerters::senders::{EmailOptions, Security};
 use skywatch_algorithms as algorithms;
@@ -86,8 +87,7 @@ pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
         max_connections: ingest.max_connections,
         max_frame_bytes: ingest.max_frame_bytes,
         max_request_bytes: ingest.max_request_bytes,
-        // The rest of the time to stop is for the last reads and everything else.
-        grace: settings.process.stop_timeout * 3 / 5,
+        grace: grace(settings),
         trim: (ingest.trim != TrimMode::Off).then_some(TrimOptions {
             full_duration: settings.store.full_duration,
             grace: settings.store.grace,
@@ -130,6 +130,19 @@ pub(crate) fn prefix(settings: &Settings, role: &str) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = host.trim().replace('.', "_");
     format!("{}.{role}", settings.graphite.prefix.replace("{host}", &host))
+}
+
+/// Time after stop in which the outside may still come back; the rest of the time to stop is for the last reads and
+/// everything else.
+pub(crate) fn grace(settings: &Settings) -> Duration {
+    settings.process.stop_timeout * 3 / 5
+}
+
+/// Seconds after the last pass from which pages say that none comes: two paces and a deadline, at least five minutes.
+pub(crate) fn quiet_after(settings: &Settings) -> f64 {
+    let analyzer = &settings.analyzer;
+    let late = analyzer.optimum_run_duration * 2 + analyzer.pass_deadline;
+    late.max(Duration::from_secs(300)).as_secs_f64()
 }
 
 /// The mail route, if one is configured.

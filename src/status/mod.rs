@@ -6,7 +6,9 @@
 
 mod beat;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
@@ -57,8 +59,11 @@ pub struct AnalyzerStatus {
     pub anomalies: Vec<Current>,
     /// Unix seconds of the last pass with an anomaly.
     pub last_anomaly: Option<f64>,
-    /// Why no pass is running at present, if none is.
+    /// Why no pass is running at present, or why the last one broke off.
     pub trouble: Option<String>,
+    /// Seconds after a pass from which the absence of another one is trouble by itself.
+    #[serde(default)]
+    pub quiet_after: f64,
 }
 
 /// The ingest's counters.
@@ -81,10 +86,23 @@ pub struct AnalyzerStatusFile {
 
 impl AnalyzerStatusFile {
     /// The status in `state_dir`, taken up where the last process left it.
-    pub fn open(state_dir: &Path) -> Self {
+    pub fn open(state_dir: &Path, quiet_after: f64) -> Self {
         let file = StatusFile::analyzer(state_dir);
-        let state = Mutex::new(file.read().unwrap_or_default());
-        Self { file, state }
+        let last: AnalyzerStatus = file.read().unwrap_or_default();
+        Self {
+            file,
+            state: Mutex::new(AnalyzerStatus { quiet_after, ..last }),
+        }
+    }
+
+    /// The anomalous metrics of the last pass, with the Unix time since when; also those a process before this one saw.
+    pub fn since(&self) -> HashMap<String, f64> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state
+            .anomalies
+            .iter()
+            .map(|current| (current.anomaly.name().to_owned(), current.since))
+            .collect()
     }
 
     /// Reports a finished pass.
@@ -113,24 +131,38 @@ impl AnalyzerStatusFile {
     }
 }
 
+impl AnalyzerStatus {
+    /// Whether the last pass is so long ago, at `now` (Unix seconds), that it says nothing about now.
+    pub fn is_quiet(&self, now: f64) -> bool {
+        self.pass
+            .as_ref()
+            .is_some_and(|pass| now - pass.at > self.quiet_after.max(60.0))
+    }
+}
+
 /// One status file.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct StatusFile {
     path: PathBuf,
+    /// Whether the last write failed: a lasting failure is logged once.
+    failing: AtomicBool,
 }
 
 impl StatusFile {
     /// The analyzer's, holding an [`AnalyzerStatus`].
     pub fn analyzer(state_dir: &Path) -> Self {
-        Self {
-            path: state_dir.join("status").join("analyzer.json"),
-        }
+        Self::named(state_dir, "analyzer.json")
     }
 
     /// The ingest's, holding an [`IngestStatus`].
     pub fn ingest(state_dir: &Path) -> Self {
+        Self::named(state_dir, "ingest.json")
+    }
+
+    fn named(state_dir: &Path, name: &str) -> Self {
         Self {
-            path: state_dir.join("status").join("ingest.json"),
+            path: state_dir.join("status").join(name),
+            failing: AtomicBool::new(false),
         }
     }
 
@@ -141,8 +173,14 @@ impl StatusFile {
 
     /// Replaces the status.
     pub fn write(&self, status: &impl Serialize) {
-        if let Err(error) = self.try_write(status) {
-            tracing::warn!("status not written to `{}` :: {error}", self.path.display());
+        let outcome = self.try_write(status);
+        let failed_before = self.failing.swap(outcome.is_err(), Ordering::Relaxed);
+        match outcome {
+            Err(error) if !failed_before => {
+                tracing::warn!("status not written to `{}` :: {error}", self.path.display());
+            }
+            Ok(()) if failed_before => tracing::info!("status written again"),
+            _ => {}
         }
     }
 

@@ -226,12 +226,13 @@ async fn healthz<K: Connect>(State(site): Shared<K>) -> Response {
         AnalyzerStatus { pass: None, .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, "no pass has ended yet").into_response()
         }
-        AnalyzerStatus { pass: Some(pass), .. } if unix_now() - pass.at > pages::QUIET_FOR => {
-            let ago = units::length(unix_now() - pass.at);
-            let why = format!("the last pass began {ago} ago");
-            (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
-        }
-        _ => "ok".into_response(),
+        status => match status.pass.as_ref().filter(|_| status.is_quiet(unix_now())) {
+            Some(pass) => {
+                let why = format!("the last pass began {} ago", units::length(unix_now() - pass.at));
+                (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+            }
+            None => "ok".into_response(),
+        },
     })
     .await
 }

@@ -12,8 +12,6 @@ use crate::text::percent_encode;
 
 /// Anomalies of the front page that are drawn; the rest are listed.
 pub(super) const CHARTS: usize = 50;
-/// Seconds without a pass after which the pages and `/healthz` say so, beyond any ordinary pace.
-pub(super) const QUIET_FOR: f64 = 300.0;
 
 /// The compiled templates.
 pub(super) struct Pages {
@@ -60,13 +58,14 @@ impl Pages {
             };
             context! {
                 ago => units::length((now - pass.at).max(0.0)),
-                quiet => now - pass.at > QUIET_FOR,
+                quiet => status.is_quiet(now),
                 took => took(pass.seconds.total),
                 number => pass.pass,
                 metrics => pass.metrics,
                 analyzed => pass.analyzed,
                 anomalies => pass.anomalies,
                 unfinished => pass.unfinished,
+                retried => pass.retried,
                 exceptions => some(&pass.exceptions),
                 breakdown => some(&pass.breakdown),
             }
@@ -78,17 +77,18 @@ impl Pages {
                 .find(|(counter, _)| counter == name)
                 .map_or(0, |(_, value)| *value)
         };
-        let dropped: u64 = ingest
+        let dropped: Vec<(String, u64)> = ingest
             .counters
             .iter()
-            .filter(|(name, _)| name.starts_with("dropped."))
-            .map(|(_, n)| n)
-            .sum();
+            .filter_map(|(name, n)| Some((name.strip_prefix("dropped.")?.to_owned(), *n)))
+            .filter(|(_, n)| *n > 0)
+            .collect();
         self.environment.get_template("now.html")?.render(context! {
             pass,
             anomalies,
             store,
-            trouble => status.trouble.as_deref().or(trouble),
+            trouble => status.trouble.as_deref(),
+            chart_trouble => trouble,
             last_anomaly => status.last_anomaly.map(|at| units::length((now - at).max(0.0))),
             last_point => ingest.last_point.map(|at| units::length((now - at).max(0.0))),
             written => counter("written"),
@@ -121,7 +121,9 @@ impl Pages {
             chart => drawn.clone().map(Value::from_safe_string),
             anomaly => current.map(|current| described(current, None)),
             votes => current.map(|current| votes(&current.anomaly)),
-            trouble,
+            trouble => status.trouble.as_deref(),
+            chart_trouble => trouble,
+            is_known => status.trouble.is_none() && !status.is_quiet(unix_now()),
         })
     }
 }

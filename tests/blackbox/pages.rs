@@ -119,7 +119,7 @@ fn pages_show_what_is_wrong_and_strange_names_do_no_harm() {
     let quiet = http::get(pages, "/metric?name=plain.quiet");
     assert_eq!(quiet.status, 200);
     assert!(
-        quiet.body.contains("Not anomalous in the last pass."),
+        quiet.body.contains("Not among the anomalies of the last pass."),
         "{}",
         quiet.body
     );

@@ -1,0 +1,17 @@
+//! One hash for shards, turns and ids.
+
+/// FNV-1a, 64 bits: short, well spread on metric names, and the same on every machine and in every
+/// version, unlike the standard library's hasher (Fowler, Noll, Vo; the constants are the algorithm's own).
+pub fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn it_is_fnv_1a() {
+        assert_eq!(super::hash("a"), 0xaf63_dc4c_8601_ec8c, "the published value");
+    }
+}
