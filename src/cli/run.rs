@@ -35,6 +35,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     process::check(settings, &options)?;
     let embedded = settings.store.url == StoreUrl::Embedded;
     if embedded || arguments.single_process || settings.process.single_process {
+        process::end_by_force(&stop, settings.process.stop_timeout)?;
         return Ok(process::run_all(settings, &options, &stop)?);
     }
     let specs = Role::wanted(settings).into_iter().map(|role| ChildSpec {

@@ -10,7 +10,7 @@ pub(crate) mod wiring;
 pub use child::{Pulse, die_with_parent};
 pub use parent::{ChildSpec, Parent, ParentOptions};
 pub use roles::{Role, RunOptions, check, run_all, run_role};
-pub use signals::{Signals, stop_on_signal};
+pub use signals::{Signals, end_by_force, stop_on_signal};
 pub(crate) use wiring::claim_state_dir;
 
 /// Why a process ended before it was told to.

@@ -26,6 +26,8 @@ use crate::web::Web;
 
 /// Passes whose findings may wait for the dispatch.
 const DISPATCH_QUEUE: usize = 2;
+/// Longest wait for a store that is only asked whether it would let us in.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time between two looks for days to drop.
 const DROP_EACH: Duration = Duration::from_secs(600);
 
@@ -112,7 +114,10 @@ pub fn check(settings: &Settings, run: &RunOptions) -> Result<(), ProcessError> 
     let StoreUrl::Redis(url) = &settings.store.url else {
         return Ok(());
     };
-    match wiring::redis(url, settings)?.connect() {
+    let mut hasty = settings.clone();
+    hasty.store.response_timeout = hasty.store.response_timeout.min(CHECK_TIMEOUT);
+    hasty.store.connect_timeout = hasty.store.connect_timeout.min(CHECK_TIMEOUT);
+    match wiring::redis(url, &hasty)?.connect() {
         Err(error) if !error.is_retryable() => Err(error.into()),
         _ => Ok(()),
     }

@@ -1,6 +1,7 @@
 //! Signals, received on a thread of their own.
 
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
@@ -24,6 +25,28 @@ impl Drop for Signals {
             let _ = thread.join();
         }
     }
+}
+
+/// Ends the process by force if it has not ended `time` after stop was said: a thread may be waiting for an answer that
+/// never comes, and whoever stops us has been promised an end.
+///
+/// # Errors
+/// [`ProcessError::Start`] if the system refuses the thread.
+pub fn end_by_force(stop: &Stop, time: Duration) -> Result<(), ProcessError> {
+    let stop = stop.clone();
+    std::thread::Builder::new()
+        .name("last-resort".to_owned())
+        .spawn(move || {
+            stop.wait();
+            std::thread::sleep(time);
+            tracing::error!("something did not end in {time:?} :: the process ends by force");
+            std::process::exit(1);
+        })
+        .map(drop)
+        .map_err(|source| ProcessError::Start {
+            what: "the last resort",
+            source,
+        })
 }
 
 /// Says `stop` when the process gets SIGTERM, SIGINT or SIGHUP.

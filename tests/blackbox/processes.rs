@@ -120,6 +120,33 @@ fn every_stopping_signal_ends_all_within_five_seconds_with_every_point_stored() 
     }
 }
 
+/// Whatever is at the other end takes connections and never says a word.
+#[test]
+fn an_outside_that_never_answers_does_not_keep_us_from_ending() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap();
+    for arguments in [&["run"][..], &["run", "--single-process"]] {
+        let setup = Setup::new()
+            .with("store.url", &format!("redis://{silent}"))
+            .with("graphite.address", &silent.to_string())
+            .with("email.server", "127.0.0.1")
+            .with("email.port", &silent.port().to_string())
+            .with("email.security", "none")
+            .with("email.from", "a@example.org")
+            .with("email.to", "b@example.org");
+        let running = setup.start(arguments);
+        carbon::send(running.carbon(), format!("lost 1 {}\n", now()).as_bytes());
+        running.line("watching metrics in");
+        let ended = running.stop();
+        assert!(
+            ended.took < Duration::from_secs(6),
+            "{arguments:?}: {:?}\n{}",
+            ended.took,
+            ended.log
+        );
+    }
+}
+
 #[test]
 fn the_asked_passes_are_run_and_no_sleep_follows_the_last() {
     let redis = RedisServer::start();
