@@ -1,8 +1,7 @@
 //! The main job: every metric looked at on every pass.
 //!
 //! [`Supervisor`] owns the loop and the worker threads; a [`worker`] owns one shard and one store
-//! connection; the [`judge`] turns a window into a verdict; [`tally`] and [`summary`] are what is counted
-//! and how it is told.
+//! connection; the [`judge`] turns a window into a verdict; [`tally`] is what is counted, and [`crate::status`] how it is told.
 
 pub mod cache;
 mod desk;
@@ -11,7 +10,6 @@ pub mod judge;
 mod laws;
 pub mod roll;
 pub mod shard;
-pub mod summary;
 mod supervisor;
 pub mod tally;
 pub mod worker;
@@ -22,10 +20,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{SendTimeoutError, Sender};
 
-use crate::dispatch::Findings;
 use crate::net::carbon_out::CarbonOut;
-use crate::status::{AnalyzerStatusFile, Beat};
-pub use summary::PassSummary;
+use crate::status::{AnalyzerStatusFile, Beat, Findings, PassSummary};
 pub use supervisor::{AnalyzerOptions, Supervisor, open_summary};
 pub use worker::WorkerOptions;
 

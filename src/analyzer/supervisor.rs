@@ -17,13 +17,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use skywatch_alerters::Anomaly;
 
 use super::roll::Roll;
-use super::summary::{PassSummary, Seconds};
 use super::tally::Tally;
 use super::worker::{Order, PassReport, Worker, WorkerOptions};
 use super::{AnalyzerError, Outlets};
 use crate::clock::unix_now;
-use crate::dispatch::{Finding, Findings};
-use crate::status::Progress;
+use crate::status::{Finding, Findings, PassSummary, Progress, Seconds};
 use crate::stop::Stop;
 use crate::store::{Connect, Keys as _, Store as _, StoreError};
 
@@ -331,7 +329,7 @@ impl<K: Connect> Supervisor<K> {
             cached_bytes: sum.cached_bytes as u64,
             ..PassSummary::default()
         };
-        summary.count(&sum.tally, &detectors, &mut sum.timings);
+        sum.tally.tell(&mut summary, &detectors, &mut sum.timings);
         for line in summary.log_lines() {
             tracing::info!("{line}");
         }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use skywatch_algorithms::{Ballot, Exception, Mark};
 
+use crate::status::{PassSummary, Timing};
+
 /// How many metrics are named for one reason of `Other`; the rest are only counted.
 const NAMED_PER_REASON: usize = 5;
 /// How many different reasons of `Other` are kept apart; the rest fall under one heading.
@@ -94,6 +96,25 @@ impl Tally {
         self.looked_at - self.exceptions.iter().sum::<u64>()
     }
 
+    /// Writes the counts into a summary; `detectors` and their sampled seconds in tally order.
+    pub fn tell(&self, summary: &mut PassSummary, detectors: &[&str], samples: &mut [Vec<f64>]) {
+        summary.analyzed = self.analyzed();
+        summary.anomalies = self.anomalous;
+        summary.refetched = self.refetched;
+        summary.unusable_points = self.unusable_points;
+        summary.exceptions = Exception::ALL
+            .iter()
+            .map(|e| (e.name().to_owned(), self.exceptions[e.index()]))
+            .collect();
+        for (index, &detector) in detectors.iter().enumerate() {
+            summary
+                .breakdown
+                .insert(detector.to_owned(), self.breakdown[index]);
+            let timing = timing(self.times_run[index], &mut samples[index]);
+            summary.timings.insert(detector.to_owned(), timing);
+        }
+    }
+
     /// Adds another worker's counts.
     pub fn add(&mut self, other: &Tally) {
         self.looked_at += other.looked_at;
@@ -109,6 +130,23 @@ impl Tally {
             let room = NAMED_PER_REASON.saturating_sub(ours.metrics.len());
             ours.metrics.extend(theirs.metrics.iter().take(room).cloned());
         }
+    }
+}
+
+fn timing(times_run: u64, samples: &mut [f64]) -> Timing {
+    if samples.is_empty() {
+        return Timing {
+            times_run,
+            ..Timing::default()
+        };
+    }
+    let mean = samples.iter().sum::<f64>() / samples.len() as f64;
+    let middle = samples.len() / 2;
+    let (_, median, _) = samples.select_nth_unstable_by(middle, f64::total_cmp);
+    Timing {
+        times_run,
+        total_time: mean * times_run as f64,
+        median_time: *median,
     }
 }
 
@@ -135,6 +173,20 @@ mod tests {
         assert_eq!(sum.exceptions[Exception::Stale.index()], 2);
         assert_eq!(sum.reasons["panic"].count, 2);
         assert_eq!(sum.reasons["panic"].metrics.len(), 2);
+    }
+
+    #[test]
+    fn timings_scale_the_sample_to_the_times_run() {
+        let timing = timing(100, &mut [3.0, 1.0, 2.0]);
+        assert_eq!(
+            timing,
+            Timing {
+                times_run: 100,
+                total_time: 200.0,
+                median_time: 2.0
+            }
+        );
+        assert_eq!(super::timing(7, &mut []).times_run, 7);
     }
 
     #[test]

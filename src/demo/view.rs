@@ -8,8 +8,7 @@ use skywatch_alerters::units;
 use skywatch_algorithms::Series;
 
 use super::generate::Fleet;
-use crate::analyzer::PassSummary;
-use crate::status::Current;
+use crate::status::{Current, PassSummary};
 use crate::store::{Connect, Fetched, Points as _};
 use crate::web::windows::as_judged;
 

@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use skywatch_alerters::senders::{LogSender, Sender};
 use skywatch_alerters::{Anomaly, Notice};
 
+use crate::status::Findings;
 use crate::store::Connect;
 use outgoing::Outgoing;
 
@@ -20,28 +21,6 @@ use outgoing::Outgoing;
 const LOGGED_A_PASS: usize = 100;
 /// How often waiting notices are looked at when no pass ends.
 const LOOK_EACH: Duration = Duration::from_secs(1);
-
-/// An anomaly as a pass found it.
-#[derive(Debug, Clone)]
-pub struct Finding {
-    /// What is wrong.
-    pub anomaly: Anomaly,
-    /// Unix seconds of the point that first showed it.
-    pub since: f64,
-    /// Whether the pass before did not have it.
-    pub is_new: bool,
-}
-
-/// What one pass found.
-#[derive(Debug, Clone, Default)]
-pub struct Findings {
-    /// Number of the pass.
-    pub pass: u64,
-    /// The pass's "now", Unix seconds.
-    pub now: f64,
-    /// All anomalies of the pass.
-    pub findings: Vec<Finding>,
-}
 
 /// Where notices go and how often.
 pub struct DispatchOptions {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use skywatch_alerters::senders::Sender;
 use skywatch_alerters::{Notice, cooldown};
 
-use super::{Findings, notice_id};
+use super::notice_id;
 use crate::clock::unix_now;
+use crate::status::Findings;
 use crate::store::{Connect, Keys as _, StoreError};
 
 /// Notices made in one pass; what is over becomes due again in the next.

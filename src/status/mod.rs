@@ -5,6 +5,8 @@
 //! said again a pass later; a write that fails is logged once and work goes on.
 
 mod beat;
+mod findings;
+mod pass;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,9 +17,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use skywatch_alerters::{Anomaly, Evidence};
 
-use crate::analyzer::PassSummary;
-use crate::dispatch::{Finding, Findings};
 pub use beat::{Beat, Progress};
+pub use findings::{Finding, Findings};
+pub use pass::{PassSummary, Seconds, Timing};
 
 /// Anomalies kept for pages; beyond that only their number is told.
 const SHOWN: usize = 1_000;

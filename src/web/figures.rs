@@ -109,7 +109,7 @@ fn label(key: &str, value: &str) -> Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analyzer::PassSummary;
+    use crate::status::PassSummary;
 
     #[test]
     fn dotted_names_become_labels() {

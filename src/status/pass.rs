@@ -6,9 +6,6 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use skywatch_algorithms::Exception;
-
-use super::tally::Tally;
 
 /// Wall seconds of a pass by stage. `fetch` and `judge` are thread time divided by the workers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -72,23 +69,6 @@ pub struct PassSummary {
 }
 
 impl PassSummary {
-    /// Fills in what the tally counted; `detectors` in tally order.
-    pub fn count(&mut self, tally: &Tally, detectors: &[&str], samples: &mut [Vec<f64>]) {
-        self.analyzed = tally.analyzed();
-        self.anomalies = tally.anomalous;
-        self.refetched = tally.refetched;
-        self.unusable_points = tally.unusable_points;
-        self.exceptions = Exception::ALL
-            .iter()
-            .map(|e| (e.name().to_owned(), tally.exceptions[e.index()]))
-            .collect();
-        for (index, &detector) in detectors.iter().enumerate() {
-            self.breakdown.insert(detector.to_owned(), tally.breakdown[index]);
-            let timing = timing(tally.times_run[index], &mut samples[index]);
-            self.timings.insert(detector.to_owned(), timing);
-        }
-    }
-
     /// The figures pushed to Graphite: name below the prefix, value.
     pub fn self_metrics(&self) -> Vec<(String, f64)> {
         let mut metrics = vec![
@@ -151,40 +131,9 @@ impl PassSummary {
     }
 }
 
-fn timing(times_run: u64, samples: &mut [f64]) -> Timing {
-    if samples.is_empty() {
-        return Timing {
-            times_run,
-            ..Timing::default()
-        };
-    }
-    let mean = samples.iter().sum::<f64>() / samples.len() as f64;
-    let middle = samples.len() / 2;
-    let (_, median, _) = samples.select_nth_unstable_by(middle, f64::total_cmp);
-    Timing {
-        times_run,
-        total_time: mean * times_run as f64,
-        median_time: *median,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn timings_scale_the_sample_to_the_times_run() {
-        let timing = timing(100, &mut [3.0, 1.0, 2.0]);
-        assert_eq!(
-            timing,
-            Timing {
-                times_run: 100,
-                total_time: 200.0,
-                median_time: 2.0
-            }
-        );
-        assert_eq!(super::timing(7, &mut []).times_run, 7);
-    }
 
     #[test]
     fn log_lines_leave_out_zeros() {
