@@ -83,7 +83,7 @@ section! {
         boredom_set_size: usize = 1,
         /// How many of the nine tests must agree.
         consensus: usize = 6,
-        /// The metric whose history is reported as `duration`; `None` reports none.
+        /// The metric whose history is reported as `duration`; `None` takes the longest window of the pass.
         canary_metric: Option<String> = None,
         /// The key in the store that says the analyzer is alive.
         up_key: String = "skywatch.analyzer".to_owned(),
