@@ -3,11 +3,12 @@
 //! A client is read as fast as the queue takes its points; a full queue stops the reading and TCP carries the pressure
 //! back. What a protocol adds is a [`Cutter`], which cuts the stream into points.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -18,7 +19,7 @@ pub(super) const BUFFER: usize = 64 * 1024;
 /// What an idle client's buffer shrinks to.
 pub(super) const IDLE_BUFFER: usize = 1024;
 /// Most of the time in which, after stop, what has arrived already is still read.
-pub(super) const LAST_READS: Duration = Duration::from_millis(800);
+pub(super) const LAST_READS: Duration = Duration::from_millis(700);
 /// A client silent for so long after stop has nothing more on its way.
 pub(super) const LAST_SILENCE: Duration = Duration::from_millis(50);
 
@@ -50,25 +51,26 @@ pub(super) async fn serve<C: Cutter>(
 ) {
     let mut clients = JoinSet::new();
     let (closing, closed) = tokio::sync::watch::channel(());
+    let admit = |clients: &mut JoinSet<()>, (stream, peer): (TcpStream, SocketAddr)| {
+        let Ok(permit) = Arc::clone(&intake.connections).try_acquire_owned() else {
+            intake.refuse_connection(peer);
+            return;
+        };
+        intake.counters.connection(intake.service);
+        let (intake, mut closed, cutter) = (intake.clone(), closed.clone(), cutter(&intake));
+        clients.spawn(async move {
+            let over = async move { while closed.changed().await.is_ok() {} };
+            read_client(stream, &intake, cutter, over).await;
+            drop(permit);
+        });
+    };
     tokio::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
             _ = clients.join_next(), if !clients.is_empty() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    let Ok(permit) = Arc::clone(&intake.connections).try_acquire_owned() else {
-                        intake.refuse_connection(peer);
-                        continue;
-                    };
-                    intake.counters.connection(intake.service);
-                    let (intake, mut closed, cutter) = (intake.clone(), closed.clone(), cutter(&intake));
-                    clients.spawn(async move {
-                        let over = async move { while closed.changed().await.is_ok() {} };
-                        read_client(stream, &intake, cutter, over).await;
-                        drop(permit);
-                    });
-                }
+                Ok(client) => admit(&mut clients, client),
                 Err(error) => {
                     // Out of descriptors, most likely: wait for one instead of spinning.
                     tracing::warn!("cannot accept a connection :: {error}");
@@ -77,7 +79,14 @@ pub(super) async fn serve<C: Cutter>(
             },
         }
     }
-    drop((closing, closed));
+    // For their senders, connections that nobody has accepted yet are as good as others.
+    let last = Instant::now() + LAST_READS / 2;
+    while Instant::now() < last
+        && let Ok(Ok(client)) = timeout(LAST_SILENCE, listener.accept()).await
+    {
+        admit(&mut clients, client);
+    }
+    drop((listener, closing, closed));
     while clients.join_next().await.is_some() {}
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use skywatch::ingest::client::Protocol;
 
-use crate::node::{Node, now, wait_for};
+use crate::node::{Node, now, stored, wait_for};
 use crate::redis_server::RedisServer;
 
 const STREAMS: [Protocol; 3] = [Protocol::Carbon, Protocol::Pickle, Protocol::RemoteWrite];
@@ -103,4 +103,32 @@ fn the_silent_are_disconnected_and_one_too_many_turned_away() {
         begun.elapsed()
     );
     node.wait_for_counter("connections_refused", 1);
+}
+
+#[test]
+fn what_had_arrived_before_a_stop_is_stored() {
+    let redis = RedisServer::start();
+    let mut node = Node::start(&redis, &[]);
+    let time = now();
+    let mut clients = Vec::new();
+    for round in 0..3 {
+        for (protocol, points) in [
+            (Protocol::Carbon, 5_000),
+            (Protocol::Pickle, 5_000),
+            (Protocol::Msgpack, 500),
+            (Protocol::CarbonUdp, 500),
+        ] {
+            let names: Vec<String> = (0..points).map(|n| format!("{protocol:?}.{round}.{n}")).collect();
+            let points: Vec<_> = names.iter().map(|name| (name.as_str(), time, 1.0)).collect();
+            let mut client = node.client(protocol);
+            client.send(&points).unwrap();
+            // Kept open: its end is not what tells the other side that all was read.
+            clients.push(client);
+        }
+        node.stop();
+        node.start_again();
+    }
+    node.stop();
+    assert_eq!(node.drops().len(), 0, "{:?}", node.drops());
+    assert_eq!(stored(&redis).len(), 3 * 11_000);
 }
