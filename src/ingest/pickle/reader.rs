@@ -536,6 +536,9 @@ mod tests {
             items(pickle),
             [Some(("a".to_owned(), 1.0, 2.0)), Some(("a".to_owned(), 1.0, 2.0))]
         );
+        // The same by the numbers that MEMOIZE gives out: 0 the list, 1 the text, 2 and 3 the tuples.
+        let pickle = b"\x80\x04]\x94(\x8c\x01a\x94K\x01K\x02\x86\x94\x86\x94h\x01h\x02\x86h\x03e.";
+        assert_eq!(items(pickle), vec![Some(("a".to_owned(), 1.0, 2.0)); 3]);
         // A list that holds itself has no points, and no end is waited for.
         assert_eq!(items(b"]q\0h\0a."), [None]);
     }
