@@ -81,7 +81,7 @@ fn a_thousand_idle_connections_cost_little_and_no_threads() {
 #[test]
 fn the_silent_are_disconnected_and_one_too_many_turned_away() {
     let redis = RedisServer::start();
-    let node = Node::start(&redis, &[("idle_timeout", "1s"), ("max_connections", "3")]);
+    let node = Node::start(&redis, &[("idle_timeout", "4s"), ("max_connections", "3")]);
     let begun = Instant::now();
     let mut clients: Vec<TcpStream> = STREAMS
         .iter()
