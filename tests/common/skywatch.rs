@@ -43,6 +43,7 @@ impl Setup {
             // Points are stamped so as to be told apart, not to be fresh.
             .with("ingest.max_age", "3650d")
             .with("ingest.max_future", "3650d")
+            .with("ingest.trim", "off")
             .with("web.listen", "127.0.0.1:0")
             .with("analyzer.workers", "2")
             .with("analyzer.optimum_run_duration", "1s")

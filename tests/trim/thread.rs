@@ -19,15 +19,11 @@ fn now() -> f64 {
 
 /// An ingest with a window so short that every metric has its turn in every pass.
 fn setup(redis: &RedisServer) -> Setup {
-    let setup = Setup::new()
+    Setup::new()
         .on(redis)
         .with("store.full_duration", "20m")
-        .with("analyzer.enabled", "false");
-    ["pickle", "msgpack", "remote_write"]
-        .iter()
-        .fold(setup, |setup, protocol| {
-            setup.with(&format!("ingest.{protocol}_listen"), "")
-        })
+        .with("analyzer.enabled", "false")
+        .with("ingest.trim", "auto")
 }
 
 fn put(redis: &RedisServer, metric: &str, bytes: &[u8]) {
