@@ -4,6 +4,7 @@
 //! options in `skywatch-settings`. `docs/architecture.md` walks through the rooms.
 
 pub mod analyzer;
+pub mod backfill;
 pub mod cli;
 pub mod clock;
 pub mod demo;
@@ -12,6 +13,7 @@ pub mod hash;
 pub mod ingest;
 pub mod net;
 pub mod process;
+pub mod sources;
 pub mod status;
 pub mod stop;
 pub mod store;

@@ -16,7 +16,8 @@ const UNITS: [(&str, u64); 5] = [
     ("ms", 1),
 ];
 
-fn parse(text: &str) -> Option<Duration> {
+/// Reads a duration as it stands in the settings file.
+pub fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

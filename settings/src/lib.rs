@@ -41,7 +41,7 @@ mod web;
 pub use address::HostPort;
 pub use alerts::Alerts;
 pub use analyzer::{Analyzer, Flavour, Profile};
-pub use duration::show as show_duration;
+pub use duration::{parse as parse_duration, show as show_duration};
 pub use email::{Email, EmailSecurity};
 pub use error::{Problem, SettingsError};
 pub use graphite::Graphite;

@@ -3,6 +3,7 @@
 //! Two types, after ripgrep: [`Cli`] records what was typed; [`Context`] owns the settings resolved from
 //! it. Everything that can be refused is refused in the step between, with exit code 2.
 
+mod backfill;
 mod child;
 mod demo;
 mod log;
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use skywatch_settings::{Loaded, SettingsError, Sources};
 
+use crate::backfill::BackfillError;
 use crate::demo::DemoError;
 use crate::process::ProcessError;
 
@@ -59,6 +61,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Judge series from a file with all nine classic detectors
     Votes(votes::Arguments),
+    /// Fill windows from a Graphite, from files or from another Redis
+    Backfill(backfill::Arguments),
     /// Replay a file of points through any protocol that is taken in
     Send(send::Arguments),
     /// Print every setting with where it came from
@@ -87,6 +91,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Command::Settings(arguments) => {
             Context::resolve(cli.global).and_then(|context| settings::run(&context, &arguments))
+        }
+        Command::Backfill(arguments) => {
+            Context::resolve(cli.global).and_then(|context| backfill::run(&context, arguments))
         }
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
@@ -136,6 +143,8 @@ fn with_causes(error: &anyhow::Error) -> String {
 /// What a person could do about an error, where its crate knows and its text does not say.
 fn hint(error: &anyhow::Error) -> Option<&'static str> {
     if let Some(error) = error.downcast_ref::<ProcessError>() {
+        error.hint()
+    } else if let Some(error) = error.downcast_ref::<BackfillError>() {
         error.hint()
     } else {
         error.downcast_ref::<DemoError>()?.hint()

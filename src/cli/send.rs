@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 
 use super::Failure;
 use crate::clock::unix_now;
 use crate::ingest::client::{Client, Protocol};
+use crate::sources::csv;
 
 /// Points sent at a time when no rate is asked for.
 const CHUNK: usize = 1_000;
@@ -112,24 +111,8 @@ fn read(path: &Path, metric: Option<&str>) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Read from the right, so that a name may hold commas.
 fn row(line: &str, metric: Option<&str>) -> Option<Row> {
-    let mut fields = line
-        .rsplitn(if metric.is_some() { 2 } else { 3 }, ',')
-        .map(|field| field.trim().trim_matches('"'));
-    let value = fields.next()?.parse().ok()?;
-    let at = fields.next()?;
-    let time = match at.parse() {
-        Ok(time) => time,
-        Err(_) => {
-            let at: DateTime = at.parse().ok()?;
-            at.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second() as f64
-        }
-    };
-    let name = match metric {
-        Some(metric) => metric,
-        None => fields.next()?,
-    };
+    let (name, time, value) = csv::row(line, metric)?;
     Some(Row {
         name: name.to_owned(),
         time,

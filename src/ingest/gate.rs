@@ -41,7 +41,7 @@ impl Policy {
 }
 
 /// The policy and what it has decided so far; shared by all listeners.
-pub(super) struct Gate {
+pub(crate) struct Gate {
     pub(super) policy: Policy,
     /// Locked for the points of one read, never across waiting.
     names: Mutex<Names>,
@@ -87,7 +87,7 @@ impl Hasher for Hashed {
 }
 
 impl Gate {
-    pub(super) fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: Policy) -> Self {
         Self {
             policy,
             names: Mutex::default(),
@@ -95,7 +95,7 @@ impl Gate {
     }
 
     /// Judges the points of one read, which came at `now` (Unix seconds).
-    pub(super) fn open(&self, now: f64) -> Opened<'_> {
+    pub(crate) fn open(&self, now: f64) -> Opened<'_> {
         Opened {
             policy: &self.policy,
             names: self.names.lock().unwrap_or_else(PoisonError::into_inner),
@@ -106,7 +106,7 @@ impl Gate {
     }
 
     /// Makes names known that the store holds already, so that after a restart they go before new ones.
-    pub(super) fn remember(&self, names: &[String], now: f64) {
+    pub(crate) fn remember(&self, names: &[String], now: f64) {
         let mut opened = self.open(now);
         for name in names {
             // What is skipped by now, or too much, is not taken from here on.
@@ -116,7 +116,7 @@ impl Gate {
 }
 
 /// The gate while one read goes through it.
-pub(super) struct Opened<'g> {
+pub(crate) struct Opened<'g> {
     policy: &'g Policy,
     names: MutexGuard<'g, Names>,
     now: f64,
@@ -129,7 +129,7 @@ impl Opened<'_> {
     ///
     /// # Errors
     /// The reason for which it is dropped.
-    pub(super) fn point(&mut self, name: &str, time: f64, value: f64) -> Result<(), Drop> {
+    pub(crate) fn point(&mut self, name: &str, time: f64, value: f64) -> Result<(), Drop> {
         if !value.is_finite() {
             return Err(Drop::NotFinite);
         }

@@ -13,7 +13,7 @@ use super::counters::Drop;
 ///
 /// # Errors
 /// The reason for which its point is dropped: too long, or something in it that would garble a log line, a key or a page.
-pub(super) fn canonical(name: &str, longest: usize) -> Result<Cow<'_, str>, Drop> {
+pub(crate) fn canonical(name: &str, longest: usize) -> Result<Cow<'_, str>, Drop> {
     if name.len() > longest {
         return Err(Drop::NameTooLong);
     }

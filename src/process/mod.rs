@@ -11,7 +11,7 @@ pub use child::{Pulse, die_with_parent};
 pub use parent::{ChildSpec, Parent, ParentOptions};
 pub use roles::{Role, RunOptions, check, run_all, run_role};
 pub use signals::{Signals, end_by_force, stop_on_signal};
-pub(crate) use wiring::claim_state_dir;
+pub(crate) use wiring::{claim_state_dir, embedded as embedded_store, ingest_policy, redis as redis_store};
 
 /// Why a process ended before it was told to.
 #[derive(Debug, thiserror::Error)]

@@ -65,6 +65,19 @@ pub(crate) fn redis(url: &RedisUrl, settings: &Settings) -> Result<RedisConnect,
     Ok(RedisConnect::new(options)?)
 }
 
+/// What the ingest lets in.
+pub(crate) fn ingest_policy(settings: &Settings) -> Policy {
+    let ingest = &settings.ingest;
+    Policy {
+        max_age: ingest.max_age.unwrap_or(settings.store.full_duration),
+        max_future: ingest.max_future,
+        skip: ingest.skip.clone(),
+        do_not_skip: ingest.do_not_skip.clone(),
+        max_metrics: ingest.max_metrics,
+        max_name_bytes: ingest.max_name_bytes,
+    }
+}
+
 pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
     let ingest = &settings.ingest;
     IngestOptions {
@@ -72,14 +85,7 @@ pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
             .into_iter()
             .filter(|listener| Service::OF_POINTS.contains(&listener.service))
             .collect(),
-        policy: Policy {
-            max_age: ingest.max_age.unwrap_or(settings.store.full_duration),
-            max_future: ingest.max_future,
-            skip: ingest.skip.clone(),
-            do_not_skip: ingest.do_not_skip.clone(),
-            max_metrics: ingest.max_metrics,
-            max_name_bytes: ingest.max_name_bytes,
-        },
+        policy: ingest_policy(settings),
         batch_points: ingest.batch_points,
         flush_interval: ingest.flush_interval,
         queue_points: ingest.queue_points,

@@ -1,0 +1,79 @@
+//! What a backfill did, for the end of the command.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+
+/// Failed parts that are named.
+const NAMED: usize = 10;
+
+/// What was done and what was not.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Parts there are.
+    pub parts: usize,
+    /// Parts fetched now.
+    pub fetched: usize,
+    /// Parts that were done before.
+    pub done_before: usize,
+    /// Parts that failed, with the reason, as far as they are named.
+    pub failed: Vec<(String, String)>,
+    /// Parts that failed.
+    pub failures: usize,
+    /// Metrics that got points.
+    pub metrics: HashSet<String>,
+    /// Points stored.
+    pub points: u64,
+    /// Points left out, by reason.
+    pub left_out: BTreeMap<&'static str, u64>,
+    /// Tries beyond the first, of the source and of the store.
+    pub retries: u64,
+    /// Whether it was told to stop before the end.
+    pub is_interrupted: bool,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+impl Summary {
+    pub(super) fn leave_out(&mut self, reason: &'static str, count: u64) {
+        if count > 0 {
+            *self.left_out.entry(reason).or_default() += count;
+        }
+    }
+
+    pub(super) fn fail(&mut self, part: &str, reason: String) {
+        self.failures += 1;
+        if self.failed.len() < NAMED {
+            self.failed.push((part.to_owned(), reason));
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "parts      {} of {} fetched, {} done before, {} failed",
+            self.fetched, self.parts, self.done_before, self.failures
+        )?;
+        writeln!(f, "metrics    {}", self.metrics.len())?;
+        writeln!(f, "points     {} stored", self.points)?;
+        let left_out: Vec<String> = self
+            .left_out
+            .iter()
+            .map(|(reason, count)| format!("{reason} {count}"))
+            .collect();
+        let left_out = match left_out.is_empty() {
+            true => "nothing".to_owned(),
+            false => left_out.join(", "),
+        };
+        writeln!(f, "left out   {left_out}")?;
+        write!(f, "took       {:.1} s, {} retries", self.seconds, self.retries)?;
+        for (part, reason) in &self.failed {
+            write!(f, "\nfailed     `{part}`: {reason}")?;
+        }
+        if self.failures > self.failed.len() {
+            write!(f, "\nfailed     and {} more", self.failures - self.failed.len())?;
+        }
+        Ok(())
+    }
+}
