@@ -13,5 +13,6 @@ mod common;
 mod crowd;
 mod laws;
 mod moments;
+mod old_server;
 mod thread;
 mod world;

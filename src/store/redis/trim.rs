@@ -40,11 +40,15 @@ const SLICE_METRICS: usize = 1_000;
 /// KEYS: the value, the set of names. ARGV: the front as it was seen, and what of it stays.
 /// Answers 0 if the front is another one, 1 for a cut, 2 if nothing was left.
 ///
+/// The way of the rest through Lua is most of what a cut costs (70 of 80 µs for a day of minutes), so it is not joined to
+/// nothing; a Redis has no other means of cutting a string.
+///
 /// A Redis at its `maxmemory` refuses a SET, even of less; the first line, which is known from Redis 7 on, says that this
 /// one may be done.
 const CUT: &str = "#!lua flags=allow-oom
 if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
-local left = ARGV[2] .. redis.call('GETRANGE', KEYS[1], #ARGV[1], -1)
+local left = redis.call('GETRANGE', KEYS[1], #ARGV[1], -1)
+if ARGV[2] ~= '' then left = ARGV[2] .. left end
 if left ~= '' then redis.call('SET', KEYS[1], left) return 1 end
 redis.call('DEL', KEYS[1])
 redis.call('SREM', KEYS[2], KEYS[1])
