@@ -301,7 +301,8 @@ mod tests {
         }
         // One line begins exactly where a piece does.
         let begin = text[..PIECE as usize].rfind('\n').expect("a line") + 1;
-        text.insert_str(begin, &" ".repeat(PIECE as usize - begin));
+        text.insert_str(begin - 1, &" ".repeat(PIECE as usize - begin));
+        assert!(text[PIECE as usize - 1..].starts_with("\nmetric."));
         let file = file(text.as_bytes());
         let mut source = CsvFiles::new(vec![file.path().to_owned()], None);
         assert_eq!(source.parts().expect("a file").len(), 4);
