@@ -16,7 +16,7 @@ const REFUSAL: &str =
 fn serve(stream: TcpStream, value: &[u8], scripts: &mpsc::Sender<String>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
-    let mut number = |reader: &mut BufReader<TcpStream>| {
+    let number = |reader: &mut BufReader<TcpStream>| {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
         line.get(1..)?.trim().parse::<usize>().ok()
