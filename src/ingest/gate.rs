@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use skywatch_settings::Pattern;
 
 use super::counters::Drop;
+use crate::hash::Hashed;
 
 /// Seconds between two notices that there are too many metrics.
 const NOTICE_EACH: u32 = 60;
@@ -66,24 +67,6 @@ struct Known {
     /// Unix seconds of the last point.
     seen: u32,
     taken: bool,
-}
-
-/// Passes on a number that is a hash already.
-#[derive(Default)]
-pub(super) struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only whole hashes are looked up")
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
 }
 
 impl Gate {

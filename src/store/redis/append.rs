@@ -7,13 +7,14 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault};
 use std::time::{Duration, Instant};
 
 use ::redis::Value;
 
 use super::wire::{self, Exchange};
 use super::{Names, RedisConnect, RedisStore, Sample, StoreError, codec, failure};
+use crate::hash::Hashed;
 
 /// Packed bytes after which a chunk is sent.
 const CHUNK_BYTES: usize = 128 << 10;
@@ -141,24 +142,6 @@ impl KnownNames {
         for name in names {
             self.names.remove(&self.state.hash_one(name));
         }
-    }
-}
-
-/// Passes on a number that is a hash already.
-#[derive(Default)]
-pub(super) struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only whole hashes are looked up")
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
     }
 }
 
