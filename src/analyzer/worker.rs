@@ -310,6 +310,13 @@ impl<K: Connect> Worker<K> {
         else {
             return Ok(());
         };
+        // Asked a second time after a lost connection, some have turned out to need a whole read; they have no cursor any
+        // more, and must not shift the places of those behind them.
+        let indices: Vec<usize> = indices
+            .iter()
+            .copied()
+            .filter(|&index| watched[index].cursor.is_some())
+            .collect();
         // Cursors are lent to the store while the callback changes what lies beside them.
         let lent: Vec<_> = indices
             .iter()
