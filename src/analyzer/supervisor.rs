@@ -17,7 +17,6 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use skywatch_alerters::Anomaly;
 
 use super::roll::Roll;
-use super::tally::Tally;
 use super::worker::{Order, PassReport, Worker, WorkerOptions};
 use super::{AnalyzerError, Outlets};
 use crate::clock::unix_now;
@@ -232,7 +231,7 @@ impl<K: Connect> Supervisor<K> {
                 })
                 .map_err(|_| AnalyzerError::WorkerDied)?;
         }
-        let mut sum = Collation::new(&self.options.worker);
+        let mut sum = PassReport::new(&self.options.worker);
         for _ in 0..self.hands.len() {
             sum.add(self.next_report(deadline + HUNG_AFTER)?);
         }
@@ -305,13 +304,13 @@ impl<K: Connect> Supervisor<K> {
     /// Says what a finished pass found: log, summary file, status, Graphite, dispatch.
     fn tell(
         &mut self,
-        mut sum: Collation,
+        mut sum: PassReport,
         now: f64,
         seconds: Seconds,
     ) -> Result<Option<StoreError>, AnalyzerError> {
         let ensemble = Arc::clone(&self.options.worker.ensemble);
         let detectors: Vec<&str> = ensemble.names().collect();
-        let hours = sum.canary_hours();
+        let hours = sum.canary_hours(&self.options.worker);
         let full_hours = self.options.worker.full_duration / 3600.0;
         let mut summary = PassSummary {
             pass: self.pass,
@@ -403,66 +402,4 @@ pub fn open_summary(path: &Path) -> Result<File, AnalyzerError> {
         path: path.to_owned(),
         source,
     })
-}
-
-/// The workers' reports of one pass, added up.
-struct Collation {
-    tally: Tally,
-    anomalies: Vec<Anomaly>,
-    unfinished: Vec<Arc<str>>,
-    fetching: Duration,
-    judging: Duration,
-    longest: f64,
-    canary: Option<f64>,
-    wants_canary: bool,
-    timings: Vec<Vec<f64>>,
-    retried: u64,
-    trouble: Option<StoreError>,
-    cached_bytes: usize,
-}
-
-impl Collation {
-    fn new(options: &WorkerOptions) -> Self {
-        let detectors = options.ensemble.detectors().len();
-        Self {
-            tally: Tally::new(detectors),
-            anomalies: Vec::new(),
-            unfinished: Vec::new(),
-            fetching: Duration::ZERO,
-            judging: Duration::ZERO,
-            longest: 0.0,
-            canary: None,
-            wants_canary: !options.canary.is_empty(),
-            timings: vec![Vec::new(); detectors],
-            retried: 0,
-            trouble: None,
-            cached_bytes: 0,
-        }
-    }
-
-    fn add(&mut self, mut report: PassReport) {
-        self.tally.add(&report.tally);
-        self.anomalies.append(&mut report.anomalies);
-        self.unfinished.append(&mut report.unfinished);
-        self.fetching += report.fetching;
-        self.judging += report.judging;
-        self.longest = self.longest.max(report.longest);
-        self.canary = self.canary.or(report.canary);
-        for (ours, theirs) in self.timings.iter_mut().zip(report.timings) {
-            ours.extend(theirs);
-        }
-        self.retried += report.retried;
-        self.trouble = self.trouble.take().or(report.trouble);
-        self.cached_bytes += report.cached_bytes;
-    }
-
-    /// Hours the canary's window spans; without a canary, the longest window's.
-    fn canary_hours(&self) -> f64 {
-        let seconds = if self.wants_canary {
-            self.canary.unwrap_or(0.0)
-        } else {
-            self.longest
-        };
-        seconds / 3600.0
-    }
 }

@@ -92,6 +92,53 @@ pub struct PassReport {
     pub cached_bytes: usize,
 }
 
+impl PassReport {
+    /// A report of nothing yet.
+    pub fn new(options: &WorkerOptions) -> Self {
+        let detectors = options.ensemble.detectors().len();
+        Self {
+            tally: Tally::new(detectors),
+            anomalies: Vec::new(),
+            unfinished: Vec::new(),
+            fetching: Duration::ZERO,
+            judging: Duration::ZERO,
+            longest: 0.0,
+            canary: None,
+            timings: vec![Vec::new(); detectors],
+            retried: 0,
+            trouble: None,
+            cached_bytes: 0,
+        }
+    }
+
+    /// Adds another worker's report of the same pass.
+    pub fn add(&mut self, mut other: Self) {
+        self.tally.add(&other.tally);
+        self.anomalies.append(&mut other.anomalies);
+        self.unfinished.append(&mut other.unfinished);
+        self.fetching += other.fetching;
+        self.judging += other.judging;
+        self.longest = self.longest.max(other.longest);
+        self.canary = self.canary.or(other.canary);
+        for (ours, theirs) in self.timings.iter_mut().zip(other.timings) {
+            ours.extend(theirs);
+        }
+        self.retried += other.retried;
+        self.trouble = self.trouble.take().or(other.trouble);
+        self.cached_bytes += other.cached_bytes;
+    }
+
+    /// Hours the canary's window spans; without a canary, the longest window's.
+    pub fn canary_hours(&self, options: &WorkerOptions) -> f64 {
+        let seconds = if options.canary.is_empty() {
+            self.longest
+        } else {
+            self.canary.unwrap_or(0.0)
+        };
+        seconds / 3600.0
+    }
+}
+
 type CursorOf<K> = <<K as Connect>::Store as Points>::Cursor;
 
 /// The thread's state.
@@ -168,20 +215,7 @@ impl<K: Connect> Worker<K> {
     }
 
     fn pass(&mut self, number: u64, now: f64, deadline: Instant) -> PassReport {
-        let detectors = self.options.ensemble.detectors().len();
-        let report = PassReport {
-            tally: Tally::new(detectors),
-            anomalies: Vec::new(),
-            unfinished: Vec::new(),
-            fetching: Duration::ZERO,
-            judging: Duration::ZERO,
-            longest: 0.0,
-            canary: None,
-            timings: vec![Vec::new(); detectors],
-            retried: 0,
-            trouble: None,
-            cached_bytes: 0,
-        };
+        let report = PassReport::new(&self.options);
         let mut pass = Pass {
             number,
             now,
