@@ -17,5 +17,4 @@ pub mod sources;
 pub mod status;
 pub mod stop;
 pub mod store;
-pub mod text;
 pub mod web;

@@ -29,7 +29,26 @@ pub struct Anomaly {
     pub votes: Vec<DetectorVote>,
     /// The window that was judged.
     pub evidence: Evidence,
+    /// What was found, in a sentence, where its finder has one: `no point has come in for 7 min`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sentence: String,
 }
+
+/// How much an anomaly matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Worth a look.
+    #[default]
+    Warning,
+    /// Worth getting up for.
+    Critical,
+}
+
+/// Share of the cast votes from which an anomaly is critical: eight of the nine classic tests.
+const CRITICAL_SHARE: f64 = 0.85;
 
 /// What an anomaly is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -131,9 +150,50 @@ impl Anomaly {
         }
     }
 
+    /// How much it matters: critical when (nearly) all who voted agree. A component has no votes and is critical;
+    /// whoever reports one has decided already.
+    pub fn severity(&self) -> Severity {
+        match self.subject {
+            Subject::Component(_) => Severity::Critical,
+            _ if self.score() >= CRITICAL_SHARE => Severity::Critical,
+            _ => Severity::Warning,
+        }
+    }
+
+    /// The same without its window, to be kept or listed in numbers.
+    pub fn without_window(&self) -> Self {
+        Self {
+            subject: self.subject.clone(),
+            votes: self.votes.clone(),
+            evidence: Evidence {
+                rate: self.evidence.rate,
+                ..Evidence::default()
+            },
+            sentence: self.sentence.clone(),
+            ..*self
+        }
+    }
+
     /// The subject's name.
     pub fn name(&self) -> &str {
         self.subject.name()
+    }
+}
+
+impl Severity {
+    /// In one lower-case word, as in the JSON form and in settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -254,6 +314,7 @@ mod tests {
                 values: vec![30.0, 97.2],
                 rate: false,
             },
+            sentence: String::new(),
         }
     }
 

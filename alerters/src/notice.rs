@@ -1,18 +1,227 @@
-//! One message about an anomaly, before it has the form of any medium.
+//! One message to one receiver, before it has the form of any medium.
+//!
+//! A notice is complete in itself and has a stable JSON form: it is written to the outbox before it is
+//! sent, and what is sent after a crash is what was written, under the same id.
 
-use crate::anomaly::Anomaly;
+use serde::{Deserialize, Serialize};
+
+use crate::anomaly::{Anomaly, Severity};
+use crate::text;
+
+/// Incidents a notice describes one by one; the rest are in its counts.
+pub const LISTED: usize = 25;
 
 /// What a [`Sender`](crate::senders::Sender) is given.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Names this notice and no other. A repeat after a crash carries the same id, and it becomes
-    /// the Message-ID, so that the other side can tell a repeat from news.
+    /// Names this notice and no other. A repeat after a crash carries the same id, so that the other
+    /// side can tell a repeat from news: it becomes the Message-ID and the idempotency key. Letters,
+    /// digits, `.` and `-` only.
     pub id: String,
-    /// What was found.
+    /// The id of the notice that began this conversation; the notice's own id when it begins one.
+    /// Everything later about the same incidents goes to the same thread, which is the dedup key of
+    /// pagers and the `References` of mail.
+    pub thread: String,
+    /// Name of the receiver it goes to.
+    pub receiver: String,
+    /// Name of the route that led there.
+    pub route: String,
+    /// When it was made, Unix seconds.
+    pub at: f64,
+    /// What it says.
+    pub content: Content,
+    /// Public address of the pages, without a slash at the end; empty for none.
+    pub base_url: String,
+}
+
+/// What a notice says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Content {
+    /// Something about incidents.
+    Incidents(News),
+    /// Metrics that have fallen silent.
+    Silent(Silent),
+    /// What a day was like.
+    Daily(Daily),
+    /// Somebody asked whether notices arrive.
+    Test {
+        /// Who asked.
+        by: String,
+    },
+}
+
+/// What is new about one or many incidents.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct News {
+    /// The incidents, worst first, at most [`LISTED`]. Only the first few carry their window.
+    pub items: Vec<Item>,
+    /// How many there are of each kind, listed or not.
+    pub counts: Counts,
+    /// Incidents of this thread that are still open once this notice has been read.
+    pub still_open: u64,
+    /// Notices the receiver's rate cap held back since the last one; their incidents are counted here.
+    pub held_back: u64,
+    /// What the incidents have in common: a namespace such as `web1.cpu`, or empty.
+    pub group: String,
+}
+
+/// How many incidents of a notice there are of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Anomalous now, told for the first time, for a second time, or again after a rest.
+    pub firing: u64,
+    /// Over.
+    pub resolved: u64,
+    /// Somebody has them.
+    pub acknowledged: u64,
+    /// Of those firing, how many are critical.
+    pub critical: u64,
+}
+
+/// One incident in a notice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// The incident's number, for `skywatch ack` and links.
+    pub incident: u64,
+    /// What there is to say.
+    pub what: What,
+    /// The latest anomaly of it; its window may be left out.
     pub anomaly: Anomaly,
-    /// Unix time before which no further notice about this subject follows; `None` when the sender
-    /// has no cooldown.
+    /// The worst it has been.
+    pub severity: Severity,
+    /// Unix seconds of the point that began it.
+    pub since: f64,
+    /// Unix seconds at which it was over; `None` while it lasts.
+    pub until: Option<f64>,
+    /// Earlier incidents of the same subject in the last 30 days.
+    pub before: u64,
+    /// When the latest of those began, Unix seconds.
+    pub last_before: Option<f64>,
+    /// Unix seconds before which nothing further is said about it while it lasts.
     pub not_before: Option<f64>,
-    /// Full address of the page about this anomaly, when pages have a public address.
-    pub page: Option<String>,
+    /// A remark: who acknowledged it, which silence ended.
+    pub remark: String,
+}
+
+/// What there is to say about an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// It has begun.
+    Opened,
+    /// It was over and has come back within half an hour.
+    Returned,
+    /// It is worse than when it was last told of.
+    Worse,
+    /// It began under a silence, which has ended, and lasts.
+    SilenceEnded,
+    /// It lasts, as was said before.
+    Reminder,
+    /// Somebody has taken it.
+    Acknowledged,
+    /// It is over.
+    Resolved,
+    /// It came and went before it was time to tell of it.
+    Passed,
+}
+
+impl What {
+    /// Whether the incident lasts and nobody has taken it.
+    pub fn is_firing(self) -> bool {
+        !matches!(self, Self::Acknowledged | Self::Resolved | Self::Passed)
+    }
+}
+
+/// Metrics that have fallen silent, by namespace.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Silent {
+    /// How many in all.
+    pub metrics: u64,
+    /// How many are watched.
+    pub of: u64,
+    /// The first element of their names, how many there are of it, and the first few names.
+    pub namespaces: Vec<(String, u64, Vec<String>)>,
+    /// Metrics that were silent when last told of and have spoken since.
+    pub back: u64,
+}
+
+/// What a day was like.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Daily {
+    /// From when to when, Unix seconds.
+    pub from: f64,
+    /// See `from`.
+    pub to: f64,
+    /// Metrics watched at the end of it.
+    pub metrics: u64,
+    /// Passes finished.
+    pub passes: u64,
+    /// Incidents that opened.
+    pub opened: u64,
+    /// Incidents that ended.
+    pub resolved: u64,
+    /// Incidents open at the end of it.
+    pub open: u64,
+    /// Notices sent.
+    pub notices: u64,
+    /// Notices that reached nobody.
+    pub dead: u64,
+    /// The subjects with most incidents, and how many.
+    pub busiest: Vec<(String, u64)>,
+}
+
+impl Notice {
+    /// Whether it begins its conversation.
+    pub fn is_first(&self) -> bool {
+        self.id == self.thread
+    }
+
+    /// The news, when it is about incidents.
+    pub fn news(&self) -> Option<&News> {
+        match &self.content {
+            Content::Incidents(news) => Some(news),
+            _ => None,
+        }
+    }
+
+    /// The single incident it is about, when it is about one only.
+    pub fn single(&self) -> Option<&Item> {
+        match self.news()?.items.as_slice() {
+            [item] if self.news()?.counts.total() == 1 => Some(item),
+            _ => None,
+        }
+    }
+
+    /// Address of the page about an incident's subject, empty when pages have no public address.
+    pub fn page_of(&self, item: &Item) -> String {
+        if self.base_url.is_empty() {
+            return String::new();
+        }
+        format!(
+            "{}/metric?name={}",
+            self.base_url,
+            text::percent_encode(item.anomaly.name())
+        )
+    }
+
+    /// The worst severity among what still fires; `None` when nothing does.
+    pub fn severity(&self) -> Option<Severity> {
+        let firing = self.news()?.items.iter().filter(|item| item.what.is_firing());
+        firing.map(|item| item.severity).max()
+    }
+
+    /// Whether everything its thread was about is over.
+    pub fn is_all_over(&self) -> bool {
+        self.news().is_some_and(|news| {
+            news.counts.firing == 0 && news.counts.acknowledged == 0 && news.still_open == 0
+        })
+    }
+}
+
+impl Counts {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.firing + self.resolved + self.acknowledged
+    }
 }

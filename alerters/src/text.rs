@@ -6,6 +6,7 @@
 //! different names never look the same.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// `text` on one line: control characters become their pictures, invisible and direction-changing
 /// characters the replacement character.
@@ -86,6 +87,20 @@ pub(crate) fn push_escaped(out: &mut String, text: &str) {
     }
 }
 
+/// Percent-encodes everything but the unreserved characters of RFC 3986 (section 2.3).
+pub fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +132,13 @@ mod tests {
             let has_markup = escaped.contains(['<', '>', '"', '\'', '\n', '\r']);
             prop_assert!(!has_markup);
         }
+    }
+
+    #[test]
+    fn names_of_any_kind_become_safe_in_addresses() {
+        assert_eq!(
+            super::percent_encode("a.b-c_1;h=x y/é"),
+            "a.b-c_1%3Bh%3Dx%20y%2F%C3%A9"
+        );
     }
 }

@@ -9,8 +9,9 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use skywatch_alerters::notice::What;
 use skywatch_alerters::senders::{EmailOptions, EmailSender, Security, Sender, Sent};
-use skywatch_alerters::{Anomaly, DetectorVote, Error, Evidence, Expected, MailStep, Notice, Subject};
+use skywatch_alerters::{Error, MailStep, Notice, sample};
 use skywatch_settings::Secret;
 
 mod support;
@@ -18,32 +19,7 @@ mod support;
 use support::{Fault, Manners, Sink, Tls, mime};
 
 fn notice(name: &str) -> Notice {
-    Notice {
-        id: format!("email {name} 1795268520"),
-        anomaly: Anomaly {
-            subject: Subject::Metric(name.into()),
-            at: 1_795_268_520.0,
-            observed: 97.2,
-            expected: Some(Expected {
-                low: 20.1,
-                high: 40.3,
-                centre: 30.2,
-            }),
-            votes: vec![DetectorVote {
-                detector: "grubbs".into(),
-                answer: Some(true),
-                measured: 8.1,
-                limit: 3.98,
-            }],
-            evidence: Evidence {
-                times: vec![0.0, 60.0],
-                values: vec![30.0, 97.2],
-                rate: false,
-            },
-        },
-        not_before: Some(1_795_270_320.0),
-        page: Some("https://watch.example.org/m?a=1&b=2".into()),
-    }
+    sample::notice(vec![sample::item(name, What::Opened)])
 }
 
 fn options(sink: &Sink) -> EmailOptions {
@@ -70,7 +46,7 @@ fn options_tls(sink: &Sink, security: Security) -> EmailOptions {
 }
 
 fn send(options: EmailOptions) -> Result<Sent, Error> {
-    EmailSender::new(options).unwrap().send(&notice("web1.cpu"))
+    EmailSender::new(options).unwrap().send(&notice("web1.cpu"), None)
 }
 
 #[test]
@@ -125,7 +101,7 @@ fn a_repeat_carries_the_same_message_id_and_another_notice_another() {
     let sink = Sink::start(Manners::default());
     let sender = EmailSender::new(options(&sink)).unwrap();
     for name in ["web1.cpu", "web1.cpu", "web2.cpu"] {
-        sender.send(&notice(name)).map(drop).unwrap();
+        sender.send(&notice(name), None).map(drop).unwrap();
     }
     let ids: Vec<String> = sink
         .visits()
@@ -419,9 +395,9 @@ fn no_name_adds_a_header_a_recipient_or_a_command() {
     ];
     let sink = Sink::start(Manners::default());
     let sender = EmailSender::new(options(&sink)).unwrap();
-    sender.send(&notice("plain")).map(drop).unwrap();
+    sender.send(&notice("plain"), None).map(drop).unwrap();
     for name in names {
-        sender.send(&notice(name)).map(drop).unwrap();
+        sender.send(&notice(name), None).map(drop).unwrap();
     }
     let visits = sink.visits();
     assert_eq!(visits.len(), names.len() + 1);
@@ -453,10 +429,10 @@ fn no_name_adds_a_header_a_recipient_or_a_command() {
 fn a_lone_dot_in_the_text_does_not_end_the_mail() {
     let sink = Sink::start(Manners::default());
     let mut notice = notice("web1.cpu");
-    notice.page = Some(".".into());
+    notice.base_url = ".".into();
     EmailSender::new(options(&sink))
         .unwrap()
-        .send(&notice)
+        .send(&notice, None)
         .map(drop)
         .unwrap();
     let (_, mail) = sink.only_mail();

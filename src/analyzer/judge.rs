@@ -173,6 +173,7 @@ impl Judge {
             expected: expected(judged),
             votes,
             evidence,
+            sentence: String::new(),
         })
     }
 

@@ -10,8 +10,8 @@ mod outgoing;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use skywatch_alerters::senders::{LogSender, Sender};
-use skywatch_alerters::{Anomaly, Notice};
+use skywatch_alerters::Anomaly;
+use skywatch_alerters::senders::Sender;
 
 use crate::status::Findings;
 use crate::store::Connect;
@@ -36,7 +36,7 @@ pub struct DispatchOptions {
 
 /// The dispatch thread's state.
 pub struct Dispatch<K: Connect> {
-    log: Option<LogSender>,
+    log: bool,
     email: Option<Outgoing<K>>,
 }
 
@@ -50,7 +50,7 @@ impl<K: Connect> Dispatch<K> {
             base_url,
         } = options;
         Self {
-            log: log.then_some(LogSender),
+            log,
             email: email.map(|sender| Outgoing::new(connect, sender, cooldown, base_url)),
         }
     }
@@ -78,17 +78,13 @@ impl<K: Connect> Dispatch<K> {
     }
 
     fn log(&self, findings: &Findings) {
-        let Some(log) = &self.log else { return };
+        if !self.log {
+            return;
+        }
         let mut new = findings.findings.iter().filter(|finding| finding.is_new);
         for finding in new.by_ref().take(LOGGED_A_PASS) {
-            let notice = Notice {
-                id: notice_id(&finding.anomaly),
-                anomaly: finding.anomaly.clone(),
-                not_before: None,
-                page: None,
-            };
-            // The log never refuses.
-            let _ = log.send(&notice);
+            let line = skywatch_alerters::render::log_line(&finding.anomaly);
+            tracing::warn!(target: "skywatch::anomaly", "{line}");
         }
         let rest = new.count();
         if rest > 0 {

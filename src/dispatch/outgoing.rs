@@ -3,8 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use skywatch_alerters::notice::{Content, Counts, Item, News, What};
 use skywatch_alerters::senders::Sender;
-use skywatch_alerters::{Notice, cooldown};
+use skywatch_alerters::{Anomaly, Notice, cooldown};
 
 use super::notice_id;
 use crate::clock::unix_now;
@@ -61,7 +62,7 @@ impl<K: Connect> Outgoing<K> {
         let waiting: std::collections::HashSet<&str> = self
             .waiting
             .iter()
-            .map(|waiting| waiting.notice.anomaly.name())
+            .map(|waiting| name_of(&waiting.notice))
             .collect();
         let mut loud: Vec<_> = findings
             .findings
@@ -83,19 +84,7 @@ impl<K: Connect> Outgoing<K> {
                 continue;
             }
             made += 1;
-            let page = (!self.base_url.is_empty()).then(|| {
-                format!(
-                    "{}/metric?name={}",
-                    self.base_url,
-                    crate::text::percent_encode(anomaly.name())
-                )
-            });
-            let notice = Notice {
-                id: notice_id(anomaly),
-                anomaly: anomaly.clone(),
-                not_before: Some(cooldown::not_before(now, self.cooldown)),
-                page,
-            };
+            let notice = self.notice(anomaly, now);
             self.waiting.push_back(Waiting {
                 notice,
                 tries: 0,
@@ -105,17 +94,50 @@ impl<K: Connect> Outgoing<K> {
         if held_back > 0 {
             tracing::warn!(
                 "{} :: {held_back} notices held back, {MADE_A_PASS} are sent in a pass :: the pages show all",
-                self.sender.name()
+                self.sender.kind()
             );
         }
         while self.waiting.len() > WAITING {
             if let Some(given_up) = self.waiting.pop_front() {
-                let metric = given_up.notice.anomaly.name();
+                let metric = name_of(&given_up.notice);
                 tracing::error!(
                     "notice about `{metric}` given up :: too many wait for {}",
-                    self.sender.name()
+                    self.sender.kind()
                 );
             }
+        }
+    }
+
+    fn notice(&self, anomaly: &Anomaly, now: f64) -> Notice {
+        let id = notice_id(anomaly);
+        let item = Item {
+            incident: 0,
+            what: What::Opened,
+            anomaly: anomaly.clone(),
+            severity: anomaly.severity(),
+            since: anomaly.at,
+            until: None,
+            before: 0,
+            last_before: None,
+            not_before: Some(cooldown::not_before(now, self.cooldown)),
+            remark: String::new(),
+        };
+        Notice {
+            thread: id.clone(),
+            id,
+            receiver: "email".to_owned(),
+            route: "default".to_owned(),
+            at: now,
+            content: Content::Incidents(News {
+                items: vec![item],
+                counts: Counts {
+                    firing: 1,
+                    ..Counts::default()
+                },
+                still_open: 1,
+                ..News::default()
+            }),
+            base_url: self.base_url.clone(),
         }
     }
 
@@ -143,9 +165,7 @@ impl<K: Connect> Outgoing<K> {
         while let Some(waiting) = self.waiting.pop_front() {
             if let Some(left) = self.send(waiting) {
                 let left = std::iter::once(left).chain(self.waiting);
-                let metrics: Vec<_> = left
-                    .map(|waiting| waiting.notice.anomaly.name().to_owned())
-                    .collect();
+                let metrics: Vec<_> = left.map(|waiting| name_of(&waiting.notice).to_owned()).collect();
                 tracing::error!("notices not sent before the end :: {metrics:?}");
                 return;
             }
@@ -154,13 +174,13 @@ impl<K: Connect> Outgoing<K> {
 
     /// Tries once. Answers the notice if it is to be tried again.
     fn send(&mut self, mut waiting: Waiting) -> Option<Waiting> {
-        let metric = waiting.notice.anomaly.name().to_owned();
-        let sender = self.sender.name();
-        match self.sender.send(&waiting.notice) {
+        let metric = name_of(&waiting.notice).to_owned();
+        let sender = self.sender.kind();
+        match self.sender.send(&waiting.notice, None) {
             Ok(sent) => {
                 tracing::info!(
                     "triggering alert :: {metric} {} via {sender}",
-                    waiting.notice.anomaly.observed
+                    skywatch_alerters::render::summary(&waiting.notice)
                 );
                 for refused in sent.refused {
                     tracing::warn!("notice about `{metric}` not taken by all :: {refused}");
@@ -191,7 +211,7 @@ impl<K: Connect> Outgoing<K> {
     /// Begins the quiet time: here and, if it can be reached, in the store.
     fn remember(&mut self, metric: &str) {
         let now = unix_now();
-        let key = cooldown::key(self.sender.name(), metric);
+        let key = cooldown::key(self.sender.kind(), metric);
         let cooldown = self.cooldown;
         self.quiet_until
             .insert(metric.to_owned(), Instant::now() + cooldown);
@@ -212,7 +232,7 @@ impl<K: Connect> Outgoing<K> {
         }
         let keys: Vec<String> = metrics
             .iter()
-            .map(|metric| cooldown::key(self.sender.name(), metric))
+            .map(|metric| cooldown::key(self.sender.kind(), metric))
             .collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         match self.with_store(|store| store.get(&keys)) {
@@ -239,4 +259,10 @@ impl<K: Connect> Outgoing<K> {
         self.store = Some(store);
         Ok(answer)
     }
+}
+
+/// The metric a notice is about.
+fn name_of(notice: &Notice) -> &str {
+    let item = notice.news().and_then(|news| news.items.first());
+    item.map_or("", |item| item.anomaly.name())
 }

@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use skywatch_alerters::{Anomaly, Evidence};
+use skywatch_alerters::Anomaly;
 
 pub use beat::{Beat, Progress};
 pub use findings::{Finding, Findings};
@@ -35,18 +35,8 @@ pub struct Current {
 
 impl Current {
     fn of(finding: &Finding) -> Self {
-        let found = &finding.anomaly;
-        let anomaly = Anomaly {
-            subject: found.subject.clone(),
-            votes: found.votes.clone(),
-            evidence: Evidence {
-                rate: found.evidence.rate,
-                ..Evidence::default()
-            },
-            ..*found
-        };
         Self {
-            anomaly,
+            anomaly: finding.anomaly.without_window(),
             since: finding.since,
         }
     }

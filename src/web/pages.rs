@@ -8,7 +8,7 @@ use skywatch_algorithms::Series;
 use super::windows::as_judged;
 use crate::clock::unix_now;
 use crate::status::{AnalyzerStatus, Current, IngestStatus};
-use crate::text::percent_encode;
+use skywatch_alerters::text::percent_encode;
 
 /// Anomalies of the front page that are drawn; the rest are listed.
 pub(super) const CHARTS: usize = 50;

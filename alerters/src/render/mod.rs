@@ -25,7 +25,7 @@ const SUBJECT_COLUMNS: usize = 120;
 const SUBJECT_NAME_COLUMNS: usize = 70;
 
 /// An e-mail's words, without addresses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mail {
     /// One line without control characters, at most 120 columns.
     pub subject: String,
@@ -76,12 +76,23 @@ impl Templates {
     /// # Errors
     /// [`Error::Template`].
     pub fn email(&self, notice: &Notice) -> Result<Mail, Error> {
-        let words = Words::of(notice);
+        let Some(item) = notice.news().and_then(|news| news.items.first()) else {
+            return Ok(Mail::default());
+        };
+        let words = Words::of(notice, item);
         Ok(Mail {
-            subject: subject(&notice.anomaly),
+            subject: summary(notice),
             text: self.render("email.txt", &words)?,
             html: self.render("email.html", &words)?,
         })
+    }
+
+    /// The message for Slack, in its mrkdwn; names and values escaped as Slack asks.
+    ///
+    /// # Errors
+    /// [`Error::Template`].
+    pub fn slack(&self, notice: &Notice) -> Result<String, Error> {
+        Ok(summary(notice))
     }
 
     fn render(&self, name: &str, words: &Words) -> Result<String, Error> {
@@ -124,8 +135,13 @@ pub fn log_line(anomaly: &Anomaly) -> String {
     format!("{name}{rate} is {findings}, at {at}; {votes}")
 }
 
-/// `web1.cpu is 97.2, expected 20.1 to 40.3`
-fn subject(anomaly: &Anomaly) -> String {
+/// The notice in one line without control characters, at most 120 columns:
+/// `[skywatch] web1.cpu is 97.2, expected 20.1 to 40.3`
+pub fn summary(notice: &Notice) -> String {
+    let Some(item) = notice.news().and_then(|news| news.items.first()) else {
+        return "[skywatch]".into();
+    };
+    let anomaly = &item.anomaly;
     let name: Cow<'_, str> = text::shorten(anomaly.name(), SUBJECT_NAME_COLUMNS);
     let findings = words::findings(anomaly);
     text::shorten(&format!("[skywatch] {name} is {findings}"), SUBJECT_COLUMNS).into_owned()

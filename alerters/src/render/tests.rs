@@ -1,61 +1,27 @@
 use super::*;
-use crate::anomaly::{DetectorVote, Evidence, Expected, Subject};
-
-fn vote(detector: &str, answer: Option<bool>, measured: f64, limit: f64) -> DetectorVote {
-    DetectorVote {
-        detector: detector.into(),
-        answer,
-        measured,
-        limit,
-    }
-}
-
-fn anomaly(name: &str) -> Anomaly {
-    let times: Vec<f64> = (0..1_440).map(|i| f64::from(1_795_182_180 + i * 60)).collect();
-    let mut values: Vec<f64> = times
-        .iter()
-        .map(|time| 30.0 + 8.0 * (time / 13_750.0).sin())
-        .collect();
-    values[1_439] = 97.2;
-    Anomaly {
-        subject: Subject::Metric(name.into()),
-        at: 1_795_268_520.0,
-        observed: 97.2,
-        expected: Some(Expected {
-            low: 20.1,
-            high: 40.3,
-            centre: 30.2,
-        }),
-        votes: vec![
-            vote("grubbs", Some(true), 8.123, 3.98),
-            vote("ks_test", Some(false), 3.000_1, 3.0),
-            vote("least_squares", Some(true), 61.0, 24.5),
-            vote("histogram_bins", None, f64::NAN, f64::NAN),
-        ],
-        evidence: Evidence {
-            times,
-            values,
-            rate: false,
-        },
-    }
-}
+use crate::anomaly::Evidence;
+use crate::notice::{Content, Item, What};
+use crate::sample::{self, anomaly};
 
 fn notice(name: &str) -> Notice {
-    Notice {
-        id: "web1.cpu-1795268520".into(),
-        anomaly: anomaly(name),
-        not_before: Some(1_795_270_320.0),
-        page: Some("https://watch.example.org/m?name=web1.cpu&at=1795268520".into()),
+    sample::notice(vec![sample::item(name, What::Opened)])
+}
+
+fn item(notice: &mut Notice) -> &mut Item {
+    match &mut notice.content {
+        Content::Incidents(news) => &mut news.items[0],
+        _ => unreachable!("it is about an incident"),
     }
 }
 
 fn bare_notice() -> Notice {
     let mut notice = notice("web1.cpu");
-    notice.not_before = None;
-    notice.page = None;
-    notice.anomaly.expected = None;
-    notice.anomaly.votes.clear();
-    notice.anomaly.evidence = Evidence {
+    notice.base_url.clear();
+    let item = item(&mut notice);
+    item.not_before = None;
+    item.anomaly.expected = None;
+    item.anomaly.votes.clear();
+    item.anomaly.evidence = Evidence {
         times: vec![0.0],
         values: vec![1.0],
         rate: true,
@@ -78,7 +44,7 @@ fn the_log_line_reads_like_a_sentence() {
         @"web1.cpu is 97.2, above the expected 20.1 to 40.3, at 2026-11-21 13:42 UTC; 2 of 3 detectors: grubbs, least_squares"
     );
     insta::assert_snapshot!(
-        log_line(&bare_notice().anomaly),
+        log_line(&item(&mut bare_notice()).anomaly),
         @"web1.cpu (change per step) is 97.2, at 2026-11-21 13:42 UTC; no detector voted"
     );
 }
@@ -134,7 +100,7 @@ fn hostile_names_are_text_in_every_message() {
         assert!(!mail.text.contains("49 is"), "a name was run as a template");
     }
     let mut hostile = notice("m");
-    hostile.anomaly.votes[0].detector = "a_<script>_b\n".into();
+    item(&mut hostile).anomaly.votes[0].detector = "a_<script>_b\n".into();
     assert!(
         templates
             .email(&hostile)

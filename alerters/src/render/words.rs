@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::anomaly::{Anomaly, DetectorVote, Direction};
 use crate::chart::sparkline;
-use crate::notice::Notice;
+use crate::notice::{Item, Notice};
 use crate::{text, units};
 
 /// Widest name in the body of a message; names may be kilobytes long.
@@ -55,8 +55,8 @@ struct VoteWords {
 }
 
 impl Words {
-    pub(super) fn of(notice: &Notice) -> Self {
-        let anomaly = &notice.anomaly;
+    pub(super) fn of(notice: &Notice, item: &Item) -> Self {
+        let anomaly = &item.anomaly;
         let evidence = &anomaly.evidence;
         let points = evidence.values.len();
         Self {
@@ -88,13 +88,8 @@ impl Words {
                 (anomalous, cast) => format!("{anomalous} of {cast} detectors call it anomalous"),
             },
             votes: anomaly.votes.iter().map(VoteWords::of).collect(),
-            not_before: notice.not_before.map(units::time).unwrap_or_default(),
-            page: notice
-                .page
-                .as_deref()
-                .map(text::one_line)
-                .unwrap_or_default()
-                .into_owned(),
+            not_before: item.not_before.map(units::time).unwrap_or_default(),
+            page: notice.page_of(item),
         }
     }
 }

@@ -166,11 +166,11 @@ impl EmailSender {
 }
 
 impl Sender for EmailSender {
-    fn name(&self) -> &str {
+    fn kind(&self) -> &'static str {
         "email"
     }
 
-    fn send(&self, notice: &Notice) -> Result<Sent, Error> {
+    fn send(&self, notice: &Notice, _reference: Option<&str>) -> Result<Sent, Error> {
         let mail = self.templates.email(notice)?;
         let message = self.compose(&notice.id, mail)?;
         let mut dialogue = Dialogue::open(self)?;
@@ -234,7 +234,10 @@ impl<'a> Dialogue<'a> {
         }
         self.step(MailStep::Data, |connection| connection.command(Data).map(drop))?;
         self.step(MailStep::Data, |connection| connection.message(message).map(drop))?;
-        Ok(Sent { refused })
+        Ok(Sent {
+            refused,
+            reference: None,
+        })
     }
 
     /// Says goodbye if the server still listens. The mail's fate is settled, so nothing that goes
