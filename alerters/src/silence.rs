@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::matcher::Selection;
-use crate::schedule::Hours;
+use crate::incident::Incident;
+use crate::matcher::{About, Matcher, Selection};
+use crate::schedule::{Hours, Week};
 
 /// Nothing is said about what it selects while it is in force. Incidents go on and are recorded; one that still
 /// lasts when the silence ends is told of then.
@@ -27,4 +28,62 @@ pub struct Silence {
     pub reason: String,
     /// When it was ended by hand or by itself, Unix seconds.
     pub ended_at: Option<f64>,
+}
+
+/// A silence ready to be asked.
+#[derive(Debug, Clone)]
+pub struct Armed {
+    /// As it was asked for.
+    pub silence: Silence,
+    matcher: Matcher,
+    hours: Option<Week>,
+}
+
+impl Armed {
+    /// Reads a silence.
+    ///
+    /// # Errors
+    /// What is wrong with what it selects or with its hours, for people.
+    pub fn new(silence: Silence) -> Result<Self, String> {
+        let matcher = Matcher::new(&silence.selection)?;
+        let hours = silence.hours.as_ref().map(Week::new).transpose()?;
+        if silence.until.is_some_and(|until| until <= silence.from) {
+            return Err("it would end before it begins".to_owned());
+        }
+        Ok(Self {
+            silence,
+            matcher,
+            hours,
+        })
+    }
+
+    /// Whether it has ended for good at `now`, Unix seconds.
+    pub fn is_over(&self, now: f64) -> bool {
+        self.silence.ended_at.is_some() || self.silence.until.is_some_and(|until| now >= until)
+    }
+
+    /// Whether it is in force at `now`, Unix seconds.
+    pub fn in_force(&self, now: f64) -> bool {
+        !self.is_over(now)
+            && now >= self.silence.from
+            && self.hours.as_ref().is_none_or(|hours| hours.contains(now))
+    }
+
+    /// Whether it is about this incident.
+    pub fn covers(&self, incident: &Incident) -> bool {
+        self.matcher.selects(&About {
+            name: incident.subject.name(),
+            severity: incident.severity,
+            anomaly: Some(&incident.anomaly),
+        })
+    }
+
+    /// Whether it is about a subject of that name, whatever the anomaly.
+    pub fn covers_name(&self, name: &str) -> bool {
+        self.matcher.selects(&About {
+            name,
+            severity: crate::anomaly::Severity::Critical,
+            anomaly: None,
+        })
+    }
 }

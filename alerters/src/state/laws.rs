@@ -1,0 +1,270 @@
+//! What holds for every history: nothing lost, nothing said twice, a way out of every state, and no weight on the order
+//! of what happens at once.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::tests::{policy, well, wrong};
+use super::*;
+use crate::incident::Outcome;
+use crate::notice::What;
+use crate::route::Routes;
+
+const METRICS: usize = 5;
+
+/// What happens in one minute.
+#[derive(Debug, Clone)]
+struct Minute {
+    /// For each metric: wrong, well, nothing known, deleted.
+    looks: [u8; METRICS],
+    /// Besides: nothing, an acknowledgement of the oldest open incident, a silence over all for some minutes, a restart.
+    besides: u8,
+    silent_for: u8,
+}
+
+fn minute() -> impl Strategy<Value = Minute> {
+    let look = prop_oneof![4 => Just(0u8), 5 => Just(1u8), 1 => Just(2u8), 1 => (0u8..20).prop_map(|n| if n == 0 { 3 } else { 1 })];
+    let besides = prop_oneof![20 => Just(0u8), 1 => Just(1u8), 1 => Just(2u8), 1 => Just(3u8)];
+    (proptest::array::uniform5(look), besides, 1u8..30).prop_map(|(looks, besides, silent_for)| Minute {
+        looks,
+        besides,
+        silent_for,
+    })
+}
+
+/// Policies that differ in what matters to order and loss.
+fn some_policy() -> impl Strategy<Value = Policy> {
+    (
+        1u32..4,
+        prop_oneof![Just(0.0), Just(600.0)],
+        prop_oneof![Just(0.0), Just(180.0)],
+        prop_oneof![Just(None), Just(Some(900.0))],
+        prop_oneof![Just(1usize), Just(20)],
+        0usize..3,
+    )
+        .prop_map(|(seen, cooldown, wait, repeat, cap, depth)| {
+            let mut policy = policy();
+            policy.hysteresis.seen = seen;
+            policy.hysteresis.of = seen + 1;
+            let route = &mut policy.routes.top[0];
+            route.pace.cooldown = cooldown;
+            route.pace.repeat = repeat;
+            route.grouping.wait = wait;
+            route.grouping.depth = depth;
+            route.receivers.push("night".into());
+            policy.receivers[0].cap.notices = cap;
+            policy
+        })
+}
+
+fn name(metric: usize) -> String {
+    format!("app.{}.m{metric}", metric % 2)
+}
+
+fn looks(minute: &Minute, at: f64) -> Vec<Look> {
+    let of = |(metric, look): (usize, &u8)| match look {
+        0 => Some(wrong(&name(metric), at)),
+        1 => Some(well(&name(metric), at)),
+        2 => None,
+        _ => Some(Look {
+            subject: Subject::Metric(name(metric)),
+            outcome: Outcome::Deleted,
+        }),
+    };
+    minute.looks.iter().enumerate().filter_map(of).collect()
+}
+
+/// What each receiver was told of each incident, in order; and every transition.
+#[derive(Default)]
+struct Record {
+    told: BTreeMap<(String, u64), Vec<What>>,
+    opened: BTreeMap<u64, f64>,
+    gone: Vec<u64>,
+    ids: Vec<String>,
+    acked_or_silenced: bool,
+}
+
+impl Record {
+    fn note(&mut self, step: &Step) {
+        for transition in &step.transitions {
+            match transition.to {
+                Phase::Open => drop(self.opened.insert(transition.incident, transition.at)),
+                Phase::Gone => self.gone.push(transition.incident),
+                _ => {}
+            }
+        }
+        for (notice, told) in step.notices.iter().zip(&step.told) {
+            self.ids.push(notice.id.clone());
+            let news = notice.news().expect("these are all about incidents");
+            assert_eq!(news.counts.total(), told.len() as u64);
+            for item in &news.items {
+                let key = (notice.receiver.clone(), item.incident);
+                self.told.entry(key).or_default().push(item.what);
+            }
+        }
+    }
+
+    /// Every conversation makes sense: it begins with a beginning, ends at most once before it begins again.
+    fn check(&self) {
+        for ((receiver, incident), said) in &self.told {
+            let mut firing = None;
+            for what in said {
+                let fits = match (firing, what) {
+                    (None, What::Opened | What::Returned | What::SilenceEnded | What::Passed) => true,
+                    (Some(true), What::Worse | What::Reminder | What::SilenceEnded) => true,
+                    (Some(true), What::Acknowledged | What::Resolved) => true,
+                    (Some(false), What::Returned | What::SilenceEnded) => true,
+                    _ => false,
+                };
+                assert!(fits, "{receiver} was told of {incident}: {said:?}");
+                firing = Some(!matches!(what, What::Resolved | What::Passed));
+            }
+        }
+        let mut ids = self.ids.clone();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), self.ids.len(), "an id was given twice");
+    }
+}
+
+/// Lives through the minutes, then through quiet ones until nothing is left to be said.
+fn live(policy: &Policy, minutes: &[Minute], order: impl Fn(&mut Vec<Look>)) -> (State, Record) {
+    let mut state = State::new("t", Kept::default());
+    let mut record = Record::default();
+    let mut now = 1_000_000.0;
+    let mut cooldowns = BTreeMap::new();
+    let mut step = |state: &mut State, record: &mut Record, event, now| {
+        if let Ok(step) = state.step(policy, event, now) {
+            record.note(&step);
+            for (receiver, subject, at) in step.cooldowns {
+                cooldowns.insert((receiver, subject), at);
+            }
+        }
+        cooldowns.clone()
+    };
+    for minute in minutes {
+        now += 60.0;
+        let mut looks = looks(minute, now);
+        order(&mut looks);
+        let cooldowns = step(&mut state, &mut record, Event::Pass(looks), now);
+        record.acked_or_silenced |= matches!(minute.besides, 1 | 2);
+        match minute.besides {
+            1 => {
+                let open = state.incidents().find(|incident| incident.phase == Phase::Open);
+                if let Some(incident) = open.map(|incident| incident.id) {
+                    let ack = Event::Acknowledge {
+                        incident,
+                        by: "ann".into(),
+                        until_resolved: minute.silent_for % 2 == 0,
+                    };
+                    step(&mut state, &mut record, ack, now);
+                }
+            }
+            2 => {
+                let silence = Silence {
+                    id: 0,
+                    selection: crate::matcher::Selection::default(),
+                    from: now,
+                    until: Some(now + 60.0 * f64::from(minute.silent_for)),
+                    until_resolved: false,
+                    hours: None,
+                    author: "ann".into(),
+                    reason: String::new(),
+                    ended_at: None,
+                };
+                step(&mut state, &mut record, Event::Silence(silence), now);
+            }
+            3 => {
+                // Pending ones are not kept: with hysteresis a restart may cost them a sighting.
+                let kept = Kept {
+                    incidents: state
+                        .incidents()
+                        .filter(|incident| incident.phase != Phase::Pending)
+                        .cloned()
+                        .collect(),
+                    silences: state.silences().cloned().collect(),
+                    cooldowns: cooldowns
+                        .into_iter()
+                        .map(|((receiver, subject), at)| (receiver, subject, at))
+                        .collect(),
+                    pace: policy
+                        .receivers
+                        .iter()
+                        .filter_map(|receiver| {
+                            Some((receiver.name.clone(), state.spoken(&receiver.name)?.clone()))
+                        })
+                        .collect(),
+                    next: state.next(),
+                };
+                state = State::new("t", kept);
+            }
+            _ => {}
+        }
+    }
+    for _ in 0..240 {
+        now += 60.0;
+        let looks = (0..METRICS).map(|metric| well(&name(metric), now)).collect();
+        step(&mut state, &mut record, Event::Pass(looks), now);
+    }
+    (state, record)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn every_conversation_makes_sense_and_has_its_end(
+        policy in some_policy(),
+        minutes in proptest::collection::vec(minute(), 1..120),
+    ) {
+        let (state, record) = live(&policy, &minutes, |_| ());
+        record.check();
+        prop_assert_eq!(state.incidents().count(), 0, "no way out: {:?}", state.incidents().next());
+        for ((receiver, incident), said) in &record.told {
+            let ended = matches!(said.last(), Some(What::Resolved | What::Passed));
+            prop_assert!(ended || record.gone.contains(incident), "{} never heard the end of {}: {:?}", receiver, incident, said);
+        }
+    }
+
+    #[test]
+    fn whatever_opens_is_told_of(
+        mut policy in some_policy(),
+        minutes in proptest::collection::vec(minute(), 1..120),
+    ) {
+        policy.routes.top[0].pace.cooldown = 0.0;
+        let (_, record) = live(&policy, &minutes, |_| ());
+        if !record.acked_or_silenced {
+            for incident in record.opened.keys().filter(|id| !record.gone.contains(id)) {
+                for receiver in ["ops", "night"] {
+                    prop_assert!(record.told.contains_key(&(receiver.to_owned(), *incident)), "{receiver} never heard of {incident}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_what_happens_at_once_does_not_show(
+        policy in some_policy(),
+        minutes in proptest::collection::vec(minute(), 1..60),
+        turns in 0usize..METRICS,
+    ) {
+        let (state, record) = live(&policy, &minutes, |_| ());
+        let (other_state, other_record) = live(&policy, &minutes, |looks| {
+            looks.reverse();
+            let turns = turns.min(looks.len());
+            looks.rotate_left(turns);
+        });
+        prop_assert_eq!(record.told, other_record.told);
+        prop_assert_eq!(record.ids, other_record.ids);
+        prop_assert_eq!(state.next(), other_state.next());
+    }
+
+    #[test]
+    fn silence_is_silent(minutes in proptest::collection::vec(minute(), 1..60)) {
+        let mut policy = policy();
+        policy.routes = Routes::default();
+        let (_, record) = live(&policy, &minutes, |_| ());
+        prop_assert!(record.told.is_empty(), "no route leads anywhere");
+    }
+}

@@ -1,0 +1,169 @@
+//! What looks at subjects do to incidents.
+
+use std::collections::HashSet;
+
+use super::{Fresh, Policy, State, Step};
+use crate::anomaly::{Anomaly, Subject};
+use crate::incident::{Hysteresis, Incident, Look, Outcome, Phase};
+
+/// Windows kept of one event: notices chart only the worst few.
+const WINDOWS: usize = 500;
+
+impl State {
+    /// Takes a pass over all metrics.
+    pub(super) fn pass(
+        &mut self,
+        policy: &Policy,
+        looks: Vec<Look>,
+        now: f64,
+        step: &mut Step,
+        fresh: &mut Fresh,
+    ) {
+        let looked_at: HashSet<u64> = looks
+            .iter()
+            .filter(|look| !matches!(look.outcome, Outcome::Unknown))
+            .filter_map(|look| self.by_subject.get(&look.subject).copied())
+            .collect();
+        for (id, incident) in &mut self.incidents {
+            let lasts = incident.phase.is_open() || incident.phase == Phase::Pending;
+            if lasts && matches!(incident.subject, Subject::Metric(_)) && !looked_at.contains(id) {
+                unknown(incident, now, step);
+            }
+        }
+        self.looks(policy, looks, now, step, fresh);
+    }
+
+    /// Takes looks that happened at the same time.
+    pub(super) fn looks(
+        &mut self,
+        policy: &Policy,
+        mut looks: Vec<Look>,
+        now: f64,
+        step: &mut Step,
+        fresh: &mut Fresh,
+    ) {
+        // Numbers are given in an order of our own, so that the order of simultaneous looks does not show.
+        looks.sort_by(|a, b| {
+            badness(b)
+                .total_cmp(&badness(a))
+                .then_with(|| a.subject.cmp(&b.subject))
+        });
+        for look in looks {
+            let rules = rules_for(&look.subject, policy);
+            match look.outcome {
+                Outcome::Anomalous(anomaly) => self.anomalous(*anomaly, now, &rules, step, fresh),
+                Outcome::Normal { at } => {
+                    let Some(incident) = self.known(&look.subject) else {
+                        continue;
+                    };
+                    let transition = incident.normal(at, now, &rules);
+                    let forgotten = incident.is_forgotten(&rules);
+                    let id = incident.id;
+                    if let Some(transition) = transition {
+                        step.transitions.push(transition);
+                        step.incidents.insert(id);
+                    }
+                    if forgotten {
+                        self.drop_incident(id);
+                    }
+                }
+                Outcome::Unknown => {
+                    if let Some(incident) = self.known(&look.subject) {
+                        unknown(incident, now, step);
+                    }
+                }
+                Outcome::Deleted => {
+                    let Some(incident) = self.known(&look.subject) else {
+                        continue;
+                    };
+                    let (id, phase) = (incident.id, incident.phase);
+                    if let Some(transition) = incident.deleted(now) {
+                        step.transitions.push(transition);
+                        step.incidents.insert(id);
+                    } else if phase == Phase::Pending {
+                        self.drop_incident(id);
+                    }
+                }
+            }
+        }
+    }
+
+    fn anomalous(
+        &mut self,
+        anomaly: Anomaly,
+        now: f64,
+        rules: &Hysteresis,
+        step: &mut Step,
+        fresh: &mut Fresh,
+    ) {
+        let known = self.by_subject.get(&anomaly.subject);
+        let live = known.filter(|id| {
+            self.incidents
+                .get(id)
+                .is_some_and(|incident| incident.is_live(now, rules))
+        });
+        let id = live.copied().unwrap_or_else(|| {
+            let id = self.next.incident;
+            self.next.incident += 1;
+            self.by_subject.insert(anomaly.subject.clone(), id);
+            self.incidents.insert(id, Incident::first_seen(id, &anomaly));
+            id
+        });
+        let Some(incident) = self.incidents.get_mut(&id) else {
+            return;
+        };
+        let worst_before = incident.severity;
+        if let Some(transition) = incident.anomalous(&anomaly, now, rules) {
+            step.transitions.push(transition);
+            step.incidents.insert(id);
+        }
+        if incident.severity > worst_before && incident.phase.is_open() {
+            step.incidents.insert(id);
+        }
+        if fresh.len() < WINDOWS && !anomaly.evidence.times.is_empty() {
+            fresh.insert(id, anomaly.evidence);
+        }
+    }
+
+    fn known(&mut self, subject: &Subject) -> Option<&mut Incident> {
+        self.incidents.get_mut(self.by_subject.get(subject)?)
+    }
+
+    /// Forgets a pending incident as if it had never been.
+    fn drop_incident(&mut self, id: u64) {
+        if let Some(incident) = self.incidents.remove(&id) {
+            self.by_subject.remove(&incident.subject);
+        }
+    }
+}
+
+/// Components say themselves when they are ill and when they are well again.
+fn rules_for(subject: &Subject, policy: &Policy) -> Hysteresis {
+    match subject {
+        Subject::Component(_) => Hysteresis {
+            seen: 1,
+            of: 1,
+            resolve_after: 0.0,
+            ..policy.hysteresis
+        },
+        _ => policy.hysteresis,
+    }
+}
+
+fn unknown(incident: &mut Incident, now: f64, step: &mut Step) {
+    if incident.unknown_since.is_none() && incident.phase != Phase::Gone && incident.phase != Phase::Resolved
+    {
+        incident.unknown_since = Some(now);
+        if incident.phase.is_open() {
+            step.incidents.insert(incident.id);
+        }
+    }
+}
+
+/// Most severe first; what is not anomalous comes last.
+fn badness(look: &Look) -> f64 {
+    match &look.outcome {
+        Outcome::Anomalous(anomaly) => 1.0 + anomaly.severity() as u8 as f64 * 2.0 + anomaly.score(),
+        _ => 0.0,
+    }
+}

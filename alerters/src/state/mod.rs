@@ -1,0 +1,393 @@
+//! The core: what is known of all incidents, and what follows from an event.
+//!
+//! `step(state, event, now) → (state', what is to be kept and sent)`. Nothing here reads a clock, a file or a socket.
+//! The state changes in place; what changed is in the [`Step`], to be written in one transaction together with the
+//! notices, so that neither is ever there without the other.
+//!
+//! What a receiver is to be told is not remembered as a queue of messages. After each event it is worked out anew from
+//! each incident and from what the receiver [was told](crate::incident::Told) of it; a notice is made when the group's
+//! turn comes, and says what is true then. An incident that comes and goes while its group waits is told of as that.
+
+#[cfg(test)]
+mod laws;
+mod look;
+mod outlook;
+mod tell;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+pub use outlook::{Outlook, Prospect};
+
+use crate::anomaly::{Evidence, Subject};
+use crate::group::{Desk, RateCap, Spoken};
+use crate::incident::{Acknowledgement, Hysteresis, Incident, Look, Phase, Transition};
+use crate::notice::Notice;
+use crate::route::Routes;
+use crate::silence::{Armed, Silence};
+
+/// What does not change while the program runs.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// When an incident opens and ends.
+    pub hysteresis: Hysteresis,
+    /// Who is told.
+    pub routes: Routes,
+    /// The receivers there are.
+    pub receivers: Vec<Receiver>,
+    /// More notices than this for one receiver at one moment become one digest.
+    pub digest_from: usize,
+    /// Seconds that the news of some incidents of a thread being over waits for the others to be over too.
+    pub partial_after: f64,
+    /// Public address of the pages, without a slash at the end; empty for none.
+    pub base_url: String,
+}
+
+/// What must be known of a receiver to make notices for it.
+#[derive(Debug, Clone)]
+pub struct Receiver {
+    /// Its name.
+    pub name: String,
+    /// Whether it is told when something is over.
+    pub resolved: bool,
+    /// How many notices it gets.
+    pub cap: RateCap,
+}
+
+/// Something that happens.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A pass over all metrics has ended. A live incident of a metric it has no look at is unknown from then on. The
+    /// order of looks is of no importance.
+    Pass(Vec<Look>),
+    /// Looks at other subjects; nothing follows for those that are not among them.
+    Looks(Vec<Look>),
+    /// Somebody takes an incident.
+    Acknowledge {
+        /// Its number.
+        incident: u64,
+        /// Who.
+        by: String,
+        /// Nothing more is to be said until it is resolved.
+        until_resolved: bool,
+    },
+    /// Somebody asks for silence; its number is given here.
+    Silence(Silence),
+    /// Somebody ends one.
+    EndSilence {
+        /// Its number.
+        silence: u64,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// Why an event was refused. The state is as before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// No live incident has that number.
+    #[error("there is no open incident {0}")]
+    NoIncident(u64),
+    /// No silence that could end has that number.
+    #[error("there is no silence {0} that could end")]
+    NoSilence(u64),
+    /// The silence selects nothing sensible.
+    #[error("{0}")]
+    Silence(String),
+    /// It is to last until incidents are resolved, and there are none.
+    #[error("no open incident is selected that could be resolved; give a length of time instead")]
+    NothingToResolve,
+}
+
+/// What follows from an event: to be kept, all of it or nothing, and then sent.
+#[derive(Debug, Clone, Default)]
+pub struct Step {
+    /// Incidents that took a step in their lives or were told of, or are worth keeping again.
+    pub incidents: BTreeSet<u64>,
+    /// The steps, in order.
+    pub transitions: Vec<Transition>,
+    /// Notices to be sent, in order for each receiver. Their subjects' windows are there as far as the event had them.
+    pub notices: Vec<Notice>,
+    /// All incidents each notice tells of, listed in it or not, in the order of `notices`.
+    pub told: Vec<Vec<u64>>,
+    /// Silences that were made or have ended.
+    pub silences: BTreeSet<u64>,
+    /// Receiver, subject and Unix seconds of each time somebody was told that something is wrong.
+    pub cooldowns: Vec<(String, Subject, f64)>,
+    /// Receivers whose pace changed.
+    pub paced: BTreeSet<String>,
+    /// Notices that the rate caps hold back at present, by receiver.
+    pub held_back: Vec<(String, usize)>,
+}
+
+/// What was kept of an earlier run.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// Incidents that were live.
+    pub incidents: Vec<Incident>,
+    /// Silences that had not ended.
+    pub silences: Vec<Silence>,
+    /// When somebody was last told that something is wrong: receiver, subject, Unix seconds.
+    pub cooldowns: Vec<(String, Subject, f64)>,
+    /// What receivers were sent lately.
+    pub pace: Vec<(String, Spoken)>,
+    /// The next numbers to give.
+    pub next: Next,
+}
+
+/// The next numbers to give. Numbers are never given twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Next {
+    /// To an incident.
+    pub incident: u64,
+    /// To a silence.
+    pub silence: u64,
+    /// To a notice.
+    pub notice: u64,
+}
+
+impl Default for Next {
+    fn default() -> Self {
+        Self {
+            incident: 1,
+            silence: 1,
+            notice: 1,
+        }
+    }
+}
+
+/// What is known of all incidents.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// What the ids of notices begin with: names this installation.
+    origin: String,
+    incidents: BTreeMap<u64, Incident>,
+    by_subject: HashMap<Subject, u64>,
+    silences: BTreeMap<u64, Armed>,
+    /// When a receiver was last told that something is wrong with a subject.
+    cooldowns: HashMap<String, HashMap<Subject, f64>>,
+    desks: BTreeMap<String, Desk>,
+    /// The incidents of each thread.
+    threads: HashMap<String, BTreeSet<u64>>,
+    next: Next,
+}
+
+impl State {
+    /// The state as it was kept. `origin` names this installation in the ids of notices.
+    pub fn new(origin: &str, kept: Kept) -> Self {
+        let mut state = Self {
+            origin: origin.to_owned(),
+            incidents: BTreeMap::new(),
+            by_subject: HashMap::new(),
+            silences: BTreeMap::new(),
+            cooldowns: HashMap::new(),
+            desks: BTreeMap::new(),
+            threads: HashMap::new(),
+            next: kept.next,
+        };
+        for (receiver, subject, at) in kept.cooldowns {
+            state.cooldowns.entry(receiver).or_default().insert(subject, at);
+        }
+        for (receiver, pace) in kept.pace {
+            state.desks.entry(receiver).or_default().pace = pace;
+        }
+        for silence in kept.silences {
+            state.next.silence = state.next.silence.max(silence.id + 1);
+            // One that a later version wrote, and this one cannot read, is in force for nothing.
+            if let Ok(armed) = Armed::new(silence) {
+                state.silences.insert(armed.silence.id, armed);
+            }
+        }
+        for incident in kept.incidents {
+            state.next.incident = state.next.incident.max(incident.id + 1);
+            for told in incident.told.values() {
+                state
+                    .threads
+                    .entry(told.thread.clone())
+                    .or_default()
+                    .insert(incident.id);
+            }
+            state.by_subject.insert(incident.subject.clone(), incident.id);
+            state.incidents.insert(incident.id, incident);
+        }
+        state
+    }
+
+    /// What follows from an event at `now`, Unix seconds.
+    ///
+    /// # Errors
+    /// [`Refused`]; nothing has changed then.
+    pub fn step(&mut self, policy: &Policy, event: Event, now: f64) -> Result<Step, Refused> {
+        let mut step = Step::default();
+        let mut fresh = HashMap::new();
+        let worth_working_out = !matches!(event, Event::Tick);
+        match event {
+            Event::Pass(looks) => self.pass(policy, looks, now, &mut step, &mut fresh),
+            Event::Looks(looks) => self.looks(policy, looks, now, &mut step, &mut fresh),
+            Event::Acknowledge {
+                incident,
+                by,
+                until_resolved,
+            } => {
+                let found = self.incidents.get_mut(&incident);
+                let incident = found
+                    .filter(|incident| incident.phase.is_open())
+                    .ok_or(Refused::NoIncident(incident))?;
+                let ack = Acknowledgement {
+                    by,
+                    at: now,
+                    until_resolved,
+                };
+                step.transitions.push(incident.acknowledge(ack, now));
+                step.incidents.insert(incident.id);
+            }
+            Event::Silence(silence) => self.add_silence(silence, &mut step)?,
+            Event::EndSilence { silence } => {
+                let armed = self.silences.get_mut(&silence);
+                let armed = armed.ok_or(Refused::NoSilence(silence))?;
+                if armed.is_over(now) {
+                    return Err(Refused::NoSilence(silence));
+                }
+                armed.silence.ended_at = Some(now);
+                step.silences.insert(silence);
+            }
+            Event::Tick => {}
+        }
+        let ended = self.end_silences(now, &mut step);
+        if worth_working_out || ended {
+            self.work_out(policy, now, &mut step);
+        }
+        self.flush(policy, now, &fresh, &mut step);
+        if worth_working_out {
+            self.forget(policy, now);
+        }
+        Ok(step)
+    }
+
+    fn add_silence(&mut self, mut silence: Silence, step: &mut Step) -> Result<(), Refused> {
+        silence.id = self.next.silence;
+        let armed = Armed::new(silence).map_err(Refused::Silence)?;
+        let open = || {
+            self.incidents
+                .values()
+                .filter(|incident| incident.phase.is_open())
+        };
+        if armed.silence.until_resolved && !open().any(|incident| armed.covers(incident)) {
+            return Err(Refused::NothingToResolve);
+        }
+        self.next.silence += 1;
+        step.silences.insert(armed.silence.id);
+        self.silences.insert(armed.silence.id, armed);
+        Ok(())
+    }
+
+    /// Ends the silences whose incidents are resolved, and drops those that are over. Answers whether one is.
+    fn end_silences(&mut self, now: f64, step: &mut Step) -> bool {
+        let before = self.silences.len();
+        for armed in self.silences.values_mut() {
+            let lasts = |incident: &Incident| incident.phase.is_open() && armed.covers(incident);
+            if armed.silence.until_resolved
+                && armed.silence.from <= now
+                && !armed.is_over(now)
+                && !self.incidents.values().any(lasts)
+            {
+                armed.silence.ended_at = Some(now);
+                step.silences.insert(armed.silence.id);
+            }
+        }
+        // What is written of an ended one is written from the step, so those it names stay for it.
+        self.silences
+            .retain(|id, armed| !armed.is_over(now) || step.silences.contains(id));
+        self.silences.len() < before || !step.silences.is_empty()
+    }
+
+    /// Drops incidents whose life has ended.
+    fn forget(&mut self, policy: &Policy, now: f64) {
+        let rules = &policy.hysteresis;
+        let Self {
+            incidents,
+            by_subject,
+            threads,
+            cooldowns,
+            ..
+        } = self;
+        incidents.retain(|id, incident| {
+            let to_be_told = !incident.waiting.is_empty();
+            let stays = incident.is_live(now, rules) || to_be_told;
+            if !stays {
+                if by_subject.get(&incident.subject) == Some(id) {
+                    by_subject.remove(&incident.subject);
+                }
+                for told in incident.told.values() {
+                    if let Some(members) = threads.get_mut(&told.thread) {
+                        members.remove(id);
+                        if members.is_empty() {
+                            threads.remove(&told.thread);
+                        }
+                    }
+                }
+            }
+            stays
+        });
+        for subjects in cooldowns.values_mut() {
+            subjects.retain(|_, at| now - *at < 86_400.0 * 7.0);
+        }
+    }
+
+    /// An incident that is live, or was until this step.
+    pub fn incident(&self, id: u64) -> Option<&Incident> {
+        self.incidents.get(&id)
+    }
+
+    /// The live incident about a subject.
+    pub fn about(&self, subject: &Subject) -> Option<&Incident> {
+        self.incidents.get(self.by_subject.get(subject)?)
+    }
+
+    /// All live incidents, oldest first.
+    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values()
+    }
+
+    /// Subjects whose incidents a pass must look at, whatever it finds: those of live incidents about metrics.
+    pub fn followed(&self) -> impl Iterator<Item = &str> {
+        self.incidents
+            .values()
+            .filter(|incident| incident.phase != Phase::Gone)
+            .filter_map(|incident| match &incident.subject {
+                Subject::Metric(name) => Some(name.as_str()),
+                _ => None,
+            })
+    }
+
+    /// A silence that has not ended, or did in this step.
+    pub fn silence(&self, id: u64) -> Option<&Silence> {
+        self.silences.get(&id).map(|armed| &armed.silence)
+    }
+
+    /// All silences that have not ended.
+    pub fn silences(&self) -> impl Iterator<Item = &Silence> {
+        self.silences.values().map(|armed| &armed.silence)
+    }
+
+    /// What a receiver was sent lately.
+    pub fn spoken(&self, receiver: &str) -> Option<&Spoken> {
+        self.desks.get(receiver).map(|desk| &desk.pace)
+    }
+
+    /// The next numbers to give.
+    pub fn next(&self) -> Next {
+        self.next
+    }
+
+    /// The id of a new notice that the caller makes himself: about silent metrics, a day, a test.
+    pub fn new_notice_id(&mut self) -> String {
+        let id = format!("{}.{}", self.origin, self.next.notice);
+        self.next.notice += 1;
+        id
+    }
+}
+
+/// Windows that came with an event, by incident.
+type Fresh = HashMap<u64, Evidence>;
