@@ -18,6 +18,20 @@ pub enum Error {
         /// Where and why.
         source: minijinja::Error,
     },
+    /// A template in a folder cannot be taken.
+    #[error("template `{}` cannot be taken: {reason}", path.display())]
+    TemplateFile {
+        /// The file, or the folder itself.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A chart could not be made a picture.
+    #[error("no picture of a chart: {reason}")]
+    Picture {
+        /// Why.
+        reason: String,
+    },
     /// A sender or recipient is not an address.
     #[error("`{address}` is not an e-mail address: {source}")]
     Address {
@@ -87,6 +101,24 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
+    /// Syslog cannot be spoken to as configured.
+    #[error("syslog option `{option}` cannot be `{value}`: expected {expected}")]
+    SyslogOption {
+        /// Which one.
+        option: &'static str,
+        /// As it was configured.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// Nobody takes syslog there, or the connection was lost.
+    #[error("syslog at `{target}` takes nothing: {reason}")]
+    Syslog {
+        /// The socket, or protocol, host and port.
+        target: String,
+        /// What the system said.
+        reason: String,
+    },
     /// The mail server answered with an error code.
     #[error("mail server `{server}` refused ({step}): {code} {reply}")]
     MailRefused {
@@ -139,7 +171,7 @@ impl Error {
     /// transient; one with a certificate we do not trust is not.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::MailConnection { .. } | Self::MailTimeout { .. } => true,
+            Self::MailConnection { .. } | Self::MailTimeout { .. } | Self::Syslog { .. } => true,
             Self::MailRefused { code, .. } => (400..500).contains(code),
             _ => false,
         }

@@ -1,7 +1,7 @@
 //! Notices about things that never happened: for checking templates, for trying receivers, for tests.
 
 use crate::anomaly::{Anomaly, DetectorVote, Evidence, Expected, Severity, Subject};
-use crate::notice::{Content, Counts, Item, News, Notice, What};
+use crate::notice::{Content, Counts, Daily, Item, LISTED, News, Notice, Silent, What};
 
 /// An hour at which the samples play, Unix seconds: 2026-11-21 13:42 UTC.
 pub const AT: f64 = 1_795_268_520.0;
@@ -83,4 +83,206 @@ pub fn notice(items: Vec<Item>) -> Notice {
         }),
         base_url: "https://watch.example.org".into(),
     }
+}
+
+/// Names that try to be more than names: markup, another header, a pattern, another template's words, a
+/// mention, a link, a direction mark, nothing at all, and four kilobytes.
+pub fn hostile_names() -> Vec<String> {
+    let mut names: Vec<String> = [
+        "<script>alert(1)</script>",
+        "a\nBcc: x@y",
+        "a\r\n.\r\nMAIL FROM:<x@y>",
+        "*.{}",
+        "{{ 7*7 }}{% raw %}",
+        "@channel <!here> <!channel> <@U123>",
+        "<https://example.org|click here>",
+        "*bold* _it_ ~gone~ `code` ```",
+        "\" ] \\ '",
+        "🔥 temp\u{202e}",
+        " ",
+        "",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    names.push(format!("stats.{}.p99", "x".repeat(4_096)));
+    names
+}
+
+/// An incident about a part of Skywatch.
+pub fn component(what: What) -> Item {
+    let mut item = item("skywatch.store", what);
+    item.severity = Severity::Critical;
+    item.anomaly = Anomaly {
+        subject: Subject::Component("skywatch.store".into()),
+        at: AT,
+        observed: f64::NAN,
+        expected: None,
+        votes: Vec::new(),
+        evidence: Evidence::default(),
+        sentence: "the store at `redis:6379` has not answered for 7 min".into(),
+    };
+    item
+}
+
+/// A notice about more incidents than are listed: `firing` anomalous ones, a few of them critical, and
+/// `resolved` that are over.
+pub fn digest(firing: u64, resolved: u64) -> Notice {
+    let named = |i: u64, what| item(&format!("web{}.cpu.user", i + 1), what);
+    let mut items: Vec<Item> = (0..firing.min(LISTED as u64 - resolved.min(3)))
+        .map(|i| named(i, What::Opened))
+        .chain((0..resolved.min(3)).map(|i| named(firing + i, What::Resolved)))
+        .collect();
+    for (i, item) in items.iter_mut().enumerate() {
+        item.incident += i as u64;
+        if i < 4 && item.what.is_firing() {
+            item.severity = Severity::Critical;
+        }
+        if i >= 3 {
+            item.anomaly = item.anomaly.without_window();
+        }
+    }
+    let mut notice = notice(items);
+    if let Content::Incidents(news) = &mut notice.content {
+        news.counts.firing = firing;
+        news.counts.resolved = resolved;
+        news.counts.critical = news.counts.critical.max(firing.div_ceil(18));
+        news.still_open = firing;
+    }
+    notice
+}
+
+/// A notice of this content.
+pub fn about(content: Content) -> Notice {
+    Notice {
+        content,
+        ..notice(Vec::new())
+    }
+}
+
+/// Metrics fallen silent, some of them with the names given.
+pub fn silent(names: &[String]) -> Notice {
+    let mut namespaces = vec![
+        (
+            "web1".to_owned(),
+            9,
+            vec!["web1.cpu".to_owned(), "web1.load".into()],
+        ),
+        ("db".to_owned(), 3, vec!["db.reads".to_owned()]),
+    ];
+    for name in names {
+        namespaces.push((name.clone(), 1, vec![name.clone()]));
+    }
+    about(Content::Silent(Silent {
+        metrics: 12 + names.len() as u64,
+        of: 30_000,
+        namespaces,
+        back: 3,
+    }))
+}
+
+/// A day, with these names among the busiest.
+pub fn daily(names: &[String]) -> Notice {
+    let mut busiest = vec![("web1.cpu".to_owned(), 4), ("db.reads".to_owned(), 2)];
+    busiest.extend(names.iter().map(|name| (name.clone(), 1)));
+    about(Content::Daily(Daily {
+        from: AT - 86_400.0,
+        to: AT,
+        metrics: 30_000,
+        passes: 1_440,
+        opened: 9,
+        resolved: 7,
+        open: 2,
+        notices: 18,
+        dead: 1,
+        busiest,
+    }))
+}
+
+/// Every kind of notice there is, and each again with every hostile name, by a name to find it by.
+pub fn every_kind() -> Vec<(String, Notice)> {
+    const WHATS: [(&str, What); 8] = [
+        ("opened", What::Opened),
+        ("returned", What::Returned),
+        ("worse", What::Worse),
+        ("silence_ended", What::SilenceEnded),
+        ("reminder", What::Reminder),
+        ("acknowledged", What::Acknowledged),
+        ("resolved", What::Resolved),
+        ("passed", What::Passed),
+    ];
+    let mut kinds = Vec::new();
+    for (name, what) in WHATS {
+        let mut item = item("web1.cpu", what);
+        if what != What::Opened {
+            item.before = 2;
+            item.last_before = Some(AT - 194_000.0);
+            item.since = AT - 5_400.0;
+        }
+        match what {
+            What::Worse => item.severity = Severity::Critical,
+            What::Acknowledged => item.remark = "acknowledged by anna until it is resolved".into(),
+            What::SilenceEnded => item.remark = "silence 4 by anna has ended".into(),
+            _ => {}
+        }
+        kinds.push((name.to_owned(), notice(vec![item])));
+        kinds.push((format!("component_{name}"), notice(vec![component(what)])));
+    }
+    let mut held_back = digest(214, 3);
+    if let Content::Incidents(news) = &mut held_back.content {
+        news.held_back = 4;
+        news.group = "web.cpu".into();
+    }
+    kinds.push(("digest".into(), held_back));
+    kinds.push(("digest_small".into(), digest(2, 1)));
+    kinds.push(("digest_over".into(), digest(0, 3)));
+    kinds.push(("silent".into(), silent(&[])));
+    kinds.push(("daily".into(), daily(&[])));
+    kinds.push(("test".into(), about(Content::Test { by: "anna".into() })));
+    kinds.push(("bare".into(), bare()));
+    let names = hostile_names();
+    for (i, name) in names.iter().enumerate() {
+        kinds.extend(hostile(name).map(|notice| (format!("hostile_{i}"), notice)));
+    }
+    kinds.push(("hostile_silent".into(), silent(&names)));
+    kinds.push(("hostile_daily".into(), daily(&names)));
+    kinds
+}
+
+/// An incident of which as little is known as can be.
+pub fn bare() -> Notice {
+    let mut item = item("web1.cpu", What::Opened);
+    item.incident = 0;
+    item.not_before = None;
+    item.anomaly.expected = None;
+    item.anomaly.votes.clear();
+    item.anomaly.evidence = Evidence {
+        times: vec![0.0],
+        values: vec![1.0],
+        rate: true,
+    };
+    Notice {
+        base_url: String::new(),
+        ..notice(vec![item])
+    }
+}
+
+/// Notices with this name wherever a name can be.
+fn hostile(name: &str) -> [Notice; 4] {
+    let mut item = item(name, What::Acknowledged);
+    item.remark = name.to_owned();
+    item.anomaly.sentence = name.to_owned();
+    for vote in &mut item.anomaly.votes {
+        vote.detector = name.to_owned();
+    }
+    let mut of_ours = component(What::Opened);
+    of_ours.anomaly.subject = Subject::Component(name.to_owned());
+    of_ours.anomaly.sentence = name.to_owned();
+    let mut many = notice(vec![item.clone(), of_ours.clone()]);
+    if let Content::Incidents(news) = &mut many.content {
+        news.group = name.to_owned();
+    }
+    let mut test = about(Content::Test { by: name.to_owned() });
+    test.receiver = name.to_owned();
+    test.route = name.to_owned();
+    [notice(vec![item]), notice(vec![of_ours]), many, test]
 }

@@ -1,4 +1,4 @@
-//! The one SVG chart writer, for pages, mail and Slack.
+//! The one SVG chart writer, for pages, mail and Slack; the latter two see it as a PNG.
 //!
 //! It draws a line with a min/max envelope where points are denser than pixels, the expected
 //! range as a band, gaps as gaps and a mark on the anomaly. The output is well-formed XML whatever
@@ -11,12 +11,14 @@
 mod drawing;
 mod line;
 mod palette;
+mod png;
 mod scale;
 mod sparkline;
 
 use crate::anomaly::{Anomaly, Expected};
 use drawing::Drawing;
 pub use palette::Theme;
+pub use png::{png, png_of};
 pub use sparkline::sparkline;
 
 /// Smallest size that still holds axes and a line.
