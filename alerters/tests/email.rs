@@ -7,9 +7,11 @@
 
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use skywatch_alerters::notice::What;
+use skywatch_alerters::render::Templates;
 use skywatch_alerters::senders::{EmailOptions, EmailSender, Security, Sender, Sent};
 use skywatch_alerters::{Error, MailStep, Notice, sample};
 use skywatch_settings::Secret;
@@ -91,7 +93,7 @@ fn a_mail_arrives_with_its_headers_and_both_bodies() {
     // The template engine escapes slashes as well, which HTML allows.
     let html = mime::part(&mail, "text/html").replace("&#x2f;", "/");
     assert!(
-        html.contains(r#"<a href="https://watch.example.org/m?a=1&amp;b=2""#),
+        html.contains(r#"href="https://watch.example.org/metric?name=web1.cpu""#),
         "{html}"
     );
 }
@@ -100,8 +102,10 @@ fn a_mail_arrives_with_its_headers_and_both_bodies() {
 fn a_repeat_carries_the_same_message_id_and_another_notice_another() {
     let sink = Sink::start(Manners::default());
     let sender = EmailSender::new(options(&sink)).unwrap();
-    for name in ["web1.cpu", "web1.cpu", "web2.cpu"] {
-        sender.send(&notice(name), None).map(drop).unwrap();
+    for id in ["7f3a.17", "7f3a.17", "7f3a.18"] {
+        let mut notice = notice("web1.cpu");
+        notice.id = id.into();
+        sender.send(&notice, None).map(drop).unwrap();
     }
     let ids: Vec<String> = sink
         .visits()
@@ -428,15 +432,88 @@ fn no_name_adds_a_header_a_recipient_or_a_command() {
 #[test]
 fn a_lone_dot_in_the_text_does_not_end_the_mail() {
     let sink = Sink::start(Manners::default());
-    let mut notice = notice("web1.cpu");
-    notice.base_url = ".".into();
-    EmailSender::new(options(&sink))
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("email.txt"), "above\n.\n..\nbelow").unwrap();
+    let templates = Arc::new(Templates::load(Some(folder.path())).unwrap());
+    EmailSender::with_templates(options(&sink), templates)
         .unwrap()
-        .send(&notice, None)
+        .send(&notice("web1.cpu"), None)
         .map(drop)
         .unwrap();
     let (_, mail) = sink.only_mail();
-    assert!(mime::part(&mail, "text/plain").trim_end().ends_with("\n."));
+    assert_eq!(mime::part(&mail, "text/plain").trim_end(), "above\n.\n..\nbelow");
+}
+
+#[test]
+fn the_first_charts_picture_is_beside_the_html() {
+    let sink = Sink::start(Manners::default());
+    send(options(&sink)).map(drop).unwrap();
+    let (_, mail) = sink.only_mail();
+    let picture = mime::bytes(&mail, "image/png");
+    assert!(picture.starts_with(b"\x89PNG\r\n") && picture.ends_with(b"IEND\xaeB`\x82"));
+    assert!(mail.contains("multipart/related") && mail.contains("Content-ID: <chart>"));
+    assert!(mime::part(&mail, "text/html").contains(r#"<img src="cid:chart""#));
+
+    // Nothing is drawn of what has no window.
+    let sink = Sink::start(Manners::default());
+    let component = sample::notice(vec![sample::component(What::Opened)]);
+    let sender = EmailSender::new(options(&sink)).unwrap();
+    sender.send(&component, None).map(drop).unwrap();
+    let (_, mail) = sink.only_mail();
+    assert!(!mail.contains("image/png") && !mime::part(&mail, "text/html").contains("<img"));
+}
+
+#[test]
+fn a_conversation_has_one_subject_and_names_its_first_mail() {
+    let sink = Sink::start(Manners::default());
+    let sender = EmailSender::new(options(&sink)).unwrap();
+    let first = notice("web1.cpu");
+    let mut over = sample::notice(vec![sample::item("web1.cpu", What::Resolved)]);
+    over.id = "7f3a.99".into();
+    let reference = sender.send(&first, None).unwrap().reference.unwrap();
+    assert_eq!(sender.send(&over, Some(&reference)).unwrap().reference, None);
+    // The reference was lost: the mail still names the first one, and speaks for itself.
+    sender.send(&over, None).map(drop).unwrap();
+    sender.send(&over, Some("a\r\nBcc: x@y")).map(drop).unwrap();
+
+    let mails: Vec<_> = sink
+        .visits()
+        .iter()
+        .map(|visit| mime::split(&visit.mails[0]).0)
+        .collect();
+    let of = |i: usize, name| mime::header(&mails[i], name);
+    assert!(
+        mails[0]
+            .iter()
+            .all(|(name, _)| name != "In-Reply-To" && name != "References")
+    );
+    for i in 1..4 {
+        assert_eq!(of(i, "In-Reply-To"), of(0, "Message-ID"));
+        assert_eq!(of(i, "References"), of(0, "Message-ID"));
+    }
+    assert_eq!(of(1, "Subject"), format!("Re: {}", of(0, "Subject")));
+    assert_eq!(
+        of(2, "Subject"),
+        "[skywatch] web1.cpu is back to normal after 22 min"
+    );
+    assert_eq!(of(3, "Subject"), "Re: a␍␊Bcc: x@y");
+    assert_eq!(of(0, "List-Id"), "<ops.skywatch.example.org>");
+    assert_eq!(of(0, "X-Skywatch-Incident"), "17");
+}
+
+#[test]
+fn every_kind_of_notice_can_be_mailed() {
+    let sink = Sink::start(Manners::default());
+    let sender = EmailSender::new(options(&sink)).unwrap();
+    let kinds = sample::every_kind();
+    for (kind, notice) in kinds.iter().filter(|(kind, _)| !kind.starts_with("hostile_")) {
+        let sent = sender.send(notice, None);
+        assert!(sent.is_ok(), "{kind}: {sent:?}");
+    }
+    for visit in sink.visits() {
+        assert!(visit.mails[0].lines().all(|line| line.len() <= 998));
+        assert!(mime::part(&visit.mails[0], "text/html").ends_with("</html>"));
+    }
 }
 
 #[test]

@@ -5,17 +5,24 @@
 //! configured timeout bounds the whole attempt, where a transport's bounds each read. A connection
 //! is made for each mail: notices are rare, and an idle connection is one more thing that breaks.
 //!
+//! A notice and all that follow it are one conversation. Each mail's Message-ID comes from its notice's id, and
+//! whatever is not the first names the first in `References`. Gmail also wants the subjects to be equal but for a
+//! `Re:`, while people want the first to say what is wrong; so the first mail's subject is what `send` answers
+//! as the conversation's reference, and the mails after it carry it again behind `Re:`. What is new stands in
+//! their first line, which mail programs show beside the subject.
+//!
 //! The bound is checked between commands. Not under it: the system's name lookup, and a server that
 //! sends a single reply a byte at a time.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lettre::address::{AddressError, Envelope};
-use lettre::message::header::{Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart};
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Mailbox, Message, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{Certificate, CertificateStore, SmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Quit, Rcpt};
@@ -24,12 +31,22 @@ use lettre::transport::smtp::extension::ClientId;
 use skywatch_settings::Secret;
 
 use super::{Sender, Sent};
+use crate::chart::png_of;
 use crate::error::{Error, MailStep};
 use crate::notice::Notice;
 use crate::render::{Mail, Templates};
+use crate::text;
 
 /// Longest timeout believed. RFC 5321 asks for ten minutes at most for any one answer.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(3_600);
+
+/// Width of the chart in a mail, px. It is shown up to 640 wide, and small enough here for its letters to be
+/// read where it is shown at 300.
+const CHART_WIDTH: u32 = 400;
+/// Name of the chart among the parts of its mail.
+const CHART_ID: &str = "chart";
+/// Most incidents named in the header.
+const MOST_NAMED: usize = 50;
 
 /// Where mail goes and how.
 #[derive(Debug, Clone)]
@@ -92,7 +109,7 @@ pub struct EmailSender {
     from: Mailbox,
     to: Vec<Mailbox>,
     timeout: Duration,
-    templates: Templates,
+    templates: Arc<Templates>,
 }
 
 impl fmt::Debug for EmailSender {
@@ -106,12 +123,20 @@ impl fmt::Debug for EmailSender {
 }
 
 impl EmailSender {
+    /// The same with the built-in templates.
+    ///
+    /// # Errors
+    /// As [`with_templates`](Self::with_templates), and [`Error::Template`].
+    pub fn new(options: EmailOptions) -> Result<Self, Error> {
+        Self::with_templates(options, Arc::new(Templates::embedded()?))
+    }
+
     /// Checks the options and reads the CA file. Nothing is said to the server yet.
     ///
     /// # Errors
     /// [`Error::Address`], [`Error::NoRecipients`], [`Error::CaFile`], [`Error::CaFileContent`],
-    /// [`Error::MailTls`], [`Error::Template`].
-    pub fn new(options: EmailOptions) -> Result<Self, Error> {
+    /// [`Error::MailTls`].
+    pub fn with_templates(options: EmailOptions, templates: Arc<Templates>) -> Result<Self, Error> {
         let server = format!("{}:{}", options.host, options.port);
         if options.to.is_empty() {
             return Err(Error::NoRecipients { server });
@@ -141,7 +166,7 @@ impl EmailSender {
                 .map(|address| mailbox(address))
                 .collect::<Result<_, _>>()?,
             timeout: options.timeout.min(LONGEST_TIMEOUT),
-            templates: Templates::embedded()?,
+            templates,
         })
     }
 
@@ -149,18 +174,42 @@ impl EmailSender {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// The mail with its headers. Pictures, once there are any, go beside the HTML part here.
-    fn compose(&self, id: &str, mail: Mail) -> Result<Message, Error> {
+    /// The mail with its headers, and its picture beside the HTML part. `subject` is the mail's own but in a
+    /// conversation that has one already.
+    fn compose(
+        &self,
+        notice: &Notice,
+        subject: &str,
+        mail: Mail,
+        chart: Option<Vec<u8>>,
+    ) -> Result<Message, Error> {
+        let domain = self.from.email.domain();
         let mut message = Message::builder()
             .from(self.from.clone())
-            .message_id(Some(message_id(id, self.from.email.domain())))
-            .subject(mail.subject)
+            .message_id(Some(message_id(&notice.id, domain)))
+            .subject(subject)
             .header(AutoSubmitted)
-            .header(AutoResponseSuppress);
+            .header(AutoResponseSuppress)
+            .header(ListId::of(&notice.receiver, domain));
+        if let Some(incidents) = Incidents::of(notice) {
+            message = message.header(incidents);
+        }
+        if !notice.is_first() {
+            let first = message_id(&notice.thread, domain);
+            message = message.in_reply_to(first.clone()).references(first);
+        }
         for recipient in &self.to {
             message = message.to(recipient.clone());
         }
-        let body = MultiPart::alternative_plain_html(mail.text, mail.html);
+        let html = SinglePart::html(mail.html);
+        let body = MultiPart::alternative().singlepart(SinglePart::plain(mail.text));
+        let body = match chart {
+            None => body.singlepart(html),
+            Some(chart) => {
+                let chart = Attachment::new_inline(CHART_ID.into()).body(chart, png_type()?);
+                body.multipart(MultiPart::related().singlepart(html).singlepart(chart))
+            }
+        };
         Ok(message.multipart(body)?)
     }
 }
@@ -170,13 +219,28 @@ impl Sender for EmailSender {
         "email"
     }
 
-    fn send(&self, notice: &Notice, _reference: Option<&str>) -> Result<Sent, Error> {
-        let mail = self.templates.email(notice)?;
-        let message = self.compose(&notice.id, mail)?;
+    fn send(&self, notice: &Notice, reference: Option<&str>) -> Result<Sent, Error> {
+        let chart = notice
+            .news()
+            .and_then(|news| news.items.first())
+            .and_then(|item| png_of(&item.anomaly, CHART_WIDTH));
+        let picture = chart.as_ref().map(|_| format!("cid:{CHART_ID}"));
+        let mail = self
+            .templates
+            .email_with_picture(notice, picture.as_deref().unwrap_or_default())?;
+        let subject = match reference {
+            Some(first) if !notice.is_first() => text::shorten(&format!("Re: {first}"), 200).into_owned(),
+            _ => mail.subject.clone(),
+        };
+        let answer = reference.is_none().then(|| mail.subject.clone());
+        let message = self.compose(notice, &subject, mail, chart)?;
         let mut dialogue = Dialogue::open(self)?;
         let sent = dialogue.hand_over(message.envelope(), &message.formatted());
         dialogue.close(sent.is_ok());
-        sent
+        sent.map(|sent| Sent {
+            reference: answer,
+            ..sent
+        })
     }
 }
 
@@ -382,6 +446,81 @@ fn message_id(id: &str, domain: &str) -> String {
         .take(40)
         .collect();
     format!("<{readable}.{digest:032x}@{domain}>")
+}
+
+fn png_type() -> Result<ContentType, Error> {
+    ContentType::parse("image/png").map_err(|source| Error::Picture {
+        reason: source.to_string(),
+    })
+}
+
+/// `text` as part of a name in a header: letters, digits and `-`.
+fn label(text: &str) -> String {
+    let label: String = text
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(40)
+        .collect();
+    match label.trim_matches('-') {
+        "" => "all".to_owned(),
+        label => label.to_owned(),
+    }
+}
+
+/// `List-Id: <ops.skywatch.example.org>` (RFC 2919), to sort mail by.
+#[derive(Clone)]
+struct ListId(String);
+
+impl ListId {
+    fn of(receiver: &str, domain: &str) -> Self {
+        Self(format!("<{}.skywatch.{domain}>", label(receiver)))
+    }
+}
+
+impl Header for ListId {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Id")
+    }
+
+    fn parse(value: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(value.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), self.0.clone())
+    }
+}
+
+/// `X-Skywatch-Incident: 17, 18`: the numbers of the incidents a mail tells of.
+#[derive(Clone)]
+struct Incidents(String);
+
+impl Incidents {
+    fn of(notice: &Notice) -> Option<Self> {
+        let numbers: Vec<String> = notice
+            .news()?
+            .items
+            .iter()
+            .filter(|item| item.incident > 0)
+            .take(MOST_NAMED)
+            .map(|item| item.incident.to_string())
+            .collect();
+        (!numbers.is_empty()).then(|| Self(numbers.join(", ")))
+    }
+}
+
+impl Header for Incidents {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("X-Skywatch-Incident")
+    }
+
+    fn parse(value: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(value.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), self.0.clone())
+    }
 }
 
 /// `Auto-Submitted: auto-generated` (RFC 3834): keeps well-behaved robots from answering.

@@ -86,28 +86,36 @@ pub(crate) fn header<'a>(headers: &'a [(String, String)], name: &str) -> &'a str
     value
 }
 
-/// The decoded part of a multipart mail with this content type.
+/// The decoded part of a multipart mail with this content type, as text.
 pub(crate) fn part(mail: &str, content_type: &str) -> String {
+    String::from_utf8(bytes(mail, content_type))
+        .unwrap()
+        .replace("\r\n", "\n")
+}
+
+/// The decoded part of a multipart mail with this content type, however deep it lies.
+pub(crate) fn bytes(mail: &str, content_type: &str) -> Vec<u8> {
+    find(mail, content_type).unwrap_or_else(|| panic!("no part {content_type}"))
+}
+
+fn find(mail: &str, content_type: &str) -> Option<Vec<u8>> {
     let (headers, body) = split(mail);
-    let boundary = header(&headers, "Content-Type")
-        .split("boundary=")
-        .nth(1)
-        .unwrap();
+    let own_type = header(&headers, "Content-Type");
+    let Some((_, boundary)) = own_type.split_once("boundary=") else {
+        return own_type.starts_with(content_type).then(|| decode(&headers, body));
+    };
     let boundary = format!("--{}", boundary.trim_matches('"'));
-    for part in body.split(boundary.as_str()).skip(1) {
-        let Some(part) = part.strip_prefix("\r\n") else {
-            continue;
-        };
-        let (headers, body) = split(part);
-        if header(&headers, "Content-Type").starts_with(content_type) {
-            let bytes = match header(&headers, "Content-Transfer-Encoding") {
-                "quoted-printable" => quoted_printable_decode(body),
-                "base64" => base64_decode(body),
-                "7bit" => body.as_bytes().to_vec(),
-                other => panic!("unexpected encoding {other}"),
-            };
-            return String::from_utf8(bytes).unwrap().replace("\r\n", "\n");
-        }
+    body.split(boundary.as_str())
+        .skip(1)
+        .filter_map(|part| part.strip_prefix("\r\n"))
+        .find_map(|part| find(part.strip_suffix("\r\n").unwrap_or(part), content_type))
+}
+
+fn decode(headers: &[(String, String)], body: &str) -> Vec<u8> {
+    match header(headers, "Content-Transfer-Encoding") {
+        "quoted-printable" => quoted_printable_decode(body),
+        "base64" => base64_decode(body),
+        "7bit" => body.as_bytes().to_vec(),
+        other => panic!("unexpected encoding {other}"),
     }
-    panic!("no part {content_type}");
 }
