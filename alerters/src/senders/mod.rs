@@ -1,8 +1,10 @@
 //! What carries a notice away, a sender a file.
 
 mod email;
+mod syslog;
 
 pub use email::{EmailOptions, EmailSender, Security};
+pub use syslog::{Facility, SyslogOptions, SyslogSender, SyslogTarget};
 
 use crate::error::Error;
 use crate::notice::Notice;
