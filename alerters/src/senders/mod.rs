@@ -1,8 +1,12 @@
 //! What carries a notice away, a sender a file.
 
+mod address;
 mod email;
+mod http;
+mod slack;
 
 pub use email::{EmailOptions, EmailSender, Security};
+pub use slack::{Picture, SlackAccess, SlackOptions, SlackSender};
 
 use crate::error::Error;
 use crate::notice::Notice;
@@ -31,7 +35,8 @@ pub trait Sender: Send + Sync {
 #[derive(Debug, Default)]
 #[must_use = "readers that refused are named here and nowhere else"]
 pub struct Sent {
-    /// One error for each reader that refused while others accepted.
+    /// One error for each reader that refused while others accepted, and for each part that was left behind
+    /// while the words arrived: a picture, an edit.
     pub refused: Vec<Error>,
     /// How the other side names the conversation, to be handed to later sends of the same thread;
     /// `None` leaves what is known.
