@@ -269,6 +269,11 @@ pub(super) fn json(sender: &'static str, form: &impl Serialize) -> Result<Vec<u8
     })
 }
 
+/// Today's time, Unix seconds.
+pub(super) fn now() -> f64 {
+    Timestamp::now().as_millisecond() as f64 / 1_000.0
+}
+
 /// How long the server asks us to wait: seconds, or the time until a date by the server's own clock.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = |name| {

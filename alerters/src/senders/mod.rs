@@ -2,14 +2,17 @@
 
 mod address;
 mod email;
+mod form;
 mod http;
 mod slack;
+mod webhook;
 
 pub use email::{EmailOptions, EmailSender, Security};
 pub use slack::{Picture, SlackAccess, SlackOptions, SlackSender};
+pub use webhook::{WebhookOptions, WebhookSender};
 
 use crate::error::Error;
-use crate::notice::Notice;
+use crate::notice::{Item, Notice};
 
 /// Carries notices to one receiver.
 ///
@@ -41,4 +44,14 @@ pub struct Sent {
     /// How the other side names the conversation, to be handed to later sends of the same thread;
     /// `None` leaves what is known.
     pub reference: Option<String>,
+}
+
+/// Longest link that is sent; what browsers and services are sure to take.
+const LONGEST_LINK: usize = 2_000;
+
+/// Address of the page about an incident; `None` when there is none, and when the name is so long that no
+/// service would take the link.
+fn link(notice: &Notice, item: &Item) -> Option<String> {
+    let page = notice.page_of(item);
+    (!page.is_empty() && page.len() <= LONGEST_LINK).then_some(page)
 }

@@ -230,7 +230,7 @@ fn no_secret_is_shown_even_when_the_server_says_it() {
             assert!(shown.contains("***"), "{shown}");
         }
     }
-    assert!(seen.load(Ordering::Relaxed) > 1, "the sink has echoed no secrets");
+    assert!(seen.load(Ordering::Relaxed) > 3, "the sink has echoed no secrets");
 }
 
 #[test]

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use skywatch_alerters::notice::What;
-use skywatch_alerters::senders::{Sender, SlackAccess, SlackOptions, SlackSender};
+use skywatch_alerters::senders::{
+    Sender, SlackAccess, SlackOptions, SlackSender, WebhookOptions, WebhookSender,
+};
 use skywatch_alerters::{Notice, sample};
 use skywatch_settings::Secret;
 
@@ -20,6 +22,7 @@ mod http_sink;
 
 mod faults;
 mod slack;
+mod webhook;
 
 /// Part of every secret that the senders below are given.
 const SECRET: &str = "s3cr3t";
@@ -55,5 +58,17 @@ fn senders(url: &str, timeout: Duration, ca_file: Option<PathBuf>) -> Vec<Box<dy
             channel: "C012AB3CD".into(),
             api_url: format!("{url}/api"),
         })),
+        Box::new(
+            WebhookSender::new(WebhookOptions {
+                url: Secret::new(format!("{url}/hook?key={SECRET}-query")),
+                signing_key: Some(Secret::new(format!("{SECRET}-signing-key"))),
+                token: Some(Secret::new(format!("{SECRET}-bearer"))),
+                headers: vec![("X-Team".into(), Secret::new(format!("{SECRET}-header")))],
+                timeout,
+                ca_file,
+                ..WebhookOptions::default()
+            })
+            .unwrap(),
+        ),
     ]
 }
