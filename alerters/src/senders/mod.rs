@@ -4,10 +4,12 @@ mod address;
 mod email;
 mod form;
 mod http;
+mod pagerduty;
 mod slack;
 mod webhook;
 
 pub use email::{EmailOptions, EmailSender, Security};
+pub use pagerduty::{PagerDutyOptions, PagerDutySender};
 pub use slack::{Picture, SlackAccess, SlackOptions, SlackSender};
 pub use webhook::{WebhookOptions, WebhookSender};
 

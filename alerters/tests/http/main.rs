@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use skywatch_alerters::notice::What;
 use skywatch_alerters::senders::{
-    Sender, SlackAccess, SlackOptions, SlackSender, WebhookOptions, WebhookSender,
+    PagerDutyOptions, PagerDutySender, Sender, SlackAccess, SlackOptions, SlackSender, WebhookOptions,
+    WebhookSender,
 };
 use skywatch_alerters::{Notice, sample};
 use skywatch_settings::Secret;
@@ -21,6 +22,7 @@ mod certificate;
 mod http_sink;
 
 mod faults;
+mod pagerduty;
 mod slack;
 mod webhook;
 
@@ -58,6 +60,16 @@ fn senders(url: &str, timeout: Duration, ca_file: Option<PathBuf>) -> Vec<Box<dy
             channel: "C012AB3CD".into(),
             api_url: format!("{url}/api"),
         })),
+        Box::new(
+            PagerDutySender::new(PagerDutyOptions {
+                routing_key: Secret::new(format!("{SECRET}-routing-key")),
+                url: url.into(),
+                timeout,
+                ca_file: ca_file.clone(),
+                ..PagerDutyOptions::default()
+            })
+            .unwrap(),
+        ),
         Box::new(
             WebhookSender::new(WebhookOptions {
                 url: Secret::new(format!("{url}/hook?key={SECRET}-query")),
