@@ -1,6 +1,7 @@
 //! What carries a notice away, a sender a file.
 
 mod address;
+mod alertmanager;
 mod email;
 mod form;
 mod http;
@@ -8,6 +9,7 @@ mod pagerduty;
 mod slack;
 mod webhook;
 
+pub use alertmanager::{AlertmanagerLogin, AlertmanagerOptions, AlertmanagerSender};
 pub use email::{EmailOptions, EmailSender, Security};
 pub use pagerduty::{PagerDutyOptions, PagerDutySender};
 pub use slack::{Picture, SlackAccess, SlackOptions, SlackSender};

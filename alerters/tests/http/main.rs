@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use skywatch_alerters::notice::What;
 use skywatch_alerters::senders::{
-    PagerDutyOptions, PagerDutySender, Sender, SlackAccess, SlackOptions, SlackSender, WebhookOptions,
-    WebhookSender,
+    AlertmanagerLogin, AlertmanagerOptions, AlertmanagerSender, PagerDutyOptions, PagerDutySender, Sender,
+    SlackAccess, SlackOptions, SlackSender, WebhookOptions, WebhookSender,
 };
 use skywatch_alerters::{Notice, sample};
 use skywatch_settings::Secret;
@@ -21,6 +21,7 @@ mod certificate;
 #[path = "../support/http_sink.rs"]
 mod http_sink;
 
+mod alertmanager;
 mod faults;
 mod pagerduty;
 mod slack;
@@ -67,6 +68,19 @@ fn senders(url: &str, timeout: Duration, ca_file: Option<PathBuf>) -> Vec<Box<dy
                 timeout,
                 ca_file: ca_file.clone(),
                 ..PagerDutyOptions::default()
+            })
+            .unwrap(),
+        ),
+        Box::new(
+            AlertmanagerSender::new(AlertmanagerOptions {
+                url: url.into(),
+                login: AlertmanagerLogin::Basic {
+                    username: "watch".into(),
+                    password: Secret::new(format!("{SECRET}-password")),
+                },
+                timeout,
+                ca_file: ca_file.clone(),
+                ..AlertmanagerOptions::default()
             })
             .unwrap(),
         ),
