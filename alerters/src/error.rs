@@ -131,6 +131,72 @@ pub enum Error {
         /// The reply's text, on one line.
         reply: String,
     },
+    /// A setting of a sender cannot be used. Shows no secret.
+    #[error("{sender}: {reason}")]
+    Options {
+        /// The sender's kind.
+        sender: &'static str,
+        /// What is wrong, in words.
+        reason: String,
+    },
+    /// No connection to a web server, or it was lost on the way.
+    #[error("no connection to `{place}`: {reason}")]
+    HttpConnection {
+        /// Host and port.
+        place: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The web server did not answer in time.
+    #[error("`{place}` did not answer within {after:?}")]
+    HttpTimeout {
+        /// Host and port.
+        place: String,
+        /// The configured timeout.
+        after: Duration,
+    },
+    /// The TLS handshake failed: a certificate we do not trust, or no TLS at the other end.
+    #[error("TLS with `{place}` failed: {reason}")]
+    HttpTls {
+        /// Host and port.
+        place: String,
+        /// What rustls said.
+        reason: String,
+    },
+    /// The answer is none that this service gives.
+    #[error("`{place}` gave an answer we do not understand: {reason}")]
+    HttpAnswer {
+        /// Host and port.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The web server answered with a status that is not success.
+    #[error("`{place}` refused: {status} {reply}")]
+    HttpRefused {
+        /// Host and port.
+        place: String,
+        /// The HTTP status, 300 to 599.
+        status: u16,
+        /// What the answer says of itself, on one line and without secrets.
+        reply: String,
+        /// How long it asks us to wait, at most an hour.
+        retry_after: Option<Duration>,
+    },
+    /// A service took the request and said no in words of its own.
+    #[error("{service} refused ({call}): {code}")]
+    Service {
+        /// The service's name.
+        service: &'static str,
+        /// What it was asked to do.
+        call: &'static str,
+        /// Its word for what is wrong.
+        code: String,
+        /// Whether that passes by itself.
+        transient: bool,
+        /// What the reader can do about it.
+        hint: Option<&'static str>,
+    },
 }
 
 /// The steps of handing over an e-mail, for saying where it failed.
@@ -167,12 +233,16 @@ impl std::fmt::Display for MailStep {
 impl Error {
     /// Whether the same message may succeed later without anybody changing anything.
     ///
-    /// True for lost connections, timeouts and 4xx replies. A mail server that is not up yet is
-    /// transient; one with a certificate we do not trust is not.
+    /// True for lost connections, timeouts, 4xx replies of mail servers, and the HTTP statuses 408, 425, 429 and
+    /// 5xx. A server that is not up yet is transient, and so is one that does not answer in HTTP, for that may be
+    /// what stands in front of it; one with a certificate we do not trust is not.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::MailConnection { .. } | Self::MailTimeout { .. } | Self::Syslog { .. } => true,
             Self::MailRefused { code, .. } => (400..500).contains(code),
+            Self::HttpConnection { .. } | Self::HttpTimeout { .. } | Self::HttpAnswer { .. } => true,
+            Self::HttpRefused { status, .. } => matches!(status, 408 | 425 | 429 | 500..),
+            Self::Service { transient, .. } => *transient,
             _ => false,
         }
     }
@@ -191,6 +261,28 @@ impl Error {
                 step: MailStep::Login,
                 ..
             } => Some("check the user name and the password"),
+            Self::HttpTls { .. } => {
+                Some("for a private CA set the CA file; for a server without TLS use `http://`")
+            }
+            Self::HttpAnswer { .. } => {
+                Some("check that the address is the service's own and not that of something in front of it")
+            }
+            Self::HttpRefused { status, .. } => match status {
+                300..=399 => Some("redirects are not followed: set the address it leads to"),
+                401 | 403 | 407 => Some("check the token, the key or the password"),
+                404 | 405 | 410 => Some("check the address"),
+                413 => Some("the message is larger than the other side takes"),
+                _ => None,
+            },
+            Self::Service { hint, .. } => *hint,
+            _ => None,
+        }
+    }
+
+    /// How long the other side asks us to wait before the next attempt, at most an hour; `None` when it did not say.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::HttpRefused { retry_after, .. } => *retry_after,
             _ => None,
         }
     }

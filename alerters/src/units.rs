@@ -91,6 +91,11 @@ pub(crate) fn time_as(unix_seconds: f64, format: &str) -> Option<String> {
     Some(timestamp.strftime(format).to_string())
 }
 
+/// A moment to the second as machines exchange it: `2026-11-21T13:42:00Z` (RFC 3339).
+pub(crate) fn rfc3339(unix_seconds: f64) -> Option<String> {
+    time_as(unix_seconds, "%Y-%m-%dT%H:%M:%SZ")
+}
+
 /// A length of time in its two largest units: `24 h`, `1 h 30 min`, `2 d 3 h`, `45 s`.
 pub fn length(seconds: f64) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];

@@ -1,13 +1,25 @@
 //! What carries a notice away, a sender a file.
 
+mod address;
+mod alertmanager;
 mod email;
 mod syslog;
 
-pub use email::{EmailOptions, EmailSender, Security};
 pub use syslog::{Facility, SyslogOptions, SyslogSender, SyslogTarget};
+mod form;
+mod http;
+mod pagerduty;
+mod slack;
+mod webhook;
+
+pub use alertmanager::{AlertmanagerLogin, AlertmanagerOptions, AlertmanagerSender};
+pub use email::{EmailOptions, EmailSender, Security};
+pub use pagerduty::{PagerDutyOptions, PagerDutySender};
+pub use slack::{Picture, SlackAccess, SlackOptions, SlackSender};
+pub use webhook::{WebhookOptions, WebhookSender};
 
 use crate::error::Error;
-use crate::notice::Notice;
+use crate::notice::{Item, Notice};
 
 /// Carries notices to one receiver.
 ///
@@ -33,9 +45,20 @@ pub trait Sender: Send + Sync {
 #[derive(Debug, Default)]
 #[must_use = "readers that refused are named here and nowhere else"]
 pub struct Sent {
-    /// One error for each reader that refused while others accepted.
+    /// One error for each reader that refused while others accepted, and for each part that was left behind
+    /// while the words arrived: a picture, an edit.
     pub refused: Vec<Error>,
     /// How the other side names the conversation, to be handed to later sends of the same thread;
     /// `None` leaves what is known.
     pub reference: Option<String>,
+}
+
+/// Longest link that is sent; what browsers and services are sure to take.
+const LONGEST_LINK: usize = 2_000;
+
+/// Address of the page about an incident; `None` when there is none, and when the name is so long that no
+/// service would take the link.
+fn link(notice: &Notice, item: &Item) -> Option<String> {
+    let page = notice.page_of(item);
+    (!page.is_empty() && page.len() <= LONGEST_LINK).then_some(page)
 }

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+mod certificate;
 pub(crate) mod mime;
 
 /// Longest wait for anything. Far above what a test needs, so that a slow machine fails none.
@@ -75,7 +75,7 @@ pub(crate) struct Sink {
 
 impl Sink {
     pub(crate) fn start(manners: Manners) -> Self {
-        let (ca, server_config) = certificate();
+        let (ca, server_config) = certificate::certificate();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -122,27 +122,6 @@ impl Drop for Sink {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// A certificate for `localhost` that signs itself.
-fn certificate() -> (tempfile::NamedTempFile, Arc<ServerConfig>) {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.key_pair.serialize_der()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    let body = mime::base64_encode(made.cert.der());
-    writeln!(
-        file,
-        "-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----"
-    )
-    .unwrap();
-    (file, Arc::new(config))
 }
 
 fn serve(

@@ -1,0 +1,381 @@
+//! Prometheus' Alertmanager, version 2 of its interface: for those whose routes and silences live there.
+//!
+//! Each listed incident is an alert. Alertmanager knows an alert by its labels alone, so they hold nothing that
+//! changes while the incident lasts, but for the severity, which routes there depend on. When an incident may have
+//! been sent with a lower one, the alerts with the lower severities are ended in the same request; to end an alert
+//! that never was is harmless. Repeats carry the same labels and are therefore one alert.
+//!
+//! A firing alert says when it ends by itself: [`validity`](AlertmanagerOptions::validity) from now. Without that
+//! Alertmanager would call it resolved after its own few minutes, as it expects to be told all the time.
+//! Incidents beyond those listed are left out, and so are daily notices.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+use ureq::http::{HeaderMap, header};
+
+use skywatch_settings::Secret;
+
+use super::address::Address;
+use super::http::{self, Http};
+use super::{Sender, Sent, link};
+use crate::anomaly::{Severity, Subject};
+use crate::error::Error;
+use crate::notice::{Content, Item, Notice, What};
+use crate::{render, text, units};
+
+const KIND: &str = "alertmanager";
+/// Labels whose values are ours, whatever tags and settings say.
+const OWN: [&str; 9] = [
+    "alertname",
+    "component",
+    "entity",
+    "incident",
+    "kind",
+    "metric",
+    "receiver",
+    "severity",
+    "trace",
+];
+/// How long the alert of a test lasts, seconds.
+const TEST_LASTS: f64 = 60.0;
+
+/// Which Alertmanager.
+#[derive(Debug, Clone)]
+pub struct AlertmanagerOptions {
+    /// Its address, with whatever path stands in front of `/api/v2`.
+    pub url: String,
+    /// How to log in.
+    pub login: AlertmanagerLogin,
+    /// Labels put on every alert. Tags of metrics with the same names give way.
+    pub labels: BTreeMap<String, String>,
+    /// How long a firing alert lasts there when nothing more is heard of it: longer than the time between two
+    /// notices about one incident.
+    pub validity: Duration,
+    /// Longest time one attempt may take, at most an hour.
+    pub timeout: Duration,
+    /// PEM file with CA certificates to trust beside Mozilla's.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for AlertmanagerOptions {
+    /// An Alertmanager on this machine.
+    fn default() -> Self {
+        Self {
+            url: "http://localhost:9093".into(),
+            login: AlertmanagerLogin::None,
+            labels: BTreeMap::new(),
+            validity: Duration::from_secs(24 * 3_600),
+            timeout: Duration::from_secs(20),
+            ca_file: None,
+        }
+    }
+}
+
+/// How to log in.
+#[derive(Debug, Clone)]
+pub enum AlertmanagerLogin {
+    /// Not at all.
+    None,
+    /// With user and password.
+    Basic {
+        /// The user; no colon.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// With a token.
+    Bearer(Secret),
+}
+
+/// Sends incidents as alerts.
+pub struct AlertmanagerSender {
+    http: Http,
+    address: Address,
+    headers: HeaderMap,
+    labels: BTreeMap<String, String>,
+    validity: f64,
+}
+
+impl fmt::Debug for AlertmanagerSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AlertmanagerSender")
+            .field("address", &self.address)
+            .field("labels", &self.labels)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Alert {
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<&'static str, String>,
+    starts_at: Option<String>,
+    ends_at: Option<String>,
+    #[serde(rename = "generatorURL", skip_serializing_if = "Option::is_none")]
+    generator_url: Option<String>,
+}
+
+impl AlertmanagerSender {
+    /// Checks the options and reads the CA file. Nothing is said to the server yet.
+    ///
+    /// # Errors
+    /// [`Error::Options`], [`Error::CaFile`], [`Error::CaFileContent`].
+    pub fn new(options: AlertmanagerOptions) -> Result<Self, Error> {
+        let refused = |reason: String| Error::Options { sender: KIND, reason };
+        for name in options.labels.keys() {
+            if !is_label(name) {
+                return Err(refused(format!(
+                    "`{name}` is no name of a label: letters, digits and `_` only"
+                )));
+            }
+            if OWN.contains(&name.as_str()) {
+                return Err(refused(format!("the label `{name}` is set by Skywatch itself")));
+            }
+        }
+        if options.validity.is_zero() {
+            return Err(refused(
+                "the validity is zero, so that no alert would ever fire".into(),
+            ));
+        }
+        let mut masked = Vec::new();
+        let mut headers = HeaderMap::new();
+        match options.login {
+            AlertmanagerLogin::None => {}
+            AlertmanagerLogin::Basic { username, password } => {
+                if username.contains(':') {
+                    return Err(refused("the user name has a `:`".into()));
+                }
+                let login = BASE64_STANDARD.encode(format!("{username}:{}", password.expose()));
+                let value = http::secret_header(KIND, "the login", &format!("Basic {login}"))?;
+                headers.insert(header::AUTHORIZATION, value);
+                masked.extend([Secret::new(login), password]);
+            }
+            AlertmanagerLogin::Bearer(token) => {
+                headers.extend([http::bearer(KIND, &token)?]);
+                masked.push(token);
+            }
+        }
+        Ok(Self {
+            http: Http::new(options.timeout, options.ca_file.as_deref(), masked)?,
+            address: Address::new(KIND, &options.url)?.join(KIND, "/api/v2/alerts")?,
+            headers,
+            labels: options.labels,
+            validity: options.validity.as_secs_f64(),
+        })
+    }
+
+    /// The alerts that a notice is, `now` in Unix seconds.
+    fn alerts(&self, notice: &Notice, now: f64) -> Vec<Alert> {
+        match &notice.content {
+            Content::Incidents(news) => {
+                let items = news.items.iter();
+                items.flat_map(|item| self.of_item(notice, item, now)).collect()
+            }
+            Content::Silent(silent) => {
+                let ends = if silent.metrics == 0 {
+                    now
+                } else {
+                    now + self.validity
+                };
+                vec![self.of_notice(notice, "SkywatchSilent", Severity::Warning, ends)]
+            }
+            Content::Test { .. } => {
+                vec![self.of_notice(notice, "SkywatchTest", Severity::Info, now + TEST_LASTS)]
+            }
+            Content::Daily(_) => Vec::new(),
+        }
+    }
+
+    fn of_item(&self, notice: &Notice, item: &Item, now: f64) -> Vec<Alert> {
+        let over = item
+            .until
+            .or(matches!(item.what, What::Resolved | What::Passed).then_some(now));
+        let starts = if item.since.is_finite() {
+            item.since
+        } else {
+            notice.at
+        };
+        // An alert that ends before it starts is refused.
+        let ends = over.unwrap_or(now.max(starts) + self.validity).max(starts);
+        let alert = |severity: Severity, ends: f64| {
+            let mut alert = Alert {
+                labels: self.labels_of(item, severity),
+                annotations: annotations(item),
+                starts_at: units::rfc3339(starts),
+                ends_at: units::rfc3339(ends),
+                generator_url: link(notice, item),
+            };
+            alert.labels.insert("receiver".into(), notice.receiver.clone());
+            alert
+        };
+        let lower = [Severity::Info, Severity::Warning];
+        let lower = lower
+            .into_iter()
+            .filter(|lower| *lower < item.severity && item.what != What::Opened)
+            .map(|severity| alert(severity, ends.min(now).max(starts)));
+        std::iter::once(alert(item.severity, ends)).chain(lower).collect()
+    }
+
+    fn labels_of(&self, item: &Item, severity: Severity) -> BTreeMap<String, String> {
+        let subject = &item.anomaly.subject;
+        let mut labels = self.labels.clone();
+        if let Subject::Metric(name) = subject {
+            for (tag, value) in tags(name) {
+                labels.entry(tag.to_owned()).or_insert_with(|| value.to_owned());
+            }
+        }
+        labels.extend([
+            ("alertname".to_owned(), "SkywatchAnomaly".to_owned()),
+            ("kind".to_owned(), subject.kind().to_owned()),
+            (subject.kind().to_owned(), subject.name().to_owned()),
+            ("severity".to_owned(), severity.as_str().to_owned()),
+            ("incident".to_owned(), item.incident.to_string()),
+        ]);
+        labels
+    }
+
+    /// One alert about the notice as a whole.
+    fn of_notice(&self, notice: &Notice, name: &str, severity: Severity, ends: f64) -> Alert {
+        let mut labels = self.labels.clone();
+        labels.extend([
+            ("alertname".to_owned(), name.to_owned()),
+            ("severity".to_owned(), severity.as_str().to_owned()),
+            ("receiver".to_owned(), notice.receiver.clone()),
+        ]);
+        Alert {
+            labels,
+            annotations: BTreeMap::from([("summary", render::summary(notice))]),
+            starts_at: units::rfc3339(notice.at.min(ends)),
+            ends_at: units::rfc3339(ends),
+            generator_url: Some(notice.base_url.clone()).filter(|url| !url.is_empty()),
+        }
+    }
+}
+
+impl Sender for AlertmanagerSender {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn send(&self, notice: &Notice, _reference: Option<&str>) -> Result<Sent, Error> {
+        let alerts = self.alerts(notice, http::now());
+        if !alerts.is_empty() {
+            let body = http::json(KIND, &alerts)?;
+            let attempt = self.http.begin();
+            _ = attempt.post(&self.address, http::JSON, &self.headers, &body)?;
+        }
+        Ok(Sent::default())
+    }
+}
+
+fn annotations(item: &Item) -> BTreeMap<&'static str, String> {
+    let anomaly = &item.anomaly;
+    let before = match item.before {
+        0 => String::new(),
+        1 => "1 earlier incident in 30 days".to_owned(),
+        more => format!("{more} earlier incidents in 30 days"),
+    };
+    let description: Vec<&str> = [anomaly.sentence.as_str(), &item.remark, &before]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
+    let mut annotations = BTreeMap::from([("summary", render::log_line(anomaly))]);
+    if !description.is_empty() {
+        annotations.insert(
+            "description",
+            text::one_line(&description.join("; ")).into_owned(),
+        );
+    }
+    annotations
+}
+
+/// The tags of `name;key=value;key=value` that can be labels and are none of ours.
+fn tags(name: &str) -> impl Iterator<Item = (&str, &str)> {
+    name.split(';')
+        .skip(1)
+        .filter_map(|tag| tag.split_once('='))
+        .filter(|(key, value)| is_label(key) && !OWN.contains(key) && !value.is_empty())
+}
+
+/// Whether Prometheus takes this as a label of a user.
+fn is_label(name: &str) -> bool {
+    !name.starts_with("__")
+        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn sender() -> AlertmanagerSender {
+        let labels = BTreeMap::from([("team".to_owned(), "web".to_owned())]);
+        AlertmanagerSender::new(AlertmanagerOptions {
+            labels,
+            ..AlertmanagerOptions::default()
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn only_tags_that_can_be_labels_are_and_none_of_ours_gives_way() {
+        let name = "disk.used;host=a;team=b;severity=c;da-sh=d;__x=e;empty=;loose;alertname=f";
+        let alerts = sender().alerts(
+            &sample::notice(vec![sample::item(name, What::Opened)]),
+            sample::AT,
+        );
+        let labels: Vec<String> = alerts[0].labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        assert_eq!(
+            labels,
+            [
+                "alertname=SkywatchAnomaly",
+                "host=a",
+                "incident=17",
+                "kind=metric",
+                &format!("metric={name}"),
+                "receiver=ops",
+                "severity=warning",
+                "team=web",
+            ]
+        );
+    }
+
+    #[test]
+    fn no_alert_ends_before_it_starts_or_lives_on_under_a_lower_severity() {
+        for what in [
+            What::Opened,
+            What::Worse,
+            What::Reminder,
+            What::Acknowledged,
+            What::Resolved,
+        ] {
+            let mut item = sample::item("web1.cpu", what);
+            item.severity = Severity::Critical;
+            for since in [sample::AT, sample::AT + 86_400.0 * 3.0, f64::NAN] {
+                item.since = since;
+                let now = sample::AT + 600.0;
+                let alerts = sender().alerts(&sample::notice(vec![item.clone()]), now);
+                assert!(alerts.iter().all(|alert| alert.ends_at >= alert.starts_at));
+                assert_eq!(alerts.len(), if what == What::Opened { 1 } else { 3 });
+                let now = units::rfc3339(now);
+                let lasts = alerts
+                    .iter()
+                    .filter(|alert| alert.ends_at > now && alert.starts_at <= now);
+                let is_over = what == What::Resolved;
+                if since == sample::AT && !is_over {
+                    assert_eq!(lasts.count(), 1, "{what:?}");
+                }
+            }
+        }
+    }
+}

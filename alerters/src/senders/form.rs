@@ -1,0 +1,297 @@
+//! The JSON a webhook receives, version 1: a form of its own, so that what is inside can change.
+//!
+//! Times are Unix seconds and numbers are numbers. A number that is not finite is `null`: JSON knows none, and for
+//! a bound it means that there is no bound. Names are as they came in, control characters and all; whoever shows
+//! them escapes them. Fields may be added within a version, none is renamed or removed.
+
+use serde::Serialize;
+
+use super::link;
+use crate::anomaly::{Direction, Severity};
+use crate::notice::{Content, Daily, Item, Notice, What};
+use crate::render;
+
+/// The version written into every message.
+const SCHEMA: u32 = 1;
+
+/// One notice. Exactly one of `incidents`, `silent`, `daily` and `test` is there, the one `kind` names.
+#[derive(Serialize)]
+pub(super) struct Form<'a> {
+    schema: u32,
+    /// Names this notice and no other; a repeat has the same.
+    id: &'a str,
+    /// The notice that began this conversation.
+    thread: &'a str,
+    receiver: &'a str,
+    route: &'a str,
+    at: f64,
+    kind: &'static str,
+    /// The whole in one line for people.
+    summary: String,
+    links: Links<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incidents: Option<Incidents<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silent: Option<Silent<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    daily: Option<DailyForm<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<Test<'a>>,
+}
+
+#[derive(Serialize)]
+struct Links<'a> {
+    /// Where the pages are; `null` when they have no public address.
+    pages: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Incidents<'a> {
+    /// The worst among what still fires; `null` when nothing does.
+    severity: Option<Severity>,
+    /// Whether everything the thread was about is over.
+    all_over: bool,
+    group: &'a str,
+    firing: u64,
+    resolved: u64,
+    acknowledged: u64,
+    critical: u64,
+    still_open: u64,
+    held_back: u64,
+    /// The first few; the counts above are of all.
+    items: Vec<ItemForm<'a>>,
+}
+
+#[derive(Serialize)]
+struct ItemForm<'a> {
+    incident: u64,
+    what: What,
+    severity: Severity,
+    subject: Subject<'a>,
+    since: f64,
+    until: Option<f64>,
+    /// Time of the judged point.
+    at: f64,
+    value: f64,
+    expected: Option<Expected>,
+    direction: Option<Direction>,
+    /// Whether values are differences from one step to the next.
+    rate: bool,
+    sentence: &'a str,
+    votes: Vec<Vote<'a>>,
+    before: u64,
+    last_before: Option<f64>,
+    not_before: Option<f64>,
+    remark: &'a str,
+    link: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<Window<'a>>,
+}
+
+#[derive(Serialize)]
+struct Subject<'a> {
+    kind: &'static str,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Expected {
+    low: f64,
+    high: f64,
+    centre: f64,
+}
+
+#[derive(Serialize)]
+struct Vote<'a> {
+    detector: &'a str,
+    /// `null` when it cast no vote.
+    anomalous: Option<bool>,
+    measured: f64,
+    limit: f64,
+}
+
+#[derive(Serialize)]
+struct Window<'a> {
+    times: &'a [f64],
+    values: &'a [f64],
+}
+
+#[derive(Serialize)]
+struct Silent<'a> {
+    metrics: u64,
+    of: u64,
+    back: u64,
+    namespaces: Vec<Namespace<'a>>,
+}
+
+#[derive(Serialize)]
+struct Namespace<'a> {
+    name: &'a str,
+    metrics: u64,
+    first: &'a [String],
+}
+
+#[derive(Serialize)]
+struct DailyForm<'a> {
+    from: f64,
+    to: f64,
+    metrics: u64,
+    passes: u64,
+    opened: u64,
+    resolved: u64,
+    open: u64,
+    notices: u64,
+    dead: u64,
+    busiest: Vec<Busy<'a>>,
+}
+
+#[derive(Serialize)]
+struct Busy<'a> {
+    name: &'a str,
+    incidents: u64,
+}
+
+#[derive(Serialize)]
+struct Test<'a> {
+    by: &'a str,
+}
+
+impl<'a> Form<'a> {
+    /// The form of a notice; with the judged points of each item that has them when `windows` is set.
+    pub(super) fn of(notice: &'a Notice, windows: bool) -> Self {
+        let mut form = Self {
+            schema: SCHEMA,
+            id: &notice.id,
+            thread: &notice.thread,
+            receiver: &notice.receiver,
+            route: &notice.route,
+            at: notice.at,
+            kind: "",
+            summary: render::summary(notice),
+            links: Links {
+                pages: Some(notice.base_url.as_str()).filter(|url| !url.is_empty()),
+            },
+            incidents: None,
+            silent: None,
+            daily: None,
+            test: None,
+        };
+        match &notice.content {
+            Content::Incidents(news) => {
+                form.kind = "incidents";
+                form.incidents = Some(Incidents {
+                    severity: notice.severity(),
+                    all_over: notice.is_all_over(),
+                    group: &news.group,
+                    firing: news.counts.firing,
+                    resolved: news.counts.resolved,
+                    acknowledged: news.counts.acknowledged,
+                    critical: news.counts.critical,
+                    still_open: news.still_open,
+                    held_back: news.held_back,
+                    items: news
+                        .items
+                        .iter()
+                        .map(|item| ItemForm::of(notice, item, windows))
+                        .collect(),
+                });
+            }
+            Content::Silent(silent) => {
+                form.kind = "silent";
+                let namespaces = silent.namespaces.iter();
+                form.silent = Some(Silent {
+                    metrics: silent.metrics,
+                    of: silent.of,
+                    back: silent.back,
+                    namespaces: namespaces
+                        .map(|(name, metrics, first)| Namespace {
+                            name,
+                            metrics: *metrics,
+                            first,
+                        })
+                        .collect(),
+                });
+            }
+            Content::Daily(daily) => {
+                form.kind = "daily";
+                form.daily = Some(DailyForm::of(daily));
+            }
+            Content::Test { by } => {
+                form.kind = "test";
+                form.test = Some(Test { by });
+            }
+        }
+        form
+    }
+}
+
+impl<'a> ItemForm<'a> {
+    fn of(notice: &Notice, item: &'a Item, windows: bool) -> Self {
+        let anomaly = &item.anomaly;
+        let evidence = &anomaly.evidence;
+        Self {
+            incident: item.incident,
+            what: item.what,
+            severity: item.severity,
+            subject: Subject {
+                kind: anomaly.subject.kind(),
+                name: anomaly.name(),
+            },
+            since: item.since,
+            until: item.until,
+            at: anomaly.at,
+            value: anomaly.observed,
+            expected: anomaly.expected.map(|expected| Expected {
+                low: expected.low,
+                high: expected.high,
+                centre: expected.centre,
+            }),
+            direction: anomaly.direction(),
+            rate: evidence.rate,
+            sentence: &anomaly.sentence,
+            votes: anomaly
+                .votes
+                .iter()
+                .map(|vote| Vote {
+                    detector: &vote.detector,
+                    anomalous: vote.answer,
+                    measured: vote.measured,
+                    limit: vote.limit,
+                })
+                .collect(),
+            before: item.before,
+            last_before: item.last_before,
+            not_before: item.not_before,
+            remark: &item.remark,
+            link: link(notice, item),
+            window: (windows && !evidence.times.is_empty()).then_some(Window {
+                times: &evidence.times,
+                values: &evidence.values,
+            }),
+        }
+    }
+}
+
+impl<'a> DailyForm<'a> {
+    fn of(daily: &'a Daily) -> Self {
+        Self {
+            from: daily.from,
+            to: daily.to,
+            metrics: daily.metrics,
+            passes: daily.passes,
+            opened: daily.opened,
+            resolved: daily.resolved,
+            open: daily.open,
+            notices: daily.notices,
+            dead: daily.dead,
+            busiest: daily
+                .busiest
+                .iter()
+                .map(|(name, incidents)| Busy {
+                    name,
+                    incidents: *incidents,
+                })
+                .collect(),
+        }
+    }
+}

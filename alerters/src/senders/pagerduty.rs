@@ -1,0 +1,327 @@
+//! PagerDuty by its Events API v2, and whatever else speaks it.
+//!
+//! A thread is one alert there: its dedup key is made of the thread, so a repeat after a lost answer changes
+//! nothing. What a notice becomes:
+//!
+//! | notice | event |
+//! |---|---|
+//! | something fires | trigger |
+//! | everything the thread was about is over | resolve |
+//! | all its incidents are acknowledged | acknowledge |
+//! | some are over, others of the thread last | none: to trigger with good news would page again whoever has closed the alert by hand |
+//! | metrics are silent | trigger, a warning |
+//! | no metric is silent any more | resolve |
+//! | a test | trigger as info, and at once a resolve |
+//! | a day | none |
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use ureq::http::HeaderMap;
+
+use skywatch_settings::Secret;
+
+use super::address::Address;
+use super::http::{self, Http};
+use super::{Sender, Sent, link};
+use crate::anomaly::Severity;
+use crate::error::Error;
+use crate::notice::{Content, Item, News, Notice, What};
+use crate::{render, text, units};
+
+const KIND: &str = "pagerduty";
+/// Longest summary PagerDuty takes, in characters.
+const SUMMARY: usize = 1_024;
+/// Longest dedup key PagerDuty takes, in characters.
+const DEDUP_KEY: usize = 255;
+/// Incidents that get a link beside the text.
+const LINKS: usize = 5;
+
+/// Where events go.
+#[derive(Debug, Clone)]
+pub struct PagerDutyOptions {
+    /// The integration's key, of 32 characters.
+    pub routing_key: Secret,
+    /// Address of the service, without `/v2/enqueue`: `https://events.eu.pagerduty.com` in Europe.
+    pub url: String,
+    /// Who says so, as the alert's source: the name of this machine or of this Skywatch.
+    pub source: String,
+    /// Longest time one attempt may take, at most an hour.
+    pub timeout: Duration,
+    /// PEM file with CA certificates to trust beside Mozilla's.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for PagerDutyOptions {
+    /// The American service. `routing_key` is empty and must be set.
+    fn default() -> Self {
+        Self {
+            routing_key: Secret::new(""),
+            url: "https://events.pagerduty.com".into(),
+            source: "skywatch".into(),
+            timeout: Duration::from_secs(20),
+            ca_file: None,
+        }
+    }
+}
+
+/// Sends notices as events.
+pub struct PagerDutySender {
+    http: Http,
+    address: Address,
+    routing_key: Secret,
+    source: String,
+}
+
+impl fmt::Debug for PagerDutySender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PagerDutySender")
+            .field("address", &self.address)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Serialize)]
+struct Event<'a> {
+    routing_key: &'a str,
+    event_action: &'static str,
+    dedup_key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<Payload<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    links: Vec<Link>,
+}
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    summary: String,
+    source: &'a str,
+    severity: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    component: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_details: Option<Details<'a>>,
+}
+
+#[derive(Serialize)]
+struct Link {
+    href: String,
+    text: String,
+}
+
+/// What the alert's page shows as a table.
+#[derive(Serialize)]
+struct Details<'a> {
+    firing: u64,
+    resolved: u64,
+    acknowledged: u64,
+    still_open: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    held_back: u64,
+    /// Those of the notice that are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    not_listed: u64,
+    incidents: Vec<Incident<'a>>,
+}
+
+#[derive(Serialize)]
+struct Incident<'a> {
+    incident: u64,
+    name: &'a str,
+    what: What,
+    severity: Severity,
+    value: f64,
+    /// `20.1 to 40.3`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<String>,
+    /// `2 of 3: grubbs, ks_test`
+    votes: String,
+    since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    remark: &'a str,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl PagerDutySender {
+    /// Checks the options and reads the CA file. Nothing is said to the service yet.
+    ///
+    /// # Errors
+    /// [`Error::Options`], [`Error::CaFile`], [`Error::CaFileContent`].
+    pub fn new(options: PagerDutyOptions) -> Result<Self, Error> {
+        if options.routing_key.expose().is_empty() {
+            return Err(Error::Options {
+                sender: KIND,
+                reason: "the routing key is empty".into(),
+            });
+        }
+        let masked = vec![options.routing_key.clone()];
+        Ok(Self {
+            http: Http::new(options.timeout, options.ca_file.as_deref(), masked)?,
+            address: Address::new(KIND, &options.url)?.join(KIND, "/v2/enqueue")?,
+            routing_key: options.routing_key,
+            source: options.source,
+        })
+    }
+
+    fn trigger<'a>(&'a self, notice: &'a Notice, key: &'a str, severity: Severity) -> Event<'a> {
+        let news = notice.news();
+        let worst = news.and_then(|news| news.items.iter().find(|item| item.what.is_firing()));
+        Event {
+            event_action: "trigger",
+            client: Some("Skywatch"),
+            client_url: Some(notice.base_url.as_str()).filter(|url| !url.is_empty()),
+            payload: Some(Payload {
+                summary: text::shorten(&render::summary(notice), SUMMARY).into_owned(),
+                source: &self.source,
+                severity: severity.as_str(),
+                timestamp: units::rfc3339(worst.map_or(notice.at, |item| item.since)),
+                component: worst.map(|item| text::shorten(item.anomaly.name(), SUMMARY).into_owned()),
+                group: news
+                    .map(|news| news.group.as_str())
+                    .filter(|group| !group.is_empty()),
+                class: worst.map(|item| item.anomaly.subject.kind()),
+                custom_details: news.map(Details::of),
+            }),
+            links: links(notice),
+            ..self.event("trigger", key)
+        }
+    }
+
+    /// An event that says no more than its name.
+    fn event<'a>(&'a self, action: &'static str, key: &'a str) -> Event<'a> {
+        Event {
+            routing_key: self.routing_key.expose(),
+            event_action: action,
+            dedup_key: key,
+            client: None,
+            client_url: None,
+            payload: None,
+            links: Vec::new(),
+        }
+    }
+}
+
+impl Sender for PagerDutySender {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn send(&self, notice: &Notice, _reference: Option<&str>) -> Result<Sent, Error> {
+        let key = dedup_key(&notice.thread);
+        let events = match &notice.content {
+            Content::Incidents(news) if news.counts.firing > 0 => {
+                let severity = notice.severity().unwrap_or_default();
+                vec![self.trigger(notice, &key, severity)]
+            }
+            Content::Incidents(_) if notice.is_all_over() => vec![self.event("resolve", &key)],
+            Content::Incidents(news) if news.counts.acknowledged > 0 && news.counts.resolved == 0 => {
+                vec![self.event("acknowledge", &key)]
+            }
+            Content::Silent(silent) if silent.metrics == 0 => vec![self.event("resolve", &key)],
+            Content::Silent(_) => vec![self.trigger(notice, &key, Severity::Warning)],
+            Content::Test { .. } => vec![
+                self.trigger(notice, &key, Severity::Info),
+                self.event("resolve", &key),
+            ],
+            Content::Incidents(_) | Content::Daily(_) => Vec::new(),
+        };
+        let attempt = self.http.begin();
+        for event in events {
+            let body = http::json(KIND, &event)?;
+            _ = attempt.post(&self.address, http::JSON, &HeaderMap::new(), &body)?;
+        }
+        Ok(Sent::default())
+    }
+}
+
+impl<'a> Details<'a> {
+    fn of(news: &'a News) -> Self {
+        Self {
+            firing: news.counts.firing,
+            resolved: news.counts.resolved,
+            acknowledged: news.counts.acknowledged,
+            still_open: news.still_open,
+            held_back: news.held_back,
+            not_listed: news.counts.total().saturating_sub(news.items.len() as u64),
+            incidents: news.items.iter().map(Incident::of).collect(),
+        }
+    }
+}
+
+impl<'a> Incident<'a> {
+    fn of(item: &'a Item) -> Self {
+        let anomaly = &item.anomaly;
+        let voters: Vec<&str> = anomaly.voters().collect();
+        Self {
+            incident: item.incident,
+            name: anomaly.name(),
+            what: item.what,
+            severity: item.severity,
+            value: anomaly.observed,
+            expected: anomaly.expected.map(|expected| expected.to_string()),
+            votes: format!("{} of {}: {}", voters.len(), anomaly.cast(), voters.join(", ")),
+            since: units::rfc3339(item.since),
+            until: item.until.and_then(units::rfc3339),
+            remark: &item.remark,
+        }
+    }
+}
+
+fn links(notice: &Notice) -> Vec<Link> {
+    let items = notice.news().map_or(&[][..], |news| &news.items);
+    items
+        .iter()
+        .filter_map(|item| {
+            Some(Link {
+                href: link(notice, item)?,
+                text: text::shorten(item.anomaly.name(), 100).into_owned(),
+            })
+        })
+        .take(LINKS)
+        .collect()
+}
+
+/// The alert's key: the thread's id, or a digest of one that is too long for the service.
+fn dedup_key(thread: &str) -> String {
+    let key = format!("skywatch/{thread}");
+    if key.len() <= DEDUP_KEY {
+        return key;
+    }
+    let digest = Sha256::digest(thread.as_bytes());
+    digest
+        .iter()
+        .fold("skywatch/".to_owned(), |key, byte| format!("{key}{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_has_one_key_however_long_it_is() {
+        assert_eq!(dedup_key("7f3a.17"), "skywatch/7f3a.17");
+        let long = "x".repeat(300);
+        assert_eq!(dedup_key(&long).len(), 73);
+        assert_eq!(dedup_key(&long), dedup_key(&long));
+        assert_ne!(dedup_key(&long), dedup_key(&"x".repeat(301)));
+    }
+}

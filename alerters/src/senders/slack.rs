@@ -1,0 +1,418 @@
+//! Slack, through an incoming webhook or as a bot.
+//!
+//! A webhook takes words and tells nothing back, so every notice is a message of its own. A bot answers with the
+//! message's channel and time, which are Slack's name for a conversation: later notices become replies to the
+//! first message, charts go into its thread, and when everything is over, or back, the first message itself is edited
+//! to say so, because a channel is read by its first messages only.
+//!
+//! Slack knows no idempotency key. A repeat after a lost answer is a second message; the notice's id in the
+//! message's metadata tells the two apart from two notices.
+//!
+//! The words are what counts: a picture or an edit that fails is reported beside the success and costs nothing else.
+
+mod refusal;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use ureq::http::{HeaderMap, HeaderValue};
+
+use skywatch_settings::Secret;
+
+use super::address::Address;
+use super::http::{self, Attempt, Http};
+use super::{Sender, Sent};
+use crate::anomaly::Anomaly;
+use crate::error::Error;
+use crate::notice::{Notice, What};
+use crate::render::{self, Templates};
+use crate::text;
+use refusal::{in_slacks_words, refusal};
+
+const KIND: &str = "slack";
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+/// Longest text Slack keeps, in characters; an edit with a longer one is refused.
+const LONGEST_TEXT: usize = 40_000;
+
+/// Draws an anomaly as PNG; `None` when it cannot be drawn.
+pub type Picture = Box<dyn Fn(&Anomaly) -> Option<Vec<u8>> + Send + Sync>;
+
+/// Which Slack, and how it is reached.
+#[derive(Debug, Clone)]
+pub struct SlackOptions {
+    /// As whom.
+    pub access: SlackAccess,
+    /// Longest time one attempt may take, picture and edit included, at most an hour.
+    pub timeout: Duration,
+    /// PEM file with CA certificates to trust beside Mozilla's.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl SlackOptions {
+    /// With 20 s for an attempt and the public CA certificates.
+    pub fn new(access: SlackAccess) -> Self {
+        Self {
+            access,
+            timeout: Duration::from_secs(20),
+            ca_file: None,
+        }
+    }
+}
+
+/// As whom messages are posted.
+#[derive(Debug, Clone)]
+pub enum SlackAccess {
+    /// An incoming webhook, which is bound to its channel.
+    Webhook {
+        /// Its whole address, which is a secret. Mattermost and Rocket.Chat have the same.
+        url: Secret,
+    },
+    /// A bot of an app with the scopes `chat:write` and, for pictures, `files:write`.
+    Bot {
+        /// The bot's token, `xoxb-…`.
+        token: Secret,
+        /// The channel's id, `C…`, or its name; the bot must be in it.
+        channel: String,
+        /// Address of the API: `https://slack.com/api`.
+        api_url: String,
+    },
+}
+
+/// Posts notices to Slack.
+pub struct SlackSender {
+    http: Http,
+    access: Access,
+    templates: Templates,
+    picture: Option<Picture>,
+}
+
+enum Access {
+    Webhook(Address),
+    Bot(Box<Bot>),
+}
+
+struct Bot {
+    channel: String,
+    headers: HeaderMap,
+    api: Address,
+    post: Address,
+    update: Address,
+    begin_upload: Address,
+    end_upload: Address,
+}
+
+impl fmt::Debug for SlackSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (address, channel) = match &self.access {
+            Access::Webhook(address) => (address, "of the webhook"),
+            Access::Bot(bot) => (&bot.api, bot.channel.as_str()),
+        };
+        f.debug_struct("SlackSender")
+            .field("address", address)
+            .field("channel", &channel)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What every method answers, and of its further fields those that we read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    ok: bool,
+    error: String,
+    channel: String,
+    ts: String,
+    upload_url: String,
+    file_id: String,
+}
+
+/// A conversation: the channel's id and the time of its first message, which together name the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Thread {
+    channel: String,
+    ts: String,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    channel: &'a str,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thread_ts: Option<&'a str>,
+    unfurl_links: bool,
+    unfurl_media: bool,
+    metadata: serde_json::Value,
+}
+
+impl SlackSender {
+    /// Checks the options and reads the CA file. Nothing is said to Slack yet.
+    ///
+    /// # Errors
+    /// [`Error::Options`], [`Error::CaFile`], [`Error::CaFileContent`], [`Error::Template`].
+    pub fn new(options: SlackOptions) -> Result<Self, Error> {
+        let (access, masked) = match options.access {
+            SlackAccess::Webhook { url } => {
+                let address = Address::new(KIND, url.expose())?;
+                let path = Secret::new(address.path());
+                (Access::Webhook(address), vec![url, path])
+            }
+            SlackAccess::Bot {
+                token,
+                channel,
+                api_url,
+            } => {
+                if channel.is_empty() {
+                    return Err(Error::Options {
+                        sender: KIND,
+                        reason: "the channel is empty".into(),
+                    });
+                }
+                let api = Address::new(KIND, &api_url)?;
+                let bot = Bot {
+                    channel,
+                    headers: HeaderMap::from_iter([http::bearer(KIND, &token)?]),
+                    post: api.join(KIND, "/chat.postMessage")?,
+                    update: api.join(KIND, "/chat.update")?,
+                    begin_upload: api.join(KIND, "/files.getUploadURLExternal")?,
+                    end_upload: api.join(KIND, "/files.completeUploadExternal")?,
+                    api,
+                };
+                (Access::Bot(Box::new(bot)), vec![token])
+            }
+        };
+        Ok(Self {
+            http: Http::new(options.timeout, options.ca_file.as_deref(), masked)?,
+            access,
+            templates: Templates::embedded()?,
+            picture: None,
+        })
+    }
+
+    /// The same with charts: a bot puts one for the first firing incident that carries its window into the thread.
+    /// A webhook cannot.
+    #[must_use]
+    pub fn with_picture(mut self, picture: Picture) -> Self {
+        self.picture = Some(picture);
+        self
+    }
+}
+
+impl Sender for SlackSender {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn send(&self, notice: &Notice, reference: Option<&str>) -> Result<Sent, Error> {
+        let words = self.templates.slack(notice)?;
+        let words: String = words.chars().take(LONGEST_TEXT).collect();
+        let attempt = self.http.begin();
+        match &self.access {
+            Access::Webhook(address) => {
+                let body = json!({"text": words, "unfurl_links": false, "unfurl_media": false});
+                let body = http::json(KIND, &body)?;
+                let posted = attempt.post(address, http::JSON, &HeaderMap::new(), &body);
+                posted.map(|_| Sent::default()).map_err(in_slacks_words)
+            }
+            Access::Bot(bot) => {
+                let told = reference.and_then(Thread::parse);
+                let (thread, reply) = bot.tell(&attempt, notice, &words, told)?;
+                let Some(thread) = thread else {
+                    // The words are there, and it is not said where: nothing can be put beside them.
+                    return Ok(Sent::default());
+                };
+                let mut refused = Vec::new();
+                if reply && changes_the_first(notice) {
+                    refused.extend(bot.edit(&attempt, &thread, notice, &words).err());
+                }
+                if let Some((anomaly, png)) = self.draw(notice) {
+                    refused.extend(bot.upload(&attempt, &thread, notice, anomaly, &png).err());
+                }
+                Ok(Sent {
+                    refused,
+                    reference: (!reply).then(|| thread.to_string()),
+                })
+            }
+        }
+    }
+}
+
+impl SlackSender {
+    /// The picture that goes with a notice.
+    fn draw<'a>(&self, notice: &'a Notice) -> Option<(&'a Anomaly, Vec<u8>)> {
+        let picture = self.picture.as_ref()?;
+        let item = notice
+            .news()?
+            .items
+            .iter()
+            .find(|item| item.what.is_firing() && !item.anomaly.evidence.times.is_empty())?;
+        Some((&item.anomaly, picture(&item.anomaly)?))
+    }
+}
+
+impl Bot {
+    /// Posts the words, as a reply when the thread is there; says where they are and whether they are a reply.
+    fn tell(
+        &self,
+        attempt: &Attempt<'_>,
+        notice: &Notice,
+        words: &str,
+        told: Option<Thread>,
+    ) -> Result<(Option<Thread>, bool), Error> {
+        if let Some(thread) = told {
+            match self.post(attempt, notice, words, &thread.channel, Some(&thread.ts)) {
+                Ok(_) => return Ok((Some(thread), true)),
+                // Somebody has deleted the first message: the thread begins anew.
+                Err(Error::Service { code, .. })
+                    if matches!(code.as_str(), "thread_not_found" | "message_not_found") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let answer = self.post(attempt, notice, words, &self.channel, None)?;
+        Ok((Thread::new(&answer.channel, &answer.ts), false))
+    }
+
+    fn post(
+        &self,
+        attempt: &Attempt<'_>,
+        notice: &Notice,
+        text: &str,
+        channel: &str,
+        thread_ts: Option<&str>,
+    ) -> Result<Answer, Error> {
+        let message = Message {
+            channel,
+            text,
+            thread_ts,
+            unfurl_links: false,
+            unfurl_media: false,
+            metadata: metadata(notice),
+        };
+        let body = http::json(KIND, &message)?;
+        self.call(attempt, "chat.postMessage", &self.post, http::JSON, &body)
+    }
+
+    /// Makes the first message say how things are.
+    fn edit(
+        &self,
+        attempt: &Attempt<'_>,
+        thread: &Thread,
+        notice: &Notice,
+        words: &str,
+    ) -> Result<(), Error> {
+        let edit = json!({
+            "channel": thread.channel,
+            "ts": thread.ts,
+            "text": words,
+            "metadata": metadata(notice),
+        });
+        let body = http::json(KIND, &edit)?;
+        self.call(attempt, "chat.update", &self.update, http::JSON, &body)?;
+        Ok(())
+    }
+
+    /// Puts a picture into the thread, in the three steps Slack asks for: a place for the bytes, the bytes, and
+    /// what to do with them.
+    fn upload(
+        &self,
+        attempt: &Attempt<'_>,
+        thread: &Thread,
+        notice: &Notice,
+        anomaly: &Anomaly,
+        png: &[u8],
+    ) -> Result<(), Error> {
+        let place = format!(
+            "filename={}.png&length={}&alt_txt={}",
+            text::percent_encode(&notice.id),
+            png.len(),
+            text::percent_encode(&text::shorten(&render::log_line(anomaly), 500))
+        );
+        let place = self.call(
+            attempt,
+            "files.getUploadURLExternal",
+            &self.begin_upload,
+            FORM,
+            place.as_bytes(),
+        )?;
+        let to = Address::new(KIND, &place.upload_url)
+            .ok()
+            .filter(|to| to.belongs_to(&self.api))
+            .ok_or_else(|| Error::HttpAnswer {
+                place: self.api.place().to_owned(),
+                reason: "the picture is to go to a place that is not Slack's".into(),
+            })?;
+        // The address is all the permission the bytes need: the token stays here.
+        _ = attempt.post(&to, BYTES, &HeaderMap::new(), png)?;
+        let share = json!({
+            "files": [{"id": place.file_id, "title": text::shorten(anomaly.name(), 100)}],
+            "channel_id": thread.channel,
+            "thread_ts": thread.ts,
+        });
+        let body = http::json(KIND, &share)?;
+        self.call(
+            attempt,
+            "files.completeUploadExternal",
+            &self.end_upload,
+            http::JSON,
+            &body,
+        )?;
+        Ok(())
+    }
+
+    /// Calls a method. Slack says no with status 200, too.
+    fn call(
+        &self,
+        attempt: &Attempt<'_>,
+        method: &'static str,
+        to: &Address,
+        content_type: HeaderValue,
+        body: &[u8],
+    ) -> Result<Answer, Error> {
+        let answer: Answer = attempt.post(to, content_type, &self.headers, body)?.json()?;
+        if answer.ok {
+            return Ok(answer);
+        }
+        Err(refusal(method, &answer.error))
+    }
+}
+
+/// Whether the first message of the thread must say something else from now on: it is over, or it is back.
+fn changes_the_first(notice: &Notice) -> bool {
+    let items = notice.news().map_or(&[][..], |news| &news.items);
+    notice.is_all_over() || items.iter().any(|item| item.what == What::Returned)
+}
+
+fn metadata(notice: &Notice) -> serde_json::Value {
+    json!({
+        "event_type": "skywatch_notice",
+        "event_payload": {"id": notice.id, "thread": notice.thread},
+    })
+}
+
+impl Thread {
+    /// Reads back what [`Display`](fmt::Display) wrote; `None` for anything else.
+    fn parse(reference: &str) -> Option<Self> {
+        let (channel, ts) = reference.split_once('/')?;
+        Self::new(channel, ts)
+    }
+
+    /// `None` for what cannot be a channel's id and a message's time.
+    fn new(channel: &str, ts: &str) -> Option<Self> {
+        let is_channel = !channel.is_empty() && channel.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_ts = !ts.is_empty() && ts.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        (is_channel && is_ts).then(|| Self {
+            channel: channel.into(),
+            ts: ts.into(),
+        })
+    }
+}
+
+impl fmt::Display for Thread {
+    /// `C012AB3CD/1795268525.000200`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.channel, self.ts)
+    }
+}
