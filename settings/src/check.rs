@@ -13,12 +13,12 @@ pub(crate) struct Check<'a> {
     /// Where each option's value came from.
     origins: &'a dyn Fn(&str) -> Origin,
     /// Options already refused.
-    broken: &'a [&'static str],
+    broken: &'a [String],
     pub(crate) problems: Vec<Problem>,
 }
 
 impl<'a> Check<'a> {
-    pub(crate) fn new(origins: &'a dyn Fn(&str) -> Origin, broken: &'a [&'static str]) -> Self {
+    pub(crate) fn new(origins: &'a dyn Fn(&str) -> Origin, broken: &'a [String]) -> Self {
         Self {
             origins,
             broken,
@@ -29,7 +29,7 @@ impl<'a> Check<'a> {
     /// Refuses `value` unless it lies within the limits, either of which may be missing.
     pub(crate) fn within<T: Value + PartialOrd>(
         &mut self,
-        key: &'static str,
+        key: &str,
         value: &T,
         least: Option<T>,
         most: Option<T>,
@@ -54,7 +54,7 @@ impl<'a> Check<'a> {
     }
 
     /// Refuses `value` unless `right`.
-    pub(crate) fn require(&mut self, right: bool, key: &'static str, value: &impl Value, expected: &str) {
+    pub(crate) fn require(&mut self, right: bool, key: &str, value: &impl Field, expected: &str) {
         if !right {
             self.wrong(key, value, expected);
         }
@@ -64,7 +64,7 @@ impl<'a> Check<'a> {
     /// would not need, `instead` what to do rather than saying it twice.
     pub(crate) fn listens(
         &mut self,
-        [key, insecure_key]: [&'static str; 2],
+        [key, insecure_key]: [&str; 2],
         address: SocketAddr,
         insecure: bool,
         without: &str,
@@ -79,11 +79,15 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn wrong(&mut self, key: &'static str, value: &impl Value, expected: &str) {
-        if !self.broken.contains(&key) {
+    fn is_broken(&self, key: &str) -> bool {
+        self.broken.iter().any(|broken| broken == key)
+    }
+
+    fn wrong(&mut self, key: &str, value: &impl Field, expected: &str) {
+        if !self.is_broken(key) {
             let origin = (self.origins)(key);
             self.problems.push(Problem::WrongValue {
-                key,
+                key: key.to_owned(),
                 value: Field::show(value),
                 origin,
                 expected: expected.to_owned(),
@@ -93,14 +97,18 @@ impl<'a> Check<'a> {
 
     /// Reports that the options `keys` do not go together. The place named is that of the first one somebody set.
     pub(crate) fn conflict(&mut self, keys: &[&str], what: String, hint: &str) {
-        if keys.iter().any(|key| self.broken.contains(key)) {
+        self.conflict_in(&Origin::Default, keys, what, hint);
+    }
+
+    /// The same for options of a table that begins at `place`, which is named when nobody set any of them.
+    pub(crate) fn conflict_in(&mut self, place: &Origin, keys: &[&str], what: String, hint: &str) {
+        if keys.iter().any(|key| self.is_broken(key)) {
             return;
         }
-        let origins = keys.iter().map(|key| (self.origins)(key));
+        let mut origins = keys.iter().map(|key| (self.origins)(key));
         let origin = origins
-            .into_iter()
             .find(|origin| *origin != Origin::Default)
-            .unwrap_or(Origin::Default);
+            .unwrap_or_else(|| place.clone());
         self.problems.push(Problem::Conflict {
             what,
             origin,

@@ -4,7 +4,7 @@
 macro_rules! choice {
     ($name:ident { $( $word:literal => $variant:ident ),+ $(,)? }) => {
         impl $name {
-            const WORDS: &'static [&'static str] = &[ $( $word ),+ ];
+            pub(crate) const WORDS: &'static [&'static str] = &[ $( $word ),+ ];
 
             /// The word that stands for this choice in the settings file.
             pub fn as_str(self) -> &'static str {

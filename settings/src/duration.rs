@@ -8,12 +8,13 @@ use std::time::Duration;
 use crate::field::{Refused, Value, quote};
 use crate::raw::Written;
 
-const UNITS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
+/// Name, milliseconds, and from how many on a length is shown in it.
+const UNITS: [(&str, u64, u128); 5] = [
+    ("d", 86_400_000, 10),
+    ("h", 3_600_000, 2),
+    ("m", 60_000, 10),
+    ("s", 1_000, 1),
+    ("ms", 1, 1),
 ];
 
 /// Reads a duration as it stands in the settings file.
@@ -21,7 +22,7 @@ pub fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
-    let (_, millis) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
+    let (_, millis, _) = UNITS.into_iter().find(|(name, ..)| *name == unit)?;
     number
         .parse::<u64>()
         .ok()?
@@ -29,18 +30,18 @@ pub fn parse(text: &str) -> Option<Duration> {
         .map(Duration::from_millis)
 }
 
-/// Writes a duration as the settings file would, in the largest unit that divides it; above seconds the number must have
-/// two digits, so that a minute stays `"60s"` and a day `"24h"`; anything under a millisecond is dropped.
+/// Writes a duration as the settings file would, in the largest unit that divides it and of which there are enough for
+/// people to say it so: a minute stays `"60s"`, an hour `"60m"`, a day `"24h"`. Anything under a millisecond is dropped.
 pub fn show(duration: Duration) -> String {
     let millis = duration.as_millis();
     if millis == 0 {
         return "0s".to_owned();
     }
-    let (name, unit) = UNITS
+    let (name, unit, _) = UNITS
         .into_iter()
-        .filter(|(_, unit)| millis.is_multiple_of(u128::from(*unit)))
-        .find(|(name, unit)| *name == "s" || *name == "ms" || millis / u128::from(*unit) >= 10)
-        .unwrap_or(("ms", 1));
+        .filter(|(_, unit, _)| millis.is_multiple_of(u128::from(*unit)))
+        .find(|(_, unit, least)| millis / u128::from(*unit) >= *least)
+        .unwrap_or(("ms", 1, 1));
     format!("{}{name}", millis / u128::from(unit))
 }
 
@@ -84,7 +85,8 @@ mod tests {
     #[test]
     fn shows_what_reads_back_the_same() {
         for text in [
-            "0s", "500ms", "1s", "30s", "60s", "90s", "180s", "500s", "10m", "30m", "24h", "36h", "35d",
+            "0s", "500ms", "1s", "30s", "60s", "90s", "180s", "500s", "10m", "30m", "60m", "4h", "24h",
+            "36h", "35d",
         ] {
             let duration = parse(text).unwrap();
             assert_eq!(parse(&show(duration)), Some(duration));

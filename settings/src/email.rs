@@ -1,4 +1,4 @@
-//! The e-mail route.
+//! The mail server, and the receiver that it alone stands for.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::address::{is_host, is_loopback};
 use crate::check::Check;
 use crate::choice::choice;
+use crate::receivers::ReceiverTable;
+use crate::routing::Routing;
 use crate::secret::Secret;
 use crate::settings::SecretOption;
 
@@ -22,8 +24,16 @@ pub enum EmailSecurity {
 }
 choice!(EmailSecurity { "none" => None, "starttls" => StartTls, "tls" => Tls });
 
+/// What is expected of one address.
+pub(crate) const MAIL_ADDRESS: &str =
+    "expected a mail address, such as `\"skywatch@example.org\"` or `\"Skywatch <skywatch@example.org>\"`";
+
+/// What is expected of several.
+pub(crate) const MAIL_ADDRESSES: &str = "expected mail addresses, such as `[\"ops@example.org\"]`";
+
 section! {
-    /// The e-mail route. `starttls` is the default so that a forgotten line never sends mail in the clear; a relay on
+    /// The mail server, and how to write through it. With a server and recipients, and without any `[receivers]`, it
+    /// stands for a receiver named `email`. `starttls` is the default so that a forgotten line never sends mail in the clear; a relay on
     /// this machine, whose certificate nobody signed, takes one line: `security = "none"`.
     Email in "email" {
         /// The mail server's name or address; `None` sends no mail.
@@ -44,7 +54,8 @@ section! {
         from: Option<String> = None,
         /// The recipients' addresses.
         to: Vec<String> = Vec::new(),
-        /// After a mail about a metric, how long there is none about the same metric.
+        /// From the time before routes: the cooldown of the route that stands for having written none. Where nobody sets
+        /// it, [`load`](crate::load) makes it `alerts.cooldown`.
         cooldown: Duration = Duration::from_secs(1_800),
         /// How long the mail server may take for one mail.
         timeout: Duration = Duration::from_secs(20),
@@ -53,15 +64,14 @@ section! {
 
 impl Email {
     pub(crate) fn secret(&mut self) -> SecretOption<'_> {
-        SecretOption {
-            key: "email.password",
-            value: &mut self.password,
-            file_key: "email.password_file",
-            file: &self.password_file,
-        }
+        SecretOption::new(
+            "email.password".to_owned(),
+            &mut self.password,
+            &self.password_file,
+        )
     }
 
-    pub(crate) fn check(&self, check: &mut Check<'_>) {
+    pub(crate) fn check(&self, routing: &Routing, check: &mut Check<'_>) {
         check.within("email.port", &self.port, Some(1), None);
         check.within(
             "email.timeout",
@@ -69,18 +79,17 @@ impl Email {
             Some(Duration::from_millis(1)),
             None,
         );
-        let address = "expected a mail address, such as `\"skywatch@example.org\"` or `\"Skywatch <skywatch@example.org>\"`";
         check.require(
             self.from.as_deref().is_none_or(is_mail_address),
             "email.from",
             &self.from,
-            address,
+            MAIL_ADDRESS,
         );
         check.require(
             self.to.iter().all(|to| is_mail_address(to)),
             "email.to",
             &self.to,
-            "expected mail addresses, such as `[\"ops@example.org\"]`",
+            MAIL_ADDRESSES,
         );
         let Some(server) = &self.server else { return };
         let host = is_host(server) || is_loopback(server) || server.parse::<std::net::Ipv6Addr>().is_ok();
@@ -90,19 +99,21 @@ impl Email {
             &self.server,
             "expected a host without a port, such as `\"mail.example.org\"`",
         );
-        self.check_complete(check);
+        self.check_complete(routing, check);
         self.check_login(server, check);
     }
 
-    fn check_complete(&self, check: &mut Check<'_>) {
-        if self.from.is_none() {
+    fn check_complete(&self, routing: &Routing, check: &mut Check<'_>) {
+        let implicit = !routing.declares_receivers();
+        if self.from.is_none() && (implicit || routing.receivers.iter().any(ReceiverTable::needs_email_from))
+        {
             check.conflict(
                 &["email.server", "email.from"],
                 "`email.server` is set, but `email.from` is not".to_owned(),
                 "name the sender, such as `from = \"skywatch@example.org\"`",
             );
         }
-        if self.to.is_empty() {
+        if self.to.is_empty() && implicit {
             check.conflict(
                 &["email.server", "email.to"],
                 "`email.server` is set, but `email.to` is empty".to_owned(),
@@ -138,7 +149,7 @@ impl Email {
 
 /// Whether the text can be `user@host` or `Name <user@host>`. The mail library parses it again; what counts here is
 /// that a slip is found at the start, and that no line break gets into a header.
-fn is_mail_address(text: &str) -> bool {
+pub(crate) fn is_mail_address(text: &str) -> bool {
     let address = match text.rsplit_once('<') {
         Some((_, rest)) => rest.strip_suffix('>').unwrap_or_default(),
         None => text,

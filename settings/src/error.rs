@@ -61,7 +61,7 @@ pub enum Problem {
     #[error("wrong value `{value}` for `{key}`{}\nhint: {expected}", origin.place())]
     WrongValue {
         /// The dotted key.
-        key: &'static str,
+        key: String,
         /// The value as written, secrets masked.
         value: String,
         /// Where it is written.
@@ -83,7 +83,7 @@ pub enum Problem {
     #[error("cannot read the secret `{key}` from `{}`{}: {reason}\nhint: `{key}` names a file that holds the secret and nothing else", path.display(), origin.place())]
     UnreadableSecret {
         /// The `*_file` option.
-        key: &'static str,
+        key: String,
         /// The file it names.
         path: PathBuf,
         /// Where it is named.

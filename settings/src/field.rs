@@ -104,6 +104,26 @@ whole_number!(
     usize: "expected a whole number, such as `100`"
 );
 
+/// A number with or without a fraction. TOML's `inf` and `nan` are refused: no limit compares with them.
+impl Value for f64 {
+    fn read(written: &Written) -> Result<Self, Refused> {
+        let number = match written {
+            Written::Float(number) => Some(*number),
+            // The digits beyond a float's own are lost, as in any TOML reader that asks for a float.
+            Written::Integer(number) => Some(*number as Self),
+            Written::Text(text) => text.trim().replace('_', "").parse().ok(),
+            _ => None,
+        };
+        number
+            .filter(|number| number.is_finite())
+            .ok_or_else(|| Refused::new("expected a number, such as `0.5` or `100`"))
+    }
+
+    fn show(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
 impl Value for String {
     fn read(written: &Written) -> Result<Self, Refused> {
         written

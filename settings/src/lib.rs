@@ -7,9 +7,11 @@
 //! An option is one line in its section's file (`store.rs`, `analyzer.rs`, …) and one in `skywatch.toml`; the text
 //! readers, the table of `skywatch settings` and the spelling hints follow from it. That is what the `section!` macro
 //! is for, and why this crate does not derive `serde::Deserialize`: serde stops at the first error and forgets lines.
+//! Receivers and routes, of which there may be many, are found in the file first (`tables.rs`); from then on their
+//! options are options like any other.
 //!
 //! The crate reads no globals: the caller passes the environment in. The only files it opens are the settings file and
-//! the files that `*_file` options name.
+//! the files that `*_file` options name, and the system's time zones.
 
 #[macro_use]
 mod section;
@@ -32,11 +34,18 @@ mod origin;
 mod pattern;
 mod process;
 mod raw;
+mod receivers;
+mod routes;
+mod routing;
 mod secret;
 mod settings;
 mod store;
 mod store_url;
+mod tables;
+mod tags;
 mod web;
+mod web_url;
+mod when;
 
 pub use address::HostPort;
 pub use alerts::Alerts;
@@ -51,6 +60,12 @@ pub use log::{Log, LogFormat, LogLevel};
 pub use origin::Origin;
 pub use pattern::Pattern;
 pub use process::Process;
+pub use receivers::{
+    AlertmanagerLogin, AlertmanagerReceiver, EmailReceiver, PagerDutyReceiver, Receiver, ReceiverKind,
+    ReceiverType, SlackAccess, SlackReceiver, SyslogFacility, SyslogReceiver, SyslogTarget, WebhookReceiver,
+};
+pub use routes::{AlertDirection, MinSeverity, Route};
+pub use routing::Routing;
 pub use secret::Secret;
 pub use settings::Settings;
 pub use store::Store;

@@ -1,6 +1,6 @@
 //! Patterns that pick metrics by name.
 //!
-//! Four ways to say it, told apart by their looks; a list of patterns matches where one of them does. The plain one is
+//! Five ways to say it, told apart by their looks; a list of patterns matches where one of them does. The plain one is
 //! Skyline's own, which finds `skyline.host-1.analyzer` by `skyline.analyzer`; the others are for those who mean it exactly.
 
 use std::fmt;
@@ -14,6 +14,8 @@ use crate::raw::Written;
 ///
 /// | written | picks |
 /// |---|---|
+/// | `=a.b` | the metric of exactly this name |
+/// | `~web[.].*` | whole names the regular expression describes, anchored at both ends as in Prometheus |
 /// | `/^a[.]b/` | names in which the regular expression finds something |
 /// | `a.*.b`, `web-{1,2}.cpu`, `db?.[rw]*` | whole names, as Graphite would: `*` and `?` stop at dots, `**` does not |
 /// | `a.b` | names that hold the text, or whose elements between dots include all of its own, in any order |
@@ -25,6 +27,7 @@ pub struct Pattern {
 
 #[derive(Debug, Clone)]
 enum Kind {
+    Exact(String),
     Regex(Regex),
     Plain { elements: Vec<String> },
 }
@@ -37,6 +40,16 @@ impl Pattern {
     pub fn parse(written: &str) -> Result<Self, String> {
         let kind = if written.is_empty() {
             return Err("it is empty and would match everything".to_owned());
+        } else if let Some(name) = written.strip_prefix('=') {
+            if name.is_empty() {
+                return Err("no name follows the `=`".to_owned());
+            }
+            Kind::Exact(name.to_owned())
+        } else if let Some(regex) = written.strip_prefix('~') {
+            if regex.is_empty() {
+                return Err("no regular expression follows the `~`".to_owned());
+            }
+            Kind::Regex(whole(regex)?)
         } else if let Some(regex) = written
             .strip_prefix('/')
             .and_then(|rest| rest.strip_suffix('/'))
@@ -59,6 +72,7 @@ impl Pattern {
     /// Whether it picks the metric.
     pub fn matches(&self, name: &str) -> bool {
         match &self.kind {
+            Kind::Exact(wanted) => name == wanted,
             Kind::Regex(regex) => regex.is_match(name),
             Kind::Plain { elements } => {
                 name.contains(&self.written)
@@ -109,6 +123,14 @@ impl Value for Vec<Pattern> {
     }
 }
 
+/// The regular expression for the whole name. It is read by itself first: `a)|(?:b` would be right only between the
+/// brackets put around it.
+fn whole(regex: &str) -> Result<Regex, String> {
+    Regex::new(regex)
+        .and_then(|_| Regex::new(&format!("^(?:{regex})$")))
+        .map_err(|error| one_line(&error))
+}
+
 /// The glob as a regular expression for the whole name.
 fn glob(written: &str) -> Result<String, String> {
     let mut regex = String::from("^");
@@ -148,7 +170,7 @@ fn glob(written: &str) -> Result<String, String> {
 }
 
 /// The last line of the error says what is wrong; those before it draw an arrow.
-fn one_line(error: &regex::Error) -> String {
+pub(crate) fn one_line(error: &regex::Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
     last.trim_start_matches("error: ").to_owned()
@@ -190,8 +212,28 @@ mod tests {
     }
 
     #[test]
+    fn an_exact_name_is_only_itself() {
+        assert!(matches("=a.b", "a.b"));
+        assert!(!matches("=a.b", "a.b.c") && !matches("=a.b", "x.a.b"));
+        assert!(matches("=a[*]", "a[*]"), "nothing in it is special");
+    }
+
+    #[test]
+    fn an_anchored_regex_describes_the_whole_name() {
+        assert!(matches("~web[.].*", "web.cpu") && !matches("~web[.].*", "a.web.cpu"));
+        assert!(!matches("~web", "web.cpu"));
+        assert!(
+            matches("~a|b", "a") && matches("~a|b", "b") && !matches("~a|b", "ax") && !matches("~a|b", "xb")
+        );
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         for (pattern, why) in [
+            ("=", "no name follows the `=`"),
+            ("~", "no regular expression follows the `~`"),
+            ("~(", "unclosed group"),
+            ("~a)|(?:b", "unopened group"),
             ("", "it is empty and would match everything"),
             ("/(/", "unclosed group"),
             ("a{b", "a `{` has no `}`"),

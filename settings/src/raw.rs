@@ -1,6 +1,7 @@
 //! What the layers say, before any of it is believed: dotted keys with values as written and their origins.
 //!
-//! Problems that need no types are found here: an unreadable file, broken TOML, unknown keys and sections.
+//! Problems that need no types are found here: an unreadable file, broken TOML, unknown keys and sections. The tables of
+//! which there may be many are found in `tables.rs`.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use crate::error::Problem;
 use crate::load::Sources;
 use crate::nearest::{nearest, nearest_key};
 use crate::origin::Origin;
+use crate::settings::Settings;
 
 const PREFIX: &str = "SKYWATCH__";
 
@@ -23,11 +25,13 @@ pub(crate) enum Written {
     String(String),
     /// A TOML integer.
     Integer(i64),
+    /// A TOML float.
+    Float(f64),
     /// A TOML boolean.
     Boolean(bool),
     /// A TOML array.
     Array(Vec<Written>),
-    /// Anything no option takes: floats, dates, tables, integers beyond 64 bits.
+    /// Anything no option takes: dates, tables, integers beyond 64 bits.
     Other,
 }
 
@@ -65,7 +69,7 @@ impl Written {
         }
     }
 
-    fn from_toml(value: &DeValue<'_>) -> Self {
+    pub(crate) fn from_toml(value: &DeValue<'_>) -> Self {
         match value {
             DeValue::String(text) => Self::String(text.to_string()),
             DeValue::Integer(number) => {
@@ -75,14 +79,15 @@ impl Written {
             DeValue::Array(items) => {
                 Self::Array(items.iter().map(|item| Self::from_toml(item.get_ref())).collect())
             }
-            DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => Self::Other,
+            DeValue::Float(number) => number.as_str().parse().map_or(Self::Other, Self::Float),
+            DeValue::Datetime(_) | DeValue::Table(_) => Self::Other,
         }
     }
 }
 
 /// One value of one layer. Not `Debug`: `text` may be a secret.
 pub(crate) struct Given {
-    pub(crate) key: &'static str,
+    pub(crate) key: String,
     pub(crate) written: Written,
     /// The value exactly as typed, for error messages; the option's own mask is laid over it first.
     pub(crate) text: String,
@@ -90,34 +95,44 @@ pub(crate) struct Given {
 }
 
 /// All layers above the defaults, the winning one last.
-pub(crate) struct RawSettings<'a> {
-    known: &'a [&'static str],
+pub(crate) struct RawSettings {
+    /// Every dotted key there always is.
+    known: Vec<String>,
+    /// Every dotted key of the tables that the file declares.
+    pub(crate) declared: Vec<String>,
+    /// Receivers the file declares with a type that is missing or wrong, so that nobody knows their options.
+    pub(crate) untyped: Vec<String>,
     pub(crate) given: Vec<Given>,
     pub(crate) problems: Vec<Problem>,
     /// False when the file could not be read as a whole, so that what it says is not all there.
     pub(crate) complete: bool,
 }
 
-impl<'a> RawSettings<'a> {
-    /// Reads file, environment and flags. `known` is every dotted key there is.
-    pub(crate) fn read(sources: &Sources, known: &'a [&'static str]) -> Self {
+impl RawSettings {
+    /// Reads file, environment and flags. Receivers and routes that the file declares are added to `settings`, with
+    /// nothing in them set.
+    pub(crate) fn read(sources: &Sources, settings: &mut Settings) -> Self {
         let mut raw = Self {
-            known,
+            known: settings.fields().into_iter().map(|(key, _)| key).collect(),
+            declared: Vec::new(),
+            untyped: Vec::new(),
             given: Vec::new(),
             problems: Vec::new(),
             complete: true,
         };
         if let Some(path) = sources.file_or_variable() {
-            raw.read_file(&path);
+            raw.read_file(&path, settings);
         }
         raw.read_environment(&sources.env);
         for (key, text, flag) in &sources.flags {
-            raw.add_text(key, text, Origin::Flag(flag.clone()), |near| format!("`{near}`"));
+            raw.add_text(key, key, text, Origin::Flag(flag.clone()), |near| {
+                format!("`{near}`")
+            });
         }
         raw
     }
 
-    fn read_file(&mut self, path: &Path) {
+    fn read_file(&mut self, path: &Path, settings: &mut Settings) {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => {
@@ -146,7 +161,11 @@ impl<'a> RawSettings<'a> {
         }
         for (span, name, value) in in_order(root.get_ref()) {
             match value.get_ref() {
-                _ if self.known.contains(&name) => self.add_toml(&file, span, name, value),
+                _ if name == "receivers" => self.read_receivers(&file, span, value, &mut settings.routing),
+                _ if name == "routes" => {
+                    settings.routing.routes = self.read_routes(&file, span, value, None, 1);
+                }
+                _ if self.is_known(name) => self.add_toml(&file, span, name, value),
                 DeValue::Table(table) if self.is_section(name) => {
                     for (span, key, value) in in_order(table) {
                         self.add_toml(&file, span, &format!("{name}.{key}"), value);
@@ -156,7 +175,7 @@ impl<'a> RawSettings<'a> {
                     section: name.to_owned(),
                     origin: file.origin(&span),
                 }),
-                DeValue::Table(_) => self.problems.push(Problem::UnknownSection {
+                unknown if is_table(unknown) => self.problems.push(Problem::UnknownSection {
                     section: name.to_owned(),
                     origin: file.origin(&span),
                     hint: self.section_hint(name),
@@ -173,18 +192,10 @@ impl<'a> RawSettings<'a> {
         key: &str,
         value: &toml::Spanned<DeValue<'_>>,
     ) {
-        let origin = file.origin(&key_span);
-        match self.known.iter().find(|known| **known == key) {
-            Some(key) => self.given.push(Given {
-                key,
-                written: Written::from_toml(value.get_ref()),
-                text: match value.get_ref() {
-                    DeValue::Table(_) => "a table".to_owned(),
-                    _ => file.text.get(value.span()).unwrap_or_default().to_owned(),
-                },
-                origin,
-            }),
-            None => self.refuse_key(key, origin, |near| format!("`{near}`")),
+        if self.is_known(key) {
+            self.given.push(file.given(key, &key_span, value));
+        } else {
+            self.refuse_key(key, file.origin(&key_span), |near| format!("`{near}`"));
         }
     }
 
@@ -192,39 +203,64 @@ impl<'a> RawSettings<'a> {
         let mut ours: Vec<_> = env.iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
         ours.sort();
         for (name, text) in ours {
-            let key = name[PREFIX.len()..].replace("__", ".").to_lowercase();
-            self.add_text(&key, text, Origin::Environment(name.clone()), |near| {
-                format!("`{}`", variable(near))
-            });
+            let upper = name.to_uppercase();
+            let keys = self.known.iter().chain(&self.declared);
+            // A receiver's name may hold what a variable's cannot, so the variables are compared, not the keys.
+            let key = keys.clone().find(|key| variable(key) == upper).cloned();
+            let read = name[PREFIX.len()..].replace("__", ".").to_lowercase();
+            self.add_text(
+                key.as_deref().unwrap_or(&read),
+                &read,
+                text,
+                Origin::Environment(name.clone()),
+                |near| format!("`{}`", variable(near)),
+            );
         }
     }
 
-    fn add_text(&mut self, key: &str, text: &str, origin: Origin, spell: impl Fn(&str) -> String) {
-        match self.known.iter().find(|known| **known == key) {
-            Some(key) => {
-                self.given.push(Given {
-                    key,
-                    written: Written::Text(text.to_owned()),
-                    text: text.to_owned(),
-                    origin,
-                });
-            }
-            None => self.refuse_key(key, origin, spell),
+    /// Takes a value for `key`, which a message calls `called` when there is no such option.
+    fn add_text(
+        &mut self,
+        key: &str,
+        called: &str,
+        text: &str,
+        origin: Origin,
+        spell: impl Fn(&str) -> String,
+    ) {
+        if !self.is_known(key) && !self.declared.iter().any(|declared| declared == key) {
+            return match is_of_a_table(key) {
+                true => self.refuse_key_of_a_table(called, origin, spell),
+                false => self.refuse_key(called, origin, spell),
+            };
         }
+        if is_type(key) {
+            return self.problems.push(Problem::WrongValue {
+                key: key.to_owned(),
+                value: text.to_owned(),
+                origin,
+                expected: "only the settings file says what type a receiver has".to_owned(),
+            });
+        }
+        self.given.push(Given {
+            key: key.to_owned(),
+            written: Written::Text(text.to_owned()),
+            text: text.to_owned(),
+            origin,
+        });
+    }
+
+    fn is_known(&self, key: &str) -> bool {
+        self.known.iter().any(|known| known == key)
     }
 
     /// Reports an unknown key; `spell` writes the suggestion the way this layer writes keys.
     fn refuse_key(&mut self, key: &str, origin: Origin, spell: impl Fn(&str) -> String) {
         let section = key.split_once('.').map(|(section, _)| section);
-        let hint = match (nearest_key(key, self.known.iter().copied()), section) {
+        let known = || self.known.iter().map(String::as_str);
+        let hint = match (nearest_key(key, known()), section) {
             (Some(near), _) => format!("did you mean {}?", spell(near)),
             (None, Some(section)) if self.is_section(section) => {
-                let names = self
-                    .known
-                    .iter()
-                    .filter(|known| in_section(known, section))
-                    .map(|known| spell(known));
-                format!("known are {}", names.collect::<Vec<_>>().join(", "))
+                known_are(known().filter(|known| in_section(known, section)), spell)
             }
             (None, Some(section)) => self.section_hint(section),
             (None, None) => self.section_hint(key),
@@ -236,8 +272,8 @@ impl<'a> RawSettings<'a> {
         });
     }
 
-    fn sections(&self) -> Vec<&'static str> {
-        let mut sections: Vec<_> = self
+    fn sections(&self) -> Vec<&str> {
+        let mut sections: Vec<&str> = self
             .known
             .iter()
             .filter_map(|key| Some(key.split_once('.')?.0))
@@ -251,16 +287,19 @@ impl<'a> RawSettings<'a> {
     }
 
     fn section_hint(&self, name: &str) -> String {
-        match nearest(name, self.sections()) {
-            Some(near) => format!("did you mean `[{near}]`?"),
-            None => {
-                let names: Vec<String> = self
-                    .sections()
-                    .iter()
-                    .map(|section| format!("`[{section}]`"))
-                    .collect();
-                format!("the sections are {}", names.join(", "))
-            }
+        let sections = self.sections();
+        let spell = |section: &str| match section {
+            "receivers" => "`[receivers.NAME]`".to_owned(),
+            "routes" => "`[[routes]]`".to_owned(),
+            section => format!("`[{section}]`"),
+        };
+        let all = || sections.iter().copied().chain(["receivers", "routes"]);
+        match nearest(name, all()) {
+            Some(near) => format!("did you mean {}?", spell(near)),
+            None => format!(
+                "the sections are {}",
+                all().map(spell).collect::<Vec<_>>().join(", ")
+            ),
         }
     }
 }
@@ -282,18 +321,52 @@ impl Sources {
     }
 }
 
-/// The environment variable that sets a dotted key.
+/// The environment variable that sets a dotted key. Shells take no `-` in it, so that becomes `_`.
 pub(crate) fn variable(key: &str) -> String {
-    format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
+    format!(
+        "{PREFIX}{}",
+        key.to_uppercase().replace('.', "__").replace('-', "_")
+    )
 }
 
-fn in_section(key: &str, section: &str) -> bool {
+/// Whether the key belongs to a table of which there may be many.
+fn is_of_a_table(key: &str) -> bool {
+    in_section(key, "receivers") || key.starts_with("routes")
+}
+
+/// Whether the key is that of a receiver's type, on which its other options depend.
+fn is_type(key: &str) -> bool {
+    in_section(key, "receivers") && key.ends_with(".type")
+}
+
+/// The end of a hint when nothing is near to what was written.
+pub(crate) fn known_are<'k>(keys: impl Iterator<Item = &'k str>, spell: impl Fn(&str) -> String) -> String {
+    format!("known are {}", keys.map(spell).collect::<Vec<_>>().join(", "))
+}
+
+/// Whether the value is what `[name]` or `[[name]]` makes.
+fn is_table(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Table(_) => true,
+        DeValue::Array(items) => {
+            !items.is_empty()
+                && items
+                    .iter()
+                    .all(|item| matches!(item.get_ref(), DeValue::Table(_)))
+        }
+        _ => false,
+    }
+}
+
+pub(crate) fn in_section(key: &str, section: &str) -> bool {
     key.strip_prefix(section)
         .is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// The entries of a table as they stand in the file.
-fn in_order<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(Range<usize>, &'t str, &'t toml::Spanned<DeValue<'i>>)> {
+pub(crate) fn in_order<'t, 'i>(
+    table: &'t DeTable<'i>,
+) -> Vec<(Range<usize>, &'t str, &'t toml::Spanned<DeValue<'i>>)> {
     let mut entries: Vec<_> = table
         .iter()
         .map(|(key, value)| (key.span(), key.get_ref().as_ref(), value))
@@ -303,12 +376,30 @@ fn in_order<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(Range<usize>, &'t str, &'t t
 }
 
 /// A settings file while it is read.
-struct File<'a> {
+pub(crate) struct File<'a> {
     path: &'a Path,
     text: &'a str,
 }
 
 impl File<'_> {
+    /// The value of a key as it stands here.
+    pub(crate) fn given(
+        &self,
+        key: &str,
+        key_span: &Range<usize>,
+        value: &toml::Spanned<DeValue<'_>>,
+    ) -> Given {
+        Given {
+            key: key.to_owned(),
+            written: Written::from_toml(value.get_ref()),
+            text: match value.get_ref() {
+                DeValue::Table(_) => "a table".to_owned(),
+                _ => self.text.get(value.span()).unwrap_or_default().to_owned(),
+            },
+            origin: self.origin(key_span),
+        }
+    }
+
     /// Line and column of a byte, both counted from one, the column in characters.
     fn position(&self, byte: usize) -> (usize, usize) {
         let before = self.text.get(..byte).unwrap_or(self.text);
@@ -319,7 +410,7 @@ impl File<'_> {
         )
     }
 
-    fn origin(&self, span: &Range<usize>) -> Origin {
+    pub(crate) fn origin(&self, span: &Range<usize>) -> Origin {
         Origin::File {
             path: self.path.to_owned(),
             line: self.position(span.start).0,

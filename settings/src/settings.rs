@@ -6,12 +6,15 @@ use crate::alerts::Alerts;
 use crate::analyzer::Analyzer;
 use crate::check::Check;
 use crate::email::Email;
-use crate::field::Field;
 use crate::graphite::Graphite;
 use crate::ingest::Ingest;
 use crate::log::Log;
 use crate::process::Process;
+use crate::receivers::{Receiver, ReceiverTable};
+use crate::routes::Route;
+use crate::routing::Routing;
 use crate::secret::Secret;
+use crate::section::Fields;
 use crate::store::Store;
 use crate::web::Web;
 
@@ -31,8 +34,10 @@ pub struct Settings {
     pub graphite: Graphite,
     /// What becomes of an anomaly.
     pub alerts: Alerts,
-    /// The e-mail route.
+    /// The mail server, and how to write through it.
     pub email: Email,
+    /// The tables of receivers and routes as written; see [`Settings::receivers`] and [`Settings::routes`].
+    pub routing: Routing,
     /// The pages and the REST interface.
     pub web: Web,
     /// The parent and its children.
@@ -51,6 +56,7 @@ impl Default for Settings {
             graphite: Graphite::default(),
             alerts: Alerts::default(),
             email: Email::default(),
+            routing: Routing::default(),
             web: Web::default(),
             process: Process::default(),
             log: Log::default(),
@@ -59,15 +65,33 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Everybody who can be told: `[receivers]`, or without any the one named `email` that `[email]` stands for when it
+    /// names a server and somebody to tell.
+    pub fn receivers(&self) -> Vec<Receiver> {
+        self.routing.resolve_receivers(&self.email)
+    }
+
+    /// Who is told of what: `[[routes]]` with all that a route has from those above it and from `[alerts]`, or without
+    /// any the one named `default` that leads to every receiver. Never empty.
+    pub fn routes(&self) -> Vec<Route> {
+        self.routing.resolve_routes(&self.alerts, &self.email)
+    }
+
+    /// What is allowed, but hardly meant; each a text for people with a `hint:` line.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.routing.notes(&self.alerts, &self.email)
+    }
+
     /// Every option under its dotted key, in the order of the example file.
-    pub(crate) fn fields(&mut self) -> Vec<(&'static str, &mut dyn Field)> {
-        let mut fields: Vec<(&'static str, &mut dyn Field)> = vec![("state_dir", &mut self.state_dir)];
+    pub(crate) fn fields(&mut self) -> Fields<'_> {
+        let mut fields: Fields<'_> = vec![("state_dir".to_owned(), &mut self.state_dir)];
         fields.extend(self.store.fields());
         fields.extend(self.ingest.fields());
         fields.extend(self.analyzer.fields());
         fields.extend(self.graphite.fields());
         fields.extend(self.alerts.fields());
         fields.extend(self.email.fields());
+        fields.extend(self.routing.fields());
         fields.extend(self.web.fields());
         fields.extend(self.process.fields());
         fields.extend(self.log.fields());
@@ -75,8 +99,10 @@ impl Settings {
     }
 
     /// Every secret beside the file that may hold it.
-    pub(crate) fn secrets(&mut self) -> [SecretOption<'_>; 2] {
-        [self.store.secret(), self.email.secret()]
+    pub(crate) fn secrets(&mut self) -> Vec<SecretOption<'_>> {
+        let mut secrets = vec![self.store.secret(), self.alerts.secret(), self.email.secret()];
+        secrets.extend(self.routing.receivers.iter_mut().flat_map(ReceiverTable::secrets));
+        secrets
     }
 
     /// Limits, and options that must agree.
@@ -86,7 +112,8 @@ impl Settings {
         self.analyzer.check(check);
         self.graphite.check(check);
         self.alerts.check(check);
-        self.email.check(check);
+        self.email.check(&self.routing, check);
+        self.routing.check(&self.alerts, &self.email, check);
         self.web.check(check);
         self.process.check(check);
     }
@@ -94,13 +121,23 @@ impl Settings {
 
 /// A secret and its `_file` sibling.
 pub(crate) struct SecretOption<'s> {
-    pub(crate) key: &'static str,
+    pub(crate) key: String,
     pub(crate) value: &'s mut Option<Secret>,
-    pub(crate) file_key: &'static str,
+    pub(crate) file_key: String,
     pub(crate) file: &'s Option<PathBuf>,
 }
 
-impl SecretOption<'_> {
+impl<'s> SecretOption<'s> {
+    /// The secret of that key, whose file is named by the key with `_file`.
+    pub(crate) fn new(key: String, value: &'s mut Option<Secret>, file: &'s Option<PathBuf>) -> Self {
+        Self {
+            file_key: format!("{key}_file"),
+            key,
+            value,
+            file,
+        }
+    }
+
     /// The secret in the file: all of it but the line end that editors leave.
     pub(crate) fn read(&self, path: &Path) -> Result<Secret, String> {
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;

@@ -38,12 +38,11 @@ section! {
 
 impl Store {
     pub(crate) fn secret(&mut self) -> SecretOption<'_> {
-        SecretOption {
-            key: "store.password",
-            value: &mut self.password,
-            file_key: "store.password_file",
-            file: &self.password_file,
-        }
+        SecretOption::new(
+            "store.password".to_owned(),
+            &mut self.password,
+            &self.password_file,
+        )
     }
 
     pub(crate) fn check(&self, analyzer: &Analyzer, check: &mut Check<'_>) {

@@ -78,7 +78,7 @@ fn unknown_section_is_reported_once() {
          \n\
          unknown section `[monkey]` in /etc/skywatch.toml line 5\n\
          hint: the sections are `[store]`, `[ingest]`, `[analyzer]`, `[graphite]`, `[alerts]`, `[email]`, \
-         `[web]`, `[process]`, `[log]`"
+         `[web]`, `[process]`, `[log]`, `[receivers.NAME]`, `[[routes]]`"
     );
 }
 

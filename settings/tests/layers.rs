@@ -86,6 +86,9 @@ fn every_option_can_be_set_by_its_variable() {
     let dir = tempfile::tempdir().unwrap();
     let secret = file(&dir, "hunter2\n");
     let secret = secret.to_str().unwrap();
+    let heartbeat = dir.path().join("heartbeat");
+    std::fs::write(&heartbeat, "https://hc/ping\n").unwrap();
+    let heartbeat = heartbeat.to_str().unwrap();
     // Option, value in the variable, value in the table if that differs. All of them differ from the defaults.
     let quoted = |text: &str| format!("\"{text}\"");
     let samples: BTreeMap<&str, (&str, String)> = [
@@ -153,6 +156,27 @@ fn every_option_can_be_set_by_its_variable() {
         ("graphite.timeout", "1s", quoted("1s")),
         ("alerts.log", "false", "false".to_owned()),
         ("alerts.base_url", "https://sky/", quoted("https://sky/")),
+        ("alerts.seen", "3", "3".to_owned()),
+        ("alerts.of", "5", "5".to_owned()),
+        ("alerts.resolve_after", "20m", quoted("20m")),
+        ("alerts.return_within", "60m", quoted("60m")),
+        ("alerts.cooldown", "15m", quoted("15m")),
+        ("alerts.repeat", "0s", quoted("0s")),
+        ("alerts.direction", "up", quoted("up")),
+        ("alerts.min_value", "-0.5", "-0.5".to_owned()),
+        ("alerts.min_change", "10", "10.0".to_owned()),
+        ("alerts.min_relative_change", "1e-3", "0.001".to_owned()),
+        ("alerts.group_depth", "0", "0".to_owned()),
+        ("alerts.group_wait", "30s", quoted("30s")),
+        ("alerts.group_interval", "5m", quoted("300s")),
+        ("alerts.digest_from", "9", "9".to_owned()),
+        ("alerts.templates", "/templates", quoted("/templates")),
+        ("alerts.stale_digest", "false", "false".to_owned()),
+        ("alerts.daily_digest", "08:00", quoted("08:00")),
+        ("alerts.zone", "Europe/Berlin", quoted("Europe/Berlin")),
+        ("alerts.heartbeat_url", "https://hc/ping", "***".to_owned()),
+        ("alerts.heartbeat_url_file", heartbeat, quoted(heartbeat)),
+        ("alerts.keep_history", "30d", quoted("30d")),
         ("email.server", "mail", quoted("mail")),
         ("email.port", "465", "465".to_owned()),
         ("email.security", "tls", quoted("tls")),
@@ -190,8 +214,9 @@ fn every_option_can_be_set_by_its_variable() {
     );
 
     // A secret and its file exclude each other, so the variables are set in two rounds.
-    for round in ["password", "password_file"] {
-        let chosen = |key: &str| !key.contains("password") || key.ends_with(&format!(".{round}"));
+    for by_file in [false, true] {
+        let secret = |key: &str| key.contains("password") || key.contains("heartbeat_url");
+        let chosen = |key: &str| !secret(key) || key.ends_with("_file") == by_file;
         let name = |key: &str| format!("SKYWATCH__{}", key.to_uppercase().replace('.', "__"));
         let env: Vec<_> = samples
             .iter()

@@ -1,4 +1,4 @@
-//! `skywatch settings`: every option, its value and who set it.
+//! `skywatch settings`: every option, its value and who set it; then what is allowed but hardly meant.
 
 use std::io::Write as _;
 
@@ -26,6 +26,11 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let values = longest(|row| row.1.len()).unwrap_or(0).min(40);
     for (key, value, origin) in rows {
         writeln!(out, "{key:keys$}  {value:values$}  {origin}")?;
+    }
+    // What is read by a program stays a table; what is for people goes beside it.
+    let mut err = std::io::stderr().lock();
+    for note in context.loaded.notes() {
+        writeln!(err, "note: {note}")?;
     }
     Ok(())
 }
