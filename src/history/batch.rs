@@ -11,8 +11,8 @@ use skywatch_alerters::incident::{Incident, Phase, Transition};
 use skywatch_alerters::silence::Silence;
 use skywatch_alerters::{Notice, Subject};
 
-use super::columns::{json, key, number};
-use super::outbox::bare;
+use super::columns::{json, key, number, refused};
+use super::outbox::{bare, mark_dead, mark_sent};
 use super::{History, HistoryError, State};
 
 /// Everything that is to be remembered at one moment. What is absent stays as it is.
@@ -28,6 +28,9 @@ pub struct Batch {
     pub forgotten: Vec<u64>,
     /// Notices, in the order in which each receiver is to get them.
     pub notices: Vec<Posting>,
+    /// How it went with notices of earlier batches, by id, where that could not be marked at once. One that does not
+    /// wait stays as it is.
+    pub settled: Vec<(String, Settled)>,
     /// Silences that are new or not as they were, whole.
     pub silences: Vec<Silence>,
     /// Quiet times that began or are over.
@@ -136,6 +139,7 @@ impl Batch {
         replace(&mut self.notices, later.notices, |posting| {
             posting.notice.id.clone()
         });
+        self.settled.extend(later.settled);
         replace(&mut self.silences, later.silences, |silence| silence.id);
         replace(&mut self.cooldowns, later.cooldowns, |cooldown| {
             (cooldown.receiver.clone(), cooldown.subject.clone())
@@ -180,11 +184,14 @@ impl History {
     /// # Errors
     /// [`HistoryError::Disk`] if the disk takes nothing; whatever was committed before is still there, and the same
     /// handle works again once there is space. [`HistoryError::InUse`] if somebody held the file for longer than 5 s.
+    /// [`HistoryError::Other`] if an incident has the number of one about another subject: the numbers given must be
+    /// those of [`Reader::load`](super::Reader::load), or the past would be written over.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), HistoryError> {
         self.write(|transaction| {
             incidents(transaction, batch)?;
             transitions(transaction, batch)?;
             notices(transaction, batch)?;
+            settled(transaction, batch)?;
             forgotten(transaction, batch)?;
             silences(transaction, batch)?;
             cooldowns(transaction, batch)?;
@@ -213,16 +220,18 @@ impl History {
 }
 
 fn incidents(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
-    // The subject of an incident never changes, so its index is left alone.
+    // The subject of an incident never changes, so its index is left alone. One that did change would be another
+    // incident under an old number.
     let mut upsert = transaction.prepare(
         "INSERT INTO incidents (id, kind, name, phase, severity, since, opened_at, closed_at, updated, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (id) DO UPDATE SET
-            phase = ?4, severity = ?5, since = ?6, opened_at = ?7, closed_at = ?8, updated = ?9, body = ?10",
+            phase = ?4, severity = ?5, since = ?6, opened_at = ?7, closed_at = ?8, updated = ?9, body = ?10
+            WHERE kind = ?2 AND name = ?3",
     )?;
     for incident in &batch.incidents {
         let closed = matches!(incident.phase, Phase::Resolved | Phase::Gone);
-        upsert.execute(params![
+        let changed = upsert.execute(params![
             key(incident.id),
             incident.subject.kind(),
             incident.subject.name(),
@@ -234,6 +243,14 @@ fn incidents(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<(
             batch.at,
             json(incident)?,
         ])?;
+        if changed == 0 {
+            return Err(refused(format!(
+                "incident {} is there already and about something else than `{}`; was the history loaded before it \
+                 was written?",
+                incident.id,
+                incident.subject.name()
+            )));
+        }
     }
     Ok(())
 }
@@ -303,6 +320,16 @@ fn notices(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()>
         {
             keep_reference(transaction, &notice.receiver, &notice.thread, reference)?;
         }
+    }
+    Ok(())
+}
+
+fn settled(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+    for (id, settled) in &batch.settled {
+        match settled {
+            Settled::Sent { at, reference } => mark_sent(transaction, id, *at, reference.as_deref())?,
+            Settled::Dead { at, error } => mark_dead(transaction, id, error, *at)?,
+        };
     }
     Ok(())
 }

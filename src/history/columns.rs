@@ -32,6 +32,11 @@ pub(super) fn read<T: DeserializeOwned>(what: &str, name: &dyn std::fmt::Display
     }
 }
 
+/// What makes a transaction end with nothing changed, for a reason of ours.
+pub(super) fn refused(reason: String) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(reason.into())
+}
+
 /// The phase of that name; `None` for the empty one.
 pub(super) fn phase(name: &str) -> rusqlite::Result<Option<Phase>> {
     if name.is_empty() {

@@ -214,24 +214,7 @@ impl History {
     /// # Errors
     /// As any writing.
     pub fn sent(&mut self, id: &str, at: f64, reference: Option<&str>) -> Result<bool, HistoryError> {
-        self.write(|transaction| {
-            let found: Option<(String, String, String)> = transaction
-                .prepare("SELECT receiver, thread, body FROM notices WHERE id = ? AND state = 'waiting'")?
-                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                .optional()?;
-            let Some((receiver, thread, body)) = found else {
-                return Ok(false);
-            };
-            transaction
-                .prepare(
-                    "UPDATE notices SET state = 'sent', settled_at = ?, next_try = NULL, body = ? WHERE id = ?",
-                )?
-                .execute(params![at, without_windows(id, body)?, id])?;
-            if let Some(reference) = reference {
-                keep_reference(transaction, &receiver, &thread, reference)?;
-            }
-            Ok(true)
-        })
+        self.write(|transaction| mark_sent(transaction, id, at, reference))
     }
 
     /// Notes that a notice could not be sent, and when to try again, Unix seconds. False if there is none of this id
@@ -240,10 +223,14 @@ impl History {
     /// # Errors
     /// As any writing.
     pub fn failed(&mut self, id: &str, error: &str, next_try: f64) -> Result<bool, HistoryError> {
-        self.change(
-            "UPDATE notices SET tries = tries + 1, last_error = ?, next_try = ? WHERE id = ? AND state = 'waiting'",
-            params![error, next_try, id],
-        )
+        self.write(|transaction| {
+            let changed = transaction.execute(
+                "UPDATE notices SET tries = tries + 1, last_error = ?, next_try = ?
+                 WHERE id = ? AND state = 'waiting'",
+                params![error, next_try, id],
+            )?;
+            Ok(changed > 0)
+        })
     }
 
     /// Gives a notice up at `at`, Unix seconds: it becomes a dead letter. False if there is none of this id that waits.
@@ -251,11 +238,7 @@ impl History {
     /// # Errors
     /// As any writing.
     pub fn dead(&mut self, id: &str, error: &str, at: f64) -> Result<bool, HistoryError> {
-        self.change(
-            "UPDATE notices SET state = 'dead', tries = tries + 1, last_error = ?, next_try = NULL, settled_at = ?
-             WHERE id = ? AND state = 'waiting'",
-            params![error, at, id],
-        )
+        self.write(|transaction| mark_dead(transaction, id, error, at))
     }
 
     /// Lets dead letters wait again, in their old places. Gives how many.
@@ -288,11 +271,48 @@ impl History {
             })
         })
     }
+}
 
-    /// One statement; whether it changed anything.
-    fn change(&mut self, sql: &str, parameters: impl rusqlite::Params) -> Result<bool, HistoryError> {
-        self.write(|transaction| Ok(transaction.prepare(sql)?.execute(parameters)? > 0))
+/// See [`History::sent`].
+pub(super) fn mark_sent(
+    transaction: &Transaction<'_>,
+    id: &str,
+    at: f64,
+    reference: Option<&str>,
+) -> rusqlite::Result<bool> {
+    let found: Option<(String, String, String)> = transaction
+        .query_row(
+            "SELECT receiver, thread, body FROM notices WHERE id = ? AND state = 'waiting'",
+            [id],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .optional()?;
+    let Some((receiver, thread, body)) = found else {
+        return Ok(false);
+    };
+    transaction.execute(
+        "UPDATE notices SET state = 'sent', settled_at = ?, next_try = NULL, body = ? WHERE id = ?",
+        params![at, without_windows(id, body)?, id],
+    )?;
+    if let Some(reference) = reference {
+        keep_reference(transaction, &receiver, &thread, reference)?;
     }
+    Ok(true)
+}
+
+/// See [`History::dead`].
+pub(super) fn mark_dead(
+    transaction: &Transaction<'_>,
+    id: &str,
+    error: &str,
+    at: f64,
+) -> rusqlite::Result<bool> {
+    let changed = transaction.execute(
+        "UPDATE notices SET state = 'dead', tries = tries + 1, last_error = ?, next_try = NULL, settled_at = ?
+         WHERE id = ? AND state = 'waiting'",
+        params![error, at, id],
+    )?;
+    Ok(changed > 0)
 }
 
 /// Does something with the id, body and place of each of these dead letters.

@@ -284,3 +284,25 @@ fn batches_that_pile_up_are_as_good_as_batches_one_by_one() {
     assert_eq!(seen(&[both]), seen(&[first, second]));
     assert!(Batch::new(AT).is_empty());
 }
+
+#[test]
+fn the_number_of_an_old_incident_is_not_given_to_another_subject() {
+    let place = Place::new();
+    let mut history = place.open();
+    let old = Batch {
+        incidents: vec![incident(1, "a", Phase::Resolved)],
+        ..Batch::new(AT)
+    };
+    history.commit(&old).unwrap();
+    // As if this process had begun without loading.
+    let new = Batch {
+        incidents: vec![incident(2, "c", Phase::Open), incident(1, "b", Phase::Open)],
+        ..Batch::new(AT)
+    };
+    let error = history.commit(&new).unwrap_err();
+    assert!(
+        !error.is_of_disk() && error.to_string().contains("`b`"),
+        "{error}"
+    );
+    assert_eq!(history.load(0.0).unwrap().incidents, old.incidents);
+}

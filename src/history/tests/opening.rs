@@ -48,6 +48,22 @@ fn all_its_files_are_for_their_owner_only() {
 }
 
 #[test]
+fn each_commit_is_forced_to_the_disk_and_readers_do_not_hold_it_up() {
+    let place = Place::new();
+    drop(place.open());
+    let history = place.open();
+    let pragma = |name: &str| -> String {
+        let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+        history.rows(&sql, [], |row| row.get(0)).unwrap().remove(0)
+    };
+    // 2 is FULL, see the head of the module.
+    assert_eq!(
+        (pragma("synchronous"), pragma("journal_mode")),
+        ("2".to_owned(), "wal".to_owned())
+    );
+}
+
+#[test]
 fn there_is_one_writer_and_any_number_of_readers() {
     let place = Place::new();
     let mut history = place.open();
@@ -208,4 +224,24 @@ fn what_the_system_says_is_sorted_by_what_to_do() {
         assert_eq!(kind_of(&error), expected, "{kind}");
         assert_eq!(error.is_of_disk(), expected == "disk");
     }
+}
+
+#[test]
+fn a_child_that_is_being_started_does_not_hold_the_lock() {
+    let place = Place::new();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                std::process::Command::new("true").status().unwrap();
+            }
+        });
+        let opened: Vec<_> = (0..100).map(|_| History::open(&place.path()).map(drop)).collect();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(
+            opened.iter().all(Result::is_ok),
+            "{:?}",
+            opened.iter().find(|opened| opened.is_err())
+        );
+    });
 }

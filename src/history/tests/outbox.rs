@@ -149,3 +149,39 @@ fn one_that_was_sent_from_memory_is_not_sent_again() {
         assert_eq!(history.reference("ops", "a").unwrap().as_deref(), Some("ts.1"));
     }
 }
+
+#[test]
+fn how_it_went_can_be_handed_in_later_with_a_batch() {
+    let (_place, mut history) = with(vec![
+        posting("a", "ops", &[]),
+        posting("b", "ops", &[]),
+        posting("c", "ops", &[]),
+    ]);
+    let sent = |reference: &str| Settled::Sent {
+        at: AT,
+        reference: Some(reference.into()),
+    };
+    let dead = Settled::Dead {
+        at: AT,
+        error: "550 never".into(),
+    };
+    let mut first = Batch {
+        settled: vec![("a".into(), sent("ts.a"))],
+        ..Batch::new(AT)
+    };
+    assert!(!first.is_empty());
+    first.absorb(Batch {
+        // What is settled stays so, and what nobody knows is no matter.
+        settled: vec![
+            ("b".into(), dead),
+            ("b".into(), sent("ts.b")),
+            ("x".into(), sent("ts.x")),
+        ],
+        ..Batch::new(AT)
+    });
+    history.commit(&first).unwrap();
+    assert_eq!(notice_ids(&history.waiting("ops", 9, AT).unwrap()), ["c"]);
+    assert_eq!(notice_ids(&history.dead_letters(9).unwrap()), ["b"]);
+    assert_eq!(history.reference("ops", "a").unwrap().as_deref(), Some("ts.a"));
+    assert_eq!(history.reference("ops", "b").unwrap(), None);
+}
