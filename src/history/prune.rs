@@ -18,6 +18,8 @@ pub struct Pruned {
     pub dead: u64,
     /// Silences that had ended.
     pub silences: u64,
+    /// Times at which receivers were last told about subjects.
+    pub cooldowns: u64,
     /// Rows of passes.
     pub passes: u64,
     /// There is more to let go of: ask again.
@@ -27,7 +29,7 @@ pub struct Pruned {
 impl History {
     /// Lets go of at most `slice` each of: incidents that ended before `older_than` (Unix seconds), with their steps;
     /// notices made before then that no longer wait and of which no incident is left; silences that ended before then;
-    /// passes before then. Ask again while there is `more`.
+    /// cooldowns that began and passes that ran before then. Ask again while there is `more`.
     ///
     /// # Errors
     /// As any writing.
@@ -40,6 +42,11 @@ impl History {
                 "DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE ended_at < ? LIMIT ?)",
                 params![older_than, limit],
             )?;
+            let cooldowns = transaction.execute(
+                "DELETE FROM cooldowns WHERE (receiver, kind, name) IN
+                    (SELECT receiver, kind, name FROM cooldowns WHERE told_at < ? LIMIT ?)",
+                params![older_than, limit],
+            )?;
             let passes = transaction.execute(
                 "DELETE FROM passes WHERE at IN (SELECT at FROM passes WHERE at < ? LIMIT ?)",
                 params![older_than, limit],
@@ -49,8 +56,9 @@ impl History {
                 notices: notices as u64,
                 dead,
                 silences: silences as u64,
+                cooldowns: cooldowns as u64,
                 passes: passes as u64,
-                more: [incidents, notices, silences, passes]
+                more: [incidents, notices, silences, cooldowns, passes]
                     .iter()
                     .any(|gone| *gone >= slice),
             })

@@ -125,6 +125,13 @@ fn what_is_old_goes_in_slices_and_what_lasts_stays() {
     let batch = Batch {
         notices: vec![posting("n.4", "ops", &[1])],
         silences: vec![ended, silence(2)],
+        cooldowns: [AT, AT + 2e6]
+            .map(|at| Cooldown {
+                receiver: "ops".into(),
+                subject: Subject::Metric(format!("told at {at}")),
+                told_at: Some(at),
+            })
+            .to_vec(),
         passes: vec![Pass::one(AT, 1, 1, 1, 1.0)],
         ..Batch::new(AT)
     };
@@ -137,6 +144,7 @@ fn what_is_old_goes_in_slices_and_what_lasts_stays() {
         total.incidents += pruned.incidents;
         total.notices += pruned.notices;
         total.silences += pruned.silences;
+        total.cooldowns += pruned.cooldowns;
         total.passes += pruned.passes;
         slices += 1;
         if !pruned.more {
@@ -146,7 +154,8 @@ fn what_is_old_goes_in_slices_and_what_lasts_stays() {
     assert!(slices > 1);
     // n.2 told of an incident that lasts, and n.4 waits.
     let gone = (total.incidents, total.notices, total.silences, total.passes);
-    assert_eq!(gone, (3, 2, 1, 1));
+    assert_eq!((gone, total.cooldowns), ((3, 2, 1, 1), 1));
+    assert_eq!(history.load(AT).unwrap().cooldowns[0].told_at, Some(AT + 2e6));
     assert_eq!(ids(&history.incidents(&Filter::default(), 9).unwrap()), [6, 5, 4]);
     assert_eq!(notice_ids(&history.waiting("ops", 9, AT).unwrap()), ["n.4"]);
     assert_eq!(
