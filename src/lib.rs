@@ -10,6 +10,7 @@ pub mod clock;
 pub mod demo;
 pub mod dispatch;
 pub mod hash;
+pub mod history;
 pub mod ingest;
 pub mod net;
 pub mod process;
