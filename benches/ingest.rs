@@ -2,7 +2,8 @@
 //! written, and the processor time each of the three had.
 //!
 //! `cargo bench --bench ingest`, or `scripts/bench ingest`. Sized by environment variables: `METRICS` (100,000), `ROUNDS`
-//! (30, points of each metric), `CLIENTS` (4), `PROTOCOL` (`carbon`, `pickle` or `remote-write`). The last line is JSON.
+//! (30, points of each metric), `CLIENTS` (4), `PROTOCOL` (`carbon`, `pickle` or `remote-write`). Long runs tell the
+//! memory of the ingest once a minute: `ROUNDS=2600` is about ten. The last line is JSON.
 
 #[path = "../tests/common/redis.rs"]
 mod redis_server;
@@ -10,11 +11,14 @@ mod redis_server;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use redis_server::{RedisServer, free_port};
 use skywatch::ingest::client::{Client, Protocol};
 
+/// Time between two looks at the memory.
+const LOOK_EACH: Duration = Duration::from_secs(60);
 /// Bytes of lines written at a time.
 const WRITE_BYTES: usize = 64 * 1024;
 
@@ -57,6 +61,20 @@ fn main() {
     let now = skywatch::clock::unix_now() as u64;
     let begun = Instant::now();
     let used = [ingest.id(), redis.pid(), std::process::id()].map(processor_time);
+    let (over, until_over) = channel::<()>();
+    let watched = ingest.id();
+    let watching = std::thread::spawn(move || {
+        let mut seen = Vec::new();
+        while until_over.recv_timeout(LOOK_EACH) == Err(RecvTimeoutError::Timeout) {
+            let megabytes = redis_server::memory(watched, "VmRSS:") as f64 / 1e6;
+            eprintln!(
+                "after {:.0} s: {megabytes:.1} MB resident",
+                begun.elapsed().as_secs_f64()
+            );
+            seen.push(megabytes);
+        }
+        seen
+    });
     std::thread::scope(|scope| {
         for client in 0..clients {
             let names = (0..metrics).skip(client).step_by(clients);
@@ -72,6 +90,8 @@ fn main() {
     });
     let sent = begun.elapsed();
     let after = [ingest.id(), redis.pid(), std::process::id()].map(processor_time);
+    drop(over);
+    let each_minute = watching.join().expect("nothing in it panics");
     let memory = redis_server::peak_memory(ingest.id()) as f64 / 1e6;
     // Told to stop by the end of its input, it writes what it has and ends.
     drop(ingest.stdin.take());
@@ -104,7 +124,7 @@ fn main() {
         println!(
             "{{\"bench\":\"ingest\",\"protocol\":\"{protocol}\",\"metrics\":{metrics},\"points\":{total},\"seconds\":{took:.3},\
              \"points_per_second\":{:.0},\"ingest_us\":{own:.3},\"redis_us\":{server:.3},\"load_us\":{load:.3},\
-             \"ingest_mb\":{memory:.1}}}",
+             \"ingest_mb\":{memory:.1},\"resident_mb\":{each_minute:.1?}}}",
             total / took
         );
     }

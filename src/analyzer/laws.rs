@@ -3,6 +3,8 @@
 //! Histories are random (gaps, duplicates, disorder, excursions, trims of the front, restarts), and a third of them
 //! end on a value placed, by bisection, on the very limit of one of the tests that running sums serve.
 
+mod answers;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

@@ -122,6 +122,8 @@ struct Tally {
     dropped: [AtomicU64; Drop::ALL.len()],
     connections: AtomicU64,
     refused_connections: AtomicU64,
+    failed_accepts: AtomicU64,
+    failed_binds: AtomicU64,
 }
 
 impl Tally {
@@ -134,6 +136,8 @@ impl Tally {
             &self.retried,
             &self.connections,
             &self.refused_connections,
+            &self.failed_accepts,
+            &self.failed_binds,
         ];
         sums.plain
             .iter_mut()
@@ -147,13 +151,15 @@ impl Tally {
 }
 
 /// Names of [`Sums::plain`].
-const PLAIN: [&str; 6] = [
+const PLAIN: [&str; 8] = [
     "received",
     "accepted",
     "written",
     "retried",
     "connections",
     "connections_refused",
+    "accepts_failed",
+    "binds_failed",
 ];
 
 #[derive(Default)]
@@ -237,11 +243,20 @@ impl Counters {
         self.of(service).connections.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection was turned away.
-    pub fn refused_connection(&self, service: Service) {
-        self.of(service)
-            .refused_connections
-            .fetch_add(1, Ordering::Relaxed);
+    /// A connection was turned away. Answers how many were before.
+    pub fn refused_connection(&self, service: Service) -> u64 {
+        let refused = &self.of(service).refused_connections;
+        refused.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A connection could not be accepted. Answers how many could not before.
+    pub fn failed_accept(&self, service: Service) -> u64 {
+        self.of(service).failed_accepts.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The listener's address could not be bound. Answers how often it could not before.
+    pub fn failed_bind(&self, service: Service) -> u64 {
+        self.of(service).failed_binds.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Unix seconds of the last accepted point.

@@ -89,11 +89,26 @@ impl Intake {
 
     /// Counts a connection for which there is no permit left.
     pub(super) fn refuse_connection(&self, peer: SocketAddr) {
-        self.counters.refused_connection(self.service);
-        tracing::warn!(
-            "{} :: connection of {peer} refused, `ingest.max_connections` are open",
-            self.service.name()
-        );
+        let before = self.counters.refused_connection(self.service);
+        if is_shown(before, 1) {
+            tracing::warn!(
+                "{} :: connection of {peer} refused, `ingest.max_connections` are open ({} so far)",
+                self.service.name(),
+                before + 1
+            );
+        }
+    }
+
+    /// Counts a connection that the system does not hand out.
+    pub(super) fn fail_accept(&self, error: &std::io::Error) {
+        let before = self.counters.failed_accept(self.service);
+        if is_shown(before, 1) {
+            tracing::warn!(
+                "{} :: cannot accept a connection ({} times so far) :: {error}",
+                self.service.name(),
+                before + 1
+            );
+        }
     }
 
     fn queue(&self, batch: Batch) {
@@ -106,9 +121,8 @@ impl Intake {
     /// Counts what is not taken, and shows some of it.
     pub(super) fn drop_points(&self, reason: Drop, points: u64, shown: &[u8]) {
         let before = self.counters.dropped(self.service, reason, points);
-        // The first of its kind, then each tenth, hundredth, thousandth: enough to see what comes in.
         let after = before + points;
-        if points > 0 && (before == 0 || after.ilog10() != before.ilog10()) {
+        if is_shown(before, points) {
             let shown = String::from_utf8_lossy(&shown[..shown.len().min(80)]);
             tracing::warn!(
                 "{} :: point dropped, {} ({after} so far) :: {shown:?}",
@@ -117,6 +131,12 @@ impl Intake {
             );
         }
     }
+}
+
+/// Whether the log shows what happened `more` times after it had happened `before` times: the first of its kind, then the
+/// tenth, hundredth, thousandth, which is enough to see what goes on.
+pub(super) fn is_shown(before: u64, more: u64) -> bool {
+    more > 0 && (before == 0 || (before + more).ilog10() != before.ilog10())
 }
 
 /// Points of one read on their way through the gate.
@@ -164,5 +184,17 @@ impl Filling<'_> {
     pub(super) fn finish(self) -> Batch {
         self.intake.counters.received(self.intake.service, self.received);
         self.batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_shown;
+
+    #[test]
+    fn the_log_shows_the_first_and_then_each_tenfold() {
+        let shown: Vec<u64> = (0..2_000).filter(|&before| is_shown(before, 1)).collect();
+        assert_eq!(shown, [0, 9, 99, 999]);
+        assert!(is_shown(5, 5) && is_shown(0, 70) && !is_shown(11, 88) && !is_shown(0, 0));
     }
 }

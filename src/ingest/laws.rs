@@ -1,9 +1,40 @@
 //! What must hold for any bytes from outside at all; the bodies of the fuzz targets and of property tests.
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
+
 use super::pickle::{Reader, Unreadable};
 
 /// A list of points as an oracle reads it.
-pub type Points = Vec<(String, (f64, f64))>;
+pub type Points = Vec<Pair<String, Pair<f64, f64>>>;
+
+/// Two of a kind and no third, which an oracle may overlook; carbon does not.
+#[derive(Debug)]
+pub struct Pair<A, B>(pub A, pub B);
+
+impl<'de, A: Deserialize<'de>, B: Deserialize<'de>> Deserialize<'de> for Pair<A, B> {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Two<A, B>(PhantomData<(A, B)>);
+        impl<'de, A: Deserialize<'de>, B: Deserialize<'de>> Visitor<'de> for Two<A, B> {
+            type Value = Pair<A, B>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("two elements")
+            }
+            fn visit_seq<S: SeqAccess<'de>>(self, mut all: S) -> Result<Self::Value, S::Error> {
+                let wrong = || S::Error::custom("not two elements");
+                let first = all.next_element()?.ok_or_else(wrong)?;
+                let second = all.next_element()?.ok_or_else(wrong)?;
+                match all.next_element::<IgnoredAny>()? {
+                    None => Ok(Pair(first, second)),
+                    Some(_) => Err(wrong()),
+                }
+            }
+        }
+        source.deserialize_seq(Two(PhantomData))
+    }
+}
 
 /// Panics if reading `bytes` as a pickle breaks a law: it ends, and it agrees with `oracle` (serde-pickle, which is no
 /// dependency of the product) wherever both read a list of points.
@@ -13,7 +44,7 @@ pub fn pickle(bytes: &[u8], oracle: impl FnOnce(&[u8]) -> Option<Points>) {
     reader.items(|item| ours.push(item.map(|item| (item.name.to_vec(), item.time, item.value))));
     let Some(theirs) = oracle(bytes) else { return };
     assert_eq!(ours.len(), theirs.len());
-    for (ours, (name, (time, value))) in ours.iter().zip(&theirs) {
+    for (ours, Pair(name, Pair(time, value))) in ours.iter().zip(&theirs) {
         let Ok((our_name, our_time, our_value)) = ours else {
             panic!("{Unreadable:?} where the oracle has {name:?}")
         };

@@ -27,6 +27,7 @@ mod writer;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -50,13 +51,15 @@ pub use trim::TrimOptions;
 use trim::Trimmer;
 use writer::{Writer, WriterOptions};
 
+/// Time between two tries at an address that is taken.
+const BIND_AGAIN: Duration = Duration::from_secs(3);
 /// Time the writer has for the write under way when all others are done.
 const LAST_WRITE: Duration = Duration::from_millis(500);
 
 /// Why the ingest cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// The address is taken or not ours.
+    /// Not one of the addresses could be bound; this is what is wrong with the first.
     #[error(transparent)]
     Listen(#[from] ListenError),
     /// The system refuses a thread or a runtime.
@@ -91,25 +94,48 @@ pub struct IngestOptions {
     pub trim: Option<TrimOptions>,
 }
 
-/// A bound but not yet serving ingest: from here on the addresses are known and ours.
+/// A bound but not yet serving ingest: from here on the addresses are known and ours, but for those that others hold.
 pub struct Ingest {
     options: IngestOptions,
     bound: Vec<Bound>,
+    /// Tried again while the others serve: a Horizon that is to be replaced may still hold its port.
+    taken: Vec<Listener>,
     counters: Arc<Counters>,
 }
 
 impl Ingest {
-    /// Binds the listeners.
+    /// Binds the listeners. One that cannot be bound is logged, counted and tried again later, if there is another one.
     ///
     /// # Errors
-    /// [`IngestError::Listen`].
+    /// [`IngestError::Listen`] if there is none.
     pub fn bind(options: IngestOptions) -> Result<Self, IngestError> {
-        let bound: Result<Vec<Bound>, ListenError> =
-            options.listeners.iter().map(|listener| listener.bind()).collect();
+        let counters = Arc::<Counters>::default();
+        let (mut bound, mut taken, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        for &listener in &options.listeners {
+            match listener.bind() {
+                Ok(listener) => bound.push(listener),
+                Err(error) => {
+                    taken.push(listener);
+                    errors.push(error);
+                }
+            }
+        }
+        if bound.is_empty() && !errors.is_empty() {
+            return Err(errors.swap_remove(0).into());
+        }
+        for error in errors {
+            counters.failed_bind(error.service);
+            let each = BIND_AGAIN.as_secs();
+            tracing::error!(
+                "{} :: trying again every {each} seconds :: {error}",
+                error.service.name()
+            );
+        }
         Ok(Self {
-            bound: bound?,
             options,
-            counters: Arc::default(),
+            bound,
+            taken,
+            counters,
         })
     }
 
@@ -179,15 +205,26 @@ impl Ingest {
             max_frame: self.options.max_frame_bytes,
             max_request: self.options.max_request_bytes,
         };
-        let services: Vec<Service> = self.bound.iter().map(|bound| bound.service).collect();
+        let services: Vec<Service> = self
+            .options
+            .listeners
+            .iter()
+            .map(|wanted| wanted.service)
+            .collect();
         let (closing, closed) = tokio::sync::watch::channel(());
+        let over = || {
+            let mut closed = closed.clone();
+            async move { while closed.changed().await.is_ok() {} }
+        };
         let mut serving = JoinSet::new();
         {
             let _context = runtime.enter();
             for bound in self.bound {
-                let mut closed = closed.clone();
-                let over = async move { while closed.changed().await.is_ok() {} };
-                serve(bound, &intake, over, &mut serving).map_err(IngestError::Start)?;
+                let served = serve(bound, &intake, over()).map_err(IngestError::Start)?;
+                serving.spawn(served);
+            }
+            for listener in self.taken {
+                serving.spawn(serve_late(listener, intake.clone(), over(), over()));
             }
         }
         // The queue closes behind the last listener.
@@ -217,30 +254,23 @@ impl Ingest {
     }
 }
 
-/// Starts to serve one listener.
+/// Serving one listener until `over` completes; to be called and awaited within the runtime.
 fn serve(
     bound: Bound,
     intake: &Intake,
     over: impl Future<Output = ()> + Send + 'static,
-    serving: &mut JoinSet<()>,
-) -> std::io::Result<()> {
+) -> std::io::Result<Pin<Box<dyn Future<Output = ()> + Send>>> {
     let intake = Intake {
         service: bound.service,
         ..intake.clone()
     };
-    match bound.socket {
+    Ok(match bound.socket {
         Socket::Tcp(listener) => {
             let listener = TcpListener::from_std(listener)?;
             match bound.service {
-                Service::Pickle => {
-                    serving.spawn(stream::serve(listener, intake, pickle::Frames::new, over));
-                }
-                Service::RemoteWrite => {
-                    serving.spawn(remote_write::serve(listener, intake, over));
-                }
-                _ => {
-                    serving.spawn(stream::serve(listener, intake, carbon::Lines::new, over));
-                }
+                Service::Pickle => Box::pin(stream::serve(listener, intake, pickle::Frames::new, over)),
+                Service::RemoteWrite => Box::pin(remote_write::serve(listener, intake, over)),
+                _ => Box::pin(stream::serve(listener, intake, carbon::Lines::new, over)),
             }
         }
         Socket::Udp(socket) => {
@@ -248,8 +278,44 @@ fn serve(
                 Service::Msgpack => msgpack::datagram,
                 _ => carbon::datagram,
             };
-            serving.spawn(datagram::serve(UdpSocket::from_std(socket)?, intake, parse, over));
+            Box::pin(datagram::serve(UdpSocket::from_std(socket)?, intake, parse, over))
         }
+    })
+}
+
+/// Serves a listener whose address somebody else holds, as soon as it is free.
+async fn serve_late(
+    listener: Listener,
+    intake: Intake,
+    over: impl Future<Output = ()>,
+    then_over: impl Future<Output = ()> + Send + 'static,
+) {
+    let bound = async {
+        loop {
+            tokio::time::sleep(BIND_AGAIN).await;
+            match listener.bind() {
+                Ok(bound) => break bound,
+                Err(error) => {
+                    let before = intake.counters.failed_bind(listener.service);
+                    if intake::is_shown(before, 1) {
+                        let name = listener.service.name();
+                        tracing::error!("{name} :: still not after {} tries :: {error}", before + 1);
+                    }
+                }
+            }
+        }
+    };
+    let bound = tokio::select! {
+        () = over => return,
+        bound = bound => bound,
+    };
+    let (service, address) = (bound.service, bound.address);
+    match serve(bound, &intake, then_over) {
+        Ok(served) => {
+            tracing::info!("taking {} on {address}, which is free now", service.what());
+            drop(intake);
+            served.await;
+        }
+        Err(error) => tracing::error!("{} :: cannot serve on {address} :: {error}", service.name()),
     }
-    Ok(())
 }

@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(counter(&intake, "dropped.frame_too_long"), 1);
     }
 
-    fn oracle(bytes: &[u8]) -> Option<Points> {
+    fn oracle(bytes: &[u8]) -> Option<super::super::laws::Points> {
         serde_pickle::from_slice(bytes, serde_pickle::DeOptions::new().decode_strings()).ok()
     }
 

@@ -121,7 +121,7 @@ impl axum::serve::Listener for Limited {
                     Err(_) => intake.refuse_connection(peer),
                 },
                 Err(error) => {
-                    tracing::warn!("cannot accept a connection :: {error}");
+                    intake.fail_accept(&error);
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
             }

@@ -11,6 +11,8 @@ use crate::stop::Stop;
 
 /// Time between two status reports.
 const REPORT_EACH: Duration = Duration::from_secs(1);
+/// Reports of nothing new between two that are written all the same, so that their age tells whether we live.
+const REPORTS_A_SIGN: u32 = 10;
 /// Reports between two pushes to Graphite and two log lines.
 const REPORTS_A_PUSH: u32 = 60;
 
@@ -26,11 +28,11 @@ pub(super) fn each_second(
     let mut reports = 0u32;
     while !stop.sleep(REPORT_EACH) {
         let snapshot = counters.snapshot(services, unix_now());
-        if snapshot != reported {
+        reports += 1;
+        if snapshot != reported || reports.is_multiple_of(REPORTS_A_SIGN) {
             reported = snapshot;
             write_status(counters, &reported, file);
         }
-        reports += 1;
         if reports.is_multiple_of(REPORTS_A_PUSH) {
             push(&reported, graphite);
         }

@@ -73,7 +73,7 @@ pub(super) async fn serve<C: Cutter>(
                 Ok(client) => admit(&mut clients, client),
                 Err(error) => {
                     // Out of descriptors, most likely: wait for one instead of spinning.
-                    tracing::warn!("cannot accept a connection :: {error}");
+                    intake.fail_accept(&error);
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
             },

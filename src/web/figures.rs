@@ -47,6 +47,13 @@ pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus) -> Result<S
         let (family, labels) = of_ingest(name);
         add(format!("ingest_{family}"), labels, *value as f64);
     }
+    // A report that was never written has no age.
+    let report = Some(ingest.at).filter(|at| *at > 0.0);
+    for (what, at) in [("report", report), ("point", ingest.last_point)] {
+        if let Some(at) = at {
+            add(format!("ingest_last_{what}_timestamp_seconds"), Vec::new(), at);
+        }
+    }
     let mut registry = Registry::with_prefix("skywatch");
     for (name, values) in families {
         let help = name.replace('_', " ");
@@ -127,7 +134,8 @@ mod tests {
                 ("listener.pickle.received".to_owned(), 5),
                 ("listener.pickle.dropped.malformed".to_owned(), 2),
             ],
-            ..IngestStatus::default()
+            at: 1_700_000_000.5,
+            last_point: Some(1_699_999_999.25),
         };
         let text = text(&analyzer, &ingest).expect("encodes");
         for line in [
@@ -136,9 +144,17 @@ mod tests {
             "skywatch_ingest_dropped{reason=\"malformed\"} 2.0",
             "skywatch_ingest_listener_received{listener=\"pickle\"} 5.0",
             "skywatch_ingest_listener_dropped{listener=\"pickle\",reason=\"malformed\"} 2.0",
+            "skywatch_ingest_last_report_timestamp_seconds 1700000000.5",
+            "skywatch_ingest_last_point_timestamp_seconds 1699999999.25",
             "skywatch_analyzer_in_trouble 0.0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} not in\n{text}");
         }
+    }
+
+    #[test]
+    fn what_never_was_has_no_time() {
+        let text = text(&AnalyzerStatus::default(), &IngestStatus::default()).expect("encodes");
+        assert!(!text.contains("timestamp"), "{text}");
     }
 }

@@ -290,6 +290,8 @@ fn self_metrics(graphite: &Graphite) {
     skytest.one.analyzer.unfinished
     skytest.one.analyzer.unusable_points
     skytest.one.ingest.accepted
+    skytest.one.ingest.accepts_failed
+    skytest.one.ingest.binds_failed
     skytest.one.ingest.connections
     skytest.one.ingest.connections_refused
     skytest.one.ingest.dropped.bad_frame
@@ -314,6 +316,8 @@ fn self_metrics(graphite: &Graphite) {
     skytest.one.ingest.dropped.unfinished
     skytest.one.ingest.dropped.unsupported
     skytest.one.ingest.listener.carbon.accepted
+    skytest.one.ingest.listener.carbon.accepts_failed
+    skytest.one.ingest.listener.carbon.binds_failed
     skytest.one.ingest.listener.carbon.connections
     skytest.one.ingest.listener.carbon.connections_refused
     skytest.one.ingest.listener.carbon.received

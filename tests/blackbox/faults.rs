@@ -1,16 +1,17 @@
 //! Redis that goes away, connections that are cut, and keys that hold what nobody expects.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use redis::Commands as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::common::proxy::Proxy;
 use crate::common::redis::RedisServer;
 use crate::common::series::{each_minute, loud, now, quiet};
 use crate::common::skywatch::{Setup, Skywatch, summaries};
 use crate::common::{carbon, wait_for};
-use crate::redis_world::{key, name, points, put, put_bytes};
+use crate::redis_world::{NAMES, key, name, points, put, put_bytes, stream};
 
 /// A client that counts: point `n` of metric `seq` has value `n`. Sends until told that it is enough.
 struct Counting {
@@ -177,6 +178,98 @@ fn a_connection_cut_in_the_middle_of_a_reply_costs_no_metric_and_no_point() {
     for pass in summaries(&file) {
         assert!(pass["analyzed"].as_u64() >= Some(60), "{pass}");
         assert_eq!(pass["refetched"], 0, "{pass}");
+    }
+}
+
+/// A worker that asks again must not take the answer of one metric for that of another.
+///
+/// 20,000 metrics change three times. Each change gives every metric a point; of some it also cuts the front by more than a
+/// tail can look through at once, and of some others it takes the end, so that they have to be read whole. The connection
+/// is cut among the answers, once also among the names.
+#[test]
+fn connections_cut_among_the_answers_of_20_000_metrics_change_no_verdict() {
+    let redis = RedisServer::start();
+    let proxy = Proxy::to(redis.port());
+    let mut store = redis.connection();
+    let names: Vec<String> = (0..20_000).map(|n| format!("host{n:05}.load")).collect();
+    let end = now() - 240.0;
+    let history = each_minute(&quiet(170), end);
+    let packed = stream(&history);
+    let mut filling = redis::pipe();
+    for name in &names {
+        filling.cmd("SET").arg(key(name)).arg(&packed).ignore();
+        filling.cmd("SADD").arg(NAMES).arg(key(name)).ignore();
+    }
+    let () = filling.query(&mut store).unwrap();
+
+    let setup = Setup::new()
+        .with("store.url", &proxy.url())
+        .with("ingest.enabled", "false")
+        .with("web.enabled", "false");
+    let file = setup.path("watching.jsonl");
+    let running = setup.start(&["run", "--summary", file.to_str().unwrap()]);
+    let pass = |number: usize| wait_for("a pass", || summaries(&file).get(number).cloned());
+    pass(0);
+    let mut loud = BTreeSet::new();
+    let mut appended: Vec<Vec<(f64, f64)>> = vec![Vec::new(); names.len()];
+    let mut last = Value::Null;
+    for (change, cut) in [4_000_000, 100_000, 9_000_000].into_iter().enumerate() {
+        let mut changing = redis::pipe();
+        changing.atomic();
+        for (number, (name, appended)) in names.iter().zip(&mut appended).enumerate() {
+            let (front_cut, end_lost) = (number % 4 == 0, number % 32 == 2);
+            // Other metrics each time, and in no order that a shift by a few could hide. Their fronts are cut: a second
+            // look at those is what comes after a cursor was found to be lost.
+            let is_loud = front_cut && (number / 4 * 7_919 + change * 13) % 53 == 0;
+            let value = if is_loud { 500.0 } else { 105.0 };
+            if is_loud {
+                loud.insert(name.clone());
+            }
+            if end_lost {
+                appended.clear();
+            }
+            appended.push((end + 60.0 * (change + 1) as f64, value));
+            if front_cut || end_lost {
+                let begin = if front_cut { 20 * (change + 1) } else { 0 };
+                let whole = [stream(&history[begin..]), stream(appended)].concat();
+                changing.cmd("SET").arg(key(name)).arg(whole).ignore();
+            } else {
+                let new = stream(&appended[appended.len() - 1..]);
+                changing.cmd("APPEND").arg(key(name)).arg(new).ignore();
+            }
+        }
+        proxy.cut_after(cut);
+        let () = changing.query(&mut store).unwrap();
+        // One pass may have begun before the change; the next sees all of it.
+        last = pass(summaries(&file).len() + 1);
+        assert_eq!(last["unfinished"], 0, "{last}\n{}", running.log());
+    }
+    let ended = running.stop();
+    assert_eq!(ended.code(), 0, "{}", ended.log);
+    assert!(!ended.log.contains("more new anomalies"), "{}", ended.log);
+    let sum = |figure: &str| -> u64 {
+        let passes = summaries(&file);
+        passes.iter().filter_map(|pass| pass[figure].as_u64()).sum()
+    };
+    assert!(sum("retried") >= 2, "{} questions asked again", sum("retried"));
+    assert!(sum("refetched") > 1_500, "{} cursors lost", sum("refetched"));
+
+    let called = |line: &str| {
+        let (before, _) = line.split_once(" is 500")?;
+        Some(before.rsplit(' ').next()?.to_owned())
+    };
+    let called: BTreeSet<String> = ended.log.lines().filter_map(called).collect();
+    let wrong: Vec<_> = called.symmetric_difference(&loud).collect();
+    assert!(
+        wrong.is_empty() && loud.len() > 200,
+        "{} of {} wrong: {wrong:?}",
+        wrong.len(),
+        loud.len()
+    );
+    // And what a process finds that has seen none of this.
+    let (undisturbed, _) = setup.run_passes(1);
+    for figure in ["analyzed", "anomalies", "exceptions"] {
+        assert_eq!(last[figure], undisturbed[0][figure], "{figure}");
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use skywatch::ingest::client::{Client, Protocol};
+
 use crate::common::redis::RedisServer;
 use crate::common::series::{each_minute, loud, now, quiet};
 use crate::common::skywatch::{Setup, is_running, signal, summaries};
-use crate::common::{carbon, wait_for};
+use crate::common::{PATIENCE, carbon, wait_for};
 use crate::redis_world::{points, put};
 
 const ROLES: [&str; 3] = ["ingest", "analyzer", "web"];
@@ -191,6 +193,58 @@ fn a_child_that_cannot_start_is_said_and_tried_again() {
     running.line("ended: exit code 1 :: starting it again in 0.2 seconds");
     drop(taken);
     running.line("pages on http://");
+    assert_eq!(running.stop().code(), 0);
+}
+
+/// A Horizon that is to be replaced may still hold its ports.
+#[test]
+fn a_listener_whose_port_is_taken_waits_for_it_while_the_others_serve() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let redis = RedisServer::start();
+    let setup = Setup::new()
+        .on(&redis)
+        .with("analyzer.enabled", "false")
+        .with("ingest.pickle_listen", &address.to_string());
+    let running = setup.start(&["run"]);
+    let line = running.line(&format!("cannot listen on `{address}`"));
+    assert!(line.contains("ERROR") && line.contains("pickle ::"), "{line}");
+    carbon::send(
+        running.carbon(),
+        carbon::lines("line", &[(now(), 1.0)]).as_bytes(),
+    );
+    wait_for("a line to be written", || {
+        (running.ingest("written") == 1).then_some(())
+    });
+    assert!(running.ingest("listener.pickle.binds_failed") >= 1);
+
+    drop(taken);
+    running.line(&format!("taking pickled points on {address}, which is free now"));
+    let mut client = Client::new(Protocol::Pickle, address, PATIENCE);
+    client.send(&[("frame", now(), 2.0)]).unwrap();
+    client.finish().unwrap();
+    wait_for("a pickled point to be written", || {
+        (running.ingest("listener.pickle.written") == 1).then_some(())
+    });
+    let ended = running.stop();
+    assert_eq!(ended.code(), 0, "{}", ended.log);
+    assert!(!ended.log.contains("child `ingest` ended"), "{}", ended.log);
+    for metric in ["line", "frame"] {
+        assert_eq!(points(&mut redis.connection(), metric).len(), 1, "{metric}");
+    }
+}
+
+#[test]
+fn an_ingest_that_can_listen_nowhere_is_started_again() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let redis = RedisServer::start();
+    let setup = Setup::new().on(&redis).with("ingest.carbon_listen", &address);
+    let running = setup.start(&["run"]);
+    running.line(&format!("cannot listen on `{address}`"));
+    running.line("ended: exit code 1 :: starting it again in 0.2 seconds");
+    drop(taken);
+    running.line("taking carbon lines on ");
     assert_eq!(running.stop().code(), 0);
 }
 

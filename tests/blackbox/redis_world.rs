@@ -10,11 +10,13 @@ pub(crate) const NAMES: &str = "metrics.unique_metrics";
 
 /// Appends points as Skyline's Horizon does, and names the metric.
 pub(crate) fn put(redis: &mut Connection, metric: &str, points: &[(f64, f64)]) {
-    let mut stream = Vec::new();
-    for (time, value) in points {
-        stream.extend(rmp_serde::to_vec(&(*time as u32, *value)).unwrap());
-    }
-    put_bytes(redis, metric, &stream);
+    put_bytes(redis, metric, &stream(points));
+}
+
+/// Points as Skyline's Horizon packs them.
+pub(crate) fn stream(points: &[(f64, f64)]) -> Vec<u8> {
+    let packed = |(time, value): &(f64, f64)| rmp_serde::to_vec(&(*time as u32, *value)).unwrap();
+    points.iter().flat_map(packed).collect()
 }
 
 /// Appends bytes to the metric's key, and names the metric.

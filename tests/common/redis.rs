@@ -270,12 +270,14 @@ pub fn free_port() -> u16 {
 
 /// The resident memory of a process at its highest, in bytes.
 pub fn peak_memory(pid: u32) -> u64 {
+    memory(pid, "VmHWM:")
+}
+
+/// What the system says of a process's memory on one line (`VmRSS:`: resident now), in bytes.
+pub fn memory(pid: u32, line: &str) -> u64 {
     let status = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status"));
     let status = status.expect("the process runs");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .expect("a line `VmHWM`");
-    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-    kilobytes * 1024
+    let found = status.lines().find_map(|known| known.strip_prefix(line));
+    let kilobytes = found.expect("a known line").trim().trim_end_matches(" kB");
+    kilobytes.parse::<u64>().expect("a number") * 1024
 }

@@ -1,14 +1,18 @@
-//! The bytes kept for the fuzz targets of the ingest's readers, whole and cut at every byte.
+//! The bytes kept for the fuzz targets of the ingest's readers: whole, cut at every byte, and changed for as long as there
+//! is time.
+
+use std::cell::Cell;
 
 use skywatch::ingest::laws;
 
+use crate::bytes;
+
+/// Every cut of the kept bytes, and each byte of them turned into others, which cuts do not reach.
 fn kept(target: &str, least: usize, check: impl Fn(&[u8])) {
-    let corpus = format!("{}/fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
-    let mut count = 0;
-    for file in std::fs::read_dir(corpus).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+    let kept = bytes::kept(target);
+    assert!(kept.len() >= least, "{} files in the corpus", kept.len());
+    for bytes in kept {
         (0..=bytes.len()).for_each(|end| check(&bytes[..end]));
-        // And with each byte turned into others, which cuts do not reach.
         for at in 0..bytes.len() {
             for flip in [0x01, 0x10, 0x80, 0xff] {
                 let mut bytes = bytes.clone();
@@ -16,22 +20,22 @@ fn kept(target: &str, least: usize, check: impl Fn(&[u8])) {
                 check(&bytes);
             }
         }
-        count += 1;
     }
-    assert!(count >= least, "{count} files in the corpus");
+}
+
+/// The laws of pickles, counting how many the oracle could read.
+fn pickle(bytes: &[u8], compared: &Cell<u32>) {
+    laws::pickle(bytes, |bytes| {
+        let oracle = serde_pickle::from_slice(bytes, serde_pickle::DeOptions::new().decode_strings()).ok();
+        compared.set(compared.get() + u32::from(oracle.is_some()));
+        oracle
+    });
 }
 
 #[test]
 fn kept_pickles_obey_the_laws() {
-    let compared = std::cell::Cell::new(0);
-    kept("pickle", 20, |bytes| {
-        laws::pickle(bytes, |bytes| {
-            let oracle =
-                serde_pickle::from_slice(bytes, serde_pickle::DeOptions::new().decode_strings()).ok();
-            compared.set(compared.get() + usize::from(oracle.is_some()));
-            oracle
-        });
-    });
+    let compared = Cell::new(0);
+    kept("pickle", 20, |bytes| pickle(bytes, &compared));
     assert!(compared.get() > 1_000, "the oracle has read {}", compared.get());
 }
 
@@ -48,4 +52,26 @@ fn kept_lines_obey_the_laws() {
 #[test]
 fn kept_remote_writes_obey_the_laws() {
     kept("remote_write", 10, laws::remote_write);
+}
+
+#[test]
+fn changed_pickles_obey_the_laws() {
+    let compared = Cell::new(0);
+    bytes::hold("pickle", |bytes| pickle(bytes, &compared));
+    assert!(compared.get() > 0, "the oracle has read none");
+}
+
+#[test]
+fn changed_datagrams_obey_the_laws() {
+    bytes::hold("msgpack", laws::msgpack);
+}
+
+#[test]
+fn changed_lines_obey_the_laws() {
+    bytes::hold("line", laws::line);
+}
+
+#[test]
+fn changed_remote_writes_obey_the_laws() {
+    bytes::hold("remote_write", laws::remote_write);
 }

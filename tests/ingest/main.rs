@@ -6,6 +6,8 @@
     reason = "a failed unwrap is how a test says no, in its helpers too"
 )]
 
+#[path = "../common/bytes.rs"]
+mod bytes;
 #[path = "../common/redis.rs"]
 mod redis_server;
 

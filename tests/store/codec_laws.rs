@@ -5,6 +5,8 @@ use serde::Serialize;
 use skywatch::store::codec::{decode, encode, laws};
 use skywatch_algorithms::Series;
 
+use crate::bytes;
+
 /// Any element msgpack knows, as rmp-serde writes it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
@@ -78,14 +80,17 @@ fn read(bytes: &[u8]) -> (Vec<(f64, f64)>, usize, usize) {
 /// The streams kept for the fuzz target, whole and cut at every byte.
 #[test]
 fn the_kept_streams_obey_the_laws() {
-    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/decode");
-    let mut count = 0;
-    for file in std::fs::read_dir(corpus).expect("the corpus") {
-        let bytes = std::fs::read(file.expect("an entry").path()).expect("a file");
+    let kept = bytes::kept("decode");
+    assert!(kept.len() >= 8, "{} files in the corpus", kept.len());
+    for bytes in kept {
         (0..=bytes.len()).for_each(|end| laws::check(&bytes[..end]));
-        count += 1;
     }
-    assert!(count >= 8, "{count} files in the corpus");
+}
+
+/// The same, changed for as long as there is time.
+#[test]
+fn changed_streams_obey_the_laws() {
+    bytes::hold("decode", laws::check);
 }
 
 proptest! {

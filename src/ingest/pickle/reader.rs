@@ -545,10 +545,10 @@ mod tests {
 
     #[test]
     fn elements_that_are_no_points_are_told_one_by_one() {
-        let pickle = b"](NK\x01U\x01a\x85U\x01aNK\x01\x86\x86U\x01aU\x031.5K\x01\x86\x86e.";
-        // None, 1, ("a",), ("a", (None, 1)) and ("a", ("1.5", 1))
+        let pickle = b"](NK\x01U\x01a\x85U\x01aNK\x01\x86\x86U\x01aK\x01K\x02K\x03\x87\x86U\x01aU\x031.5K\x01\x86\x86e.";
+        // None, 1, ("a",), ("a", (None, 1)), ("a", (1, 2, 3)) and ("a", ("1.5", 1))
         let point = Some(("a".to_owned(), 1.5, 1.0));
-        assert_eq!(items(pickle), [None, None, None, None, point]);
+        assert_eq!(items(pickle), [None, None, None, None, None, point]);
     }
 
     #[test]

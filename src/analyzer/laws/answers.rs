@@ -1,0 +1,167 @@
+//! The law of answers: whatever a lost connection leaves open, each goes to its own metric.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::unbounded;
+use skywatch_alerters::Anomaly;
+use skywatch_algorithms::{Ensemble, Rules, Series};
+
+use super::super::worker::{Order, Worker, WorkerOptions};
+use crate::status::Progress;
+use crate::stop::Stop;
+use crate::store::{
+    Connect, DecodeReport, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, Store, StoreError,
+    Tail,
+};
+
+const NOW: f64 = 1_700_000_000.0;
+
+/// Quiet series, and one new point for each: far outside for `loud`. Asked for tails the first time, it answers that the
+/// first one's cursor is lost, and then nothing more.
+#[derive(Clone, Default)]
+struct Unsteady {
+    /// The names in each question for tails.
+    asked: Arc<Mutex<Vec<Vec<String>>>>,
+}
+
+impl Connect for Unsteady {
+    type Store = Self;
+
+    fn connect(&self) -> Result<Self, StoreError> {
+        Ok(self.clone())
+    }
+
+    fn describe(&self) -> String {
+        "memory".to_owned()
+    }
+}
+
+impl Points for Unsteady {
+    type Cursor = ();
+
+    fn append(&mut self, _: &[Sample<'_>]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn fetch(
+        &mut self,
+        metrics: &[&str],
+        into: &mut Series,
+        each: &mut EachFetched<'_, ()>,
+    ) -> Result<(), StoreError> {
+        for index in 0..metrics.len() {
+            into.clear();
+            for minute in 0..200 {
+                let value = 100.0 + f64::from(minute * 7_919 % 101) / 10.0;
+                into.push(NOW - 60.0 * f64::from(200 - minute), value);
+            }
+            let report = DecodeReport::default();
+            each(index, into, Fetched::Found { cursor: (), report });
+        }
+        Ok(())
+    }
+
+    fn fetch_tails(
+        &mut self,
+        asks: &[(&str, &())],
+        into: &mut Series,
+        each: &mut EachTail<'_, ()>,
+    ) -> Result<(), StoreError> {
+        let names: Vec<String> = asks.iter().map(|(name, ())| (*name).to_owned()).collect();
+        let mut asked = self.asked.lock().expect("no panic while it is held");
+        asked.push(names);
+        if asked.len() == 1 {
+            into.clear();
+            each(0, into, Tail::Lost);
+            return Err(StoreError::Unavailable {
+                place: self.describe(),
+                reason: "cut".to_owned(),
+            });
+        }
+        for (index, (name, ())) in asks.iter().enumerate() {
+            into.clear();
+            into.push(NOW, if *name == "loud" { 5_000.0 } else { 105.0 });
+            let report = DecodeReport::default();
+            each(index, into, Tail::New { cursor: (), report });
+        }
+        Ok(())
+    }
+}
+
+impl Names for Unsteady {
+    fn count(&mut self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    fn list(&mut self, _: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn change(&mut self, _: &[&str], _: &[&str]) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl Keys for Unsteady {
+    fn get(&mut self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        Ok(vec![None; keys.len()])
+    }
+
+    fn set(&mut self, _: &[(&str, &[u8])], _: Option<Duration>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn remove(&mut self, _: &[&str]) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl Store for Unsteady {
+    fn ping(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Who has lost its cursor meanwhile is not asked for again, and must not shift the answers of those behind it.
+#[test]
+fn a_tail_asked_for_again_after_a_lost_connection_goes_to_its_own_metric() {
+    let options = WorkerOptions {
+        ensemble: Arc::new(Ensemble::classic(Rules::earthgecko())),
+        full_duration: 86_400.0,
+        stale_period: 500.0,
+        counters_as_rates: false,
+        cache: true,
+        canary: String::new(),
+    };
+    let store = Unsteady::default();
+    let worker = Worker::new(store.clone(), options, Progress::default(), Stop::default());
+    let (orders, to_worker) = unbounded();
+    let (reports, from_worker) = unbounded();
+    let add = ["lost", "quiet", "loud", "last"].map(Arc::from).to_vec();
+    let remove = Vec::new();
+    orders.send(Order::Assign { add, remove }).expect("a worker");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    for number in 1..=2 {
+        let now = NOW;
+        let pass = Order::Pass {
+            number,
+            now,
+            deadline,
+        };
+        orders.send(pass).expect("a worker");
+    }
+    drop(orders);
+    worker.run(&to_worker, &reports);
+    let first = from_worker.try_recv().expect("a report");
+    assert!(first.anomalies.is_empty() && first.unfinished.is_empty());
+    let second = from_worker.try_recv().expect("a report");
+    assert_eq!(
+        *store.asked.lock().expect("no panic while it was held"),
+        [&["lost", "quiet", "loud", "last"][..], &["quiet", "loud", "last"]]
+    );
+    let called: Vec<&str> = second.anomalies.iter().map(Anomaly::name).collect();
+    assert_eq!(called, ["loud"]);
+    assert!(second.unfinished.is_empty(), "{:?}", second.unfinished);
+    assert_eq!((second.retried, second.tally.refetched), (1, 1));
+}
