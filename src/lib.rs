@@ -19,3 +19,4 @@ pub mod status;
 pub mod stop;
 pub mod store;
 pub mod web;
+mod windows;

@@ -1,13 +1,11 @@
 //! From an anomaly to a message somebody reads.
 //!
 //! [`anomaly`] holds the word every part of Skywatch uses for "something is wrong"; [`chart`]
-//! draws it; [`render`] puts it into words; [`senders`] carry the words away. [`cooldown`] says
 //! whether it is time to speak again. Nothing here reads the clock or keeps state: the caller
 //! passes `now` in and remembers what was sent.
 
 pub mod anomaly;
 pub mod chart;
-pub mod cooldown;
 mod error;
 mod group;
 pub mod incident;

@@ -152,7 +152,9 @@ impl TagRule {
             return Err(wrong());
         };
         let wanted = if regex {
-            let whole = Regex::new(&format!("^(?:{value})$"))
+            // Tried alone first: `a)|(?:b` is one only between our brackets.
+            let whole = Regex::new(value)
+                .and_then(|_| Regex::new(&format!("^(?:{value})$")))
                 .map_err(|_| format!("the tag rule `{written}` holds no regular expression"))?;
             Wanted::Regex(whole)
         } else {

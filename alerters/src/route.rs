@@ -5,6 +5,8 @@
 //! neighbours have a look as well. What a route does not set it has from the one above it; that is done before the
 //! tree gets here.
 
+use serde::{Deserialize, Serialize};
+
 use crate::anomaly::{Anomaly, Direction, Expected, Subject};
 use crate::matcher::{About, Matcher, bare_name};
 use crate::schedule::Week;
@@ -73,7 +75,7 @@ pub struct Routes {
 }
 
 /// One route that was looked at on the way, for people who ask why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tried {
     /// How deep in the tree, from 0.
     pub depth: usize,
@@ -234,10 +236,7 @@ impl Grouping {
         let name = bare_name(subject.name());
         match name.match_indices('.').nth(self.depth - 1) {
             Some((end, _)) => &name[..end],
-            // A name with no more elements is its own group only if it has none above it.
-            None => name
-                .rfind('.')
-                .map_or(name, |end| if self.depth > 1 { &name[..end] } else { name }),
+            None => name,
         }
     }
 }
@@ -410,7 +409,7 @@ mod tests {
         assert_eq!(shared(2, "web.1.cpu.user"), "web.1");
         assert_eq!(shared(2, "web.1.cpu;dc=eu.1"), "web.1");
         assert_eq!(shared(1, "web.1"), "web");
-        assert_eq!(shared(3, "web.1.cpu"), "web.1", "siblings go together");
+        assert_eq!(shared(3, "web.1.cpu"), "web.1.cpu", "all of it");
         assert_eq!(shared(2, "load"), "load");
         assert_eq!(shared(0, "web.1"), "");
     }

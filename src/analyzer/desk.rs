@@ -13,11 +13,15 @@ use super::cache::{CachedWindow, Times};
 use super::judge::{CounterClass, Judge};
 use super::worker::{Pass, WorkerOptions};
 use crate::hash::hash;
-use crate::status::Progress;
+use crate::status::{Fate, Progress};
 use crate::store::{DecodeReport, Fetched, Tail};
 
 /// Anomalies a worker describes in full each pass; the rest tell only who voted.
 const DESCRIBED_IN_FULL: u64 = 500;
+/// Age of the last point from which a metric counts as falling silent, seconds, as in the original …
+const SILENT_AFTER: f64 = 300.0;
+/// … if that is more than so many of its own steps.
+const SILENT_STEPS: f64 = 3.0;
 /// One metric in so many is used to time the detectors, another one each pass.
 const TIMED_ONE_IN: u64 = 256;
 
@@ -30,6 +34,8 @@ pub(super) struct Watched<C> {
     window: CachedWindow,
     /// The last verdict and the time of the last point it saw.
     last: Option<(Verdict, f64)>,
+    /// Mean seconds between two points.
+    step: f32,
     /// Number of the last pass that was done with the metric.
     done_in: u64,
     /// The store had nothing new: the cursor lent to it is still the right one.
@@ -43,6 +49,7 @@ impl<C> Default for Watched<C> {
             class: None,
             window: CachedWindow::default(),
             last: None,
+            step: 0.0,
             done_in: 0,
             unchanged: false,
         }
@@ -119,7 +126,7 @@ impl Desk {
                 watched.cursor = Some(cursor);
                 count_unusable(&report, pass);
                 // The old verdict has not seen the new points, whether or not there is time to judge them.
-                watched.last = None;
+                let before = watched.last.take().map(|(_, last_time)| last_time);
                 watched
                     .window
                     .append(new, self.options.full_duration, &mut self.spare);
@@ -128,12 +135,17 @@ impl Desk {
                 self.look(index, name, watched, window.window(&mut times), pass);
                 self.times = times;
                 watched.window = window;
+                if let (Some(before), Some((_, last_time))) = (before, watched.last)
+                    && last_time - before > silent_after(watched)
+                {
+                    pass.report.back.push(Arc::clone(name));
+                }
             }
             Tail::Lost => {
                 watched.forget();
                 pass.report.tally.refetched += 1;
             }
-            Tail::Missing => Self::missing(watched, pass),
+            Tail::Missing => Self::missing(name, watched, pass),
             Tail::Unreadable(why) => Self::unreadable(name, watched, why.to_string(), pass),
         }
     }
@@ -159,7 +171,7 @@ impl Desk {
                 }
                 self.look(index, name, watched, series.sorted_window(), pass);
             }
-            Fetched::Missing => Self::missing(watched, pass),
+            Fetched::Missing => Self::missing(name, watched, pass),
             Fetched::Unreadable(why) => Self::unreadable(name, watched, why.to_string(), pass),
         }
     }
@@ -180,6 +192,7 @@ impl Desk {
             };
             if let Some(exception) = served {
                 pass.report.tally.excepted(exception);
+                self.seen(name, watched, Verdict::Excluded(exception), last_time, pass);
                 Self::done(watched, pass);
                 return;
             }
@@ -190,6 +203,7 @@ impl Desk {
                 && !self.options.ensemble.reads_clock()
             {
                 pass.report.tally.judged(false, ballot);
+                self.seen(name, watched, verdict, last_time, pass);
                 Self::done(watched, pass);
                 return;
             }
@@ -216,6 +230,9 @@ impl Desk {
         }
         self.progress.turn_to(Some(name));
         self.measure_length(name, window, pass);
+        if let [first, .., last] = window.times() {
+            watched.step = ((last - first) / (window.times().len() - 1) as f64) as f32;
+        }
         let class = watched.class.get_or_insert_default();
         let judgement = self.judge.judge(window, class, pass.now);
         if judgement.class_changed {
@@ -224,6 +241,7 @@ impl Desk {
         match judgement.verdict {
             Ok(verdict) => {
                 watched.last = Some((verdict, judgement.last_time));
+                self.seen(name, watched, verdict, judgement.last_time, pass);
                 match verdict {
                     Verdict::Excluded(exception) => pass.report.tally.excepted(exception),
                     Verdict::Judged { anomalous, ballot } => {
@@ -266,8 +284,36 @@ impl Desk {
         pass.report.longest = pass.report.longest.max(length);
     }
 
-    fn missing<C>(watched: &mut Watched<C>, pass: &mut Pass) {
+    /// Notes what others want to know of a metric besides its verdict: whether its last point is new, and, if it is
+    /// followed, that it is well.
+    fn seen<C>(
+        &self,
+        name: &Arc<str>,
+        watched: &Watched<C>,
+        verdict: Verdict,
+        last_time: f64,
+        pass: &mut Pass,
+    ) {
+        pass.report.newest = pass.report.newest.max(last_time);
+        let age = pass.now - last_time;
+        if age > silent_after(watched) && age <= self.options.stale_period {
+            pass.report.silent.push(Arc::clone(name));
+        }
+        let well = match verdict {
+            Verdict::Judged { anomalous, .. } => !anomalous,
+            Verdict::Excluded(exception) => exception == Exception::Boring,
+        };
+        if well && !pass.followed.is_empty() && pass.followed.contains(&**name) {
+            let fate = Fate::Normal { at: last_time };
+            pass.report.fates.push((Arc::clone(name), fate));
+        }
+    }
+
+    fn missing<C>(name: &Arc<str>, watched: &mut Watched<C>, pass: &mut Pass) {
         watched.forget();
+        if pass.followed.contains(&**name) {
+            pass.report.fates.push((Arc::clone(name), Fate::Deleted));
+        }
         pass.report.tally.excepted(Exception::DeletedByRoomba);
         Self::done(watched, pass);
     }
@@ -281,6 +327,11 @@ impl Desk {
     fn done<C>(watched: &mut Watched<C>, pass: &Pass) {
         watched.done_in = pass.number;
     }
+}
+
+/// Age of the last point from which the metric counts as falling silent, seconds.
+fn silent_after<C>(watched: &Watched<C>) -> f64 {
+    SILENT_AFTER.max(SILENT_STEPS * f64::from(watched.step))
 }
 
 fn count_unusable(report: &DecodeReport, pass: &mut Pass) {

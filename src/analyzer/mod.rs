@@ -5,6 +5,7 @@
 
 pub mod cache;
 mod desk;
+mod examine;
 pub mod judge;
 #[cfg(test)]
 mod laws;
@@ -21,13 +22,15 @@ use std::time::Duration;
 use crossbeam_channel::{SendTimeoutError, Sender};
 
 use crate::net::carbon_out::CarbonOut;
-use crate::status::{AnalyzerStatusFile, Beat, Findings, PassSummary};
+use crate::status::{AnalyzerStatusFile, Beat, Followed, PassSummary, Word};
+use crate::store::StoreError;
+pub use examine::{Examination, Examiner};
 pub use supervisor::{AnalyzerOptions, Supervisor, open_summary};
 pub use worker::WorkerOptions;
 
 /// How long a pass waits for a dispatch that is behind.
 const DISPATCH_PATIENCE: Duration = Duration::from_secs(1);
-/// Passes whose findings may wait for it.
+/// Words that may wait for it.
 const BEHIND: usize = 10;
 
 /// Why the analyzer ended before it was told to.
@@ -67,9 +70,11 @@ pub struct Outlets {
     /// Self-metrics and their prefix; `None` when Graphite is not configured.
     pub graphite: Option<(CarbonOut, String)>,
     /// The dispatch thread.
-    pub dispatch: Sender<Findings>,
-    /// Findings the dispatch had no room for yet, oldest first.
-    pub behind: VecDeque<Findings>,
+    pub dispatch: Sender<Word>,
+    /// Words the dispatch had no room for yet, oldest first.
+    pub behind: VecDeque<Word>,
+    /// Metrics whose fate it wants to know.
+    pub followed: Followed,
 }
 
 impl Outlets {
@@ -79,35 +84,36 @@ impl Outlets {
         }
     }
 
-    /// Hands findings over in their order. What a dispatch that is behind has no room for waits for the next pass;
-    /// beyond [`BEHIND`] passes the oldest are given up, and that is said.
-    fn dispatch(&mut self, findings: Findings) {
-        self.behind.push_back(findings);
+    /// Says that no pass can run.
+    fn trouble(&mut self, error: &StoreError) {
+        let why = error.to_string();
+        self.status.trouble(&why);
+        self.dispatch(Word::Trouble(why));
+    }
+
+    /// Hands words over in their order. What a dispatch that is behind has no room for waits for the next one; beyond
+    /// [`BEHIND`] the oldest are given up, and that is said.
+    fn dispatch(&mut self, word: Word) {
+        self.behind.push_back(word);
         while let Some(oldest) = self.behind.pop_front() {
             match self.dispatch.send_timeout(oldest, DISPATCH_PATIENCE) {
                 Ok(()) => {}
                 Err(SendTimeoutError::Timeout(oldest)) => {
                     self.behind.push_front(oldest);
-                    tracing::warn!(
-                        "dispatch is behind :: the findings of {} passes wait",
-                        self.behind.len()
-                    );
+                    tracing::warn!("dispatch is behind :: {} words to it wait", self.behind.len());
                     break;
                 }
-                Err(SendTimeoutError::Disconnected(lost)) => {
-                    tracing::error!(
-                        "dispatch has ended :: {} findings go nowhere",
-                        lost.findings.len()
-                    );
+                Err(SendTimeoutError::Disconnected(_)) => {
+                    tracing::error!("dispatch has ended :: what passes find goes nowhere");
                 }
             }
         }
         while self.behind.len() > BEHIND {
-            if let Some(lost) = self.behind.pop_front() {
+            if let Some(Word::Pass(lost)) = self.behind.pop_front() {
                 tracing::error!(
                     "dispatch is too far behind :: {} findings of pass {} given up",
                     lost.findings.len(),
-                    lost.pass
+                    lost.summary.pass
                 );
             }
         }

@@ -20,7 +20,7 @@ use super::roll::Roll;
 use super::worker::{Order, PassReport, Worker, WorkerOptions};
 use super::{AnalyzerError, Outlets};
 use crate::clock::unix_now;
-use crate::status::{Finding, Findings, PassSummary, Progress, Seconds};
+use crate::status::{Fate, Finding, Findings, PassSummary, Progress, Seconds, Word};
 use crate::stop::Stop;
 use crate::store::{Connect, Keys as _, Store as _, StoreError};
 
@@ -176,7 +176,7 @@ impl<K: Connect> Supervisor<K> {
     }
 
     /// Pings the store, connecting again as often as needed; nothing if told to stop meanwhile.
-    fn reach<'s>(&self, store: &'s mut Option<K::Store>) -> Option<&'s mut K::Store> {
+    fn reach<'s>(&mut self, store: &'s mut Option<K::Store>) -> Option<&'s mut K::Store> {
         let mut backoff = Duration::from_millis(250);
         let mut failures = 0;
         loop {
@@ -194,7 +194,7 @@ impl<K: Connect> Supervisor<K> {
                     *store = None;
                     failures += 1;
                     tracing::error!("store unreachable, try {failures} :: {error}");
-                    self.outlets.status.trouble(&error.to_string());
+                    self.outlets.trouble(&error);
                     if self.stop.sleep(backoff) {
                         return None;
                     }
@@ -212,26 +212,32 @@ impl<K: Connect> Supervisor<K> {
     fn one_pass(&mut self, store: &mut K::Store) -> Result<Option<StoreError>, AnalyzerError> {
         let now = unix_now();
         let begun = Instant::now();
-        let named = self.announce_and_list(store, now);
-        if let Err(error) = named {
-            // A pass that could not even list its metrics is none: nothing is known, nothing is said.
-            self.outlets.status.trouble(&error.to_string());
-            return Ok(Some(error));
-        }
+        let left = match self.announce_and_list(store, now) {
+            Ok(left) => left,
+            Err(error) => {
+                // A pass that could not even list its metrics is none: nothing is known, nothing is said.
+                self.outlets.trouble(&error);
+                return Ok(Some(error));
+            }
+        };
         self.pass += 1;
         let names = begun.elapsed();
         let deadline = begun + self.options.pass_deadline;
         self.outlets.beat.pass_begins(deadline + HUNG_AFTER);
+        let followed = self.outlets.followed.get();
         for hand in &self.hands {
             hand.orders
                 .send(Order::Pass {
                     number: self.pass,
                     now,
                     deadline,
+                    followed: Arc::clone(&followed),
                 })
                 .map_err(|_| AnalyzerError::WorkerDied)?;
         }
         let mut sum = PassReport::new(&self.options.worker);
+        let gone = left.into_iter().filter(|name| followed.contains(&**name));
+        sum.fates.extend(gone.map(|name| (name, Fate::Deleted)));
         for _ in 0..self.hands.len() {
             sum.add(self.next_report(deadline + HUNG_AFTER)?);
         }
@@ -276,7 +282,8 @@ impl<K: Connect> Supervisor<K> {
         }
     }
 
-    fn announce_and_list(&mut self, store: &mut K::Store, now: f64) -> Result<(), StoreError> {
+    /// Says that we are alive, and gives each worker its metrics. Answers those that are no more.
+    fn announce_and_list(&mut self, store: &mut K::Store, now: f64) -> Result<Vec<Arc<str>>, StoreError> {
         let up = (now as u64).to_string();
         match store.set(&[(&self.options.up_key, up.as_bytes())], Some(UP_KEY_EXPIRY)) {
             // A full store can be read: not to watch would be the worse failure.
@@ -289,7 +296,9 @@ impl<K: Connect> Supervisor<K> {
             outcome => outcome?,
         }
         let changes = self.roll.call(store, self.hands.len())?;
+        let mut left = Vec::new();
         for (hand, change) in self.hands.iter().zip(changes) {
+            left.extend(change.remove.iter().cloned());
             if !(change.add.is_empty() && change.remove.is_empty()) {
                 // A closed channel shows again, and is handled, when the pass itself is ordered.
                 let _ = hand.orders.send(Order::Assign {
@@ -298,7 +307,7 @@ impl<K: Connect> Supervisor<K> {
                 });
             }
         }
-        Ok(())
+        Ok(left)
     }
 
     /// Says what a finished pass found: log, summary file, status, Graphite, dispatch.
@@ -355,18 +364,25 @@ impl<K: Connect> Supervisor<K> {
                 source,
             })?;
         }
-        let findings = self.findings(sum.anomalies, &sum.unfinished, now);
-        self.outlets.status.pass(&summary, &findings);
+        let findings = Findings {
+            findings: self.findings(std::mem::take(&mut sum.anomalies), &sum.unfinished),
+            fates: std::mem::take(&mut sum.fates),
+            silent: std::mem::take(&mut sum.silent),
+            back: std::mem::take(&mut sum.back),
+            newest: sum.newest,
+            summary,
+        };
+        self.outlets.status.pass(&findings);
         if let Some(error) = &sum.trouble {
-            self.outlets.status.trouble(&error.to_string());
+            self.outlets.trouble(error);
         }
-        self.outlets.push(&summary);
-        self.outlets.dispatch(findings);
+        self.outlets.push(&findings.summary);
+        self.outlets.dispatch(Word::Pass(Box::new(findings)));
         Ok(sum.trouble)
     }
 
     /// Adds to each anomaly since when it lasts. A metric that was left over keeps what was known of it.
-    fn findings(&mut self, anomalies: Vec<Anomaly>, unfinished: &[Arc<str>], now: f64) -> Findings {
+    fn findings(&mut self, anomalies: Vec<Anomaly>, unfinished: &[Arc<str>]) -> Vec<Finding> {
         let before = std::mem::take(&mut self.since);
         for name in unfinished {
             if let Some((name, since)) = before.get_key_value(&**name) {
@@ -384,11 +400,7 @@ impl<K: Connect> Supervisor<K> {
                 is_new: known.is_none(),
             }
         });
-        Findings {
-            pass: self.pass,
-            now,
-            findings: findings.collect(),
-        }
+        findings.collect()
     }
 }
 

@@ -16,7 +16,7 @@ use skywatch_algorithms::{Ensemble, Series};
 use super::desk::{Desk, Watched};
 use super::judge::CounterClass;
 use super::tally::Tally;
-use crate::status::Progress;
+use crate::status::{Fate, Progress};
 use crate::stop::Stop;
 use crate::store::{Connect, Keys as _, Points, StoreError};
 
@@ -63,6 +63,8 @@ pub enum Order {
         now: f64,
         /// Leave over what is not done by then.
         deadline: Instant,
+        /// Metrics whose fate is to be told even if they are normal.
+        followed: Arc<HashSet<String>>,
     },
 }
 
@@ -72,6 +74,14 @@ pub struct PassReport {
     pub tally: Tally,
     /// What was found.
     pub anomalies: Vec<Anomaly>,
+    /// Followed metrics that are not anomalous.
+    pub fates: Vec<(Arc<str>, Fate)>,
+    /// Metrics that have fallen silent and are not stale yet.
+    pub silent: Vec<Arc<str>>,
+    /// Metrics that have spoken again.
+    pub back: Vec<Arc<str>>,
+    /// Time of the shard's newest point, Unix seconds.
+    pub newest: f64,
     /// Metrics the deadline, a lost store or a stop left over.
     pub unfinished: Vec<Arc<str>>,
     /// Thread time waiting for the store, and decoding (the store decodes as it reads).
@@ -99,6 +109,10 @@ impl PassReport {
         Self {
             tally: Tally::new(detectors),
             anomalies: Vec::new(),
+            fates: Vec::new(),
+            silent: Vec::new(),
+            back: Vec::new(),
+            newest: 0.0,
             unfinished: Vec::new(),
             fetching: Duration::ZERO,
             judging: Duration::ZERO,
@@ -115,6 +129,10 @@ impl PassReport {
     pub fn add(&mut self, mut other: Self) {
         self.tally.add(&other.tally);
         self.anomalies.append(&mut other.anomalies);
+        self.fates.append(&mut other.fates);
+        self.silent.append(&mut other.silent);
+        self.back.append(&mut other.back);
+        self.newest = self.newest.max(other.newest);
         self.unfinished.append(&mut other.unfinished);
         self.fetching += other.fetching;
         self.judging += other.judging;
@@ -161,6 +179,7 @@ pub(super) struct Pass {
     pub(super) number: u64,
     pub(super) now: f64,
     pub(super) deadline: Instant,
+    pub(super) followed: Arc<HashSet<String>>,
     pub(super) report: PassReport,
     /// Metrics whose counter class must be written; indices into the shard.
     pub(super) classes: Vec<usize>,
@@ -190,8 +209,9 @@ impl<K: Connect> Worker<K> {
                     number,
                     now,
                     deadline,
+                    followed,
                 } => {
-                    let report = self.pass(number, now, deadline);
+                    let report = self.pass(number, now, deadline, followed);
                     if reports.send(report).is_err() {
                         return;
                     }
@@ -214,12 +234,19 @@ impl<K: Connect> Worker<K> {
         self.watched.resize_with(self.names.len(), Watched::default);
     }
 
-    fn pass(&mut self, number: u64, now: f64, deadline: Instant) -> PassReport {
+    fn pass(
+        &mut self,
+        number: u64,
+        now: f64,
+        deadline: Instant,
+        followed: Arc<HashSet<String>>,
+    ) -> PassReport {
         let report = PassReport::new(&self.options);
         let mut pass = Pass {
             number,
             now,
             deadline,
+            followed,
             report,
             classes: Vec::new(),
         };
@@ -430,6 +457,6 @@ impl<K: Connect> Worker<K> {
 }
 
 /// Where the class of a counter lies in the store: Unix seconds of the last never-decreasing window.
-fn class_key(metric: &str) -> String {
+pub(super) fn class_key(metric: &str) -> String {
     format!("skywatch.counter.{metric}")
 }

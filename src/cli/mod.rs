@@ -3,13 +3,19 @@
 //! Two types, after ripgrep: [`Cli`] records what was typed; [`Context`] owns the settings resolved from
 //! it. Everything that can be refused is refused in the step between, with exit code 2.
 
+mod ask;
 mod backfill;
 mod child;
 mod demo;
+mod explain;
+mod incidents;
 mod log;
+mod notices;
+mod routes;
 mod run;
 mod send;
 mod settings;
+mod silence;
 mod votes;
 
 use std::ffi::OsString;
@@ -67,6 +73,20 @@ enum Command {
     Send(send::Arguments),
     /// Print every setting with where it came from
     Settings(settings::Arguments),
+    /// Show what is wrong, or the whole life of one incident
+    Incidents(incidents::Arguments),
+    /// Take an incident: nobody is reminded of it any more
+    Ack(incidents::AckArguments),
+    /// Say nothing about some metrics for a while
+    Silence(silence::Arguments),
+    /// Show who would be told of a metric, and why
+    RouteTest(routes::RouteArguments),
+    /// Send a test notice to everybody a route leads to
+    AlertTest(routes::TestArguments),
+    /// Show notices that reached nobody, try them again, or drop them
+    Notices(notices::Arguments),
+    /// Everything about one metric: its window, every detector, its incident, who is told
+    Explain(explain::Arguments),
     /// One child of `run`
     #[command(hide = true)]
     Child(child::Arguments),
@@ -95,6 +115,27 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Backfill(arguments) => {
             Context::resolve(cli.global).and_then(|context| backfill::run(&context, arguments))
         }
+        Command::Incidents(arguments) => {
+            Context::resolve(cli.global).and_then(|context| incidents::run(&context, arguments))
+        }
+        Command::Ack(arguments) => {
+            Context::resolve(cli.global).and_then(|context| incidents::acknowledge(&context, arguments))
+        }
+        Command::Silence(arguments) => {
+            Context::resolve(cli.global).and_then(|context| silence::run(&context, arguments))
+        }
+        Command::RouteTest(arguments) => {
+            Context::resolve(cli.global).and_then(|context| routes::route_test(&context, arguments))
+        }
+        Command::AlertTest(arguments) => {
+            Context::resolve(cli.global).and_then(|context| routes::alert_test(&context, arguments))
+        }
+        Command::Notices(arguments) => {
+            Context::resolve(cli.global).and_then(|context| notices::run(&context, arguments))
+        }
+        Command::Explain(arguments) => {
+            Context::resolve(cli.global).and_then(|context| explain::run(&context, arguments))
+        }
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Votes(arguments) => votes::run(&arguments),
@@ -116,6 +157,15 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// A line on standard output. A reader who has seen enough is no failure.
+fn say(line: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
     }
 }
 

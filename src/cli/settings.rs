@@ -2,7 +2,8 @@
 
 use std::io::Write as _;
 
-use clap::Args;
+use clap::{Args, Subcommand};
+use skywatch_alerters::render::Templates;
 
 use super::{Context, Failure};
 
@@ -11,6 +12,14 @@ pub(super) struct Arguments {
     /// Print a commented settings file with every option and its default instead
     #[arg(long)]
     example: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try every message with the templates in force
+    CheckTemplates,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
@@ -18,6 +27,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     if arguments.example {
         out.write_all(skywatch_settings::EXAMPLE.as_bytes())?;
         return Ok(());
+    }
+    if matches!(arguments.command, Some(Command::CheckTemplates)) {
+        return check_templates(context);
     }
     let rows: Vec<_> = context.loaded.table().collect();
     let longest =
@@ -31,6 +43,22 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let mut err = std::io::stderr().lock();
     for note in context.loaded.notes() {
         writeln!(err, "note: {note}")?;
+    }
+    Ok(())
+}
+
+fn check_templates(context: &Context) -> Result<(), Failure> {
+    let folder = context.loaded.settings.alerts.templates.as_deref();
+    let templates = Templates::load(folder).map_err(anyhow::Error::from)?;
+    if let Err(errors) = templates.check() {
+        for error in &errors {
+            eprintln!("{error}");
+        }
+        return Err(anyhow::anyhow!("{} messages cannot be written", errors.len()).into());
+    }
+    match folder {
+        Some(folder) => super::say(&format!("templates in `{}` are right", folder.display()))?,
+        None => super::say("built-in templates are right; `alerts.templates` names no folder")?,
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use skywatch_algorithms::Series;
 use super::generate::Fleet;
 use crate::status::{Current, PassSummary};
 use crate::store::{Connect, Fetched, Points as _};
-use crate::web::windows::as_judged;
+use crate::windows::as_judged;
 
 /// Columns of a sparkline: three hours, each column three minutes.
 const COLUMNS: usize = 60;

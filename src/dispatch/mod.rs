@@ -1,99 +1,111 @@
 //! From anomalies to notices that arrive.
 //!
-//! One thread takes what a pass found. The log gets a line for each anomaly that is new; e-mail gets a
-//! notice a metric, then silence for the cooldown, which is written to the store only after the mail
-//! server has taken the notice. A notice that a server could not take at the moment waits here and is tried
-//! again, whether or not the anomaly lasts.
+//! The desk, one thread, owns the state of all incidents and the history. It takes what passes find, what people ask,
+//! and what became of notices; lets the core work out what follows (`skywatch_alerters::state`); commits that in one
+//! transaction; and only then hands notices to the posts, a thread for each receiver. A slow receiver keeps nobody
+//! waiting but those behind it.
 
-mod outgoing;
+mod books;
+pub mod control;
+mod desk;
+mod heartbeat;
+mod office;
+mod post;
+mod request;
+mod vitals;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
-use skywatch_alerters::Anomaly;
-use skywatch_alerters::senders::Sender;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use skywatch_alerters::Evidence;
+use skywatch_alerters::state::Policy;
 
-use crate::status::Findings;
-use crate::store::Connect;
-use outgoing::Outgoing;
+pub use desk::Desk;
+pub use heartbeat::Heartbeat;
+pub use office::{Answer, Call, Examine, Office, Tested};
+pub use post::Outlet;
+pub use request::{Letter, Reply, Request, Which};
+pub use vitals::VitalsOptions;
 
-/// Anomalies of one pass that get a line in the log; the rest are counted there and shown on the pages.
-const LOGGED_A_PASS: usize = 100;
-/// How often waiting notices are looked at when no pass ends.
-const LOOK_EACH: Duration = Duration::from_secs(1);
+use crate::status::{Followed, Word};
+use post::Delivery;
 
-/// Where notices go and how often.
+/// Questions that may wait for the desk.
+const INBOX: usize = 64;
+/// How long somebody waits for an answer of the desk.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads the window of a metric for a chart: its name, and whether rates were judged.
+pub type WindowOf = Box<dyn FnMut(&str, bool) -> Option<Evidence> + Send>;
+
+/// What the dispatch is told once.
 pub struct DispatchOptions {
-    /// Whether new anomalies get a line in the log.
+    /// When incidents open and end, and who is told.
+    pub policy: Policy,
+    /// The receivers. One of the policy that is missing here gets nothing.
+    pub outlets: Vec<Outlet>,
+    /// The history file.
+    pub history: PathBuf,
+    /// How long what has ended is kept.
+    pub keep_history: Duration,
+    /// Whether incidents that open get a line in the log.
     pub log: bool,
-    /// The mail route, if there is one.
-    pub email: Option<Box<dyn Sender>>,
-    /// Silence about a metric after a mail about it.
-    pub cooldown: Duration,
-    /// Public address of the pages, without a slash at the end; empty for none.
-    pub base_url: String,
+    /// Where charts get windows from that came with no pass.
+    pub window_of: WindowOf,
+    /// Where the subjects of live incidents are left for the next pass.
+    pub followed: Followed,
+    /// How long notices may still be sent after the last word.
+    pub grace: Duration,
+    /// What is watched of ourselves.
+    pub vitals: VitalsOptions,
+    /// Who is told of each good pass.
+    pub heartbeat: Option<Heartbeat>,
 }
 
-/// The dispatch thread's state.
-pub struct Dispatch<K: Connect> {
-    log: bool,
-    email: Option<Outgoing<K>>,
+/// To the desk.
+pub enum Message {
+    /// Something is asked; the answer goes back on the channel.
+    Ask(Box<Request>, Sender<Reply>),
+    /// A post is done with a notice.
+    Delivered(Box<Delivery>),
 }
 
-impl<K: Connect> Dispatch<K> {
-    /// A dispatch that reads and writes cooldowns through `connect`.
-    pub fn new(connect: K, options: DispatchOptions) -> Self {
-        let DispatchOptions {
-            log,
-            email,
-            cooldown,
-            base_url,
-        } = options;
-        Self {
-            log,
-            email: email.map(|sender| Outgoing::new(connect, sender, cooldown, base_url)),
-        }
+/// The way to ask a running desk.
+#[derive(Clone)]
+pub struct Inbox(Sender<Message>);
+
+impl Inbox {
+    /// An inbox and its other end.
+    pub fn new() -> (Self, Receiver<Message>) {
+        let (send, receive) = bounded(INBOX);
+        (Self(send), receive)
     }
 
-    /// Works until the channel closes, then gives what waits one last try. Between two notices it looks whether a pass
-    /// has come: a mail server that takes its time keeps no line out of the log.
-    pub fn run(mut self, passes: &Receiver<Findings>) {
-        let mut busy = false;
-        loop {
-            match passes.recv_timeout(if busy { Duration::ZERO } else { LOOK_EACH }) {
-                Ok(findings) => {
-                    self.log(&findings);
-                    if let Some(email) = &mut self.email {
-                        email.take(&findings);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            busy = self.email.as_mut().is_some_and(Outgoing::send_one);
+    /// Asks and waits for the answer.
+    pub fn ask(&self, request: Request) -> Reply {
+        let (send, receive) = bounded(1);
+        let refused = |why: &str| Reply::Refused { why: why.to_owned() };
+        if self
+            .0
+            .send_timeout(Message::Ask(Box::new(request), send), PATIENCE)
+            .is_err()
+        {
+            return refused("the dispatch is busy or has ended");
         }
-        if let Some(email) = self.email {
-            email.end();
-        }
+        receive
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|_| refused("the dispatch did not answer in time"))
     }
 
-    fn log(&self, findings: &Findings) {
-        if !self.log {
-            return;
-        }
-        let mut new = findings.findings.iter().filter(|finding| finding.is_new);
-        for finding in new.by_ref().take(LOGGED_A_PASS) {
-            let line = skywatch_alerters::render::log_line(&finding.anomaly);
-            tracing::warn!(target: "skywatch::anomaly", "{line}");
-        }
-        let rest = new.count();
-        if rest > 0 {
-            tracing::warn!(target: "skywatch::anomaly", "and {rest} more new anomalies in this pass");
-        }
+    pub(crate) fn sender(&self) -> Sender<Message> {
+        self.0.clone()
     }
 }
 
-/// Names the notice about this anomaly and no other; the same again after a crash.
-fn notice_id(anomaly: &Anomaly) -> String {
-    format!("{:016x}.{}", crate::hash::hash(anomaly.name()), anomaly.at)
+/// Runs a desk until `words` has no other end any more.
+pub fn run(options: DispatchOptions, words: &Receiver<Word>, inbox: &Inbox, messages: &Receiver<Message>) {
+    let mut desk = Desk::open(options);
+    desk.open_posts(inbox);
+    desk.run(words, messages);
 }

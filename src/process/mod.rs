@@ -1,6 +1,7 @@
 //! Processes: the parent that starts, watches and restarts, the children that do the work, and the one
 //! process that does it all when the store is embedded.
 
+pub(crate) mod alerting;
 mod child;
 mod parent;
 pub(crate) mod roles;
@@ -28,9 +29,28 @@ pub enum ProcessError {
     /// The store's reason, at start.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
-    /// A sender cannot be set up as configured.
+    /// A receiver cannot be set up as configured.
+    #[error("receiver `{receiver}`: {source}")]
+    Receiver {
+        /// Its name.
+        receiver: String,
+        /// Why.
+        source: skywatch_alerters::Error,
+    },
+    /// The templates cannot be used.
     #[error(transparent)]
-    Alerters(#[from] skywatch_alerters::Error),
+    Templates {
+        /// Why.
+        source: skywatch_alerters::Error,
+    },
+    /// A route cannot be understood.
+    #[error("route `{route}`: {why}")]
+    Routes {
+        /// Its name.
+        route: String,
+        /// Why.
+        why: String,
+    },
     /// The state folder cannot be made or written.
     #[error("cannot use the state folder `{}`: {source}\nhint: set `state_dir` to a folder this user may write", path.display())]
     StateDir {
@@ -58,7 +78,7 @@ impl ProcessError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Store(error) => error.hint(),
-            Self::Alerters(error) => error.hint(),
+            Self::Receiver { source, .. } | Self::Templates { source } => source.hint(),
             _ => None,
         }
     }

@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
-use skywatch_alerters::senders::{EmailSender, Sender};
 use skywatch_algorithms::Ensemble;
 use skywatch_settings::{Settings, StoreUrl};
 
 use super::ProcessError;
-use super::wiring;
+use super::{alerting, wiring};
 use crate::analyzer::{AnalyzerOptions, Outlets, Supervisor, WorkerOptions, open_summary};
 use crate::clock::unix_now;
-use crate::dispatch::{Dispatch, DispatchOptions};
+use crate::dispatch::control::Control;
+use crate::dispatch::{self, Inbox, Office, Outlet};
 use crate::ingest::Ingest;
 use crate::net::carbon_out::CarbonOut;
-use crate::status::{AnalyzerStatusFile, Beat};
+use crate::status::{AnalyzerStatusFile, Beat, Followed};
 use crate::stop::{Stop, StopOnDrop};
 use crate::store::Connect;
 use crate::store::embedded::EmbeddedConnect;
@@ -109,7 +109,8 @@ pub fn run_role(
 /// The first of these.
 pub fn check(settings: &Settings, run: &RunOptions) -> Result<(), ProcessError> {
     wiring::prepare_state_dir(&settings.state_dir)?;
-    dispatch_options(settings)?;
+    alerting::policy(settings)?;
+    alerting::outlets(settings)?;
     run.summary.as_deref().map(open_summary).transpose()?;
     let StoreUrl::Redis(url) = &settings.store.url else {
         return Ok(());
@@ -269,11 +270,15 @@ pub(crate) fn analyzer<K: Connect>(
     beat: Beat,
     stop: &Stop,
 ) -> Result<(), ProcessError> {
+    let worker = worker_options(settings);
     let (send, receive) = bounded(DISPATCH_QUEUE);
-    let dispatch = Dispatch::new(connect.clone(), dispatch_options(settings)?);
+    let followed = Followed::default();
+    let dispatch = alerting::dispatch(connect.clone(), settings, followed.clone())?;
+    let (inbox, messages) = Inbox::new();
+    let control = control(connect.clone(), settings, &dispatch.outlets, inbox.clone());
     let dispatching = std::thread::Builder::new()
         .name("dispatch".to_owned())
-        .spawn(move || dispatch.run(&receive))
+        .spawn(move || dispatch::run(dispatch, &receive, &inbox, &messages))
         .map_err(|source| ProcessError::Start {
             what: "the dispatch thread",
             source,
@@ -284,17 +289,10 @@ pub(crate) fn analyzer<K: Connect>(
         graphite: graphite(settings)?.map(|out| (out, wiring::prefix(settings, "analyzer"))),
         dispatch: send,
         behind: VecDeque::new(),
+        followed,
     };
-    let rules = wiring::rules(settings);
     let options = AnalyzerOptions {
-        worker: WorkerOptions {
-            full_duration: rules.full_duration,
-            stale_period: rules.stale_period,
-            ensemble: Ensemble::classic(rules).into(),
-            counters_as_rates: wiring::counters_as_rates(settings),
-            cache: settings.analyzer.cache,
-            canary: settings.analyzer.canary_metric.clone().unwrap_or_default(),
-        },
+        worker,
         workers: wiring::workers(settings),
         optimum_run_duration: settings.analyzer.optimum_run_duration,
         pass_deadline: settings.analyzer.pass_deadline,
@@ -321,24 +319,43 @@ pub(crate) fn analyzer<K: Connect>(
         std::thread::sleep(Duration::from_millis(20));
     }
     let dispatched = dispatching.join();
+    drop(control);
     outcome?;
     dispatched.map_err(|_| ProcessError::Panicked("dispatch"))
 }
 
-fn dispatch_options(settings: &Settings) -> Result<DispatchOptions, ProcessError> {
-    let email = wiring::email(settings).map(EmailSender::new).transpose()?;
-    Ok(DispatchOptions {
-        log: settings.alerts.log,
-        email: email.map(|sender| Box::new(sender) as Box<dyn Sender>),
-        cooldown: settings.email.cooldown,
-        base_url: settings
-            .alerts
-            .base_url
-            .as_deref()
-            .unwrap_or_default()
-            .trim_end_matches('/')
-            .to_owned(),
-    })
+/// What every worker is told, and everybody who judges as workers do.
+pub(crate) fn worker_options(settings: &Settings) -> WorkerOptions {
+    let rules = wiring::rules(settings);
+    WorkerOptions {
+        full_duration: rules.full_duration,
+        stale_period: rules.stale_period,
+        ensemble: Ensemble::classic(rules).into(),
+        counters_as_rates: wiring::counters_as_rates(settings),
+        cache: settings.analyzer.cache,
+        canary: settings.analyzer.canary_metric.clone().unwrap_or_default(),
+    }
+}
+
+/// Lets commands on this machine speak to us. Without it the watch goes on.
+fn control<K: Connect>(connect: K, settings: &Settings, outlets: &[Outlet], inbox: Inbox) -> Option<Control> {
+    let examiner = alerting::examiner_of(connect, settings);
+    let office = Office::new(
+        Box::new(move |request| inbox.ask(request)),
+        Box::new(move |metric, now| examiner.examine(metric, now).map_err(|error| error.to_string())),
+        outlets,
+        alerting::base_url(settings),
+    );
+    match Control::start(&settings.state_dir, office) {
+        Ok(control) => Some(control),
+        Err(error) => {
+            tracing::error!(
+                "no control socket in `{}` :: {error} :: `skywatch ack` and the like will not reach this process",
+                settings.state_dir.display()
+            );
+            None
+        }
+    }
 }
 
 fn graphite(settings: &Settings) -> Result<Option<CarbonOut>, ProcessError> {

@@ -1,10 +1,12 @@
 //! Signals, received on a thread of their own.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Handle;
 
 use super::ProcessError;
@@ -58,6 +60,8 @@ pub fn stop_on_signal(stop: &Stop) -> Result<Signals, ProcessError> {
         what: "the signal handlers",
         source,
     };
+    // A file that may not grow is an error of the write that would make it, not the end of the process.
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(start)?;
     let mut signals =
         signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD]).map_err(start)?;
     let handle = signals.handle();

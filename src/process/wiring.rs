@@ -2,11 +2,13 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use skywatch_alerters::senders::{EmailOptions, Security};
+use skywatch_alerters::render::Templates;
+use skywatch_alerters::senders::{EmailOptions, Security, SyslogOptions, SyslogSender, SyslogTarget};
 use skywatch_algorithms as algorithms;
-use skywatch_settings::{EmailSecurity, Flavour, RedisUrl, Settings, TrimMode};
+use skywatch_settings::{EmailSecurity, Flavour, RedisUrl, Settings, SyslogReceiver, TrimMode};
 
 use super::ProcessError;
 use crate::ingest::{IngestOptions, Policy, TrimOptions};
@@ -151,11 +153,11 @@ pub(crate) fn quiet_after(settings: &Settings) -> f64 {
     late.max(Duration::from_secs(300)).as_secs_f64()
 }
 
-/// The mail route, if one is configured.
-pub(crate) fn email(settings: &Settings) -> Option<EmailOptions> {
+/// The mail server, and who writes to whom over it.
+pub(crate) fn email(settings: &Settings, from: String, to: Vec<String>, timeout: Duration) -> EmailOptions {
     let email = &settings.email;
-    Some(EmailOptions {
-        host: email.server.clone()?,
+    EmailOptions {
+        host: email.server.clone().unwrap_or_default(),
         port: email.port,
         security: match email.security {
             EmailSecurity::None => Security::Plain,
@@ -164,9 +166,30 @@ pub(crate) fn email(settings: &Settings) -> Option<EmailOptions> {
         },
         username: email.username.clone(),
         password: email.password.clone(),
-        from: email.from.clone().unwrap_or_default(),
-        to: email.to.clone(),
-        timeout: email.timeout,
+        from,
+        to,
+        timeout,
         ca_file: email.ca_file.clone(),
-    })
+    }
+}
+
+/// A syslog, in the words of these templates.
+pub(crate) fn syslog(
+    syslog: SyslogReceiver,
+    timeout: Duration,
+    templates: Arc<Templates>,
+) -> Result<SyslogSender, skywatch_alerters::Error> {
+    let options = SyslogOptions {
+        target: match syslog.target {
+            skywatch_settings::SyslogTarget::Local => SyslogTarget::Local("/dev/log".into()),
+            skywatch_settings::SyslogTarget::Unix(path) => SyslogTarget::Local(path),
+            skywatch_settings::SyslogTarget::Udp(address) => SyslogTarget::Udp(address.to_string()),
+            skywatch_settings::SyslogTarget::Tcp(address) => SyslogTarget::Tcp(address.to_string()),
+        },
+        facility: syslog.facility.as_str().parse()?,
+        app_name: syslog.app,
+        timeout,
+        ..SyslogOptions::default()
+    };
+    SyslogSender::new(options, templates)
 }

@@ -1,6 +1,11 @@
 //! What one pass found: handed from the analyzer to the dispatch, and shown.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use skywatch_alerters::Anomaly;
+
+use super::PassSummary;
 
 /// An anomaly as a pass found it.
 #[derive(Debug, Clone)]
@@ -13,13 +18,57 @@ pub struct Finding {
     pub is_new: bool,
 }
 
+/// What became of a followed metric that was not anomalous.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// Judged, and its last point, of this Unix time, is normal. One that has not moved for so long that it is not
+    /// judged is as normal as can be.
+    Normal {
+        /// Time of the point.
+        at: f64,
+    },
+    /// It does not exist any more.
+    Deleted,
+}
+
 /// What one pass found.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
-    /// Number of the pass.
-    pub pass: u64,
-    /// The pass's "now", Unix seconds.
-    pub now: f64,
+    /// The pass in figures.
+    pub summary: PassSummary,
     /// All anomalies of the pass.
     pub findings: Vec<Finding>,
+    /// Followed metrics that are not anomalous. One that is in neither list could not be judged.
+    pub fates: Vec<(Arc<str>, Fate)>,
+    /// Metrics that have fallen silent and are not stale yet.
+    pub silent: Vec<Arc<str>>,
+    /// Metrics that have spoken again after they had been silent.
+    pub back: Vec<Arc<str>>,
+    /// Time of the newest point of any metric, Unix seconds; 0 when there is none.
+    pub newest: f64,
+}
+
+/// From the analyzer to the dispatch.
+#[derive(Debug, Clone)]
+pub enum Word {
+    /// A pass has ended.
+    Pass(Box<Findings>),
+    /// No pass can run, and why.
+    Trouble(String),
+}
+
+/// Metrics whose fate the dispatch wants to know each pass, because they have an incident.
+#[derive(Debug, Clone, Default)]
+pub struct Followed(Arc<Mutex<Arc<HashSet<String>>>>);
+
+impl Followed {
+    /// Those of the next pass.
+    pub fn get(&self) -> Arc<HashSet<String>> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces them.
+    pub fn set(&self, metrics: HashSet<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(metrics);
+    }
 }

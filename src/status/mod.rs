@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use skywatch_alerters::Anomaly;
 
 pub use beat::{Beat, Progress};
-pub use findings::{Finding, Findings};
+pub use findings::{Fate, Finding, Findings, Followed, Word};
 pub use pass::{PassSummary, Seconds, Timing};
 
 /// Anomalies kept for pages; beyond that only their number is told.
@@ -98,7 +98,8 @@ impl AnalyzerStatusFile {
     }
 
     /// Reports a finished pass.
-    pub fn pass(&self, summary: &PassSummary, findings: &Findings) {
+    pub fn pass(&self, findings: &Findings) {
+        let summary = &findings.summary;
         let mut worst: Vec<_> = findings.findings.iter().collect();
         worst.sort_by(|a, b| b.anomaly.score().total_cmp(&a.anomaly.score()));
         worst.truncate(SHOWN);

@@ -5,7 +5,6 @@
 
 mod figures;
 mod pages;
-pub(crate) mod windows;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -23,8 +22,8 @@ use crate::clock::unix_now;
 use crate::status::{AnalyzerStatus, IngestStatus, StatusFile};
 use crate::stop::Stop;
 use crate::store::Connect;
+use crate::windows::Windows;
 use pages::Pages;
-use windows::Windows;
 
 /// Why the pages cannot be served.
 #[derive(Debug, thiserror::Error)]

@@ -5,9 +5,9 @@ use skywatch_alerters::chart::{Chart, Mark};
 use skywatch_alerters::{Anomaly, units};
 use skywatch_algorithms::Series;
 
-use super::windows::as_judged;
 use crate::clock::unix_now;
 use crate::status::{AnalyzerStatus, Current, IngestStatus};
+use crate::windows::as_judged;
 use skywatch_alerters::text::percent_encode;
 
 /// Anomalies of the front page that are drawn; the rest are listed.

@@ -86,6 +86,7 @@ fn telling(redis: &RedisServer, smtp: &Smtp, graphite: &Graphite) -> Setup {
         .with("email.from", "Skywatch <watch@example.org>")
         .with("email.to", r#"["ops@example.org"]"#)
         .with("alerts.base_url", "https://watch.example.org/")
+        .with("alerts.group_depth", "9")
         .with("graphite.address", &graphite.address())
         .with("graphite.prefix", "skytest.one")
 }
@@ -218,15 +219,13 @@ fn a_day_of_the_benchmark_becomes_mails_figures_and_keys() {
 
     self_metrics(&graphite);
 
-    // The quiet time is the store's: it outlives the process, and ends with its key.
+    // What was told is remembered: it outlives the process.
     setup.run_passes(1);
     assert_eq!(smtp.subjects().len(), 3, "{:?}", smtp.subjects());
-    let gone: usize = store
-        .del(format!("skywatch.last_alert.email.{}", anomalous()[0]))
-        .unwrap();
-    assert_eq!(gone, 1);
-    setup.run_passes(1);
-    assert_eq!(smtp.subjects().len(), 4, "{:?}", smtp.subjects());
+    let listed = setup.run(&["incidents"]);
+    assert_eq!(listed.stdout.lines().count(), 3, "{}", listed.stdout);
+    let life = setup.run(&["incidents", "1"]);
+    assert!(life.stdout.contains(" to email sent\n"), "{}", life.stdout);
 }
 
 /// The names under which Skywatch tells of itself are what dashboards are built on: they change on
@@ -371,29 +370,28 @@ fn a_refused_mail_begins_no_quiet_time_and_is_sent_again() {
     let setup = telling(&redis, &smtp, &graphite);
     let mut store = redis.connection();
     put(&mut store, "loud", &each_minute(&loud(200), now()));
-    let told = "skywatch.last_alert.email.loud";
 
     smtp.refuse(usize::MAX);
     let (_, ended) = setup.run_passes(1);
     assert!(smtp.refused() >= 1);
     assert!(smtp.mails().is_empty());
-    assert!(!store.exists::<_, bool>(told).unwrap(), "nobody was told");
-    let line = ended.line("notices not sent before the end");
-    assert!(line.contains(r#"["loud"]"#), "{line}");
+    let line = ended.line("notices to `email` wait for the next start");
+    assert!(line.contains("1 notices"), "{line}");
 
-    // Refused once more, then taken: in the same run, as the last thing before its end.
+    // Refused once more, then taken: the next start sends what the last one could not.
     smtp.refuse(1);
     let (_, ended) = setup.run_passes(1);
-    assert_eq!(smtp.mails().len(), 1);
-    assert!(store.exists::<_, bool>(told).unwrap());
-    let line = ended.line("notice about `loud` waits, try 1");
+    let line = ended.line("to `email` waits");
     assert!(line.contains("451 not now"), "{line}");
+    smtp.refuse(0);
+    let (_, ended) = setup.run_passes(1);
+    assert_eq!(smtp.mails().len(), 1);
     assert!(
-        ended.log.contains("triggering alert :: loud 500 via email"),
+        ended.log.contains(" sent to `email` :: [skywatch] loud is 500"),
         "{}",
         ended.log
     );
 
     setup.run_passes(1);
-    assert_eq!(smtp.mails().len(), 1, "now it is quiet");
+    assert_eq!(smtp.mails().len(), 1, "it was told");
 }

@@ -163,7 +163,7 @@ fn what_only_a_person_can_mend_ends_it_at_once_with_the_cause_said_once() {
     assert!(
         ended
             .log
-            .contains("error: CA file `/nowhere/ca.pem` cannot be read: "),
+            .contains("error: receiver `email`: CA file `/nowhere/ca.pem` cannot be read: "),
         "{}",
         ended.log
     );

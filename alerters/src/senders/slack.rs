@@ -14,6 +14,7 @@ mod refusal;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,8 @@ pub enum SlackAccess {
     Webhook {
         /// Its whole address, which is a secret. Mattermost and Rocket.Chat have the same.
         url: Secret,
+        /// Another channel than the webhook's own, where the server allows it; Slack does not.
+        channel: Option<String>,
     },
     /// A bot of an app with the scopes `chat:write` and, for pictures, `files:write`.
     Bot {
@@ -86,12 +89,12 @@ pub enum SlackAccess {
 pub struct SlackSender {
     http: Http,
     access: Access,
-    templates: Templates,
+    templates: Arc<Templates>,
     picture: Option<Picture>,
 }
 
 enum Access {
-    Webhook(Address),
+    Webhook(Address, Option<String>),
     Bot(Box<Bot>),
 }
 
@@ -108,7 +111,7 @@ struct Bot {
 impl fmt::Debug for SlackSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (address, channel) = match &self.access {
-            Access::Webhook(address) => (address, "of the webhook"),
+            Access::Webhook(address, channel) => (address, channel.as_deref().unwrap_or("of the webhook")),
             Access::Bot(bot) => (&bot.api, bot.channel.as_str()),
         };
         f.debug_struct("SlackSender")
@@ -154,11 +157,19 @@ impl SlackSender {
     /// # Errors
     /// [`Error::Options`], [`Error::CaFile`], [`Error::CaFileContent`], [`Error::Template`].
     pub fn new(options: SlackOptions) -> Result<Self, Error> {
+        Self::with_templates(options, Arc::new(Templates::embedded()?))
+    }
+
+    /// The same, in the words of these templates.
+    ///
+    /// # Errors
+    /// As [`SlackSender::new`].
+    pub fn with_templates(options: SlackOptions, templates: Arc<Templates>) -> Result<Self, Error> {
         let (access, masked) = match options.access {
-            SlackAccess::Webhook { url } => {
+            SlackAccess::Webhook { url, channel } => {
                 let address = Address::new(KIND, url.expose())?;
                 let path = Secret::new(address.path());
-                (Access::Webhook(address), vec![url, path])
+                (Access::Webhook(address, channel), vec![url, path])
             }
             SlackAccess::Bot {
                 token,
@@ -187,7 +198,7 @@ impl SlackSender {
         Ok(Self {
             http: Http::new(options.timeout, options.ca_file.as_deref(), masked)?,
             access,
-            templates: Templates::embedded()?,
+            templates,
             picture: None,
         })
     }
@@ -211,8 +222,11 @@ impl Sender for SlackSender {
         let words: String = words.chars().take(LONGEST_TEXT).collect();
         let attempt = self.http.begin();
         match &self.access {
-            Access::Webhook(address) => {
-                let body = json!({"text": words, "unfurl_links": false, "unfurl_media": false});
+            Access::Webhook(address, channel) => {
+                let mut body = json!({"text": words, "unfurl_links": false, "unfurl_media": false});
+                if let Some(channel) = channel {
+                    body["channel"] = json!(channel);
+                }
                 let body = http::json(KIND, &body)?;
                 let posted = attempt.post(address, http::JSON, &HeaderMap::new(), &body);
                 posted.map(|_| Sent::default()).map_err(in_slacks_words)

@@ -110,12 +110,13 @@ impl Record {
         for ((receiver, incident), said) in &self.told {
             let mut firing = None;
             for what in said {
-                let fits = match (firing, what) {
-                    (None, What::Opened | What::Returned | What::SilenceEnded | What::Passed) => true,
-                    (Some(true), What::Worse | What::Reminder | What::SilenceEnded) => true,
-                    (Some(true), What::Acknowledged | What::Resolved) => true,
-                    (Some(false), What::Returned | What::SilenceEnded) => true,
-                    _ => false,
+                let fits = match firing {
+                    None => matches!(
+                        what,
+                        What::Opened | What::Returned | What::SilenceEnded | What::Passed
+                    ),
+                    Some(true) => !matches!(what, What::Opened | What::Returned | What::Passed),
+                    Some(false) => matches!(what, What::Returned | What::SilenceEnded),
                 };
                 assert!(fits, "{receiver} was told of {incident}: {said:?}");
                 firing = Some(!matches!(what, What::Resolved | What::Passed));
@@ -173,7 +174,7 @@ fn live(policy: &Policy, minutes: &[Minute], order: impl Fn(&mut Vec<Look>)) -> 
                     reason: String::new(),
                     ended_at: None,
                 };
-                step(&mut state, &mut record, Event::Silence(silence), now);
+                step(&mut state, &mut record, Event::Silence(Box::new(silence)), now);
             }
             3 => {
                 // Pending ones are not kept: with hysteresis a restart may cost them a sighting.

@@ -73,7 +73,7 @@ pub enum Event {
         until_resolved: bool,
     },
     /// Somebody asks for silence; its number is given here.
-    Silence(Silence),
+    Silence(Box<Silence>),
     /// Somebody ends one.
     EndSilence {
         /// Its number.
@@ -242,7 +242,7 @@ impl State {
                 step.transitions.push(incident.acknowledge(ack, now));
                 step.incidents.insert(incident.id);
             }
-            Event::Silence(silence) => self.add_silence(silence, &mut step)?,
+            Event::Silence(silence) => self.add_silence(*silence, &mut step)?,
             Event::EndSilence { silence } => {
                 let armed = self.silences.get_mut(&silence);
                 let armed = armed.ok_or(Refused::NoSilence(silence))?;

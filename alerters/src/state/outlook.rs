@@ -1,5 +1,7 @@
 //! What would happen with a subject, for people who ask.
 
+use serde::{Deserialize, Serialize};
+
 use super::tell::routed;
 use super::{Policy, State};
 use crate::anomaly::Subject;
@@ -8,7 +10,7 @@ use crate::matcher::About;
 use crate::route::Tried;
 
 /// What is known of a subject and who would hear of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outlook {
     /// Its live incident.
     pub incident: Option<Incident>,
@@ -21,7 +23,7 @@ pub struct Outlook {
 }
 
 /// What one receiver was told and will be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prospect {
     /// The receiver.
     pub receiver: String,

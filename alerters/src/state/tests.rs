@@ -118,7 +118,8 @@ impl Scene {
     }
 
     fn silence(&mut self, silence: Silence) -> Result<Step, Refused> {
-        self.state.step(&self.policy, Event::Silence(silence), self.now)
+        self.state
+            .step(&self.policy, Event::Silence(Box::new(silence)), self.now)
     }
 }
 

@@ -55,6 +55,7 @@ fn senders(url: &str, timeout: Duration, ca_file: Option<PathBuf>) -> Vec<Box<dy
     vec![
         Box::new(slack(SlackAccess::Webhook {
             url: Secret::new(format!("{url}/services/T0/B0/{SECRET}-path")),
+            channel: None,
         })),
         Box::new(slack(SlackAccess::Bot {
             token: Secret::new(format!("xoxb-{SECRET}-token")),

@@ -22,7 +22,7 @@ fn bot(sink: &HttpSink) -> SlackSender {
 
 fn webhook(sink: &HttpSink) -> SlackSender {
     let url = Secret::new(format!("{}/services/T0/B0/x", sink.url()));
-    SlackSender::new(SlackOptions::new(SlackAccess::Webhook { url })).unwrap()
+    SlackSender::new(SlackOptions::new(SlackAccess::Webhook { url, channel: None })).unwrap()
 }
 
 /// Answers as Slack does when all is well; pictures go to `upload_to`, or to itself.
@@ -246,6 +246,7 @@ fn wrong_options_are_refused_without_showing_them() {
     ] {
         let shown = refused(SlackAccess::Webhook {
             url: Secret::new(url),
+            channel: None,
         });
         assert!(
             shown.starts_with("slack: the address") && !shown.contains("s3cr3t"),
@@ -267,6 +268,7 @@ fn wrong_options_are_refused_without_showing_them() {
     assert!(!shown.contains("s3cr3t"), "{shown}");
     let sender = SlackSender::new(SlackOptions::new(SlackAccess::Webhook {
         url: Secret::new("https://hooks.slack.com/services/s3cr3t"),
+        channel: None,
     }));
     assert!(!format!("{:?}", sender.unwrap()).contains("s3cr3t"));
 }

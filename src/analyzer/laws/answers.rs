@@ -148,6 +148,7 @@ fn a_tail_asked_for_again_after_a_lost_connection_goes_to_its_own_metric() {
             number,
             now,
             deadline,
+            followed: Arc::default(),
         };
         orders.send(pass).expect("a worker");
     }

@@ -7,7 +7,7 @@ use skywatch_algorithms::{Series, counter};
 use crate::store::{Connect, Fetched, Points as _, StoreError};
 
 /// Reads windows over one connection, kept between requests.
-pub(super) struct Windows<K: Connect> {
+pub(crate) struct Windows<K: Connect> {
     connect: K,
     /// Held while a request reads: charts are few and reads short. Empty before the first and after a
     /// failure.
@@ -16,7 +16,7 @@ pub(super) struct Windows<K: Connect> {
 }
 
 impl<K: Connect> Windows<K> {
-    pub(super) fn new(connect: K, full_duration: f64) -> Self {
+    pub(crate) fn new(connect: K, full_duration: f64) -> Self {
         Self {
             connect,
             store: Mutex::new(None),
@@ -25,7 +25,7 @@ impl<K: Connect> Windows<K> {
     }
 
     /// The window of each metric, `None` where there is none to read, and what went wrong, if anything did.
-    pub(super) fn read(&self, metrics: &[&str]) -> (Vec<Option<Series>>, Option<String>) {
+    pub(crate) fn read(&self, metrics: &[&str]) -> (Vec<Option<Series>>, Option<String>) {
         let mut windows: Vec<Option<Series>> = Vec::new();
         windows.resize_with(metrics.len(), || None);
         if metrics.is_empty() {

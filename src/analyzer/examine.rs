@@ -1,0 +1,166 @@
+//! One metric looked at in full, for people who ask why.
+
+use serde::{Deserialize, Serialize};
+use skywatch_alerters::{Anomaly, units};
+use skywatch_algorithms::{Ballot, Exception, Series, Verdict};
+
+use super::judge::{CounterClass, Judge};
+use super::worker::{WorkerOptions, class_key};
+use crate::store::{Connect, Fetched, Keys as _, Points as _, StoreError};
+
+/// What a look at one metric shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Examination {
+    /// The metric.
+    pub metric: String,
+    /// The store it was read from.
+    pub source: String,
+    /// When it was looked at, Unix seconds.
+    pub now: f64,
+    /// Points in the window.
+    pub points: usize,
+    /// Stored points that no window can use.
+    pub unusable: u64,
+    /// Length of the window, seconds.
+    pub length: f64,
+    /// Age of its last point, seconds; `None` without one.
+    pub age: Option<f64>,
+    /// Whether the rate of a counter is judged.
+    pub rate: bool,
+    /// `normal`, `anomalous`, or why it is not analyzed: `TooShort`, `Stale`, `Boring`, `DeletedByRoomba`, `Other`.
+    pub verdict: String,
+    /// Why, in a sentence.
+    pub why: String,
+    /// The judged point and every detector's answer, as an anomaly has them; without the window.
+    pub judged: Option<Anomaly>,
+}
+
+/// Reads and judges single metrics, as a pass would.
+pub struct Examiner<K: Connect> {
+    connect: K,
+    options: WorkerOptions,
+    /// The least number of points that are analyzed.
+    min_length: usize,
+    boredom_window: usize,
+}
+
+impl<K: Connect> Examiner<K> {
+    /// An examiner that judges as workers with these options do.
+    pub fn new(connect: K, options: WorkerOptions, min_length: usize, boredom_window: usize) -> Self {
+        Self {
+            connect,
+            options,
+            min_length,
+            boredom_window,
+        }
+    }
+
+    /// Looks at one metric at `now`, Unix seconds.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn examine(&self, metric: &str, now: f64) -> Result<Examination, StoreError> {
+        let mut store = self.connect.connect()?;
+        let mut class = CounterClass::default();
+        if self.options.counters_as_rates {
+            let key = class_key(metric);
+            let stored = store.get(&[&key])?.pop().flatten();
+            let seen = stored.and_then(|text| std::str::from_utf8(&text).ok()?.parse::<f64>().ok());
+            if let Some(seen) = seen {
+                class = CounterClass::stored(seen.min(now), self.options.full_duration);
+            }
+        }
+        let mut found = Examination {
+            metric: metric.to_owned(),
+            source: self.connect.describe().to_string(),
+            now,
+            points: 0,
+            unusable: 0,
+            length: 0.0,
+            age: None,
+            rate: false,
+            verdict: Exception::DeletedByRoomba.name().to_owned(),
+            why: "the store has no points of it".to_owned(),
+            judged: None,
+        };
+        let mut window = Series::default();
+        store.fetch(
+            &[metric],
+            &mut Series::default(),
+            &mut |_, series, fetched| match fetched {
+                Fetched::Found { report, .. } => {
+                    found.unusable = report.skipped as u64 + u64::from(report.truncated_bytes > 0);
+                    series.canonicalise(self.options.full_duration);
+                    window = std::mem::take(series);
+                    Exception::Other.name().clone_into(&mut found.verdict);
+                }
+                Fetched::Missing => {}
+                Fetched::Unreadable(why) => {
+                    Exception::Other.name().clone_into(&mut found.verdict);
+                    found.why = why.to_string();
+                }
+            },
+        )?;
+        if !window.times.is_empty() {
+            self.judge(&window, class, &mut found);
+        }
+        Ok(found)
+    }
+
+    fn judge(&self, window: &Series, mut class: CounterClass, found: &mut Examination) {
+        let now = found.now;
+        let mut judge = Judge::new(
+            self.options.ensemble.clone(),
+            self.options.full_duration,
+            self.options.counters_as_rates,
+        );
+        found.points = window.times.len();
+        if let [first, .., last] = window.times.as_slice() {
+            found.length = last - first;
+        }
+        found.age = window.times.last().map(|last| now - last);
+        let judgement = judge.judge(window.window(), &mut class, now);
+        let ballot = match judgement.verdict {
+            Err(panic) => {
+                found.why = panic;
+                return;
+            }
+            Ok(Verdict::Excluded(exception)) => {
+                exception.name().clone_into(&mut found.verdict);
+                found.why = self.why_excluded(exception, found);
+                Ballot::default()
+            }
+            Ok(Verdict::Judged { anomalous, ballot }) => {
+                found.verdict = if anomalous { "anomalous" } else { "normal" }.to_owned();
+                found.why = String::new();
+                ballot
+            }
+        };
+        match judge.describe(&found.metric, window.window(), ballot, now, true) {
+            Ok(anomaly) => {
+                found.rate = anomaly.evidence.rate;
+                if found.why.is_empty() {
+                    let (voters, cast) = (anomaly.voters().count(), anomaly.cast());
+                    found.why = format!("{voters} of {cast} detectors call it anomalous");
+                }
+                found.judged = Some(anomaly.without_window());
+            }
+            Err(panic) if found.why.is_empty() => found.why = panic,
+            Err(_) => {}
+        }
+    }
+
+    fn why_excluded(&self, exception: Exception, found: &Examination) -> String {
+        match exception {
+            Exception::TooShort => format!("{} points, and {} are needed", found.points, self.min_length),
+            Exception::Stale => format!(
+                "its last point is {} old, more than {}",
+                units::length(found.age.unwrap_or_default()),
+                units::length(self.options.stale_period)
+            ),
+            Exception::Boring => format!("its last {} points hardly differ", self.boredom_window),
+            Exception::DeletedByRoomba => "the store has no points of it".to_owned(),
+            Exception::Other => "it cannot be analyzed".to_owned(),
+        }
+    }
+}

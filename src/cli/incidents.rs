@@ -1,0 +1,147 @@
+//! `skywatch incidents` and `skywatch ack`: what is wrong, and who has it.
+
+use clap::Args;
+use skywatch_alerters::incident::{Incident, Phase, Transition};
+use skywatch_alerters::{render, text, units};
+
+use super::ask::{self, ago};
+use super::{Context, Failure, say};
+use crate::dispatch::{Letter, Reply, Request};
+
+/// Widest name in the list.
+const NAME_COLUMNS: usize = 60;
+
+/// What is asked.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// One incident with its whole life, by its number
+    id: Option<u64>,
+    /// Also those that are over
+    #[arg(long)]
+    all: bool,
+    /// Only about names like this; `*` and `?` stand for any characters
+    #[arg(long, value_name = "PATTERN")]
+    name: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is taken.
+#[derive(Debug, Args)]
+pub(super) struct AckArguments {
+    /// The incident's number
+    id: u64,
+    /// Say nothing more of it until it is resolved, not even that it became worse or came back
+    #[arg(long)]
+    until_resolved: bool,
+    /// Who takes it; the user who asks, unless said
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+    let settings = &context.loaded.settings;
+    let request = match arguments.id {
+        Some(id) => Request::Incident { id },
+        None => Request::Incidents {
+            all: arguments.all,
+            name: arguments.name,
+            limit: arguments.limit,
+        },
+    };
+    let reply = ask::desk(settings, request)?;
+    if arguments.json {
+        return Ok(ask::print_json(&reply)?);
+    }
+    match reply {
+        Reply::Incident {
+            incident,
+            transitions,
+            notices,
+        } => life(&incident, &transitions, &notices)?,
+        Reply::Incidents { incidents } if incidents.is_empty() => say("no open incidents")?,
+        Reply::Incidents { incidents } => {
+            for incident in &incidents {
+                say(&line(incident))?;
+            }
+            if incidents.len() == arguments.limit {
+                say(&format!("the newest {}; `--limit` shows more", arguments.limit))?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+pub(super) fn acknowledge(context: &Context, arguments: AckArguments) -> Result<(), Failure> {
+    let request = Request::Acknowledge {
+        id: arguments.id,
+        by: arguments.by.unwrap_or_else(ask::somebody),
+        until_resolved: arguments.until_resolved,
+    };
+    if let Reply::Incident { incident, .. } = ask::desk(&context.loaded.settings, request)? {
+        say(&line(&incident))?;
+    }
+    Ok(())
+}
+
+/// `  17  open          critical  web1.cpu is 97.2, …  since 14 min ago`
+fn line(incident: &Incident) -> String {
+    let phase = match incident.unknown_since {
+        Some(since) if incident.phase.is_open() => {
+            format!("{}, unknown since {}", incident.phase, ago(since))
+        }
+        _ => incident.phase.to_string(),
+    };
+    let end = match (incident.phase, incident.closed_at) {
+        (Phase::Resolved | Phase::Gone, Some(at)) => format!(", over {}", ago(at)),
+        _ => String::new(),
+    };
+    let ack = incident.ack.as_ref().map_or(String::new(), |ack| {
+        format!(", {} has it", text::one_line(&ack.by))
+    });
+    let silence = incident
+        .silenced_by
+        .map_or(String::new(), |silence| format!(", silence {silence}"));
+    format!(
+        "{:>5}  {phase:<12}  {:<8}  {}  since {}{end}{ack}{silence}",
+        incident.id,
+        incident.severity.as_str(),
+        text::shorten(incident.subject.name(), NAME_COLUMNS),
+        ago(incident.since),
+    )
+}
+
+fn life(incident: &Incident, transitions: &[Transition], notices: &[Letter]) -> anyhow::Result<()> {
+    say(&line(incident))?;
+    say(&format!("       {}", render::log_line(&incident.anomaly)))?;
+    for Transition {
+        at, from, to, why, ..
+    } in transitions
+    {
+        let from = from.map_or(String::new(), |from| format!("{from} → "));
+        say(&format!(
+            "       {}  {from}{to}: {}",
+            units::time(*at),
+            text::one_line(why)
+        ))?;
+    }
+    for notice in notices {
+        let error = notice
+            .error
+            .as_ref()
+            .map_or(String::new(), |error| format!(": {error}"));
+        say(&format!(
+            "       {}  notice {} to {} {}{error}",
+            units::time(notice.at),
+            notice.id,
+            notice.receiver,
+            notice.state
+        ))?;
+    }
+    Ok(())
+}

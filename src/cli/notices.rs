@@ -1,0 +1,96 @@
+//! `skywatch notices`: the dead-letter list.
+
+use clap::{Args, Subcommand};
+use skywatch_alerters::{text, units};
+
+use super::ask;
+use super::{Context, Failure, say};
+use crate::dispatch::{Reply, Request, Which};
+
+/// What is to be done.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// At most so many
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try notices again that reached nobody
+    Retry(Chosen),
+    /// Take notices off the list that reached nobody
+    Drop(Chosen),
+}
+
+#[derive(Debug, Args)]
+struct Chosen {
+    /// One notice, by its id
+    id: Option<String>,
+    /// All of one receiver
+    #[arg(long, conflicts_with = "id")]
+    receiver: Option<String>,
+    /// All
+    #[arg(long, conflicts_with_all = ["id", "receiver"])]
+    all: bool,
+}
+
+impl Chosen {
+    fn which(self) -> Result<Which, Failure> {
+        match (self.id, self.receiver, self.all) {
+            (Some(id), ..) => Ok(Which::One(id)),
+            (None, Some(receiver), _) => Ok(Which::Of(receiver)),
+            (None, None, true) => Ok(Which::All),
+            (None, None, false) => Err(Failure::Arguments(
+                "which notices?\nhint: give an id, `--receiver NAME`, or `--all`".to_owned(),
+            )),
+        }
+    }
+}
+
+pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+    let settings = &context.loaded.settings;
+    let (chosen, retry) = match arguments.command {
+        Some(Command::Retry(chosen)) => (chosen, true),
+        Some(Command::Drop(chosen)) => (chosen, false),
+        None => {
+            let reply = ask::desk(
+                settings,
+                Request::DeadLetters {
+                    limit: arguments.limit,
+                },
+            )?;
+            if arguments.json {
+                return Ok(ask::print_json(&reply)?);
+            }
+            let Reply::Letters { letters } = reply else {
+                return Ok(());
+            };
+            if letters.is_empty() {
+                say("no notice has been given up")?;
+            }
+            for letter in letters {
+                say(&format!(
+                    "{}  {}  to {}  {}\n    {}",
+                    letter.id,
+                    units::time(letter.at),
+                    letter.receiver,
+                    letter.summary,
+                    text::one_line(&letter.error.unwrap_or_default())
+                ))?;
+            }
+            return Ok(());
+        }
+    };
+    let which = chosen.which()?;
+    if let Reply::Done { count } = ask::desk(settings, Request::Letters { which, retry })? {
+        let done = if retry { "wait again" } else { "taken off the list" };
+        say(&format!("{count} notices {done}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! The history as the dispatch keeps it: written when it can be, and in memory as long as it cannot.
+//!
+//! A full disk must not silence alerts. What could not be committed is kept, grows by what follows, and is handed in
+//! again; a notice sent meanwhile is committed later as sent.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use skywatch_alerters::Subject;
+
+use crate::history::{Batch, Before, History, HistoryError, Saved, Settled};
+
+/// Time between two tries to commit what could not be.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a history that cannot be opened at the start is waited for.
+const OPEN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The history, and what is not in it yet.
+pub(super) struct Books {
+    path: PathBuf,
+    history: Option<History>,
+    unsaved: Batch,
+    /// Why the last commit failed.
+    trouble: Option<String>,
+    /// Whether what was kept has been read: numbers given without are of another range.
+    loaded: bool,
+    try_at: Instant,
+}
+
+/// What is to be noted of a notice.
+pub(super) enum Mark<'a> {
+    /// It was taken.
+    Sent {
+        /// What the other side calls the conversation.
+        reference: Option<&'a str>,
+    },
+    /// It was not, and is tried again at this Unix time.
+    Failed {
+        /// Why.
+        error: &'a str,
+        /// When to try again.
+        next_try: f64,
+    },
+    /// It is given up.
+    Dead {
+        /// Why.
+        error: &'a str,
+    },
+}
+
+impl Books {
+    /// Opens the history at `path`. One that cannot be opened is named in the log and tried again.
+    pub(super) fn open(path: &Path, now: f64) -> Self {
+        let mut books = Self {
+            path: path.to_owned(),
+            history: None,
+            unsaved: Batch::new(now),
+            trouble: None,
+            loaded: false,
+            try_at: Instant::now(),
+        };
+        let due = Instant::now() + OPEN_PATIENCE;
+        books.reopen(now);
+        // One who has just been killed may still hold it.
+        while books.history.is_none() && Instant::now() < due {
+            std::thread::sleep(Duration::from_millis(100));
+            books.reopen(now);
+        }
+        if books.history.is_some() {
+            books.trouble = None;
+        }
+        books
+    }
+
+    fn reopen(&mut self, now: f64) {
+        match History::open_or_anew(&self.path, now) {
+            Ok(opened) => self.history = Some(opened.history),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// Whether what an earlier process kept is known. Without it numbers must be given that it cannot have given.
+    pub(super) fn is_loaded(&self) -> bool {
+        self.loaded
+    }
+
+    /// Why nothing is written at present, if so.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// The history, while it can be read.
+    pub(super) fn history(&mut self) -> Option<&mut History> {
+        self.history.as_mut()
+    }
+
+    /// What was kept, with incidents that ended at or after `since`, Unix seconds.
+    pub(super) fn load(&mut self, since: f64) -> Saved {
+        match self.history.as_ref().map(|history| history.load(since)) {
+            Some(Ok(saved)) => {
+                self.loaded = true;
+                saved
+            }
+            Some(Err(error)) => {
+                tracing::error!("history not readable, beginning without :: {error}");
+                Saved::default()
+            }
+            None => Saved::default(),
+        }
+    }
+
+    /// How often each of these subjects had an incident before the one of this number, since `since`.
+    pub(super) fn before(&mut self, asked: &[(&Subject, u64)], since: f64) -> Vec<Before> {
+        match self.history.as_ref().map(|history| history.before(asked, since)) {
+            Some(Ok(before)) => before,
+            Some(Err(error)) => {
+                tracing::warn!("history not readable :: {error}");
+                vec![Before::default(); asked.len()]
+            }
+            None => vec![Before::default(); asked.len()],
+        }
+    }
+
+    /// Keeps a batch: on the disk if it takes it, in memory until it does.
+    pub(super) fn keep(&mut self, batch: Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        let now = batch.at;
+        self.unsaved.absorb(batch);
+        if self.trouble.is_none() || Instant::now() >= self.try_at {
+            self.save(now);
+        }
+    }
+
+    /// Tries again to commit what could not be, if it is time.
+    pub(super) fn tick(&mut self, now: f64) {
+        if self.trouble.is_some() && Instant::now() >= self.try_at {
+            self.save(now);
+        }
+    }
+
+    /// Commits what is not committed yet.
+    pub(super) fn save(&mut self, now: f64) {
+        if self.history.is_none() {
+            self.reopen(now);
+        }
+        let Some(history) = &mut self.history else { return };
+        match history.commit(&self.unsaved) {
+            Ok(()) => {
+                if self.trouble.take().is_some() {
+                    tracing::info!("history written again :: nothing was lost");
+                }
+                self.unsaved = Batch::new(now);
+            }
+            Err(error) => {
+                if error.is_broken() {
+                    self.history = None;
+                }
+                self.failed(&error);
+            }
+        }
+    }
+
+    fn failed(&mut self, error: &HistoryError) {
+        self.try_at = Instant::now() + AGAIN_AFTER;
+        let why = error.to_string();
+        if self.trouble.as_deref() != Some(why.as_str()) {
+            tracing::error!("history not written, going on from memory :: {why}");
+            if let Some(hint) = error.hint() {
+                tracing::error!("hint: {hint}");
+            }
+        }
+        self.trouble = Some(why);
+    }
+
+    /// Notes how it went with a notice.
+    pub(super) fn mark(&mut self, id: &str, mark: &Mark<'_>, now: f64) {
+        if let Some(posting) = self
+            .unsaved
+            .notices
+            .iter_mut()
+            .find(|posting| posting.notice.id == id)
+        {
+            match mark {
+                Mark::Sent { reference } => {
+                    posting.settled = Some(Settled::Sent {
+                        at: now,
+                        reference: reference.map(str::to_owned),
+                    });
+                }
+                Mark::Dead { error } => {
+                    posting.settled = Some(Settled::Dead {
+                        at: now,
+                        error: (*error).to_owned(),
+                    });
+                }
+                Mark::Failed { .. } => {}
+            }
+            return;
+        }
+        let Some(history) = &mut self.history else { return };
+        let outcome = match mark {
+            Mark::Sent { reference } => history.sent(id, now, *reference),
+            Mark::Failed { error, next_try } => history.failed(id, error, *next_try),
+            Mark::Dead { error } => history.dead(id, error, now),
+        };
+        if let Err(error) = outcome {
+            match mark {
+                Mark::Sent { reference } => {
+                    let reference = reference.map(str::to_owned);
+                    self.unsaved
+                        .settled
+                        .push((id.to_owned(), Settled::Sent { at: now, reference }));
+                }
+                Mark::Dead { error } => {
+                    let error = (*error).to_owned();
+                    self.unsaved
+                        .settled
+                        .push((id.to_owned(), Settled::Dead { at: now, error }));
+                }
+                // A try that failed may be forgotten.
+                Mark::Failed { .. } => {}
+            }
+            self.failed(&error);
+        }
+    }
+}

@@ -1,0 +1,794 @@
+//! The desk: one thread that knows everything about incidents, and the only one that writes it down.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, select};
+use skywatch_alerters::incident::{Incident, Look, Outcome, Phase, Transition};
+use skywatch_alerters::notice::Content;
+use skywatch_alerters::state::{Event, Kept, Next, Refused, State, Step};
+use skywatch_alerters::{Notice, Subject, render};
+
+use super::books::{Books, Mark};
+use super::post::{Delivery, IN_MEMORY, Post, Verdict};
+use super::request::{Letter, Reply, Request, Which};
+use super::vitals::{self, Vitals};
+use super::{DispatchOptions, Inbox, Message};
+use crate::clock::unix_now;
+use crate::history::{Batch, Cooldown, DeadLetters, Filter, NoticeRecord, Pass, Posting};
+use crate::status::{Fate, Findings, Word};
+
+/// Incidents of one step that get a line in the log; the rest are counted there and shown on the pages.
+const LOGGED: usize = 100;
+/// How often the desk looks up when nothing comes.
+const TICK: Duration = Duration::from_millis(500);
+/// How often the desk looks at how Skywatch itself does.
+const LOOK_EACH: Duration = Duration::from_secs(5);
+/// How far back "how often before" looks, seconds.
+const BEFORE: f64 = 30.0 * 86_400.0;
+/// Seconds between two times all live incidents are written down, though they took no step.
+const WRITE_ALL_EACH: f64 = 300.0;
+/// Seconds between two times old history is thrown away, and how much at once.
+const PRUNE_EACH: f64 = 600.0;
+const PRUNE_SLICE: usize = 2_000;
+/// Incidents shown for one question, at most.
+const SHOWN: usize = 10_000;
+
+/// Everything about incidents.
+pub struct Desk {
+    options: DispatchOptions,
+    state: State,
+    books: Books,
+    posts: BTreeMap<String, Post>,
+    all_written_at: f64,
+    pruned_at: f64,
+    /// Receivers whose rate cap holds something back, so that it is said once.
+    held_back: HashMap<String, usize>,
+    vitals: Vitals,
+    looked_at: Instant,
+}
+
+impl Desk {
+    /// Opens the history and takes up where it ended. Nothing is sent before [`Desk::open_posts`].
+    pub fn open(options: DispatchOptions) -> Self {
+        let now = unix_now();
+        let mut books = Books::open(&options.history, now);
+        let saved = books.load(now - options.policy.hysteresis.return_within);
+        let origin: Option<String> = meta(&saved.meta, "origin");
+        let next: Next = meta(&saved.meta, "next").unwrap_or_default();
+        let pace = meta(&saved.meta, "pace").unwrap_or_default();
+        let mut batch = Batch::new(now);
+        let origin = origin.unwrap_or_else(|| {
+            let origin = new_origin(now);
+            batch
+                .meta
+                .push(("origin".to_owned(), Some(origin.clone().into())));
+            origin
+        });
+        let cooldowns = saved
+            .cooldowns
+            .into_iter()
+            .filter_map(|cooldown| Some((cooldown.receiver, cooldown.subject, cooldown.told_at?)))
+            .collect();
+        let next = if books.is_loaded() {
+            next
+        } else {
+            numbers_apart(now)
+        };
+        let kept = Kept {
+            incidents: saved.incidents,
+            silences: saved.silences,
+            cooldowns,
+            pace,
+            next: Next {
+                incident: next.incident.max(saved.next_incident),
+                silence: next.silence.max(saved.next_silence),
+                ..next
+            },
+        };
+        books.keep(batch);
+        let vitals = Vitals::new(options.vitals.clone(), meta(&saved.meta, "daily"), now);
+        let desk = Self {
+            state: State::new(&origin, kept),
+            vitals,
+            looked_at: Instant::now(),
+            options,
+            books,
+            posts: BTreeMap::new(),
+            all_written_at: now,
+            pruned_at: now,
+            held_back: HashMap::new(),
+        };
+        desk.follow();
+        desk
+    }
+
+    /// Opens a post for each receiver, with what waits for it since before.
+    pub fn open_posts(&mut self, inbox: &Inbox) {
+        for outlet in self.options.outlets.clone() {
+            let name = outlet.name.clone();
+            match Post::start(outlet, inbox.sender()) {
+                Ok(post) => drop(self.posts.insert(name, post)),
+                Err(error) => tracing::error!("receiver `{name}` gets nothing :: no thread for it: {error}"),
+            }
+        }
+        let names: Vec<String> = self.posts.keys().cloned().collect();
+        for name in names {
+            self.refill(&name, unix_now());
+        }
+    }
+
+    /// Works until `words` has no other end any more, then lets posts finish what they have in hand.
+    pub fn run(mut self, words: &Receiver<Word>, messages: &Receiver<Message>) {
+        loop {
+            select! {
+                recv(words) -> word => match word {
+                    Ok(Word::Pass(findings)) => self.pass(*findings),
+                    Ok(Word::Trouble(why)) => self.trouble(&why),
+                    Err(_) => break,
+                },
+                recv(messages) -> message => if let Ok(message) = message { self.message(message) },
+                default(TICK) => {}
+            }
+            self.tick();
+        }
+        self.end(messages);
+    }
+
+    fn message(&mut self, message: Message) {
+        match message {
+            Message::Ask(request, reply) => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.answer(*request));
+            }
+            Message::Delivered(delivery) => self.delivered(*delivery),
+        }
+    }
+
+    /// Takes what a pass found.
+    fn pass(&mut self, findings: Findings) {
+        let vitals = self.vitals.pass(&findings);
+        let silent = self.vitals.silent(&findings);
+        if let Some(heartbeat) = &self.options.heartbeat
+            && findings.summary.unfinished == 0
+        {
+            heartbeat.beat();
+        }
+        let Findings {
+            summary,
+            findings,
+            fates,
+            ..
+        } = findings;
+        let now = summary.at;
+        let wrong = findings.into_iter().map(|finding| Look {
+            subject: finding.anomaly.subject.clone(),
+            outcome: Outcome::Anomalous(Box::new(finding.anomaly)),
+        });
+        let others = fates.into_iter().map(|(name, fate)| Look {
+            subject: Subject::Metric(name.to_string()),
+            outcome: match fate {
+                Fate::Normal { at } => Outcome::Normal { at },
+                Fate::Deleted => Outcome::Deleted,
+            },
+        });
+        let looks = wrong.chain(others).chain(vitals).collect();
+        let mut batch = Batch::new(now);
+        batch.passes.push(Pass::one(
+            now,
+            summary.metrics,
+            summary.analyzed,
+            summary.anomalies,
+            summary.seconds.total,
+        ));
+        if now - self.all_written_at > WRITE_ALL_EACH {
+            self.all_written_at = now;
+            let live = self
+                .state
+                .incidents()
+                .filter(|incident| incident.phase != Phase::Pending);
+            batch.incidents.extend(live.cloned());
+        }
+        // No event of the analyzer is ever refused.
+        let _ = self.event(Event::Pass(looks), now, batch);
+        self.follow();
+        if let Some(silent) = silent {
+            self.tell_all("skywatch.silent", Content::Silent(silent), Batch::new(now));
+        }
+    }
+
+    fn trouble(&mut self, why: &str) {
+        let now = unix_now();
+        if let Some(look) = self.vitals.trouble(why, now) {
+            let _ = self.event(Event::Looks(vec![look]), now, Batch::new(now));
+        }
+    }
+
+    /// Makes a notice that is about no incident, for all to whom a component of that name would lead.
+    fn tell_all(&mut self, component: &str, content: Content, mut batch: Batch) {
+        let now = batch.at;
+        let subject = Subject::Component(component.to_owned());
+        let outlook = self.state.outlook(&self.options.policy, &subject, now);
+        if let Some(silence) = outlook.silences.first() {
+            return tracing::info!("nothing is said of {component} :: silence {silence} is in force");
+        }
+        for prospect in outlook.prospects {
+            let id = self.state.new_notice_id();
+            let notice = Notice {
+                thread: id.clone(),
+                id,
+                receiver: prospect.receiver,
+                route: prospect.route,
+                at: now,
+                content: content.clone(),
+                base_url: self.options.policy.base_url.clone(),
+            };
+            batch.notices.push(Posting {
+                notice,
+                incidents: Vec::new(),
+                settled: None,
+            });
+        }
+        let next = serde_json::to_value(self.state.next()).ok();
+        batch.meta.push(("next".to_owned(), next));
+        self.post(batch);
+    }
+
+    /// Looks at ourselves between passes.
+    fn look_at_ourselves(&mut self, now: f64) {
+        let mut looks: Vec<Look> = self.vitals.ingest(now).into_iter().collect();
+        let trouble = self
+            .books
+            .trouble()
+            .map(|why| format!("going on from memory, as {why}"));
+        looks.push(vitals::look("skywatch.history", trouble, now));
+        for post in self.posts.values() {
+            let waiting = post.waiting();
+            let ill = post
+                .failing()
+                .map(|why| format!("notices to `{}` fail, {waiting} wait: {why}", post.name()));
+            looks.push(vitals::look(
+                &format!("skywatch.receiver.{}", post.name()),
+                ill,
+                now,
+            ));
+        }
+        // What is well and was well is no event.
+        looks.retain(|look| {
+            let open = |incident: &Incident| incident.phase.is_open();
+            matches!(look.outcome, Outcome::Anomalous(_)) || self.state.about(&look.subject).is_some_and(open)
+        });
+        if !looks.is_empty() {
+            let _ = self.event(Event::Looks(looks), now, Batch::new(now));
+        }
+        if let Some((from, to)) = self.vitals.day(now)
+            && let Some(history) = self.books.history()
+        {
+            match history.day(from, to) {
+                Ok(day) => {
+                    let mut batch = Batch::new(now);
+                    let daily_at = Some(self.vitals.daily_at().into());
+                    batch.meta.push(("daily".to_owned(), daily_at));
+                    self.tell_all("skywatch.daily", Content::Daily(day), batch);
+                }
+                Err(error) => tracing::error!("no digest of the day :: {error}"),
+            }
+        }
+    }
+
+    /// Lets the core work out what follows, keeps it, and hands out the notices.
+    fn event(&mut self, event: Event, now: f64, mut batch: Batch) -> Result<(), Refused> {
+        let step = self.state.step(&self.options.policy, event, now)?;
+        self.tell(&step);
+        let Step {
+            incidents,
+            transitions,
+            notices,
+            told,
+            silences,
+            cooldowns,
+            paced,
+            ..
+        } = step;
+        let touched = incidents.iter().filter_map(|id| self.state.incident(*id));
+        let touched: Vec<_> = touched.cloned().collect();
+        batch
+            .incidents
+            .retain(|incident| !incidents.contains(&incident.id));
+        batch.incidents.extend(touched);
+        batch.transitions = transitions;
+        batch.silences = silences
+            .iter()
+            .filter_map(|id| self.state.silence(*id).cloned())
+            .collect();
+        batch.cooldowns = cooldowns
+            .into_iter()
+            .map(|(receiver, subject, at)| Cooldown {
+                receiver,
+                subject,
+                told_at: Some(at),
+            })
+            .collect();
+        if !paced.is_empty() {
+            let pace: Vec<_> = self
+                .options
+                .policy
+                .receivers
+                .iter()
+                .filter_map(|receiver| Some((&receiver.name, self.state.spoken(&receiver.name)?)))
+                .collect();
+            batch
+                .meta
+                .push(("pace".to_owned(), serde_json::to_value(pace).ok()));
+        }
+        if !(paced.is_empty() && batch.incidents.is_empty() && batch.silences.is_empty()) {
+            let next = serde_json::to_value(self.state.next()).ok();
+            batch.meta.push(("next".to_owned(), next));
+        }
+        let postings = notices.into_iter().zip(told);
+        batch.notices = postings
+            .map(|(notice, incidents)| Posting {
+                notice: self.complete(notice, now),
+                incidents,
+                settled: None,
+            })
+            .collect();
+        self.post(batch);
+        Ok(())
+    }
+
+    /// Keeps a batch, then hands its notices to the posts.
+    fn post(&mut self, batch: Batch) {
+        let notices: Vec<Notice> = batch
+            .notices
+            .iter()
+            .map(|posting| posting.notice.clone())
+            .collect();
+        self.books.keep(batch);
+        let on_disk = self.books.trouble().is_none();
+        for notice in notices {
+            let Some(post) = self.posts.get_mut(&notice.receiver) else {
+                continue;
+            };
+            // What is committed can wait there; what is not must wait here.
+            if post.waiting() >= IN_MEMORY && on_disk {
+                continue;
+            }
+            let reference = self
+                .books
+                .history()
+                .and_then(|history| history.reference(&notice.receiver, &notice.thread).ok().flatten());
+            if let Some(post) = self.posts.get_mut(&notice.receiver) {
+                post.add(notice, reference);
+            }
+        }
+    }
+
+    /// Adds to a notice what the core cannot know: how often before, and the window of its first incident.
+    fn complete(&mut self, mut notice: Notice, now: f64) -> Notice {
+        let Content::Incidents(news) = &mut notice.content else {
+            return notice;
+        };
+        let asked: Vec<(&Subject, u64)> = news
+            .items
+            .iter()
+            .map(|item| (&item.anomaly.subject, item.incident))
+            .collect();
+        let before = self.books.before(&asked, now - BEFORE);
+        for (item, before) in news.items.iter_mut().zip(before) {
+            item.before = before.count;
+            item.last_before = before.last;
+        }
+        if let Some(item) = news.items.first_mut()
+            && item.anomaly.evidence.times.is_empty()
+            && let Subject::Metric(name) = &item.anomaly.subject
+            && let Some(window) = (self.options.window_of)(name, item.anomaly.evidence.rate)
+        {
+            item.anomaly.evidence = window;
+        }
+        notice
+    }
+
+    /// Says in the log what happened.
+    fn tell(&mut self, step: &Step) {
+        if self.options.log {
+            let lines = |wanted: fn(&Transition) -> bool| step.transitions.iter().filter(move |t| wanted(t));
+            for transition in lines(|transition| transition.to == Phase::Open).take(LOGGED) {
+                if let Some(incident) = self.state.incident(transition.incident) {
+                    let line = render::log_line(&incident.anomaly);
+                    tracing::warn!(target: "skywatch::anomaly", "{line}; incident {}", incident.id);
+                }
+            }
+            for transition in lines(|transition| transition.to != Phase::Open).take(LOGGED) {
+                if let Some(incident) = self.state.incident(transition.incident) {
+                    let name = skywatch_alerters::text::shorten(incident.subject.name(), 300);
+                    tracing::info!(
+                        target: "skywatch::anomaly",
+                        "{name} {} :: {}; incident {}", transition.to, transition.why, incident.id
+                    );
+                }
+            }
+            let rest = step.transitions.len().saturating_sub(LOGGED);
+            if rest > 0 {
+                tracing::warn!(target: "skywatch::anomaly", "and up to {rest} more changes of incidents");
+            }
+        }
+        for (receiver, held) in &step.held_back {
+            if self.held_back.insert(receiver.clone(), *held) != Some(*held) {
+                tracing::warn!(
+                    "{held} notices to `{receiver}` held back by its rate cap :: the next one says so"
+                );
+            }
+        }
+        self.held_back.retain(|receiver, _| {
+            step.held_back.iter().any(|(held, _)| held == receiver) || step.paced.is_empty()
+        });
+    }
+
+    /// Leaves the names of those the next pass must look at.
+    fn follow(&self) {
+        let followed = self.state.followed().map(str::to_owned).collect();
+        self.options.followed.set(followed);
+    }
+
+    fn delivered(&mut self, delivery: Delivery) {
+        let now = unix_now();
+        let Some(post) = self.posts.get_mut(&delivery.receiver) else {
+            return;
+        };
+        let receiver = delivery.receiver.clone();
+        let id = delivery.notice.id.clone();
+        let summary = render::summary(&delivery.notice);
+        match post.delivered(delivery, now) {
+            Verdict::Sent(sent) => {
+                tracing::info!("notice {id} sent to `{receiver}` :: {summary}");
+                for refused in &sent.refused {
+                    tracing::warn!("notice {id} to `{receiver}` not taken by all :: {refused}");
+                }
+                let reference = sent.reference.as_deref();
+                self.books.mark(&id, &Mark::Sent { reference }, now);
+            }
+            Verdict::Again { error, after } => {
+                tracing::warn!("notice {id} to `{receiver}` waits {after:.1?} :: {error}");
+                let next_try = now + after.as_secs_f64();
+                let error = &error;
+                self.books.mark(&id, &Mark::Failed { error, next_try }, now);
+            }
+            Verdict::Dead(error) => {
+                tracing::error!(
+                    "notice {id} to `{receiver}` given up :: {error} :: {summary}\n  hint: `skywatch notices` shows it \
+                     and can try it again"
+                );
+                self.books.mark(&id, &Mark::Dead { error: &error }, now);
+            }
+        }
+        self.refill(&receiver, now);
+    }
+
+    /// Brings notices from the outbox to a post that has few left.
+    fn refill(&mut self, receiver: &str, now: f64) {
+        let Some(post) = self.posts.get_mut(receiver) else {
+            return;
+        };
+        if post.waiting() > IN_MEMORY / 2 {
+            return;
+        }
+        let Some(history) = self.books.history() else {
+            return;
+        };
+        let waiting = match history.waiting(receiver, IN_MEMORY, now) {
+            Ok(waiting) => waiting,
+            Err(error) => return tracing::warn!("outbox not readable :: {error}"),
+        };
+        for record in waiting {
+            if !post.holds(&record.notice.id) {
+                let reference = history.reference(receiver, &record.notice.thread).ok().flatten();
+                post.add(record.notice, reference);
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = unix_now();
+        // Groups whose turn comes between two passes.
+        let _ = self.event(Event::Tick, now, Batch::new(now));
+        if self.looked_at.elapsed() >= LOOK_EACH {
+            self.looked_at = Instant::now();
+            self.look_at_ourselves(now);
+        }
+        self.books.tick(now);
+        for post in self.posts.values_mut() {
+            post.work();
+        }
+        if now - self.pruned_at > PRUNE_EACH {
+            self.prune(now);
+        }
+    }
+
+    fn prune(&mut self, now: f64) {
+        self.pruned_at = now;
+        let keep = self.options.keep_history.as_secs_f64();
+        let Some(history) = self.books.history() else {
+            return;
+        };
+        match history.prune(now - keep, PRUNE_SLICE) {
+            // More is left: go on soon, and let others have their turn meanwhile.
+            Ok(pruned) if pruned.more => self.pruned_at = now - PRUNE_EACH + 1.0,
+            Ok(_) => {}
+            Err(error) => tracing::warn!("old history not thrown away :: {error}"),
+        }
+        if let Some(history) = self.books.history()
+            && let Err(error) = history.thin_passes(now - 7.0 * 86_400.0, 24)
+        {
+            tracing::warn!("old passes not thinned :: {error}");
+        }
+    }
+
+    /// Lets posts finish within the grace, notes what became of their notices, and writes everything down.
+    fn end(mut self, messages: &Receiver<Message>) {
+        let due = Instant::now() + self.options.grace;
+        loop {
+            for post in self.posts.values_mut() {
+                if post.failing().is_none() {
+                    post.work();
+                }
+            }
+            if !self.posts.values().any(Post::is_busy) {
+                break;
+            }
+            match messages.recv_deadline(due) {
+                Ok(Message::Delivered(delivery)) => self.delivered(*delivery),
+                Ok(Message::Ask(..)) => {}
+                Err(_) => break,
+            }
+        }
+        for post in self.posts.values() {
+            if post.waiting() > 0 {
+                tracing::warn!(
+                    "{} notices to `{}` wait for the next start",
+                    post.waiting(),
+                    post.name()
+                );
+            }
+        }
+        let mut batch = Batch::new(unix_now());
+        let live = self
+            .state
+            .incidents()
+            .filter(|incident| incident.phase != Phase::Pending);
+        batch.incidents = live.cloned().collect();
+        self.books.keep(batch);
+        self.books.save(unix_now());
+        if let Some(why) = self.books.trouble() {
+            tracing::error!("the history lacks what happened last :: {why}");
+        }
+        // Threads that hang in a send are left behind; the process ends.
+        for (_, post) in std::mem::take(&mut self.posts) {
+            if !post.is_busy() {
+                let _ = post.end().join();
+            }
+        }
+    }
+
+    /// Answers what people ask. Works without posts, too.
+    pub fn answer(&mut self, request: Request) -> Reply {
+        let now = unix_now();
+        match request {
+            Request::Incidents { all, name, limit } => {
+                let phases = if all {
+                    Vec::new()
+                } else {
+                    vec![Phase::Open, Phase::Acknowledged]
+                };
+                let filter = Filter {
+                    phases,
+                    name,
+                    ..Filter::default()
+                };
+                self.with_history(|history| {
+                    let incidents = history.incidents(&filter, limit.min(SHOWN))?;
+                    Ok(Reply::Incidents { incidents })
+                })
+            }
+            Request::Incident { id } => self.with_history(|history| {
+                Ok(match history.incident(id)? {
+                    Some(life) => Reply::Incident {
+                        incident: Box::new(life.incident),
+                        transitions: life.transitions,
+                        notices: life.notices.into_iter().map(Letter::of).collect(),
+                    },
+                    None => refused(format!("there is no incident {id}")),
+                })
+            }),
+            Request::Acknowledge {
+                id,
+                by,
+                until_resolved,
+            } => {
+                let event = Event::Acknowledge {
+                    incident: id,
+                    by,
+                    until_resolved,
+                };
+                match self.event(event, now, Batch::new(now)) {
+                    Ok(()) => self.answer(Request::Incident { id }),
+                    Err(error) => refused(error.to_string()),
+                }
+            }
+            Request::Silences { all } => self.with_history(|history| {
+                let silences = history.silences(all)?;
+                let in_time = |silence: &skywatch_alerters::silence::Silence| {
+                    all || silence.until.is_none_or(|until| until > now)
+                };
+                Ok(Reply::Silences {
+                    silences: silences.into_iter().filter(in_time).collect(),
+                })
+            }),
+            Request::Silence { silence } => {
+                let id = self.state.next().silence;
+                match self.event(Event::Silence(silence), now, Batch::new(now)) {
+                    Ok(()) => Reply::Silences {
+                        silences: self.state.silence(id).cloned().into_iter().collect(),
+                    },
+                    Err(error) => refused(error.to_string()),
+                }
+            }
+            Request::EndSilence { id } => {
+                match self.event(Event::EndSilence { silence: id }, now, Batch::new(now)) {
+                    Ok(()) => Reply::Done { count: 1 },
+                    Err(error) => refused(error.to_string()),
+                }
+            }
+            Request::RouteTest {
+                metric,
+                severity,
+                detectors,
+            } => self.route_test(&metric, severity, &detectors, now),
+            Request::Outlook { metric } => {
+                let outlook = self
+                    .state
+                    .outlook(&self.options.policy, &Subject::Metric(metric), now);
+                Reply::Outlook {
+                    outlook: Box::new(outlook),
+                }
+            }
+            Request::DeadLetters { limit } => self.with_history(|history| {
+                let letters = history.dead_letters(limit.min(SHOWN))?;
+                Ok(Reply::Letters {
+                    letters: letters.into_iter().map(Letter::of).collect(),
+                })
+            }),
+            Request::Letters { which, retry } => self.letters(&which, retry, now),
+            Request::TestOf { route } => self.test_of(&route, now),
+        }
+    }
+
+    fn route_test(
+        &self,
+        metric: &str,
+        severity: skywatch_alerters::Severity,
+        detectors: &[String],
+        now: f64,
+    ) -> Reply {
+        let mut anomaly = skywatch_alerters::sample::anomaly(metric).without_window();
+        anomaly.votes.clear();
+        anomaly
+            .votes
+            .extend(detectors.iter().map(|detector| skywatch_alerters::DetectorVote {
+                detector: detector.clone(),
+                answer: Some(true),
+                measured: f64::NAN,
+                limit: f64::NAN,
+            }));
+        let about = skywatch_alerters::matcher::About {
+            name: metric,
+            severity,
+            anomaly: (!detectors.is_empty()).then_some(&anomaly),
+        };
+        let subject = Subject::Metric(metric.to_owned());
+        let outlook = self.state.outlook(&self.options.policy, &subject, now);
+        Reply::Route {
+            tried: self.options.policy.routes.explain(&about, now),
+            prospects: outlook.prospects,
+        }
+    }
+
+    fn letters(&mut self, which: &Which, retry: bool, now: f64) -> Reply {
+        let letters = match which {
+            Which::One(id) => DeadLetters::One(id),
+            Which::Of(receiver) => DeadLetters::Of(receiver),
+            Which::All => DeadLetters::All,
+        };
+        let reply = self.with_history(|history| {
+            let count = if retry {
+                history.retry(letters)?
+            } else {
+                history.dismiss(letters, now)?
+            };
+            Ok(Reply::Done { count })
+        });
+        if retry {
+            let names: Vec<String> = self.posts.keys().cloned().collect();
+            for name in names {
+                self.refill(&name, now);
+                if let Some(post) = self.posts.get_mut(&name) {
+                    post.hurry();
+                }
+            }
+        }
+        reply
+    }
+
+    /// Whom a route leads to, and an id for the notice that tries them.
+    fn test_of(&mut self, route: &str, now: f64) -> Reply {
+        let receivers = match self.options.policy.routes.find(route) {
+            Some(route) => route.receivers.clone(),
+            None => {
+                let receivers = &self.options.policy.receivers;
+                let named = receivers.iter().find(|receiver| receiver.name == route);
+                match named {
+                    Some(receiver) => vec![receiver.name.clone()],
+                    None => return refused(format!("there is neither a route nor a receiver `{route}`")),
+                }
+            }
+        };
+        let id = self.state.new_notice_id();
+        let mut batch = Batch::new(now);
+        let next = serde_json::to_value(self.state.next()).ok();
+        batch.meta.push(("next".to_owned(), next));
+        self.books.keep(batch);
+        Reply::Test { id, receivers }
+    }
+
+    fn with_history(
+        &mut self,
+        ask: impl FnOnce(&mut crate::history::History) -> Result<Reply, crate::history::HistoryError>,
+    ) -> Reply {
+        let trouble = self.books.trouble().map(str::to_owned);
+        let Some(history) = self.books.history() else {
+            return refused(format!("no history :: {}", trouble.unwrap_or_default()));
+        };
+        ask(history).unwrap_or_else(|error| refused(error.to_string()))
+    }
+}
+
+impl Letter {
+    fn of(record: NoticeRecord) -> Self {
+        Self {
+            summary: render::summary(&record.notice),
+            id: record.notice.id,
+            receiver: record.notice.receiver,
+            route: record.notice.route,
+            at: record.notice.at,
+            state: record.state.as_str().to_owned(),
+            tries: record.tries,
+            error: record.last_error,
+        }
+    }
+}
+
+fn refused(why: String) -> Reply {
+    Reply::Refused { why }
+}
+
+fn meta<T: serde::de::DeserializeOwned>(kept: &BTreeMap<String, serde_json::Value>, key: &str) -> Option<T> {
+    serde_json::from_value(kept.get(key)?.clone()).ok()
+}
+
+/// Numbers that a history which could not be read cannot hold: minutes since 1970 are more than anyone has incidents.
+fn numbers_apart(now: f64) -> Next {
+    let first = (now / 60.0) as u64;
+    tracing::warn!("what was known of before is not known now :: incidents are numbered from {first}");
+    Next {
+        incident: first,
+        silence: first,
+        notice: first,
+    }
+}
+
+/// What the ids of this history's notices begin with: never the same for two histories.
+fn new_origin(now: f64) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let seed = format!("{host} {} {now}", std::process::id());
+    format!("{:08x}", crate::hash::hash(&seed) & 0xffff_ffff)
+}

@@ -1,0 +1,190 @@
+//! What can be asked from outside: of the desk, of the store, of the receivers.
+//!
+//! The same office answers in the process that runs, for callers of the control socket, and in a command that found
+//! none running and opens the files itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use skywatch_alerters::Notice;
+use skywatch_alerters::notice::Content;
+use skywatch_alerters::senders::Sender;
+use skywatch_alerters::state::Outlook;
+
+use super::{Outlet, Reply, Request};
+use crate::analyzer::Examination;
+use crate::clock::unix_now;
+
+/// What a command asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "call", rename_all = "snake_case")]
+pub enum Call {
+    /// Something of the desk.
+    Desk {
+        /// What.
+        request: Request,
+    },
+    /// Everything about a metric.
+    Explain {
+        /// Its name.
+        metric: String,
+    },
+    /// A test notice to everybody a route, or a receiver, of this name leads to.
+    AlertTest {
+        /// The name.
+        route: String,
+        /// Who asks.
+        by: String,
+    },
+}
+
+/// What comes back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "snake_case")]
+pub enum Answer {
+    /// The desk's reply.
+    Desk {
+        /// The reply.
+        reply: Reply,
+    },
+    /// Everything about a metric.
+    Explained {
+        /// What a look at it shows; or why there is none.
+        examined: Result<Box<Examination>, String>,
+        /// Its incident, silences, routes.
+        outlook: Box<Outlook>,
+    },
+    /// How the test went.
+    Tested {
+        /// Each receiver.
+        receivers: Vec<Tested>,
+    },
+}
+
+/// How a test notice to one receiver went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tested {
+    /// The receiver.
+    pub receiver: String,
+    /// The notice's id.
+    pub id: String,
+    /// Seconds it took.
+    pub seconds: f64,
+    /// Why it was not taken; `None` when it was.
+    pub error: Option<String>,
+    /// What can be done about it, where that is known.
+    pub hint: Option<String>,
+}
+
+impl Answer {
+    /// Nothing was done.
+    pub fn refused(why: String) -> Self {
+        Self::Desk {
+            reply: Reply::Refused { why },
+        }
+    }
+}
+
+/// Asks the desk.
+pub(crate) type AskDesk = Box<dyn Fn(Request) -> Reply + Send + Sync>;
+/// Looks at one metric at a moment, Unix seconds.
+pub type Examine = Box<dyn Fn(&str, f64) -> Result<Examination, String> + Send + Sync>;
+
+/// Who answers.
+pub struct Office {
+    desk: AskDesk,
+    examine: Examine,
+    senders: BTreeMap<String, Arc<dyn Sender>>,
+    base_url: String,
+}
+
+impl Office {
+    /// An office over a desk, a store and receivers.
+    pub fn new(desk: AskDesk, examine: Examine, outlets: &[Outlet], base_url: String) -> Self {
+        Self {
+            desk,
+            examine,
+            senders: outlets
+                .iter()
+                .map(|outlet| (outlet.name.clone(), Arc::clone(&outlet.sender)))
+                .collect(),
+            base_url,
+        }
+    }
+
+    /// Answers one call. May take as long as the store and the receivers take.
+    pub fn answer(&self, call: Call) -> Answer {
+        match call {
+            Call::Desk { request } => Answer::Desk {
+                reply: (self.desk)(request),
+            },
+            Call::Explain { metric } => self.explain(&metric),
+            Call::AlertTest { route, by } => self.alert_test(route, &by),
+        }
+    }
+
+    fn explain(&self, metric: &str) -> Answer {
+        let outlook = match (self.desk)(Request::Outlook {
+            metric: metric.to_owned(),
+        }) {
+            Reply::Outlook { outlook } => outlook,
+            Reply::Refused { why } => return Answer::refused(why),
+            _ => return Answer::refused("the desk answered something else".to_owned()),
+        };
+        Answer::Explained {
+            examined: (self.examine)(metric, unix_now()).map(Box::new),
+            outlook,
+        }
+    }
+
+    fn alert_test(&self, route: String, by: &str) -> Answer {
+        let (id, receivers) = match (self.desk)(Request::TestOf { route: route.clone() }) {
+            Reply::Test { id, receivers } => (id, receivers),
+            reply => return Answer::Desk { reply },
+        };
+        let several = receivers.len() > 1;
+        let test = |(place, receiver): (usize, String)| {
+            let id = if several {
+                format!("{id}-{}", place + 1)
+            } else {
+                id.clone()
+            };
+            let begun = Instant::now();
+            let notice = Notice {
+                thread: id.clone(),
+                id: id.clone(),
+                receiver: receiver.clone(),
+                route: route.clone(),
+                at: unix_now(),
+                content: Content::Test { by: by.to_owned() },
+                base_url: self.base_url.clone(),
+            };
+            let outcome = self
+                .senders
+                .get(&receiver)
+                .map(|sender| sender.send(&notice, None));
+            let (error, hint) = match outcome {
+                None => (Some("it is not configured".to_owned()), None),
+                Some(Ok(sent)) => (
+                    sent.refused
+                        .first()
+                        .map(|error| format!("not taken by all: {error}")),
+                    None,
+                ),
+                Some(Err(error)) => (Some(error.to_string()), error.hint().map(str::to_owned)),
+            };
+            Tested {
+                receiver,
+                id,
+                seconds: begun.elapsed().as_secs_f64(),
+                error,
+                hint,
+            }
+        };
+        Answer::Tested {
+            receivers: receivers.into_iter().enumerate().map(test).collect(),
+        }
+    }
+}

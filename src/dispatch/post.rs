@@ -1,0 +1,225 @@
+//! The post office of one receiver: a thread that sends, and the notices that wait for it.
+//!
+//! Notices go out in their order, one at a time. One that cannot be handed over at the moment holds up those behind it
+//! and is tried again, ever more rarely; while tries fail the receiver counts as failing, which is told to others. One
+//! that is refused for good, or too old, becomes a dead letter, and the next has its turn.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use skywatch_alerters::senders::{self, Sent};
+use skywatch_alerters::{Error, Notice};
+
+use super::Message;
+
+/// First and longest pause between two tries.
+const BACKOFF: Duration = Duration::from_secs(2);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+/// Tries in a row after which the receiver counts as failing.
+pub(super) const FAILING_AFTER: u32 = 3;
+/// Notices kept in memory for one receiver; the rest of them is in the outbox.
+pub(super) const IN_MEMORY: usize = 200;
+
+/// A receiver that can be sent to.
+#[derive(Clone)]
+pub struct Outlet {
+    /// Its name.
+    pub name: String,
+    /// What carries notices there.
+    pub sender: Arc<dyn senders::Sender>,
+    /// How long a notice is tried.
+    pub give_up_after: Duration,
+}
+
+/// One notice to be sent now.
+pub(super) struct Job {
+    notice: Notice,
+    reference: Option<String>,
+}
+
+/// How it went with a notice.
+pub struct Delivery {
+    pub(super) receiver: String,
+    pub(super) notice: Notice,
+    pub(super) outcome: Result<Sent, Error>,
+}
+
+/// A notice that waits.
+struct Letter {
+    notice: Notice,
+    /// What the other side calls the conversation, as far as it was known when the letter came here.
+    reference: Option<String>,
+}
+
+/// One receiver's post office.
+pub(super) struct Post {
+    outlet: Outlet,
+    waiting: VecDeque<Letter>,
+    jobs: Sender<Job>,
+    thread: JoinHandle<()>,
+    busy: bool,
+    try_at: Instant,
+    backoff: ExponentialBackoff,
+    /// Tries in a row that failed.
+    failures: u32,
+    last_error: String,
+}
+
+/// What follows from a delivery.
+pub(super) enum Verdict {
+    /// It is there.
+    Sent(Sent),
+    /// It is tried again after this time.
+    Again { error: String, after: Duration },
+    /// It is given up.
+    Dead(String),
+}
+
+impl Post {
+    /// Starts the thread.
+    pub(super) fn start(outlet: Outlet, deliveries: Sender<Message>) -> std::io::Result<Self> {
+        let (jobs, receive) = bounded(1);
+        let name = outlet.name.clone();
+        let sender = Arc::clone(&outlet.sender);
+        let thread = std::thread::Builder::new()
+            .name(format!("post-{name}"))
+            .spawn(move || deliver(&name, &*sender, &receive, &deliveries))?;
+        Ok(Self {
+            outlet,
+            waiting: VecDeque::new(),
+            jobs,
+            thread,
+            busy: false,
+            try_at: Instant::now(),
+            backoff: backoff(),
+            failures: 0,
+            last_error: String::new(),
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.outlet.name
+    }
+
+    /// How many notices wait in memory.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Why the receiver is failing, if it is.
+    pub(super) fn failing(&self) -> Option<&str> {
+        (self.failures >= FAILING_AFTER).then_some(self.last_error.as_str())
+    }
+
+    /// Whether the notice waits here already.
+    pub(super) fn holds(&self, id: &str) -> bool {
+        self.waiting.iter().any(|letter| letter.notice.id == id)
+    }
+
+    /// Adds a notice behind the others.
+    pub(super) fn add(&mut self, notice: Notice, reference: Option<String>) {
+        self.waiting.push_back(Letter { notice, reference });
+    }
+
+    /// Tries again at once, as somebody asked for it.
+    pub(super) fn hurry(&mut self) {
+        self.try_at = Instant::now();
+    }
+
+    /// Hands the first notice to the thread if it is free and it is time.
+    pub(super) fn work(&mut self) {
+        if self.busy || Instant::now() < self.try_at {
+            return;
+        }
+        if let Some(letter) = self.waiting.front() {
+            let job = Job {
+                notice: letter.notice.clone(),
+                reference: letter.reference.clone(),
+            };
+            self.busy = self.jobs.try_send(job).is_ok();
+        }
+    }
+
+    /// Whether the thread is at a notice.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Takes back what became of the first notice. `now` is Unix seconds.
+    pub(super) fn delivered(&mut self, delivery: Delivery, now: f64) -> Verdict {
+        self.busy = false;
+        match delivery.outcome {
+            Ok(sent) => {
+                self.waiting.pop_front();
+                if let Some(reference) = &sent.reference {
+                    for letter in &mut self.waiting {
+                        if letter.notice.thread == delivery.notice.thread {
+                            letter.reference = Some(reference.clone());
+                        }
+                    }
+                }
+                self.well();
+                Verdict::Sent(sent)
+            }
+            Err(error) => {
+                self.last_error = error.to_string();
+                let age = now - delivery.notice.at;
+                if error.is_transient() && age < self.outlet.give_up_after.as_secs_f64() {
+                    self.failures += 1;
+                    let pause = self.backoff.next().unwrap_or(LONGEST_BACKOFF);
+                    let after = error
+                        .retry_after()
+                        .unwrap_or(pause)
+                        .max(Duration::from_millis(100));
+                    self.try_at = Instant::now() + after;
+                    return Verdict::Again {
+                        error: self.last_error.clone(),
+                        after,
+                    };
+                }
+                self.waiting.pop_front();
+                // What is refused for good was taken up by somebody: that is no reason to wait before the next one.
+                self.failures = self.failures.max(FAILING_AFTER);
+                Verdict::Dead(self.last_error.clone())
+            }
+        }
+    }
+
+    fn well(&mut self) {
+        self.failures = 0;
+        self.backoff = backoff();
+        self.try_at = Instant::now();
+    }
+
+    /// Ends the thread once it is done with what it has in hand.
+    pub(super) fn end(self) -> JoinHandle<()> {
+        self.thread
+    }
+}
+
+fn backoff() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(BACKOFF)
+        .with_max_delay(LONGEST_BACKOFF)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+fn deliver(receiver: &str, sender: &dyn senders::Sender, jobs: &Receiver<Job>, deliveries: &Sender<Message>) {
+    for Job { notice, reference } in jobs {
+        let outcome = sender.send(&notice, reference.as_deref());
+        let delivery = Delivery {
+            receiver: receiver.to_owned(),
+            notice,
+            outcome,
+        };
+        if deliveries.send(Message::Delivered(Box::new(delivery))).is_err() {
+            return;
+        }
+    }
+}

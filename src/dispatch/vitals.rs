@@ -1,0 +1,356 @@
+//! What is wrong with Skywatch itself, and what is to be told that is no incident: silent metrics, a day.
+//!
+//! Each trouble is a component that is ill or well, so that it is told once, with its recovery, along the same routes,
+//! under the same silences as any other incident: `skywatch.data`, `skywatch.store`, `skywatch.passes`,
+//! `skywatch.ingest`, `skywatch.history`, `skywatch.receiver.NAME`. Silent metrics go where `skywatch.silent` would go,
+//! the daily digest where `skywatch.daily` would.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+use skywatch_alerters::incident::{Look, Outcome};
+use skywatch_alerters::notice::Silent;
+use skywatch_alerters::{Anomaly, Evidence, Subject, units};
+
+use crate::status::{Findings, IngestStatus, StatusFile};
+
+/// Seconds without any new point from which there is no data.
+const NO_DATA_AFTER: f64 = 300.0;
+/// Seconds after the start from which no metric at all is worth telling.
+const NO_METRIC_AFTER: f64 = 900.0;
+/// Seconds without an answer of the store from which it is told.
+const NO_STORE_AFTER: f64 = 30.0;
+/// Passes in a row that take too long before it is told.
+const OVERRUNS: u32 = 5;
+/// Seconds without a report of the ingest from which it counts as stopped.
+const NO_INGEST_AFTER: f64 = 90.0;
+/// Seconds between two notices about silent metrics: as long as a metric is listed as silent.
+const SILENT_EACH: f64 = 500.0;
+/// Seconds after which a metric that stays silent is not waited for any more.
+const SILENT_FORGOTTEN: f64 = 86_400.0;
+/// Names listed of one namespace, and namespaces listed.
+const NAMES: usize = 5;
+const NAMESPACES: usize = 20;
+
+/// What is watched of ourselves.
+#[derive(Debug, Clone)]
+pub struct VitalsOptions {
+    /// A pass that takes longer overruns.
+    pub optimum_run_duration: Duration,
+    /// The folder with the ingest's status, when this machine takes points.
+    pub ingest: Option<PathBuf>,
+    /// Whether silent metrics are told of.
+    pub stale_digest: bool,
+    /// When the daily digest is due, and in which zone.
+    pub daily: Option<(Time, TimeZone)>,
+}
+
+/// What is known of ourselves.
+pub(super) struct Vitals {
+    options: VitalsOptions,
+    began: f64,
+    /// Since when the store does not answer.
+    store_lost: Option<f64>,
+    overruns: u32,
+    /// Silent metrics that were told of, and when.
+    told_silent: HashMap<Arc<str>, f64>,
+    /// How many of those have spoken since the last notice.
+    back: u64,
+    silent_at: f64,
+    /// The end of the last day that was told of, Unix seconds.
+    daily_at: f64,
+}
+
+impl Vitals {
+    pub(super) fn new(options: VitalsOptions, daily_at: Option<f64>, now: f64) -> Self {
+        Self {
+            options,
+            began: now,
+            store_lost: None,
+            overruns: 0,
+            told_silent: HashMap::new(),
+            back: 0,
+            silent_at: f64::NEG_INFINITY,
+            daily_at: daily_at.unwrap_or(now),
+        }
+    }
+
+    /// What a pass shows.
+    pub(super) fn pass(&mut self, findings: &Findings) -> Vec<Look> {
+        let summary = &findings.summary;
+        let now = summary.at;
+        self.store_lost = None;
+        let optimum = self.options.optimum_run_duration.as_secs_f64();
+        self.overruns = if summary.seconds.total > optimum {
+            self.overruns + 1
+        } else {
+            0
+        };
+        let age = now - findings.newest;
+        let no_data = if summary.metrics == 0 {
+            (now - self.began > NO_METRIC_AFTER).then(|| "there is no metric in the store".to_owned())
+        } else {
+            // A pass that judged hardly anything has not seen every metric's last point.
+            let known = findings.newest > 0.0 && summary.unfinished == 0;
+            (known && age > NO_DATA_AFTER)
+                .then(|| format!("no metric has had a new point for {}", units::length(age)))
+        };
+        let overrun = (self.overruns >= OVERRUNS).then(|| {
+            format!(
+                "{} passes in a row took longer than {}, the last {}",
+                self.overruns,
+                units::length(optimum),
+                units::length(summary.seconds.total)
+            )
+        });
+        vec![
+            look("skywatch.data", no_data, now),
+            look("skywatch.passes", overrun, now),
+            look("skywatch.store", None, now),
+        ]
+    }
+
+    /// The store does not let a pass run.
+    pub(super) fn trouble(&mut self, why: &str, now: f64) -> Option<Look> {
+        let since = *self.store_lost.get_or_insert(now);
+        (now - since >= NO_STORE_AFTER).then(|| {
+            let sentence = format!("no pass could run for {}: {why}", units::length(now - since));
+            look("skywatch.store", Some(sentence), now)
+        })
+    }
+
+    /// Whether the ingest still reports.
+    pub(super) fn ingest(&self, now: f64) -> Option<Look> {
+        let status: IngestStatus = StatusFile::ingest(self.options.ingest.as_deref()?).read()?;
+        // One that never ran here, or not since the start, is not missed.
+        let age = now - status.at.max(self.began);
+        let sentence = (age > NO_INGEST_AFTER).then(|| {
+            format!(
+                "the ingest has not reported for {}: points may not be taken",
+                units::length(age)
+            )
+        });
+        Some(look("skywatch.ingest", sentence, now))
+    }
+
+    /// Metrics that have fallen silent since the last notice about such; nothing when it is not time, or when so many
+    /// have that the cause is elsewhere.
+    pub(super) fn silent(&mut self, findings: &Findings) -> Option<Silent> {
+        let now = findings.summary.at;
+        self.told_silent.retain(|_, at| now - *at < SILENT_FORGOTTEN);
+        let back = findings
+            .back
+            .iter()
+            .filter(|name| self.told_silent.remove(*name).is_some());
+        self.back += back.count() as u64;
+        if !self.options.stale_digest || now - self.silent_at < SILENT_EACH {
+            return None;
+        }
+        let of = findings.summary.metrics;
+        let silent = findings.silent.len() as u64;
+        if silent * 5 > of {
+            tracing::warn!("{silent} of {of} metrics have fallen silent at once :: not told one by one");
+            return None;
+        }
+        let new: Vec<&Arc<str>> = findings
+            .silent
+            .iter()
+            .filter(|name| !self.told_silent.contains_key(*name))
+            .collect();
+        let all_back = self.back > 0 && self.told_silent.is_empty();
+        if new.is_empty() && !all_back {
+            return None;
+        }
+        let mut namespaces: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for name in &new {
+            let namespace = name.split(['.', ';']).next().unwrap_or_default();
+            namespaces.entry(namespace).or_default().push(name);
+        }
+        let mut namespaces: Vec<(String, u64, Vec<String>)> = namespaces
+            .into_iter()
+            .map(|(namespace, mut names)| {
+                names.sort_unstable();
+                let count = names.len() as u64;
+                let first = names.into_iter().take(NAMES).map(str::to_owned).collect();
+                (namespace.to_owned(), count, first)
+            })
+            .collect();
+        namespaces.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        namespaces.truncate(NAMESPACES);
+        self.silent_at = now;
+        let metrics = new.len() as u64;
+        self.told_silent
+            .extend(new.into_iter().map(|name| (Arc::clone(name), now)));
+        Some(Silent {
+            metrics,
+            of,
+            namespaces,
+            back: std::mem::take(&mut self.back),
+        })
+    }
+
+    /// From when to when the day was that is to be told of now, Unix seconds.
+    pub(super) fn day(&mut self, now: f64) -> Option<(f64, f64)> {
+        let (time, zone) = self.options.daily.as_ref()?;
+        let local = Timestamp::from_second(now as i64).ok()?.to_zoned(zone.clone());
+        let today = local.date().to_datetime(*time).to_zoned(zone.clone()).ok()?;
+        let due = if today <= local {
+            today
+        } else {
+            today.checked_sub(1.day()).ok()?
+        };
+        let before = due.checked_sub(1.day()).ok()?;
+        let end = due.timestamp().as_second() as f64;
+        if self.daily_at >= end {
+            return None;
+        }
+        self.daily_at = end;
+        Some((before.timestamp().as_second() as f64, end))
+    }
+
+    /// The end of the last day that was told of, Unix seconds.
+    pub(super) fn daily_at(&self) -> f64 {
+        self.daily_at
+    }
+}
+
+/// A component as it looks: ill, and how, or well.
+pub(super) fn look(component: &str, ill: Option<String>, now: f64) -> Look {
+    let subject = Subject::Component(component.to_owned());
+    let outcome = match ill {
+        None => Outcome::Normal { at: now },
+        Some(sentence) => Outcome::Anomalous(Box::new(Anomaly {
+            subject: subject.clone(),
+            at: now,
+            observed: f64::NAN,
+            expected: None,
+            votes: Vec::new(),
+            evidence: Evidence::default(),
+            sentence,
+        })),
+    };
+    Look { subject, outcome }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::PassSummary;
+
+    fn vitals(daily: Option<&str>) -> Vitals {
+        let options = VitalsOptions {
+            optimum_run_duration: Duration::from_secs(60),
+            ingest: None,
+            stale_digest: true,
+            daily: daily.map(|time| (time.parse().unwrap(), TimeZone::get("Europe/Berlin").unwrap())),
+        };
+        Vitals::new(options, None, 1_000.0)
+    }
+
+    fn pass(at: f64, seconds: f64, newest: f64) -> Findings {
+        let mut summary = PassSummary {
+            at,
+            metrics: 100,
+            ..PassSummary::default()
+        };
+        summary.seconds.total = seconds;
+        Findings {
+            summary,
+            newest,
+            ..Findings::default()
+        }
+    }
+
+    /// The sentences of the components that are ill.
+    fn ill(looks: &[Look]) -> Vec<String> {
+        let sentence = |look: &Look| match &look.outcome {
+            Outcome::Anomalous(anomaly) => Some(format!("{}: {}", anomaly.name(), anomaly.sentence)),
+            _ => None,
+        };
+        looks.iter().filter_map(sentence).collect()
+    }
+
+    #[test]
+    fn no_data_overruns_and_a_lost_store_are_said_in_sentences() {
+        let mut vitals = vitals(None);
+        assert_eq!(ill(&vitals.pass(&pass(2_000.0, 1.0, 1_900.0))), [""; 0]);
+        assert_eq!(
+            ill(&vitals.pass(&pass(2_301.0, 1.0, 2_000.0))),
+            ["skywatch.data: no metric has had a new point for 5 min 1 s"]
+        );
+        for _ in 0..4 {
+            assert_eq!(ill(&vitals.pass(&pass(2_400.0, 61.0, 2_400.0))), [""; 0]);
+        }
+        assert_eq!(
+            ill(&vitals.pass(&pass(2_400.0, 75.0, 2_400.0))),
+            ["skywatch.passes: 5 passes in a row took longer than 1 min, the last 1 min 15 s"]
+        );
+        assert_eq!(ill(&vitals.pass(&pass(2_400.0, 59.0, 2_400.0))), [""; 0]);
+        assert!(vitals.trouble("no route", 3_000.0).is_none());
+        let lost = vitals.trouble("no route", 3_030.0).unwrap();
+        assert_eq!(
+            ill(&[lost]),
+            ["skywatch.store: no pass could run for 30 s: no route"]
+        );
+    }
+
+    #[test]
+    fn silent_metrics_are_told_once_and_not_when_a_fifth_goes_at_once() {
+        let mut vitals = vitals(None);
+        let silent = |at: f64, names: &[&str]| Findings {
+            silent: names.iter().map(|name| Arc::from(*name)).collect(),
+            ..pass(at, 1.0, at)
+        };
+        let told = vitals
+            .silent(&silent(2_000.0, &["web.2", "web.1", "db.1"]))
+            .unwrap();
+        assert_eq!((told.metrics, told.of), (3, 100));
+        assert_eq!(
+            told.namespaces[0],
+            ("web".into(), 2, vec!["web.1".into(), "web.2".into()])
+        );
+        assert!(
+            vitals.silent(&silent(2_060.0, &["web.3"])).is_none(),
+            "not before its time"
+        );
+        assert!(
+            vitals.silent(&silent(2_550.0, &["web.1"])).is_none(),
+            "told before"
+        );
+        let many: Vec<String> = (0..21).map(|i| format!("m.{i}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert!(vitals.silent(&silent(2_600.0, &many)).is_none());
+        assert!(vitals.silent(&silent(2_660.0, &many[..20])).is_some());
+        let spoken = |at: f64, names: &[&str]| Findings {
+            back: names.iter().map(|name| Arc::from(*name)).collect(),
+            ..pass(at, 1.0, at)
+        };
+        assert!(
+            vitals.silent(&spoken(3_200.0, &many[..20])).is_none(),
+            "three are still silent"
+        );
+        let told = vitals
+            .silent(&spoken(3_260.0, &["web.1", "web.2", "db.1"]))
+            .unwrap();
+        assert_eq!((told.metrics, told.back), (0, 23));
+    }
+
+    #[test]
+    fn a_day_is_told_of_once_at_its_hour() {
+        let mut vitals = vitals(Some("08:00"));
+        let at = |text: &str| text.parse::<Timestamp>().unwrap().as_second() as f64;
+        vitals.daily_at = at("2026-11-20T12:00:00Z");
+        assert_eq!(vitals.day(at("2026-11-21T06:59:59Z")), None);
+        let day = (at("2026-11-20T07:00:00Z"), at("2026-11-21T07:00:00Z"));
+        assert_eq!(vitals.day(at("2026-11-21T07:00:10Z")), Some(day));
+        assert_eq!(vitals.day(at("2026-11-21T07:01:00Z")), None);
+        // Asleep for two days: only the last one is told of.
+        assert!(vitals.day(at("2026-11-24T05:00:00Z")).is_some());
+        assert_eq!(vitals.day(at("2026-11-24T05:00:01Z")), None);
+    }
+}
