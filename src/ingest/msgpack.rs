@@ -7,6 +7,7 @@ use skywatch_algorithms::Series;
 
 use super::counters::Drop;
 use super::intake::Filling;
+use super::laws::Pair;
 use crate::store::codec;
 
 /// Takes the point of a datagram.
@@ -57,10 +58,9 @@ pub(super) fn laws(bytes: &[u8]) {
         assert!(time.is_finite() && value.is_finite());
     }
     let mut rest = bytes;
-    let oracle: Result<(String, (f64, f64)), _> = rmp_serde::decode::from_read(&mut rest);
-    if let Ok((name, (time, value))) = oracle
+    let oracle: Result<Pair<String, Pair<f64, f64>>, _> = rmp_serde::decode::from_read(&mut rest);
+    if let Ok(Pair(name, Pair(time, value))) = oracle
         && rest.is_empty()
-        && matches!(bytes.first(), Some(0x92 | 0xdc | 0xdd))
     {
         if time.is_finite() && value.is_finite() {
             assert_eq!(ours, Ok((name.as_str(), time, value)));
@@ -104,6 +104,7 @@ mod tests {
             (b"\x92\xa3a.b\x92\x01", "malformed"),
             (b"\x92\xa3a.b\x92\x01\x02\x03", "malformed"),
             (b"\x92\xa3a.b\x92\x01\xc0", "not_finite"),
+            (b"\x92\xa3a.b\xc4\x02\x01\x02", "malformed"),
             (b"\x92\xa1\xff\x92\x01\x02", "not_utf8"),
             (b"\x92\xdb\xff\xff\xff\xffa", "malformed"),
         ] {

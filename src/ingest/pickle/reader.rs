@@ -81,6 +81,8 @@ pub(in crate::ingest) struct Reader<'f> {
     /// The usual memo is numbered from 0 without gaps; what is not goes aside.
     memo: Vec<Id>,
     sparse_memo: HashMap<u32, Id>,
+    /// A place of the memo was written twice: legal, though nobody's pickler does it.
+    pub(in crate::ingest) memo_rewritten: bool,
 }
 
 impl<'f> Reader<'f> {
@@ -100,6 +102,7 @@ impl<'f> Reader<'f> {
             marks: Vec::new(),
             memo: Vec::with_capacity(frame.len() / 16),
             sparse_memo: HashMap::new(),
+            memo_rewritten: false,
         };
         loop {
             let at = reader.at;
@@ -473,11 +476,12 @@ impl<'f> Reader<'f> {
         let id = *self.stack.last()?;
         let index = key as usize;
         if index < self.memo.len() {
+            self.memo_rewritten = true;
             self.memo[index] = id;
         } else if index == self.memo.len() && !self.sparse_memo.contains_key(&key) {
             self.memo.push(id);
         } else {
-            self.sparse_memo.insert(key, id);
+            self.memo_rewritten |= self.sparse_memo.insert(key, id).is_some();
         }
         Some(())
     }
@@ -539,6 +543,13 @@ mod tests {
         // The same by the numbers that MEMOIZE gives out: 0 the list, 1 the text, 2 and 3 the tuples.
         let pickle = b"\x80\x04]\x94(\x8c\x01a\x94K\x01K\x02\x86\x94\x86\x94h\x01h\x02\x86h\x03e.";
         assert_eq!(items(pickle), vec![Some(("a".to_owned(), 1.0, 2.0)); 3]);
+        // A place that is written twice gives what it holds at the moment.
+        let pickle = b"](U\x01aq\x01K\x01K\x02\x86\x86U\x01bq\x01K\x03K\x04\x86\x86h\x01K\x05K\x06\x86\x86e.";
+        let point = |name: &str, time, value| Some((name.to_owned(), time, value));
+        assert_eq!(
+            items(pickle),
+            [point("a", 1.0, 2.0), point("b", 3.0, 4.0), point("b", 5.0, 6.0)]
+        );
         // A list that holds itself has no points, and no end is waited for.
         assert_eq!(items(b"]q\0h\0a."), [None]);
     }
