@@ -1,12 +1,13 @@
 //! `skywatch run`: the parent and its children, or everything in one process.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use skywatch_settings::StoreUrl;
 
 use super::{Context, Failure, log};
-use crate::process::{self, ChildSpec, Parent, ParentOptions, Role, RunOptions};
+use crate::process::{self, ChildSpec, Parent, ParentOptions, Role, RunOptions, Service};
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
@@ -33,10 +34,15 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     };
     let _claim = process::claim_state_dir(&settings.state_dir)?;
     process::check(settings, &options)?;
+    let mut service = Service::from_environment();
     let embedded = settings.store.url == StoreUrl::Embedded;
     if embedded || arguments.single_process || settings.process.single_process {
         process::end_by_force(&stop, settings.process.stop_timeout)?;
-        return Ok(process::run_all(settings, &options, &stop)?);
+        let told = tell_service(service, &stop)?;
+        let outcome = process::run_all(settings, &options, &stop);
+        stop.say();
+        let _ = told.join();
+        return Ok(outcome?);
     }
     let specs = Role::wanted(settings).into_iter().map(|role| ChildSpec {
         name: role.name(),
@@ -49,7 +55,22 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         restart_backoff_max: settings.process.restart_backoff_max,
         stop_timeout: settings.process.stop_timeout,
     };
-    Ok(Parent::new(specs.collect(), options)?.run(&signals, &stop)?)
+    Ok(Parent::new(specs.collect(), options)?.run(&signals, &mut service, &stop)?)
+}
+
+/// Tells systemd how the one process is, until `stop` is said.
+fn tell_service(mut service: Service, stop: &Stop) -> Result<std::thread::JoinHandle<()>, Failure> {
+    let stop = stop.clone();
+    let thread = std::thread::Builder::new()
+        .name("service".to_owned())
+        .spawn(move || {
+            service.ready();
+            while !stop.sleep(service.patience().unwrap_or(Duration::from_secs(3_600))) {
+                service.alive();
+            }
+            service.stopping();
+        });
+    Ok(thread?)
 }
 
 fn child_arguments(role: Role, context: &Context, arguments: &Arguments) -> Vec<String> {

@@ -38,6 +38,12 @@ pub use prune::Pruned;
 pub use queries::{Before, Filter, Life};
 pub use saved::Saved;
 
+/// Where the history lies in a state folder.
+#[must_use]
+pub fn history_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("history.sqlite")
+}
+
 /// What can be asked of a history. Any number of processes may have one open while another writes.
 #[derive(Debug)]
 pub struct Reader {

@@ -17,6 +17,7 @@ use super::roles::worker_options;
 use super::{ProcessError, wiring};
 use crate::analyzer::Examiner;
 use crate::dispatch::{DispatchOptions, Heartbeat, Outlet, VitalsOptions, WindowOf};
+use crate::history::history_path;
 use crate::status::Followed;
 use crate::store::Connect;
 use crate::windows::{Windows, as_judged};
@@ -25,9 +26,6 @@ use crate::windows::{Windows, as_judged};
 const PARTIAL_AFTER: f64 = 1_800.0;
 /// Width of a picture in a chat, pixels.
 const PICTURE_WIDTH: u32 = 640;
-
-/// The history's file name in the state folder.
-pub(crate) const HISTORY: &str = "history.sqlite";
 
 /// When incidents open and end, and who is told.
 ///
@@ -228,7 +226,7 @@ pub(crate) fn dispatch<K: Connect>(
     Ok(DispatchOptions {
         policy: policy(settings)?,
         outlets: outlets(settings)?,
-        history: settings.state_dir.join(HISTORY),
+        history: history_path(&settings.state_dir),
         keep_history: settings.alerts.keep_history,
         log: settings.alerts.log,
         window_of: window_of(connect, settings.store.full_duration),
@@ -250,7 +248,7 @@ pub(crate) fn dispatch_alone(settings: &Settings) -> Result<DispatchOptions, Pro
     Ok(DispatchOptions {
         policy: policy(settings)?,
         outlets: Vec::new(),
-        history: settings.state_dir.join(HISTORY),
+        history: history_path(&settings.state_dir),
         keep_history: settings.alerts.keep_history,
         log: false,
         window_of: Box::new(|_, _| None),

@@ -5,12 +5,14 @@ pub(crate) mod alerting;
 mod child;
 mod parent;
 pub(crate) mod roles;
+mod service;
 mod signals;
 pub(crate) mod wiring;
 
 pub use child::{Pulse, die_with_parent};
 pub use parent::{ChildSpec, Parent, ParentOptions};
 pub use roles::{Role, RunOptions, check, run_all, run_role};
+pub use service::Service;
 pub use signals::{Signals, end_by_force, stop_on_signal};
 pub(crate) use wiring::{claim_state_dir, embedded as embedded_store, ingest_policy, redis as redis_store};
 

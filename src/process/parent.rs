@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{after, select};
 
-use super::{ProcessError, Signals};
+use super::{ProcessError, Service, Signals};
 use crate::stop::Stop;
 
 /// A child silent for so long is hung. Children speak each second.
@@ -98,12 +98,19 @@ impl Parent {
     ///
     /// # Errors
     /// [`ProcessError::Start`] if not even a process can be started at first.
-    pub fn run(mut self, signals: &Signals, stop: &Stop) -> Result<(), ProcessError> {
+    pub fn run(mut self, signals: &Signals, service: &mut Service, stop: &Stop) -> Result<(), ProcessError> {
+        let mut ready = false;
         while !stop.is_said() {
             for kept in &mut self.kept {
                 if kept.running.is_none() && Instant::now() >= kept.start_at {
                     kept.start(&self.binary, &self.options)?;
                 }
+            }
+            // A child that hangs is killed here, so that this loop going round is what there is to be told.
+            service.alive();
+            if !ready && self.kept.iter().all(Kept::has_spoken) {
+                ready = true;
+                service.ready();
             }
             let next_start = self
                 .kept
@@ -113,6 +120,7 @@ impl Parent {
             let pause = next_start.min().map_or(LOOK_EACH, |at| {
                 at.saturating_duration_since(Instant::now()).min(LOOK_EACH)
             });
+            let pause = service.patience().map_or(pause, |patience| pause.min(patience));
             select! {
                 recv(signals.child_ended) -> _ => {}
                 recv(stop.channel()) -> _ => {}
@@ -124,6 +132,7 @@ impl Parent {
                 }
             }
         }
+        service.stopping();
         self.end();
         Ok(())
     }
@@ -159,6 +168,14 @@ impl Parent {
 }
 
 impl Kept {
+    /// Whether the child runs and has said so.
+    fn has_spoken(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| {
+            let heard = running.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.0 > running.since
+        })
+    }
+
     /// Starts the child. Once it has run, a system that refuses it for the moment is asked again after the pause.
     fn start(&mut self, binary: &Path, options: &ParentOptions) -> Result<(), ProcessError> {
         match self.spawn(binary) {

@@ -4,10 +4,11 @@
 //! processes write, windows from the store; this process owns nothing.
 
 mod figures;
+mod incidents;
 mod pages;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,10 +20,12 @@ use serde::Deserialize;
 use skywatch_alerters::units;
 
 use crate::clock::unix_now;
+use crate::history::history_path;
 use crate::status::{AnalyzerStatus, IngestStatus, StatusFile};
 use crate::stop::Stop;
 use crate::store::Connect;
 use crate::windows::Windows;
+use incidents::Shown;
 use pages::Pages;
 
 /// Why the pages cannot be served.
@@ -99,6 +102,7 @@ impl Web {
             ingest: StatusFile::ingest(state_dir),
             store: connect.describe(),
             windows: Windows::new(connect, full_duration),
+            history: history_path(state_dir),
             pages: Pages::new()?,
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -111,6 +115,7 @@ impl Web {
         let app = Router::new()
             .route("/", get(now::<K>))
             .route("/metric", get(metric::<K>))
+            .route("/incidents", get(incidents::<K>))
             .route("/metrics", get(metrics::<K>))
             .route("/api/v1/status", get(status::<K>))
             .route("/healthz", get(healthz::<K>))
@@ -140,6 +145,7 @@ struct Site<K: Connect> {
     /// Where the store is, for people.
     store: String,
     windows: Windows<K>,
+    history: PathBuf,
     pages: Pages,
 }
 
@@ -193,6 +199,21 @@ async fn metric<K: Connect>(State(site): Shared<K>, query: Query<MetricQuery>) -
             StatusCode::NOT_FOUND
         };
         (status, page(answer)).into_response()
+    })
+    .await
+}
+
+/// `?all=1` also those that are over, `?before=17` the page behind number 17.
+#[derive(Deserialize)]
+struct IncidentsQuery {
+    all: Option<String>,
+    before: Option<u64>,
+}
+
+async fn incidents<K: Connect>(State(site): Shared<K>, query: Query<IncidentsQuery>) -> Response {
+    blocking(move || {
+        let shown = Shown::read(&site.history, query.all.is_some(), query.before);
+        page(site.pages.incidents(&site.analyzer(), &shown))
     })
     .await
 }

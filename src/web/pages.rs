@@ -5,6 +5,7 @@ use skywatch_alerters::chart::{Chart, Mark};
 use skywatch_alerters::{Anomaly, units};
 use skywatch_algorithms::Series;
 
+use super::incidents::Shown;
 use crate::clock::unix_now;
 use crate::status::{AnalyzerStatus, Current, IngestStatus};
 use crate::windows::as_judged;
@@ -25,6 +26,7 @@ impl Pages {
         environment.add_template("style.css", include_str!("templates/style.css"))?;
         environment.add_template("base.html", include_str!("templates/base.html"))?;
         environment.add_template("now.html", include_str!("templates/now.html"))?;
+        environment.add_template("incidents.html", include_str!("templates/incidents.html"))?;
         environment.add_template("metric.html", include_str!("templates/metric.html"))?;
         Ok(Self { environment })
     }
@@ -94,6 +96,18 @@ impl Pages {
             written => counter("written"),
             dropped,
         })
+    }
+
+    /// The page of incidents.
+    pub(super) fn incidents(
+        &self,
+        status: &AnalyzerStatus,
+        shown: &Shown,
+    ) -> Result<String, minijinja::Error> {
+        let trouble = status.trouble.as_deref();
+        self.environment
+            .get_template("incidents.html")?
+            .render(context! { trouble, ..shown.context() })
     }
 
     /// The page of one metric.

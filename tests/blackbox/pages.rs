@@ -116,6 +116,19 @@ fn pages_show_what_is_wrong_and_strange_names_do_no_harm() {
         assert_eq!(http::get(pages, &path).status, 200, "{link}");
     }
 
+    // Incidents are written a moment after the pass that opened them.
+    let incidents = wait_for("the incidents of the pass", || {
+        let page = http::get(pages, "/incidents");
+        assert_eq!(page.status, 200);
+        (page.body.matches("<td class=\"bad\">open</td>").count() == 6).then_some(page.body)
+    });
+    for name in STRANGE {
+        assert!(incidents.contains(&format!(">{}</a>", escaped(name))), "{incidents}");
+    }
+    assert!(!incidents.contains("<script"), "{incidents}");
+    let older = http::get(pages, "/incidents?all=1&before=1");
+    assert!(older.body.contains("None yet."), "{}", older.body);
+
     let quiet = http::get(pages, "/metric?name=plain.quiet");
     assert_eq!(quiet.status, 200);
     assert!(

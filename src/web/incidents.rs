@@ -1,0 +1,106 @@
+//! The page of incidents, read from the history that the dispatch writes.
+
+use std::path::Path;
+
+use minijinja::{Value, context};
+use skywatch_alerters::incident::{Incident, Phase};
+use skywatch_alerters::text::{percent_encode, shorten};
+use skywatch_alerters::{Subject, units};
+
+use crate::history::{Filter, HistoryError, Reader};
+
+/// Incidents on one page.
+const A_PAGE: usize = 200;
+/// Widest name.
+const NAME_COLUMNS: usize = 120;
+
+/// What the page shows.
+pub(super) struct Shown {
+    /// Those that are over, too.
+    pub(super) all: bool,
+    incidents: Vec<Incident>,
+    dead: usize,
+    unreadable: Option<String>,
+}
+
+impl Shown {
+    /// Reads a page; `before` is the number the page before it ended with.
+    pub(super) fn read(history: &Path, all: bool, before: Option<u64>) -> Self {
+        let mut shown = Self {
+            all,
+            incidents: Vec::new(),
+            dead: 0,
+            unreadable: None,
+        };
+        if let Err(error) = shown.fill(history, before) {
+            // Nothing has been written yet: there were no incidents.
+            if !matches!(error, HistoryError::Missing { .. }) {
+                shown.unreadable = Some(error.to_string());
+            }
+        }
+        shown
+    }
+
+    fn fill(&mut self, history: &Path, before: Option<u64>) -> Result<(), HistoryError> {
+        let reader = Reader::open(history)?;
+        let phases = if self.all {
+            Vec::new()
+        } else {
+            vec![Phase::Open, Phase::Acknowledged]
+        };
+        let filter = Filter {
+            phases,
+            before,
+            ..Filter::default()
+        };
+        self.incidents = reader.incidents(&filter, A_PAGE)?;
+        self.dead = reader.dead_letters(A_PAGE)?.len();
+        Ok(())
+    }
+
+    /// What the template may name.
+    pub(super) fn context(&self) -> Value {
+        let more = (self.incidents.len() == A_PAGE).then(|| self.incidents.last().map(|last| last.id));
+        context! {
+            all => self.all,
+            incidents => self.incidents.iter().map(described).collect::<Vec<_>>(),
+            dead => self.dead,
+            unreadable => self.unreadable.as_deref(),
+            more => more.flatten(),
+        }
+    }
+}
+
+fn described(incident: &Incident) -> Value {
+    let mut notes = Vec::new();
+    if let Some(ack) = &incident.ack {
+        notes.push(format!("{} has it", shorten(&ack.by, 40)));
+    }
+    if let Some(silence) = incident.silenced_by {
+        notes.push(format!("silence {silence}"));
+    }
+    if let Some(since) = incident.unknown_since.filter(|_| incident.phase.is_open()) {
+        notes.push(format!("unknown since {}", units::time(since)));
+    }
+    if let Some(at) = incident.closed_at.filter(|_| !incident.phase.is_open()) {
+        notes.push(format!("over {}", units::time(at)));
+    }
+    let name = incident.subject.name();
+    let value = if incident.anomaly.sentence.is_empty() {
+        units::number(incident.anomaly.observed)
+    } else {
+        incident.anomaly.sentence.clone()
+    };
+    context! {
+        id => incident.id,
+        phase => incident.phase.as_str(),
+        open => incident.phase.is_open(),
+        severity => incident.severity.as_str(),
+        name => shorten(name, NAME_COLUMNS),
+        link => matches!(incident.subject, Subject::Metric(_))
+            .then(|| format!("/metric?name={}", percent_encode(name))),
+        value,
+        since => units::time(incident.since),
+        note => notes.join(", "),
+    }
+}
