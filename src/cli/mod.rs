@@ -103,39 +103,17 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let outcome = match cli.command {
-        Command::Run(arguments) => {
-            Context::resolve(cli.global).and_then(|context| run::run(&context, &arguments))
-        }
-        Command::Child(arguments) => {
-            Context::resolve(cli.global).and_then(|context| child::run(&context, &arguments))
-        }
-        Command::Settings(arguments) => {
-            Context::resolve(cli.global).and_then(|context| settings::run(&context, &arguments))
-        }
-        Command::Backfill(arguments) => {
-            Context::resolve(cli.global).and_then(|context| backfill::run(&context, arguments))
-        }
-        Command::Incidents(arguments) => {
-            Context::resolve(cli.global).and_then(|context| incidents::run(&context, arguments))
-        }
-        Command::Ack(arguments) => {
-            Context::resolve(cli.global).and_then(|context| incidents::acknowledge(&context, arguments))
-        }
-        Command::Silence(arguments) => {
-            Context::resolve(cli.global).and_then(|context| silence::run(&context, arguments))
-        }
-        Command::RouteTest(arguments) => {
-            Context::resolve(cli.global).and_then(|context| routes::route_test(&context, arguments))
-        }
-        Command::AlertTest(arguments) => {
-            Context::resolve(cli.global).and_then(|context| routes::alert_test(&context, arguments))
-        }
-        Command::Notices(arguments) => {
-            Context::resolve(cli.global).and_then(|context| notices::run(&context, arguments))
-        }
-        Command::Explain(arguments) => {
-            Context::resolve(cli.global).and_then(|context| explain::run(&context, arguments))
-        }
+        Command::Run(arguments) => with(cli.global, |context| run::run(context, &arguments)),
+        Command::Child(arguments) => with(cli.global, |context| child::run(context, &arguments)),
+        Command::Settings(arguments) => with(cli.global, |context| settings::run(context, &arguments)),
+        Command::Backfill(arguments) => with(cli.global, |context| backfill::run(context, arguments)),
+        Command::Incidents(arguments) => with(cli.global, |context| incidents::run(context, arguments)),
+        Command::Ack(arguments) => with(cli.global, |context| incidents::acknowledge(context, arguments)),
+        Command::Silence(arguments) => with(cli.global, |context| silence::run(context, arguments)),
+        Command::RouteTest(arguments) => with(cli.global, |context| routes::route_test(context, arguments)),
+        Command::AlertTest(arguments) => with(cli.global, |context| routes::alert_test(context, arguments)),
+        Command::Notices(arguments) => with(cli.global, |context| notices::run(context, arguments)),
+        Command::Explain(arguments) => with(cli.global, |context| explain::run(context, arguments)),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Votes(arguments) => votes::run(&arguments),
@@ -158,6 +136,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a command over the settings that the global arguments lead to.
+fn with(global: Global, command: impl FnOnce(&Context) -> Result<(), Failure>) -> Result<(), Failure> {
+    command(&Context::resolve(global)?)
 }
 
 /// A line on standard output. A reader who has seen enough is no failure.

@@ -123,7 +123,10 @@ fn pages_show_what_is_wrong_and_strange_names_do_no_harm() {
         (page.body.matches("<td class=\"bad\">open</td>").count() == 6).then_some(page.body)
     });
     for name in STRANGE {
-        assert!(incidents.contains(&format!(">{}</a>", escaped(name))), "{incidents}");
+        assert!(
+            incidents.contains(&format!(">{}</a>", escaped(name))),
+            "{incidents}"
+        );
     }
     assert!(!incidents.contains("<script"), "{incidents}");
     let older = http::get(pages, "/incidents?all=1&before=1");
