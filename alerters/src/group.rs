@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::notice::What;
 use crate::route::Grouping;
 
+/// Seconds after which it does not matter any more when a group last spoke.
+const LONGEST_INTERVAL: f64 = 7_200.0;
+
 /// What one receiver is to be told, until it is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Desk {
@@ -99,10 +102,16 @@ impl Desk {
             let spoke = self.pace.groups.get(&key.as_text());
             // A time ahead of now is that of a clock that was wrong.
             let rested = spoke.is_none_or(|at| now - at >= group.grouping.interval || *at > now);
-            rested && now - group.since >= group.grouping.wait
+            rested && (now - group.since >= group.grouping.wait || group.since > now)
         };
         let ready = self.groups.iter().filter(turn);
         ready.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Since when the first of these groups waits, Unix seconds.
+    pub(crate) fn since(&self, keys: &[GroupKey]) -> f64 {
+        let groups = keys.iter().filter_map(|key| self.groups.get(key));
+        groups.map(|group| group.since).fold(f64::INFINITY, f64::min)
     }
 
     /// How many notices may go out at `now`.
@@ -114,7 +123,7 @@ impl Desk {
     /// Takes out groups that speak now.
     pub(crate) fn speak(&mut self, keys: &[GroupKey], now: f64) -> Vec<Group> {
         self.pace.sent.push_back(now);
-        self.pace.groups.retain(|_, at| now - *at < 86_400.0);
+        self.pace.groups.retain(|_, at| now - *at < LONGEST_INTERVAL);
         let mut speaking = Vec::with_capacity(keys.len());
         for key in keys {
             self.pace.groups.insert(key.as_text(), now);

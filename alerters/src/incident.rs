@@ -222,7 +222,14 @@ impl Incident {
         self.quiet = 0.0;
         self.unknown_since = None;
         self.anomaly = anomaly.without_window();
+        let before = self.severity;
         self.severity = self.severity.max(anomaly.severity());
+        let taken = self.ack.as_ref().is_some_and(|ack| !ack.until_resolved);
+        if self.phase == Phase::Acknowledged && self.severity > before && taken {
+            self.ack = None;
+            let why = "it became worse than what was taken".to_owned();
+            return Some(self.turn(Phase::Open, now, why));
+        }
         if self.sightings(rules) < rules.seen {
             return None;
         }

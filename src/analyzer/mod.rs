@@ -45,6 +45,9 @@ pub enum AnalyzerError {
     /// A worker thread ended by itself: a defect of ours.
     #[error("a worker thread died")]
     WorkerDied,
+    /// The dispatch thread ended by itself: a defect of ours.
+    #[error("the dispatch thread died: nobody would be alerted")]
+    DispatchDied,
     /// The system refuses threads.
     #[error("cannot start a worker thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -75,6 +78,8 @@ pub struct Outlets {
     pub behind: VecDeque<Word>,
     /// Metrics whose fate it wants to know.
     pub followed: Followed,
+    /// The dispatch has ended before us.
+    pub deserted: bool,
 }
 
 impl Outlets {
@@ -103,9 +108,7 @@ impl Outlets {
                     tracing::warn!("dispatch is behind :: {} words to it wait", self.behind.len());
                     break;
                 }
-                Err(SendTimeoutError::Disconnected(_)) => {
-                    tracing::error!("dispatch has ended :: what passes find goes nowhere");
-                }
+                Err(SendTimeoutError::Disconnected(_)) => self.deserted = true,
             }
         }
         while self.behind.len() > BEHIND {

@@ -37,6 +37,11 @@ impl Roll {
         self.names.len()
     }
 
+    /// Whether the metric is on the roll.
+    pub fn holds(&self, name: &str) -> bool {
+        self.names.contains_key(name)
+    }
+
     /// Brings the roll up to date. Answers what changed, a [`Change`] for each of `shards` workers, or
     /// nothing if the names were not listed.
     ///

@@ -154,6 +154,9 @@ impl<K: Connect> Supervisor<K> {
                 }
                 None => {}
             }
+            if self.outlets.deserted {
+                return Err(AnalyzerError::DispatchDied);
+            }
             if self.options.passes.is_some_and(|passes| self.pass >= passes) {
                 break;
             }
@@ -212,14 +215,11 @@ impl<K: Connect> Supervisor<K> {
     fn one_pass(&mut self, store: &mut K::Store) -> Result<Option<StoreError>, AnalyzerError> {
         let now = unix_now();
         let begun = Instant::now();
-        let left = match self.announce_and_list(store, now) {
-            Ok(left) => left,
-            Err(error) => {
-                // A pass that could not even list its metrics is none: nothing is known, nothing is said.
-                self.outlets.trouble(&error);
-                return Ok(Some(error));
-            }
-        };
+        if let Err(error) = self.announce_and_list(store, now) {
+            // A pass that could not even list its metrics is none: nothing is known, nothing is said.
+            self.outlets.trouble(&error);
+            return Ok(Some(error));
+        }
         self.pass += 1;
         let names = begun.elapsed();
         let deadline = begun + self.options.pass_deadline;
@@ -236,8 +236,10 @@ impl<K: Connect> Supervisor<K> {
                 .map_err(|_| AnalyzerError::WorkerDied)?;
         }
         let mut sum = PassReport::new(&self.options.worker);
-        let gone = left.into_iter().filter(|name| followed.contains(&**name));
-        sum.fates.extend(gone.map(|name| (name, Fate::Deleted)));
+        // Asked each pass, not only when one leaves: it may have left while nobody looked.
+        let gone = followed.iter().filter(|name| !self.roll.holds(name));
+        sum.fates
+            .extend(gone.map(|name| (Arc::from(name.as_str()), Fate::Deleted)));
         for _ in 0..self.hands.len() {
             sum.add(self.next_report(deadline + HUNG_AFTER)?);
         }
@@ -282,8 +284,8 @@ impl<K: Connect> Supervisor<K> {
         }
     }
 
-    /// Says that we are alive, and gives each worker its metrics. Answers those that are no more.
-    fn announce_and_list(&mut self, store: &mut K::Store, now: f64) -> Result<Vec<Arc<str>>, StoreError> {
+    /// Says that we are alive, and gives each worker its metrics.
+    fn announce_and_list(&mut self, store: &mut K::Store, now: f64) -> Result<(), StoreError> {
         let up = (now as u64).to_string();
         match store.set(&[(&self.options.up_key, up.as_bytes())], Some(UP_KEY_EXPIRY)) {
             // A full store can be read: not to watch would be the worse failure.
@@ -296,9 +298,7 @@ impl<K: Connect> Supervisor<K> {
             outcome => outcome?,
         }
         let changes = self.roll.call(store, self.hands.len())?;
-        let mut left = Vec::new();
         for (hand, change) in self.hands.iter().zip(changes) {
-            left.extend(change.remove.iter().cloned());
             if !(change.add.is_empty() && change.remove.is_empty()) {
                 // A closed channel shows again, and is handled, when the pass itself is ordered.
                 let _ = hand.orders.send(Order::Assign {
@@ -307,7 +307,7 @@ impl<K: Connect> Supervisor<K> {
                 });
             }
         }
-        Ok(left)
+        Ok(())
     }
 
     /// Says what a finished pass found: log, summary file, status, Graphite, dispatch.

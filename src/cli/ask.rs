@@ -38,7 +38,11 @@ pub(super) fn call(settings: &Settings, call: &Call) -> anyhow::Result<Answer> {
 /// An office of our own.
 fn alone(settings: &Settings, call: &Call) -> anyhow::Result<Office> {
     process::wiring::prepare_state_dir(&settings.state_dir)?;
-    let desk = Mutex::new(Desk::open(alerting::dispatch_alone(settings)?));
+    let desk = Desk::open(alerting::dispatch_alone(settings)?);
+    if let Some(why) = desk.trouble() {
+        anyhow::bail!("{why}");
+    }
+    let desk = Mutex::new(desk);
     let outlets = match call {
         Call::AlertTest { .. } => alerting::outlets(settings)?,
         _ => Vec::new(),

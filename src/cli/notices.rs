@@ -89,6 +89,9 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
     };
     let which = chosen.which()?;
     if let Reply::Done { count } = ask::desk(settings, Request::Letters { which, retry })? {
+        if count == 0 {
+            return Err(anyhow::anyhow!("there is no such notice among those that reached nobody").into());
+        }
         let done = if retry { "wait again" } else { "taken off the list" };
         say(&format!("{count} notices {done}"))?;
     }

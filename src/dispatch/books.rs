@@ -3,6 +3,7 @@
 //! A full disk must not silence alerts. What could not be committed is kept, grows by what follows, and is handed in
 //! again; a notice sent meanwhile is committed later as sent.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// How long a history that cannot be opened at the start is waited for.
 const OPEN_PATIENCE: Duration = Duration::from_secs(2);
+/// How much longer one is waited for that somebody else has open.
+const IN_USE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The history, and what is not in it yet.
 pub(super) struct Books {
@@ -23,6 +26,8 @@ pub(super) struct Books {
     unsaved: Batch,
     /// Why the last commit failed.
     trouble: Option<String>,
+    /// Somebody else has it open for writing.
+    in_use: bool,
     /// Whether what was kept has been read: numbers given without are of another range.
     loaded: bool,
     try_at: Instant,
@@ -57,13 +62,16 @@ impl Books {
             history: None,
             unsaved: Batch::new(now),
             trouble: None,
+            in_use: false,
             loaded: false,
             try_at: Instant::now(),
         };
         let due = Instant::now() + OPEN_PATIENCE;
         books.reopen(now);
-        // One who has just been killed may still hold it.
-        while books.history.is_none() && Instant::now() < due {
+        // One who has just been killed, or a command, may still hold it.
+        while books.history.is_none()
+            && Instant::now() < if books.in_use { due + IN_USE_PATIENCE } else { due }
+        {
             std::thread::sleep(Duration::from_millis(100));
             books.reopen(now);
         }
@@ -165,6 +173,7 @@ impl Books {
 
     fn failed(&mut self, error: &HistoryError) {
         self.try_at = Instant::now() + AGAIN_AFTER;
+        self.in_use = matches!(error, HistoryError::InUse { .. });
         let why = error.to_string();
         if self.trouble.as_deref() != Some(why.as_str()) {
             tracing::error!("history not written, going on from memory :: {why}");
@@ -173,6 +182,19 @@ impl Books {
             }
         }
         self.trouble = Some(why);
+    }
+
+    /// Notices of which it is known how they went, though the disk does not know it yet.
+    pub(super) fn settled(&self) -> HashSet<String> {
+        let marked = self.unsaved.settled.iter().map(|(id, _)| id.clone());
+        let made = self
+            .unsaved
+            .notices
+            .iter()
+            .filter(|posting| posting.settled.is_some());
+        marked
+            .chain(made.map(|posting| posting.notice.id.clone()))
+            .collect()
     }
 
     /// Notes how it went with a notice.

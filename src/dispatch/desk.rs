@@ -116,6 +116,58 @@ impl Desk {
         for name in names {
             self.refill(&name, unix_now());
         }
+        self.bury_the_unreachable(unix_now());
+    }
+
+    /// Ends what belongs to receivers that are not in the settings any more: their notices become dead letters, the
+    /// incidents about them are gone.
+    fn bury_the_unreachable(&mut self, now: f64) {
+        let gone = |subject: &Subject| match subject {
+            Subject::Component(name) => match name.strip_prefix("skywatch.receiver.") {
+                Some(receiver) => !self.posts.contains_key(receiver),
+                None => name == "skywatch.ingest" && self.options.vitals.ingest.is_none(),
+            },
+            _ => false,
+        };
+        let looks: Vec<Look> = self
+            .state
+            .incidents()
+            .filter(|incident| gone(&incident.subject))
+            .map(|incident| Look {
+                subject: incident.subject.clone(),
+                outcome: Outcome::Deleted,
+            })
+            .collect();
+        if !looks.is_empty() {
+            let _ = self.event(Event::Looks(looks), now, Batch::new(now));
+        }
+        let Some(history) = self.books.history() else {
+            return;
+        };
+        let depths = history.depths().unwrap_or_default();
+        for depth in depths {
+            if self.posts.contains_key(&depth.receiver) {
+                continue;
+            }
+            tracing::warn!(
+                "{} notices wait for `{}`, which is not in the settings any more :: `skywatch notices` shows them",
+                depth.waiting,
+                depth.receiver
+            );
+            let waiting = history.waiting(&depth.receiver, SHOWN, now).unwrap_or_default();
+            for record in waiting {
+                let why = "the receiver is not in the settings any more";
+                if let Err(error) = history.dead(&record.notice.id, why, now) {
+                    tracing::warn!("outbox not written :: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Why nothing is written down at present, if so.
+    pub fn trouble(&self) -> Option<&str> {
+        self.books.trouble()
     }
 
     /// Works until `words` has no other end any more, then lets posts finish what they have in hand.
@@ -124,7 +176,7 @@ impl Desk {
             select! {
                 recv(words) -> word => match word {
                     Ok(Word::Pass(findings)) => self.pass(*findings),
-                    Ok(Word::Trouble(why)) => self.trouble(&why),
+                    Ok(Word::Trouble(why)) => self.no_pass(&why),
                     Err(_) => break,
                 },
                 recv(messages) -> message => if let Ok(message) = message { self.message(message) },
@@ -160,7 +212,8 @@ impl Desk {
             fates,
             ..
         } = findings;
-        let now = summary.at;
+        // The moment it is taken in, as with all other events: the core's time must not run backwards.
+        let now = unix_now();
         let wrong = findings.into_iter().map(|finding| Look {
             subject: finding.anomaly.subject.clone(),
             outcome: Outcome::Anomalous(Box::new(finding.anomaly)),
@@ -175,7 +228,7 @@ impl Desk {
         let looks = wrong.chain(others).chain(vitals).collect();
         let mut batch = Batch::new(now);
         batch.passes.push(Pass::one(
-            now,
+            summary.at,
             summary.metrics,
             summary.analyzed,
             summary.anomalies,
@@ -197,7 +250,7 @@ impl Desk {
         }
     }
 
-    fn trouble(&mut self, why: &str) {
+    fn no_pass(&mut self, why: &str) {
         let now = unix_now();
         if let Some(look) = self.vitals.trouble(why, now) {
             let _ = self.event(Event::Looks(vec![look]), now, Batch::new(now));
@@ -247,11 +300,11 @@ impl Desk {
             let ill = post
                 .failing()
                 .map(|why| format!("notices to `{}` fail, {waiting} wait: {why}", post.name()));
-            looks.push(vitals::look(
-                &format!("skywatch.receiver.{}", post.name()),
-                ill,
-                now,
-            ));
+            // After a start nothing is known of it until something was tried.
+            if ill.is_some() || post.is_well() {
+                let component = format!("skywatch.receiver.{}", post.name());
+                looks.push(vitals::look(&component, ill, now));
+            }
         }
         // What is well and was well is no event.
         looks.retain(|look| {
@@ -267,8 +320,8 @@ impl Desk {
             match history.day(from, to) {
                 Ok(day) => {
                     let mut batch = Batch::new(now);
-                    let daily_at = Some(self.vitals.daily_at().into());
-                    batch.meta.push(("daily".to_owned(), daily_at));
+                    self.vitals.told_day(to);
+                    batch.meta.push(("daily".to_owned(), Some(to.into())));
                     self.tell_all("skywatch.daily", Content::Daily(day), batch);
                 }
                 Err(error) => tracing::error!("no digest of the day :: {error}"),
@@ -351,7 +404,8 @@ impl Desk {
                 continue;
             };
             // What is committed can wait there; what is not must wait here.
-            if post.waiting() >= IN_MEMORY && on_disk {
+            if on_disk && (post.rest_on_disk || post.waiting() >= IN_MEMORY) {
+                post.rest_on_disk = true;
                 continue;
             }
             let reference = self
@@ -473,6 +527,7 @@ impl Desk {
         if post.waiting() > IN_MEMORY / 2 {
             return;
         }
+        let settled = self.books.settled();
         let Some(history) = self.books.history() else {
             return;
         };
@@ -480,8 +535,9 @@ impl Desk {
             Ok(waiting) => waiting,
             Err(error) => return tracing::warn!("outbox not readable :: {error}"),
         };
+        post.rest_on_disk = waiting.len() == IN_MEMORY;
         for record in waiting {
-            if !post.holds(&record.notice.id) {
+            if !post.holds(&record.notice.id) && !settled.contains(&record.notice.id) {
                 let reference = history.reference(receiver, &record.notice.thread).ok().flatten();
                 post.add(record.notice, reference);
             }
@@ -526,7 +582,9 @@ impl Desk {
 
     /// Lets posts finish within the grace, notes what became of their notices, and writes everything down.
     fn end(mut self, messages: &Receiver<Message>) {
-        let due = Instant::now() + self.options.grace;
+        // First of all, what must not depend on how long receivers take.
+        self.write_all(unix_now());
+        let due = Instant::now() + self.options.grace * 4 / 5;
         loop {
             for post in self.posts.values_mut() {
                 if post.failing().is_none() {
@@ -551,13 +609,6 @@ impl Desk {
                 );
             }
         }
-        let mut batch = Batch::new(unix_now());
-        let live = self
-            .state
-            .incidents()
-            .filter(|incident| incident.phase != Phase::Pending);
-        batch.incidents = live.cloned().collect();
-        self.books.keep(batch);
         self.books.save(unix_now());
         if let Some(why) = self.books.trouble() {
             tracing::error!("the history lacks what happened last :: {why}");
@@ -585,21 +636,39 @@ impl Desk {
                     name,
                     ..Filter::default()
                 };
+                let unwritten = self.unwritten(all);
                 self.with_history(|history| {
-                    let incidents = history.incidents(&filter, limit.min(SHOWN))?;
+                    let mut incidents = history.incidents(&filter, limit.min(SHOWN))?;
+                    if filter.name.is_none() {
+                        // What the disk does not take is known all the same.
+                        incidents.retain(|written| unwritten.iter().all(|live| live.id != written.id));
+                        incidents.extend(unwritten);
+                        incidents.sort_by_key(|incident| std::cmp::Reverse(incident.id));
+                        incidents.truncate(limit);
+                    }
                     Ok(Reply::Incidents { incidents })
                 })
             }
-            Request::Incident { id } => self.with_history(|history| {
-                Ok(match history.incident(id)? {
-                    Some(life) => Reply::Incident {
-                        incident: Box::new(life.incident),
-                        transitions: life.transitions,
-                        notices: life.notices.into_iter().map(Letter::of).collect(),
-                    },
-                    None => refused(format!("there is no incident {id}")),
+            Request::Incident { id } => {
+                let live = self.unwritten(true).into_iter().find(|live| live.id == id);
+                self.with_history(|history| {
+                    Ok(match history.incident(id)? {
+                        Some(life) => Reply::Incident {
+                            incident: Box::new(live.unwrap_or(life.incident)),
+                            transitions: life.transitions,
+                            notices: life.notices.into_iter().map(Letter::of).collect(),
+                        },
+                        None => match live {
+                            Some(live) => Reply::Incident {
+                                incident: Box::new(live),
+                                transitions: Vec::new(),
+                                notices: Vec::new(),
+                            },
+                            None => refused(format!("there is no incident {id}")),
+                        },
+                    })
                 })
-            }),
+            }
             Request::Acknowledge {
                 id,
                 by,
@@ -661,6 +730,28 @@ impl Desk {
             Request::Letters { which, retry } => self.letters(&which, retry, now),
             Request::TestOf { route } => self.test_of(&route, now),
         }
+    }
+
+    /// Live incidents, while what is written of them is not the latest.
+    fn unwritten(&self, all: bool) -> Vec<Incident> {
+        if self.books.trouble().is_none() {
+            return Vec::new();
+        }
+        let shown =
+            |incident: &&Incident| incident.phase.is_open() || (all && incident.phase != Phase::Pending);
+        self.state.incidents().filter(shown).cloned().collect()
+    }
+
+    /// Writes down all live incidents, also what took no step.
+    fn write_all(&mut self, now: f64) {
+        let mut batch = Batch::new(now);
+        let live = self
+            .state
+            .incidents()
+            .filter(|incident| incident.phase != Phase::Pending);
+        batch.incidents = live.cloned().collect();
+        self.books.keep(batch);
+        self.books.save(now);
     }
 
     fn route_test(

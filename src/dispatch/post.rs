@@ -66,7 +66,11 @@ pub(super) struct Post {
     backoff: ExponentialBackoff,
     /// Tries in a row that failed.
     failures: u32,
+    /// Whether anything was handed over since the start.
+    proven: bool,
     last_error: String,
+    /// Later notices wait in the outbox: none may overtake them.
+    pub(super) rest_on_disk: bool,
 }
 
 /// What follows from a delivery.
@@ -97,7 +101,9 @@ impl Post {
             try_at: Instant::now(),
             backoff: backoff(),
             failures: 0,
+            proven: false,
             last_error: String::new(),
+            rest_on_disk: false,
         })
     }
 
@@ -113,6 +119,11 @@ impl Post {
     /// Why the receiver is failing, if it is.
     pub(super) fn failing(&self) -> Option<&str> {
         (self.failures >= FAILING_AFTER).then_some(self.last_error.as_str())
+    }
+
+    /// Whether it is known to be well: something was handed over, and nothing failed since.
+    pub(super) fn is_well(&self) -> bool {
+        self.proven && self.failures == 0
     }
 
     /// Whether the notice waits here already.
@@ -183,7 +194,7 @@ impl Post {
                 }
                 self.waiting.pop_front();
                 // What is refused for good was taken up by somebody: that is no reason to wait before the next one.
-                self.failures = self.failures.max(FAILING_AFTER);
+                self.failures += 1;
                 Verdict::Dead(self.last_error.clone())
             }
         }
@@ -191,6 +202,7 @@ impl Post {
 
     fn well(&mut self) {
         self.failures = 0;
+        self.proven = true;
         self.backoff = backoff();
         self.try_at = Instant::now();
     }

@@ -92,12 +92,13 @@ impl Vitals {
             0
         };
         let age = now - findings.newest;
+        let mut data_known = true;
         let no_data = if summary.metrics == 0 {
             (now - self.began > NO_METRIC_AFTER).then(|| "there is no metric in the store".to_owned())
         } else {
             // A pass that judged hardly anything has not seen every metric's last point.
-            let known = findings.newest > 0.0 && summary.unfinished == 0;
-            (known && age > NO_DATA_AFTER)
+            data_known = findings.newest > 0.0 && summary.unfinished == 0;
+            (data_known && age > NO_DATA_AFTER)
                 .then(|| format!("no metric has had a new point for {}", units::length(age)))
         };
         let overrun = (self.overruns >= OVERRUNS).then(|| {
@@ -108,11 +109,15 @@ impl Vitals {
                 units::length(summary.seconds.total)
             )
         });
-        vec![
-            look("skywatch.data", no_data, now),
-            look("skywatch.passes", overrun, now),
-            look("skywatch.store", None, now),
-        ]
+        let mut looks = vec![look("skywatch.store", None, now)];
+        if data_known {
+            looks.push(look("skywatch.data", no_data, now));
+        }
+        // Well is only what a pass has shown: after a restart, four that overran say nothing yet.
+        if overrun.is_some() || self.overruns == 0 {
+            looks.push(look("skywatch.passes", overrun, now));
+        }
+        looks
     }
 
     /// The store does not let a pass run.
@@ -129,6 +134,10 @@ impl Vitals {
         let status: IngestStatus = StatusFile::ingest(self.options.ingest.as_deref()?).read()?;
         // One that never ran here, or not since the start, is not missed.
         let age = now - status.at.max(self.began);
+        if age <= NO_INGEST_AFTER && now - status.at > NO_INGEST_AFTER {
+            // Excused by our own start only.
+            return None;
+        }
         let sentence = (age > NO_INGEST_AFTER).then(|| {
             format!(
                 "the ingest has not reported for {}: points may not be taken",
@@ -195,7 +204,7 @@ impl Vitals {
     }
 
     /// From when to when the day was that is to be told of now, Unix seconds.
-    pub(super) fn day(&mut self, now: f64) -> Option<(f64, f64)> {
+    pub(super) fn day(&self, now: f64) -> Option<(f64, f64)> {
         let (time, zone) = self.options.daily.as_ref()?;
         let local = Timestamp::from_second(now as i64).ok()?.to_zoned(zone.clone());
         let today = local.date().to_datetime(*time).to_zoned(zone.clone()).ok()?;
@@ -209,13 +218,12 @@ impl Vitals {
         if self.daily_at >= end {
             return None;
         }
-        self.daily_at = end;
         Some((before.timestamp().as_second() as f64, end))
     }
 
-    /// The end of the last day that was told of, Unix seconds.
-    pub(super) fn daily_at(&self) -> f64 {
-        self.daily_at
+    /// The day that ends then, Unix seconds, was told of.
+    pub(super) fn told_day(&mut self, end: f64) {
+        self.daily_at = end;
     }
 }
 
@@ -348,9 +356,11 @@ mod tests {
         assert_eq!(vitals.day(at("2026-11-21T06:59:59Z")), None);
         let day = (at("2026-11-20T07:00:00Z"), at("2026-11-21T07:00:00Z"));
         assert_eq!(vitals.day(at("2026-11-21T07:00:10Z")), Some(day));
+        vitals.told_day(day.1);
         assert_eq!(vitals.day(at("2026-11-21T07:01:00Z")), None);
         // Asleep for two days: only the last one is told of.
-        assert!(vitals.day(at("2026-11-24T05:00:00Z")).is_some());
+        let day = vitals.day(at("2026-11-24T05:00:00Z")).unwrap();
+        vitals.told_day(day.1);
         assert_eq!(vitals.day(at("2026-11-24T05:00:01Z")), None);
     }
 }

@@ -42,7 +42,9 @@ impl Reader {
         saved.incidents = self.bodies(
             "incident",
             "SELECT id, body FROM incidents WHERE closed_at IS NULL
-             UNION ALL SELECT id, body FROM incidents WHERE closed_at >= ? ORDER BY id",
+             UNION ALL SELECT id, body FROM incidents WHERE closed_at >= ?1
+             UNION ALL SELECT id, body FROM incidents WHERE closed_at < ?1 AND closed_at >= ?1 - 604800
+                AND phase = 'resolved' AND json_extract(body, '$.waiting') <> '[]' ORDER BY id",
             [since],
             &mut saved.unreadable,
         )?;

@@ -108,7 +108,8 @@ impl Parent {
             }
             // A child that hangs is killed here, so that this loop going round is what there is to be told.
             service.alive();
-            if !ready && self.kept.iter().all(Kept::has_spoken) {
+            // One that has had to be started again must not cost the others their life.
+            if !ready && self.kept.iter().all(|kept| kept.has_spoken() || kept.starts > 1) {
                 ready = true;
                 service.ready();
             }

@@ -290,6 +290,7 @@ pub(crate) fn analyzer<K: Connect>(
         dispatch: send,
         behind: VecDeque::new(),
         followed,
+        deserted: false,
     };
     let options = AnalyzerOptions {
         worker,

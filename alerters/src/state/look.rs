@@ -56,11 +56,15 @@ impl State {
                     let Some(incident) = self.known(&look.subject) else {
                         continue;
                     };
+                    let known_again = incident.unknown_since.is_some() && incident.phase.is_open();
                     let transition = incident.normal(at, now, &rules);
                     let forgotten = incident.is_forgotten(&rules);
                     let id = incident.id;
                     if let Some(transition) = transition {
                         step.transitions.push(transition);
+                        step.incidents.insert(id);
+                    }
+                    if known_again {
                         step.incidents.insert(id);
                     }
                     if forgotten {

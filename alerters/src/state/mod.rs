@@ -171,6 +171,8 @@ pub struct State {
     /// The incidents of each thread.
     threads: HashMap<String, BTreeSet<u64>>,
     next: Next,
+    /// Incidents that another one about the same subject goes on for; written down with the next step.
+    superseded: BTreeSet<u64>,
 }
 
 impl State {
@@ -185,6 +187,7 @@ impl State {
             desks: BTreeMap::new(),
             threads: HashMap::new(),
             next: kept.next,
+            superseded: BTreeSet::new(),
         };
         for (receiver, subject, at) in kept.cooldowns {
             state.cooldowns.entry(receiver).or_default().insert(subject, at);
@@ -208,8 +211,18 @@ impl State {
                     .or_default()
                     .insert(incident.id);
             }
-            state.by_subject.insert(incident.subject.clone(), incident.id);
-            state.incidents.insert(incident.id, incident);
+            let subject = incident.subject.clone();
+            let id = incident.id;
+            state.incidents.insert(id, incident);
+            // Two that last about one subject are left by a start that could not read what was kept: the later goes on.
+            if let Some(older) = state.by_subject.insert(subject, id)
+                && let Some(older) = state.incidents.get_mut(&older)
+                && older.phase.is_open()
+            {
+                older.phase = Phase::Gone;
+                older.closed_at = Some(older.last_at);
+                state.superseded.insert(older.id);
+            }
         }
         state
     }
@@ -219,7 +232,10 @@ impl State {
     /// # Errors
     /// [`Refused`]; nothing has changed then.
     pub fn step(&mut self, policy: &Policy, event: Event, now: f64) -> Result<Step, Refused> {
-        let mut step = Step::default();
+        let mut step = Step {
+            incidents: std::mem::take(&mut self.superseded),
+            ..Step::default()
+        };
         let mut fresh = HashMap::new();
         let worth_working_out = !matches!(event, Event::Tick);
         match event {
@@ -286,6 +302,10 @@ impl State {
     fn end_silences(&mut self, now: f64, step: &mut Step) -> bool {
         let before = self.silences.len();
         for armed in self.silences.values_mut() {
+            if armed.silence.ended_at.is_none() && armed.is_over(now) {
+                armed.silence.ended_at = armed.silence.until;
+                step.silences.insert(armed.silence.id);
+            }
             let lasts = |incident: &Incident| incident.phase.is_open() && armed.covers(incident);
             if armed.silence.until_resolved
                 && armed.silence.from <= now

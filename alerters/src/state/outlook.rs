@@ -1,5 +1,7 @@
 //! What would happen with a subject, for people who ask.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::tell::routed;
@@ -69,13 +71,15 @@ impl State {
                 let leads = taking
                     .iter()
                     .flat_map(|route| route.receivers.iter().map(move |receiver| (receiver, route)));
+                let mut seen = BTreeSet::new();
                 leads
+                    .filter(|(receiver, _)| seen.insert(receiver.as_str()))
                     .map(|(receiver, route)| Prospect {
                         receiver: receiver.clone(),
                         route: route.name.clone(),
                         told_at: None,
                         cooling_until: self
-                            .cooling_until(receiver, subject, route)
+                            .cooling_until(receiver, subject, route, now)
                             .filter(|until| *until > now),
                         next_at: None,
                         why: "nothing is wrong with it".to_owned(),
@@ -101,7 +105,7 @@ impl State {
     ) -> Prospect {
         let told = incident.told.get(receiver);
         let cooling_until = self
-            .cooling_until(receiver, &incident.subject, route)
+            .cooling_until(receiver, &incident.subject, route, now)
             .filter(|until| *until > now);
         let (next_at, why) = if let Some(silence) = silences.first() {
             let until = self.silence(*silence).and_then(|silence| silence.until);

@@ -23,6 +23,10 @@ impl State {
             if incident.phase == Phase::Pending {
                 continue;
             }
+            // A receiver that is not there any more is waited for by nobody.
+            incident
+                .waiting
+                .retain(|name| policy.receivers.iter().any(|receiver| receiver.name == *name));
             let silenced = self.mind_silence(incident, now, step);
             let routed = if incident.phase.is_open() && !silenced {
                 routed(policy, incident, now)
@@ -66,7 +70,9 @@ impl State {
         incident.silenced_by = over_it.map(|armed| armed.silence.id);
         if before != incident.silenced_by {
             step.incidents.insert(incident.id);
-            if before.is_some() && over_it.is_none() && incident.phase.is_open() {
+            // One that is in force and merely does not cover it at the moment has not ended.
+            let ended = |id: u64| self.silences.get(&id).is_none_or(|armed| !armed.in_force(now));
+            if before.is_some_and(ended) && over_it.is_none() && incident.phase.is_open() {
                 incident.silence_ended_at = Some(now);
             }
         }
@@ -154,7 +160,7 @@ impl State {
                 return Some(What::SilenceEnded);
             }
             if self
-                .cooling_until(receiver, &incident.subject, route)
+                .cooling_until(receiver, &incident.subject, route, now)
                 .is_some_and(|until| now < until)
             {
                 return None;
@@ -178,9 +184,16 @@ impl State {
     }
 
     /// Until when a receiver is left in peace about a subject, Unix seconds.
-    pub(super) fn cooling_until(&self, receiver: &str, subject: &Subject, route: &Route) -> Option<f64> {
-        let at = self.cooldowns.get(receiver)?.get(subject)?;
-        Some(at + route.pace.cooldown)
+    pub(super) fn cooling_until(
+        &self,
+        receiver: &str,
+        subject: &Subject,
+        route: &Route,
+        now: f64,
+    ) -> Option<f64> {
+        let at = *self.cooldowns.get(receiver)?.get(subject)?;
+        // A time ahead of now is that of a clock that was wrong.
+        (at <= now).then_some(at + route.pace.cooldown)
     }
 
     /// Makes the notices whose turn it is.
@@ -209,6 +222,8 @@ impl State {
                 new.into_iter().map(|key| vec![key]).collect()
             };
             plan.extend(threads.into_iter().map(|key| vec![key]));
+            // Who has waited longest speaks first, so that a cap keeps nobody waiting for good.
+            plan.sort_by(|a, b| desk.since(a).total_cmp(&desk.since(b)));
             let allowed = desk.allowance(now, receiver.cap);
             let later = plan.split_off(allowed.min(plan.len()));
             let held_back = desk.held.len();
@@ -232,7 +247,7 @@ impl State {
             return false;
         };
         let only_ends = group.due.values().all(|what| *what == What::Resolved);
-        if !only_ends || now - group.since >= partial_after {
+        if !only_ends || now - group.since >= partial_after || group.since > now {
             return true;
         }
         let members = self.threads.get(thread).into_iter().flatten();
