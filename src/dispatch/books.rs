@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use skywatch_alerters::Subject;
 
-use crate::history::{Batch, Before, History, HistoryError, Saved, Settled};
+use crate::history::{Batch, Before, History, HistoryError, Reader, Saved, Settled};
 
 /// Time between two tries to commit what could not be.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -93,6 +93,24 @@ impl Books {
     /// The history, while it can be read.
     pub(super) fn history(&mut self) -> Option<&mut History> {
         self.history.as_mut()
+    }
+
+    /// Asks the history, what is only in memory included. `None` when there is no history to ask.
+    pub(super) fn ask<T>(
+        &self,
+        ask: impl FnOnce(&Reader) -> Result<T, HistoryError>,
+    ) -> Option<Result<T, HistoryError>> {
+        let history = self.history.as_ref()?;
+        Some(if self.unsaved.is_empty() {
+            ask(history)
+        } else {
+            history.as_if(&self.unsaved, ask)
+        })
+    }
+
+    /// Whether the notice is known to have been sent or given up, though the file says that it waits.
+    pub(super) fn is_settled(&self, id: &str) -> bool {
+        self.unsaved.settled.iter().any(|(settled, _)| settled == id)
     }
 
     /// What was kept, with incidents that ended at or after `since`, Unix seconds.
@@ -200,30 +218,34 @@ impl Books {
             }
             return;
         }
-        let Some(history) = &mut self.history else { return };
+        let Some(history) = &mut self.history else {
+            self.mark_later(id, mark, now);
+            return;
+        };
         let outcome = match mark {
             Mark::Sent { reference } => history.sent(id, now, *reference),
             Mark::Failed { error, next_try } => history.failed(id, error, *next_try),
             Mark::Dead { error } => history.dead(id, error, now),
         };
         if let Err(error) = outcome {
-            match mark {
-                Mark::Sent { reference } => {
-                    let reference = reference.map(str::to_owned);
-                    self.unsaved
-                        .settled
-                        .push((id.to_owned(), Settled::Sent { at: now, reference }));
-                }
-                Mark::Dead { error } => {
-                    let error = (*error).to_owned();
-                    self.unsaved
-                        .settled
-                        .push((id.to_owned(), Settled::Dead { at: now, error }));
-                }
-                // A try that failed may be forgotten.
-                Mark::Failed { .. } => {}
-            }
+            self.mark_later(id, mark, now);
             self.failed(&error);
         }
+    }
+
+    fn mark_later(&mut self, id: &str, mark: &Mark<'_>, at: f64) {
+        let settled = match mark {
+            Mark::Sent { reference } => Settled::Sent {
+                at,
+                reference: reference.map(str::to_owned),
+            },
+            Mark::Dead { error } => Settled::Dead {
+                at,
+                error: (*error).to_owned(),
+            },
+            // A try that failed may be forgotten.
+            Mark::Failed { .. } => return,
+        };
+        self.unsaved.settled.push((id.to_owned(), settled));
     }
 }

@@ -15,7 +15,9 @@ use super::request::{Letter, Reply, Request, Which};
 use super::vitals::{self, Vitals};
 use super::{DispatchOptions, Inbox, Message};
 use crate::clock::unix_now;
-use crate::history::{Batch, Cooldown, DeadLetters, Filter, NoticeRecord, Pass, Posting};
+use crate::history::{
+    Batch, Cooldown, DeadLetters, Filter, History, HistoryError, NoticeRecord, Pass, Posting, Reader,
+};
 use crate::status::{Fate, Findings, Word};
 
 /// Incidents of one step that get a line in the log; the rest are counted there and shown on the pages.
@@ -31,8 +33,8 @@ const WRITE_ALL_EACH: f64 = 300.0;
 /// Seconds between two times old history is thrown away, and how much at once.
 const PRUNE_EACH: f64 = 600.0;
 const PRUNE_SLICE: usize = 2_000;
-/// Incidents shown for one question, at most.
-const SHOWN: usize = 10_000;
+/// Entries shown for one question, at most.
+pub(crate) const SHOWN: usize = 10_000;
 
 /// Everything about incidents.
 pub struct Desk {
@@ -351,7 +353,8 @@ impl Desk {
                 continue;
             };
             // What is committed can wait there; what is not must wait here.
-            if post.waiting() >= IN_MEMORY && on_disk {
+            if on_disk && post.is_full() {
+                post.more_wait(true);
                 continue;
             }
             let reference = self
@@ -480,11 +483,18 @@ impl Desk {
             Ok(waiting) => waiting,
             Err(error) => return tracing::warn!("outbox not readable :: {error}"),
         };
+        post.more_wait(waiting.len() == IN_MEMORY);
         for record in waiting {
-            if !post.holds(&record.notice.id) {
-                let reference = history.reference(receiver, &record.notice.thread).ok().flatten();
-                post.add(record.notice, reference);
+            let id = &record.notice.id;
+            // What was handed over while the disk was full still waits as far as the file knows.
+            if post.holds(id) || self.books.is_settled(id) {
+                continue;
             }
+            let reference = self
+                .books
+                .history()
+                .and_then(|history| history.reference(receiver, &record.notice.thread).ok().flatten());
+            post.add(record.notice, reference);
         }
     }
 
@@ -497,6 +507,15 @@ impl Desk {
             self.look_at_ourselves(now);
         }
         self.books.tick(now);
+        let short: Vec<String> = self
+            .posts
+            .values()
+            .filter(|post| post.runs_short())
+            .map(|post| post.name().to_owned())
+            .collect();
+        for name in short {
+            self.refill(&name, now);
+        }
         for post in self.posts.values_mut() {
             post.work();
         }
@@ -585,12 +604,12 @@ impl Desk {
                     name,
                     ..Filter::default()
                 };
-                self.with_history(|history| {
+                self.with_reader(|history| {
                     let incidents = history.incidents(&filter, limit.min(SHOWN))?;
                     Ok(Reply::Incidents { incidents })
                 })
             }
-            Request::Incident { id } => self.with_history(|history| {
+            Request::Incident { id } => self.with_reader(|history| {
                 Ok(match history.incident(id)? {
                     Some(life) => Reply::Incident {
                         incident: Box::new(life.incident),
@@ -615,7 +634,7 @@ impl Desk {
                     Err(error) => refused(error.to_string()),
                 }
             }
-            Request::Silences { all } => self.with_history(|history| {
+            Request::Silences { all } => self.with_reader(|history| {
                 let silences = history.silences(all)?;
                 let in_time = |silence: &skywatch_alerters::silence::Silence| {
                     all || silence.until.is_none_or(|until| until > now)
@@ -652,7 +671,7 @@ impl Desk {
                     outlook: Box::new(outlook),
                 }
             }
-            Request::DeadLetters { limit } => self.with_history(|history| {
+            Request::DeadLetters { limit } => self.with_reader(|history| {
                 let letters = history.dead_letters(limit.min(SHOWN))?;
                 Ok(Reply::Letters {
                     letters: letters.into_iter().map(Letter::of).collect(),
@@ -705,7 +724,10 @@ impl Desk {
             } else {
                 history.dismiss(letters, now)?
             };
-            Ok(Reply::Done { count })
+            Ok(match which {
+                Which::One(id) if count == 0 => refused(format!("no notice `{id}` has been given up")),
+                _ => Reply::Done { count },
+            })
         });
         if retry {
             let names: Vec<String> = self.posts.keys().cloned().collect();
@@ -740,10 +762,18 @@ impl Desk {
         Reply::Test { id, receivers }
     }
 
-    fn with_history(
-        &mut self,
-        ask: impl FnOnce(&mut crate::history::History) -> Result<Reply, crate::history::HistoryError>,
-    ) -> Reply {
+    /// Answers a question, with what is only in memory.
+    fn with_reader(&self, ask: impl FnOnce(&Reader) -> Result<Reply, HistoryError>) -> Reply {
+        match self.books.ask(ask) {
+            Some(answer) => answer.unwrap_or_else(|error| refused(error.to_string())),
+            None => refused(format!(
+                "no history :: {}",
+                self.books.trouble().unwrap_or_default()
+            )),
+        }
+    }
+
+    fn with_history(&mut self, ask: impl FnOnce(&mut History) -> Result<Reply, HistoryError>) -> Reply {
         let trouble = self.books.trouble().map(str::to_owned);
         let Some(history) = self.books.history() else {
             return refused(format!("no history :: {}", trouble.unwrap_or_default()));
