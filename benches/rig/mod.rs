@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use redis_server::RedisServer;
+pub use redis_server::RedisServer;
 use skywatch::store::codec;
 
 /// Keys in one MGET: about 1 MB a reply at 1,440 points, the best of the sizes tried.
@@ -120,7 +120,7 @@ fn value(metric: usize, index: usize, points: usize) -> f64 {
     100.0 + 10.0 * phase.sin() + 5.0 * bell
 }
 
-fn fill(connection: &mut redis::Connection, shape: &Shape, last: f64) {
+pub fn fill(connection: &mut redis::Connection, shape: &Shape, last: f64) {
     let step = DAY / shape.points as f64;
     for chunk in (0..shape.metrics).collect::<Vec<_>>().chunks(200) {
         let mut pipe = redis::pipe();
@@ -222,7 +222,7 @@ fn start(server: &RedisServer, folder: &Path, summary: &Path, shape: &Shape) -> 
 }
 
 /// The summary line of a pass, once it is there.
-fn wait_for_pass(summary: &Path, pass: usize) -> serde_json::Value {
+pub fn wait_for_pass(summary: &Path, pass: usize) -> serde_json::Value {
     let due = Instant::now() + Duration::from_secs(200);
     while Instant::now() < due {
         let text = std::fs::read_to_string(summary).unwrap_or_default();
@@ -236,7 +236,7 @@ fn wait_for_pass(summary: &Path, pass: usize) -> serde_json::Value {
     panic!("pass {pass} did not end");
 }
 
-fn total(line: &serde_json::Value) -> f64 {
+pub fn total(line: &serde_json::Value) -> f64 {
     line["seconds"]["total"].as_f64().expect("a pass has a duration")
 }
 

@@ -6,7 +6,7 @@ use skywatch_alerters::{render, text, units};
 
 use super::ask::{self, ago};
 use super::{Context, Failure, say};
-use crate::dispatch::{Letter, Reply, Request};
+use crate::dispatch::{Letter, Reply, Request, SHOWN};
 
 /// Widest name in the list.
 const NAME_COLUMNS: usize = 60;
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     /// Only about names like this; `*` and `?` stand for any characters
     #[arg(long, value_name = "PATTERN")]
     name: Option<String>,
-    /// At most so many
+    /// At most so many, and never more than 10000
     #[arg(long, default_value_t = 100)]
     limit: usize,
     /// As JSON
@@ -68,8 +68,13 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
             for incident in &incidents {
                 say(&line(incident))?;
             }
-            if incidents.len() == arguments.limit {
-                say(&format!("the newest {}; `--limit` shows more", arguments.limit))?;
+            if incidents.len() == arguments.limit.min(SHOWN) {
+                let more = if arguments.limit < SHOWN {
+                    "; `--limit` shows more"
+                } else {
+                    ""
+                };
+                say(&format!("the newest {}{more}", incidents.len()))?;
             }
         }
         _ => {}

@@ -3,13 +3,12 @@
 //! A full disk must not silence alerts. What could not be committed is kept, grows by what follows, and is handed in
 //! again; a notice sent meanwhile is committed later as sent.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use skywatch_alerters::Subject;
 
-use crate::history::{Batch, Before, History, HistoryError, Saved, Settled};
+use crate::history::{Batch, Before, History, HistoryError, Reader, Saved, Settled};
 
 /// Time between two tries to commit what could not be.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -103,6 +102,25 @@ impl Books {
         self.history.as_mut()
     }
 
+    /// Asks the history, what is only in memory included. `None` when there is no history to ask.
+    pub(super) fn ask<T>(
+        &self,
+        ask: impl FnOnce(&Reader) -> Result<T, HistoryError>,
+    ) -> Option<Result<T, HistoryError>> {
+        let history = self.history.as_ref()?;
+        Some(if self.unsaved.is_empty() {
+            ask(history)
+        } else {
+            history.as_if(&self.unsaved, ask)
+        })
+    }
+
+    /// Whether the notice is known to have been sent or given up, though the file says that it waits.
+    pub(super) fn is_settled(&self, id: &str) -> bool {
+        let made = |posting: &crate::history::Posting| posting.notice.id == id && posting.settled.is_some();
+        self.unsaved.settled.iter().any(|(settled, _)| settled == id) || self.unsaved.notices.iter().any(made)
+    }
+
     /// What was kept, with incidents that ended at or after `since`, Unix seconds.
     pub(super) fn load(&mut self, since: f64) -> Saved {
         match self.history.as_ref().map(|history| history.load(since)) {
@@ -184,19 +202,6 @@ impl Books {
         self.trouble = Some(why);
     }
 
-    /// Notices of which it is known how they went, though the disk does not know it yet.
-    pub(super) fn settled(&self) -> HashSet<String> {
-        let marked = self.unsaved.settled.iter().map(|(id, _)| id.clone());
-        let made = self
-            .unsaved
-            .notices
-            .iter()
-            .filter(|posting| posting.settled.is_some());
-        marked
-            .chain(made.map(|posting| posting.notice.id.clone()))
-            .collect()
-    }
-
     /// Notes how it went with a notice.
     pub(super) fn mark(&mut self, id: &str, mark: &Mark<'_>, now: f64) {
         if let Some(posting) = self
@@ -222,30 +227,34 @@ impl Books {
             }
             return;
         }
-        let Some(history) = &mut self.history else { return };
+        let Some(history) = &mut self.history else {
+            self.mark_later(id, mark, now);
+            return;
+        };
         let outcome = match mark {
             Mark::Sent { reference } => history.sent(id, now, *reference),
             Mark::Failed { error, next_try } => history.failed(id, error, *next_try),
             Mark::Dead { error } => history.dead(id, error, now),
         };
         if let Err(error) = outcome {
-            match mark {
-                Mark::Sent { reference } => {
-                    let reference = reference.map(str::to_owned);
-                    self.unsaved
-                        .settled
-                        .push((id.to_owned(), Settled::Sent { at: now, reference }));
-                }
-                Mark::Dead { error } => {
-                    let error = (*error).to_owned();
-                    self.unsaved
-                        .settled
-                        .push((id.to_owned(), Settled::Dead { at: now, error }));
-                }
-                // A try that failed may be forgotten.
-                Mark::Failed { .. } => {}
-            }
+            self.mark_later(id, mark, now);
             self.failed(&error);
         }
+    }
+
+    fn mark_later(&mut self, id: &str, mark: &Mark<'_>, at: f64) {
+        let settled = match mark {
+            Mark::Sent { reference } => Settled::Sent {
+                at,
+                reference: reference.map(str::to_owned),
+            },
+            Mark::Dead { error } => Settled::Dead {
+                at,
+                error: (*error).to_owned(),
+            },
+            // A try that failed may be forgotten.
+            Mark::Failed { .. } => return,
+        };
+        self.unsaved.settled.push((id.to_owned(), settled));
     }
 }

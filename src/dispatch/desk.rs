@@ -15,7 +15,9 @@ use super::request::{Letter, Reply, Request, Which};
 use super::vitals::{self, Vitals};
 use super::{DispatchOptions, Inbox, Message};
 use crate::clock::unix_now;
-use crate::history::{Batch, Cooldown, DeadLetters, Filter, NoticeRecord, Pass, Posting};
+use crate::history::{
+    Batch, Cooldown, DeadLetters, Filter, History, HistoryError, NoticeRecord, Pass, Posting, Reader,
+};
 use crate::status::{Fate, Findings, Word};
 
 /// Incidents of one step that get a line in the log; the rest are counted there and shown on the pages.
@@ -31,8 +33,8 @@ const WRITE_ALL_EACH: f64 = 300.0;
 /// Seconds between two times old history is thrown away, and how much at once.
 const PRUNE_EACH: f64 = 600.0;
 const PRUNE_SLICE: usize = 2_000;
-/// Incidents shown for one question, at most.
-const SHOWN: usize = 10_000;
+/// Entries shown for one question, at most.
+pub(crate) const SHOWN: usize = 10_000;
 
 /// Everything about incidents.
 pub struct Desk {
@@ -404,8 +406,8 @@ impl Desk {
                 continue;
             };
             // What is committed can wait there; what is not must wait here.
-            if on_disk && (post.rest_on_disk || post.waiting() >= IN_MEMORY) {
-                post.rest_on_disk = true;
+            if on_disk && post.is_full() {
+                post.more_wait(true);
                 continue;
             }
             let reference = self
@@ -527,7 +529,6 @@ impl Desk {
         if post.waiting() > IN_MEMORY / 2 {
             return;
         }
-        let settled = self.books.settled();
         let Some(history) = self.books.history() else {
             return;
         };
@@ -535,12 +536,18 @@ impl Desk {
             Ok(waiting) => waiting,
             Err(error) => return tracing::warn!("outbox not readable :: {error}"),
         };
-        post.rest_on_disk = waiting.len() == IN_MEMORY;
+        post.more_wait(waiting.len() == IN_MEMORY);
         for record in waiting {
-            if !post.holds(&record.notice.id) && !settled.contains(&record.notice.id) {
-                let reference = history.reference(receiver, &record.notice.thread).ok().flatten();
-                post.add(record.notice, reference);
+            let id = &record.notice.id;
+            // What was handed over while the disk was full still waits as far as the file knows.
+            if post.holds(id) || self.books.is_settled(id) {
+                continue;
             }
+            let reference = self
+                .books
+                .history()
+                .and_then(|history| history.reference(receiver, &record.notice.thread).ok().flatten());
+            post.add(record.notice, reference);
         }
     }
 
@@ -553,6 +560,15 @@ impl Desk {
             self.look_at_ourselves(now);
         }
         self.books.tick(now);
+        let short: Vec<String> = self
+            .posts
+            .values()
+            .filter(|post| post.runs_short())
+            .map(|post| post.name().to_owned())
+            .collect();
+        for name in short {
+            self.refill(&name, now);
+        }
         for post in self.posts.values_mut() {
             post.work();
         }
@@ -636,39 +652,21 @@ impl Desk {
                     name,
                     ..Filter::default()
                 };
-                let unwritten = self.unwritten(all);
-                self.with_history(|history| {
-                    let mut incidents = history.incidents(&filter, limit.min(SHOWN))?;
-                    if filter.name.is_none() {
-                        // What the disk does not take is known all the same.
-                        incidents.retain(|written| unwritten.iter().all(|live| live.id != written.id));
-                        incidents.extend(unwritten);
-                        incidents.sort_by_key(|incident| std::cmp::Reverse(incident.id));
-                        incidents.truncate(limit);
-                    }
+                self.with_reader(|history| {
+                    let incidents = history.incidents(&filter, limit.min(SHOWN))?;
                     Ok(Reply::Incidents { incidents })
                 })
             }
-            Request::Incident { id } => {
-                let live = self.unwritten(true).into_iter().find(|live| live.id == id);
-                self.with_history(|history| {
-                    Ok(match history.incident(id)? {
-                        Some(life) => Reply::Incident {
-                            incident: Box::new(live.unwrap_or(life.incident)),
-                            transitions: life.transitions,
-                            notices: life.notices.into_iter().map(Letter::of).collect(),
-                        },
-                        None => match live {
-                            Some(live) => Reply::Incident {
-                                incident: Box::new(live),
-                                transitions: Vec::new(),
-                                notices: Vec::new(),
-                            },
-                            None => refused(format!("there is no incident {id}")),
-                        },
-                    })
+            Request::Incident { id } => self.with_reader(|history| {
+                Ok(match history.incident(id)? {
+                    Some(life) => Reply::Incident {
+                        incident: Box::new(life.incident),
+                        transitions: life.transitions,
+                        notices: life.notices.into_iter().map(Letter::of).collect(),
+                    },
+                    None => refused(format!("there is no incident {id}")),
                 })
-            }
+            }),
             Request::Acknowledge {
                 id,
                 by,
@@ -684,7 +682,7 @@ impl Desk {
                     Err(error) => refused(error.to_string()),
                 }
             }
-            Request::Silences { all } => self.with_history(|history| {
+            Request::Silences { all } => self.with_reader(|history| {
                 let silences = history.silences(all)?;
                 let in_time = |silence: &skywatch_alerters::silence::Silence| {
                     all || silence.until.is_none_or(|until| until > now)
@@ -721,7 +719,7 @@ impl Desk {
                     outlook: Box::new(outlook),
                 }
             }
-            Request::DeadLetters { limit } => self.with_history(|history| {
+            Request::DeadLetters { limit } => self.with_reader(|history| {
                 let letters = history.dead_letters(limit.min(SHOWN))?;
                 Ok(Reply::Letters {
                     letters: letters.into_iter().map(Letter::of).collect(),
@@ -730,16 +728,6 @@ impl Desk {
             Request::Letters { which, retry } => self.letters(&which, retry, now),
             Request::TestOf { route } => self.test_of(&route, now),
         }
-    }
-
-    /// Live incidents, while what is written of them is not the latest.
-    fn unwritten(&self, all: bool) -> Vec<Incident> {
-        if self.books.trouble().is_none() {
-            return Vec::new();
-        }
-        let shown =
-            |incident: &&Incident| incident.phase.is_open() || (all && incident.phase != Phase::Pending);
-        self.state.incidents().filter(shown).cloned().collect()
     }
 
     /// Writes down all live incidents, also what took no step.
@@ -796,7 +784,10 @@ impl Desk {
             } else {
                 history.dismiss(letters, now)?
             };
-            Ok(Reply::Done { count })
+            Ok(match which {
+                Which::One(id) if count == 0 => refused(format!("no notice `{id}` has been given up")),
+                _ => Reply::Done { count },
+            })
         });
         if retry {
             let names: Vec<String> = self.posts.keys().cloned().collect();
@@ -831,10 +822,18 @@ impl Desk {
         Reply::Test { id, receivers }
     }
 
-    fn with_history(
-        &mut self,
-        ask: impl FnOnce(&mut crate::history::History) -> Result<Reply, crate::history::HistoryError>,
-    ) -> Reply {
+    /// Answers a question, with what is only in memory.
+    fn with_reader(&self, ask: impl FnOnce(&Reader) -> Result<Reply, HistoryError>) -> Reply {
+        match self.books.ask(ask) {
+            Some(answer) => answer.unwrap_or_else(|error| refused(error.to_string())),
+            None => refused(format!(
+                "no history :: {}",
+                self.books.trouble().unwrap_or_default()
+            )),
+        }
+    }
+
+    fn with_history(&mut self, ask: impl FnOnce(&mut History) -> Result<Reply, HistoryError>) -> Reply {
         let trouble = self.books.trouble().map(str::to_owned);
         let Some(history) = self.books.history() else {
             return refused(format!("no history :: {}", trouble.unwrap_or_default()));

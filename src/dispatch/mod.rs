@@ -22,6 +22,7 @@ use skywatch_alerters::Evidence;
 use skywatch_alerters::state::Policy;
 
 pub use desk::Desk;
+pub(crate) use desk::SHOWN;
 pub use heartbeat::Heartbeat;
 pub use office::{Answer, Call, Examine, Office, Tested};
 pub use post::Outlet;

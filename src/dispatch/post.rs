@@ -61,6 +61,8 @@ pub(super) struct Post {
     waiting: VecDeque<Letter>,
     jobs: Sender<Job>,
     thread: JoinHandle<()>,
+    /// Further ones lie in the outbox; whatever comes goes behind them.
+    more: bool,
     busy: bool,
     try_at: Instant,
     backoff: ExponentialBackoff,
@@ -69,8 +71,6 @@ pub(super) struct Post {
     /// Whether anything was handed over since the start.
     proven: bool,
     last_error: String,
-    /// Later notices wait in the outbox: none may overtake them.
-    pub(super) rest_on_disk: bool,
 }
 
 /// What follows from a delivery.
@@ -97,13 +97,13 @@ impl Post {
             waiting: VecDeque::new(),
             jobs,
             thread,
+            more: false,
             busy: false,
             try_at: Instant::now(),
             backoff: backoff(),
             failures: 0,
             proven: false,
             last_error: String::new(),
-            rest_on_disk: false,
         })
     }
 
@@ -129,6 +129,21 @@ impl Post {
     /// Whether the notice waits here already.
     pub(super) fn holds(&self, id: &str) -> bool {
         self.waiting.iter().any(|letter| letter.notice.id == id)
+    }
+
+    /// Whether a new notice must be left in the outbox: there is no room for it, or others wait there for their turn.
+    pub(super) fn is_full(&self) -> bool {
+        self.more || self.waiting.len() >= IN_MEMORY
+    }
+
+    /// Whether there is room again for those that wait in the outbox.
+    pub(super) fn runs_short(&self) -> bool {
+        self.more && self.waiting.len() <= IN_MEMORY / 2
+    }
+
+    /// Says whether notices wait in the outbox that are not here.
+    pub(super) fn more_wait(&mut self, more: bool) {
+        self.more = more;
     }
 
     /// Adds a notice behind the others.

@@ -308,6 +308,29 @@ mod tests {
     }
 
     #[test]
+    fn an_ingest_that_reports_no_more_is_said_and_one_that_never_did_is_not_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut vitals = vitals(None);
+        vitals.options.ingest = Some(folder.path().to_owned());
+        assert!(vitals.ingest(9_000.0).is_none());
+        // Of long before our own start: it has as long to report as one that has just done so.
+        let report = |at: f64| {
+            StatusFile::ingest(folder.path()).write(&IngestStatus {
+                at,
+                ..IngestStatus::default()
+            });
+        };
+        report(10.0);
+        assert_eq!(ill(&Vec::from_iter(vitals.ingest(1_090.0))), [""; 0]);
+        assert_eq!(
+            ill(&Vec::from_iter(vitals.ingest(1_091.0))),
+            ["skywatch.ingest: the ingest has not reported for 1 min 31 s: points may not be taken"]
+        );
+        report(1_100.0);
+        assert_eq!(ill(&Vec::from_iter(vitals.ingest(1_101.0))), [""; 0]);
+    }
+
+    #[test]
     fn silent_metrics_are_told_once_and_not_when_a_fifth_goes_at_once() {
         let mut vitals = vitals(None);
         let silent = |at: f64, names: &[&str]| Findings {

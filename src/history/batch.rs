@@ -13,7 +13,7 @@ use skywatch_alerters::{Notice, Subject};
 
 use super::columns::{json, key, number, refused};
 use super::outbox::{bare, mark_dead, mark_sent};
-use super::{History, HistoryError, State};
+use super::{History, HistoryError, Reader, State};
 
 /// Everything that is to be remembered at one moment. What is absent stays as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -187,20 +187,36 @@ impl History {
     /// [`HistoryError::Other`] if an incident has the number of one about another subject: the numbers given must be
     /// those of [`Reader::load`](super::Reader::load), or the past would be written over.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), HistoryError> {
-        self.write(|transaction| {
-            incidents(transaction, batch)?;
-            transitions(transaction, batch)?;
-            notices(transaction, batch)?;
-            settled(transaction, batch)?;
-            forgotten(transaction, batch)?;
-            silences(transaction, batch)?;
-            cooldowns(transaction, batch)?;
-            meta(transaction, batch)?;
-            batch
-                .passes
-                .iter()
-                .try_for_each(|pass| keep_pass(transaction, pass))
-        })
+        self.write(|transaction| apply(transaction, batch))
+    }
+
+    /// Answers a question as if `pending` were committed, and writes nothing: for the time in which the disk takes
+    /// nothing, so that people see and can take what is only in memory.
+    ///
+    /// # Errors
+    /// As the question; as [`commit`](Self::commit) if the batch itself cannot be.
+    pub fn as_if<T>(
+        &self,
+        pending: &Batch,
+        ask: impl FnOnce(&Reader) -> Result<T, HistoryError>,
+    ) -> Result<T, HistoryError> {
+        let failure = |error| self.reader.failure(&error);
+        let connection = &self.reader.connection;
+        // Pages that are changed must not go to the disk before they are given up again.
+        connection
+            .pragma_update(None, "cache_spill", false)
+            .map_err(failure)?;
+        let begun = Transaction::new_unchecked(connection, TransactionBehavior::Immediate);
+        let answer = begun.map_err(failure).and_then(|transaction| {
+            apply(&transaction, pending).map_err(failure)?;
+            let answer = ask(&self.reader);
+            transaction.rollback().map_err(failure)?;
+            answer
+        });
+        connection
+            .pragma_update(None, "cache_spill", true)
+            .map_err(failure)?;
+        answer
     }
 
     /// Runs something as one transaction.
@@ -217,6 +233,21 @@ impl History {
         };
         run().map_err(|error| self.reader.failure(&error))
     }
+}
+
+fn apply(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+    incidents(transaction, batch)?;
+    transitions(transaction, batch)?;
+    notices(transaction, batch)?;
+    settled(transaction, batch)?;
+    forgotten(transaction, batch)?;
+    silences(transaction, batch)?;
+    cooldowns(transaction, batch)?;
+    meta(transaction, batch)?;
+    batch
+        .passes
+        .iter()
+        .try_for_each(|pass| keep_pass(transaction, pass))
 }
 
 fn incidents(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {

@@ -1,0 +1,79 @@
+//! Twenty thousand at once: few notices, nothing forgotten.
+
+use crate::common::mime;
+use crate::common::redis::RedisServer;
+use crate::common::skywatch::summaries;
+use crate::common::smtp::Smtp;
+use crate::common::wait_for;
+use crate::hook::Hook;
+use crate::world::{Metrics, World};
+
+const CROWD: usize = 20_000;
+/// Notices there may be about all of them, to whomever and whatever becomes of them.
+const FEW: usize = 10;
+
+#[test]
+fn twenty_thousand_anomalies_in_one_pass_are_few_notices_and_all_in_the_history() {
+    let redis = RedisServer::start();
+    let mut metrics = Metrics::of(&redis);
+    let names: Vec<String> = (0..CROWD)
+        .map(|number| format!("servers.web{:03}.cpu{number}.user", number % 500))
+        .collect();
+    metrics.bad(&names);
+    let (hook, smtp) = (Hook::start(), Smtp::start());
+    let world = World::over(
+        &redis,
+        &format!("{}[receivers.mail]\ntype = \"email\"\n", hook.receiver("hook")),
+    )
+    .with("email.server", "127.0.0.1")
+    .with("email.port", &smtp.port())
+    .with("email.security", "none")
+    .with("email.from", "watch@example.org")
+    .with("email.to", r#"["ops@example.org"]"#)
+    .with("alerts.group_depth", "2")
+    .with("analyzer.optimum_run_duration", "4s");
+    let running = world.start();
+    wait_for("the digest", || {
+        (!hook.told().is_empty() && !smtp.mails().is_empty()).then_some(())
+    });
+    let opened = hook.told();
+    assert_eq!(opened[0].body["incidents"]["firing"], CROWD);
+    let mails = smtp.mails();
+    let text = mime::part(&mails[0], "text/plain");
+    assert!(text.contains("20000"), "{text}");
+    assert_eq!(
+        world.count("SELECT count(*) FROM incidents WHERE phase = 'open'"),
+        CROWD
+    );
+
+    metrics.well(&names);
+    wait_for("the end of all of them", || {
+        let over = |told: &crate::hook::Told| told.body["incidents"]["all_over"] == true;
+        (hook.told().iter().any(over) && smtp.mails().len() >= 2).then_some(())
+    });
+    let ended = running.stop();
+    assert_eq!(ended.code(), 0, "{}", ended.log);
+    let (told, mails) = (hook.told(), smtp.mails().len());
+    assert!(told.len() + mails <= FEW, "{} and {mails} notices", told.len());
+    assert_eq!(
+        world.count("SELECT count(*) FROM incidents WHERE phase = 'resolved'"),
+        CROWD
+    );
+    assert_eq!(
+        world.count("SELECT count(*) FROM transitions WHERE after = 'open'"),
+        CROWD
+    );
+    assert_eq!(
+        world.count("SELECT count(*) FROM transitions WHERE after = 'resolved'"),
+        CROWD
+    );
+    // Whichever notice told of it, it is on record for each of them.
+    assert_eq!(
+        world.count("SELECT count(DISTINCT incident) FROM incident_notices"),
+        CROWD
+    );
+    let passes = summaries(&world.path("summary.jsonl"));
+    assert_eq!(passes[0]["anomalies"], CROWD);
+    let seconds = passes.iter().map(|pass| pass["seconds"]["total"].to_string());
+    println!("seconds a pass: {}", seconds.collect::<Vec<_>>().join(", "));
+}

@@ -1,0 +1,121 @@
+//! A disk on which the history cannot grow: alerts go on, that is told, and nothing is missing afterwards.
+
+use std::process::Command;
+
+use crate::common::redis::RedisServer;
+use crate::common::skywatch::Skywatch;
+use crate::common::wait_for;
+use crate::hook::Hook;
+use crate::world::{Metrics, World};
+
+/// Lets no file of a running process grow beyond so many bytes.
+fn limit(running: &Skywatch, bytes: &str) {
+    let pid = running.pid().to_string();
+    let status = Command::new("prlimit")
+        .args(["--pid", &pid, &format!("--fsize={bytes}:")])
+        .status();
+    assert!(status.expect("prlimit, of util-linux").success());
+}
+
+#[test]
+fn a_full_disk_silences_nothing_and_loses_nothing() {
+    let redis = RedisServer::start();
+    let mut metrics = Metrics::of(&redis);
+    // Slow enough for a notice to be under way when the disk fills up.
+    let hook = Hook::after(std::time::Duration::from_millis(300));
+    let world = World::over(&redis, &hook.receiver("hook")).with("alerts.return_within", "0s");
+    metrics.well(&["other"]);
+    metrics.bad(&["before", "under.way"]);
+    let running = world.start();
+    // Its notice is committed, and on its way; the mark that it was taken finds the disk full.
+    wait_for("a notice that waits", || {
+        let count = "SELECT count(*) FROM notices";
+        let found = world.path("state/history.sqlite").exists()
+            && world
+                .history()
+                .query_row(count, [], |row| row.get::<_, i64>(0))
+                .is_ok_and(|count| count == 2);
+        found.then_some(())
+    });
+    let written = std::fs::metadata(world.path("state/history.sqlite-wal"));
+    limit(&running, &written.unwrap().len().to_string());
+    let line = running.line("history not written, going on from memory");
+    assert!(line.contains("ERROR"), "{line}");
+    assert!(running.line("hint: ").contains("free space"), "{}", running.log());
+    hook.wait_for("before", &["opened"]);
+    hook.wait_for("under.way", &["opened"]);
+
+    // Beginnings and ends are told from memory.
+    metrics.bad(&["during", "passing"]);
+    hook.wait_for("during", &["opened"]);
+    hook.wait_for("passing", &["opened"]);
+    metrics.well(&["before", "passing"]);
+    hook.wait_for("before", &["opened", "resolved"]);
+    hook.wait_for("passing", &["opened", "resolved"]);
+    hook.wait_for("skywatch.history", &["opened"]);
+    // People can see and take what is only in memory.
+    let listed = world.told(&["incidents"]);
+    for name in ["under.way", "during", "skywatch.history"] {
+        assert!(listed.contains(name), "{listed}");
+    }
+    let during = world
+        .incidents()
+        .iter()
+        .find(|incident| incident["subject"]["name"] == "during")
+        .and_then(|incident| incident["id"].as_u64())
+        .unwrap();
+    let taken = world.told(&["ack", &during.to_string(), "--by", "ann"]);
+    assert!(taken.contains("ann has it"), "{taken}");
+    hook.wait_for("during", &["opened", "acknowledged"]);
+
+    limit(&running, "unlimited");
+    running.line("history written again :: nothing was lost");
+    hook.wait_for("skywatch.history", &["opened", "resolved"]);
+    metrics.bad(&["after"]);
+    hook.wait_for("after", &["opened"]);
+    // Killed: what was only in memory once must lie in the file now.
+    crate::common::skywatch::signal(running.pid(), "KILL");
+    let log = running.log();
+    drop(running);
+    let told = hook.told();
+    let mut ids: Vec<&str> = told.iter().map(|told| told.id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), told.len(), "one was sent twice:\n{log}");
+
+    let names = |phase: &str| -> Vec<String> {
+        let incidents = world.incidents();
+        let of = incidents.iter().filter(|incident| incident["phase"] == phase);
+        of.map(|incident| incident["subject"]["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(names("resolved"), ["before", "passing", "skywatch.history"]);
+    assert_eq!(names("open"), ["under.way", "after"]);
+    assert_eq!(names("acknowledged"), ["during"]);
+    let history = world.history();
+    let mut rows = history
+        .prepare("SELECT id, state FROM notices ORDER BY seq")
+        .unwrap();
+    let kept: Vec<(String, String)> = rows
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(kept.len(), ids.len(), "{kept:?}");
+    // Only the last one may not have been marked before the end.
+    for (id, state) in &kept[..kept.len() - 1] {
+        assert_eq!(state, "sent", "{id}");
+    }
+    drop(rows);
+    drop(history);
+
+    // The next life knows all of it: nothing is told again.
+    let running = world.start();
+    metrics.well(&["under.way"]);
+    hook.wait_for("under.way", &["opened", "resolved"]);
+    assert_eq!(running.stop().code(), 0);
+    for (name, said) in hook.of_metrics() {
+        let opened = said.iter().filter(|what| *what == "opened").count();
+        assert_eq!(opened, 1, "{name}: {said:?}");
+    }
+}

@@ -1,0 +1,99 @@
+//! What Skywatch tells of itself.
+
+use crate::common::redis::RedisServer;
+use crate::common::wait_for;
+use crate::hook::Hook;
+use crate::http_sink::{Answer, HttpSink};
+use crate::world::{Metrics, World};
+
+#[test]
+fn each_good_pass_is_a_sign_of_life_and_silent_metrics_are_told_once() {
+    let redis = RedisServer::start();
+    let mut metrics = Metrics::of(&redis);
+    let hook = Hook::start();
+    let outside = HttpSink::start(|_| Answer::ok("OK"));
+    let names: Vec<String> = (0..20).map(|number| format!("web.m{number}")).collect();
+    metrics.well(&names);
+    metrics.silent_for("db.a", 350.0);
+    metrics.silent_for("db.b", 400.0);
+    metrics.silent_for("mail.a", 360.0);
+    metrics.silent_for("gone.long", 700.0);
+    let world = World::over(&redis, &hook.receiver("hook"))
+        .with("alerts.heartbeat_url", &format!("{}/ping/s3cr3t", outside.url()));
+    let running = world.start();
+    wait_for("signs of life", || (outside.requests().len() >= 3).then_some(()));
+    assert!(
+        outside
+            .requests()
+            .iter()
+            .all(|request| request.line == "GET /ping/s3cr3t")
+    );
+    let silent = wait_for("the digest of silent metrics", || {
+        hook.told().into_iter().find(|told| told.body["kind"] == "silent")
+    });
+    assert_eq!(silent.body["silent"]["metrics"], 3, "{}", silent.body);
+    let namespaces = silent.body["silent"]["namespaces"].to_string();
+    assert!(
+        namespaces.contains("db.a") && namespaces.contains("mail.a"),
+        "{namespaces}"
+    );
+    assert!(!namespaces.contains("gone.long"), "{namespaces}");
+    running.nth_line(6, "total metrics");
+    let ended = running.stop();
+    assert_eq!(ended.code(), 0, "{}", ended.log);
+    assert!(!ended.log.contains("s3cr3t"), "{}", ended.log);
+    let digests = hook
+        .told()
+        .iter()
+        .filter(|told| told.body["kind"] == "silent")
+        .count();
+    assert_eq!(digests, 1);
+}
+
+#[test]
+fn so_many_falling_silent_at_once_are_not_told_one_by_one() {
+    let redis = RedisServer::start();
+    let mut metrics = Metrics::of(&redis);
+    let hook = Hook::start();
+    metrics.well(&["web.a", "web.b", "web.c"]);
+    metrics.silent_for("db.a", 350.0);
+    let world = World::over(&redis, &hook.receiver("hook"));
+    let running = world.start();
+    running.line("1 of 4 metrics have fallen silent at once");
+    running.nth_line(3, "total metrics");
+    assert_eq!(running.stop().code(), 0);
+    assert!(hook.told().is_empty(), "{:?}", hook.told());
+}
+
+#[test]
+fn no_data_is_told_and_so_is_its_return() {
+    let redis = RedisServer::start();
+    let mut metrics = Metrics::of(&redis);
+    let hook = Hook::start();
+    metrics.silent_for("only.one", 310.0);
+    let world = World::over(&redis, &hook.receiver("hook"));
+    let running = world.start();
+    hook.wait_for("skywatch.data", &["opened"]);
+    metrics.well(&["another"]);
+    hook.wait_for("skywatch.data", &["opened", "resolved"]);
+    assert_eq!(running.stop().code(), 0);
+}
+
+/// Takes the thirty seconds that a store may be away; one of the longest tests there are.
+#[test]
+fn slow_a_lost_store_is_told_once_and_so_is_its_return() {
+    let mut redis = RedisServer::start();
+    let hook = Hook::start();
+    Metrics::of(&redis).well(&["web.a"]);
+    let world = World::over(&redis, &hook.receiver("hook"));
+    let running = world.start();
+    running.line("total metrics :: 1");
+    redis.stop();
+    // Tries are ever further apart: this one comes half a minute after the first.
+    running.line("store unreachable, try 8");
+    hook.wait_for("skywatch.store", &["opened"]);
+    redis.start_again();
+    hook.wait_for("skywatch.store", &["opened", "resolved"]);
+    assert_eq!(running.stop().code(), 0);
+    assert_eq!(hook.of_components()["skywatch.store"], ["opened", "resolved"]);
+}
