@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench ingest`, or `scripts/bench ingest`. Sized by environment variables: `METRICS` (100,000), `ROUNDS`
 //! (30, points of each metric), `CLIENTS` (4), `PROTOCOL` (`carbon`, `pickle` or `remote-write`). Long runs tell the
-//! memory of the ingest once a minute: `ROUNDS=2600` is about ten. The last line is JSON.
+//! memory of the ingest once a minute: `ROUNDS=3400` is about ten. The last line is JSON.
 
 #[path = "../tests/common/redis.rs"]
 mod redis_server;
