@@ -1,6 +1,7 @@
 //! What Skywatch tells of itself.
 
 use crate::common::redis::RedisServer;
+use crate::common::series::now;
 use crate::common::wait_for;
 use crate::hook::Hook;
 use crate::http_sink::{Answer, HttpSink};
@@ -96,4 +97,36 @@ fn slow_a_lost_store_is_told_once_and_so_is_its_return() {
     hook.wait_for("skywatch.store", &["opened", "resolved"]);
     assert_eq!(running.stop().code(), 0);
     assert_eq!(hook.of_components()["skywatch.store"], ["opened", "resolved"]);
+}
+
+#[test]
+fn a_day_is_told_of_once() {
+    let redis = RedisServer::start();
+    Metrics::of(&redis).well(&["web.a"]);
+    let hook = Hook::start();
+    let world = World::over(&redis, &hook.receiver("hook")).with("alerts.daily_digest", "00:00");
+    // As if the last one had been of two days ago.
+    assert_eq!(world.told(&["incidents"]), "no open incidents\n");
+    let history = rusqlite::Connection::open(world.path("state/history.sqlite")).unwrap();
+    let before = now() - 2.0 * 86_400.0;
+    history
+        .execute(
+            "INSERT OR REPLACE INTO meta (key, body) VALUES ('daily', ?)",
+            [before.to_string()],
+        )
+        .unwrap();
+    drop(history);
+    let days = || {
+        hook.told()
+            .iter()
+            .filter(|told| told.body["kind"] == "daily")
+            .count()
+    };
+    for _ in 0..2 {
+        let running = world.start();
+        wait_for("the digest of the day", || (days() == 1).then_some(()));
+        running.nth_line(2, "total metrics");
+        assert_eq!(running.stop().code(), 0);
+    }
+    assert_eq!(days(), 1, "{:?}", hook.told());
 }

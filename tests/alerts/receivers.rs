@@ -176,10 +176,10 @@ fn a_failing_receiver_is_told_of_through_another_and_so_is_its_recovery() {
             moody.receiver("moody")
         ),
     );
-    metrics.bad(&["a.one"]);
+    metrics.bad(&["a.one", "a.two", "a.three"]);
     let running = world.start();
-    // Refused for good: a dead letter that people can see, and a receiver that fails.
-    let line = running.line("to `moody` given up");
+    // Refused for good: dead letters that people can see, and, after three, a receiver that fails.
+    let line = running.nth_line(3, "to `moody` given up");
     assert!(line.contains("404"), "{line}");
     well.wait_for("skywatch.receiver.moody", &["opened"]);
     let dead = world.json(&["notices"]);
@@ -194,11 +194,38 @@ fn a_failing_receiver_is_told_of_through_another_and_so_is_its_recovery() {
     assert!(wrong.log.contains("nothing.7"), "{}", wrong.log);
     assert_eq!(world.ask(&["notices", "retry"]).code(), 2);
     assert_eq!(world.told(&["notices", "retry", id]), "1 notices wait again\n");
-    moody.wait_for("a.one", &["opened"]);
+    let taken = || -> Vec<String> {
+        let told = moody.told();
+        told.into_iter().skip(3).map(|told| told.id).collect()
+    };
+    wait_for("the notice tried again", || (taken() == [id]).then_some(()));
     well.wait_for("skywatch.receiver.moody", &["opened", "resolved"]);
+    assert_eq!(
+        world.told(&["notices", "retry", "--receiver", "moody"]),
+        "2 notices wait again\n"
+    );
+    wait_for("the others", || (taken().len() == 3).then_some(()));
     assert_eq!(world.told(&["notices"]), "no notice has been given up\n");
     assert!(well.of_metrics().is_empty(), "{:?}", well.of_metrics());
     assert_eq!(running.stop().code(), 0);
-    let taken: Vec<String> = moody.told().iter().map(|told| told.id.clone()).collect();
-    assert!(taken.iter().all(|taken| taken == id || !taken.is_empty()));
+}
+
+/// More wait than are kept in memory; what comes later must not go before those that lie in the outbox.
+#[test]
+fn hundreds_of_notices_to_a_slow_receiver_keep_their_order() {
+    let redis = RedisServer::start();
+    let mut metrics = Metrics::of(&redis);
+    let hook = Hook::after(std::time::Duration::from_millis(8));
+    let config = hook.receiver("hook") + "max_notices = 100000\n";
+    let world = World::over(&redis, &config).with("alerts.digest_from", "100000");
+    let names: Vec<String> = (0..250).map(|number| format!("many.m{number}")).collect();
+    metrics.bad(&names);
+    let running = world.start();
+    wait_for("some room in memory", || (hook.told().len() >= 55).then_some(()));
+    metrics.bad(&["late"]);
+    wait_for("all of them", || (hook.told().len() > names.len()).then_some(()));
+    assert_eq!(running.stop().code(), 0);
+    let told = hook.told();
+    assert_eq!(told.len(), names.len() + 1);
+    assert_eq!(told[names.len()].items()[0].1, "late");
 }
