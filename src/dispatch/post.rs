@@ -208,8 +208,8 @@ impl Post {
                     };
                 }
                 self.waiting.pop_front();
-                // What is refused for good was taken up by somebody: that is no reason to wait before the next one.
-                self.failures += 1;
+                // A notice that reaches nobody is told to others at once; the next one need not wait for that.
+                self.failures = self.failures.max(FAILING_AFTER);
                 Verdict::Dead(self.last_error.clone())
             }
         }

@@ -15,6 +15,7 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -264,8 +265,18 @@ impl Drop for RedisServer {
 
 /// A TCP port nobody listens on at this moment.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound address").port()
+    // Below the ports the system gives to those who ask for none: whoever listens on one of those may be in the way a
+    // moment later. Tests that run at the same time begin at places of their own.
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(37);
+    loop {
+        let step = TAKEN.fetch_add(1, Ordering::Relaxed);
+        assert!(step < 22_000, "no port is free");
+        let port = 10_000 + (first.wrapping_add(step) % 22_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// The resident memory of a process at its highest, in bytes.
