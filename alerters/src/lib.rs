@@ -1,8 +1,9 @@
 //! From an anomaly to a message somebody reads.
 //!
-//! [`anomaly`] holds the word every part of Skywatch uses for "something is wrong"; [`chart`]
-//! whether it is time to speak again. Nothing here reads the clock or keeps state: the caller
-//! passes `now` in and remembers what was sent.
+//! [`anomaly`] holds the word every part of Skywatch uses for "something is wrong". [`state`] works out
+//! what follows from it: [`incident`]s with lives, told by [`route`]s, kept quiet by [`silence`]s. [`chart`]
+//! draws it, [`render`] puts it into words, [`senders`] carry the words away. But for the senders, nothing
+//! here reads a clock, a file or a socket: the caller passes `now` in and keeps what is to be kept.
 
 pub mod anomaly;
 pub mod chart;
