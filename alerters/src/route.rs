@@ -93,16 +93,14 @@ impl Routes {
     /// The routes that take this at the moment `at` (Unix seconds), in order.
     pub fn taking(&self, about: &About<'_>, at: f64) -> Vec<&Route> {
         let mut taking = Vec::new();
-        walk(&self.top, about, at, 0, &mut taking, &mut |_| ());
+        walk(&self.top, about, at, 0, &mut taking, None);
         taking
     }
 
     /// Every route looked at on the way, in order.
     pub fn explain(&self, about: &About<'_>, at: f64) -> Vec<Tried> {
         let mut tried = Vec::new();
-        walk(&self.top, about, at, 0, &mut Vec::new(), &mut |step| {
-            tried.push(step)
-        });
+        walk(&self.top, about, at, 0, &mut Vec::new(), Some(&mut tried));
         tried
     }
 
@@ -119,6 +117,9 @@ impl Routes {
     }
 }
 
+/// Where people are told of each route that was looked at; nobody when there is nobody to ask why.
+type Tell<'t> = Option<&'t mut Vec<Tried>>;
+
 /// Tries one level. Answers whether somebody took it.
 fn walk<'r>(
     routes: &'r [Route],
@@ -126,7 +127,7 @@ fn walk<'r>(
     at: f64,
     depth: usize,
     taking: &mut Vec<&'r Route>,
-    tell: &mut dyn FnMut(Tried),
+    mut tell: Tell<'_>,
 ) -> bool {
     let mut taken = false;
     for route in routes {
@@ -138,30 +139,34 @@ fn walk<'r>(
             why,
         };
         if let Some(miss) = route.matcher.miss(about) {
-            tell(step(false, false, miss.to_string()));
+            if let Some(tried) = &mut tell {
+                tried.push(step(false, false, miss.to_string()));
+            }
             continue;
         }
         if route.hours.as_ref().is_some_and(|hours| !hours.contains(at)) {
-            tell(step(false, false, "outside its hours".to_owned()));
+            if let Some(tried) = &mut tell {
+                tried.push(step(false, false, "outside its hours".to_owned()));
+            }
             continue;
         }
         // A route is told of before those below it, and only they show whether it takes the subject itself.
         let mut below = Vec::new();
-        let deeper = walk(&route.routes, about, at, depth + 1, taking, &mut |step| {
-            below.push(step)
-        });
-        let onwards = if route.go_on { "; goes on to the next" } else { "" };
-        if deeper {
-            tell(step(true, false, format!("a route below takes it{onwards}")));
-        } else {
+        let asked = tell.is_some().then_some(&mut below);
+        let deeper = walk(&route.routes, about, at, depth + 1, taking, asked);
+        if !deeper {
             taking.push(route);
-            tell(step(
-                true,
-                true,
-                format!("tells {}{onwards}", list(&route.receivers)),
-            ));
         }
-        below.into_iter().for_each(&mut *tell);
+        if let Some(tried) = &mut tell {
+            let onwards = if route.go_on { "; goes on to the next" } else { "" };
+            let why = if deeper {
+                format!("a route below takes it{onwards}")
+            } else {
+                format!("tells {}{onwards}", list(&route.receivers))
+            };
+            tried.push(step(true, !deeper, why));
+            tried.append(&mut below);
+        }
         taken = true;
         if !route.go_on {
             break;
