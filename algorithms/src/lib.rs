@@ -33,6 +33,7 @@ pub mod ensemble;
 mod error;
 mod look;
 pub mod statistics;
+pub mod streaming;
 pub mod window;
 
 pub use detector::{Comparison, Detector, Failure, Look, Scratch, Vote, by_name};
