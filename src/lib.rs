@@ -5,6 +5,7 @@
 
 pub mod analyzer;
 pub mod backfill;
+pub mod backtest;
 pub mod cli;
 pub mod clock;
 pub mod demo;

@@ -108,6 +108,34 @@ impl Judge {
         }
     }
 
+    /// How many detectors do not call the window normal as of `now`: all are asked, so that it is comparable from window
+    /// to window. It reaches the consensus if and only if the verdict is anomalous; 0 for a window that is excluded.
+    ///
+    /// # Errors
+    /// The message of a panic among the detectors.
+    pub fn votes(&mut self, window: Window<'_>, class: &mut CounterClass, now: f64) -> Result<usize, String> {
+        if self.counters_as_rates {
+            class.refresh(window, now, self.full_duration);
+        }
+        self.judged_rates = self.counters_as_rates && class.is_counter(now);
+        if self.judged_rates {
+            counter::rates(window, &mut self.rates);
+        }
+        let judged = if self.judged_rates {
+            self.rates.window()
+        } else {
+            window
+        };
+        let ensemble = &self.ensemble;
+        if ensemble.exclude(judged, now).is_some() {
+            return Ok(0);
+        }
+        let ballot = guarded(&mut self.scratch, |scratch| ensemble.ballot(judged, now, scratch))?;
+        let votes = ballot.detectors() - ballot.normal();
+        let fails = votes >= ensemble.rules().consensus && !ensemble.is_consensus(&ballot);
+        Ok(if fails { 0 } else { votes })
+    }
+
     /// Describes the anomaly just judged: `window` is the one given to [`Judge::judge`] before, `ballot` its outcome.
     ///
     /// `in_full` adds the window and both sides of every comparison; without it only who voted is told.

@@ -66,7 +66,11 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let settings = &context.loaded.settings;
     let options = BackfillOptions {
-        span: span(settings, &arguments)?,
+        span: span(
+            arguments.from.as_deref(),
+            arguments.until.as_deref(),
+            settings.store.full_duration.as_secs_f64(),
+        )?,
         policy: policy(settings),
         rate: arguments.rate,
         retries: arguments.retries,
@@ -121,13 +125,14 @@ fn policy(settings: &Settings) -> Policy {
     }
 }
 
-fn span(settings: &Settings, arguments: &Arguments) -> Result<Span, Failure> {
+/// What `--from` and `--until` mean; without the first, the last `reach` seconds.
+pub(super) fn span(from: Option<&str>, until: Option<&str>, reach: f64) -> Result<Span, Failure> {
     let now = unix_now();
-    let after = match &arguments.from {
+    let after = match from {
         Some(text) => when(text, now, "--from")?,
-        None => now - settings.store.full_duration.as_secs_f64(),
+        None => now - reach,
     };
-    let until = match &arguments.until {
+    let until = match until {
         Some(text) => when(text, now, "--until")?,
         None => now,
     };

@@ -5,6 +5,7 @@
 
 mod ask;
 mod backfill;
+mod backtest;
 mod child;
 mod demo;
 mod explain;
@@ -26,6 +27,7 @@ use clap::{Args, Parser, Subcommand};
 use skywatch_settings::{Loaded, SettingsError, Sources};
 
 use crate::backfill::BackfillError;
+use crate::backtest::BacktestError;
 use crate::demo::DemoError;
 use crate::process::ProcessError;
 
@@ -69,6 +71,8 @@ enum Command {
     Votes(votes::Arguments),
     /// Fill windows from a Graphite, from files or from another Redis
     Backfill(backfill::Arguments),
+    /// Replay past points through a profile: scores, incidents, and how well labels are found
+    Backtest(backtest::Arguments),
     /// Replay a file of points through any protocol that is taken in
     Send(send::Arguments),
     /// Print every setting with where it came from
@@ -107,6 +111,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Child(arguments) => with(cli.global, |context| child::run(context, &arguments)),
         Command::Settings(arguments) => with(cli.global, |context| settings::run(context, &arguments)),
         Command::Backfill(arguments) => with(cli.global, |context| backfill::run(context, arguments)),
+        Command::Backtest(arguments) => with(cli.global, |context| backtest::run(context, &arguments)),
         Command::Incidents(arguments) => with(cli.global, |context| incidents::run(context, arguments)),
         Command::Ack(arguments) => with(cli.global, |context| incidents::acknowledge(context, arguments)),
         Command::Silence(arguments) => with(cli.global, |context| silence::run(context, arguments)),
@@ -178,6 +183,8 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
     if let Some(error) = error.downcast_ref::<ProcessError>() {
         error.hint()
     } else if let Some(error) = error.downcast_ref::<BackfillError>() {
+        error.hint()
+    } else if let Some(error) = error.downcast_ref::<BacktestError>() {
         error.hint()
     } else {
         error.downcast_ref::<DemoError>()?.hint()

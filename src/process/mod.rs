@@ -11,6 +11,7 @@ pub(crate) mod wiring;
 
 pub use child::{Pulse, die_with_parent};
 pub use parent::{ChildSpec, Parent, ParentOptions};
+pub(crate) use roles::worker_options;
 pub use roles::{Role, RunOptions, check, run_all, run_role};
 pub use service::Service;
 pub use signals::{Signals, end_by_force, stop_on_signal};

@@ -1,0 +1,175 @@
+//! Metrics that lie in no file: a store's, or those of a [`Source`].
+//!
+//! Points are brought into canonical order first, as the analyzer does with every window, but not cut: whatever is there
+//! is replayed.
+
+use std::time::Duration;
+
+use skywatch_algorithms::Series;
+use skywatch_settings::Pattern;
+
+use super::BacktestError;
+use crate::sources::{Source, SourceError, Span};
+use crate::stop::Stop;
+use crate::store::{Connect, Fetched, Store};
+
+/// Metrics fetched at one go.
+const AT_ONCE: usize = 256;
+/// Tries of what does not answer, and the wait between them.
+const TRIES: u32 = 4;
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Some metrics, in canonical order.
+pub struct Batch {
+    /// How many metrics, or parts, they come from.
+    pub(super) parts: usize,
+    /// Names and points.
+    pub(super) metrics: Vec<(String, Series)>,
+}
+
+/// Hands out metrics, some at a time. One thread asks; calls block on the network or the disk.
+pub trait Feed {
+    /// How many metrics, or parts, there are.
+    fn length(&self) -> usize;
+
+    /// The next ones; `None` after the last.
+    fn next(&mut self, stop: &Stop) -> Result<Option<Batch>, BacktestError>;
+}
+
+/// The metrics of a store whose names match.
+pub struct StoreFeed<S> {
+    store: S,
+    names: Vec<String>,
+    at: usize,
+}
+
+impl<S: Store> StoreFeed<S> {
+    /// Connects and lists the metrics that one of `patterns` picks.
+    ///
+    /// # Errors
+    /// The store's, or [`BacktestError::NoMetrics`].
+    pub fn open(connect: &impl Connect<Store = S>, patterns: &[Pattern]) -> Result<Self, BacktestError> {
+        let mut store = connect.connect()?;
+        let mut names = Vec::new();
+        store.list(&mut |name| {
+            if patterns.iter().any(|pattern| pattern.matches(name)) {
+                names.push(name.to_owned());
+            }
+        })?;
+        names.sort_unstable();
+        names.dedup();
+        if names.is_empty() {
+            return Err(BacktestError::NoMetrics {
+                place: connect.describe(),
+            });
+        }
+        Ok(Self { store, names, at: 0 })
+    }
+}
+
+impl<S: Store> Feed for StoreFeed<S> {
+    fn length(&self) -> usize {
+        self.names.len()
+    }
+
+    fn next(&mut self, _: &Stop) -> Result<Option<Batch>, BacktestError> {
+        let names = &self.names[self.at..(self.at + AT_ONCE).min(self.names.len())];
+        if names.is_empty() {
+            return Ok(None);
+        }
+        self.at += names.len();
+        let asks: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut found = Vec::with_capacity(names.len());
+        let mut buffer = Series::default();
+        self.store
+            .fetch(&asks, &mut buffer, &mut |index, series, fetched| match fetched {
+                Fetched::Found { .. } => {
+                    series.canonicalise(f64::INFINITY);
+                    found.push((names[index].clone(), std::mem::take(series)));
+                }
+                Fetched::Missing => tracing::warn!("`{}` has no points any more", names[index]),
+                Fetched::Unreadable(why) => {
+                    tracing::warn!("`{}` is no series and is left out :: {why}", names[index])
+                }
+            })?;
+        Ok(Some(Batch {
+            parts: names.len(),
+            metrics: found,
+        }))
+    }
+}
+
+/// What a source gives.
+pub struct SourceFeed {
+    source: Box<dyn Source>,
+    parts: Vec<String>,
+    span: Span,
+    at: usize,
+}
+
+impl SourceFeed {
+    /// Asks the source for its parts.
+    ///
+    /// # Errors
+    /// The source's, or [`BacktestError::NoMetrics`].
+    pub fn open(mut source: Box<dyn Source>, span: Span, stop: &Stop) -> Result<Self, BacktestError> {
+        let parts = patiently(stop, || source.parts())?;
+        if parts.is_empty() {
+            return Err(BacktestError::NoMetrics {
+                place: source.describe(),
+            });
+        }
+        Ok(Self {
+            source,
+            parts,
+            span,
+            at: 0,
+        })
+    }
+}
+
+impl Feed for SourceFeed {
+    fn length(&self) -> usize {
+        self.parts.len()
+    }
+
+    fn next(&mut self, stop: &Stop) -> Result<Option<Batch>, BacktestError> {
+        let Some(part) = self.parts.get(self.at) else {
+            return Ok(None);
+        };
+        self.at += 1;
+        let (source, span) = (&mut self.source, self.span);
+        let found = patiently(stop, || {
+            let mut found = Vec::new();
+            source.fetch(part, span, &mut |name, series| {
+                series.canonicalise(f64::INFINITY);
+                found.push((name.to_owned(), std::mem::take(series)));
+            })?;
+            Ok(found)
+        })?;
+        Ok(Some(Batch {
+            parts: 1,
+            metrics: found,
+        }))
+    }
+}
+
+/// Tries again what may work later.
+fn patiently<T>(
+    stop: &Stop,
+    mut attempt: impl FnMut() -> Result<T, SourceError>,
+) -> Result<T, BacktestError> {
+    let mut left = TRIES;
+    loop {
+        left -= 1;
+        match attempt() {
+            Err(error) if error.is_retryable() && left > 0 => {
+                tracing::warn!("trying again in {} s :: {error}", WAIT.as_secs());
+                if stop.sleep(WAIT) {
+                    return Err(BacktestError::Interrupted);
+                }
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}

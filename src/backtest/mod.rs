@@ -1,0 +1,296 @@
+//! Replaying metrics through a profile, causally: what would it have said, point by point, had it been there?
+//!
+//! Each metric goes through what the live analyzer would have shown its points to (`player.rs`), rows in their order, so
+//! that what is said of a row depends on that row and those before it. Files are replayed in parallel, a file on one thread.
+//! Left out: incidents with their lives and routes. A replay knows alarms, incidents as stretches of alarms, and alerts
+//! after the rest.
+
+mod feed;
+mod folder;
+mod labels;
+mod player;
+mod record;
+mod replay;
+mod row;
+mod summary;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::analyzer::WorkerOptions;
+use crate::sources::SourceError;
+use crate::stop::Stop;
+use crate::store::StoreError;
+pub use feed::{Batch, Feed, SourceFeed, StoreFeed};
+use labels::Labels;
+pub use labels::Measure;
+use player::{AdaptivePlayer, Player, SkylinePlayer, Track};
+use record::Record;
+use replay::Replay;
+pub use summary::{Measured, Noisy, Summary};
+
+/// Whose answers are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// The streaming detectors.
+    Adaptive,
+    /// The nine classic tests.
+    Skyline,
+}
+
+impl Profile {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Adaptive => "adaptive",
+            Self::Skyline => "skyline",
+        }
+    }
+}
+
+/// How to replay.
+#[derive(Clone)]
+pub struct BacktestOptions {
+    /// Through what.
+    pub profile: Profile,
+    /// Seconds after an alert in which only a higher score is one; 0 for no rest.
+    pub rest: f64,
+    /// The score from which on there is an alarm.
+    pub threshold: f32,
+    /// Where rows with scores go, if anywhere.
+    pub output: Option<PathBuf>,
+    /// Labels to hold the alarms against.
+    pub labels: Option<PathBuf>,
+    /// The classic profile's rules.
+    pub worker: WorkerOptions,
+}
+
+/// Why a replay ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BacktestError {
+    /// A file or folder that is not there, or may not be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A folder without files to replay.
+    #[error("there is no `*.csv` in `{}`", path.display())]
+    NoFiles {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A place without metrics to replay.
+    #[error("`{place}` has no metric that matches")]
+    NoMetrics {
+        /// The place; holds no secret.
+        place: String,
+    },
+    /// What is read must not be written.
+    #[error("the output `{}` lies in the input `{}`", output.display(), input.display())]
+    OutputInInput {
+        /// The folder for the output.
+        output: PathBuf,
+        /// What is replayed.
+        input: PathBuf,
+    },
+    /// A folder or file that takes nothing.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Unwritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that has no lines.
+    #[error("`{}` has a line of more than a megabyte and is no file of rows", path.display())]
+    LongLine {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Labels that are none.
+    #[error("`{}` has no labels: {reason}", path.display())]
+    Labels {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Told to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// The source's reason.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The store's reason.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl BacktestError {
+    /// What a person could do.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoFiles { .. } => Some("name a folder with files `timestamp,value`, or one such file"),
+            Self::NoMetrics { .. } => {
+                Some("patterns are those of the settings: `=a.b`, `web-*.cpu`, `/^test[.]/`")
+            }
+            Self::OutputInInput { .. } => Some("the same paths would be written; name another folder"),
+            Self::Labels { .. } => {
+                Some("the form is `{\"path.csv\": [[start, end], …]}`, times as in the files")
+            }
+            Self::Source(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// Who sees how far a replay is; called from several threads.
+pub trait Progress: Sync {
+    /// There are `all` steps to go.
+    fn begin(&self, all: u64);
+    /// So many more are behind.
+    fn more(&self, steps: u64);
+}
+
+/// Replays a file, or all files below a folder.
+///
+/// # Errors
+/// [`BacktestError`] once there is no going on. A file that cannot be read, or has no usable row, is in the summary.
+pub fn files(
+    input: &Path,
+    options: &BacktestOptions,
+    progress: &dyn Progress,
+    stop: &Stop,
+) -> Result<Summary, BacktestError> {
+    match options.profile {
+        Profile::Adaptive => files_with(input, options, AdaptivePlayer::default, progress, stop),
+        Profile::Skyline => files_with(
+            input,
+            options,
+            || SkylinePlayer::new(&options.worker),
+            progress,
+            stop,
+        ),
+    }
+}
+
+fn files_with<P: Player>(
+    input: &Path,
+    options: &BacktestOptions,
+    player: impl Fn() -> P + Sync,
+    progress: &dyn Progress,
+    stop: &Stop,
+) -> Result<Summary, BacktestError> {
+    let begun = Instant::now();
+    let labels = options.labels.as_deref().map(Labels::read).transpose()?;
+    let mut jobs = folder::jobs(input)?;
+    if let Some(output) = &options.output {
+        folder::prepare(output, Some(input))?;
+    }
+    progress.begin(jobs.iter().map(|job| job.length).sum());
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.length));
+    let replayed = jobs.par_iter().with_max_len(1).map_init(
+        || Replay::new(Track::new(player(), options.rest, options.threshold)),
+        |replay, job| {
+            let to = options
+                .output
+                .as_deref()
+                .map(|output| folder::place(output, &job.name))
+                .transpose()?;
+            let is_labelled = labels.as_ref().is_some_and(|labels| labels.name(&job.name));
+            let mut record = Record::new(job.name.clone(), options.threshold, is_labelled);
+            let more = |bytes| progress.more(bytes);
+            match replay.file(&job.path, to.as_deref(), &mut record, &more, stop) {
+                Ok(()) => Ok(Ok(record)),
+                Err(error @ (BacktestError::Unreadable { .. } | BacktestError::LongLine { .. })) => {
+                    Ok(Err(error.to_string()))
+                }
+                Err(error) => Err(error),
+            }
+        },
+    );
+    let replayed: Vec<Result<Record, String>> = replayed.collect::<Result<_, BacktestError>>()?;
+    let (mut records, mut failures) = (Vec::with_capacity(replayed.len()), Vec::new());
+    for outcome in replayed {
+        match outcome {
+            Ok(record) => records.push(record),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    failures.sort();
+    let mut summary = Summary::of(options.profile, options.rest, records, labels.as_ref());
+    summary.failures = failures;
+    summary.seconds = begun.elapsed().as_secs_f64();
+    Ok(summary)
+}
+
+/// Replays the metrics of a feed.
+///
+/// # Errors
+/// [`BacktestError`] once there is no going on.
+pub fn series(
+    feed: &mut dyn Feed,
+    options: &BacktestOptions,
+    progress: &dyn Progress,
+    stop: &Stop,
+) -> Result<Summary, BacktestError> {
+    match options.profile {
+        Profile::Adaptive => series_with(feed, options, AdaptivePlayer::default, progress, stop),
+        Profile::Skyline => series_with(
+            feed,
+            options,
+            || SkylinePlayer::new(&options.worker),
+            progress,
+            stop,
+        ),
+    }
+}
+
+fn series_with<P: Player>(
+    feed: &mut dyn Feed,
+    options: &BacktestOptions,
+    player: impl Fn() -> P + Sync,
+    progress: &dyn Progress,
+    stop: &Stop,
+) -> Result<Summary, BacktestError> {
+    let begun = Instant::now();
+    let labels = options.labels.as_deref().map(Labels::read).transpose()?;
+    if let Some(output) = &options.output {
+        folder::prepare(output, None)?;
+    }
+    progress.begin(feed.length() as u64);
+    let mut records = Vec::new();
+    while let Some(Batch { parts, metrics }) = feed.next(stop)? {
+        let replayed = metrics.par_iter().with_max_len(1).map_init(
+            || Replay::new(Track::new(player(), options.rest, options.threshold)),
+            |replay, (name, series)| {
+                if stop.is_said() {
+                    return Err(BacktestError::Interrupted);
+                }
+                let to = options.output.as_deref();
+                let to = to
+                    .map(|output| folder::place(output, &folder::file_of(name)))
+                    .transpose()?;
+                let is_labelled = labels.as_ref().is_some_and(|labels| labels.name(name));
+                let mut record = Record::new(name.clone(), options.threshold, is_labelled);
+                replay.series(&series.times, &series.values, to.as_deref(), &mut record)?;
+                Ok(record)
+            },
+        );
+        records.extend(replayed.collect::<Result<Vec<_>, _>>()?);
+        progress.more(parts as u64);
+    }
+    let mut summary = Summary::of(options.profile, options.rest, records, labels.as_ref());
+    summary.seconds = begun.elapsed().as_secs_f64();
+    Ok(summary)
+}

@@ -1,0 +1,270 @@
+//! A file of rows through a player, and out again with two columns more.
+//!
+//! Bytes are read and written in large blocks through buffers that a thread keeps from file to file; nothing is allocated
+//! a row. What is written goes beside its place and is renamed when it is whole. The first row may be a heading; an empty
+//! line is no row. A score is written as the shortest text that gives the same `f32` back.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use memchr::memchr;
+
+use super::BacktestError;
+use super::player::{Player, Track};
+use super::record::Record;
+use super::row::{self, Columns, Times};
+use crate::stop::Stop;
+
+/// Bytes read and written at a time.
+const BLOCK: usize = 256 << 10;
+/// A longer line is no row but a file that is no text.
+const LONGEST_LINE: usize = 1 << 20;
+/// What the output begins with.
+const HEADING: &[u8] = b"timestamp,value,anomaly_score,alarm\n";
+
+/// What a thread keeps from file to file.
+pub(super) struct Replay<P> {
+    pub(super) track: Track<P>,
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+impl<P: Player> Replay<P> {
+    pub(super) fn new(track: Track<P>) -> Self {
+        Self {
+            track,
+            input: Vec::new(),
+            output: Vec::new(),
+        }
+    }
+
+    /// Replays a file into `record`, and writes its rows to `to` if that is given. `told` hears how many bytes were read.
+    pub(super) fn file(
+        &mut self,
+        from: &Path,
+        to: Option<&Path>,
+        record: &mut Record,
+        told: &dyn Fn(u64),
+        stop: &Stop,
+    ) -> Result<(), BacktestError> {
+        let unreadable = |source| BacktestError::Unreadable {
+            path: from.to_owned(),
+            source,
+        };
+        let mut file = File::open(from).map_err(unreadable)?;
+        let mut out = to.map(Out::create).transpose()?;
+        self.track.forget();
+        self.output.clear();
+        self.output.extend_from_slice(HEADING);
+        self.input.clear();
+        let mut rows = Rows::default();
+        loop {
+            if stop.is_said() {
+                return Err(BacktestError::Interrupted);
+            }
+            let kept = self.input.len();
+            self.input.resize(kept + BLOCK, 0);
+            let read = read_some(&mut file, &mut self.input[kept..]).map_err(unreadable)?;
+            self.input.truncate(kept + read);
+            told(read as u64);
+            let is_end = read == 0;
+            let mut begin = 0;
+            while let Some(end) = memchr(b'\n', &self.input[begin..]) {
+                let line = &self.input[begin..begin + end];
+                rows.line(line, &mut self.track, record, &mut self.output);
+                begin += end + 1;
+            }
+            if is_end && begin < self.input.len() {
+                rows.line(&self.input[begin..], &mut self.track, record, &mut self.output);
+            }
+            self.input.drain(..begin);
+            if let Some(out) = &mut out
+                && (is_end || self.output.len() >= BLOCK)
+            {
+                out.write(&self.output)?;
+                self.output.clear();
+            } else if out.is_none() {
+                self.output.clear();
+            }
+            if is_end {
+                break;
+            }
+            if self.input.len() > LONGEST_LINE {
+                return Err(BacktestError::LongLine {
+                    path: from.to_owned(),
+                });
+            }
+        }
+        out.map_or(Ok(()), Out::finish)
+    }
+
+    /// Replays points in canonical order, as a store or a Graphite has them.
+    pub(super) fn series(
+        &mut self,
+        times: &[f64],
+        values: &[f64],
+        to: Option<&Path>,
+        record: &mut Record,
+    ) -> Result<(), BacktestError> {
+        let mut out = to.map(Out::create).transpose()?;
+        self.track.forget();
+        self.output.clear();
+        self.output.extend_from_slice(HEADING);
+        for (&time, &value) in times.iter().zip(values) {
+            let answer = self.track.row(time, value);
+            record.row(time, answer);
+            if let Some(out) = &mut out {
+                // Writing to memory does not fail.
+                let _ = write!(self.output, "{time},{value}");
+                write_answer(&mut self.output, answer.heard, answer.is_alarm);
+                if self.output.len() >= BLOCK {
+                    out.write(&self.output)?;
+                    self.output.clear();
+                }
+            }
+        }
+        if let Some(out) = &mut out {
+            out.write(&self.output)?;
+        }
+        out.map_or(Ok(()), Out::finish)
+    }
+}
+
+/// How far a file's rows are understood.
+#[derive(Default)]
+struct Rows {
+    columns: Columns,
+    times: Times,
+    /// Whether a line was seen that is not empty.
+    is_under_way: bool,
+}
+
+impl Rows {
+    fn line<P: Player>(
+        &mut self,
+        line: &[u8],
+        track: &mut Track<P>,
+        record: &mut Record,
+        output: &mut Vec<u8>,
+    ) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line = match self.is_under_way {
+            true => line,
+            // Some editors put a mark before the first line.
+            false => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line),
+        };
+        if line.is_empty() {
+            return;
+        }
+        if !self.is_under_way {
+            self.is_under_way = true;
+            if let Some(columns) = Columns::of_heading(line) {
+                self.columns = columns;
+                return;
+            }
+        }
+        let (time_field, value_field) = self.columns.fields(line);
+        let time = self.times.read(time_field);
+        let answer = track.row(time, row::number(value_field).unwrap_or(f64::NAN));
+        record.row(time, answer);
+        output.extend_from_slice(time_field);
+        output.push(b',');
+        output.extend_from_slice(value_field);
+        write_answer(output, answer.heard, answer.is_alarm);
+    }
+}
+
+fn write_answer(output: &mut Vec<u8>, score: f32, is_alarm: bool) {
+    if score == 0.0 {
+        output.extend_from_slice(b",0");
+    } else {
+        let mut buffer = zmij::Buffer::new();
+        let text = buffer.format_finite(score);
+        output.push(b',');
+        output.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
+    }
+    output.extend_from_slice(if is_alarm { b",1\n" } else { b",0\n" });
+}
+
+fn read_some(file: &mut File, into: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match file.read(into) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+/// A file that takes its place when it is whole; dropped before, it leaves nothing.
+struct Out<'p> {
+    file: File,
+    beside: PathBuf,
+    path: &'p Path,
+    is_finished: bool,
+}
+
+impl<'p> Out<'p> {
+    fn create(path: &'p Path) -> Result<Self, BacktestError> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".new");
+        let beside = path.with_file_name(name);
+        let file = File::create(&beside).map_err(|source| unwritable(&beside, source))?;
+        Ok(Self {
+            file,
+            beside,
+            path,
+            is_finished: false,
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), BacktestError> {
+        let written = self.file.write_all(bytes);
+        written.map_err(|source| unwritable(&self.beside, source))
+    }
+
+    fn finish(mut self) -> Result<(), BacktestError> {
+        std::fs::rename(&self.beside, self.path).map_err(|source| unwritable(self.path, source))?;
+        self.is_finished = true;
+        Ok(())
+    }
+}
+
+impl Drop for Out<'_> {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            let _ = std::fs::remove_file(&self.beside);
+        }
+    }
+}
+
+fn unwritable(path: &Path, source: std::io::Error) -> BacktestError {
+    BacktestError::Unwritable {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_score_is_written_short_and_read_back_to_the_bit() {
+        let written = |score, is_alarm| {
+            let mut output = Vec::new();
+            write_answer(&mut output, score, is_alarm);
+            String::from_utf8(output).expect("text")
+        };
+        assert_eq!(written(0.0, false), ",0,0\n");
+        assert_eq!(written(3.0, true), ",3,1\n");
+        assert_eq!(written(0.1, false), ",0.1,0\n");
+        proptest!(|(score in 0.0_f32..)| {
+            let text = written(score, true);
+            let read: f32 = text[1..text.len() - 3].parse().expect("a number");
+            prop_assert_eq!(read.to_bits(), score.to_bits());
+        });
+    }
+}

@@ -1,0 +1,221 @@
+//! `skywatch backtest`: what a profile would have said of points that are past.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use skywatch_algorithms::streaming::DEFAULT_REST;
+use skywatch_settings::{Pattern, Settings, StoreUrl, parse_duration};
+
+use super::{Context, Failure, backfill, log, say};
+use crate::backtest::{
+    self, BacktestError, BacktestOptions, Feed, Profile, Progress, SourceFeed, StoreFeed, Summary,
+};
+use crate::process;
+use crate::sources::{Graphite, GraphiteOptions};
+use crate::stop::Stop;
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("source").required(true).args(["input", "metrics", "graphite"])))]
+pub(super) struct Arguments {
+    /// A file of rows `timestamp,value`, or a folder with such files at any depth
+    #[arg(long, value_name = "PATH")]
+    input: Option<PathBuf>,
+    /// Metrics of the store whose names match, as `web-*.cpu` or `~.*`; may be given again
+    #[arg(long, value_name = "PATTERN")]
+    metrics: Vec<String>,
+    /// A Graphite, as `http://host:port`; user and password may be part of it
+    #[arg(long, value_name = "URL", requires = "target")]
+    graphite: Option<String>,
+    /// What of the Graphite: a metric, a pattern such as `servers.*.cpu`, or an expression; may be given again
+    #[arg(long, value_name = "TARGET", requires = "graphite")]
+    target: Vec<String>,
+    /// Certificates (PEM) to trust instead of the public ones
+    #[arg(long, value_name = "FILE", requires = "graphite")]
+    ca_file: Option<PathBuf>,
+    /// The earliest time asked of the Graphite: `-30d`, Unix seconds or a date
+    #[arg(
+        long,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        default_value = "-7d",
+        requires = "graphite"
+    )]
+    from: String,
+    /// The latest time asked of it; by default now
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, requires = "graphite")]
+    until: Option<String>,
+    /// Where every `x/y.csv` goes again with `anomaly_score` and `alarm` beside each row
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Whose answers: `adaptive` or `skyline`
+    #[arg(long, value_name = "PROFILE", default_value = "adaptive", value_parser = profile)]
+    profile: Profile,
+    /// Two profiles side by side, with the difference
+    #[arg(long, value_names = ["A", "B"], num_args = 2, value_parser = profile, conflicts_with_all = ["profile", "output"])]
+    compare: Vec<Profile>,
+    /// How long after an alert only a higher score is another one, such as `6h`; `off` for no rest
+    #[arg(long, value_name = "TIME", value_parser = rest)]
+    rest: Option<f64>,
+    /// When something was wrong: `{"x/y.csv": [[start, end], …]}`, or a `truth.json`
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// The summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn profile(text: &str) -> Result<Profile, String> {
+    match text {
+        "adaptive" => Ok(Profile::Adaptive),
+        "skyline" => Ok(Profile::Skyline),
+        _ => Err("expected `adaptive` or `skyline`".to_owned()),
+    }
+}
+
+fn rest(text: &str) -> Result<f64, String> {
+    if text == "off" {
+        return Ok(0.0);
+    }
+    parse_duration(text)
+        .map(|duration| duration.as_secs_f64())
+        .ok_or_else(|| "expected a time such as `6h` or `90m`, or `off`".to_owned())
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+    let settings = &context.loaded.settings;
+    log::start(&settings.log);
+    let stop = Stop::new();
+    let _signals = process::stop_on_signal(&stop)?;
+    let profiles = match arguments.compare.as_slice() {
+        [] => vec![arguments.profile],
+        both => both.to_vec(),
+    };
+    let mut summaries = Vec::new();
+    for profile in profiles {
+        summaries.push(replay(settings, arguments, profile, &stop)?);
+    }
+    match summaries.as_slice() {
+        [summary] if arguments.json => say(&serde_json::to_string_pretty(summary)?)?,
+        both if arguments.json => say(&serde_json::to_string_pretty(both)?)?,
+        both => {
+            for summary in both {
+                say(&summary.to_string())?;
+            }
+            if let [one, other] = both {
+                say(&one.compare(other))?;
+            }
+        }
+    }
+    summaries.first().map_or(Ok(()), complain)
+}
+
+/// What was replayed is told; what was not makes the command fail all the same.
+fn complain(summary: &Summary) -> Result<(), Failure> {
+    let some = |names: &[String]| match names {
+        [one] => format!("`{one}`"),
+        [one, rest @ ..] => format!("`{one}` and {} more", rest.len()),
+        [] => String::new(),
+    };
+    match (summary.failures.as_slice(), summary.unusable.as_slice()) {
+        ([], []) => Ok(()),
+        ([], unusable) => Err(anyhow!(
+            "no row with a time and a number in {}\nhint: rows are `timestamp,value`, times Unix seconds or dates such as \
+             `2024-01-31 23:59:59`",
+            some(unusable)
+        )
+        .into()),
+        ([failure], _) => Err(anyhow!("{failure}").into()),
+        ([failure, more @ ..], _) => Err(anyhow!("{failure}, and {} more", more.len()).into()),
+    }
+}
+
+fn replay(
+    settings: &Settings,
+    arguments: &Arguments,
+    profile: Profile,
+    stop: &Stop,
+) -> Result<Summary, Failure> {
+    let options = BacktestOptions {
+        profile,
+        rest: arguments.rest.unwrap_or(DEFAULT_REST),
+        threshold: 1.0,
+        output: arguments.output.clone(),
+        labels: arguments.labels.clone(),
+        worker: process::worker_options(settings),
+    };
+    let bar = Bar::new(arguments.input.is_some());
+    if let Some(input) = &arguments.input {
+        return backtest::files(input, &options, &bar, stop).map_err(failure);
+    }
+    let mut feed = feed(settings, arguments, stop)?;
+    backtest::series(&mut *feed, &options, &bar, stop).map_err(failure)
+}
+
+fn feed(settings: &Settings, arguments: &Arguments, stop: &Stop) -> Result<Box<dyn Feed>, Failure> {
+    if let Some(url) = &arguments.graphite {
+        let graphite = Graphite::new(GraphiteOptions {
+            url: url.clone(),
+            targets: arguments.target.clone(),
+            ca_file: arguments.ca_file.clone(),
+            ..GraphiteOptions::default()
+        });
+        let graphite = graphite.map_err(|error| Failure::Arguments(error.to_string()))?;
+        let span = backfill::span(Some(&arguments.from), arguments.until.as_deref(), f64::INFINITY)?;
+        return Ok(Box::new(SourceFeed::open(Box::new(graphite), span, stop)?));
+    }
+    let patterns = arguments.metrics.iter().map(|text| {
+        Pattern::parse(text)
+            .map_err(|why| Failure::Arguments(format!("the pattern `{text}` is wrong: {why}")))
+    });
+    let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
+    Ok(match &settings.store.url {
+        StoreUrl::Embedded => Box::new(StoreFeed::open(&process::embedded_store(settings)?, &patterns)?),
+        StoreUrl::Redis(url) => Box::new(StoreFeed::open(&process::redis_store(url, settings)?, &patterns)?),
+    })
+}
+
+/// What somebody asked for that cannot be is refused; the rest failed.
+fn failure(error: BacktestError) -> Failure {
+    match &error {
+        BacktestError::OutputInInput { .. } => Failure::Arguments(match error.hint() {
+            Some(hint) => format!("{error}\nhint: {hint}"),
+            None => error.to_string(),
+        }),
+        _ => error.into(),
+    }
+}
+
+/// A bar where somebody looks; nothing in a pipe.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new(is_bytes: bool) -> Self {
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template(match is_bytes {
+            true => "{bar:30} {bytes} of {total_bytes}, {eta} left",
+            false => "{bar:30} {pos} of {len} metrics, {eta} left",
+        });
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+}
+
+impl Progress for Bar {
+    fn begin(&self, all: u64) {
+        self.0.set_length(all);
+    }
+
+    fn more(&self, steps: u64) {
+        self.0.inc(steps);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
