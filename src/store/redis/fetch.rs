@@ -39,7 +39,7 @@ impl RedisStore {
             into,
             each,
         };
-        self.wire.run(&mut exchange)?;
+        self.wire.read(&mut exchange)?;
         let wrong = exchange.wrong;
         let names: Vec<&str> = wrong.iter().map(|index| metrics[*index]).collect();
         for (index, found) in wrong.iter().zip(types(&mut self.wire, &self.namespace, &names)?) {
@@ -87,21 +87,31 @@ impl Exchange for Whole<'_, '_> {
         commands
     }
 
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let index = self.replied;
+        self.replied += 1;
+        // GETRANGE gives the same for a key that is not there.
+        if bytes.is_empty() {
+            self.wrong.push(index);
+            return Ok(());
+        }
+        // A moving average over about 16 series.
+        *self.usual_bytes = (*self.usual_bytes * 15 + bytes.len()) / 16;
+        self.into.clear();
+        let found = whole(bytes, self.limit, self.into);
+        (self.each)(index, self.into, found);
+        shrink(self.into);
+        Ok(())
+    }
+
     fn reply(&mut self, reply: Value) -> Result<(), StoreError> {
+        if let Value::BulkString(bytes) = reply {
+            return self.bytes(&bytes);
+        }
         let index = self.replied;
         self.replied += 1;
         self.into.clear();
         let found = match reply {
-            // GETRANGE gives the same for a key that is not there.
-            Value::BulkString(bytes) if bytes.is_empty() => {
-                self.wrong.push(index);
-                return Ok(());
-            }
-            Value::BulkString(bytes) => {
-                // A moving average over about 16 series.
-                *self.usual_bytes = (*self.usual_bytes * 15 + bytes.len()) / 16;
-                whole(&bytes, self.limit, self.into)
-            }
             Value::Nil => Fetched::Missing,
             Value::ServerError(error) if failure::is_wrong_type(&error) => {
                 self.wrong.push(index);
@@ -111,7 +121,6 @@ impl Exchange for Whole<'_, '_> {
             other => return Err(failure::unexpected(&self.connect, &other)),
         };
         (self.each)(index, self.into, found);
-        shrink(self.into);
         Ok(())
     }
 }

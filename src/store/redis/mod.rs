@@ -2,7 +2,7 @@
 //! `<namespace><name>` a string, the point stream of one metric; in the set
 //! `<namespace>unique_metrics` all such keys.
 //!
-//! One blocking connection a handle. Commands are packed by hand into one reused buffer and
+//! One blocking connection a handle, and a second one for reading in bulk ([`plain`]). Commands are packed by hand into one reused buffer and
 //! pipelined, with the next chunk on its way while the replies to the last are read ([`wire`]).
 
 mod append;
@@ -12,6 +12,7 @@ mod fetch;
 mod keys;
 mod names;
 mod options;
+mod plain;
 mod tails;
 mod trim;
 mod wire;

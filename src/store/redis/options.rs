@@ -9,6 +9,7 @@ use ::redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, ServerErrorKind, TlsCertificates,
 };
 
+use super::plain::Plain;
 use super::{StoreError, failure};
 
 /// How to reach a Redis.
@@ -114,6 +115,17 @@ impl RedisConnect {
     /// A connection that has answered once, which is when TLS and access are settled.
     pub(super) fn open(&self) -> Result<::redis::Connection, StoreError> {
         self.open_within(self.options())
+            .map_err(|error| failure::of_client(self, &error))
+    }
+
+    /// Whether what is read in bulk has a connection of its own.
+    pub(super) fn is_plain(&self) -> bool {
+        Plain::serves(self.0.client.get_connection_info())
+    }
+
+    /// A connection for reading in bulk.
+    pub(super) fn open_plain(&self) -> Result<Plain, StoreError> {
+        Plain::open(self.0.client.get_connection_info(), self.options())
             .map_err(|error| failure::of_client(self, &error))
     }
 

@@ -30,7 +30,7 @@ impl RedisStore {
             into,
             each,
         };
-        self.wire.run(&mut First {
+        self.wire.read(&mut First {
             looks: &mut looks,
             packed: 0,
             replied: 0,
@@ -38,7 +38,7 @@ impl RedisStore {
         let which = std::mem::take(&mut looks.unclear);
         if !which.is_empty() {
             let rest = &which;
-            self.wire.run(&mut Second {
+            self.wire.read(&mut Second {
                 looks: &mut looks,
                 which: rest,
                 packed: 0,
@@ -74,13 +74,12 @@ struct Looks<'a, 'e> {
 }
 
 impl Looks<'_, '_> {
-    /// The bytes of a string reply; `None` if the key is no string, which is noted.
-    fn bytes(&mut self, index: usize, reply: Value) -> Result<Option<Vec<u8>>, StoreError> {
+    /// Takes a reply that is no string: notes a key of another type.
+    fn no_string(&mut self, index: usize, reply: Value) -> Result<(), StoreError> {
         match reply {
-            Value::BulkString(bytes) => Ok(Some(bytes)),
             Value::ServerError(error) if failure::is_wrong_type(&error) => {
                 self.wrong.push(index);
-                Ok(None)
+                Ok(())
             }
             Value::ServerError(error) => Err(failure::of_server(&self.connect, &error)),
             other => Err(failure::unexpected(&self.connect, &other)),
@@ -114,19 +113,25 @@ impl Exchange for First<'_, '_, '_> {
         metrics
     }
 
-    fn reply(&mut self, reply: Value) -> Result<(), StoreError> {
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         let index = self.replied;
         self.replied += 1;
         let looks = &mut *self.looks;
-        let Some(bytes) = looks.bytes(index, reply)? else {
-            return Ok(());
-        };
         looks.into.clear();
-        match looks.asks[index].1.first_look(&bytes, looks.into) {
+        match looks.asks[index].1.first_look(bytes, looks.into) {
             Some(tail) => (looks.each)(index, looks.into, tail),
             None => looks.unclear.push(index),
         }
         Ok(())
+    }
+
+    fn reply(&mut self, reply: Value) -> Result<(), StoreError> {
+        if let Value::BulkString(bytes) = reply {
+            return self.bytes(&bytes);
+        }
+        let index = self.replied;
+        self.replied += 1;
+        self.looks.no_string(index, reply)
     }
 }
 
@@ -176,8 +181,8 @@ impl Exchange for Second<'_, '_, '_> {
         let index = self.which[self.replied];
         self.replied += 1;
         let looks = &mut *self.looks;
-        let Some(bytes) = looks.bytes(index, reply)? else {
-            return Ok(());
+        let Value::BulkString(bytes) = reply else {
+            return looks.no_string(index, reply);
         };
         looks.into.clear();
         let tail = looks.asks[index].1.second_look(&bytes, length, looks.into);

@@ -1,11 +1,11 @@
 //! One connection: packing commands, keeping two chunks of them in flight, dropping the connection
 //! whenever requests and replies may have lost step.
 //!
-//! Reading RESP ourselves from the socket was measured and not kept: whole series come no faster
-//! (the server is the limit), tails 1.5 times, and they are not what a pass waits for.
+//! What is read in bulk has a connection of its own ([`plain`](super::plain)) where there is no TLS.
 
 use ::redis::{Connection, Value};
 
+use super::plain::{Plain, Reply};
 use super::{RedisConnect, StoreError, failure};
 
 /// A reply larger than this leaves behind a read buffer as large, which only a new connection
@@ -20,12 +20,19 @@ pub(super) trait Exchange {
     /// Takes one reply; they come in the order of the commands. An error ends the exchange and
     /// costs the connection, as replies are still on their way.
     fn reply(&mut self, reply: Value) -> Result<(), StoreError>;
+
+    /// Takes a reply that is a string, where it lies.
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.reply(Value::BulkString(bytes.to_vec()))
+    }
 }
 
 pub(super) struct Wire {
     connect: RedisConnect,
     /// `None` before the first use and after anything went wrong.
     connection: Option<Connection>,
+    /// The one for reading in bulk; likewise.
+    plain: Option<Plain>,
     out: Vec<u8>,
 }
 
@@ -34,6 +41,7 @@ impl Wire {
         Self {
             connect,
             connection: None,
+            plain: None,
             out: Vec::new(),
         }
     }
@@ -72,6 +80,37 @@ impl Wire {
         if !oversized {
             self.connection = Some(connection);
         }
+        Ok(())
+    }
+
+    /// Runs an exchange that reads much, to its end: as [`run`](Self::run) does, over the connection for that.
+    pub(super) fn read(&mut self, exchange: &mut impl Exchange) -> Result<(), StoreError> {
+        if !self.connect.is_plain() {
+            return self.run(exchange);
+        }
+        let mut plain = match self.plain.take() {
+            Some(plain) => plain,
+            None => self.connect.open_plain()?,
+        };
+        let mut awaited = 0;
+        loop {
+            self.out.clear();
+            let packed = exchange.pack(&mut self.out);
+            if packed > 0 {
+                plain.send(&self.out).map_err(|error| self.failure(&error))?;
+            }
+            for _ in 0..awaited {
+                match plain.reply().map_err(|error| self.failure(&error))? {
+                    Reply::Bytes(bytes) => exchange.bytes(bytes)?,
+                    Reply::Other(reply) => exchange.reply(reply)?,
+                }
+            }
+            if packed == 0 {
+                break;
+            }
+            awaited = packed;
+        }
+        self.plain = Some(plain);
         Ok(())
     }
 
