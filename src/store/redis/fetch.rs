@@ -1,8 +1,8 @@
 //! Reading whole series.
 //!
 //! GETRANGE from 0 to the limit, pipelined, rather than MGET: it is as fast (both wait for the
-//! server), holds one value in memory at a time, cannot be made to read more than the limit, and
-//! answers for a key of another type by itself.
+//! server), cannot be made to read more than the limit, and answers for a key of another type by
+//! itself. A value is decoded where it lies in the connection's buffer.
 
 use ::redis::Value;
 use skywatch_algorithms::Series;
@@ -15,8 +15,9 @@ use super::{
 
 /// What a series is taken to have before any was read.
 pub(super) const FIRST_GUESS_BYTES: usize = 20_000;
-/// Bytes of replies a chunk of commands should bring.
-const CHUNK_BYTES: usize = 1 << 20;
+/// Bytes of replies a chunk of commands should bring: what the socket takes at once. Of more, the server builds replies in
+/// fresh memory while this side waits.
+const CHUNK_BYTES: usize = 256 << 10;
 const CHUNK_COMMANDS: usize = 1_000;
 
 impl RedisStore {

@@ -278,7 +278,11 @@ mod tests {
         ] {
             let (replies, end) = all(reading(vec![stream.to_vec()]));
             assert!(replies.is_empty());
-            let expected = if stream == b"!" { ErrorKind::Io } else { ErrorKind::Parse };
+            let expected = if stream == b"!" {
+                ErrorKind::Io
+            } else {
+                ErrorKind::Parse
+            };
             assert_eq!(end.kind(), expected, "{:?}", &stream[..stream.len().min(20)]);
         }
     }
