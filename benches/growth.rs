@@ -15,6 +15,7 @@ const USUAL: Shape = Shape {
     points: 1_440,
     anomalous: 0.0,
     warm_passes: 3,
+    cold_rounds: 3,
     cores: 0,
 };
 

@@ -91,6 +91,8 @@ section! {
         counters_as_rates: bool = true,
         /// Whether windows stay in memory between passes, so that only new points are fetched.
         cache: bool = true,
+        /// Most bytes of windows kept in memory; 0 is no limit. What has no room is read whole on every pass.
+        cache_bytes: usize = 0,
     }
 }
 

@@ -159,6 +159,12 @@ impl CachedWindow {
         self.values.capacity() * size_of::<f64>() + self.runs.capacity() * size_of::<Run>()
     }
 
+    /// Heap bytes that a series will take if its steps are equal.
+    pub fn bytes_of(series: &Series) -> usize {
+        let values = series.values.len();
+        (values + slack(values)) * size_of::<f64>() + size_of::<Run>()
+    }
+
     /// Grows by the slack at a time: doubling would waste up to half of the largest structure there is.
     fn make_room(&mut self, more: usize) {
         if self.values.capacity() - self.values.len() >= more {

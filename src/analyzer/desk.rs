@@ -72,7 +72,7 @@ impl<C> Watched<C> {
         self.window.bytes()
     }
 
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.cursor = None;
         self.window = CachedWindow::default();
         self.last = None;
@@ -86,6 +86,8 @@ pub(super) struct Desk {
     progress: Progress,
     times: Times,
     spare: Series,
+    /// Bytes of all cached windows as far as known; put right after each pass.
+    pub(super) cached_bytes: usize,
 }
 
 impl Desk {
@@ -101,6 +103,7 @@ impl Desk {
             progress,
             times: Times::default(),
             spare: Series::default(),
+            cached_bytes: 0,
         }
     }
 
@@ -166,14 +169,27 @@ impl Desk {
                 watched.last = None;
                 series.canonicalise(self.options.full_duration);
                 if self.options.cache {
-                    watched.cursor = Some(cursor);
-                    watched.window.store(series);
+                    self.keep(watched, cursor, series, pass);
                 }
                 self.look(index, name, watched, series.sorted_window(), pass);
             }
             Fetched::Missing => Self::missing(name, watched, pass),
             Fetched::Unreadable(why) => Self::unreadable(name, watched, why.to_string(), pass),
         }
+    }
+
+    /// Keeps a window if there is room for it.
+    fn keep<C>(&mut self, watched: &mut Watched<C>, cursor: C, series: &Series, pass: &mut Pass) {
+        let others = self.cached_bytes.saturating_sub(watched.bytes());
+        if CachedWindow::bytes_of(series) > self.options.cache_bytes.saturating_sub(others) {
+            watched.forget();
+            self.cached_bytes = others;
+            pass.report.without_room += 1;
+            return;
+        }
+        watched.cursor = Some(cursor);
+        watched.window.store(series);
+        self.cached_bytes = others + watched.bytes();
     }
 
     /// A metric without new points. Only its age, or the end of its class, can change the verdict; an

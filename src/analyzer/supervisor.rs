@@ -335,6 +335,7 @@ impl<K: Connect> Supervisor<K> {
                 0.0
             },
             cached_bytes: sum.cached_bytes as u64,
+            without_room: sum.without_room,
             ..PassSummary::default()
         };
         sum.tally.tell(&mut summary, &detectors, &mut sum.timings);
@@ -353,6 +354,13 @@ impl<K: Connect> Supervisor<K> {
             tracing::warn!(
                 "unfinished :: {} metrics :: first {named:?}",
                 sum.unfinished.len()
+            );
+        }
+        if sum.without_room > 0 {
+            tracing::info!(
+                "no room to keep {} of {} windows :: analyzer.cache_bytes",
+                sum.without_room,
+                summary.metrics
             );
         }
         if let Some(file) = &mut self.summary {

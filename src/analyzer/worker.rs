@@ -42,6 +42,8 @@ pub struct WorkerOptions {
     pub counters_as_rates: bool,
     /// Keep windows in memory between passes.
     pub cache: bool,
+    /// Most bytes of them in one worker.
+    pub cache_bytes: usize,
     /// The metric whose window length is reported; empty for none in particular.
     pub canary: String,
 }
@@ -100,6 +102,8 @@ pub struct PassReport {
     pub trouble: Option<StoreError>,
     /// Bytes of cached windows.
     pub cached_bytes: usize,
+    /// Metrics read whole because there is no room to keep their windows.
+    pub without_room: u64,
 }
 
 impl PassReport {
@@ -122,6 +126,7 @@ impl PassReport {
             retried: 0,
             trouble: None,
             cached_bytes: 0,
+            without_room: 0,
         }
     }
 
@@ -144,6 +149,7 @@ impl PassReport {
         self.retried += other.retried;
         self.trouble = self.trouble.take().or(other.trouble);
         self.cached_bytes += other.cached_bytes;
+        self.without_room += other.without_room;
     }
 
     /// Hours the canary's window spans; without a canary, the longest window's.
@@ -255,12 +261,30 @@ impl<K: Connect> Worker<K> {
         pass.report.fetching = begun.elapsed().saturating_sub(pass.report.judging);
         self.desk.rest();
         for (name, watched) in self.names.iter().zip(&self.watched) {
-            pass.report.cached_bytes += watched.bytes();
             if !watched.is_done(number) {
                 pass.report.unfinished.push(Arc::clone(name));
             }
         }
+        pass.report.cached_bytes = self.keep_to_the_limit();
         pass.report
+    }
+
+    /// Gives up the windows that came last until the others are within the limit, and answers their bytes.
+    ///
+    /// A pass looks at every metric once, in the same order. Whatever gave way to what is looked at now (the least recently
+    /// used, the oldest) would be missed again before the pass is over, and nothing would be served from memory. So who is
+    /// there stays; who comes when there is no room, or no longer has any as windows grow, is read whole.
+    fn keep_to_the_limit(&mut self) -> usize {
+        let mut bytes: usize = self.watched.iter().map(Watched::bytes).sum();
+        for watched in self.watched.iter_mut().rev() {
+            if bytes <= self.options.cache_bytes {
+                break;
+            }
+            bytes -= watched.bytes();
+            watched.forget();
+        }
+        self.desk.cached_bytes = bytes;
+        bytes
     }
 
     /// Both strides; what an error or the deadline prevents is simply not done.

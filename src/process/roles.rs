@@ -334,6 +334,10 @@ pub(crate) fn worker_options(settings: &Settings) -> WorkerOptions {
         ensemble: Ensemble::classic(rules).into(),
         counters_as_rates: wiring::counters_as_rates(settings),
         cache: settings.analyzer.cache,
+        cache_bytes: match settings.analyzer.cache_bytes {
+            0 => usize::MAX,
+            all => all / wiring::workers(settings),
+        },
         canary: settings.analyzer.canary_metric.clone().unwrap_or_default(),
     }
 }

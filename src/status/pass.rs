@@ -66,6 +66,8 @@ pub struct PassSummary {
     pub timings: BTreeMap<String, Timing>,
     /// Bytes of cached windows.
     pub cached_bytes: u64,
+    /// Metrics read whole because `analyzer.cache_bytes` leaves no room for their windows.
+    pub without_room: u64,
 }
 
 impl PassSummary {
@@ -83,6 +85,7 @@ impl PassSummary {
             ("retried".to_owned(), self.retried as f64),
             ("unusable_points".to_owned(), self.unusable_points as f64),
             ("cached_bytes".to_owned(), self.cached_bytes as f64),
+            ("without_room".to_owned(), self.without_room as f64),
         ];
         let counts = |kind: &str, counts: &BTreeMap<String, u64>| {
             counts

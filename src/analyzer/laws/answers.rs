@@ -132,6 +132,7 @@ fn a_tail_asked_for_again_after_a_lost_connection_goes_to_its_own_metric() {
         stale_period: 500.0,
         counters_as_rates: false,
         cache: true,
+        cache_bytes: usize::MAX,
         canary: String::new(),
     };
     let store = Unsteady::default();
@@ -165,4 +166,54 @@ fn a_tail_asked_for_again_after_a_lost_connection_goes_to_its_own_metric() {
     assert_eq!(called, ["loud"]);
     assert!(second.unfinished.is_empty(), "{:?}", second.unfinished);
     assert_eq!((second.retried, second.tally.refetched), (1, 1));
+}
+
+/// A cache that is too small keeps the same windows from pass to pass, and the others are read whole and judged all the
+/// same.
+#[test]
+fn who_was_kept_first_stays_and_the_others_are_read_whole() {
+    let of_one = {
+        let mut series = Series::default();
+        (0..200).for_each(|minute| series.push(f64::from(minute), 0.0));
+        super::super::cache::CachedWindow::bytes_of(&series)
+    };
+    let limit = 2 * of_one + of_one / 2;
+    let options = WorkerOptions {
+        ensemble: Arc::new(Ensemble::classic(Rules::earthgecko())),
+        full_duration: 86_400.0,
+        stale_period: 500.0,
+        counters_as_rates: false,
+        cache: true,
+        cache_bytes: limit,
+        canary: String::new(),
+    };
+    let store = Unsteady::default();
+    // What it answers first is for another test.
+    store.asked.lock().expect("nobody else").push(Vec::new());
+    let worker = Worker::new(store.clone(), options, Progress::default(), Stop::default());
+    let (orders, to_worker) = unbounded();
+    let (reports, from_worker) = unbounded();
+    let add = ["a", "b", "c", "loud"].map(Arc::from).to_vec();
+    let remove = Vec::new();
+    orders.send(Order::Assign { add, remove }).expect("a worker");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    for number in 1..=3 {
+        let pass = Order::Pass {
+            number,
+            now: NOW,
+            deadline,
+            followed: Arc::default(),
+        };
+        orders.send(pass).expect("a worker");
+    }
+    drop(orders);
+    worker.run(&to_worker, &reports);
+    for _ in 0..3 {
+        let report = from_worker.try_recv().expect("a report");
+        assert_eq!((report.tally.looked_at, report.without_room), (4, 2));
+        assert!(report.cached_bytes <= limit && report.cached_bytes > of_one);
+        assert!(report.unfinished.is_empty());
+    }
+    let asked = store.asked.lock().expect("no panic while it was held");
+    assert_eq!(asked[1..], [["a", "b"], ["a", "b"]]);
 }
