@@ -28,6 +28,7 @@ fn main() {
         points: number("POINTS", 1_440),
         anomalous: 1.0,
         warm_passes: 0,
+        cold_rounds: 0,
         cores: 0,
     };
     let server = rig::RedisServer::start();

@@ -151,6 +151,7 @@ fn every_option_can_be_set_by_its_variable() {
         ("analyzer.up_key", "analyzer", quoted("analyzer")),
         ("analyzer.counters_as_rates", "false", "false".to_owned()),
         ("analyzer.cache", "false", "false".to_owned()),
+        ("analyzer.cache_bytes", "1000000", "1000000".to_owned()),
         ("graphite.address", "graphite:2003", quoted("graphite:2003")),
         ("graphite.prefix", "skyline.{host}", quoted("skyline.{host}")),
         ("graphite.timeout", "1s", quoted("1s")),

@@ -356,13 +356,6 @@ impl<K: Connect> Supervisor<K> {
                 sum.unfinished.len()
             );
         }
-        if sum.without_room > 0 {
-            tracing::info!(
-                "no room to keep {} of {} windows :: analyzer.cache_bytes",
-                sum.without_room,
-                summary.metrics
-            );
-        }
         if let Some(file) = &mut self.summary {
             let mut line = serde_json::to_vec(&summary).map_err(AnalyzerError::Summary)?;
             line.push(b'\n');

@@ -127,6 +127,12 @@ impl PassSummary {
         if self.retried > 0 {
             lines.push(format!("store asked again :: {} times", self.retried));
         }
+        if self.without_room > 0 {
+            lines.push(format!(
+                "no room to keep windows :: {}, read whole (`analyzer.cache_bytes`)",
+                self.without_room
+            ));
+        }
         if self.unusable_points > 0 {
             lines.push(format!("unusable points :: {}", self.unusable_points));
         }

@@ -288,6 +288,7 @@ fn self_metrics(graphite: &Graphite) {
     skytest.one.analyzer.total_metrics
     skytest.one.analyzer.unfinished
     skytest.one.analyzer.unusable_points
+    skytest.one.analyzer.without_room
     skytest.one.ingest.accepted
     skytest.one.ingest.accepts_failed
     skytest.one.ingest.binds_failed
