@@ -13,6 +13,7 @@ pub mod dispatch;
 pub mod hash;
 pub mod history;
 pub mod ingest;
+pub mod memory;
 pub mod net;
 pub mod process;
 pub mod sources;

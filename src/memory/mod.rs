@@ -1,0 +1,182 @@
+//! What the adaptive profile remembers on this machine: hours of every metric, and the states of its detectors.
+//!
+//! The hours lie in a file a day ([`days`]), a record a metric: an hour of all metrics is written near together, and a day
+//! that is out of reach is dropped by removing its file. Files over months with a metric's hours side by side would be
+//! read in one go, but every hour of every metric would touch a page of its own: fourteen times the writes.
+//! One process writes; what others have to add (`skywatch backfill`) waits for it in the [`inbox`].
+//! Left out: anything that must not be lost. Hours and states can be learnt anew, so a record that does not hold
+//! against its checksum is dropped and counted, and nothing waits for the disk.
+
+mod days;
+mod desk;
+mod inbox;
+mod names;
+mod states;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use skywatch_algorithms::streaming::{Hour, REACH};
+
+use days::{DAY_HOURS, Days};
+pub use desk::{MemoryDesk, MetricHours, Slot};
+pub use inbox::InboxWriter;
+use names::Names;
+pub use states::{Found, Part, Saver, States};
+
+/// Days of files kept: those the reach lies in, and one for the day that begins.
+const KEPT_DAYS: u32 = REACH / DAY_HOURS + 1;
+
+/// What went wrong with memories since the start; nobody waits for it, so it is counted.
+#[derive(Debug, Default)]
+pub struct Losses {
+    /// Records that do not hold against their checksum, or are cut off.
+    pub dropped: AtomicU64,
+    /// Reads and writes that the system refused.
+    pub failed: AtomicU64,
+    /// Hours too far from all others to be kept.
+    pub out_of_reach: AtomicU64,
+}
+
+impl Losses {
+    fn count(of: &AtomicU64) {
+        of.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Dropped, failed, out of reach.
+    #[must_use]
+    pub fn counts(&self) -> [u64; 3] {
+        [&self.dropped, &self.failed, &self.out_of_reach].map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
+/// The long memory of all metrics. Cheap to clone; each thread that asks for metrics takes a [`MemoryDesk`].
+#[derive(Clone)]
+pub struct Memory {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    folder: PathBuf,
+    days: RwLock<Days>,
+    names: Mutex<Names>,
+    /// Changes when records change under the desks.
+    generation: AtomicU64,
+    losses: Losses,
+    /// Whether nothing is ever written: somebody else's memory, looked at.
+    is_read_only: bool,
+}
+
+impl Memory {
+    /// Opens the memory in a folder, making it if there is none. One process may have it open so.
+    ///
+    /// # Errors
+    /// The folder or a file in it cannot be made or read.
+    pub fn open(folder: &Path) -> std::io::Result<Self> {
+        std::fs::create_dir_all(folder.join(inbox::FOLDER))?;
+        Self::with(folder, false)
+    }
+
+    /// Looks at the memory of a process that may be running; writes nothing.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn look_at(folder: &Path) -> std::io::Result<Self> {
+        Self::with(folder, true)
+    }
+
+    fn with(folder: &Path, is_read_only: bool) -> std::io::Result<Self> {
+        let losses = Losses::default();
+        let days = Days::open(folder, is_read_only, &losses)?;
+        let names = Names::open(folder, is_read_only, &losses)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                folder: folder.to_owned(),
+                days: RwLock::new(days),
+                names: Mutex::new(names),
+                generation: AtomicU64::new(0),
+                losses,
+                is_read_only,
+            }),
+        })
+    }
+
+    /// A place for one thread to ask from.
+    #[must_use]
+    pub fn desk(&self) -> MemoryDesk {
+        MemoryDesk::new(Arc::clone(&self.shared))
+    }
+
+    /// Puts metrics in the order in which their hours lie, so that reading one reads those that follow.
+    pub fn sort(&self, metrics: &mut [Arc<str>]) {
+        let names = self.shared.names();
+        metrics.sort_by_cached_key(|name| names.slot_of(name).unwrap_or(u32::MAX));
+    }
+
+    /// What is done between passes, while no desk is in use: takes in what waits in the inbox, drops days and metrics that
+    /// are out of reach. `now`: Unix seconds.
+    pub fn tend(&self, now: f64) {
+        let shared = &self.shared;
+        if shared.is_read_only {
+            return;
+        }
+        let taken = inbox::take(&shared.folder, &mut self.desk(), &shared.losses);
+        let dropped = shared.days_mut().drop_old(now, &shared.losses);
+        if taken > 0 || dropped {
+            shared.generation.fetch_add(1, Ordering::Relaxed);
+        }
+        if taken > 0 {
+            tracing::info!("hours of {taken} metrics taken into the long memory");
+        }
+        let newest = shared.days().newest();
+        shared.names().tend(newest, &shared.losses);
+    }
+
+    /// What went wrong so far.
+    #[must_use]
+    pub fn losses(&self) -> &Losses {
+        &self.shared.losses
+    }
+
+    /// Hours of one metric, oldest first, for people and tests.
+    #[must_use]
+    pub fn hours_of(&self, metric: &str) -> Vec<Hour> {
+        self.desk().hours_of(metric)
+    }
+}
+
+impl Shared {
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn days(&self) -> std::sync::RwLockReadGuard<'_, Days> {
+        self.days.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn days_mut(&self) -> std::sync::RwLockWriteGuard<'_, Days> {
+        self.days.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes a file beside its place, makes sure that it is on the disk, and renames it.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let beside = path.with_file_name(name);
+    let mut file = std::fs::File::create(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    std::fs::rename(&beside, path)
+}
+
+/// A checksum that is never 0, so that a hole in a file holds no record.
+fn checksum(bytes: &[u8], seed: u64) -> u32 {
+    let hash = xxhash_rust::xxh3::xxh3_64_with_seed(bytes, seed);
+    (hash ^ (hash >> 32)) as u32 | 1
+}
+
+#[cfg(test)]
+mod tests;

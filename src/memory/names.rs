@@ -1,0 +1,224 @@
+//! Which metric has which record: the same place in every day's file.
+//!
+//! A list in RAM, and a log of it on disk to which new metrics are appended; once a day it is written anew without those
+//! that have not been heard of for as long as any hour reaches. Their places are given to others.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{KEPT_DAYS, Losses, checksum, replace};
+
+/// What the log begins with, its version in the last byte but one.
+const MAGIC: &[u8; 12] = b"skyw-names\x01\n";
+/// Bytes of an entry before its name: checksum, slot, day, length of the name.
+const ENTRY: usize = 14;
+/// Places a desk takes at a time, so that its metrics lie side by side.
+const RESERVED: u32 = 64;
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    slot: u32,
+    /// The last day with an hour of it.
+    day: u32,
+}
+
+/// The list.
+pub(super) struct Names {
+    path: PathBuf,
+    places: HashMap<Arc<str>, Place>,
+    /// Places below `next` that nobody has.
+    free: Vec<u32>,
+    next: u32,
+    log: Option<File>,
+    /// Entries that are to be appended.
+    fresh: Vec<u8>,
+    /// The day the log was last written anew.
+    written: Option<u32>,
+}
+
+impl Names {
+    pub(super) fn open(folder: &Path, is_read_only: bool, losses: &Losses) -> std::io::Result<Self> {
+        let path = folder.join("names");
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let mut names = Self {
+            path,
+            places: HashMap::new(),
+            free: Vec::new(),
+            next: 0,
+            log: None,
+            fresh: Vec::new(),
+            written: None,
+        };
+        match bytes.strip_prefix(MAGIC) {
+            Some(mut rest) => {
+                while !rest.is_empty() {
+                    let Some((name, place)) = entry(&mut rest) else {
+                        // Where one entry ends nobody knows where the next begins.
+                        Losses::count(&losses.dropped);
+                        tracing::warn!(
+                            "`{}` is cut off :: {} bytes dropped",
+                            names.path.display(),
+                            rest.len()
+                        );
+                        break;
+                    };
+                    names.next = names.next.max(place.slot + 1);
+                    names.places.insert(Arc::from(name), place);
+                }
+            }
+            None if bytes.is_empty() => {}
+            None => {
+                Losses::count(&losses.dropped);
+                tracing::warn!("`{}` is no list of names of this version", names.path.display());
+            }
+        }
+        names.find_free();
+        if !is_read_only {
+            // What was cut off must not stay in the middle of the log.
+            names.rewrite()?;
+        }
+        Ok(names)
+    }
+
+    fn find_free(&mut self) {
+        let mut taken = vec![false; self.next as usize];
+        for place in self.places.values() {
+            taken[place.slot as usize] = true;
+        }
+        // The lowest is taken first, from the end.
+        self.free = (0..self.next)
+            .rev()
+            .filter(|&slot| !taken[slot as usize])
+            .collect();
+    }
+
+    pub(super) fn slot_of(&self, name: &str) -> Option<u32> {
+        self.places.get(name).map(|place| place.slot)
+    }
+
+    /// Takes some places that nobody has, lowest first.
+    pub(super) fn reserve(&mut self, into: &mut Vec<u32>) {
+        if self.free.is_empty() {
+            into.extend((self.next..self.next + RESERVED).rev());
+            self.next += RESERVED;
+        } else {
+            let from = self.free.len().saturating_sub(RESERVED as usize);
+            into.extend(self.free.drain(from..));
+        }
+    }
+
+    /// Gives places back that were reserved and not used.
+    pub(super) fn give_back(&mut self, slots: &mut Vec<u32>) {
+        self.free.append(slots);
+        self.free.sort_unstable_by(|a, b| b.cmp(a));
+    }
+
+    /// Gives a place to a metric that has none.
+    pub(super) fn claim(&mut self, name: &Arc<str>, slot: u32, day: u32) {
+        self.places.insert(Arc::clone(name), Place { slot, day });
+        write_entry(&mut self.fresh, name, Place { slot, day });
+    }
+
+    /// Notes that a metric has an hour of that day; false if the place is not its own any more.
+    pub(super) fn heard(&mut self, name: &str, slot: u32, day: u32) -> bool {
+        let place = self.places.get_mut(name).filter(|place| place.slot == slot);
+        match place {
+            Some(place) => {
+                place.day = place.day.max(day);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Appends what is new to the log.
+    pub(super) fn flush(&mut self, losses: &Losses) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        let written = match &mut self.log {
+            Some(log) => log.write_all(&self.fresh),
+            None => Ok(()),
+        };
+        if written.is_err() {
+            Losses::count(&losses.failed);
+        }
+        self.fresh.clear();
+    }
+
+    /// Once a day: writes the list anew, without metrics whose last hour lies before all files.
+    pub(super) fn tend(&mut self, newest: Option<u32>, losses: &Losses) {
+        let Some(newest) = newest else { return };
+        if self.written == Some(newest) {
+            return self.flush(losses);
+        }
+        let before = self.free.len();
+        self.places.retain(|_, place| {
+            let stays = place.day + KEPT_DAYS > newest;
+            if !stays {
+                self.free.push(place.slot);
+            }
+            stays
+        });
+        if self.free.len() > before {
+            tracing::info!(
+                "{} metrics dropped from the long memory",
+                self.free.len() - before
+            );
+            self.free.sort_unstable_by(|a, b| b.cmp(a));
+        }
+        self.written = Some(newest);
+        if let Err(error) = self.rewrite() {
+            Losses::count(&losses.failed);
+            tracing::warn!("`{}` not written :: {error}", self.path.display());
+        }
+    }
+
+    fn rewrite(&mut self) -> std::io::Result<()> {
+        let mut bytes = MAGIC.to_vec();
+        for (name, place) in &self.places {
+            write_entry(&mut bytes, name, *place);
+        }
+        replace(&self.path, &bytes)?;
+        self.log = Some(File::options().append(true).open(&self.path)?);
+        self.fresh.clear();
+        Ok(())
+    }
+}
+
+fn write_entry(bytes: &mut Vec<u8>, name: &str, place: Place) {
+    let begin = bytes.len();
+    bytes.extend([0; 4]);
+    bytes.extend(place.slot.to_le_bytes());
+    bytes.extend(place.day.to_le_bytes());
+    // Names are at most as long as the ingest takes them, far below this.
+    bytes.extend((name.len().min(usize::from(u16::MAX)) as u16).to_le_bytes());
+    bytes.extend(&name.as_bytes()[..name.len().min(usize::from(u16::MAX))]);
+    let sum = checksum(&bytes[begin + 4..], 0);
+    bytes[begin..begin + 4].copy_from_slice(&sum.to_le_bytes());
+}
+
+/// Takes an entry off the front; `None` if it is none.
+fn entry<'b>(bytes: &mut &'b [u8]) -> Option<(&'b str, Place)> {
+    let head = bytes.get(..ENTRY)?;
+    let number = |at: usize| Some(u32::from_le_bytes(*head[at..].first_chunk()?));
+    let length = usize::from(u16::from_le_bytes(*head[12..].first_chunk()?));
+    let whole = bytes.get(..ENTRY + length)?;
+    if checksum(&whole[4..], 0) != number(0)? {
+        return None;
+    }
+    let place = Place {
+        slot: number(4)?,
+        day: number(8)?,
+    };
+    let name = str::from_utf8(&whole[ENTRY..]).ok()?;
+    *bytes = &bytes[ENTRY + length..];
+    Some((name, place))
+}

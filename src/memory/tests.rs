@@ -1,0 +1,339 @@
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use proptest::prelude::*;
+use skywatch_algorithms::streaming::{Adaptive, Hours, LongMemory};
+
+use super::*;
+
+/// 14 November 2023, 0 h.
+const FIRST: u32 = 472_200;
+
+fn hour(number: u32, value: f32) -> Hour {
+    Hour {
+        number,
+        min: value - 1.0,
+        mean: value,
+        max: value + 1.0,
+    }
+}
+
+fn name(n: usize) -> Arc<str> {
+    Arc::from(format!("metric.{n}"))
+}
+
+fn append(desk: &mut MemoryDesk, metric: &Arc<str>, slot: &mut Option<Slot>, hours: &[Hour]) -> Vec<Hour> {
+    let mut memory = desk.of(metric, slot);
+    let mut recalled = Vec::new();
+    for &hour in hours {
+        memory.append(hour);
+        memory.recall(&mut recalled);
+    }
+    recalled
+}
+
+#[test]
+fn a_disk_remembers_what_ram_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut oracle: Vec<Hours> = vec![Hours::default(); 40];
+    let mut numbers = FIRST..FIRST + 1_500;
+    for _ in 0..3 {
+        // Each round another process, that has forgotten where anything lies.
+        let memory = Memory::open(folder.path()).expect("room");
+        let mut desk = memory.desk();
+        let mut slots = [None; 40];
+        for number in numbers.by_ref().take(500) {
+            for (n, slot) in slots
+                .iter_mut()
+                .enumerate()
+                .filter(|(n, _)| !(number as usize + n).is_multiple_of(7))
+            {
+                let turned = hour(number, n as f32 + number as f32 / 8.0);
+                let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+                let metric = name(n);
+                let mut kept = desk.of(&metric, slot);
+                kept.append(turned);
+                kept.recall(&mut ours);
+                oracle[n].append(turned);
+                oracle[n].recall(&mut theirs);
+                assert_eq!(ours, theirs, "metric {n}, hour {number}");
+            }
+            memory.tend(f64::from(number) * 3_600.0 + 3_700.0);
+        }
+        assert_eq!(memory.losses().counts(), [0; 3]);
+    }
+    let files = std::fs::read_dir(folder.path()).expect("a folder");
+    let hours = files.filter(|entry| {
+        entry
+            .as_ref()
+            .is_ok_and(|entry| entry.path().extension().is_some_and(|e| e == "hours"))
+    });
+    assert!(hours.count() <= KEPT_DAYS as usize);
+}
+
+#[test]
+fn an_hour_that_is_kept_stays_and_later_ones_are_not_recalled() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let memory = Memory::open(folder.path()).expect("room");
+    let (mut desk, metric, mut slot) = (memory.desk(), name(1), None);
+    append(
+        &mut desk,
+        &metric,
+        &mut slot,
+        &[hour(FIRST, 1.0), hour(FIRST + 30, 2.0)],
+    );
+    let recalled = append(&mut desk, &metric, &mut slot, &[hour(FIRST, 9.0)]);
+    assert_eq!(recalled, [hour(FIRST, 1.0)]);
+    assert_eq!(
+        memory.hours_of("metric.1"),
+        [hour(FIRST, 1.0), hour(FIRST + 30, 2.0)]
+    );
+}
+
+#[test]
+fn what_is_damaged_is_dropped_and_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let day = FIRST / 24;
+    let path = folder.path().join(format!("{day}.hours"));
+    let fill = || {
+        let memory = Memory::open(folder.path()).expect("room");
+        let mut desk = memory.desk();
+        for n in 0..3 {
+            append(
+                &mut desk,
+                &name(n),
+                &mut None,
+                &[hour(FIRST, n as f32), hour(FIRST + 24, n as f32)],
+            );
+        }
+    };
+    fill();
+    let file = std::fs::File::options().write(true).open(&path).expect("a file");
+    file.write_all_at(b"?", 16 + days::RECORD as u64 + 5)
+        .expect("room");
+    file.set_len(16 + 3 * days::RECORD as u64 - 7).expect("room");
+    let memory = Memory::open(folder.path()).expect("room");
+    assert_eq!(memory.hours_of("metric.0").len(), 2);
+    assert_eq!(memory.hours_of("metric.1"), [hour(FIRST + 24, 1.0)]);
+    assert_eq!(memory.hours_of("metric.2"), [hour(FIRST + 24, 2.0)]);
+    assert_eq!(memory.losses().dropped.load(Ordering::Relaxed), 2);
+    drop(memory);
+    // The list of names: what stands before the damage is kept.
+    let names = folder.path().join("names");
+    let mut bytes = std::fs::read(&names).expect("a list");
+    bytes.truncate(bytes.len() - 3);
+    std::fs::write(&names, bytes).expect("room");
+    let memory = Memory::open(folder.path()).expect("room");
+    assert_eq!(memory.losses().dropped.load(Ordering::Relaxed), 1);
+    let known = (0..3).filter(|&n| !memory.hours_of(&name(n)).is_empty()).count();
+    assert_eq!(known, 2);
+    drop(memory);
+    // A whole file of something else.
+    std::fs::write(&path, b"something else").expect("room");
+    let memory = Memory::open(folder.path()).expect("room");
+    assert_eq!(memory.losses().dropped.load(Ordering::Relaxed), 1);
+    assert!(!path.exists());
+}
+
+#[test]
+fn metrics_that_went_away_leave_their_place_to_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let memory = Memory::open(folder.path()).expect("room");
+    let mut desk = memory.desk();
+    let (mut gone, mut stays) = (None, None);
+    append(&mut desk, &name(0), &mut gone, &[hour(FIRST, 0.0)]);
+    for day in 0..=KEPT_DAYS {
+        append(&mut desk, &name(1), &mut stays, &[hour(FIRST + 24 * day, 1.0)]);
+        memory.tend(f64::from(FIRST + 24 * day) * 3_600.0);
+    }
+    assert!(memory.hours_of("metric.0").is_empty());
+    let mut fresh = None;
+    drop(desk);
+    let mut desk = memory.desk();
+    append(
+        &mut desk,
+        &name(2),
+        &mut fresh,
+        &[hour(FIRST + 24 * KEPT_DAYS, 2.0)],
+    );
+    assert!(
+        [gone, fresh]
+            .iter()
+            .all(|slot| format!("{slot:?}").contains("number: 0,")),
+        "{gone:?} {fresh:?}"
+    );
+    // It speaks again, and its old place is not its own.
+    append(
+        &mut desk,
+        &name(0),
+        &mut gone,
+        &[hour(FIRST + 24 * KEPT_DAYS, 5.0)],
+    );
+    assert_eq!(memory.hours_of("metric.0"), [hour(FIRST + 24 * KEPT_DAYS, 5.0)]);
+    assert_eq!(memory.hours_of("metric.2"), [hour(FIRST + 24 * KEPT_DAYS, 2.0)]);
+    assert_eq!(memory.losses().counts(), [0; 3]);
+}
+
+#[test]
+fn hours_of_another_process_come_through_the_inbox() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let hours: Vec<Hour> = (0..840).map(|n| hour(FIRST + n, n as f32)).collect();
+    let leave = |n: usize| {
+        let mut inbox = InboxWriter::new(folder.path()).expect("room");
+        inbox.add(&name(n), &hours).expect("room");
+        assert_eq!(inbox.finish().expect("room"), 840);
+    };
+    leave(0);
+    let memory = Memory::open(folder.path()).expect("room");
+    let (mut desk, mut slot) = (memory.desk(), None);
+    append(&mut desk, &name(1), &mut slot, &[hour(FIRST + 839, 1.0)]);
+    memory.tend(f64::from(FIRST + 840) * 3_600.0);
+    assert_eq!(memory.hours_of("metric.0"), hours);
+    // What is there stays, what is missing is added, and the desk sees it.
+    leave(1);
+    memory.tend(f64::from(FIRST + 840) * 3_600.0);
+    let recalled = append(&mut desk, &name(1), &mut slot, &[hour(FIRST + 839, 7.0)]);
+    assert_eq!(
+        (recalled.len(), recalled[839], recalled[838]),
+        (840, hour(FIRST + 839, 1.0), hours[838])
+    );
+    let left = std::fs::read_dir(folder.path().join("inbox")).expect("a folder");
+    assert_eq!(left.count(), 0);
+    std::fs::write(folder.path().join("inbox/x.inbox"), b"skyw-inbox\x01\nnonsense").expect("room");
+    memory.tend(f64::from(FIRST + 840) * 3_600.0);
+    assert_eq!(memory.losses().dropped.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn who_only_looks_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert!(Memory::look_at(&folder.path().join("none")).is_err());
+    let memory = Memory::open(folder.path()).expect("room");
+    append(&mut memory.desk(), &name(0), &mut None, &[hour(FIRST, 1.0)]);
+    let guest = Memory::look_at(folder.path()).expect("it is there");
+    let recalled = append(&mut guest.desk(), &name(0), &mut None, &[hour(FIRST + 1, 2.0)]);
+    assert_eq!(recalled, [hour(FIRST, 1.0), hour(FIRST + 1, 2.0)]);
+    assert_eq!(memory.hours_of("metric.0"), [hour(FIRST, 1.0)]);
+}
+
+fn learnt(n: usize) -> Adaptive {
+    let mut state = Adaptive::default();
+    for minute in 0..200 + n {
+        state.observe(
+            60.0 * minute as f64,
+            (minute * n % 17) as f64,
+            &mut Hours::default(),
+        );
+    }
+    state
+}
+
+fn save(folder: &std::path::Path, part: &str, metrics: std::ops::Range<usize>) {
+    let states = Arc::new(States::open(folder).expect("room"));
+    let saver = states.saver(100).expect("a thread");
+    let mut saved = Part::new(part);
+    for n in metrics {
+        saved.add(&name(n), &learnt(n), |bytes| bytes.extend([n as u8; 3]));
+    }
+    saver.save(saved);
+}
+
+#[test]
+fn states_are_found_again_to_the_bit_and_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(
+        States::open(&folder.path().join("none")).expect("none").found(),
+        Found::default()
+    );
+    save(folder.path(), "0-of-2.0", 0..5);
+    save(folder.path(), "1-of-2.0", 5..9);
+    let states = States::open(folder.path()).expect("readable");
+    assert_eq!(
+        states.found(),
+        Found {
+            states: 9,
+            ..Found::default()
+        }
+    );
+    for n in 0..9 {
+        assert_eq!(states.take(&name(n)), Some((learnt(n), vec![n as u8; 3])));
+        assert_eq!(states.take(&name(n)), None);
+    }
+}
+
+#[test]
+fn the_later_state_counts_and_files_of_other_workers_go() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut old = Part::new("0-of-1.0");
+    let mut early = Adaptive::default();
+    early.observe(60.0, 1.0, &mut Hours::default());
+    old.add("m", &early, |_| {});
+    let states = Arc::new(States::open(folder.path()).expect("room"));
+    states.saver(100).expect("a thread").save(old);
+    let mut new = Part::new("0-of-2.0");
+    new.add("m", &learnt(3), |_| {});
+    states.saver(100).expect("a thread").save(new);
+    let states = Arc::new(States::open(folder.path()).expect("readable"));
+    assert_eq!(states.take("m"), Some((learnt(3), Vec::new())));
+    // Once every part was saved, those of the earlier run are removed.
+    let saver = states.saver(2).expect("a thread");
+    saver.save(Part::new("0-of-2.0"));
+    saver.save(Part::new("1-of-2.0"));
+    drop(saver);
+    let mut left: Vec<_> = std::fs::read_dir(folder.path())
+        .expect("a folder")
+        .map(|entry| entry.expect("a file").file_name())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["0-of-2.0.states", "1-of-2.0.states"]);
+}
+
+#[test]
+fn a_state_of_another_version_is_not_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    save(folder.path(), "a", 0..3);
+    let path = folder.path().join("a.states");
+    let mut bytes = std::fs::read(&path).expect("a file");
+    bytes[12] ^= 1;
+    std::fs::write(&path, bytes).expect("room");
+    let states = States::open(folder.path()).expect("readable");
+    assert_eq!(
+        states.found(),
+        Found {
+            other_versions: 1,
+            ..Found::default()
+        }
+    );
+    assert_eq!(states.take(&name(0)), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever happens to a file, a state is the one saved or none, and damage is counted.
+    #[test]
+    fn a_damaged_file_gives_no_wrong_state(at in 0_usize..2_000, bit in 0_u32..8, cut in prop::option::of(0_usize..2_000)) {
+        let folder = tempfile::tempdir().expect("a folder");
+        save(folder.path(), "a", 0..20);
+        let path = folder.path().join("a.states");
+        let mut bytes = std::fs::read(&path).expect("a file");
+        let at = at % bytes.len();
+        bytes[at] ^= 1 << bit;
+        if let Some(cut) = cut {
+            let length = bytes.len();
+            bytes.truncate(cut % length);
+        }
+        std::fs::write(&path, bytes).expect("room");
+        let states = States::open(folder.path()).expect("readable");
+        let mut found = 0;
+        for n in 0..20 {
+            if let Some((state, extra)) = states.take(&name(n)) {
+                prop_assert_eq!((state, extra), (learnt(n), vec![n as u8; 3]));
+                found += 1;
+            }
+        }
+        let counts = states.found();
+        prop_assert!(found < 20 && counts.damaged + counts.other_versions > 0, "{} {:?}", found, counts);
+    }
+}
