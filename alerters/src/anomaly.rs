@@ -32,6 +32,20 @@ pub struct Anomaly {
     /// What was found, in a sentence, where its finder has one: `no point has come in for 7 min`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sentence: String,
+    /// How far beyond its limit, where the finder has one limit for all; `None` where votes are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<Strength>,
+}
+
+/// How strong an anomaly is by a score of one meaning, as the adaptive profile has it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Strength {
+    /// 1 at the limit.
+    #[serde(with = "null_unless_finite")]
+    pub score: f64,
+    /// Whether it may open an incident: it is not in the rest after an alert as strong. An incident that is open
+    /// lasts in any case.
+    pub opens: bool,
 }
 
 /// How much an anomaly matters.
@@ -49,6 +63,9 @@ pub enum Severity {
 
 /// Share of the cast votes from which an anomaly is critical: eight of the nine classic tests.
 const CRITICAL_SHARE: f64 = 0.85;
+
+/// Score from which an anomaly is critical: twice the limit of an alarm.
+const CRITICAL_SCORE: f64 = 2.0;
 
 /// What an anomaly is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -129,8 +146,16 @@ impl Anomaly {
         self.votes.iter().filter(|vote| vote.answer.is_some()).count()
     }
 
-    /// Share of the cast votes that said anomalous, 0 to 1; 0 when none was cast.
+    /// How sure it is, 0 to 1: the share of the cast votes that said anomalous (0 when none was cast), or for one with a
+    /// strength s / (1 + s), one half at the limit.
     pub fn score(&self) -> f64 {
+        if let Some(Strength { score, .. }) = self.strength {
+            return if score.is_finite() {
+                score.max(0.0) / (1.0 + score.max(0.0))
+            } else {
+                1.0
+            };
+        }
         match self.cast() {
             0 => 0.0,
             cast => self.voters().count() as f64 / cast as f64,
@@ -150,11 +175,18 @@ impl Anomaly {
         }
     }
 
-    /// How much it matters: critical when (nearly) all who voted agree. A component has no votes and is critical;
+    /// How much it matters: critical when (nearly) all who voted agree, or at twice the limit. A component has no votes and is critical;
     /// whoever reports one has decided already.
     pub fn severity(&self) -> Severity {
         match self.subject {
             Subject::Component(_) => Severity::Critical,
+            _ if let Some(Strength { score, .. }) = self.strength => {
+                if score >= CRITICAL_SCORE {
+                    Severity::Critical
+                } else {
+                    Severity::Warning
+                }
+            }
             _ if self.score() >= CRITICAL_SHARE => Severity::Critical,
             _ => Severity::Warning,
         }
@@ -315,6 +347,7 @@ mod tests {
                 rate: false,
             },
             sentence: String::new(),
+            strength: None,
         }
     }
 

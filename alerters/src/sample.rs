@@ -41,6 +41,7 @@ pub fn anomaly(name: &str) -> Anomaly {
             rate: false,
         },
         sentence: String::new(),
+        strength: None,
     }
 }
 
@@ -120,6 +121,7 @@ pub fn component(what: What) -> Item {
         votes: Vec::new(),
         evidence: Evidence::default(),
         sentence: "the store at `redis:6379` has not answered for 7 min".into(),
+        strength: None,
     };
     item
 }

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use crate::check::Check;
 use crate::choice::choice;
-use crate::field::{Refused, Value, quote};
-use crate::raw::Written;
 
 /// Which detectors judge a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -14,38 +12,10 @@ pub enum Profile {
     /// Skyline's nine tests, vote by vote.
     #[default]
     Skyline,
+    /// Detectors that learn each metric; the nine tests serve until they have.
+    Adaptive,
 }
-
-impl Profile {
-    /// The word that stands for this choice in the settings file.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Skyline => "skyline",
-        }
-    }
-}
-
-impl std::fmt::Display for Profile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Value for Profile {
-    fn read(written: &Written) -> Result<Self, Refused> {
-        match written.as_text() {
-            Some("skyline") => Ok(Self::Skyline),
-            Some("adaptive") => Err(Refused::new(
-                "`\"adaptive\"` comes with a later version; `\"skyline\"` is the only profile of this one",
-            )),
-            other => Err(crate::choice::refused(other.unwrap_or_default(), &["skyline"])),
-        }
-    }
-
-    fn show(&self) -> String {
-        quote(self.as_str())
-    }
-}
+choice!(Profile { "skyline" => Skyline, "adaptive" => Adaptive });
 
 /// Whose variants of the nine tests are used where the two Skylines differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

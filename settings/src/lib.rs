@@ -16,6 +16,7 @@
 #[macro_use]
 mod section;
 
+mod adaptive;
 mod address;
 mod alerts;
 mod analyzer;
@@ -47,6 +48,7 @@ mod web;
 mod web_url;
 mod when;
 
+pub use adaptive::{Adaptive, Override};
 pub use address::HostPort;
 pub use alerts::Alerts;
 pub use analyzer::{Analyzer, Flavour, Profile};

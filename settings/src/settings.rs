@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::adaptive::Adaptive;
 use crate::alerts::Alerts;
 use crate::analyzer::Analyzer;
 use crate::check::Check;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub ingest: Ingest,
     /// How series are judged.
     pub analyzer: Analyzer,
+    /// What the adaptive profile calls anomalous.
+    pub adaptive: Adaptive,
     /// Where Skywatch's own metrics go.
     pub graphite: Graphite,
     /// What becomes of an anomaly.
@@ -53,6 +56,7 @@ impl Default for Settings {
             store: Store::default(),
             ingest: Ingest::default(),
             analyzer: Analyzer::default(),
+            adaptive: Adaptive::default(),
             graphite: Graphite::default(),
             alerts: Alerts::default(),
             email: Email::default(),
@@ -88,6 +92,7 @@ impl Settings {
         fields.extend(self.store.fields());
         fields.extend(self.ingest.fields());
         fields.extend(self.analyzer.fields());
+        fields.extend(self.adaptive.fields());
         fields.extend(self.graphite.fields());
         fields.extend(self.alerts.fields());
         fields.extend(self.email.fields());
@@ -110,6 +115,7 @@ impl Settings {
         self.store.check(&self.analyzer, check);
         self.ingest.check(check);
         self.analyzer.check(check);
+        self.adaptive.check(check);
         self.graphite.check(check);
         self.alerts.check(check);
         self.email.check(&self.routing, check);

@@ -77,7 +77,7 @@ fn unknown_section_is_reported_once() {
          hint: did you mean `[analyzer]`?\n\
          \n\
          unknown section `[monkey]` in /etc/skywatch.toml line 5\n\
-         hint: the sections are `[store]`, `[ingest]`, `[analyzer]`, `[graphite]`, `[alerts]`, `[email]`, \
+         hint: the sections are `[store]`, `[ingest]`, `[analyzer]`, `[adaptive]`, `[graphite]`, `[alerts]`, `[email]`, \
          `[web]`, `[process]`, `[log]`, `[receivers.NAME]`, `[[routes]]`"
     );
 }
@@ -199,11 +199,17 @@ fn a_wrong_value_is_refused_even_where_a_later_layer_wins() {
 }
 
 #[test]
-fn the_adaptive_profile_is_promised_not_accepted() {
+fn what_holds_for_some_metrics_only_is_read_with_care() {
     assert_eq!(
-        error_of_env(&[("SKYWATCH__ANALYZER__PROFILE", "adaptive")]),
-        "wrong value `adaptive` for `analyzer.profile` in environment variable `SKYWATCH__ANALYZER__PROFILE`\n\
-         hint: `\"adaptive\"` comes with a later version; `\"skyline\"` is the only profile of this one"
+        error_of_env(&[("SKYWATCH__ADAPTIVE__OVERRIDES", "*.queue direktion=up")]),
+        "wrong value `*.queue direktion=up` for `adaptive.overrides` in environment variable `SKYWATCH__ADAPTIVE__OVERRIDES`\n\
+         hint: `*.queue direktion=up` is wrong: `direktion` is none of `threshold`, `direction`, `min_relative_change`, \
+         `min_absolute_change`, `rest`"
+    );
+    assert_eq!(
+        error_of_env(&[("SKYWATCH__ADAPTIVE__OVERRIDES", "*.queue threshold=0")]),
+        "wrong value `[\"*.queue threshold=0.0\"]` for `adaptive.overrides` in environment variable `SKYWATCH__ADAPTIVE__OVERRIDES`\n\
+         hint: expected thresholds of at least `0.1` and changes of at least `0`"
     );
 }
 

@@ -7,10 +7,11 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
-use skywatch_algorithms::{Exception, Series, Verdict, Window};
+use skywatch_algorithms::{Ballot, Exception, Series, Verdict, Window};
 
 use super::cache::{CachedWindow, Times};
 use super::judge::{CounterClass, Judge};
+use super::mind::{Mind, MindDesk, Sight};
 use super::worker::{Pass, WorkerOptions};
 use crate::hash::hash;
 use crate::status::{Fate, Progress};
@@ -32,6 +33,8 @@ pub(super) struct Watched<C> {
     /// Whether it is judged by its rate; `None` until the store was asked.
     pub(super) class: Option<CounterClass>,
     window: CachedWindow,
+    /// What the adaptive profile knows of it; `None` before the first look, and in the classic profile.
+    mind: Option<Box<Mind>>,
     /// The last verdict and the time of the last point it saw.
     last: Option<(Verdict, f64)>,
     /// Mean seconds between two points.
@@ -48,6 +51,7 @@ impl<C> Default for Watched<C> {
             cursor: None,
             class: None,
             window: CachedWindow::default(),
+            mind: None,
             last: None,
             step: 0.0,
             done_in: 0,
@@ -72,6 +76,11 @@ impl<C> Watched<C> {
         self.window.bytes()
     }
 
+    /// What the adaptive profile knows of it.
+    pub(super) fn mind(&self) -> Option<&Mind> {
+        self.mind.as_deref()
+    }
+
     pub(super) fn forget(&mut self) {
         self.cursor = None;
         self.window = CachedWindow::default();
@@ -83,6 +92,8 @@ impl<C> Watched<C> {
 pub(super) struct Desk {
     options: WorkerOptions,
     judge: Judge,
+    /// In the adaptive profile.
+    minds: Option<MindDesk>,
     progress: Progress,
     times: Times,
     spare: Series,
@@ -98,6 +109,7 @@ impl Desk {
             options.counters_as_rates,
         );
         Self {
+            minds: options.adaptive.clone().map(MindDesk::new),
             options,
             judge,
             progress,
@@ -108,8 +120,22 @@ impl Desk {
     }
 
     /// Says that no metric is under judgement.
-    pub(super) fn rest(&self) {
+    pub(super) fn rest(&mut self) {
         self.progress.turn_to(None);
+        if let Some(minds) = &mut self.minds {
+            minds.rest();
+        }
+    }
+
+    /// Saves what the adaptive profile knows of some metrics.
+    pub(super) fn save<'m, C: 'm>(
+        &self,
+        part: &str,
+        metrics: impl Iterator<Item = (&'m Arc<str>, &'m Watched<C>)>,
+    ) {
+        if let Some(minds) = &self.minds {
+            minds.save(part, metrics.map(|(name, watched)| (name, watched.mind())));
+        }
     }
 
     /// Takes the answer to a question for what is new.
@@ -216,7 +242,7 @@ impl Desk {
                 anomalous: false,
                 ballot,
             } = verdict
-                && !self.options.ensemble.reads_clock()
+                && (watched.mind().is_some_and(Mind::is_warm) || !self.options.ensemble.reads_clock())
             {
                 pass.report.tally.judged(false, ballot);
                 self.seen(name, watched, verdict, last_time, pass);
@@ -248,6 +274,10 @@ impl Desk {
         self.measure_length(name, window, pass);
         if let [first, .., last] = window.times() {
             watched.step = ((last - first) / (window.times().len() - 1) as f64) as f32;
+        }
+        if self.look_with_mind(name, watched, window, pass) {
+            pass.report.judging += begun.elapsed();
+            return Self::done(watched, pass);
         }
         let class = watched.class.get_or_insert_default();
         let judgement = self.judge.judge(window, class, pass.now);
@@ -287,6 +317,55 @@ impl Desk {
         }
         pass.report.judging += begun.elapsed();
         Self::done(watched, pass);
+    }
+
+    /// Shows the window to the adaptive profile. False if the classic votes are to serve: in the classic profile, and while
+    /// the metric is still being learnt.
+    fn look_with_mind<C>(
+        &mut self,
+        name: &Arc<str>,
+        watched: &mut Watched<C>,
+        window: Window<'_>,
+        pass: &mut Pass,
+    ) -> bool {
+        let Some(minds) = &mut self.minds else {
+            return false;
+        };
+        let Some((last_time, _)) = window.last() else {
+            return false;
+        };
+        let oldest = pass.now - self.options.stale_period;
+        let verdict = match minds.look(name, &mut watched.mind, window, oldest) {
+            Ok(Sight::Warming) => return false,
+            Err(panic) => {
+                watched.last = None;
+                pass.report.tally.other(name, panic);
+                return true;
+            }
+            Ok(_) if last_time < oldest => {
+                pass.report.tally.excepted(Exception::Stale);
+                Verdict::Excluded(Exception::Stale)
+            }
+            Ok(Sight::Normal) => {
+                pass.report.tally.judged(false, Ballot::default());
+                Verdict::Judged {
+                    anomalous: false,
+                    ballot: Ballot::default(),
+                }
+            }
+            Ok(Sight::Anomalous(found)) => {
+                let in_full = pass.report.tally.anomalous < DESCRIBED_IN_FULL;
+                pass.report.tally.found(&found.report.parts);
+                pass.report.anomalies.push(found.describe(name, window, in_full));
+                Verdict::Judged {
+                    anomalous: true,
+                    ballot: Ballot::default(),
+                }
+            }
+        };
+        watched.last = Some((verdict, last_time));
+        self.seen(name, watched, verdict, last_time, pass);
+        true
     }
 
     fn measure_length(&self, name: &Arc<str>, window: Window<'_>, pass: &mut Pass) {
@@ -340,8 +419,11 @@ impl Desk {
         Self::done(watched, pass);
     }
 
-    fn done<C>(watched: &mut Watched<C>, pass: &Pass) {
+    fn done<C>(watched: &mut Watched<C>, pass: &mut Pass) {
         watched.done_in = pass.number;
+        if let Some(mind) = watched.mind().filter(|mind| !mind.is_warm()) {
+            pass.report.tally.warming(mind.ready_at());
+        }
     }
 }
 

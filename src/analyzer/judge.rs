@@ -202,6 +202,7 @@ impl Judge {
             votes,
             evidence,
             sentence: String::new(),
+            strength: None,
         })
     }
 

@@ -4,6 +4,7 @@
 //! end on a value placed, by bisection, on the very limit of one of the tests that running sums serve.
 
 mod answers;
+mod live;
 
 use std::sync::Arc;
 

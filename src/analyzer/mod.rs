@@ -9,6 +9,7 @@ mod examine;
 pub mod judge;
 #[cfg(test)]
 mod laws;
+pub mod mind;
 pub mod roll;
 pub mod shard;
 mod supervisor;

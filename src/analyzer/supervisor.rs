@@ -92,7 +92,11 @@ impl<K: Connect> Supervisor<K> {
             let (orders, receive) = bounded(2);
             let progress = Progress::default();
             outlets.beat.watch(progress.clone());
-            let worker = Worker::new(connect.clone(), options.worker.clone(), progress, stop.clone());
+            let worker = WorkerOptions {
+                seat: (number, options.workers),
+                ..options.worker.clone()
+            };
+            let worker = Worker::new(connect.clone(), worker, progress, stop.clone());
             let send_report = send_report.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{number}"))
@@ -215,6 +219,9 @@ impl<K: Connect> Supervisor<K> {
     fn one_pass(&mut self, store: &mut K::Store) -> Result<Option<StoreError>, AnalyzerError> {
         let now = unix_now();
         let begun = Instant::now();
+        if let Some(adaptive) = &self.options.worker.adaptive {
+            adaptive.memory.tend(now);
+        }
         if let Err(error) = self.announce_and_list(store, now) {
             // A pass that could not even list its metrics is none: nothing is known, nothing is said.
             self.outlets.trouble(&error);
@@ -339,6 +346,11 @@ impl<K: Connect> Supervisor<K> {
             ..PassSummary::default()
         };
         sum.tally.tell(&mut summary, &detectors, &mut sum.timings);
+        if let Some(adaptive) = &self.options.worker.adaptive {
+            let [dropped, failed, _] = adaptive.memory.losses().counts();
+            summary.memory_dropped = dropped + adaptive.states.found().damaged;
+            summary.memory_failed = failed;
+        }
         for line in summary.log_lines() {
             tracing::info!("{line}");
         }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use skywatch_algorithms::streaming::Part;
 use skywatch_algorithms::{Ballot, Exception, Mark};
 
 use crate::status::{PassSummary, Timing};
@@ -28,6 +29,12 @@ pub struct Tally {
     pub breakdown: Vec<u64>,
     /// Times each detector was asked.
     pub times_run: Vec<u64>,
+    /// The same among metrics judged by the adaptive profile, by its detectors' names.
+    pub adaptive: BTreeMap<&'static str, u64>,
+    /// Metrics the adaptive profile is still learning.
+    pub warming: u64,
+    /// When the first of them has been learnt, Unix seconds, as far as that is known.
+    pub first_ready: Option<f64>,
     /// Why metrics were counted as [`Exception::Other`].
     pub reasons: BTreeMap<String, Reason>,
     /// Keys read whole although their window was cached.
@@ -69,6 +76,21 @@ impl Tally {
         }
     }
 
+    /// Counts one metric that the adaptive profile found anomalous.
+    pub fn found(&mut self, parts: &[Part]) {
+        self.looked_at += 1;
+        self.anomalous += 1;
+        for part in parts.iter().filter(|part| part.score >= 1.0) {
+            *self.adaptive.entry(part.detector).or_default() += 1;
+        }
+    }
+
+    /// Counts one metric that the adaptive profile is still learning.
+    pub fn warming(&mut self, ready_at: Option<f64>) {
+        self.warming += 1;
+        self.first_ready = earlier(self.first_ready, ready_at);
+    }
+
     /// Counts one metric that was not analyzed.
     pub fn excepted(&mut self, exception: Exception) {
         self.looked_at += 1;
@@ -102,6 +124,11 @@ impl Tally {
         summary.anomalies = self.anomalous;
         summary.refetched = self.refetched;
         summary.unusable_points = self.unusable_points;
+        summary.warming = self.warming;
+        summary.first_verdicts_at = self.first_ready;
+        for (detector, votes) in &self.adaptive {
+            summary.breakdown.insert((*detector).to_owned(), *votes);
+        }
         summary.exceptions = Exception::ALL
             .iter()
             .map(|e| (e.name().to_owned(), self.exceptions[e.index()]))
@@ -121,6 +148,11 @@ impl Tally {
         self.anomalous += other.anomalous;
         self.refetched += other.refetched;
         self.unusable_points += other.unusable_points;
+        for (detector, votes) in &other.adaptive {
+            *self.adaptive.entry(detector).or_default() += votes;
+        }
+        self.warming += other.warming;
+        self.first_ready = earlier(self.first_ready, other.first_ready);
         add_each(&mut self.exceptions, &other.exceptions);
         add_each(&mut self.breakdown, &other.breakdown);
         add_each(&mut self.times_run, &other.times_run);
@@ -147,6 +179,14 @@ fn timing(times_run: u64, samples: &mut [f64]) -> Timing {
         times_run,
         total_time: mean * times_run as f64,
         median_time: *median,
+    }
+}
+
+/// The earlier of two moments that may not be known.
+fn earlier(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -15,6 +15,7 @@ use skywatch_algorithms::{Ensemble, Series};
 
 use super::desk::{Desk, Watched};
 use super::judge::CounterClass;
+use super::mind::AdaptiveOptions;
 use super::tally::Tally;
 use crate::status::{Fate, Progress};
 use crate::stop::Stop;
@@ -46,6 +47,10 @@ pub struct WorkerOptions {
     pub cache_bytes: usize,
     /// The metric whose window length is reported; empty for none in particular.
     pub canary: String,
+    /// The adaptive profile; `None` in the classic one.
+    pub adaptive: Option<Arc<AdaptiveOptions>>,
+    /// Which worker it is, of how many.
+    pub seat: (usize, usize),
 }
 
 /// From the supervisor to a worker. A closed channel means: end.
@@ -221,12 +226,39 @@ impl<K: Connect> Worker<K> {
                     if reports.send(report).is_err() {
                         return;
                     }
+                    self.save_a_part(number);
                 }
             }
         }
+        for part in 0..self.parts() {
+            self.save_a_part(part as u64);
+        }
     }
 
-    fn assign(&mut self, add: Vec<Arc<str>>, remove: Vec<Arc<str>>) {
+    /// Parts in which states are saved; 0 in the classic profile.
+    fn parts(&self) -> usize {
+        let adaptive = self.options.adaptive.as_ref();
+        adaptive.map_or(0, |adaptive| adaptive.parts)
+    }
+
+    /// Saves the states of some metrics, others each pass; the pass has been reported by then.
+    fn save_a_part(&self, number: u64) {
+        let parts = self.parts();
+        if parts == 0 {
+            return;
+        }
+        let part = usize::try_from(number % parts as u64).unwrap_or(0);
+        let (seat, seats) = self.options.seat;
+        let metrics = self.names.len();
+        let range = metrics * part / parts..metrics * (part + 1) / parts;
+        let names = self.names[range.clone()].iter();
+        self.desk.save(
+            &format!("{seat}-of-{seats}.{part}"),
+            names.zip(&self.watched[range]),
+        );
+    }
+
+    fn assign(&mut self, mut add: Vec<Arc<str>>, remove: Vec<Arc<str>>) {
         if !remove.is_empty() {
             let gone: HashSet<_> = remove.into_iter().collect();
             for index in (0..self.names.len()).rev() {
@@ -235,6 +267,9 @@ impl<K: Connect> Worker<K> {
                     self.watched.swap_remove(index);
                 }
             }
+        }
+        if let Some(adaptive) = &self.options.adaptive {
+            adaptive.memory.sort(&mut add);
         }
         self.names.extend(add);
         self.watched.resize_with(self.names.len(), Watched::default);
@@ -483,4 +518,32 @@ impl<K: Connect> Worker<K> {
 /// Where the class of a counter lies in the store: Unix seconds of the last never-decreasing window.
 pub(super) fn class_key(metric: &str) -> String {
     format!("skywatch.counter.{metric}")
+}
+
+/// Steps of a worker one by one, for the law that a live watch and a replay agree.
+#[cfg(test)]
+impl<K: Connect> Worker<K> {
+    pub(super) fn take_over(&mut self, metrics: Vec<Arc<str>>) {
+        self.assign(metrics, Vec::new());
+    }
+
+    pub(super) fn look(&mut self, number: u64, now: f64) -> PassReport {
+        let deadline = Instant::now() + Duration::from_secs(600);
+        self.pass(number, now, deadline, Arc::default())
+    }
+
+    pub(super) fn save(&self, number: u64) {
+        self.save_a_part(number);
+    }
+
+    /// Each metric's state as it would be saved.
+    pub(super) fn states(&self) -> Vec<(Arc<str>, Vec<u8>)> {
+        let all = self.names.iter().zip(&self.watched);
+        all.filter_map(|(name, watched)| {
+            let mut bytes = Vec::new();
+            watched.mind()?.state().write(&mut bytes);
+            Some((Arc::clone(name), bytes))
+        })
+        .collect()
+    }
 }

@@ -8,7 +8,7 @@
 mod feed;
 mod folder;
 mod labels;
-mod player;
+pub(crate) mod player;
 mod record;
 mod replay;
 mod row;

@@ -15,7 +15,7 @@ use crate::analyzer::cache::{CachedWindow, Times};
 use crate::analyzer::judge::{CounterClass, Judge};
 
 /// A profile as the replay drives it: points come once each, in order of time, finite. On one thread.
-pub(super) trait Player {
+pub(crate) trait Player {
     /// Shows the next point; its score, 1 at the limit.
     fn show(&mut self, time: f64, value: f64) -> f32;
 
@@ -25,9 +25,16 @@ pub(super) trait Player {
 
 /// The adaptive profile.
 #[derive(Default)]
-pub(super) struct AdaptivePlayer {
+pub(crate) struct AdaptivePlayer {
     state: Adaptive,
     hours: Hours,
+}
+
+#[cfg(test)]
+impl AdaptivePlayer {
+    pub(crate) fn state(&self) -> &Adaptive {
+        &self.state
+    }
 }
 
 impl Player for AdaptivePlayer {
@@ -42,7 +49,7 @@ impl Player for AdaptivePlayer {
 }
 
 /// The nine classic tests.
-pub(super) struct SkylinePlayer {
+pub(crate) struct SkylinePlayer {
     judge: Judge,
     consensus: f32,
     full_duration: f64,
@@ -54,7 +61,7 @@ pub(super) struct SkylinePlayer {
 }
 
 impl SkylinePlayer {
-    pub(super) fn new(options: &WorkerOptions) -> Self {
+    pub(crate) fn new(options: &WorkerOptions) -> Self {
         let consensus = options.ensemble.rules().consensus;
         Self {
             judge: Judge::new(
@@ -97,17 +104,17 @@ impl Player for SkylinePlayer {
 
 /// What a row was found to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// The score after the rest.
-    pub(super) heard: f32,
+    pub(crate) heard: f32,
     /// Whether the score before any rest is at or over the threshold.
-    pub(super) is_alarm: bool,
+    pub(crate) is_alarm: bool,
     /// Whether the row was a point that the state has taken.
-    pub(super) is_taken: bool,
+    pub(crate) is_taken: bool,
 }
 
 /// A metric on its way through its rows, whatever they hold.
-pub(super) struct Track<P> {
+pub(crate) struct Track<P> {
     player: P,
     rest: Rest,
     rest_length: f64,
@@ -120,7 +127,7 @@ pub(super) struct Track<P> {
 
 impl<P: Player> Track<P> {
     /// `rest_length`: seconds, 0 for none.
-    pub(super) fn new(player: P, rest_length: f64, threshold: f32) -> Self {
+    pub(crate) fn new(player: P, rest_length: f64, threshold: f32) -> Self {
         Self {
             player,
             rest: Rest::new(rest_length),
@@ -133,7 +140,7 @@ impl<P: Player> Track<P> {
 
     /// Shows a row; NaN stands for what is no number. A row that is no later point changes nothing: the metric has the
     /// score it had, and the rest has heard that one already.
-    pub(super) fn row(&mut self, time: f64, value: f64) -> Answer {
+    pub(crate) fn row(&mut self, time: f64, value: f64) -> Answer {
         let is_taken = time > self.last && time.is_finite() && value.is_finite();
         if is_taken {
             self.last = time;
@@ -150,8 +157,14 @@ impl<P: Player> Track<P> {
         }
     }
 
+    /// The player, for tests.
+    #[cfg(test)]
+    pub(crate) fn player(&self) -> &P {
+        &self.player
+    }
+
     /// Turns to another metric.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.player.forget();
         self.rest = Rest::new(self.rest_length);
         self.last = f64::NEG_INFINITY;

@@ -240,6 +240,7 @@ pub(super) fn look(component: &str, ill: Option<String>, now: f64) -> Look {
             votes: Vec::new(),
             evidence: Evidence::default(),
             sentence,
+            strength: None,
         })),
     };
     Look { subject, outcome }

@@ -144,13 +144,7 @@ impl Days {
     /// older than it, nor a day that is ahead of it.
     pub(super) fn drop_old(&mut self, now: f64, losses: &Losses) -> bool {
         let today = day_of(now);
-        let Some(newest) = self
-            .files
-            .keys()
-            .copied()
-            .filter(|&day| day <= today + 1)
-            .next_back()
-        else {
+        let Some(newest) = self.files.keys().copied().rfind(|&day| day <= today + 1) else {
             return false;
         };
         let old: Vec<u32> = self

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
@@ -270,7 +271,10 @@ pub(crate) fn analyzer<K: Connect>(
     beat: Beat,
     stop: &Stop,
 ) -> Result<(), ProcessError> {
-    let worker = worker_options(settings);
+    let worker = WorkerOptions {
+        adaptive: wiring::adaptive(settings)?.map(Arc::new),
+        ..worker_options(settings)
+    };
     let (send, receive) = bounded(DISPATCH_QUEUE);
     let followed = Followed::default();
     let dispatch = alerting::dispatch(connect.clone(), settings, followed.clone())?;
@@ -339,6 +343,8 @@ pub(crate) fn worker_options(settings: &Settings) -> WorkerOptions {
             all => all / wiring::workers(settings),
         },
         canary: settings.analyzer.canary_metric.clone().unwrap_or_default(),
+        adaptive: None,
+        seat: (0, 1),
     }
 }
 

@@ -1,20 +1,27 @@
 //! From settings to the options of each room.
 
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use skywatch_alerters::render::Templates;
 use skywatch_alerters::senders::{EmailOptions, Security, SyslogOptions, SyslogSender, SyslogTarget};
 use skywatch_algorithms as algorithms;
-use skywatch_settings::{EmailSecurity, Flavour, RedisUrl, Settings, SyslogReceiver, TrimMode};
+use skywatch_settings::{EmailSecurity, Flavour, Profile, RedisUrl, Settings, SyslogReceiver, TrimMode};
 
 use super::ProcessError;
+use crate::analyzer::mind::{AdaptiveOptions, Rule};
 use crate::ingest::{IngestOptions, Policy, TrimOptions};
+use crate::memory::{Memory, States};
 use crate::net::listeners::{self, Service};
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::redis::{RedisConnect, RedisOptions};
+
+/// Seconds in which the states of all metrics are saved once …
+const SAVE_EACH: f64 = 300.0;
+/// … a part each pass, in so many parts at most.
+const MOST_PARTS: f64 = 16.0;
 
 /// Makes the state folder, and proves that it can be written.
 pub(crate) fn prepare_state_dir(path: &Path) -> Result<(), ProcessError> {
@@ -118,6 +125,76 @@ pub(crate) fn rules(settings: &Settings) -> algorithms::Rules {
         boredom_set_size: analyzer.boredom_set_size,
         consensus: analyzer.consensus,
     }
+}
+
+/// The adaptive profile, if it is the one asked for: its rules, and what it remembers in the state folder.
+pub(crate) fn adaptive(settings: &Settings) -> Result<Option<AdaptiveOptions>, ProcessError> {
+    if settings.analyzer.profile != Profile::Adaptive {
+        return Ok(None);
+    }
+    let (memory, states) = (memory_folder(settings), states_folder(settings));
+    let unusable = |path: &Path, source| ProcessError::StateDir {
+        path: path.to_owned(),
+        source,
+    };
+    let hours = Memory::open(&memory).map_err(|source| unusable(&memory, source))?;
+    let kept = Arc::new(States::open(&states).map_err(|source| unusable(&states, source))?);
+    let found = kept.found();
+    if found.states > 0 {
+        tracing::info!("states of {} metrics taken up", found.states);
+    }
+    if found.damaged + found.other_versions > 0 {
+        tracing::warn!(
+            "states in `{}` are learnt anew from windows and hours :: {} damaged, {} files of another version",
+            states.display(),
+            found.damaged,
+            found.other_versions
+        );
+    }
+    let pace = settings.analyzer.optimum_run_duration.as_secs_f64();
+    let parts = (SAVE_EACH / pace).clamp(1.0, MOST_PARTS) as usize;
+    let saver = kept
+        .saver(parts * workers(settings))
+        .map_err(|source| unusable(&states, source))?;
+    Ok(Some(AdaptiveOptions {
+        rules: adaptive_rules(settings),
+        memory: hours,
+        states: kept,
+        saver,
+        parts,
+    }))
+}
+
+/// What the adaptive profile calls anomalous: what is said of some metrics, and then what holds for all.
+pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<Rule> {
+    let all = &settings.adaptive;
+    let some = all.overrides.iter().map(|one| Rule {
+        metrics: Some(one.metrics.clone()),
+        threshold: one.threshold.unwrap_or(all.threshold) as f32,
+        direction: one.direction.unwrap_or(all.direction),
+        min_relative_change: one.min_relative_change.unwrap_or(all.min_relative_change),
+        min_absolute_change: one.min_absolute_change.unwrap_or(all.min_absolute_change),
+        rest: one.rest.unwrap_or(all.rest).as_secs_f64(),
+    });
+    let rest = Rule {
+        metrics: None,
+        threshold: all.threshold as f32,
+        direction: all.direction,
+        min_relative_change: all.min_relative_change,
+        min_absolute_change: all.min_absolute_change,
+        rest: all.rest.as_secs_f64(),
+    };
+    some.chain([rest]).collect()
+}
+
+/// Where the hours of all metrics are kept.
+pub(crate) fn memory_folder(settings: &Settings) -> PathBuf {
+    settings.state_dir.join("memory")
+}
+
+/// Where the adaptive profile's states are kept.
+pub(crate) fn states_folder(settings: &Settings) -> PathBuf {
+    settings.state_dir.join("states")
 }
 
 /// Etsy's analyzer judged counters as they stand.

@@ -56,6 +56,18 @@ pub struct PassSummary {
     pub retried: u64,
     /// Stored points no window can use: nil, not a number, cut off.
     pub unusable_points: u64,
+    /// Metrics the adaptive profile is still learning; the classic votes serve for them.
+    #[serde(default)]
+    pub warming: u64,
+    /// When the first of them is judged by it, Unix seconds, if that is known.
+    #[serde(default)]
+    pub first_verdicts_at: Option<f64>,
+    /// Records of memories that were damaged and learnt anew, since the start.
+    #[serde(default)]
+    pub memory_dropped: u64,
+    /// Reads and writes of memories that failed, since the start.
+    #[serde(default)]
+    pub memory_failed: u64,
     /// Wall time by stage.
     pub seconds: Seconds,
     /// Length of the canary's window, hours.
@@ -86,6 +98,9 @@ impl PassSummary {
             ("unusable_points".to_owned(), self.unusable_points as f64),
             ("cached_bytes".to_owned(), self.cached_bytes as f64),
             ("without_room".to_owned(), self.without_room as f64),
+            ("warming".to_owned(), self.warming as f64),
+            ("memory_dropped".to_owned(), self.memory_dropped as f64),
+            ("memory_failed".to_owned(), self.memory_failed as f64),
         ];
         let counts = |kind: &str, counts: &BTreeMap<String, u64>| {
             counts
@@ -102,6 +117,22 @@ impl PassSummary {
             metrics.push((of("median_time"), timing.median_time));
         }
         metrics
+    }
+
+    /// How far the adaptive profile is in learning the metrics; `None` when it has learnt all.
+    pub fn warm_up(&self) -> Option<String> {
+        if self.warming == 0 {
+            return None;
+        }
+        let of = format!(
+            "{} of {} metrics have less than a day",
+            grouped(self.warming),
+            grouped(self.metrics)
+        );
+        Some(match self.first_verdicts_at {
+            Some(at) => format!("{of}; first verdicts at {}", moment(at, self.at)),
+            None => of,
+        })
     }
 
     /// The lines an operator of the original knows.
@@ -121,6 +152,15 @@ impl PassSummary {
             format!("canary duration :: {:.2}", self.duration),
             format!("projected :: {:.2}", self.projected),
         ];
+        if let Some(warm_up) = self.warm_up() {
+            lines.push(format!("warm-up :: {warm_up}"));
+        }
+        if self.memory_dropped + self.memory_failed > 0 {
+            lines.push(format!(
+                "memory :: {} records dropped, {} reads or writes failed",
+                self.memory_dropped, self.memory_failed
+            ));
+        }
         if self.refetched > 0 {
             lines.push(format!("refetched :: {}", self.refetched));
         }
@@ -140,9 +180,64 @@ impl PassSummary {
     }
 }
 
+/// A moment to the minute, with its day unless it is the one of `now`; of this machine's zone.
+fn moment(at: f64, now: f64) -> String {
+    let zoned = |at: f64| {
+        let timestamp = jiff::Timestamp::from_second(at as i64).unwrap_or_default();
+        timestamp.to_zoned(jiff::tz::TimeZone::system())
+    };
+    let (at, now) = (zoned(at.ceil()), zoned(now));
+    let form = if at.date() == now.date() {
+        "%H:%M"
+    } else {
+        "%Y-%m-%d %H:%M"
+    };
+    at.strftime(form).to_string()
+}
+
+/// A number with a comma before each three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_warm_up_says_how_many_and_until_when() {
+        let summary = |warming, metrics, first_verdicts_at| PassSummary {
+            at: 1.7e9,
+            warming,
+            metrics,
+            first_verdicts_at,
+            ..PassSummary::default()
+        };
+        assert_eq!(summary(0, 30_000, None).warm_up(), None);
+        let unknown = summary(412, 30_000, None).warm_up().expect("they are");
+        assert_eq!(unknown, "412 of 30,000 metrics have less than a day");
+        let known = summary(1_412, 1_230_000, Some(1.7e9 + 30.0))
+            .warm_up()
+            .expect("they are");
+        assert!(
+            known.starts_with("1,412 of 1,230,000 metrics have less than a day; first verdicts at "),
+            "{known}"
+        );
+        assert!(
+            summary(1, 1, Some(1.7e9))
+                .log_lines()
+                .iter()
+                .any(|line| line.starts_with("warm-up :: 1 of 1 "))
+        );
+    }
 
     #[test]
     fn log_lines_leave_out_zeros() {

@@ -106,6 +106,16 @@ impl State {
                 .get(id)
                 .is_some_and(|incident| incident.is_live(now, rules))
         });
+        // In its rest: what lasts goes on, but nothing begins and nothing comes back.
+        let is_resting = anomaly.strength.is_some_and(|strength| !strength.opens);
+        let lasts = live.is_some_and(|id| {
+            self.incidents
+                .get(id)
+                .is_some_and(|incident| incident.phase != Phase::Resolved)
+        });
+        if is_resting && !lasts {
+            return;
+        }
         let id = live.copied().unwrap_or_else(|| {
             let id = self.next.incident;
             self.next.incident += 1;

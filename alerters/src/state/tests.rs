@@ -1,7 +1,7 @@
 //! Scenes from the lives of incidents.
 
 use super::*;
-use crate::anomaly::{Anomaly, Severity};
+use crate::anomaly::{Anomaly, Severity, Strength};
 use crate::incident::Outcome;
 use crate::matcher::{Matcher, Selection};
 use crate::notice::{News, What};
@@ -112,7 +112,7 @@ impl Scene {
     }
 
     /// What one pass with this metric alone says.
-    fn say(&mut self, look: fn(&str, f64) -> Look) -> Vec<What> {
+    fn say(&mut self, look: impl Fn(&str, f64) -> Look) -> Vec<What> {
         let at = self.now + 60.0;
         kinds(&self.pass(vec![look("web.1.cpu", at)]))
     }
@@ -255,6 +255,49 @@ fn seen_often_enough_of_the_last_points() {
     scene.say(wrong);
     (0..5).for_each(|_| drop(scene.say(well)));
     assert_eq!(scene.state.incidents().count(), 0, "seen once and forgotten");
+}
+
+/// An anomaly by score, within or outside of the rest after an alert.
+fn strong(opens: bool) -> impl Fn(&str, f64) -> Look {
+    move |name, at| {
+        let strength = Some(Strength { score: 1.5, opens });
+        let anomaly = Anomaly {
+            strength,
+            ..anomaly(name, at)
+        };
+        Look {
+            subject: Subject::Metric(name.into()),
+            outcome: Outcome::Anomalous(Box::new(anomaly)),
+        }
+    }
+}
+
+#[test]
+fn in_its_rest_nothing_begins_or_comes_back_but_what_lasts_goes_on() {
+    let mut scene = Scene::new(policy());
+    assert_eq!(scene.say(strong(false)), []);
+    assert_eq!(scene.state.incidents().count(), 0);
+    assert_eq!(scene.say(strong(true)), [What::Opened]);
+    // While the score stays up the incident is not over, however long.
+    (0..60).for_each(|_| assert_eq!(scene.say(strong(false)), []));
+    assert_eq!(scene.state.incidents().next().unwrap().phase, Phase::Open);
+    let said: Vec<What> = (0..5).flat_map(|_| scene.say(well)).collect();
+    assert_eq!(said, [What::Resolved]);
+    assert_eq!(scene.say(strong(false)), []);
+    assert_eq!(scene.state.incidents().next().unwrap().phase, Phase::Resolved);
+    assert_eq!(scene.say(strong(true)), [What::Returned]);
+}
+
+#[test]
+fn a_strength_says_how_sure_and_how_bad() {
+    let of = |score| Anomaly {
+        strength: Some(Strength { score, opens: true }),
+        ..anomaly("m", 0.0)
+    };
+    assert_eq!((of(1.0).score(), of(1.0).severity()), (0.5, Severity::Warning));
+    assert_eq!(of(2.0).severity(), Severity::Critical);
+    assert!(of(3.0).score() > of(2.0).score());
+    assert_eq!(of(f64::INFINITY).score(), 1.0);
 }
 
 #[test]

@@ -134,6 +134,8 @@ fn a_tail_asked_for_again_after_a_lost_connection_goes_to_its_own_metric() {
         cache: true,
         cache_bytes: usize::MAX,
         canary: String::new(),
+        adaptive: None,
+        seat: (0, 1),
     };
     let store = Unsteady::default();
     let worker = Worker::new(store.clone(), options, Progress::default(), Stop::default());

@@ -1,0 +1,190 @@
+//! What the adaptive profile calls anomalous.
+//!
+//! What holds for some metrics only is said in `overrides`, a line each with a pattern in front: tables of their own, as
+//! receivers have them, would be four lines for what is nearly always one word.
+
+use std::time::Duration;
+
+use crate::check::Check;
+use crate::duration;
+use crate::field::{Refused, Value, quote};
+use crate::pattern::Pattern;
+use crate::raw::Written;
+use crate::routes::AlertDirection;
+
+section! {
+    /// What the adaptive profile calls anomalous. Without effect in the profile `skyline`.
+    Adaptive in "adaptive" {
+        /// The score from which a point is anomalous; 1 is the limit the scores are made for.
+        threshold: f64 = 1.0,
+        /// Which way a value must have gone from what was expected.
+        direction: AlertDirection = AlertDirection::Both,
+        /// The least distance from what was expected, as a share of it: 0.5 is half of it.
+        min_relative_change: f64 = 0.0,
+        /// The same in the metric's own unit.
+        min_absolute_change: f64 = 0.0,
+        /// How long after an alert only a higher score opens another incident of the metric; 0 is no rest.
+        rest: Duration = Duration::from_secs(12 * 3_600),
+        /// What holds for some metrics only; of several that match, the first counts.
+        overrides: Vec<Override> = Vec::new(),
+    }
+}
+
+/// What holds for the metrics a pattern picks, instead of what `[adaptive]` says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Override {
+    /// Which metrics.
+    pub metrics: Pattern,
+    /// See [`Adaptive::threshold`].
+    pub threshold: Option<f64>,
+    /// See [`Adaptive::direction`].
+    pub direction: Option<AlertDirection>,
+    /// See [`Adaptive::min_relative_change`].
+    pub min_relative_change: Option<f64>,
+    /// See [`Adaptive::min_absolute_change`].
+    pub min_absolute_change: Option<f64>,
+    /// See [`Adaptive::rest`].
+    pub rest: Option<Duration>,
+}
+
+impl Override {
+    /// Reads `PATTERN option=value …`.
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut words = text.split_whitespace();
+        let pattern = words.next().unwrap_or_default();
+        let mut found = Self {
+            metrics: Pattern::parse(pattern)
+                .map_err(|why| format!("the pattern `{pattern}` is wrong: {why}"))?,
+            threshold: None,
+            direction: None,
+            min_relative_change: None,
+            min_absolute_change: None,
+            rest: None,
+        };
+        let mut is_empty = true;
+        for word in words {
+            is_empty = false;
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
+            let written = Written::Text(value.to_owned());
+            let number = || f64::read(&written).map(Some).map_err(|refused| refused.0);
+            match key {
+                "threshold" => found.threshold = number()?,
+                "min_relative_change" => found.min_relative_change = number()?,
+                "min_absolute_change" => found.min_absolute_change = number()?,
+                "direction" => {
+                    found.direction = Some(AlertDirection::read(&written).map_err(|refused| refused.0)?)
+                }
+                "rest" => found.rest = Some(Duration::read(&written).map_err(|refused| refused.0)?),
+                _ => {
+                    return Err(format!(
+                        "`{key}` is none of `threshold`, `direction`, `min_relative_change`, `min_absolute_change`, `rest`"
+                    ));
+                }
+            }
+        }
+        if is_empty {
+            return Err("nothing follows the pattern".to_owned());
+        }
+        Ok(found)
+    }
+
+    fn text(&self) -> String {
+        let mut text = self.metrics.as_str().to_owned();
+        let mut add = |key: &str, value: Option<String>| {
+            if let Some(value) = value {
+                text.push_str(&format!(" {key}={value}"));
+            }
+        };
+        add("threshold", self.threshold.map(|number| format!("{number:?}")));
+        add(
+            "direction",
+            self.direction.map(|direction| direction.as_str().to_owned()),
+        );
+        add(
+            "min_relative_change",
+            self.min_relative_change.map(|number| format!("{number:?}")),
+        );
+        add(
+            "min_absolute_change",
+            self.min_absolute_change.map(|number| format!("{number:?}")),
+        );
+        add("rest", self.rest.map(duration::show));
+        text
+    }
+}
+
+impl Value for Vec<Override> {
+    fn read(written: &Written) -> Result<Self, Refused> {
+        let texts = written.as_list().ok_or_else(|| {
+            Refused::new("expected a list of texts, such as `[\"*.queue direction=up rest=6h\"]`")
+        })?;
+        let read = |text: &String| {
+            Override::parse(text).map_err(|why| Refused::new(format!("`{text}` is wrong: {why}")))
+        };
+        texts.iter().map(read).collect()
+    }
+
+    fn show(&self) -> String {
+        let items: Vec<String> = self.iter().map(|one| quote(&one.text())).collect();
+        format!("[{}]", items.join(", "))
+    }
+}
+
+impl Adaptive {
+    pub(crate) fn check(&self, check: &mut Check<'_>) {
+        check.within("adaptive.threshold", &self.threshold, Some(0.1), Some(1e6));
+        check.within(
+            "adaptive.min_relative_change",
+            &self.min_relative_change,
+            Some(0.0),
+            None,
+        );
+        check.within(
+            "adaptive.min_absolute_change",
+            &self.min_absolute_change,
+            Some(0.0),
+            None,
+        );
+        let is_sound = |one: &Override| {
+            one.threshold
+                .is_none_or(|threshold| (0.1..=1e6).contains(&threshold))
+                && one.min_relative_change.is_none_or(|least| least >= 0.0)
+                && one.min_absolute_change.is_none_or(|least| least >= 0.0)
+        };
+        check.require(
+            self.overrides.iter().all(is_sound),
+            "adaptive.overrides",
+            &self.overrides,
+            "expected thresholds of at least `0.1` and changes of at least `0`",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_override_is_shown_as_it_is_written() {
+        let text =
+            r#"["web-*.latency threshold=1.5 direction=up rest=6h", "~db[.].* min_relative_change=0.2"]"#;
+        let read = Vec::<Override>::read(&Written::Text(text.to_owned())).expect("they are right");
+        assert_eq!(Value::show(&read), text);
+        assert_eq!(
+            (read[0].threshold, read[0].direction),
+            (Some(1.5), Some(AlertDirection::Up))
+        );
+        for (wrong, why) in [
+            ("a", "nothing follows the pattern"),
+            ("a size=1", "`size` is none of"),
+            ("a rest=6", "expected a duration"),
+            ("a threshold=x", "expected a number"),
+            ("a direction=sideways", "expected one of"),
+            ("/(/ rest=6h", "the pattern `/(/` is wrong"),
+        ] {
+            let refused = Vec::<Override>::read(&Written::Array(vec![Written::String(wrong.to_owned())]));
+            let why_not = refused.map(drop).expect_err(wrong).0;
+            assert!(why_not.contains(why), "{why_not}");
+        }
+    }
+}
