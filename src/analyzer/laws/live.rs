@@ -19,7 +19,7 @@ use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::{Connect as _, Points as _, Sample};
 
 const START: f64 = 1_700_000_100.0;
-const STEP: f64 = 600.0;
+const STEP: f64 = 120.0;
 const REST: f64 = 6.0 * 3_600.0;
 const PARTS: usize = 3;
 
@@ -85,7 +85,7 @@ proptest! {
         seed in any::<u32>(),
         cache in any::<bool>(),
         // Steps between two passes, and what comes after a pass.
-        plan in prop::collection::vec((1_usize..30, 0_u8..10), 30..60),
+        plan in prop::collection::vec((prop_oneof![3 => Just(1_usize), 1 => 1_usize..250], 0_u8..20), 60..120),
     ) {
         let folder = tempfile::tempdir().expect("a folder");
         let connect = EmbeddedConnect::open(&EmbeddedOptions::new(folder.path().join("store"))).expect("a store");
