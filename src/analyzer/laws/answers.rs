@@ -187,6 +187,8 @@ fn who_was_kept_first_stays_and_the_others_are_read_whole() {
         counters_as_rates: false,
         cache: true,
         cache_bytes: limit,
+        adaptive: None,
+        seat: (0, 1),
         canary: String::new(),
     };
     let store = Unsteady::default();

@@ -71,6 +71,7 @@ fn options(folder: &Path, full_duration: f64, cache: bool, seat: (usize, usize))
         stale_period: 1e9,
         counters_as_rates: true,
         cache,
+        cache_bytes: usize::MAX,
         canary: String::new(),
         adaptive: Some(Arc::new(adaptive)),
         seat,
