@@ -28,15 +28,6 @@ fn main() {
         .into_iter()
         .filter(|&n| n <= largest);
     let by_metrics = series("metrics", metrics.map(|metrics| Shape { metrics, ..USUAL }));
-    series(
-        "points",
-        [288, 1_440, 8_640].map(|points| Shape { points, ..USUAL }),
-    );
-    series(
-        "anomalous",
-        [0.0, 0.01, 1.0].map(|anomalous| Shape { anomalous, ..USUAL }),
-    );
-    series("cores", [1, 2].map(|cores| Shape { cores, ..USUAL }));
     draw(
         "growth-time",
         "microseconds a metric",
@@ -52,6 +43,15 @@ fn main() {
         &by_metrics,
         &[("measured", |m| m.peak_rss_mb), ("budget", |m| m.rss_budget_mb)],
     );
+    series(
+        "points",
+        [288, 1_440, 8_640].map(|points| Shape { points, ..USUAL }),
+    );
+    series(
+        "anomalous",
+        [0.0, 0.01, 1.0].map(|anomalous| Shape { anomalous, ..USUAL }),
+    );
+    series("cores", [1, 2].map(|cores| Shape { cores, ..USUAL }));
 }
 
 fn series(what: &str, shapes: impl IntoIterator<Item = Shape>) -> Vec<Measured> {

@@ -257,8 +257,8 @@ fn expected(window: Window<'_>) -> Option<Expected> {
         return None;
     }
     let n = before.len() as f64;
-    let mean = before.iter().sum::<f64>() / n;
-    let deviation = (before.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    let mean = side_by_side(before, |value| value) / n;
+    let deviation = (side_by_side(before, |value| (value - mean).powi(2)) / (n - 1.0)).sqrt();
     let floor = if before.iter().all(|v| *v >= 0.0) {
         0.0
     } else {
@@ -269,6 +269,18 @@ fn expected(window: Window<'_>) -> Option<Expected> {
         centre: mean,
         high: mean + 3.0 * deviation,
     })
+}
+
+/// A sum in eight parts, which the processor adds at once: one after the other this took as long as decoding the series.
+fn side_by_side(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
+    let (blocks, rest) = values.as_chunks::<8>();
+    let mut parts = [0.0; 8];
+    for block in blocks {
+        for (part, &value) in parts.iter_mut().zip(block) {
+            *part += term(value);
+        }
+    }
+    parts.iter().sum::<f64>() + rest.iter().map(|&value| term(value)).sum::<f64>()
 }
 
 #[cfg(test)]
@@ -302,6 +314,25 @@ mod tests {
             );
         }
         series
+    }
+
+    #[test]
+    fn the_band_is_three_deviations_about_the_mean() {
+        let mut series = Series::default();
+        for i in 0..103 {
+            // 50 of 9 and 50 of 11; the last three do not count.
+            let value = if i >= 100 {
+                1e9
+            } else {
+                9.0 + f64::from(2 * (i % 2))
+            };
+            series.push(60.0 * f64::from(i), value);
+        }
+        let band = expected(series.window()).expect("long enough");
+        let deviation = (100.0_f64 / 99.0).sqrt();
+        assert!((band.centre - 10.0).abs() < 1e-12);
+        assert!((band.low - (10.0 - 3.0 * deviation)).abs() < 1e-12);
+        assert!((band.high - (10.0 + 3.0 * deviation)).abs() < 1e-12);
     }
 
     #[test]

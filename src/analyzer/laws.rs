@@ -172,7 +172,7 @@ impl Metric {
 const SERVED: [&str; 3] = ["stddev_from_average", "grubbs", "mean_subtraction_cumulation"];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
     fn a_kept_window_votes_as_a_full_read(

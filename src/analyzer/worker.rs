@@ -1,4 +1,4 @@
-//! A worker: one thread, one store connection, one shard of the metrics.
+//! A worker: one thread, one handle of the store, one shard of the metrics.
 //!
 //! A pass goes in two strides. Metrics whose window is cached are asked only for what is new; all others,
 //! and those whose tail could not be told apart, are read whole. Fetching and judging alternate on the
