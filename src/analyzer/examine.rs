@@ -1,11 +1,16 @@
 //! One metric looked at in full, for people who ask why.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use skywatch_alerters::{Anomaly, units};
 use skywatch_algorithms::{Ballot, Exception, Series, Verdict};
 
 use super::judge::{CounterClass, Judge};
+use super::mind::{Mind, Rule};
 use super::worker::{WorkerOptions, class_key};
+use crate::memory::{Memory, States};
 use crate::store::{Connect, Fetched, Keys as _, Points as _, StoreError};
 
 /// What a look at one metric shows.
@@ -31,8 +36,25 @@ pub struct Examination {
     pub verdict: String,
     /// Why, in a sentence.
     pub why: String,
+    /// How far the adaptive profile has learnt it, 0 to 1; `None` in the classic profile.
+    #[serde(default)]
+    pub warmth: Option<f64>,
+    /// When it will have, Unix seconds, if that is known and lies ahead.
+    #[serde(default)]
+    pub ready_at: Option<f64>,
     /// The judged point and every detector's answer, as an anomaly has them; without the window.
     pub judged: Option<Anomaly>,
+}
+
+/// Where the adaptive profile's knowledge lies on disk, and what it calls anomalous.
+#[derive(Debug, Clone)]
+pub struct Knowledge {
+    /// The folder of the long memory.
+    pub memory: PathBuf,
+    /// The folder of saved states.
+    pub states: PathBuf,
+    /// The rules, the last of which picks all metrics.
+    pub rules: Vec<Rule>,
 }
 
 /// Reads and judges single metrics, as a pass would.
@@ -42,6 +64,8 @@ pub struct Examiner<K: Connect> {
     /// The least number of points that are analyzed.
     min_length: usize,
     boredom_window: usize,
+    /// In the adaptive profile.
+    knowledge: Option<Knowledge>,
 }
 
 impl<K: Connect> Examiner<K> {
@@ -52,7 +76,14 @@ impl<K: Connect> Examiner<K> {
             options,
             min_length,
             boredom_window,
+            knowledge: None,
         }
+    }
+
+    /// The same in the adaptive profile, as it was last saved.
+    #[must_use]
+    pub fn with_knowledge(self, knowledge: Option<Knowledge>) -> Self {
+        Self { knowledge, ..self }
     }
 
     /// Looks at one metric at `now`, Unix seconds.
@@ -81,6 +112,8 @@ impl<K: Connect> Examiner<K> {
             rate: false,
             verdict: Exception::DeletedByRoomba.name().to_owned(),
             why: "the store has no points of it".to_owned(),
+            warmth: None,
+            ready_at: None,
             judged: None,
         };
         let mut window = Series::default();
@@ -103,8 +136,52 @@ impl<K: Connect> Examiner<K> {
         )?;
         if !window.times.is_empty() {
             self.judge(&window, class, &mut found);
+            if let Some(knowledge) = &self.knowledge {
+                self.look_with(knowledge, &window, &mut found);
+            }
         }
         Ok(found)
+    }
+
+    /// Looks with the adaptive profile; until it has learnt the metric, what the classic votes said stands.
+    fn look_with(&self, knowledge: &Knowledge, window: &Series, found: &mut Examination) {
+        let opened = Memory::look_at(&knowledge.memory)
+            .and_then(|memory| Ok((memory, States::open(&knowledge.states)?)));
+        let examined = opened
+            .map_err(|error| error.to_string())
+            .and_then(|(memory, states)| {
+                let name = Arc::from(found.metric.as_str());
+                Mind::examine(&name, &knowledge.rules, &states, &memory, window.sorted_window())
+            });
+        let examined = match examined {
+            Ok(examined) => examined,
+            Err(why) => {
+                tracing::warn!(
+                    "`{}` not looked at with the adaptive profile :: {why}",
+                    found.metric
+                );
+                return;
+            }
+        };
+        found.warmth = Some(examined.warmth);
+        found.ready_at = examined.ready_at;
+        let is_stale = found.age.is_some_and(|age| age > self.options.stale_period);
+        if examined.warmth < 1.0 || is_stale {
+            return;
+        }
+        found.verdict = if examined.is_anomalous {
+            "anomalous"
+        } else {
+            "normal"
+        }
+        .to_owned();
+        let score = examined.judged.strength.map_or(0.0, |strength| strength.score);
+        found.why = match examined.judged.sentence.as_str() {
+            "" => format!("score {score:.2}, and 1 is the limit"),
+            sentence => format!("score {score:.2}: {sentence}"),
+        };
+        found.rate = examined.judged.evidence.rate;
+        found.judged = Some(examined.judged);
     }
 
     fn judge(&self, window: &Series, mut class: CounterClass, found: &mut Examination) {

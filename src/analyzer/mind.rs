@@ -10,8 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use skywatch_alerters::{Anomaly, DetectorVote, Evidence, Expected, Strength, Subject};
-use skywatch_algorithms::Window;
 use skywatch_algorithms::streaming::{Adaptive, Report};
+use skywatch_algorithms::{Series, Window, counter};
 use skywatch_settings::{AlertDirection, Pattern};
 
 use crate::memory::{Memory, MemoryDesk, Part, Saver, Slot, States};
@@ -62,15 +62,20 @@ pub struct AdaptiveOptions {
     pub parts: usize,
 }
 
-impl AdaptiveOptions {
-    fn rule_of(&self, metric: &str) -> u16 {
-        let picks = |rule: &Rule| {
-            rule.metrics
-                .as_ref()
-                .is_none_or(|pattern| pattern.matches(metric))
-        };
-        self.rules.iter().position(picks).unwrap_or(0) as u16
-    }
+/// The first rule that picks the metric; the last picks all.
+fn rule_of(rules: &[Rule], metric: &str) -> u16 {
+    let picks = |rule: &Rule| {
+        rule.metrics
+            .as_ref()
+            .is_none_or(|pattern| pattern.matches(metric))
+    };
+    rules.iter().position(picks).unwrap_or(0) as u16
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
 }
 
 /// The rest after alerts, as [`skywatch_algorithms::streaming::Rest`] has it, for scores that are alerts only: lower ones
@@ -181,6 +186,14 @@ pub(super) struct Found {
     opens: bool,
 }
 
+/// What a look for people shows.
+pub(super) struct Examined {
+    pub(super) is_anomalous: bool,
+    pub(super) warmth: f64,
+    pub(super) ready_at: Option<f64>,
+    pub(super) judged: Anomaly,
+}
+
 /// A worker's means of looking with the adaptive profile.
 pub(super) struct MindDesk {
     options: Arc<AdaptiveOptions>,
@@ -209,7 +222,7 @@ impl MindDesk {
         let Self { options, memory } = self;
         let is_first = mind.is_none();
         let kept = mind.get_or_insert_with(|| {
-            let rule = options.rule_of(name);
+            let rule = rule_of(&options.rules, name);
             Box::new(match options.states.take(name) {
                 Some((adaptive, rest)) => Mind::read(adaptive, &rest, rule),
                 None => Mind::new(rule),
@@ -221,9 +234,7 @@ impl MindDesk {
         }));
         shown.map_err(|panic| {
             *mind = None;
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            format!("the adaptive profile panicked: {}", text.unwrap_or("no message"))
+            format!("the adaptive profile panicked: {}", message(&*panic))
         })
     }
 
@@ -302,6 +313,43 @@ impl Mind {
         }
     }
 
+    /// Looks at one metric for people: a state as it was last saved, or none, is shown the window, and nothing is kept.
+    /// Answers the newest point as if it were an anomaly, whether it is one, and how far the metric is learnt: 0 to 1, and
+    /// when it will be, Unix seconds.
+    ///
+    /// # Errors
+    /// The message of a panic.
+    pub(super) fn examine(
+        name: &Arc<str>,
+        rules: &[Rule],
+        states: &States,
+        memory: &Memory,
+        window: Window<'_>,
+    ) -> Result<Examined, String> {
+        let rule = rule_of(rules, name);
+        let mut mind = match states.take(name) {
+            Some((adaptive, rest)) => Self::read(adaptive, &rest, rule),
+            None => Self::new(rule),
+        };
+        let rule = &rules[usize::from(rule)];
+        let mut memory = memory.desk();
+        let shown = catch_unwind(AssertUnwindSafe(|| {
+            let sight = mind.show(name, window, rule, true, f64::INFINITY, &mut memory);
+            let found = Found {
+                report: mind.adaptive.report(),
+                at: mind.adaptive.last_time().unwrap_or_default(),
+                opens: mind.is_heard,
+            };
+            Examined {
+                is_anomalous: matches!(sight, Sight::Anomalous(_)),
+                warmth: mind.adaptive.warmth(),
+                ready_at: mind.ready_at(),
+                judged: found.describe(name, window, false),
+            }
+        }));
+        shown.map_err(|panic| format!("the adaptive profile panicked: {}", message(&*panic)))
+    }
+
     /// The newest point as an anomaly, if it matters.
     fn found(&self, rule: &Rule, at: f64) -> Option<Found> {
         let report = self.adaptive.report();
@@ -316,7 +364,14 @@ impl Mind {
 impl Found {
     /// The anomaly in everybody's words; `in_full` adds the window.
     pub(super) fn describe(self, metric: &str, window: Window<'_>, in_full: bool) -> Anomaly {
-        let Self { report, at, opens } = self;
+        let Self {
+            mut report,
+            at,
+            opens,
+        } = self;
+        if report.is_rate {
+            per_step(&mut report, window, at);
+        }
         let parts = report.parts.iter().map(|part| DetectorVote {
             detector: part.detector.to_owned(),
             answer: Some(part.score >= 1.0),
@@ -328,7 +383,15 @@ impl Found {
             ..Evidence::default()
         };
         if in_full {
-            evidence = shown(window, report.is_rate);
+            let mut rates = Series::default();
+            let judged = if report.is_rate {
+                counter::rates(window, &mut rates);
+                rates.window()
+            } else {
+                window
+            };
+            evidence.times = judged.times().to_vec();
+            evidence.values = judged.values().to_vec();
         }
         Anomaly {
             subject: Subject::Metric(metric.to_owned()),
@@ -350,26 +413,21 @@ impl Found {
     }
 }
 
-/// The window as it was judged: a counter's by its rate a second, without the steps in which it was reset.
-fn shown(window: Window<'_>, is_rate: bool) -> Evidence {
-    let (times, values) = (window.times(), window.values());
-    if !is_rate {
-        return Evidence {
-            times: times.to_vec(),
-            values: values.to_vec(),
-            rate: false,
-        };
-    }
-    let steps = times.windows(2).zip(values.windows(2));
-    let rates = steps.filter_map(|(times, values)| {
-        let (step, grown) = (times[1] - times[0], values[1] - values[0]);
-        (step > 0.0 && grown >= 0.0).then(|| (times[1], grown / step))
-    });
-    let (times, values) = rates.unzip();
-    Evidence {
-        times,
-        values,
-        rate: true,
+/// A counter's report speaks of the rate a second, messages and charts of what is added from point to point.
+fn per_step(report: &mut Report, window: Window<'_>, at: f64) {
+    let times = window.times();
+    let place = times.partition_point(|&time| time < at);
+    let before = place.checked_sub(1).and_then(|before| times.get(before));
+    let Some(step) = before.map(|before| at - before) else {
+        return;
+    };
+    for value in [
+        &mut report.observed,
+        &mut report.expected,
+        &mut report.low,
+        &mut report.high,
+    ] {
+        *value *= step;
     }
 }
 

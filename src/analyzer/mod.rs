@@ -25,7 +25,7 @@ use crossbeam_channel::{SendTimeoutError, Sender};
 use crate::net::carbon_out::CarbonOut;
 use crate::status::{AnalyzerStatusFile, Beat, Followed, PassSummary, Word};
 use crate::store::StoreError;
-pub use examine::{Examination, Examiner};
+pub use examine::{Examination, Examiner, Knowledge};
 pub use supervisor::{AnalyzerOptions, Supervisor, open_summary};
 pub use worker::WorkerOptions;
 

@@ -7,13 +7,15 @@
 mod progress;
 mod summary;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use skywatch_algorithms::Series;
+use skywatch_algorithms::streaming::{Hour, REACH};
 
 use crate::clock::unix_now;
 use crate::ingest::{Drop, Gate, Policy, canonical_name};
+use crate::memory::{Hourly, InboxWriter};
 use crate::sources::{Source, SourceError, Span};
 use crate::stop::Stop;
 use crate::store::{Connect, Names as _, Sample, Store, StoreError};
@@ -41,6 +43,9 @@ pub struct BackfillOptions {
     pub rate: u32,
     /// Tries of a part beyond the first.
     pub retries: u32,
+    /// The folder of the long memory, which gets the hours of all points, also of those too old for the store; `None`
+    /// without one.
+    pub memory: Option<PathBuf>,
 }
 
 /// Why a backfill ended before its end.
@@ -52,6 +57,14 @@ pub enum BackfillError {
     /// The store takes nothing.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Hours cannot be left for the long memory.
+    #[error("cannot leave hours in `{path}`: {source}")]
+    Memory {
+        /// The folder of the long memory.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// What is done cannot be written down.
     #[error("cannot keep the progress in `{path}`: {source}")]
     Progress {
@@ -69,7 +82,7 @@ impl BackfillError {
         match self {
             Self::Source(error) => error.hint(),
             Self::Store(error) => error.hint(),
-            Self::Progress { .. } => None,
+            Self::Progress { .. } | Self::Memory { .. } => None,
         }
     }
 }
@@ -106,7 +119,9 @@ pub fn run(
     let mut summary = Summary::default();
     let parts = with_retries(options, stop, &mut summary, || source.parts())?.unwrap_or_default();
     summary.parts = parts.len();
+    let hours = options.memory.as_deref().map(Hours::new).transpose()?;
     let mut work = Work {
+        hours,
         store: &mut store,
         gate: &gate,
         options,
@@ -156,6 +171,9 @@ pub fn run(
             }
         }
     }
+    if let Some(hours) = work.hours.take() {
+        summary.hours = hours.finish(options.span.until)?;
+    }
     told(parts.len(), parts.len(), summary.points);
     summary.is_interrupted = stop.is_said();
     summary.seconds = begun.elapsed().as_secs_f64();
@@ -187,8 +205,60 @@ fn with_retries<T>(
     Ok(None)
 }
 
+/// Hours on their way to the long memory.
+struct Hours {
+    folder: PathBuf,
+    hourly: Hourly,
+    inbox: InboxWriter,
+    whole: Vec<Hour>,
+    /// Points before this are beyond its reach, Unix seconds.
+    from: f64,
+}
+
+impl Hours {
+    fn new(folder: &Path) -> Result<Self, BackfillError> {
+        Ok(Self {
+            inbox: InboxWriter::new(folder).map_err(|source| unremembered(folder, source))?,
+            folder: folder.to_owned(),
+            hourly: Hourly::default(),
+            whole: Vec::new(),
+            from: unix_now() - f64::from(REACH) * 3_600.0,
+        })
+    }
+
+    fn take(&mut self, name: &str, points: impl Iterator<Item = (f64, f64)>) -> Result<(), BackfillError> {
+        self.whole.clear();
+        let from = self.from;
+        self.hourly
+            .take(name, points.filter(|&(time, _)| time >= from), &mut self.whole);
+        if self.whole.is_empty() {
+            return Ok(());
+        }
+        let added = self.inbox.add(name, &self.whole);
+        added.map_err(|source| unremembered(&self.folder, source))
+    }
+
+    /// How many hours there were.
+    fn finish(mut self, until: f64) -> Result<u64, BackfillError> {
+        let unremembered = |source| unremembered(&self.folder, source);
+        for (name, hour) in self.hourly.finish(until) {
+            self.inbox.add(&name, &[hour]).map_err(unremembered)?;
+        }
+        self.inbox.finish().map_err(unremembered)
+    }
+}
+
+fn unremembered(folder: &Path, source: std::io::Error) -> BackfillError {
+    BackfillError::Memory {
+        path: folder.display().to_string(),
+        source,
+    }
+}
+
 /// The storing half.
 struct Work<'a, S> {
+    /// With a long memory.
+    hours: Option<Hours>,
     store: &'a mut S,
     gate: &'a Gate,
     options: &'a BackfillOptions,
@@ -222,6 +292,15 @@ impl<S: Store> Work<'_, S> {
             summary.leave_out(Drop::NotFinite.name(), (series.len() - finite.len()) as u64);
             let cut = finite.canonicalise(f64::INFINITY);
             summary.leave_out("duplicate", cut.duplicates as u64);
+            if let Some(hours) = &mut self.hours
+                && !self.options.policy.skips(&name)
+            {
+                let points = finite.times.iter().copied().zip(finite.values.iter().copied());
+                hours.take(
+                    &name,
+                    points.filter(|&(time, _)| time > span.after && time <= span.until),
+                )?;
+            }
             let mut gate = self.gate.open(unix_now());
             for (&time, &value) in finite.times.iter().zip(&finite.values) {
                 let refused = if time <= span.after {

@@ -23,6 +23,8 @@ pub struct Summary {
     pub metrics: HashSet<String>,
     /// Points stored.
     pub points: u64,
+    /// Hours left for the long memory.
+    pub hours: u64,
     /// Points left out, by reason.
     pub left_out: BTreeMap<&'static str, u64>,
     /// Tries beyond the first, of the source and of the store.
@@ -57,6 +59,9 @@ impl fmt::Display for Summary {
         )?;
         writeln!(f, "metrics    {}", self.metrics.len())?;
         writeln!(f, "points     {} stored", self.points)?;
+        if self.hours > 0 {
+            writeln!(f, "hours      {} for the long memory", self.hours)?;
+        }
         let left_out: Vec<String> = self
             .left_out
             .iter()

@@ -74,6 +74,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
         policy: policy(settings),
         rate: arguments.rate,
         retries: arguments.retries,
+        memory: process::long_memory(settings),
     };
     log::start(&settings.log);
     let source = source(settings, arguments)?;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use skywatch_algorithms::streaming::DEFAULT_REST;
 use skywatch_settings::{Pattern, Settings, StoreUrl, parse_duration};
 
 use super::{Context, Failure, backfill, log, say};
@@ -55,7 +54,7 @@ pub(super) struct Arguments {
     /// Two profiles side by side, with the difference
     #[arg(long, value_names = ["A", "B"], num_args = 2, value_parser = profile, conflicts_with_all = ["profile", "output"])]
     compare: Vec<Profile>,
-    /// How long after an alert only a higher score is another one, such as `6h`; `off` for no rest
+    /// How long after an alert only a higher score is another one, such as `6h`; `off` for no rest; by default `adaptive.rest`, 12 hours
     #[arg(long, value_name = "TIME", value_parser = rest)]
     rest: Option<f64>,
     /// When something was wrong: `{"x/y.csv": [[start, end], …]}`, or a `truth.json`
@@ -139,8 +138,11 @@ fn replay(
 ) -> Result<Summary, Failure> {
     let options = BacktestOptions {
         profile,
-        rest: arguments.rest.unwrap_or(DEFAULT_REST),
-        threshold: 1.0,
+        rest: arguments.rest.unwrap_or(settings.adaptive.rest.as_secs_f64()),
+        threshold: match profile {
+            Profile::Adaptive => settings.adaptive.threshold as f32,
+            Profile::Skyline => 1.0,
+        },
         output: arguments.output.clone(),
         labels: arguments.labels.clone(),
         worker: process::worker_options(settings),

@@ -73,6 +73,9 @@ fn print_examined(found: &Examination) -> anyhow::Result<()> {
             "by its values"
         }
     ))?;
+    if let Some(warmth) = found.warmth {
+        say(&format!("  learnt     {}", learnt(warmth, found.ready_at)))?;
+    }
     if found.unusable > 0 {
         say(&format!("  unusable   {} stored points", found.unusable))?;
     }
@@ -105,6 +108,20 @@ fn print_examined(found: &Examination) -> anyhow::Result<()> {
         ))?;
     }
     Ok(())
+}
+
+/// How far the adaptive profile has learnt a metric.
+fn learnt(warmth: f64, ready_at: Option<f64>) -> String {
+    if warmth >= 1.0 {
+        return "wholly, and judged by the adaptive profile".to_owned();
+    }
+    let until = ready_at.map_or(String::new(), |at| {
+        format!(", by {} if points go on", units::time(at))
+    });
+    format!(
+        "{:.0} %{until}; the classic votes serve",
+        (100.0 * warmth).floor()
+    )
 }
 
 fn print_outlook(outlook: &Outlook) -> anyhow::Result<()> {

@@ -35,7 +35,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    fn skips(&self, name: &str) -> bool {
+    pub(crate) fn skips(&self, name: &str) -> bool {
         let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
         any(&self.skip) && !any(&self.do_not_skip)
     }

@@ -69,8 +69,13 @@ pub(super) struct Days {
 impl Days {
     pub(super) fn open(folder: &Path, is_read_only: bool, losses: &Losses) -> std::io::Result<Self> {
         let mut files = BTreeMap::new();
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries.collect::<Result<Vec<_>, _>>()?,
+            Err(error) if is_read_only && error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let path = entry.path();
             if path.extension().is_none_or(|extension| extension != "hours") {
                 continue;
             }

@@ -9,6 +9,7 @@
 
 mod days;
 mod desk;
+mod hourly;
 mod inbox;
 mod names;
 mod states;
@@ -21,6 +22,7 @@ use skywatch_algorithms::streaming::{Hour, REACH};
 
 use days::{DAY_HOURS, Days};
 pub use desk::{MemoryDesk, MetricHours, Slot};
+pub use hourly::Hourly;
 pub use inbox::InboxWriter;
 use names::Names;
 pub use states::{Found, Part, Saver, States};
@@ -78,10 +80,10 @@ impl Memory {
         Self::with(folder, false)
     }
 
-    /// Looks at the memory of a process that may be running; writes nothing.
+    /// Looks at the memory of a process that may be running; writes nothing. One that is not there is empty.
     ///
     /// # Errors
-    /// There is none, or it cannot be read.
+    /// It cannot be read.
     pub fn look_at(folder: &Path) -> std::io::Result<Self> {
         Self::with(folder, true)
     }

@@ -295,6 +295,7 @@ pub(crate) fn examiner_of<K: Connect>(connect: K, settings: &Settings) -> Examin
         settings.analyzer.min_length(),
         settings.analyzer.max_tolerable_boredom,
     )
+    .with_knowledge(wiring::knowledge(settings))
 }
 
 /// Public address of the pages without a slash at the end; empty for none.

@@ -15,7 +15,9 @@ pub(crate) use roles::worker_options;
 pub use roles::{Role, RunOptions, check, run_all, run_role};
 pub use service::Service;
 pub use signals::{Signals, end_by_force, stop_on_signal};
-pub(crate) use wiring::{claim_state_dir, embedded as embedded_store, ingest_policy, redis as redis_store};
+pub(crate) use wiring::{
+    claim_state_dir, embedded as embedded_store, ingest_policy, long_memory, redis as redis_store,
+};
 
 /// Why a process ended before it was told to.
 #[derive(Debug, thiserror::Error)]

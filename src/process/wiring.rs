@@ -11,6 +11,7 @@ use skywatch_algorithms as algorithms;
 use skywatch_settings::{EmailSecurity, Flavour, Profile, RedisUrl, Settings, SyslogReceiver, TrimMode};
 
 use super::ProcessError;
+use crate::analyzer::Knowledge;
 use crate::analyzer::mind::{AdaptiveOptions, Rule};
 use crate::ingest::{IngestOptions, Policy, TrimOptions};
 use crate::memory::{Memory, States};
@@ -185,6 +186,20 @@ pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<Rule> {
         rest: all.rest.as_secs_f64(),
     };
     some.chain([rest]).collect()
+}
+
+/// What people are told the adaptive profile knows, if it is the one asked for.
+pub(crate) fn knowledge(settings: &Settings) -> Option<Knowledge> {
+    long_memory(settings).map(|memory| Knowledge {
+        memory,
+        states: states_folder(settings),
+        rules: adaptive_rules(settings),
+    })
+}
+
+/// Where the hours of all metrics are kept, if the profile remembers any.
+pub(crate) fn long_memory(settings: &Settings) -> Option<PathBuf> {
+    (settings.analyzer.profile == Profile::Adaptive).then(|| memory_folder(settings))
 }
 
 /// Where the hours of all metrics are kept.

@@ -68,6 +68,7 @@ impl Pages {
                 anomalies => pass.anomalies,
                 unfinished => pass.unfinished,
                 retried => pass.retried,
+                warm_up => pass.warm_up(),
                 exceptions => some(&pass.exceptions),
                 breakdown => some(&pass.breakdown),
             }
@@ -179,6 +180,7 @@ fn described(current: &Current, chart: Option<String>) -> Value {
         since => units::time(current.since),
         voters => anomaly.voters().map(str::to_owned).collect::<Vec<_>>(),
         cast => anomaly.cast(),
+        sentence => anomaly.sentence.as_str(),
         chart => chart.map(Value::from_safe_string),
     }
 }
