@@ -30,6 +30,8 @@ fn main() {
         warm_passes: 0,
         cold_rounds: 0,
         cores: 0,
+        days: 1,
+        profile: "skyline",
     };
     let server = rig::RedisServer::start();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

@@ -38,6 +38,8 @@ fn main() {
         warm_passes: 0,
         cold_rounds: 0,
         cores: 0,
+        days: 1,
+        profile: "skyline",
     };
     let server = RedisServer::start();
     rig::fill(

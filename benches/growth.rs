@@ -17,6 +17,8 @@ const USUAL: Shape = Shape {
     warm_passes: 3,
     cold_rounds: 3,
     cores: 0,
+    days: 1,
+    profile: "skyline",
 };
 
 fn main() {

@@ -23,6 +23,8 @@ fn main() {
         warm_passes: number("WARM_PASSES", 5.0) as usize,
         cold_rounds: number("COLD_ROUNDS", 5.0) as usize,
         cores: number("CORES", 0.0) as usize,
+        days: 1,
+        profile: "skyline",
     });
     let line = serde_json::to_string(&measured).expect("figures are JSON");
     writeln!(std::io::stdout().lock(), "{line}").expect("standard output");

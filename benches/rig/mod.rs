@@ -33,6 +33,10 @@ pub struct Shape {
     pub cold_rounds: usize,
     /// Cores the analyzer may use; 0 for all.
     pub cores: usize,
+    /// Length of the window, days.
+    pub days: u32,
+    /// `skyline` or `adaptive`.
+    pub profile: &'static str,
 }
 
 /// What came of it.
@@ -50,6 +54,8 @@ pub struct Measured {
     pub start_to_first_summary_s: f64,
     pub warm_metrics_s: f64,
     pub warm_refetched_share: f64,
+    /// Metrics the adaptive profile is still learning in the last pass; the classic votes serve for them.
+    pub warming: u64,
     pub peak_rss_mb: f64,
     pub rss_budget_mb: f64,
 }
@@ -85,13 +91,14 @@ pub fn measure(shape: Shape) -> Measured {
     };
     let mut ratios: Vec<f64> = cold.iter().zip(&mget).map(|(cold, mget)| cold / mget).collect();
     let mut warm = Vec::new();
-    let mut refetched = 0;
+    let (mut refetched, mut warming) = (0, 0);
     let mut peak_rss_mb = 0.0;
     for pass in 0..shape.warm_passes {
         peak_rss_mb = peak_rss_of_analyzer(child.id()).unwrap_or(peak_rss_mb);
         advance(&mut connection, &shape, last + 1.0 + pass as f64);
         let line = wait_for_pass(&summary, pass + 2);
         refetched += line["refetched"].as_u64().unwrap_or(0);
+        warming = line["warming"].as_u64().unwrap_or(0);
         warm.push(total(&line));
     }
     child.wait().expect("it ends by itself");
@@ -110,6 +117,7 @@ pub fn measure(shape: Shape) -> Measured {
         start_to_first_summary_s: median(&mut first_summary),
         warm_metrics_s: (metrics / median(&mut warm)).round(),
         warm_refetched_share: refetched as f64 / (metrics * shape.warm_passes.max(1) as f64),
+        warming,
         peak_rss_mb,
         rss_budget_mb: 80.0 + (9.0 * metrics * shape.points as f64 + (256.0 + name_bytes) * metrics) / 1e6,
     }
@@ -140,7 +148,7 @@ fn value(metric: usize, index: usize, points: usize) -> f64 {
 }
 
 pub fn fill(connection: &mut redis::Connection, shape: &Shape, last: f64) {
-    let step = DAY / shape.points as f64;
+    let step = DAY * f64::from(shape.days) / shape.points as f64;
     for chunk in (0..shape.metrics).collect::<Vec<_>>().chunks(200) {
         let mut pipe = redis::pipe();
         for &metric in chunk {
@@ -225,7 +233,8 @@ pub fn start(server: &RedisServer, folder: &Path, summary: &Path, shape: &Shape,
         .arg(summary)
         .env("SKYWATCH__STORE__URL", server.socket_url())
         .env("SKYWATCH__STATE_DIR", folder.join("state"))
-        .env("SKYWATCH__ANALYZER__PROFILE", "skyline")
+        .env("SKYWATCH__ANALYZER__PROFILE", shape.profile)
+        .env("SKYWATCH__STORE__FULL_DURATION", format!("{}h", 24 * shape.days))
         .env("SKYWATCH__ANALYZER__OPTIMUM_RUN_DURATION", format!("{pace:.0}s"))
         .env("SKYWATCH__INGEST__ENABLED", "false")
         .env("SKYWATCH__WEB__ENABLED", "false")

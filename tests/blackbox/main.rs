@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod adaptive;
 mod demo;
 mod embedded;
 mod end_to_end;

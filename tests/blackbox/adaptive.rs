@@ -1,0 +1,157 @@
+//! The adaptive profile over a real Redis: what it learns outlives the process.
+
+use std::path::Path;
+
+use crate::common::redis::RedisServer;
+use crate::common::series::now;
+use crate::common::skywatch::Setup;
+
+const METRICS: usize = 5;
+
+/// Five hours of minutes up to now.
+fn lines() -> String {
+    let until = (now() / 60.0).floor() * 60.0;
+    let points = (0..300).flat_map(|minute| {
+        (0..METRICS).map(move |metric| {
+            let value = 100 + (minute * 7 + metric * 13) % 23;
+            format!(
+                "learn.{metric} {value} {}\n",
+                until - 60.0 * f64::from(299 - minute as u32)
+            )
+        })
+    });
+    points.collect()
+}
+
+fn over(redis: &RedisServer) -> Setup {
+    Setup::new().on(redis).with("analyzer.profile", "adaptive")
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect()
+}
+
+#[test]
+fn what_was_learnt_is_taken_up_again_and_what_is_damaged_learnt_anew() {
+    let redis = RedisServer::start();
+    let setup = over(&redis);
+    setup.take_in(&lines());
+    let (passes, ended) = setup.run_passes(2);
+    assert_eq!(passes[1]["metrics"], METRICS);
+    assert_eq!(passes[1]["warming"], METRICS, "{}", passes[1]);
+    assert_eq!(passes[1]["memory_dropped"], 0);
+    let line = format!("warm-up :: {METRICS} of {METRICS} metrics have less than a day");
+    assert!(ended.log.contains(&line), "{}", ended.log);
+    assert!(!ended.log.contains("taken up"), "{}", ended.log);
+    let explained = setup.run(&["explain", "learn.3"]);
+    assert_eq!(explained.code(), 0, "{}", explained.log);
+    let learnt = explained
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("  learnt     "));
+    assert!(
+        learnt.is_some_and(|line| line.ends_with("; the classic votes serve")),
+        "{}",
+        explained.stdout
+    );
+
+    let (_, ended) = setup.run_passes(1);
+    assert!(
+        ended
+            .log
+            .contains(&format!("states of {METRICS} metrics taken up")),
+        "{}",
+        ended.log
+    );
+    assert!(!ended.log.contains("learnt anew"), "{}", ended.log);
+
+    let states = setup.path("state/states");
+    let mut cut = 0;
+    for path in files(&states, "states") {
+        let bytes = std::fs::read(&path).unwrap();
+        if bytes.len() > 40 {
+            std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
+            cut += 1;
+        }
+    }
+    assert!(cut > 0);
+    let (passes, ended) = setup.run_passes(1);
+    let line = ended.line("learnt anew from windows and hours");
+    assert!(
+        line.contains(&format!(":: {cut} damaged, 0 files of another version")),
+        "{line}"
+    );
+    assert_eq!(passes[0]["memory_dropped"], cut);
+    assert_eq!(passes[0]["analyzed"], METRICS);
+}
+
+#[test]
+fn killed_it_goes_on_with_what_it_had_saved() {
+    let redis = RedisServer::start();
+    let setup = over(&redis)
+        .with("process.single_process", "true")
+        .with("analyzer.optimum_run_duration", "100ms");
+    setup.take_in(&lines());
+    let running = setup.start(&["run", "--set", "ingest.enabled=false"]);
+    let states = setup.path("state/states");
+    crate::common::wait_for("all parts to be saved", || {
+        let saved = states.is_dir() && files(&states, "states").len() == 32;
+        saved.then_some(())
+    });
+    drop(running);
+    let (_, ended) = setup.run_passes(1);
+    assert!(
+        ended
+            .log
+            .contains(&format!("states of {METRICS} metrics taken up")),
+        "{}",
+        ended.log
+    );
+}
+
+#[test]
+fn a_backfill_fills_the_long_memory() {
+    let redis = RedisServer::start();
+    let setup = over(&redis);
+    let until = (now() / 3_600.0).floor() * 3_600.0;
+    let file = setup.path("old.csv");
+    let points: String = (0..10 * 24 * 6)
+        .map(|step| {
+            format!(
+                "old.metric,{},{}\n",
+                until - 600.0 * f64::from(10 * 24 * 6 - step),
+                step % 7
+            )
+        })
+        .collect();
+    std::fs::write(&file, points).unwrap();
+    let filled = setup.run(&["backfill", "--csv", &file.display().to_string(), "--from", "-20d"]);
+    assert_eq!(filled.code(), 0, "{}", filled.log);
+    assert!(
+        filled.log.contains("hours      240 for the long memory"),
+        "{}",
+        filled.log
+    );
+    let memory = setup.path("state/memory");
+    assert_eq!(files(&memory.join("inbox"), "inbox").len(), 1);
+    let (_, ended) = setup.run_passes(1);
+    assert!(
+        ended
+            .log
+            .contains("hours of 1 metrics taken into the long memory")
+            || ended.log.contains("hours of 2 metrics"),
+        "{}",
+        ended.log
+    );
+    assert_eq!(files(&memory.join("inbox"), "inbox").len(), 0);
+    assert!(
+        files(&memory, "hours").len() >= 10,
+        "{:?}",
+        files(&memory, "hours")
+    );
+}
