@@ -15,6 +15,7 @@ use skywatch_algorithms::{Series, Window, counter};
 use skywatch_settings::{AlertDirection, Pattern};
 
 use crate::memory::{Memory, MemoryDesk, Part, Saver, Slot, States};
+use crate::status::Warming;
 
 /// What the adaptive profile calls anomalous, for the metrics a pattern picks.
 #[derive(Debug, Clone)]
@@ -120,6 +121,15 @@ impl Mind {
     /// When they will, Unix seconds, if that is known.
     pub(super) fn ready_at(&self) -> Option<f64> {
         self.adaptive.ready_at()
+    }
+
+    /// How far it has learnt the metric.
+    pub(super) fn warming(&self, metric: &str) -> Warming {
+        Warming {
+            metric: metric.to_owned(),
+            warmth: self.adaptive.warmth(),
+            ready_at: self.ready_at(),
+        }
     }
 
     fn new(rule: u16) -> Self {

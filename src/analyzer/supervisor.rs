@@ -381,6 +381,7 @@ impl<K: Connect> Supervisor<K> {
             findings: self.findings(std::mem::take(&mut sum.anomalies), &sum.unfinished),
             fates: std::mem::take(&mut sum.fates),
             silent: std::mem::take(&mut sum.silent),
+            warming: std::mem::take(&mut sum.warming),
             back: std::mem::take(&mut sum.back),
             newest: sum.newest,
             summary,

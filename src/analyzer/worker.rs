@@ -17,7 +17,7 @@ use super::desk::{Desk, Watched};
 use super::judge::CounterClass;
 use super::mind::AdaptiveOptions;
 use super::tally::Tally;
-use crate::status::{Fate, Progress};
+use crate::status::{Fate, Progress, WARMING_SHOWN, Warming};
 use crate::stop::Stop;
 use crate::store::{Connect, Keys as _, Points, StoreError};
 
@@ -85,6 +85,8 @@ pub struct PassReport {
     pub fates: Vec<(Arc<str>, Fate)>,
     /// Metrics that have fallen silent and are not stale yet.
     pub silent: Vec<Arc<str>>,
+    /// Some of those that the adaptive profile is still learning.
+    pub warming: Vec<Warming>,
     /// Metrics that have spoken again.
     pub back: Vec<Arc<str>>,
     /// Time of the shard's newest point, Unix seconds.
@@ -120,6 +122,7 @@ impl PassReport {
             anomalies: Vec::new(),
             fates: Vec::new(),
             silent: Vec::new(),
+            warming: Vec::new(),
             back: Vec::new(),
             newest: 0.0,
             unfinished: Vec::new(),
@@ -141,6 +144,8 @@ impl PassReport {
         self.anomalies.append(&mut other.anomalies);
         self.fates.append(&mut other.fates);
         self.silent.append(&mut other.silent);
+        self.warming.append(&mut other.warming);
+        self.warming.truncate(WARMING_SHOWN);
         self.back.append(&mut other.back);
         self.newest = self.newest.max(other.newest);
         self.unfinished.append(&mut other.unfinished);
@@ -298,6 +303,12 @@ impl<K: Connect> Worker<K> {
         for (name, watched) in self.names.iter().zip(&self.watched) {
             if !watched.is_done(number) {
                 pass.report.unfinished.push(Arc::clone(name));
+            }
+            if let Some(mind) = watched.mind()
+                && !mind.is_warm()
+                && pass.report.warming.len() < WARMING_SHOWN
+            {
+                pass.report.warming.push(mind.warming(name));
             }
         }
         pass.report.cached_bytes = self.keep_to_the_limit();

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use skywatch_alerters::Anomaly;
 
 use super::PassSummary;
@@ -31,6 +32,17 @@ pub enum Fate {
     Deleted,
 }
 
+/// A metric that the adaptive profile is still learning.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Warming {
+    /// The metric.
+    pub metric: String,
+    /// How far it is, 0 to 1.
+    pub warmth: f64,
+    /// When it will have learnt it, Unix seconds, if that is known.
+    pub ready_at: Option<f64>,
+}
+
 /// What one pass found.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
@@ -44,6 +56,8 @@ pub struct Findings {
     pub silent: Vec<Arc<str>>,
     /// Metrics that have spoken again after they had been silent.
     pub back: Vec<Arc<str>>,
+    /// Some of the metrics that are still being learnt; how many there are is in the summary.
+    pub warming: Vec<Warming>,
     /// Time of the newest point of any metric, Unix seconds; 0 when there is none.
     pub newest: f64,
 }

@@ -18,11 +18,13 @@ use serde::{Deserialize, Serialize};
 use skywatch_alerters::Anomaly;
 
 pub use beat::{Beat, Progress};
-pub use findings::{Fate, Finding, Findings, Followed, Word};
+pub use findings::{Fate, Finding, Findings, Followed, Warming, Word};
 pub use pass::{PassSummary, Seconds, Timing};
 
 /// Anomalies kept for pages; beyond that only their number is told.
 const SHOWN: usize = 1_000;
+/// Metrics kept for pages that are still being learnt.
+pub const WARMING_SHOWN: usize = 1_000;
 
 /// An anomaly of the last pass.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,6 +51,9 @@ pub struct AnalyzerStatus {
     pub pass: Option<PassSummary>,
     /// Its anomalies, most votes first, at most a thousand.
     pub anomalies: Vec<Current>,
+    /// Metrics that are still being learnt, at most a thousand.
+    #[serde(default)]
+    pub warming: Vec<Warming>,
     /// Unix seconds of the last pass with an anomaly.
     pub last_anomaly: Option<f64>,
     /// Why no pass is running at present, or why the last one broke off.
@@ -110,6 +115,7 @@ impl AnalyzerStatusFile {
         }
         state.pass = Some(summary.clone());
         state.anomalies = anomalies;
+        state.warming.clone_from(&findings.warming);
         state.trouble = None;
         self.file.write(&*state);
     }

@@ -136,6 +136,10 @@ impl Pages {
             chart => drawn.clone().map(Value::from_safe_string),
             anomaly => current.map(|current| described(current, None)),
             votes => current.map(|current| votes(&current.anomaly)),
+            warming => status.warming.iter().find(|warming| warming.metric == name).map(|warming| context! {
+                share => (100.0 * warming.warmth).floor(),
+                ready => warming.ready_at.map(units::time),
+            }),
             trouble => status.trouble.as_deref(),
             chart_trouble => trouble,
             is_known => status.trouble.is_none() && !status.is_quiet(unix_now()),

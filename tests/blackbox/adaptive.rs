@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::common::http;
 use crate::common::redis::RedisServer;
 use crate::common::series::now;
 use crate::common::skywatch::Setup;
@@ -112,6 +113,31 @@ fn killed_it_goes_on_with_what_it_had_saved() {
         "{}",
         ended.log
     );
+}
+
+#[test]
+fn pages_say_how_far_it_has_learnt() {
+    let redis = RedisServer::start();
+    let setup = over(&redis);
+    setup.take_in(&lines());
+    let running = setup.start(&["run", "--set", "ingest.enabled=false"]);
+    let pages = running.pages();
+    let front = crate::common::wait_for("a pass", || {
+        let front = http::get(pages, "/").body;
+        front.contains("Warm-up: ").then_some(front)
+    });
+    assert!(
+        front.contains("Warm-up: 5 of 5 metrics have less than a day"),
+        "{front}"
+    );
+    let metric = http::get(pages, "/metric?name=learn.3").body;
+    assert!(
+        metric.contains("Learnt to ") && metric.contains(" %; the classic votes serve"),
+        "{metric}"
+    );
+    let figures = http::get(pages, "/metrics").body;
+    assert!(figures.contains("skywatch_analyzer_warming 5"), "{figures}");
+    assert_eq!(running.stop().code(), 0);
 }
 
 #[test]
