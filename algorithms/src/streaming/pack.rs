@@ -1,0 +1,53 @@
+//! Little-endian bytes of a state, field after field, of a length known beforehand.
+
+/// What can be written into a state file and read back to the bit.
+pub(super) trait Pack: Sized {
+    /// Appends its bytes.
+    fn pack(&self, bytes: &mut Vec<u8>);
+    /// Takes its bytes off the front; `None` if there are too few.
+    fn unpack(bytes: &mut &[u8]) -> Option<Self>;
+}
+
+macro_rules! number {
+    ($($type:ty),*) => {$(
+        impl Pack for $type {
+            fn pack(&self, bytes: &mut Vec<u8>) {
+                bytes.extend_from_slice(&self.to_le_bytes());
+            }
+            fn unpack(bytes: &mut &[u8]) -> Option<Self> {
+                let (number, rest) = bytes.split_first_chunk()?;
+                *bytes = rest;
+                Some(Self::from_le_bytes(*number))
+            }
+        }
+    )*};
+}
+number!(u8, u16, u32, u64, i16, i32, f32, f64);
+
+impl<T: Pack + Copy, const N: usize> Pack for [T; N] {
+    fn pack(&self, bytes: &mut Vec<u8>) {
+        self.iter().for_each(|item| item.pack(bytes));
+    }
+    fn unpack(bytes: &mut &[u8]) -> Option<Self> {
+        let mut all = [T::unpack(bytes)?; N];
+        for item in &mut all[1..] {
+            *item = T::unpack(bytes)?;
+        }
+        Some(all)
+    }
+}
+
+/// Implements [`Pack`] for a struct whose named fields are all it has.
+macro_rules! packed {
+    ($type:ident { $($field:ident),* $(,)? }) => {
+        impl Pack for $type {
+            fn pack(&self, bytes: &mut Vec<u8>) {
+                $(self.$field.pack(bytes);)*
+            }
+            fn unpack(bytes: &mut &[u8]) -> Option<Self> {
+                Some(Self { $($field: Pack::unpack(bytes)?),* })
+            }
+        }
+    };
+}
+pub(super) use packed;
