@@ -80,9 +80,10 @@ impl Names {
             }
         }
         names.find_free();
-        if !is_read_only {
-            // What was cut off must not stay in the middle of the log.
-            names.rewrite()?;
+        // What was cut off must not stay in the middle of the log. A full disk is no reason not to watch.
+        if !is_read_only && let Err(error) = names.rewrite() {
+            Losses::count(&losses.failed);
+            tracing::warn!("`{}` not written :: {error}", names.path.display());
         }
         Ok(names)
     }

@@ -47,7 +47,11 @@ pub fn log_line(anomaly: &Anomaly) -> String {
     };
     let findings = findings(anomaly);
     let votes = votes_in_short(anomaly, &|detector| text::one_line(detector).into_owned());
-    format!("{name}{rate} is {findings}, at {at}; {votes}")
+    let says = match anomaly.sentence.as_str() {
+        "" => String::new(),
+        sentence => format!("; {}", text::shorten(sentence, super::words::SENTENCE_COLUMNS)),
+    };
+    format!("{name}{rate} is {findings}, at {at}{says}; {votes}")
 }
 
 /// What there is to say about one incident, in a sentence without its full stop. `name` and `sentence` make

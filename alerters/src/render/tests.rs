@@ -2,6 +2,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::*;
+use crate::anomaly::{DetectorVote, Strength};
 use crate::notice::{Content, Item, What};
 use crate::sample::{self, anomaly};
 
@@ -33,6 +34,48 @@ fn the_log_line_reads_like_a_sentence() {
     insta::assert_snapshot!(
         log_line(&sample::component(What::Opened).anomaly),
         @"skywatch.store: the store at `redis:6379` has not answered for 7 min, at 2026-11-21 13:42 UTC"
+    );
+}
+
+#[test]
+fn an_anomaly_by_score_says_why() {
+    let mut notice = notice("web1.cpu");
+    let vote = |detector: &str, score: f64| DetectorVote {
+        detector: detector.into(),
+        answer: Some(score >= 1.0),
+        measured: score,
+        limit: 1.0,
+    };
+    let anomaly = &mut item(&mut notice).anomaly;
+    anomaly.votes = vec![vote("season", 1.734), vote("step", 1.02), vote("novelty", 0.4)];
+    anomaly.sentence = "3.1 × the highest Tuesday 14:00 in 5 weeks".into();
+    anomaly.strength = Some(Strength {
+        score: 1.734,
+        opens: true,
+    });
+    insta::assert_snapshot!(
+        log_line(anomaly),
+        @"web1.cpu is 97.2, above the expected 20.1 to 40.3, at 2026-11-21 13:42 UTC; 3.1 × the highest Tuesday 14:00 in 5 weeks; 2 of 3 detectors: season, step"
+    );
+    let templates = templates();
+    let line = templates.line(&notice).unwrap();
+    assert!(
+        line.contains("; 3.1 × the highest Tuesday 14:00 in 5 weeks; 2 of 3 detectors: season, step"),
+        "{line}"
+    );
+    let mail = templates.email(&notice).unwrap();
+    for words in [
+        "Finding:    3.1 × the highest Tuesday 14:00 in 5 weeks",
+        "20.1 to 40.3",
+        "season",
+        "1.734",
+    ] {
+        assert!(mail.text.contains(words), "{words} in {}", mail.text);
+    }
+    let slack = templates.slack(&notice).unwrap();
+    assert!(
+        slack.contains("`3.1 × the highest Tuesday 14:00 in 5 weeks`"),
+        "{slack}"
     );
 }
 
