@@ -148,7 +148,9 @@ fn memory() -> Value {
     let saver = states.saver(1).expect("a thread");
     let begun = Instant::now();
     let mut part = skywatch::memory::Part::new("all");
-    names.iter().for_each(|name| part.add(name, &state, |_| {}));
+    names
+        .iter()
+        .for_each(|name| part.add(name, &state, 1.7e9, |_| {}));
     let written = begun.elapsed().as_secs_f64() / REMEMBERED as f64 * 1e6;
     saver.save(part);
     drop(saver);

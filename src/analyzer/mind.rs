@@ -107,6 +107,8 @@ pub struct Mind {
     alerted: Alerted,
     slot: Option<Slot>,
     rule: u16,
+    /// Time of the last point shown, Unix seconds. Kept apart from the state, which may begin anew with a point.
+    last: f64,
     /// Whether the deviation that lasts was heard when it began.
     is_heard: bool,
     is_warm: bool,
@@ -138,6 +140,7 @@ impl Mind {
             alerted: Alerted::default(),
             slot: None,
             rule,
+            last: f64::NEG_INFINITY,
             is_heard: false,
             is_warm: false,
         }
@@ -146,6 +149,7 @@ impl Mind {
     /// What is saved beside the state.
     fn write(&self, bytes: &mut Vec<u8>) {
         bytes.push(u8::from(self.is_heard));
+        bytes.extend(self.last.to_le_bytes());
         for (time, score) in &self.alerted.falling {
             bytes.extend(time.to_le_bytes());
             bytes.extend(score.to_le_bytes());
@@ -153,7 +157,8 @@ impl Mind {
     }
 
     fn read(adaptive: Adaptive, bytes: &[u8], rule: u16) -> Self {
-        let (head, falling) = bytes.split_first().unwrap_or((&0, &[]));
+        let (head, rest) = bytes.split_first().unwrap_or((&0, &[]));
+        let (last, falling) = rest.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
         let (falling, _) = falling.as_chunks::<12>();
         let falling = falling.iter().filter_map(|entry| {
             let time = f64::from_le_bytes(*entry.first_chunk()?);
@@ -167,6 +172,7 @@ impl Mind {
             },
             slot: None,
             rule,
+            last: f64::from_le_bytes(*last),
             is_heard: *head == 1,
         }
     }
@@ -257,11 +263,12 @@ impl MindDesk {
         let mut saved = Part::new(part);
         for (name, mind) in metrics {
             match mind {
-                Some(mind) => saved.add(name, &mind.adaptive, |bytes| mind.write(bytes)),
+                Some(mind) => saved.add(name, &mind.adaptive, mind.last, |bytes| mind.write(bytes)),
                 // Not looked at since the start: what was saved before is still all there is.
                 None => {
                     if let Some((adaptive, rest)) = self.options.states.take(name) {
-                        saved.add(name, &adaptive, |bytes| bytes.extend(rest));
+                        let last = Mind::read(adaptive.clone(), &rest, 0).last;
+                        saved.add(name, &adaptive, last, |bytes| bytes.extend(rest));
                     }
                 }
             }
@@ -288,7 +295,7 @@ impl Mind {
         let mut slot = self.slot;
         let mut hours = memory.of(name, &mut slot);
         let (times, values) = (window.times(), window.values());
-        let seen = self.adaptive.last_time().unwrap_or(f64::NEG_INFINITY);
+        let seen = self.last;
         let from = times.partition_point(|&time| time <= seen);
         let mut worst: Option<Found> = None;
         for (index, (&time, &value)) in (from..).zip(times[from..].iter().zip(&values[from..])) {
@@ -310,6 +317,7 @@ impl Mind {
         }
         drop(hours);
         self.slot = slot;
+        self.last = times.last().map_or(seen, |last| last.max(seen));
         self.is_warm = self.adaptive.warmth() >= 1.0;
         if from == times.len() && !times.is_empty() {
             // Nothing new: what is wrong stays wrong.
@@ -347,7 +355,7 @@ impl Mind {
             let sight = mind.show(name, window, rule, true, f64::INFINITY, &mut memory);
             let found = Found {
                 report: mind.adaptive.report(),
-                at: mind.adaptive.last_time().unwrap_or_default(),
+                at: mind.last,
                 opens: mind.is_heard,
             };
             Examined {

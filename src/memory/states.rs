@@ -271,8 +271,8 @@ impl Part {
         }
     }
 
-    /// Adds a metric's state; `extra` writes what else is to be kept with it.
-    pub fn add(&mut self, metric: &str, state: &Adaptive, extra: impl FnOnce(&mut Vec<u8>)) {
+    /// Adds a metric's state as of its last point (Unix seconds); `extra` writes what else is to be kept with it.
+    pub fn add(&mut self, metric: &str, state: &Adaptive, last: f64, extra: impl FnOnce(&mut Vec<u8>)) {
         let Ok(length) = u16::try_from(metric.len()) else {
             return;
         };
@@ -280,7 +280,7 @@ impl Part {
         self.bytes.extend([0; 8]);
         self.bytes.extend(length.to_le_bytes());
         self.bytes.extend([0; 4]);
-        self.bytes.extend(state.last_time().unwrap_or(0.0).to_le_bytes());
+        self.bytes.extend(last.to_le_bytes());
         self.bytes.extend(metric.as_bytes());
         let body = self.bytes.len();
         state.write(&mut self.bytes);

@@ -235,7 +235,7 @@ fn save(folder: &std::path::Path, part: &str, metrics: std::ops::Range<usize>) {
     let saver = states.saver(100).expect("a thread");
     let mut saved = Part::new(part);
     for n in metrics {
-        saved.add(&name(n), &learnt(n), |bytes| bytes.extend([n as u8; 3]));
+        saved.add(&name(n), &learnt(n), 60.0, |bytes| bytes.extend([n as u8; 3]));
     }
     saver.save(saved);
 }
@@ -269,11 +269,11 @@ fn the_later_state_counts_and_files_of_other_workers_go() {
     let mut old = Part::new("0-of-1.0");
     let mut early = Adaptive::default();
     early.observe(60.0, 1.0, &mut Hours::default());
-    old.add("m", &early, |_| {});
+    old.add("m", &early, 60.0, |_| {});
     let states = Arc::new(States::open(folder.path()).expect("room"));
     states.saver(100).expect("a thread").save(old);
     let mut new = Part::new("0-of-2.0");
-    new.add("m", &learnt(3), |_| {});
+    new.add("m", &learnt(3), 120.0, |_| {});
     states.saver(100).expect("a thread").save(new);
     let states = Arc::new(States::open(folder.path()).expect("readable"));
     assert_eq!(states.take("m"), Some((learnt(3), Vec::new())));

@@ -68,7 +68,7 @@ fn an_anomaly_by_score_says_why() {
         "Finding:    3.1 × the highest Tuesday 14:00 in 5 weeks",
         "20.1 to 40.3",
         "season",
-        "1.734",
+        "measured 1.73",
     ] {
         assert!(mail.text.contains(words), "{words} in {}", mail.text);
     }
