@@ -24,7 +24,7 @@ section! {
         /// The same in the metric's own unit.
         min_absolute_change: f64 = 0.0,
         /// How long after an alert only a higher score opens another incident of the metric; 0 is no rest.
-        rest: Duration = Duration::from_secs(12 * 3_600),
+        rest: Duration = Duration::from_secs(16 * 3_600),
         /// What holds for some metrics only; of several that match, the first counts.
         overrides: Vec<Override> = Vec::new(),
     }

@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     /// Two profiles side by side, with the difference
     #[arg(long, value_names = ["A", "B"], num_args = 2, value_parser = profile, conflicts_with_all = ["profile", "output"])]
     compare: Vec<Profile>,
-    /// How long after an alert only a higher score is another one, such as `6h`; `off` for no rest; by default `adaptive.rest`, 12 hours
+    /// How long after an alert only a higher score is another one, such as `6h`; `off` for no rest; by default `adaptive.rest`, 16 hours
     #[arg(long, value_name = "TIME", value_parser = rest)]
     rest: Option<f64>,
     /// When something was wrong: `{"x/y.csv": [[start, end], …]}`, or a `truth.json`

@@ -138,9 +138,9 @@ fn the_rest_is_about_scores_and_never_about_alarms() {
     for profile in ["adaptive", "skyline"] {
         let raw = replay(&["--rest", "off"], profile);
         let usual = replay(&[], profile);
-        let twelve = replay(&["--rest", "12h"], profile);
+        let shipped = replay(&["--rest", "16h"], profile);
         let short = replay(&["--rest", "10m"], profile);
-        assert_eq!(usual, twelve);
+        assert_eq!(usual, shipped);
         assert!(
             raw.iter().all(|(.., score, alarm)| *alarm == (*score >= 1.0)),
             "{profile}"

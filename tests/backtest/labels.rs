@@ -135,6 +135,6 @@ fn the_summary_reads_like_this() {
         "profile    adaptive\n\
          metrics    1, 3 rows, 3 points, 1.0 metric-days\n\
          incidents  0, 0.0 per 1,000 metric-days (0 rows with an alarm)\n\
-         alerts     0, 0.0000 a metric-day, after a rest of 12 h\n\n"
+         alerts     0, 0.0000 a metric-day, after a rest of 16 h\n\n"
     );
 }
