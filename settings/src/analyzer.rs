@@ -10,9 +10,9 @@ use crate::choice::choice;
 #[non_exhaustive]
 pub enum Profile {
     /// Skyline's nine tests, vote by vote.
-    #[default]
     Skyline,
     /// Detectors that learn each metric; the nine tests serve until they have.
+    #[default]
     Adaptive,
 }
 choice!(Profile { "skyline" => Skyline, "adaptive" => Adaptive });
@@ -34,7 +34,7 @@ section! {
         /// Whether `skywatch run` starts the analyzer child.
         enabled: bool = true,
         /// Which detectors judge a series.
-        profile: Profile = Profile::Skyline,
+        profile: Profile = Profile::Adaptive,
         /// Whose variants of the nine tests are used.
         flavour: Flavour = Flavour::Earthgecko,
         /// Worker threads; 0 is one a core.
