@@ -31,7 +31,11 @@ pub mod counter;
 pub mod detector;
 pub mod ensemble;
 mod error;
+#[cfg(feature = "learned")]
+pub mod learned;
 mod look;
+pub mod random;
+pub mod shallow;
 pub mod statistics;
 pub mod streaming;
 pub mod window;

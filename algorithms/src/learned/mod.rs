@@ -1,0 +1,92 @@
+//! Detectors whose knowledge is weights: fitted once on many series, then asked about new ones.
+//!
+//! Two autoencoders: [`SequenceAutoencoder`] reconstructs all columns of one thing's traffic (the network of
+//! rb-aioutliers), [`FamilyAutoencoder`] knows how a whole family of like metrics moves and says what the newest value
+//! of each should be. Each is `Unfitted → Fitted`: only what was fitted can judge. Weights go out and come in as plain
+//! [`Weights`]; how they are kept on a disk is not known here.
+//!
+//! Fitting is seeded and runs on one thread, so that the same data and seed give the same weights to the bit, in
+//! another process too. They may differ between CPUs of different abilities: the matrix product picks its instructions
+//! when it runs. The univariate detector without weights is [`crate::shallow`].
+
+mod adam;
+mod calendar;
+mod families;
+mod family;
+mod fit;
+mod layers;
+mod lstm;
+mod scaling;
+mod sequence;
+mod table;
+mod threshold;
+mod weights;
+
+pub use families::{Families, Traits};
+pub use family::{
+    Ask, FamilyAutoencoder, FamilyOptions, FittedFamily, Lesson, MetricScale, STEPS, Said, UnfittedFamily,
+};
+pub use fit::{Epoch, FitReport, Progress};
+pub use scaling::{descale, rescale};
+pub use sequence::{FittedSequence, Reconstruction, SequenceAutoencoder, SequenceOptions};
+pub use table::{Table, WINDOW};
+pub use threshold::{Limits, Rule};
+pub use weights::{Tensor32, Weights};
+
+/// Why a network could not be fitted, read or asked.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LearnedError {
+    /// Too little to learn from or to judge.
+    #[error("{given} {what}, at least {needed} are needed")]
+    TooFew {
+        /// What of.
+        what: &'static str,
+        /// How many there were.
+        given: usize,
+        /// How many there must be.
+        needed: usize,
+    },
+    /// A table's columns are not those of the model.
+    #[error("the model knows no column `{0}`")]
+    UnknownColumn(String),
+    /// A table whose rows have different lengths, or times that are not as many as rows.
+    #[error("a table of {rows} times and {columns} columns cannot have {values} values")]
+    Ragged {
+        /// Times.
+        rows: usize,
+        /// Names of columns.
+        columns: usize,
+        /// Values.
+        values: usize,
+    },
+    /// Weights that are missing, of another shape, or not finite.
+    #[error("weights `{name}` {why}")]
+    Weights {
+        /// Which.
+        name: String,
+        /// What is wrong with them.
+        why: String,
+    },
+    /// Training left the finite numbers.
+    #[error("the loss of epoch {epoch} is not a number")]
+    Diverged {
+        /// Which, from 1.
+        epoch: usize,
+    },
+    /// The caller said stop.
+    #[error("training was stopped in epoch {epoch}")]
+    Stopped {
+        /// The epoch that was under way, from 1.
+        epoch: usize,
+    },
+    /// The machinery below failed: a defect of ours.
+    #[error("cannot compute: {0}")]
+    Compute(String),
+}
+
+impl From<candle_core::Error> for LearnedError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Compute(error.to_string())
+    }
+}
