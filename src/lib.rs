@@ -13,7 +13,11 @@ pub mod dispatch;
 pub mod hash;
 pub mod history;
 pub mod ingest;
+#[cfg(feature = "learned")]
+pub mod jobs;
 pub mod memory;
+#[cfg(feature = "learned")]
+pub mod models;
 pub mod net;
 pub mod process;
 pub mod sources;

@@ -4,7 +4,11 @@
 //! Average precision: rows ranked by score, a row is right inside a labelled window, the mean over files with labels.
 //! Event recall: labelled windows with an outlier in them. Precision: outliers inside a window. All files together.
 
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench talks and may fail")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench talks and may fail"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,9 +31,15 @@ fn main() {
     let folder = Path::new(&folder);
     let labels = std::fs::read_to_string(folder.join("labels/windows.json")).unwrap();
     let labels: Labels = serde_json::from_str(&labels).unwrap();
-    let files: Vec<File> = labels.iter().map(|(name, windows)| read(&folder.join("data").join(name), windows)).collect();
+    let files: Vec<File> = labels
+        .iter()
+        .map(|(name, windows)| read(&folder.join("data").join(name), windows))
+        .collect();
     for (name, scorer) in [
-        ("forest, as rb-aioutliers has it", Scorer::Forest(ForestOptions::default())),
+        (
+            "forest, as rb-aioutliers has it",
+            Scorer::Forest(ForestOptions::default()),
+        ),
         ("scales", Scorer::default()),
     ] {
         report(name, &scorer, &files);
@@ -39,9 +49,18 @@ fn main() {
 fn read(path: &Path, windows: &[(String, String)]) -> File {
     let text = std::fs::read_to_string(path).unwrap();
     let rows = text.lines().skip(1).filter_map(|line| line.split_once(','));
-    let (times, values) = rows.map(|(time, value)| (seconds(time), value.trim().parse::<f64>().unwrap())).unzip();
-    let windows = windows.iter().map(|(from, to)| (seconds(from), seconds(to))).collect();
-    File { times, values, windows }
+    let (times, values) = rows
+        .map(|(time, value)| (seconds(time), value.trim().parse::<f64>().unwrap()))
+        .unzip();
+    let windows = windows
+        .iter()
+        .map(|(from, to)| (seconds(from), seconds(to)))
+        .collect();
+    File {
+        times,
+        values,
+        windows,
+    }
 }
 
 /// `2014-02-14 14:30:00`, UTC (days from civil, Hinnant).
@@ -62,24 +81,51 @@ fn report(name: &str, scorer: &Scorer, files: &[File]) {
     for (number, file) in files.iter().enumerate() {
         let found = scorer.judge(&file.times, &file.values);
         rows += found.len();
-        let inside = |time: f64| file.windows.iter().any(|(from, to)| (*from..=*to).contains(&time));
-        let ranked: Vec<(f64, bool)> = found.iter().map(|found| (found.score, inside(file.times[found.row]))).collect();
+        let inside = |time: f64| {
+            file.windows
+                .iter()
+                .any(|(from, to)| (*from..=*to).contains(&time))
+        };
+        let ranked: Vec<(f64, bool)> = found
+            .iter()
+            .map(|found| (found.score, inside(file.times[found.row])))
+            .collect();
         if !file.windows.is_empty() {
             precisions.push(average_precision(ranked));
         }
-        let outliers: Vec<f64> = found.iter().filter(|found| found.is_outlier).map(|found| file.times[found.row]).collect();
-        let caught = file.windows.iter().filter(|(from, to)| outliers.iter().any(|time| (*from..=*to).contains(time)));
-        let (caught, good) = (caught.count(), outliers.iter().filter(|time| inside(**time)).count());
+        let outliers: Vec<f64> = found
+            .iter()
+            .filter(|found| found.is_outlier)
+            .map(|found| file.times[found.row])
+            .collect();
+        let caught = file
+            .windows
+            .iter()
+            .filter(|(from, to)| outliers.iter().any(|time| (*from..=*to).contains(time)));
+        let (caught, good) = (
+            caught.count(),
+            outliers.iter().filter(|time| inside(**time)).count(),
+        );
         windows += file.windows.len();
         hit += caught;
         right += good;
         wrong += outliers.len() - good;
         let add = [file.windows.len(), caught, good, outliers.len() - good];
-        halves[number % 2].iter_mut().zip(add).for_each(|(sum, add)| *sum += add);
+        halves[number % 2]
+            .iter_mut()
+            .zip(add)
+            .for_each(|(sum, add)| *sum += add);
     }
     let f1 = |windows: usize, hit: usize, right: usize, wrong: usize| {
-        let (recall, precision) = (hit as f64 / windows as f64, right as f64 / (right + wrong).max(1) as f64);
-        (recall, precision, 2.0 * recall * precision / (recall + precision).max(1e-9))
+        let (recall, precision) = (
+            hit as f64 / windows as f64,
+            right as f64 / (right + wrong).max(1) as f64,
+        );
+        (
+            recall,
+            precision,
+            2.0 * recall * precision / (recall + precision).max(1e-9),
+        )
     };
     let (recall, precision, whole) = f1(windows, hit, right, wrong);
     let [even, odd] = halves.map(|[windows, hit, right, wrong]| f1(windows, hit, right, wrong).2);

@@ -9,7 +9,9 @@ use crate::check::Check;
 use crate::email::Email;
 use crate::graphite::Graphite;
 use crate::ingest::Ingest;
+use crate::jobs::Jobs;
 use crate::log::Log;
+use crate::models::Models;
 use crate::process::Process;
 use crate::receivers::{Receiver, ReceiverTable};
 use crate::routes::Route;
@@ -17,6 +19,7 @@ use crate::routing::Routing;
 use crate::secret::Secret;
 use crate::section::Fields;
 use crate::store::Store;
+use crate::training::Training;
 use crate::web::Web;
 
 /// Every option of Skywatch, typed and checked. `Settings::default()` is what runs with no settings at all, except that
@@ -41,6 +44,12 @@ pub struct Settings {
     pub email: Email,
     /// The tables of receivers and routes as written; see [`Settings::receivers`] and [`Settings::routes`].
     pub routing: Routing,
+    /// Where fitted models lie.
+    pub models: Models,
+    /// How jobs are handed out.
+    pub jobs: Jobs,
+    /// How the learned detectors are fitted.
+    pub training: Training,
     /// The pages and the REST interface.
     pub web: Web,
     /// The parent and its children.
@@ -61,6 +70,9 @@ impl Default for Settings {
             alerts: Alerts::default(),
             email: Email::default(),
             routing: Routing::default(),
+            models: Models::default(),
+            jobs: Jobs::default(),
+            training: Training::default(),
             web: Web::default(),
             process: Process::default(),
             log: Log::default(),
@@ -97,6 +109,9 @@ impl Settings {
         fields.extend(self.alerts.fields());
         fields.extend(self.email.fields());
         fields.extend(self.routing.fields());
+        fields.extend(self.models.fields());
+        fields.extend(self.jobs.fields());
+        fields.extend(self.training.fields());
         fields.extend(self.web.fields());
         fields.extend(self.process.fields());
         fields.extend(self.log.fields());
@@ -105,7 +120,12 @@ impl Settings {
 
     /// Every secret beside the file that may hold it.
     pub(crate) fn secrets(&mut self) -> Vec<SecretOption<'_>> {
-        let mut secrets = vec![self.store.secret(), self.alerts.secret(), self.email.secret()];
+        let mut secrets = vec![
+            self.store.secret(),
+            self.alerts.secret(),
+            self.email.secret(),
+            self.models.secret(),
+        ];
         secrets.extend(self.routing.receivers.iter_mut().flat_map(ReceiverTable::secrets));
         secrets
     }
@@ -120,6 +140,9 @@ impl Settings {
         self.alerts.check(check);
         self.email.check(&self.routing, check);
         self.routing.check(&self.alerts, &self.email, check);
+        self.models.check(check);
+        self.jobs.check(check);
+        self.training.check(check);
         self.web.check(check);
         self.process.check(check);
     }

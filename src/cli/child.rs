@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Context, Failure, log};
-use crate::process::{self, Pulse, Role, RunOptions};
+use crate::process::Role;
+use crate::process::{self, Pulse, RunOptions};
 use crate::status::Beat;
 use crate::stop::Stop;
 
@@ -16,6 +17,14 @@ pub(super) struct Arguments {
     passes: Option<u64>,
     #[arg(long)]
     summary: Option<PathBuf>,
+    /// Of the trainer: end when there is nothing to do
+    #[cfg(feature = "learned")]
+    #[arg(long)]
+    drain: bool,
+    /// Of the trainer: learn from this file
+    #[cfg(feature = "learned")]
+    #[arg(long)]
+    histories: Option<PathBuf>,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
@@ -26,9 +35,18 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     process::die_with_parent(&stop)?;
     let beat = Beat::default();
     let _pulse = Pulse::start(beat.clone())?;
+    #[cfg(feature = "learned")]
+    if arguments.role == Role::Trainer {
+        let run = process::TrainerRun {
+            drain: arguments.drain,
+            histories: arguments.histories.clone(),
+        };
+        return Ok(process::train(settings, &run, &stop)?);
+    }
     let run = RunOptions {
         passes: arguments.passes,
         summary: arguments.summary.clone(),
+        global: context.global.as_arguments(),
     };
     Ok(process::run_role(arguments.role, settings, &run, beat, &stop)?)
 }

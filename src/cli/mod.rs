@@ -10,13 +10,19 @@ mod child;
 mod demo;
 mod explain;
 mod incidents;
+#[cfg(feature = "learned")]
+mod jobs;
 mod log;
+#[cfg(feature = "learned")]
+mod models;
 mod notices;
 mod routes;
 mod run;
 mod send;
 mod settings;
 mod silence;
+#[cfg(feature = "learned")]
+mod train;
 mod votes;
 
 use std::ffi::OsString;
@@ -91,6 +97,15 @@ enum Command {
     Notices(notices::Arguments),
     /// Everything about one metric: its window, every detector, its incident, who is told
     Explain(explain::Arguments),
+    /// Fit the learned detectors now
+    #[cfg(feature = "learned")]
+    Train(train::Arguments),
+    /// Show what trainers have done, do and are to do
+    #[cfg(feature = "learned")]
+    Jobs(jobs::Arguments),
+    /// Show fitted models, or let an earlier one serve again
+    #[cfg(feature = "learned")]
+    Models(models::Arguments),
     /// One child of `run`
     #[command(hide = true)]
     Child(child::Arguments),
@@ -119,6 +134,12 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::AlertTest(arguments) => with(cli.global, |context| routes::alert_test(context, arguments)),
         Command::Notices(arguments) => with(cli.global, |context| notices::run(context, arguments)),
         Command::Explain(arguments) => with(cli.global, |context| explain::run(context, arguments)),
+        #[cfg(feature = "learned")]
+        Command::Train(arguments) => with(cli.global, |context| train::run(context, arguments)),
+        #[cfg(feature = "learned")]
+        Command::Jobs(arguments) => with(cli.global, |context| jobs::run(context, arguments)),
+        #[cfg(feature = "learned")]
+        Command::Models(arguments) => with(cli.global, |context| models::run(context, arguments)),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Votes(arguments) => votes::run(&arguments),

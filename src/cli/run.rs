@@ -31,6 +31,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let options = RunOptions {
         passes: arguments.passes,
         summary: arguments.summary.clone(),
+        global: context.global.as_arguments(),
     };
     let _claim = process::claim_state_dir(&settings.state_dir)?;
     process::check(settings, &options)?;

@@ -7,6 +7,8 @@ mod parent;
 pub(crate) mod roles;
 mod service;
 mod signals;
+#[cfg(feature = "learned")]
+pub(crate) mod trainer;
 pub(crate) mod wiring;
 
 pub use child::{Pulse, die_with_parent};
@@ -15,6 +17,8 @@ pub(crate) use roles::worker_options;
 pub use roles::{Role, RunOptions, check, run_all, run_role};
 pub use service::Service;
 pub use signals::{Signals, end_by_force, stop_on_signal};
+#[cfg(feature = "learned")]
+pub use trainer::{TrainerRun, train};
 pub(crate) use wiring::{
     claim_state_dir, embedded as embedded_store, ingest_policy, long_memory, redis as redis_store,
 };
@@ -34,6 +38,14 @@ pub enum ProcessError {
     /// The store's reason, at start.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
+    /// The queue of jobs.
+    #[cfg(feature = "learned")]
+    #[error(transparent)]
+    Jobs(#[from] crate::jobs::QueueError),
+    /// The place of models.
+    #[cfg(feature = "learned")]
+    #[error(transparent)]
+    Models(#[from] crate::models::ModelError),
     /// A receiver cannot be set up as configured.
     #[error("receiver `{receiver}`: {source}")]
     Receiver {

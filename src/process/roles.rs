@@ -41,6 +41,9 @@ pub enum Role {
     Analyzer,
     /// Serves the pages.
     Web,
+    /// Fits the learned detectors.
+    #[cfg(feature = "learned")]
+    Trainer,
 }
 
 impl Role {
@@ -50,6 +53,8 @@ impl Role {
             Self::Ingest => "ingest",
             Self::Analyzer => "analyzer",
             Self::Web => "web",
+            #[cfg(feature = "learned")]
+            Self::Trainer => "trainer",
         }
     }
 
@@ -65,6 +70,10 @@ impl Role {
         if settings.web.enabled {
             roles.push(Self::Web);
         }
+        #[cfg(feature = "learned")]
+        if settings.training.enabled {
+            roles.push(Self::Trainer);
+        }
         roles
     }
 }
@@ -76,6 +85,8 @@ pub struct RunOptions {
     pub passes: Option<u64>,
     /// File that gets one JSON line a pass.
     pub summary: Option<PathBuf>,
+    /// The arguments that make a child resolve the same settings.
+    pub global: Vec<String>,
 }
 
 /// Does one role's work until `stop` is said.
@@ -90,6 +101,10 @@ pub fn run_role(
     stop: &Stop,
 ) -> Result<(), ProcessError> {
     wiring::prepare_state_dir(&settings.state_dir)?;
+    #[cfg(feature = "learned")]
+    if role == Role::Trainer {
+        return super::train(settings, &super::TrainerRun::default(), stop);
+    }
     match &settings.store.url {
         StoreUrl::Embedded => {
             let connect = wiring::embedded(settings)?;
@@ -113,6 +128,8 @@ pub fn check(settings: &Settings, run: &RunOptions) -> Result<(), ProcessError> 
     alerting::policy(settings)?;
     alerting::outlets(settings)?;
     run.summary.as_deref().map(open_summary).transpose()?;
+    #[cfg(feature = "learned")]
+    super::trainer::library(settings)?;
     let StoreUrl::Redis(url) = &settings.store.url else {
         return Ok(());
     };
@@ -223,6 +240,9 @@ fn role_over<K: Connect>(
             let web = Web::bind(settings.web.listen)?;
             web_pages(web, connect, settings, stop)
         }
+        // In a process that does everything itself only the keeper: the training is a child's.
+        #[cfg(feature = "learned")]
+        Role::Trainer => super::trainer::keep(connect, settings, &run.global, stop),
     }
 }
 

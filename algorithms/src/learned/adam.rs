@@ -37,7 +37,9 @@ impl AdamW {
         let first = 1.0 - BETA_1.powi(self.step);
         let second = 1.0 - BETA_2.powi(self.step);
         for (var, (means, squares)) in variables.iter().zip(&mut self.moments) {
-            let Some(gradient) = gradients.get(var) else { continue };
+            let Some(gradient) = gradients.get(var) else {
+                continue;
+            };
             let gradient = gradient.flatten_all()?.to_vec1::<f32>()?;
             let mut numbers = var.flatten_all()?.to_vec1::<f32>()?;
             for (((number, gradient), mean), square) in

@@ -53,7 +53,11 @@ impl Traits {
         };
         let neighbours = values.windows(2).filter(|pair| pair[0] == pair[1]).count() as f64;
         let zeros = values.iter().filter(|value| **value == 0.0).count() as f64;
-        let (low, middle, high) = (quantile(&sorted, 0.01), quantile(&sorted, 0.5), quantile(&sorted, 0.99));
+        let (low, middle, high) = (
+            quantile(&sorted, 0.01),
+            quantile(&sorted, 0.5),
+            quantile(&sorted, 0.99),
+        );
         let width = (quantile(&sorted, 0.75) - quantile(&sorted, 0.25)).max((high - low) * 1e-3);
         Some(Self([
             ((step / 60.0).ln() / 2.0).clamp(-3.0, 3.0),
@@ -62,7 +66,9 @@ impl Traits {
             2.0 * neighbours / count,
             2.0 * zeros / count,
             // How much further out the wilder side reaches than a normal law would (1.7 widths).
-            ((high - middle).max(middle - low) / width / 1.7).ln().clamp(-3.0, 3.0),
+            ((high - middle).max(middle - low) / width / 1.7)
+                .ln()
+                .clamp(-3.0, 3.0),
         ]))
     }
 
@@ -153,7 +159,11 @@ fn cluster(metrics: &[Traits], count: usize, seed: u64) -> Vec<Traits> {
         for (index, centre) in centres.iter_mut().enumerate() {
             let mut sum = [0.0; TRAITS];
             let mut number = 0.0;
-            for (metric, _) in metrics.iter().zip(&members).filter(|(_, member)| **member == index) {
+            for (metric, _) in metrics
+                .iter()
+                .zip(&members)
+                .filter(|(_, member)| **member == index)
+            {
                 sum.iter_mut().zip(metric.0).for_each(|(sum, x)| *sum += x);
                 number += 1.0;
             }

@@ -174,15 +174,20 @@ fn forward(layers: &Variables, x: &Tensor) -> candle_core::Result<Tensor> {
     layers.dense("out", &x)
 }
 
-/// Which of the shown numbers a point that is `age` whole steps old belongs to.
-fn slot(age: usize) -> Option<usize> {
-    match age {
-        1..=16 => Some(age - 1),
-        17..=48 => Some(16 + (age - 17) / 4),
-        49..=FARTHEST_STEP => Some(24 + (age - 49) / 32),
-        _ => None,
+/// Which of the shown numbers a point belongs to that is so many whole steps old. One of no step is of the newest.
+const SLOTS: [u8; FARTHEST_STEP + 1] = {
+    let mut slots = [0; FARTHEST_STEP + 1];
+    let mut age = 1;
+    while age <= FARTHEST_STEP {
+        slots[age] = match age {
+            1..=16 => age - 1,
+            17..=48 => 16 + (age - 17) / 4,
+            _ => 24 + (age - 49) / 32,
+        } as u8;
+        age += 1;
     }
-}
+    slots
+};
 
 /// What is shown of a window, without its newest point: numbers into `inputs`, and the level they are taken from.
 /// `None` if it does not reach far enough back.
@@ -193,13 +198,14 @@ fn show(window: Window<'_>, scale: &MetricScale, inputs: &mut [f32]) -> Option<f
         return None;
     }
     let (mut sums, mut counts) = ([0.0f64; SHOWN], [0.0f64; SHOWN]);
+    let steps_a_second = 1.0 / scale.step;
     for (time, value) in times[..past].iter().zip(&values[..past]).rev() {
-        // A point that comes a little late is still of its step.
-        let Some(slot) = slot((((now - time) / scale.step).round() as usize).max(1)) else {
+        // A point that comes a little late is still of its step. Rounded by hand, as `round` is a call.
+        let Some(&slot) = SLOTS.get(((now - time) * steps_a_second + 0.5) as u32 as usize) else {
             break;
         };
-        sums[slot] += value;
-        counts[slot] += 1.0;
+        sums[usize::from(slot)] += value;
+        counts[usize::from(slot)] += 1.0;
     }
     let yesterday = now - DAY;
     let from = times.partition_point(|time| *time < yesterday - 0.5 * scale.step);
@@ -216,7 +222,9 @@ fn show(window: Window<'_>, scale: &MetricScale, inputs: &mut [f32]) -> Option<f
         return None;
     }
     let means = sums.iter().zip(counts).take(STEPS);
-    let level = means.filter(|(_, count)| *count > 0.0).map(|(sum, count)| sum / count);
+    let level = means
+        .filter(|(_, count)| *count > 0.0)
+        .map(|(sum, count)| sum / count);
     let level = level.sum::<f64>() / near;
     let shown = |value: f64| (((value - level) / scale.unit) as f32).clamp(-FARTHEST, FARTHEST);
     let mut newer = 0.0;
@@ -228,7 +236,11 @@ fn show(window: Window<'_>, scale: &MetricScale, inputs: &mut [f32]) -> Option<f
     }
     let had_yesterday = counts[STEPS..].iter().any(|count| *count > 0.0);
     for slot in STEPS..SHOWN {
-        inputs[slot] = if counts[slot] > 0.0 { shown(sums[slot] / counts[slot]) } else { 0.0 };
+        inputs[slot] = if counts[slot] > 0.0 {
+            shown(sums[slot] / counts[slot])
+        } else {
+            0.0
+        };
     }
     let day = std::f64::consts::TAU * minute(now) / 1440.0;
     let week = std::f64::consts::TAU * (weekday(now) as f64 + minute(now) / 1440.0) / 7.0;
@@ -349,9 +361,16 @@ fn scale(times: &[f64], values: &[f64]) -> Option<MetricScale> {
     moves.sort_unstable_by(f64::total_cmp);
     // Between how far it moves in a step and how far it reaches in all; a metric that mostly stands still has the latter.
     let usual = quantile(&moves, 0.5).max(quantile(&moves, 0.9) / 4.0);
-    let unit = usual.max((high - low) / 20.0).max((sorted[sorted.len() - 1] - sorted[0]) / 1e3);
+    let unit = usual
+        .max((high - low) / 20.0)
+        .max((sorted[sorted.len() - 1] - sorted[0]) / 1e3);
     let limit = 1.0;
-    (unit > 0.0 && unit.is_finite()).then_some(MetricScale { centre, unit, step, limit })
+    (unit > 0.0 && unit.is_finite()).then_some(MetricScale {
+        centre,
+        unit,
+        step,
+        limit,
+    })
 }
 
 struct Learning<'l> {
@@ -444,7 +463,8 @@ impl FittedFamily {
         let middle = quantile(&known, 0.5);
         for (pupil, own) in pupils.iter().zip(own) {
             let limit = own.unwrap_or(middle).max(0.5 * middle).max(1e-3);
-            self.metrics.insert(pupil.name.clone(), MetricScale { limit, ..pupil.scale });
+            self.metrics
+                .insert(pupil.name.clone(), MetricScale { limit, ..pupil.scale });
         }
         Ok(())
     }

@@ -7,7 +7,8 @@ fn wave(days: usize, seed: u64) -> (Vec<f64>, Vec<f64>) {
     let mut random = Random::new(seed);
     let unit = 10f64.powi((seed % 7) as i32 - 3);
     let times: Vec<f64> = (0..days * 1440).map(|n| 1.7e9 + 60.0 * n as f64).collect();
-    let value = |time: f64, noise: f64| unit * (100.0 + 30.0 * (std::f64::consts::TAU * time / DAY).sin() + noise);
+    let value =
+        |time: f64, noise: f64| unit * (100.0 + 30.0 * (std::f64::consts::TAU * time / DAY).sin() + noise);
     let values = times.iter().map(|&time| value(time, random.normal())).collect();
     (times, values)
 }
@@ -45,10 +46,21 @@ fn every_variable_gets_a_gradient() {
             outputs: std::array::from_fn(|_| random.normal() as f32),
         })
         .collect();
-    let gradients = loss(&layers, &lessons.iter().collect::<Vec<_>>()).unwrap().backward().unwrap();
+    let gradients = loss(&layers, &lessons.iter().collect::<Vec<_>>())
+        .unwrap()
+        .backward()
+        .unwrap();
     for (name, var) in &layers.0 {
-        let gradient = gradients.get(var).unwrap_or_else(|| panic!("`{name}` gets no gradient"));
-        let size = gradient.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+        let gradient = gradients
+            .get(var)
+            .unwrap_or_else(|| panic!("`{name}` gets no gradient"));
+        let size = gradient
+            .abs()
+            .unwrap()
+            .sum_all()
+            .unwrap()
+            .to_scalar::<f32>()
+            .unwrap();
         assert!(size > 0.0, "`{name}` gets a gradient of zero");
     }
 }
@@ -61,7 +73,11 @@ fn it_says_what_should_have_been() {
     let last = values.len() - 1;
     let usual = judged(&family, "m3", &times, &values).unwrap();
     let unit = 10f64.powi(0);
-    assert!((usual.expected - values[last]).abs() < 6.0 * unit, "{usual:?} for {}", values[last]);
+    assert!(
+        (usual.expected - values[last]).abs() < 6.0 * unit,
+        "{usual:?} for {}",
+        values[last]
+    );
     assert!(usual.score < 1.0, "{usual:?}");
     values[last] += 60.0 * unit;
     let odd = judged(&family, "m3", &times, &values).unwrap();
@@ -97,7 +113,10 @@ fn a_fit_repeats_to_the_bit_and_survives_being_kept() {
     let names: Vec<String> = one.names().map(str::to_owned).collect();
     let again = FittedFamily::from_weights(&names, &kept).unwrap();
     let (times, values) = wave(2, 1);
-    let (before, after) = (judged(&one, "m1", &times, &values), judged(&again, "m1", &times, &values));
+    let (before, after) = (
+        judged(&one, "m1", &times, &values),
+        judged(&again, "m1", &times, &values),
+    );
     let (before, after) = (before.unwrap(), after.unwrap());
     assert!((before.score - after.score).abs() < 1e-4 * (1.0 + before.score));
     let mut broken = kept.clone();
@@ -130,8 +149,6 @@ fn strange_windows_are_no_vote_and_no_panic() {
 
 #[test]
 fn a_step_goes_to_its_slot() {
-    assert_eq!(slot(0), None);
-    assert_eq!((slot(1), slot(16), slot(17)), (Some(0), Some(15), Some(16)));
-    assert_eq!((slot(48), slot(49), slot(304)), (Some(23), Some(24), Some(31)));
-    assert_eq!(slot(305), None);
+    assert_eq!((SLOTS[0], SLOTS[1], SLOTS[16], SLOTS[17]), (0, 0, 15, 16));
+    assert_eq!((SLOTS[48], SLOTS[49], SLOTS[304]), (23, 24, 31));
 }

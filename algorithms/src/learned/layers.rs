@@ -116,7 +116,10 @@ impl Variables {
 
     /// x·W + b over the last axis. `x`: any number of axes.
     pub(super) fn dense(&self, layer: &str, x: &Tensor) -> Result<Tensor> {
-        let (weight, bias) = (self.get(&format!("{layer}.weight"))?, self.get(&format!("{layer}.bias"))?);
+        let (weight, bias) = (
+            self.get(&format!("{layer}.weight"))?,
+            self.get(&format!("{layer}.bias"))?,
+        );
         let dims = x.dims();
         let (&last, outer) = dims
             .split_last()

@@ -131,7 +131,11 @@ impl CustomOp2 for Lstm {
                 let at = sequence * time + step;
                 let gate = &gates[at * four..(at + 1) * four];
                 let cell = &cells[at * units..(at + 1) * units];
-                let before = if step == 0 { &zero } else { &cells[(at - 1) * units..at * units] };
+                let before = if step == 0 {
+                    &zero
+                } else {
+                    &cells[(at - 1) * units..at * units]
+                };
                 let out = &gradient[at * units..(at + 1) * units];
                 let to = &mut to_gates[at * four..(at + 1) * four];
                 for unit in 0..units {

@@ -134,7 +134,11 @@ fn shapes(metrics: usize) -> Vec<(String, Vec<usize>, Start)> {
     dense("granularity", UNITS, 1, Start::Zeros);
     dense("metrics", UNITS + CALENDAR, metrics, Start::Zeros);
     for memory in ["reader", "writer"] {
-        all.push((format!("{memory}.recurrent"), vec![UNITS, 4 * UNITS], Start::Orthogonal));
+        all.push((
+            format!("{memory}.recurrent"),
+            vec![UNITS, 4 * UNITS],
+            Start::Orthogonal,
+        ));
     }
     all
 }
@@ -153,7 +157,11 @@ impl Network {
     fn load(columns: Vec<String>, weights: &Weights) -> Result<Self, LearnedError> {
         let width = columns.len() + CALENDAR;
         let running = |name: &str| -> Result<Tensor, LearnedError> {
-            Ok(Tensor::from_slice(weights.take(name, &[width])?, width, &Device::Cpu)?)
+            Ok(Tensor::from_slice(
+                weights.take(name, &[width])?,
+                width,
+                &Device::Cpu,
+            )?)
         };
         Ok(Self {
             variables: Variables::load(&shapes(columns.len()), weights)?,
@@ -187,7 +195,8 @@ impl Network {
             self.variance = blend(&self.variance, &variance)?;
             self.variables.batch_norm("input_norm", x, &mean, &variance)?
         } else {
-            self.variables.batch_norm("input_norm", x, &self.mean, &self.variance)?
+            self.variables
+                .batch_norm("input_norm", x, &self.mean, &self.variance)?
         };
         let net = &self.variables;
         let mut hidden = net.dense("first", &normed)?.gelu_erf()?;
@@ -352,7 +361,10 @@ fn split(prepared: &[Prepared], share: f64) -> (Vec<&[f32]>, Vec<&[f32]>) {
         let first_back = starts.len() - back;
         let border = starts.get(first_back).copied().unwrap_or(usize::MAX);
         let kept = starts[..first_back].iter();
-        learnt.extend(kept.filter(|&&start| start + WINDOW <= border).map(|&start| table.window(start)));
+        learnt.extend(
+            kept.filter(|&&start| start + WINDOW <= border)
+                .map(|&start| table.window(start)),
+        );
         held.extend(starts[first_back..].iter().map(|&start| table.window(start)));
     }
     (learnt, held)
@@ -415,7 +427,9 @@ fn average(network: &mut Network, table: &Prepared) -> Result<(Vec<f32>, Vec<f32
     let mut errors = vec![0.0f32; table.features.len()];
     let mut counts = vec![0.0f32; table.rows.len()];
     for (&start, said) in starts.iter().zip(said.chunks(WINDOW * width)) {
-        counts[start..start + WINDOW].iter_mut().for_each(|count| *count += 1.0);
+        counts[start..start + WINDOW]
+            .iter_mut()
+            .for_each(|count| *count += 1.0);
         let here = start * width..(start + WINDOW) * width;
         let cells = sums[here.clone()].iter_mut().zip(&mut errors[here.clone()]);
         for (((sum, error), said), was) in cells.zip(said).zip(&table.features[here]) {
@@ -457,7 +471,11 @@ impl FittedSequence {
     /// # Errors
     /// [`LearnedError::Weights`] for any that is missing, of another shape or not finite; limits that are not as many
     /// as columns count as such.
-    pub fn from_weights(columns: Vec<String>, weights: &Weights, limits: Limits) -> Result<Self, LearnedError> {
+    pub fn from_weights(
+        columns: Vec<String>,
+        weights: &Weights,
+        limits: Limits,
+    ) -> Result<Self, LearnedError> {
         let right = |limit: &f64| limit.is_finite() && *limit > 0.0;
         if limits.columns.len() != columns.len() || !limits.columns.iter().all(right) || !right(&limits.all) {
             return Err(LearnedError::Weights {
@@ -505,10 +523,16 @@ impl FittedSequence {
         for table in prepared {
             let (said, errors) = average(&mut self.network, &table)?;
             for (said, errors) in said.chunks(table.width).zip(errors.chunks(table.width)) {
-                whole.expected.extend(said[..metrics].iter().map(|&y| descale(f64::from(y))));
+                whole
+                    .expected
+                    .extend(said[..metrics].iter().map(|&y| descale(f64::from(y))));
                 let errors = errors[..metrics].iter().map(|&error| f64::from(error));
                 whole.errors.extend(errors.clone());
-                whole.scores.extend(errors.zip(&self.limits.columns).map(|(error, limit)| error / limit));
+                whole.scores.extend(
+                    errors
+                        .zip(&self.limits.columns)
+                        .map(|(error, limit)| error / limit),
+                );
             }
             whole.rows = table.rows;
         }

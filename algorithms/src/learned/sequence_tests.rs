@@ -45,8 +45,16 @@ fn every_variable_gets_a_gradient() {
     let loss = network.loss(&x, &mut Random::new(2)).unwrap();
     let gradients = loss.backward().unwrap();
     for (name, var) in &network.variables.0 {
-        let gradient = gradients.get(var).unwrap_or_else(|| panic!("`{name}` gets no gradient"));
-        let size = gradient.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+        let gradient = gradients
+            .get(var)
+            .unwrap_or_else(|| panic!("`{name}` gets no gradient"));
+        let size = gradient
+            .abs()
+            .unwrap()
+            .sum_all()
+            .unwrap()
+            .to_scalar::<f32>()
+            .unwrap();
         assert!(size > 0.0, "`{name}` gets a gradient of zero");
     }
 }
@@ -83,7 +91,10 @@ fn a_fit_repeats_to_the_bit_and_survives_being_kept() {
     let tables = [traffic(400, 60.0, 1), traffic(100, 300.0, 1)];
     let ((mut one, _), (two, _)) = (fitted(&tables), fitted(&tables));
     assert_eq!(one.weights().unwrap(), two.weights().unwrap());
-    let other = SequenceOptions { seed: 43, ..options() };
+    let other = SequenceOptions {
+        seed: 43,
+        ..options()
+    };
     let (other, _) = SequenceAutoencoder::new(columns(), other)
         .fit(&tables, &mut |_| ControlFlow::Continue(()))
         .unwrap();
@@ -91,7 +102,10 @@ fn a_fit_repeats_to_the_bit_and_survives_being_kept() {
     let kept = one.weights().unwrap();
     let mut again = FittedSequence::from_weights(columns(), &kept, one.limits().clone()).unwrap();
     let table = traffic(50, 60.0, 3);
-    assert_eq!(one.reconstruct(&table).unwrap(), again.reconstruct(&table).unwrap());
+    assert_eq!(
+        one.reconstruct(&table).unwrap(),
+        again.reconstruct(&table).unwrap()
+    );
 }
 
 #[test]
@@ -110,7 +124,17 @@ fn weights_that_were_tampered_with_are_refused() {
         break_it(&mut broken);
         assert!(FittedSequence::from_weights(columns(), &broken, limits.clone()).is_err());
     }
-    assert!(FittedSequence::from_weights(columns(), &kept, Limits { columns: vec![1.0], ..limits }).is_err());
+    assert!(
+        FittedSequence::from_weights(
+            columns(),
+            &kept,
+            Limits {
+                columns: vec![1.0],
+                ..limits
+            }
+        )
+        .is_err()
+    );
 }
 
 #[test]
@@ -127,7 +151,11 @@ fn it_stops_early_with_the_best_weights_and_when_told() {
         .fit(&tables, &mut |_| ControlFlow::Continue(()))
         .unwrap();
     assert!(report.stopped_early && report.epochs.len() < 60);
-    let least = report.epochs.iter().map(|epoch| epoch.validation.unwrap()).fold(f64::MAX, f64::min);
+    let least = report
+        .epochs
+        .iter()
+        .map(|epoch| epoch.validation.unwrap())
+        .fold(f64::MAX, f64::min);
     assert_eq!(report.epochs[report.best - 1].validation.unwrap(), least);
     let told = SequenceAutoencoder::new(columns(), options()).fit(&tables, &mut |_| ControlFlow::Break(()));
     assert_eq!(told.unwrap_err(), LearnedError::Stopped { epoch: 1 });
@@ -137,5 +165,12 @@ fn it_stops_early_with_the_best_weights_and_when_told() {
 fn too_little_is_refused() {
     let network = SequenceAutoencoder::new(columns(), options());
     let refused = network.fit(&[traffic(31, 60.0, 1)], &mut |_| ControlFlow::Continue(()));
-    assert!(matches!(refused.unwrap_err(), LearnedError::TooFew { given: 31, needed: 32, .. }));
+    assert!(matches!(
+        refused.unwrap_err(),
+        LearnedError::TooFew {
+            given: 31,
+            needed: 32,
+            ..
+        }
+    ));
 }

@@ -65,13 +65,20 @@ impl Table {
         let mut features = Vec::with_capacity(rows.len() * width);
         for (&row, granularity) in rows.iter().zip(granularity) {
             let values = &self.values[row * own..];
-            features.extend(at.iter().map(|at| at.map_or(0.0, |at| rescale(values[at]) as f32)));
+            features.extend(
+                at.iter()
+                    .map(|at| at.map_or(0.0, |at| rescale(values[at]) as f32)),
+            );
             features.push(rescale(granularity) as f32);
             features.push((minute(self.times[row]) / 1440.0) as f32);
             let today = weekday(self.times[row]);
             features.extend((0..7).map(|day| f32::from(u8::from(day == today))));
         }
-        Ok(Prepared { rows, features, width })
+        Ok(Prepared {
+            rows,
+            features,
+            width,
+        })
     }
 }
 
@@ -155,7 +162,10 @@ mod tests {
         let columns = ["bytes".to_owned()];
         let mut ragged = table(40);
         ragged.values.pop();
-        assert!(matches!(ragged.prepare(&columns), Err(LearnedError::Ragged { .. })));
+        assert!(matches!(
+            ragged.prepare(&columns),
+            Err(LearnedError::Ragged { .. })
+        ));
         let other = table(40).prepare(&["pkts".to_owned()]);
         assert!(matches!(other, Err(LearnedError::UnknownColumn(column)) if column == "bytes"));
     }

@@ -40,7 +40,10 @@ pub enum Rule {
 impl Default for Rule {
     /// Five spreads, the rule of rb-aioutliers.
     fn default() -> Self {
-        Self::KSigma { k: 5.0, robust: false }
+        Self::KSigma {
+            k: 5.0,
+            robust: false,
+        }
     }
 }
 
@@ -133,7 +136,12 @@ mod tests {
     #[test]
     fn k_sigma_is_the_textbooks() {
         let mut errors: Vec<f64> = (0..100).map(f64::from).collect();
-        let limit = Rule::KSigma { k: 2.0, robust: false }.limit(&mut errors).unwrap();
+        let limit = Rule::KSigma {
+            k: 2.0,
+            robust: false,
+        }
+        .limit(&mut errors)
+        .unwrap();
         assert!((limit - (49.5 + 2.0 * 833.25_f64.sqrt())).abs() < 1e-9);
         let limit = Rule::KSigma { k: 2.0, robust: true }.limit(&mut errors).unwrap();
         assert!((limit - (49.5 + 2.0 * 1.4826 * 25.0)).abs() < 1e-9);
@@ -155,7 +163,10 @@ mod tests {
 
     #[test]
     fn the_tail_is_found_where_the_law_puts_it() {
-        let rule = Rule::PeaksOverThreshold { risk: 1e-3, level: 0.95 };
+        let rule = Rule::PeaksOverThreshold {
+            risk: 1e-3,
+            level: 0.95,
+        };
         let mut random = Random::new(2);
         // Exponential: the answer is ln 1000.
         let mut light: Vec<f64> = (0..50_000).map(|_| -(1.0 - random.unit()).ln()).collect();
@@ -169,7 +180,10 @@ mod tests {
 
     #[test]
     fn strange_errors_give_a_usable_limit_or_a_refusal() {
-        let pot = Rule::PeaksOverThreshold { risk: 1e-4, level: 0.98 };
+        let pot = Rule::PeaksOverThreshold {
+            risk: 1e-4,
+            level: 0.98,
+        };
         for rule in [Rule::default(), Rule::KSigma { k: 5.0, robust: true }, pot] {
             let constant = rule.limit(&mut vec![0.0; 50]).unwrap();
             assert!(constant > 0.0 && constant.is_finite());

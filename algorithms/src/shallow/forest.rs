@@ -103,7 +103,13 @@ fn scores(points: &[Features], seed: u64) -> Vec<f64> {
         }
     }
     let usual = usual_depth(sample) * TREES as f64;
-    let score = |depth: f64| if usual == 0.0 { 0.5 } else { (-depth / usual).exp2() };
+    let score = |depth: f64| {
+        if usual == 0.0 {
+            0.5
+        } else {
+            (-depth / usual).exp2()
+        }
+    };
     depths.into_iter().map(score).collect()
 }
 
@@ -138,7 +144,9 @@ fn grow(
     }
     let extent = |feature: usize| {
         let numbers = members.iter().map(|&member| points[member][feature]);
-        numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
+        numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+            (low.min(x), high.max(x))
+        })
     };
     let mut features: Vec<usize> = (0..FEATURES).collect();
     random.shuffle(&mut features);
@@ -176,7 +184,12 @@ fn depth_of(point: &Features, nodes: &[Node]) -> f64 {
     loop {
         match nodes[place] {
             Node::Leaf { depth } => return depth,
-            Node::Split { feature, at, left, right } => {
+            Node::Split {
+                feature,
+                at,
+                left,
+                right,
+            } => {
                 place = if point[feature] <= at { left } else { right };
             }
         }

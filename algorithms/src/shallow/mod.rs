@@ -122,7 +122,10 @@ mod tests {
                 for value in [0.0, 7.0, 1e300, -1e300] {
                     let found = scorer.judge(&times, &vec![value; times.len()]);
                     assert_eq!(found.len(), times.len());
-                    assert!(found.iter().all(|found| found.score.is_finite()), "{scorer:?} {value}");
+                    assert!(
+                        found.iter().all(|found| found.score.is_finite()),
+                        "{scorer:?} {value}"
+                    );
                 }
             }
             let (times, mut values) = day(3);
@@ -130,7 +133,11 @@ mod tests {
             values[11] = f64::INFINITY;
             let found = scorer.judge(&times, &values);
             assert_eq!((found.len(), found[10].row), (2014, 12));
-            assert!(found.iter().all(|found| found.score.is_finite() && found.expected.is_finite()));
+            assert!(
+                found
+                    .iter()
+                    .all(|found| found.score.is_finite() && found.expected.is_finite())
+            );
         }
     }
 
@@ -138,6 +145,10 @@ mod tests {
     fn a_constant_has_no_outliers_on_scales() {
         let times: Vec<f64> = (0..500).map(|n| 60.0 * f64::from(n)).collect();
         let found = Scorer::default().judge(&times, &vec![3.5; 500]);
-        assert!(found.iter().all(|found| !found.is_outlier && found.expected == 3.5));
+        assert!(
+            found
+                .iter()
+                .all(|found| !found.is_outlier && found.expected == 3.5)
+        );
     }
 }

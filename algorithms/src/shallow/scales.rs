@@ -42,17 +42,27 @@ const FEWEST_DAYS: f64 = 4.0;
 /// Expected, score and limit.
 pub(super) fn judge(times: &[f64], values: &[f64], options: &ScalesOptions) -> (Vec<f64>, Vec<f64>, f64) {
     // Numbers near the largest there are must not overflow on the way.
-    let largest = values.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+    let largest = values
+        .iter()
+        .fold(0.0f64, |largest, value| largest.max(value.abs()));
     let unit = if largest > 1e100 { largest } else { 1.0 };
     let values: Vec<f64> = values.iter().map(|value| value / unit).collect();
     let usual = usual(times, &values);
-    let residual: Vec<f64> = values.iter().zip(&usual).map(|(value, usual)| value - usual).collect();
+    let residual: Vec<f64> = values
+        .iter()
+        .zip(&usual)
+        .map(|(value, usual)| value - usual)
+        .collect();
     let mut scores = distances(&residual);
     let mut expected = usual.clone();
     for width in WIDTHS {
         let means = box_means(times, &residual, width);
         keep_larger(&mut scores, &distances(&means), 1.0);
-        let within: Vec<f64> = residual.iter().zip(&means).map(|(x, mean)| (x - mean).abs()).collect();
+        let within: Vec<f64> = residual
+            .iter()
+            .zip(&means)
+            .map(|(x, mean)| (x - mean).abs())
+            .collect();
         let floor = 1e-9 * deviation(&values) + 1e-12;
         let variation: Vec<f64> = box_means(times, &within, width)
             .into_iter()
@@ -61,12 +71,18 @@ pub(super) fn judge(times: &[f64], values: &[f64], options: &ScalesOptions) -> (
         keep_larger(&mut scores, &distances(&variation), VARIATION);
     }
     let middle = median(&residual);
-    expected.iter_mut().for_each(|expected| *expected = (*expected + middle) * unit);
+    expected
+        .iter_mut()
+        .for_each(|expected| *expected = (*expected + middle) * unit);
     let scores = with_neighbourhood(&scores);
     let mut sorted = scores.clone();
     sorted.sort_unstable_by(f64::total_cmp);
     let usual_score = sorted[(sorted.len() - 1) * 9 / 10];
-    (expected, scores, (options.beyond_usual * usual_score).max(options.least))
+    (
+        expected,
+        scores,
+        (options.beyond_usual * usual_score).max(options.least),
+    )
 }
 
 fn keep_larger(scores: &mut [f64], others: &[f64], factor: f64) {
@@ -100,12 +116,25 @@ fn usual(times: &[f64], values: &[f64]) -> Vec<f64> {
     let of_time = |values: &Vec<f64>| if values.is_empty() { middle } else { median(values) };
     let medians: Vec<f64> = by_time.iter().map(of_time).collect();
     let daily: Vec<f64> = times.iter().map(|&time| medians[half_hour(time)]).collect();
-    let rest: Vec<f64> = values.iter().zip(&daily).map(|(value, usual)| value - usual).collect();
+    let rest: Vec<f64> = values
+        .iter()
+        .zip(&daily)
+        .map(|(value, usual)| value - usual)
+        .collect();
     let rest_middle = median(&rest);
     let spread = |values: &[f64], middle: f64| {
-        median(&values.iter().map(|value| (value - middle).abs()).collect::<Vec<_>>())
+        median(
+            &values
+                .iter()
+                .map(|value| (value - middle).abs())
+                .collect::<Vec<_>>(),
+        )
     };
-    if spread(&rest, rest_middle) < 0.8 * spread(values, middle) { daily } else { flat }
+    if spread(&rest, rest_middle) < 0.8 * spread(values, middle) {
+        daily
+    } else {
+        flat
+    }
 }
 
 /// Distances from the middle in usual distances, at most [`FARTHEST`].
@@ -120,7 +149,10 @@ fn distances(values: &[f64]) -> Vec<f64> {
         .max(sorted[(sorted.len() - 1) * 9 / 10] / 1.645)
         .max(0.05 * deviation(values))
         .max(1e-9 * middle.abs().max(1.0));
-    from_middle.into_iter().map(|distance| (distance / usual).min(FARTHEST)).collect()
+    from_middle
+        .into_iter()
+        .map(|distance| (distance / usual).min(FARTHEST))
+        .collect()
 }
 
 /// Mean over `width` seconds around each point.
@@ -147,7 +179,11 @@ fn with_neighbourhood(scores: &[f64]) -> Vec<f64> {
     let half = ((NEIGHBOURHOOD * scores.len() as f64) as usize / 2).max(1);
     // A triangle is a box over a box; ends are held out flat.
     let smooth = sliding_mean(&sliding_mean(scores, half), half);
-    scores.iter().zip(smooth).map(|(score, around)| (score * around).sqrt()).collect()
+    scores
+        .iter()
+        .zip(smooth)
+        .map(|(score, around)| (score * around).sqrt())
+        .collect()
 }
 
 /// Mean of `width` neighbours (`width` − 1 for an even one), the ends held out flat.

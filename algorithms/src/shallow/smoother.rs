@@ -14,13 +14,23 @@ pub fn smooth(values: &[f64]) -> Vec<f64> {
     let width = ((0.05 * count as f64) as usize).max(count.min(least)) | 1;
     let half = width / 2;
     let rising = (1..=half).map(|weight| weight as f64);
-    let middle = if half == 0 { 1.0 } else { (half * half) as f64 / 4.0 };
+    let middle = if half == 0 {
+        1.0
+    } else {
+        (half * half) as f64 / 4.0
+    };
     let kernel: Vec<f64> = rising.clone().chain([middle]).chain(rising.rev()).collect();
     let sum: f64 = kernel.iter().sum();
     let mut padded = vec![first; half];
     padded.extend_from_slice(values);
     padded.extend(std::iter::repeat_n(last, half));
-    let blend = |window: &[f64]| window.iter().zip(&kernel).map(|(value, weight)| value * (weight / sum)).sum();
+    let blend = |window: &[f64]| {
+        window
+            .iter()
+            .zip(&kernel)
+            .map(|(value, weight)| value * (weight / sum))
+            .sum()
+    };
     padded.windows(kernel.len()).map(blend).collect()
 }
 

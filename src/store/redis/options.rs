@@ -113,7 +113,7 @@ impl RedisConnect {
     }
 
     /// A connection that has answered once, which is when TLS and access are settled.
-    pub(super) fn open(&self) -> Result<::redis::Connection, StoreError> {
+    pub(crate) fn open(&self) -> Result<::redis::Connection, StoreError> {
         self.open_within(self.options())
             .map_err(|error| failure::of_client(self, &error))
     }

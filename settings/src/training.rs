@@ -1,0 +1,49 @@
+//! How the learned detectors are fitted.
+
+use crate::check::Check;
+use crate::cron::Cron;
+
+section! {
+    /// How the learned detectors are fitted.
+    Training in "training" {
+        /// Whether `skywatch run` starts the trainer child.
+        enabled: bool = false,
+        /// When all families are fitted anew, in UTC; `None` only when asked.
+        schedule: Option<Cron> = None,
+        /// Metrics that are learnt from, at most.
+        max_metrics: usize = 20_000,
+        /// Families that are told apart, at most.
+        max_families: usize = 8,
+        /// Rounds over all that is learnt from, at most.
+        epochs: usize = 20,
+        /// The newest part of the history is held back to judge the fit by; its share of it.
+        holdout: f64 = 0.2,
+        /// What all randomness follows from.
+        seed: usize = 42,
+        /// A limit is so many spreads of the errors (models of several columns).
+        k_sigma: f64 = 5.0,
+        /// Whether centre and spread are median and MAD.
+        robust: bool = false,
+        /// The share of ordinary points that may lie beyond a metric's limit (models of families).
+        risk: f64 = 1e-6,
+        /// How much the trainer gives way to others, 0 to 19.
+        nice: usize = 10,
+    }
+}
+
+impl Training {
+    pub(crate) fn check(&self, check: &mut Check<'_>) {
+        check.within(
+            "training.max_metrics",
+            &self.max_metrics,
+            Some(1),
+            Some(1_000_000),
+        );
+        check.within("training.max_families", &self.max_families, Some(1), Some(64));
+        check.within("training.epochs", &self.epochs, Some(1), Some(10_000));
+        check.within("training.holdout", &self.holdout, Some(0.05), Some(0.5));
+        check.within("training.k_sigma", &self.k_sigma, Some(0.1), Some(1_000.0));
+        check.within("training.risk", &self.risk, Some(1e-12), Some(0.1));
+        check.within("training.nice", &self.nice, None, Some(19));
+    }
+}

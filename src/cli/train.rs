@@ -1,0 +1,92 @@
+//! `skywatch train`: fits the learned detectors now.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+
+use super::{Context, Failure, log, say};
+use crate::clock::unix_now;
+use crate::jobs::{Job, State, Task};
+use crate::process::{self, trainer};
+use crate::stop::Stop;
+
+/// How often it is looked how the job stands.
+const LOOK_EACH: Duration = Duration::from_millis(200);
+/// How many of the newest jobs are looked through for ours.
+const LOOK_AT: usize = 1_000;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Fit one model of several metrics under this name, instead of all families
+    #[arg(long, value_name = "NAME", requires = "metrics")]
+    model: Option<String>,
+    /// The metrics it is made of, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "model")]
+    metrics: Vec<String>,
+    /// Only enqueue it, for whichever trainer is free
+    #[arg(long)]
+    enqueue: bool,
+}
+
+pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+    let settings = &context.loaded.settings;
+    log::start(&settings.log);
+    let task = match arguments.model {
+        Some(model) if model == trainer::FAMILIES_MODEL => {
+            return Err(Failure::Arguments(format!(
+                "`{model}` is the model of all families\nhint: take another name"
+            )));
+        }
+        Some(model) => Task::Sequence {
+            model,
+            metrics: arguments.metrics,
+        },
+        None => Task::Families,
+    };
+    if let Task::Sequence { model, .. } = &task {
+        // A name that cannot be is told now, not by a job that failed.
+        trainer::library(settings)?.pointer(model)?;
+    }
+    let mut queue = trainer::queue(settings)?.open()?;
+    let id = queue
+        .enqueue(&task, None, unix_now())?
+        .context("the job was not enqueued")?;
+    if arguments.enqueue {
+        return Ok(say(&id)?);
+    }
+    let stop = Stop::new();
+    let _signals = process::stop_on_signal(&stop)?;
+    let mut child =
+        trainer::start_drain(&context.global.as_arguments(), None).context("cannot start the trainer")?;
+    loop {
+        let stopped = stop.sleep(LOOK_EACH);
+        let ended = child.try_wait().context("the trainer")?;
+        let job = queue.list(LOOK_AT)?.into_iter().find(|job| job.id == id);
+        let job = job.ok_or_else(|| anyhow!("job {id} is gone"))?;
+        match job.state {
+            State::Done => {
+                trainer::end(&mut child, settings.process.stop_timeout);
+                return Ok(say(&job.outcome)?);
+            }
+            State::Dead => return Err(failed(&job)),
+            State::Waiting if ended.is_some() => return Err(failed(&job)),
+            State::Queued if ended.is_some_and(|status| !status.success()) => {
+                return Err(anyhow!(
+                    "the trainer could not work; job {id} waits for another\nhint: with the embedded store and a \
+                     running `skywatch run`, set `training.enabled = true` there and use `skywatch train --enqueue`"
+                )
+                .into());
+            }
+            _ => {}
+        }
+        if stopped {
+            trainer::end(&mut child, settings.process.stop_timeout);
+            return Err(anyhow!("interrupted\nhint: job {id} waits for the next trainer").into());
+        }
+    }
+}
+
+fn failed(job: &Job) -> Failure {
+    anyhow!("{}", job.outcome).into()
+}

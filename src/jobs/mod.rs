@@ -1,0 +1,243 @@
+//! Work that waits for a trainer: queued once, done at least once, by whoever is free.
+//!
+//! Where there is a Redis the queue is a stream there with one group of consumers ([`RedisQueue`]), and all nodes share
+//! the work; without one it is a file of SQLite in the state folder ([`SqliteQueue`]). Both keep the same promises: a job
+//! that was taken says it is alive every few seconds ([`Queue::beat`]), and one that has fallen silent is taken by
+//! another, so a killed trainer loses nothing and a slow one is not robbed; one that fails is tried again later, and in
+//! the end put with the dead, where people see it; what is enqueued for a tick is enqueued once, however many schedulers
+//! there are. What somebody who lost a job says of it afterwards is not heard.
+//!
+//! The clock is the caller's, so nodes should agree on the time within a few seconds. A job is a small JSON text; no code
+//! is in it.
+
+mod histories;
+mod redis;
+mod schedule;
+mod sqlite;
+mod trainer;
+mod training;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use histories::FileHistories;
+pub use redis::{OpenRedisQueue, RedisQueue};
+pub use schedule::{Scheduler, enqueue_due};
+pub(crate) use sqlite::jobs_path;
+pub use sqlite::{OpenSqliteQueue, SqliteQueue};
+pub use trainer::{Trainer, TrainerOptions, Work};
+pub(crate) use training::FAMILIES;
+pub use training::{Histories, StoreHistories, Trained, Training, TrainingError, TrainingOptions};
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Task {
+    /// Fits the families of all metrics.
+    Families,
+    /// Fits one network to metrics that belong together.
+    Sequence {
+        /// The model's name.
+        model: String,
+        /// The metrics, each a column.
+        metrics: Vec<String>,
+    },
+    /// Nothing, for so long: what a test of the queue does.
+    Wait {
+        /// Milliseconds.
+        milliseconds: u64,
+    },
+}
+
+impl Task {
+    /// The task in a few words.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Families => "families".to_owned(),
+            Self::Sequence { model, .. } => format!("sequence {model}"),
+            Self::Wait { milliseconds } => format!("wait {milliseconds} ms"),
+        }
+    }
+}
+
+/// Where a job is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nobody has it.
+    Queued,
+    /// Somebody is at it.
+    Running,
+    /// It failed and waits to be tried again.
+    Waiting,
+    /// It ended well.
+    Done,
+    /// It failed too often.
+    Dead,
+}
+
+impl State {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Done => "done",
+            Self::Dead => "dead",
+        }
+    }
+
+    fn read(word: &str) -> Option<Self> {
+        let all = [Self::Queued, Self::Running, Self::Waiting, Self::Done, Self::Dead];
+        all.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// A job as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Unique for ever.
+    pub id: String,
+    /// What is to be done.
+    pub task: Task,
+    /// Where it is.
+    pub state: State,
+    /// How often it was begun.
+    pub tries: u32,
+    /// Who has it or had it last; empty for nobody.
+    pub worker: String,
+    /// Unix seconds when it was enqueued.
+    pub enqueued_at: f64,
+    /// Unix seconds of the last change of state.
+    pub changed_at: f64,
+    /// What came of it: a result or the last error.
+    pub outcome: String,
+}
+
+/// A job that is ours until we finish it or fall silent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Taken {
+    /// Which.
+    pub id: String,
+    /// What is to be done.
+    pub task: Task,
+    /// Which try this is, from 1.
+    pub tries: u32,
+    /// The queue's own word for our hold on it.
+    hold: String,
+}
+
+/// How a try ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Well, with a word on what came of it.
+    Done(String),
+    /// Badly; to be tried again if there are tries left.
+    Failed(String),
+    /// Not at all: we were told to stop. Free for others at once, and no try is counted.
+    Released,
+}
+
+/// Limits of a queue.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct QueueOptions {
+    /// Silence after which a job is taken from whoever had it.
+    pub lease: Duration,
+    /// How often a job is begun before it is given up.
+    pub tries: u32,
+    /// Pause before the second try; it doubles with each.
+    pub backoff: Duration,
+    /// Longest pause.
+    pub backoff_max: Duration,
+    /// How long what is done or dead is remembered.
+    pub keep: Duration,
+}
+
+impl Default for QueueOptions {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(30),
+            tries: 5,
+            backoff: Duration::from_secs(10),
+            backoff_max: Duration::from_secs(600),
+            keep: Duration::from_secs(7 * 86_400),
+        }
+    }
+}
+
+impl QueueOptions {
+    /// Seconds before the try after `tries`.
+    fn pause(&self, tries: u32) -> f64 {
+        let doubled = self.backoff.as_secs_f64() * 2f64.powi(tries.saturating_sub(1).min(60) as i32);
+        doubled.min(self.backoff_max.as_secs_f64())
+    }
+}
+
+/// A queue of jobs. A handle belongs to one thread and reconnects by itself; all calls block for a round trip or a
+/// commit, `take` at most for its `wait` longer. `now` is Unix seconds. More methods than three, because they are one
+/// promise: none of them makes sense without the others.
+pub trait Queue: Send {
+    /// Adds a job and returns its id; with a `tick`, only if nothing was added for the same tick before (`None` then).
+    fn enqueue(&mut self, task: &Task, tick: Option<&str>, now: f64) -> Result<Option<String>, QueueError>;
+
+    /// Takes the next job: one whose holder has fallen silent, one whose pause is over, or one nobody had.
+    fn take(&mut self, worker: &str, now: f64, wait: Duration) -> Result<Option<Taken>, QueueError>;
+
+    /// Says that we are still at it. False if it is not ours any more: stop.
+    fn beat(&mut self, taken: &Taken, worker: &str, now: f64) -> Result<bool, QueueError>;
+
+    /// Says how it ended. False if it is not ours any more; then nothing has changed.
+    fn finish(
+        &mut self,
+        taken: &Taken,
+        worker: &str,
+        outcome: &Outcome,
+        now: f64,
+    ) -> Result<bool, QueueError>;
+
+    /// All jobs that are remembered, newest first, at most `most`.
+    fn list(&mut self, most: usize) -> Result<Vec<Job>, QueueError>;
+
+    /// Queues a dead job again, with all its tries. False if it is not dead.
+    fn revive(&mut self, id: &str, now: f64) -> Result<bool, QueueError>;
+
+    /// Where it is, for people.
+    fn describe(&self) -> String;
+}
+
+/// Makes handles of one queue for several threads.
+pub trait OpenQueue: Send + Sync {
+    /// A handle that has answered once.
+    ///
+    /// # Errors
+    /// Whatever keeps the queue from answering.
+    fn open(&self) -> Result<Box<dyn Queue>, QueueError>;
+}
+
+/// Why a queue did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// It does not answer; the same call may succeed later.
+    #[error("jobs in `{place}`: {reason}")]
+    Unavailable {
+        /// Where.
+        place: String,
+        /// Why.
+        reason: String,
+    },
+    /// It holds something that is no job.
+    #[error("jobs in `{place}`: `{what}` cannot be read")]
+    Unreadable {
+        /// Where.
+        place: String,
+        /// What.
+        what: String,
+    },
+    /// The store's reason.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+}

@@ -1,0 +1,75 @@
+//! Models in a local folder.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::{ModelError, Shelf};
+
+/// A folder. Written beside and renamed, and forced to the disk before it is named.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// The folder at `path`, which is made at the first write.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    fn failure(&self, error: &std::io::Error) -> ModelError {
+        ModelError::Place {
+            place: self.describe(),
+            reason: error.to_string(),
+        }
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::with_prefix_in(".new-", folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    File::open(folder)?.sync_all()
+}
+
+impl Shelf for Folder {
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, ModelError> {
+        match fs::read(self.path.join(name)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failure(&error)),
+        }
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), ModelError> {
+        write(&self.path.join(name), bytes).map_err(|error| self.failure(&error))
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, ModelError> {
+        let entries = match fs::read_dir(self.path.join(folder)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(self.failure(&error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(|error| self.failure(&error))?.file_name();
+            if let Ok(name) = name.into_string()
+                && !name.starts_with('.')
+            {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn describe(&self) -> String {
+        self.path.display().to_string()
+    }
+}

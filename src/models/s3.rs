@@ -1,0 +1,243 @@
+//! Models in a bucket of S3, or of whatever speaks like it.
+//!
+//! rusty-s3 signs, ureq speaks: no second HTTP client and no second TLS. Requests are signed in the address and good for a
+//! minute; an address is never shown or logged. What can pass (no answer, 5xx, 429) is tried again. A put is one request,
+//! which S3 makes whole or not at all.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use backon::{BlockingRetryable as _, ExponentialBuilder};
+use rusty_s3::actions::{ListObjectsV2, S3Action as _};
+use rusty_s3::{Bucket as Address, Credentials, UrlStyle};
+use ureq::tls::{PemItem, RootCerts, TlsConfig};
+
+use super::{ModelError, Shelf};
+
+/// How long a signature is good.
+const SIGNED_FOR: Duration = Duration::from_secs(60);
+/// The largest answer that is read.
+const MOST_BYTES: u64 = 256 << 20;
+/// Tries beyond the first.
+const RETRIES: usize = 3;
+
+/// Which bucket, and how to get in.
+#[derive(Clone)]
+pub struct BucketOptions {
+    /// `https://s3.eu-west-1.amazonaws.com`, or the address of a server of one's own.
+    pub endpoint: String,
+    /// The bucket's name.
+    pub bucket: String,
+    /// What all names in it begin with; empty, or a path without slashes at its ends.
+    pub prefix: String,
+    /// The region the signature is for.
+    pub region: String,
+    /// The id of the key.
+    pub access_key: String,
+    /// The key.
+    pub secret_key: String,
+    /// Authorities to trust, PEM, instead of the usual ones.
+    pub ca_file: Option<PathBuf>,
+    /// Limit for each request.
+    pub timeout: Duration,
+}
+
+/// A bucket.
+pub struct Bucket {
+    address: Address,
+    credentials: Credentials,
+    prefix: String,
+    agent: ureq::Agent,
+    place: String,
+}
+
+/// What an answer means.
+enum Answer {
+    Body(Vec<u8>),
+    Missing,
+    /// May pass.
+    Later(String),
+    Refused(String),
+}
+
+impl Bucket {
+    /// Checks the options; connects to nothing.
+    ///
+    /// # Errors
+    /// [`ModelError::Options`] for an address that cannot be used, [`ModelError::File`] for the file of authorities.
+    pub fn new(options: BucketOptions) -> Result<Self, ModelError> {
+        let endpoint = options
+            .endpoint
+            .parse()
+            .map_err(|error| ModelError::Options(format!("the endpoint of the models' bucket: {error}")))?;
+        let address = Address::new(endpoint, UrlStyle::Path, options.bucket.clone(), options.region)
+            .map_err(|error| ModelError::Options(format!("the endpoint of the models' bucket: {error}")))?;
+        let mut config = ureq::Agent::config_builder()
+            .timeout_global(Some(options.timeout))
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .user_agent(concat!("skywatch/", env!("CARGO_PKG_VERSION")));
+        if let Some(path) = &options.ca_file {
+            let failed = |reason: String| ModelError::File {
+                path: path.clone(),
+                reason,
+            };
+            let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+            let mut roots = Vec::new();
+            for item in ureq::tls::parse_pem(&pem) {
+                if let PemItem::Certificate(certificate) = item.map_err(|error| failed(error.to_string()))? {
+                    roots.push(certificate);
+                }
+            }
+            if roots.is_empty() {
+                return Err(failed("there is no certificate in it".to_owned()));
+            }
+            let roots = RootCerts::new_with_certs(&roots);
+            config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+        }
+        let prefix = options.prefix.trim_matches('/');
+        Ok(Self {
+            address,
+            credentials: Credentials::new(options.access_key, options.secret_key),
+            place: format!("s3://{}/{prefix}", options.bucket),
+            prefix: if prefix.is_empty() {
+                String::new()
+            } else {
+                format!("{prefix}/")
+            },
+            agent: config.build().into(),
+        })
+    }
+
+    fn failure(&self, reason: String) -> ModelError {
+        ModelError::Place {
+            place: self.place.clone(),
+            reason,
+        }
+    }
+
+    /// Asks until there is an answer that will not change by asking again.
+    fn ask(
+        &self,
+        request: impl Fn() -> Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Option<Vec<u8>>, ModelError> {
+        let once = || match answer(request()) {
+            Answer::Later(reason) => Err((true, reason)),
+            Answer::Refused(reason) => Err((false, reason)),
+            Answer::Body(body) => Ok(Some(body)),
+            Answer::Missing => Ok(None),
+        };
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_times(RETRIES);
+        let outcome = once
+            .retry(pauses)
+            .sleep(std::thread::sleep)
+            .when(|(may_pass, _)| *may_pass)
+            .call();
+        outcome.map_err(|(_, reason)| self.failure(reason))
+    }
+}
+
+fn answer(outcome: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
+    let mut response = match outcome {
+        Ok(response) => response,
+        Err(error) => return Answer::Later(error.to_string()),
+    };
+    let status = response.status();
+    let body = response.body_mut().with_config().limit(MOST_BYTES).read_to_vec();
+    match (status.as_u16(), body) {
+        (200..=299, Ok(body)) => Answer::Body(body),
+        (200..=299, Err(error)) => Answer::Later(error.to_string()),
+        (404, body) if !is_no_bucket(&body) => Answer::Missing,
+        (429 | 500..=599, _) => Answer::Later(status.to_string()),
+        (_, body) => {
+            let body = body.unwrap_or_default();
+            let text = String::from_utf8_lossy(&body);
+            let code = text
+                .split_once("<Code>")
+                .and_then(|(_, rest)| rest.split_once("</Code>"));
+            let code: String = code.map_or("", |(code, _)| code).chars().take(60).collect();
+            Answer::Refused(
+                format!("{status} {}", code.replace(char::is_control, " "))
+                    .trim_end()
+                    .to_owned(),
+            )
+        }
+    }
+}
+
+/// A bucket that is not there is a mistake in the settings, not a model that is not there yet.
+fn is_no_bucket(body: &Result<Vec<u8>, ureq::Error>) -> bool {
+    body.as_ref()
+        .is_ok_and(|body| String::from_utf8_lossy(body).contains("NoSuchBucket"))
+}
+
+impl Shelf for Bucket {
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, ModelError> {
+        let name = format!("{}{name}", self.prefix);
+        self.ask(|| {
+            let url = self
+                .address
+                .get_object(Some(&self.credentials), &name)
+                .sign(SIGNED_FOR);
+            self.agent.get(url.as_str()).call()
+        })
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), ModelError> {
+        let name = format!("{}{name}", self.prefix);
+        let put = self.ask(|| {
+            let url = self
+                .address
+                .put_object(Some(&self.credentials), &name)
+                .sign(SIGNED_FOR);
+            self.agent.put(url.as_str()).send(bytes)
+        })?;
+        put.map(drop)
+            .ok_or_else(|| self.failure("404 Not Found".to_owned()))
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, ModelError> {
+        let start = match folder {
+            "" => self.prefix.clone(),
+            folder => format!("{}{folder}/", self.prefix),
+        };
+        let mut names = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let body = self.ask(|| {
+                let mut list = self.address.list_objects_v2(Some(&self.credentials));
+                list.with_prefix(start.clone());
+                list.with_delimiter("/");
+                if let Some(next) = &next {
+                    list.with_continuation_token(next.clone());
+                }
+                self.agent.get(list.sign(SIGNED_FOR).as_str()).call()
+            })?;
+            let body = body.ok_or_else(|| self.failure("404 Not Found".to_owned()))?;
+            let body = String::from_utf8(body).map_err(|error| self.failure(error.to_string()))?;
+            let page = ListObjectsV2::parse_response(&body)
+                .map_err(|error| self.failure(format!("a list that cannot be read: {error}")))?;
+            let below = page.common_prefixes.iter().map(|prefix| prefix.prefix.as_str());
+            let here = page.contents.iter().map(|object| object.key.as_str());
+            let parts = below.chain(here).filter_map(|name| name.strip_prefix(&start));
+            names.extend(
+                parts
+                    .map(|part| part.trim_end_matches('/').to_owned())
+                    .filter(|part| !part.is_empty()),
+            );
+            next = page.next_continuation_token;
+            if next.is_none() {
+                break;
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
+    fn describe(&self) -> String {
+        self.place.clone()
+    }
+}

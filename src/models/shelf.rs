@@ -1,0 +1,167 @@
+//! Versions, the pointer, publishing and going back, over whatever keeps bytes under names.
+
+use std::sync::Arc;
+
+use super::ModelError;
+use super::card::{Card, Pointer};
+use super::files::{self, Model, Parts, checksum};
+
+/// Keeps bytes under names like `family-0/latest`. Calls block on the disk or the network; any thread may call.
+pub trait Shelf: Send + Sync {
+    /// What lies under `name`; `None` for nothing.
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, ModelError>;
+
+    /// Puts bytes there, all of them or none: a reader sees what was there or what is there, never a part.
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), ModelError>;
+
+    /// The next parts of all names that begin with `folder/`, in order, each once; of all names for an empty `folder`.
+    fn list(&self, folder: &str) -> Result<Vec<String>, ModelError>;
+
+    /// Where it is, for people; holds no secret.
+    fn describe(&self) -> String;
+}
+
+/// All models of one place.
+#[derive(Clone)]
+pub struct Library {
+    shelf: Arc<dyn Shelf>,
+}
+
+impl Library {
+    /// The models on a shelf.
+    #[must_use]
+    pub fn new(shelf: impl Shelf + 'static) -> Self {
+        Self {
+            shelf: Arc::new(shelf),
+        }
+    }
+
+    /// Where they are.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        self.shelf.describe()
+    }
+
+    /// All names, in order.
+    ///
+    /// # Errors
+    /// [`ModelError::Place`].
+    pub fn names(&self) -> Result<Vec<String>, ModelError> {
+        let mut names = self.shelf.list("")?;
+        names.retain(|name| is_name(name));
+        Ok(names)
+    }
+
+    /// All versions of a model, oldest first.
+    ///
+    /// # Errors
+    /// [`ModelError::Name`] and [`ModelError::Place`].
+    pub fn versions(&self, model: &str) -> Result<Vec<String>, ModelError> {
+        self.shelf.list(&format!("{}/versions", check(model)?))
+    }
+
+    /// Which version serves; `None` if the model was never published.
+    ///
+    /// # Errors
+    /// [`ModelError::Refused`] for a pointer that cannot be read.
+    pub fn pointer(&self, model: &str) -> Result<Option<Pointer>, ModelError> {
+        let Some(bytes) = self.shelf.get(&format!("{}/latest", check(model)?))? else {
+            return Ok(None);
+        };
+        let pointer: Pointer = serde_json::from_slice(&bytes)
+            .map_err(|error| ModelError::refused(model, format!("its pointer: {error}")))?;
+        check(&pointer.version)?;
+        Ok(Some(pointer))
+    }
+
+    /// The card of a version, held against `sum` if that is known.
+    ///
+    /// # Errors
+    /// [`ModelError::Missing`] and [`ModelError::Refused`].
+    pub fn card(&self, model: &str, version: &str, sum: Option<&str>) -> Result<Card, ModelError> {
+        let name = format!("{}/{}", check(model)?, check(version)?);
+        let bytes = self.part(&name, model, version, "card.json")?;
+        let card = files::read_card(&name, &bytes, sum)?;
+        if card.model != model || card.version != version {
+            let why = format!("its card is that of `{}/{}`", card.model, card.version);
+            return Err(ModelError::refused(&name, why));
+        }
+        Ok(card)
+    }
+
+    /// The version a pointer leads to, checked from end to end.
+    ///
+    /// # Errors
+    /// [`ModelError::Missing`] and [`ModelError::Refused`].
+    pub fn load(&self, model: &str, pointer: &Pointer) -> Result<(Card, Model), ModelError> {
+        let card = self.card(model, &pointer.version, Some(&pointer.card_sha256))?;
+        let name = format!("{model}/{}", pointer.version);
+        let weights = self.part(&name, model, &pointer.version, "model.safetensors")?;
+        let loaded = files::read_model(&card, &weights)?;
+        Ok((card, loaded))
+    }
+
+    /// Writes a version and lets it serve: weights, card, then the pointer. Broken off in between, nothing has changed
+    /// for a reader.
+    ///
+    /// # Errors
+    /// [`ModelError::Name`] and [`ModelError::Place`].
+    pub fn publish(&self, card: &mut Card, model: &Model) -> Result<(), ModelError> {
+        let folder = format!("{}/versions/{}", check(&card.model)?, check(&card.version)?);
+        let parts = Parts::new(card, model)?;
+        self.shelf
+            .put(&format!("{folder}/model.safetensors"), &parts.weights)?;
+        self.shelf.put(&format!("{folder}/card.json"), &parts.card)?;
+        self.shelf.put(&format!("{}/latest", card.model), &parts.pointer)
+    }
+
+    /// Lets `version` serve again, or without one the version before the one that serves. It is loaded first: what
+    /// could not serve is not pointed at. Returns the version.
+    ///
+    /// # Errors
+    /// [`ModelError::Missing`] if there is no such version, [`ModelError::Refused`] if it cannot be used.
+    pub fn roll_back(&self, model: &str, version: Option<&str>) -> Result<String, ModelError> {
+        let serving = self
+            .pointer(model)?
+            .ok_or_else(|| ModelError::Missing(model.to_owned()))?;
+        let version = match version {
+            Some(version) => check(version)?.to_owned(),
+            None => {
+                let mut before = self.versions(model)?;
+                before.retain(|version| *version < serving.version);
+                before.pop().ok_or_else(|| {
+                    ModelError::Missing(format!("{model}, before version {}", serving.version))
+                })?
+            }
+        };
+        let name = format!("{model}/{version}");
+        let card = self.part(&name, model, &version, "card.json")?;
+        let pointer = Pointer {
+            card_sha256: checksum(&card),
+            version: version.clone(),
+        };
+        self.load(model, &pointer)?;
+        let bytes = serde_json::to_vec_pretty(&pointer).map_err(|error| ModelError::refused(&name, error))?;
+        self.shelf.put(&format!("{model}/latest"), &bytes)?;
+        Ok(version)
+    }
+
+    fn part(&self, name: &str, model: &str, version: &str, file: &str) -> Result<Vec<u8>, ModelError> {
+        let bytes = self.shelf.get(&format!("{model}/versions/{version}/{file}"))?;
+        bytes.ok_or_else(|| ModelError::Missing(format!("{name}/{file}")))
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let right = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    !name.is_empty() && name.len() <= 100 && name.chars().all(right)
+}
+
+/// The name, if it is one.
+fn check(name: &str) -> Result<&str, ModelError> {
+    if is_name(name) {
+        Ok(name)
+    } else {
+        Err(ModelError::Name(name.to_owned()))
+    }
+}

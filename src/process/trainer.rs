@@ -1,0 +1,281 @@
+//! The trainer child, and who starts it where everything else is one process.
+//!
+//! Training is never done by a process that watches: it takes a core for minutes and as much memory as it learns from.
+//! Where the store is embedded and only one process can have it open, histories go to the trainer in a file.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use skywatch_algorithms::learned::Rule;
+use skywatch_settings::{Settings, StoreUrl};
+
+use super::{ProcessError, wiring};
+use crate::clock::unix_now;
+use crate::jobs::{
+    FAMILIES, FileHistories, Histories, OpenQueue, OpenRedisQueue, OpenSqliteQueue, QueueOptions, Scheduler,
+    State, StoreHistories, Task, Trainer, TrainerOptions, Training, TrainingOptions, jobs_path,
+};
+use crate::models::{Bucket, BucketOptions, Folder, Library};
+use crate::stop::Stop;
+use crate::store::Connect;
+
+/// How often a single process looks whether there is work for a trainer.
+const LOOK_EACH: Duration = Duration::from_secs(5);
+/// Jobs that are looked through for it.
+const LOOK_AT: usize = 200;
+
+/// The queue that settings name.
+pub(crate) fn queue(settings: &Settings) -> Result<Box<dyn OpenQueue>, ProcessError> {
+    wiring::prepare_state_dir(&settings.state_dir)?;
+    let jobs = &settings.jobs;
+    let options = QueueOptions {
+        lease: jobs.lease,
+        tries: u32::try_from(jobs.tries).unwrap_or(u32::MAX),
+        backoff: jobs.backoff,
+        backoff_max: jobs.backoff_max,
+        keep: jobs.keep,
+    };
+    Ok(match &settings.store.url {
+        StoreUrl::Embedded => Box::new(OpenSqliteQueue {
+            path: jobs_path(&settings.state_dir),
+            options,
+        }),
+        StoreUrl::Redis(url) => Box::new(OpenRedisQueue {
+            connect: wiring::redis(url, settings)?,
+            prefix: jobs.prefix.clone(),
+            options,
+        }),
+    })
+}
+
+/// The place of models that settings name.
+pub(crate) fn library(settings: &Settings) -> Result<Library, ProcessError> {
+    let models = &settings.models;
+    let Some((bucket, prefix)) = models.bucket() else {
+        return Ok(Library::new(Folder::new(settings.state_dir.join("models"))));
+    };
+    let amazon = || format!("https://s3.{}.amazonaws.com", models.region);
+    let bucket = Bucket::new(BucketOptions {
+        endpoint: models.endpoint.clone().unwrap_or_else(amazon),
+        bucket: bucket.to_owned(),
+        prefix: prefix.to_owned(),
+        region: models.region.clone(),
+        access_key: models.access_key.clone().unwrap_or_default(),
+        secret_key: models
+            .secret_key
+            .as_ref()
+            .map(|key| key.expose().to_owned())
+            .unwrap_or_default(),
+        ca_file: models.ca_file.clone(),
+        timeout: models.timeout,
+    })?;
+    Ok(Library::new(bucket))
+}
+
+fn training_options(settings: &Settings) -> TrainingOptions {
+    let training = &settings.training;
+    TrainingOptions {
+        max_metrics: training.max_metrics,
+        max_families: training.max_families,
+        epochs: training.epochs,
+        holdout: training.holdout,
+        seed: training.seed as u64,
+        column_rule: Rule::KSigma {
+            k: training.k_sigma,
+            robust: training.robust,
+        },
+        family_rule: Rule::PeaksOverThreshold {
+            risk: training.risk,
+            level: 0.95,
+        },
+    }
+}
+
+/// What the trainer child was asked beyond the settings.
+#[derive(Debug, Clone, Default)]
+pub struct TrainerRun {
+    /// End when there is nothing to do.
+    pub drain: bool,
+    /// Learn from this file instead of the store.
+    pub histories: Option<PathBuf>,
+}
+
+/// The trainer's work: gives way to everybody, keeps the schedule, does jobs, until `stop` is said.
+///
+/// # Errors
+/// A store or a place of models that cannot be used; with `drain` a queue that does not answer.
+pub fn train(settings: &Settings, run: &TrainerRun, stop: &Stop) -> Result<(), ProcessError> {
+    if let Err(error) = rustix::process::nice(i32::try_from(settings.training.nice).unwrap_or(19)) {
+        tracing::warn!("the trainer cannot give way to others: {error}");
+    }
+    wiring::prepare_state_dir(&settings.state_dir)?;
+    let open = queue(settings)?;
+    let library = library(settings)?;
+    let histories: Box<dyn Histories> = match (&run.histories, &settings.store.url) {
+        (Some(path), _) => Box::new(FileHistories::new(path.clone())),
+        (None, StoreUrl::Embedded) => Box::new(store_histories(wiring::embedded(settings)?, settings)),
+        (None, StoreUrl::Redis(url)) => Box::new(store_histories(wiring::redis(url, settings)?, settings)),
+    };
+    let training = Training {
+        histories: &*histories,
+        library: &library,
+        options: training_options(settings),
+    };
+    let worker = worker();
+    tracing::info!("trainer `{worker}` :: models go to {}", library.describe());
+    let trainer = Trainer {
+        open: &*open,
+        work: &training,
+        options: TrainerOptions {
+            worker,
+            lease: settings.jobs.lease,
+            drain: run.drain,
+        },
+    };
+    std::thread::scope(|scope| {
+        let ended = Stop::new();
+        if let Some(scheduler) = scheduler(settings, &*open).filter(|_| !run.drain) {
+            let (stop, ended) = (stop.clone(), ended.clone());
+            scope.spawn(move || {
+                // Either says it is over.
+                std::thread::scope(|inner| {
+                    inner.spawn(|| {
+                        stop.wait();
+                        ended.say();
+                    });
+                    scheduler.run(&ended);
+                });
+            });
+        }
+        let outcome = trainer.run(stop);
+        ended.say();
+        outcome
+    })?;
+    Ok(())
+}
+
+fn store_histories<K: Connect>(connect: K, settings: &Settings) -> StoreHistories<K> {
+    StoreHistories {
+        connect,
+        full_duration: settings.store.full_duration.as_secs_f64(),
+        counters_as_rates: wiring::counters_as_rates(settings),
+    }
+}
+
+fn scheduler<'q>(settings: &Settings, open: &'q dyn OpenQueue) -> Option<Scheduler<'q>> {
+    let cron = settings.training.schedule.clone()?;
+    Some(Scheduler {
+        open,
+        cron,
+        task: Task::Families,
+    })
+}
+
+/// A name no other trainer has: machine, process and moment.
+fn worker() -> String {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let moment = (unix_now() * 1e3) as u64;
+    format!(
+        "{}-{}-{moment:x}-{}",
+        host.trim(),
+        std::process::id(),
+        MADE.fetch_add(1, Ordering::Relaxed)
+    )
+}
+
+/// Starts a trainer child that does what there is and ends. It ends with us too, as it holds a pipe of ours.
+///
+/// # Errors
+/// Whatever the system says.
+pub(crate) fn start_drain(
+    global: &[String],
+    histories: Option<&Path>,
+) -> std::io::Result<std::process::Child> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["child", "trainer", "--drain"]).args(global);
+    if let Some(path) = histories {
+        command.arg("--histories").arg(path);
+    }
+    // One thread, in whatever its libraries think of cores.
+    command.env("RAYON_NUM_THREADS", "1");
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()
+}
+
+/// The trainer's keeper in a process that does everything itself: keeps the schedule, and starts a child when there is a
+/// job. Runs until `stop` is said.
+///
+/// # Errors
+/// A queue that cannot be set up.
+pub(crate) fn keep<K: Connect>(
+    connect: K,
+    settings: &Settings,
+    global: &[String],
+    stop: &Stop,
+) -> Result<(), ProcessError> {
+    let open = queue(settings)?;
+    std::thread::scope(|scope| {
+        if let Some(scheduler) = scheduler(settings, &*open) {
+            scope.spawn(move || scheduler.run(stop));
+        }
+        let histories = store_histories(connect, settings);
+        while !stop.sleep(LOOK_EACH) {
+            match has_work(&*open) {
+                Ok(false) => {}
+                Ok(true) => train_beside(&histories, settings, global, stop),
+                Err(error) => tracing::warn!("{error}"),
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Whether a job could be taken. One that is being done by nobody any more is found by its trainer.
+fn has_work(open: &dyn OpenQueue) -> Result<bool, crate::jobs::QueueError> {
+    let jobs = open.open()?.list(LOOK_AT)?;
+    let open = |state| matches!(state, State::Queued | State::Waiting | State::Running);
+    Ok(jobs.iter().any(|job| open(job.state)))
+}
+
+fn train_beside(histories: &dyn Histories, settings: &Settings, global: &[String], stop: &Stop) {
+    let path = settings.state_dir.join("histories.tmp");
+    let file = match settings.store.url {
+        StoreUrl::Embedded => match FileHistories::write(histories, settings.training.max_metrics, &path) {
+            Ok(_) => Some(path.as_path()),
+            Err(error) => return tracing::error!("training :: {error}"),
+        },
+        StoreUrl::Redis(_) => None,
+    };
+    match start_drain(global, file) {
+        Ok(mut child) => {
+            tracing::info!("trainer started :: pid {}", child.id());
+            while matches!(child.try_wait(), Ok(None)) {
+                if stop.sleep(Duration::from_millis(200)) {
+                    end(&mut child, settings.process.stop_timeout);
+                    break;
+                }
+            }
+        }
+        Err(error) => tracing::error!("the trainer cannot be started :: {error}"),
+    }
+    if let Some(file) = file {
+        let _ = std::fs::remove_file(file);
+    }
+}
+
+/// Asks a child to end, and sees to it.
+pub(crate) fn end(child: &mut std::process::Child, patience: Duration) {
+    drop(child.stdin.take());
+    let due = Instant::now() + patience;
+    while matches!(child.try_wait(), Ok(None)) {
+        if Instant::now() > due {
+            let _ = child.kill();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The name of the model that all metrics share.
+pub(crate) const FAMILIES_MODEL: &str = FAMILIES;
