@@ -9,6 +9,7 @@
 //! idleness, and so takes from the dead and not from the slow. Works from Redis 6.2 on and with one server (a cluster
 //! would need a hash tag as prefix).
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::redis::{Connection, FromRedisValue, Value, cmd};
@@ -102,8 +103,6 @@ pub struct RedisQueue {
     prefix: String,
     /// `None` before the first call and after an error.
     connection: Option<Connection>,
-    /// How many ids this handle has made.
-    made: u64,
 }
 
 impl RedisQueue {
@@ -115,7 +114,6 @@ impl RedisQueue {
             options,
             prefix,
             connection: None,
-            made: 0,
         }
     }
 
@@ -248,8 +246,7 @@ fn text(value: &Value) -> Option<String> {
 
 impl Queue for RedisQueue {
     fn enqueue(&mut self, task: &Task, tick: Option<&str>, now: f64) -> Result<Option<String>, QueueError> {
-        self.made += 1;
-        let id = new_id(now, self.made);
+        let id = new_id(now);
         let payload = serde_json::to_string(task).map_err(|error| self.unreadable(&error.to_string()))?;
         let (prefix, now) = (self.prefix.clone(), now.to_string());
         let keep = self.options.keep.as_secs().to_string();
@@ -401,9 +398,13 @@ impl Queue for RedisQueue {
     }
 }
 
-/// An id nobody else makes: the time, the process and a count.
-pub(super) fn new_id(now: f64, count: u64) -> String {
-    format!("{:x}-{:x}-{count:x}", (now * 1e6) as u64, std::process::id())
+/// An id nobody else makes: the time, a count in this process, and a number by chance.
+pub(super) fn new_id(now: f64) -> String {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let chance = std::hash::RandomState::new().build_hasher().finish() as u32;
+    let count = MADE.fetch_add(1, Ordering::Relaxed);
+    format!("{:x}-{count:x}-{chance:08x}", (now * 1e6) as u64)
 }
 
 /// Makes handles of the queue in one Redis.

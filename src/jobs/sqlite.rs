@@ -45,7 +45,6 @@ pub struct SqliteQueue {
     connection: Connection,
     path: PathBuf,
     options: QueueOptions,
-    made: u64,
 }
 
 impl SqliteQueue {
@@ -71,7 +70,6 @@ impl SqliteQueue {
             connection,
             path: path.to_owned(),
             options,
-            made: 0,
         })
     }
 
@@ -142,8 +140,7 @@ impl SqliteQueue {
 
 impl Queue for SqliteQueue {
     fn enqueue(&mut self, task: &Task, tick: Option<&str>, now: f64) -> Result<Option<String>, QueueError> {
-        self.made += 1;
-        let id = new_id(now, self.made);
+        let id = new_id(now);
         let task = serde_json::to_string(task).map_err(|error| QueueError::Unreadable {
             place: self.describe(),
             what: error.to_string(),

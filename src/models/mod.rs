@@ -23,7 +23,7 @@ pub use cpu::cpu_features;
 pub use files::{Model, Parts};
 pub use folder::Folder;
 pub use s3::{Bucket, BucketOptions};
-pub use served::{Served, Turn};
+pub use served::{Served, Serving, Turn};
 pub use shelf::{Library, Shelf};
 
 /// Why a model cannot be kept or used.

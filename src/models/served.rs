@@ -10,9 +10,18 @@ pub struct Served {
     library: Library,
     name: String,
     /// Held for the moment of a clone or an exchange, never while a model is read.
-    current: RwLock<Option<Arc<(Card, Mutex<Model>)>>>,
+    current: RwLock<Option<Arc<Serving>>>,
     /// The pointer that was refused last, so that it is said once and not each time. Held as briefly.
     refused: Mutex<Option<Pointer>>,
+}
+
+/// One version in use.
+#[derive(Debug)]
+pub struct Serving {
+    /// What it is.
+    pub card: Card,
+    /// The model; whoever asks it holds it for the time of a forward pass.
+    pub model: Mutex<Model>,
 }
 
 /// What a look at the shelf found.
@@ -38,9 +47,9 @@ impl Served {
         }
     }
 
-    /// What serves, if anything does. The model is behind a lock of its own, as a forward pass needs it whole.
+    /// What serves, if anything does.
     #[must_use]
-    pub fn current(&self) -> Option<Arc<(Card, Mutex<Model>)>> {
+    pub fn current(&self) -> Option<Arc<Serving>> {
         self.current
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -66,14 +75,17 @@ impl Served {
         };
         if self
             .current()
-            .is_some_and(|current| current.0.version == pointer.version)
+            .is_some_and(|current| current.card.version == pointer.version)
         {
             return Ok(Turn::Unchanged);
         }
         match self.library.load(&self.name, &pointer) {
             Ok((card, model)) => {
                 let version = card.version.clone();
-                let new = Arc::new((card, Mutex::new(model)));
+                let new = Arc::new(Serving {
+                    card,
+                    model: Mutex::new(model),
+                });
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(new);
                 *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 Ok(Turn::Changed(version))
