@@ -199,6 +199,32 @@ fn every_option_can_be_set_by_its_variable() {
         ("email.to", "a@b, c@d", "[\"a@b\", \"c@d\"]".to_owned()),
         ("email.cooldown", "0s", quoted("0s")),
         ("email.timeout", "1s", quoted("1s")),
+        ("models.place", "s3://b/p", quoted("s3://b/p")),
+        ("models.endpoint", "http://s3:9000", quoted("http://s3:9000")),
+        ("models.region", "eu-west-1", quoted("eu-west-1")),
+        ("models.access_key", "k", quoted("k")),
+        ("models.secret_key", "hunter2", "***".to_owned()),
+        ("models.secret_key_file", secret, quoted(secret)),
+        ("models.ca_file", "/ca.pem", quoted("/ca.pem")),
+        ("models.timeout", "1s", quoted("1s")),
+        ("models.refresh", "5s", quoted("5s")),
+        ("jobs.prefix", "j", quoted("j")),
+        ("jobs.lease", "5s", quoted("5s")),
+        ("jobs.tries", "2", "2".to_owned()),
+        ("jobs.backoff", "1s", quoted("1s")),
+        ("jobs.backoff_max", "2s", quoted("2s")),
+        ("jobs.keep", "12h", quoted("12h")),
+        ("training.enabled", "true", "true".to_owned()),
+        ("training.schedule", "30  3 * * *", quoted("30 3 * * *")),
+        ("training.max_metrics", "10", "10".to_owned()),
+        ("training.max_families", "2", "2".to_owned()),
+        ("training.epochs", "5", "5".to_owned()),
+        ("training.holdout", "0.3", "0.3".to_owned()),
+        ("training.seed", "7", "7".to_owned()),
+        ("training.k_sigma", "4.5", "4.5".to_owned()),
+        ("training.robust", "true", "true".to_owned()),
+        ("training.risk", "0.001", "0.001".to_owned()),
+        ("training.nice", "19", "19".to_owned()),
         ("web.enabled", "false", "false".to_owned()),
         ("web.listen", "[::]:80", quoted("[::]:80")),
         ("web.insecure_listen", "true", "true".to_owned()),
@@ -226,7 +252,9 @@ fn every_option_can_be_set_by_its_variable() {
 
     // A secret and its file exclude each other, so the variables are set in two rounds.
     for by_file in [false, true] {
-        let secret = |key: &str| key.contains("password") || key.contains("heartbeat_url");
+        let secret = |key: &str| {
+            key.contains("password") || key.contains("heartbeat_url") || key.contains("secret_key")
+        };
         let chosen = |key: &str| !secret(key) || key.ends_with("_file") == by_file;
         let name = |key: &str| format!("SKYWATCH__{}", key.to_uppercase().replace('.', "__"));
         let env: Vec<_> = samples

@@ -384,14 +384,14 @@ impl Training<'_> {
         };
         let network = SequenceAutoencoder::new(table.columns.clone(), options);
         let fit = network.fit(&[learnt], &mut |epoch| say(model, epoch, go_on));
-        let (mut network, fit) = match fit {
+        let (network, fit) = match fit {
             Err(LearnedError::Stopped { .. }) => return Err(TrainingError::Stopped),
             fit => fit?,
         };
         let held = [held];
         let error = network.mean_error(&held)?;
         let previous = match self.serving(model)? {
-            Some(Model::Sequence(mut serving)) if serving.columns() == network.columns() => {
+            Some(Model::Sequence(serving)) if serving.columns() == network.columns() => {
                 Some(serving.mean_error(&held)?)
             }
             _ => None,

@@ -20,8 +20,8 @@ pub struct Served {
 pub struct Serving {
     /// What it is.
     pub card: Card,
-    /// The model; whoever asks it holds it for the time of a forward pass.
-    pub model: Mutex<Model>,
+    /// The model; any number of threads may ask it at once.
+    pub model: Model,
 }
 
 /// What a look at the shelf found.
@@ -82,10 +82,7 @@ impl Served {
         match self.library.load(&self.name, &pointer) {
             Ok((card, model)) => {
                 let version = card.version.clone();
-                let new = Arc::new(Serving {
-                    card,
-                    model: Mutex::new(model),
-                });
+                let new = Arc::new(Serving { card, model });
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(new);
                 *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 Ok(Turn::Changed(version))

@@ -4,9 +4,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use skywatch::models::{
-    Bucket, Card, Folder, Holdout, Kind, Library, Model, ModelError, Served, Shelf, Turn,
+    Bucket, Card, Folder, Holdout, Kind, Library, Model, ModelError, Served, Shelf, Turn, Voter,
 };
-use skywatch_algorithms::learned::{FitReport, SequenceAutoencoder, SequenceOptions, Table, WINDOW};
+use skywatch_algorithms::Window;
+use skywatch_algorithms::learned::{
+    FamilyAutoencoder, FamilyOptions, FitReport, SequenceAutoencoder, SequenceOptions, Table, WINDOW,
+};
 
 use crate::moto::Moto;
 
@@ -92,8 +95,7 @@ fn publish(library: &Library, version: &str, seed: u64) -> Card {
 /// What the serving model makes of a table.
 fn answer(served: &Served) -> Vec<f64> {
     let current = served.current().unwrap();
-    let mut model = current.model.lock().unwrap();
-    let Model::Sequence(network) = &mut *model else {
+    let Model::Sequence(network) = &current.model else {
         panic!()
     };
     network.reconstruct(&table(40)).unwrap().expected
@@ -243,4 +245,68 @@ fn slow_a_bucket_with_many_names_is_listed_whole_and_a_missing_one_is_said() {
         !said.contains("Signature"),
         "an address with a signature is not shown"
     );
+}
+
+#[test]
+fn the_vote_is_that_of_the_version_that_serves_and_only_on_metrics_it_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = Library::new(Folder::new(folder.path().to_owned()));
+    let voter = Voter::new(Served::new(library.clone(), "families".to_owned()));
+    let times: Vec<f64> = (0..1440).map(|n| 1.7e9 + 60.0 * f64::from(n)).collect();
+    let wave = |unit: f64| -> Vec<f64> {
+        times
+            .iter()
+            .map(|time| unit * (5.0 + (time / 600.0).sin() + (time / 77.0).cos()))
+            .collect()
+    };
+    let (small, large) = (wave(1.0), wave(1e6));
+    let families: Vec<_> = [("small", &small), ("large", &large)]
+        .into_iter()
+        .map(|(name, values)| {
+            let mut family = FamilyAutoencoder::of(
+                1,
+                FamilyOptions {
+                    epochs: 4,
+                    ..FamilyOptions::default()
+                },
+            );
+            assert!(family.show(name, Window::new(&times, values)));
+            family.fit(&mut |_| ControlFlow::Continue(())).unwrap()
+        })
+        .collect();
+    let mut odd = large.clone();
+    odd[1439] *= 50.0;
+    let windows = [
+        ("large", Window::new(&times, &odd)),
+        ("unknown", Window::new(&times, &small)),
+        ("small", Window::new(&times, &small)),
+        ("small", Window::new(&times[..3], &small[..3])),
+    ];
+    let mut said = Vec::new();
+    voter.vote(&windows, &mut said).unwrap();
+    assert_eq!(said, [None; 4], "nothing serves yet");
+    let (mut card, _) = made("v1", 1);
+    card.model = "families".to_owned();
+    card.fits = families.iter().map(|(_, fit)| fit.clone()).collect();
+    let families: Vec<_> = families.into_iter().map(|(family, _)| family).collect();
+    card.kind = Kind::Families {
+        metrics: families
+            .iter()
+            .map(|family| family.names().map(str::to_owned).collect())
+            .collect(),
+        window: 32,
+        rule: skywatch_algorithms::learned::Rule::default(),
+    };
+    library.publish(&mut card, &Model::Families(families)).unwrap();
+    assert!(matches!(voter.refresh(), Ok(Turn::Changed(_))));
+    voter.vote(&windows, &mut said).unwrap();
+    assert!(
+        said[0].unwrap().score > 1.0 && said[2].unwrap().score < 1.0,
+        "{said:?}"
+    );
+    assert!(
+        said[0].unwrap().expected > 1e6 && said[2].unwrap().expected < 10.0,
+        "{said:?}"
+    );
+    assert!(said[1].is_none() && said[3].is_none());
 }

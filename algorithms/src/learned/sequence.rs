@@ -179,25 +179,26 @@ impl Network {
         Ok(weights)
     }
 
-    /// Reconstructs `x` `[windows, time, width]`; with `learning` as it is done while learning, and then the second
-    /// answer is the penalty on what the memories say.
+    /// Mean and variance of a batch, `[windows, time, width]`, and lets the running ones follow them.
+    fn take_moments(&mut self, x: &Tensor) -> candle_core::Result<(Tensor, Tensor)> {
+        let mean = x.mean((0, 1))?;
+        let variance = x.broadcast_sub(&mean)?.sqr()?.mean((0, 1))?;
+        let blend = |old: &Tensor, new: &Tensor| (old * MOMENTUM)? + (new.detach() * (1.0 - MOMENTUM))?;
+        self.mean = blend(&self.mean, &mean)?;
+        self.variance = blend(&self.variance, &variance)?;
+        Ok((mean, variance))
+    }
+
+    /// Reconstructs `x` `[windows, time, width]` with these moments; with `learning` as it is done while learning. The
+    /// second answer is the penalty on what the memories say.
     fn forward(
-        &mut self,
+        &self,
         x: &Tensor,
+        (mean, variance): (&Tensor, &Tensor),
         mut learning: Option<&mut Random>,
     ) -> candle_core::Result<(Tensor, Tensor)> {
         let (windows, time, _) = x.dims3()?;
-        let normed = if learning.is_some() {
-            let mean = x.mean((0, 1))?;
-            let variance = x.broadcast_sub(&mean)?.sqr()?.mean((0, 1))?;
-            let blend = |old: &Tensor, new: &Tensor| (old * MOMENTUM)? + (new.detach() * (1.0 - MOMENTUM))?;
-            self.mean = blend(&self.mean, &mean)?;
-            self.variance = blend(&self.variance, &variance)?;
-            self.variables.batch_norm("input_norm", x, &mean, &variance)?
-        } else {
-            self.variables
-                .batch_norm("input_norm", x, &self.mean, &self.variance)?
-        };
+        let normed = self.variables.batch_norm("input_norm", x, mean, variance)?;
         let net = &self.variables;
         let mut hidden = net.dense("first", &normed)?.gelu_erf()?;
         if let Some(random) = learning.as_deref_mut() {
@@ -244,17 +245,19 @@ impl Network {
 
     /// The whole loss of a batch, as it is learnt.
     fn loss(&mut self, x: &Tensor, random: &mut Random) -> candle_core::Result<Tensor> {
-        let (out, penalty) = self.forward(x, Some(random))?;
+        let (mean, variance) = self.take_moments(x)?;
+        let (out, penalty) = self.forward(x, (&mean, &variance), Some(random))?;
         let error = (out - x)?.abs()?.mean_all()?;
         (error + penalty)? + self.bias_penalty()?
     }
 
     /// Reconstructions of windows of `width` numbers a row, one after the other.
-    fn reconstruct(&mut self, windows: &[&[f32]], width: usize) -> Result<Vec<f32>, LearnedError> {
+    fn reconstruct(&self, windows: &[&[f32]], width: usize) -> Result<Vec<f32>, LearnedError> {
         let mut all = Vec::with_capacity(windows.len() * WINDOW * width);
         for some in windows.chunks(ASKED_TOGETHER) {
             let x = batch(some, width)?;
-            all.extend(self.forward(&x, None)?.0.flatten_all()?.to_vec1::<f32>()?);
+            let (said, _) = self.forward(&x, (&self.mean, &self.variance), None)?;
+            all.extend(said.flatten_all()?.to_vec1::<f32>()?);
         }
         Ok(all)
     }
@@ -329,8 +332,8 @@ impl SequenceAutoencoder {
             patience: options.patience.max(1),
         };
         let report = fit::run(&mut learner, schedule, progress)?;
-        let mut network = learner.network;
-        let limits = limits(&mut network, &prepared, options.rule)?;
+        let network = learner.network;
+        let limits = limits(&network, &prepared, options.rule)?;
         Ok((FittedSequence { network, limits }, report))
     }
 }
@@ -418,7 +421,7 @@ impl Learner for Learning<'_> {
 }
 
 /// Reconstruction and error of each row: the mean over the windows it is in. Row after row, `width` numbers each.
-fn average(network: &mut Network, table: &Prepared) -> Result<(Vec<f32>, Vec<f32>), LearnedError> {
+fn average(network: &Network, table: &Prepared) -> Result<(Vec<f32>, Vec<f32>), LearnedError> {
     let starts = table.starts();
     let windows: Vec<&[f32]> = starts.iter().map(|&start| table.window(start)).collect();
     let width = table.width;
@@ -445,7 +448,7 @@ fn average(network: &mut Network, table: &Prepared) -> Result<(Vec<f32>, Vec<f32
     Ok((sums, errors))
 }
 
-fn limits(network: &mut Network, prepared: &[Prepared], rule: Rule) -> Result<Limits, LearnedError> {
+fn limits(network: &Network, prepared: &[Prepared], rule: Rule) -> Result<Limits, LearnedError> {
     let metrics = network.columns.len();
     let mut all = Vec::new();
     let mut columns = vec![Vec::new(); metrics];
@@ -511,7 +514,7 @@ impl FittedSequence {
     ///
     /// # Errors
     /// [`LearnedError::TooFew`] for fewer rows; a table that does not fit.
-    pub fn reconstruct(&mut self, table: &Table) -> Result<Reconstruction, LearnedError> {
+    pub fn reconstruct(&self, table: &Table) -> Result<Reconstruction, LearnedError> {
         let prepared = prepare(std::slice::from_ref(table), &self.network.columns)?;
         let metrics = self.network.columns.len();
         let mut whole = Reconstruction {
@@ -521,7 +524,7 @@ impl FittedSequence {
             errors: Vec::new(),
         };
         for table in prepared {
-            let (said, errors) = average(&mut self.network, &table)?;
+            let (said, errors) = average(&self.network, &table)?;
             for (said, errors) in said.chunks(table.width).zip(errors.chunks(table.width)) {
                 whole
                     .expected
@@ -543,7 +546,7 @@ impl FittedSequence {
     ///
     /// # Errors
     /// As [`reconstruct`](Self::reconstruct).
-    pub fn mean_error(&mut self, tables: &[Table]) -> Result<f64, LearnedError> {
+    pub fn mean_error(&self, tables: &[Table]) -> Result<f64, LearnedError> {
         let (mut sum, mut count) = (0.0, 0);
         for table in tables {
             let errors = self.reconstruct(table)?.errors;

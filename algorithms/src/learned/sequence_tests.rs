@@ -71,7 +71,7 @@ fn the_network_has_the_originals_size() {
 
 #[test]
 fn it_learns_and_finds_what_is_planted() {
-    let (mut network, report) = fitted(&[traffic(1440, 60.0, 1)]);
+    let (network, report) = fitted(&[traffic(1440, 60.0, 1)]);
     assert!(report.epochs.last().unwrap().loss < 0.5 * report.epochs[0].loss);
     let mut table = traffic(300, 60.0, 2);
     let quiet = network.reconstruct(&table).unwrap();
@@ -89,7 +89,7 @@ fn it_learns_and_finds_what_is_planted() {
 #[test]
 fn a_fit_repeats_to_the_bit_and_survives_being_kept() {
     let tables = [traffic(400, 60.0, 1), traffic(100, 300.0, 1)];
-    let ((mut one, _), (two, _)) = (fitted(&tables), fitted(&tables));
+    let ((one, _), (two, _)) = (fitted(&tables), fitted(&tables));
     assert_eq!(one.weights().unwrap(), two.weights().unwrap());
     let other = SequenceOptions {
         seed: 43,
@@ -100,7 +100,7 @@ fn a_fit_repeats_to_the_bit_and_survives_being_kept() {
         .unwrap();
     assert_ne!(one.weights().unwrap(), other.weights().unwrap());
     let kept = one.weights().unwrap();
-    let mut again = FittedSequence::from_weights(columns(), &kept, one.limits().clone()).unwrap();
+    let again = FittedSequence::from_weights(columns(), &kept, one.limits().clone()).unwrap();
     let table = traffic(50, 60.0, 3);
     assert_eq!(
         one.reconstruct(&table).unwrap(),
