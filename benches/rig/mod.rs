@@ -95,7 +95,8 @@ pub fn measure(shape: Shape) -> Measured {
     let mut peak_rss_mb = 0.0;
     for pass in 0..shape.warm_passes {
         peak_rss_mb = peak_rss_of_analyzer(child.id()).unwrap_or(peak_rss_mb);
-        advance(&mut connection, &shape, last + 1.0 + pass as f64);
+        let index = shape.points + pass;
+        advance(&mut connection, &shape, last + 1.0 + pass as f64, index);
         let line = wait_for_pass(&summary, pass + 2);
         refetched += line["refetched"].as_u64().unwrap_or(0);
         warming = line["warming"].as_u64().unwrap_or(0);
@@ -173,8 +174,8 @@ pub fn fill(connection: &mut redis::Connection, shape: &Shape, last: f64) {
     }
 }
 
-/// One new point for every metric, and one point less at its front.
-fn advance(connection: &mut redis::Connection, shape: &Shape, time: f64) {
+/// One new point for every metric, that goes on as those before, and one point less at its front.
+fn advance(connection: &mut redis::Connection, shape: &Shape, time: f64, index: usize) {
     const ADVANCE: &str = "for i, key in ipairs(KEYS) do
         redis.call('APPEND', key, ARGV[i])
         redis.call('SET', key, redis.call('GETRANGE', key, 15, -1))
@@ -187,7 +188,7 @@ fn advance(connection: &mut redis::Connection, shape: &Shape, time: f64) {
         }
         for &metric in chunk {
             let mut point = Vec::new();
-            codec::encode(time, value(metric, time as usize, shape.points), &mut point);
+            codec::encode(time, value(metric, index, shape.points), &mut point);
             call.arg(point);
         }
         call.exec(connection).expect("the server takes it");
