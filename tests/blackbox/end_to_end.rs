@@ -279,8 +279,8 @@ fn self_metrics(graphite: &Graphite) {
     skytest.one.analyzer.exceptions.Other
     skytest.one.analyzer.exceptions.Stale
     skytest.one.analyzer.exceptions.TooShort
-skytest.one.analyzer.memory_dropped
-skytest.one.analyzer.memory_failed
+    skytest.one.analyzer.memory_dropped
+    skytest.one.analyzer.memory_failed
     skytest.one.analyzer.projected
     skytest.one.analyzer.refetched
     skytest.one.analyzer.retried
@@ -290,7 +290,7 @@ skytest.one.analyzer.memory_failed
     skytest.one.analyzer.total_metrics
     skytest.one.analyzer.unfinished
     skytest.one.analyzer.unusable_points
-skytest.one.analyzer.warming
+    skytest.one.analyzer.warming
     skytest.one.analyzer.without_room
     skytest.one.ingest.accepted
     skytest.one.ingest.accepts_failed
