@@ -8,6 +8,8 @@
 //! that is not finite means "no bound" everywhere in this crate.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +28,7 @@ pub struct Anomaly {
     /// The range the value was expected in, when a detector could say.
     pub expected: Option<Expected>,
     /// Every detector's answer, in the order the detectors were asked.
-    pub votes: Vec<DetectorVote>,
+    pub votes: Votes,
     /// The window that was judged.
     pub evidence: Evidence,
     /// What was found, in a sentence, where its finder has one: `no point has come in for 7 min`.
@@ -108,6 +110,53 @@ pub struct DetectorVote {
     /// What it compared the measurement with.
     #[serde(with = "null_unless_finite")]
     pub limit: f64,
+}
+
+/// Every detector's answer. Copies share their memory until one is changed: what is known of a metric goes from the pass
+/// to its incident and from there to the history, and among thousands of anomalies most have the same answers.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(from = "Vec<DetectorVote>")]
+pub struct Votes(Arc<Vec<DetectorVote>>);
+
+impl From<Vec<DetectorVote>> for Votes {
+    fn from(votes: Vec<DetectorVote>) -> Self {
+        Self(Arc::new(votes))
+    }
+}
+
+impl FromIterator<DetectorVote> for Votes {
+    fn from_iter<I: IntoIterator<Item = DetectorVote>>(votes: I) -> Self {
+        Vec::from_iter(votes).into()
+    }
+}
+
+impl Deref for Votes {
+    type Target = Vec<DetectorVote>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Votes {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl<'a> IntoIterator for &'a Votes {
+    type Item = &'a DetectorVote;
+    type IntoIter = std::slice::Iter<'a, DetectorVote>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl Serialize for Votes {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self)
+    }
 }
 
 /// The window that was judged. `times` and `values` have the same length, times ascend.
@@ -340,7 +389,7 @@ mod tests {
                 high: 40.0,
                 centre: 30.0,
             }),
-            votes: vec![vote("a", Some(true)), vote("b", Some(false)), vote("c", None)],
+            votes: vec![vote("a", Some(true)), vote("b", Some(false)), vote("c", None)].into(),
             evidence: Evidence {
                 times: vec![0.0, 60.0],
                 values: vec![30.0, 97.2],
@@ -359,6 +408,15 @@ mod tests {
         assert_eq!(anomaly.score(), 0.5);
         anomaly.votes.clear();
         assert_eq!(anomaly.score(), 0.0);
+    }
+
+    #[test]
+    fn a_copy_that_is_changed_changes_nobody_else() {
+        let first = anomaly();
+        let mut second = first.without_window();
+        assert!(Arc::ptr_eq(&first.votes.0, &second.votes.0));
+        second.votes[0].answer = None;
+        assert_eq!((first.cast(), second.cast()), (2, 1));
     }
 
     #[test]

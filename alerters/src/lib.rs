@@ -22,7 +22,7 @@ pub mod state;
 pub mod text;
 pub mod units;
 
-pub use anomaly::{Anomaly, DetectorVote, Direction, Evidence, Expected, Severity, Strength, Subject};
+pub use anomaly::{Anomaly, DetectorVote, Direction, Evidence, Expected, Severity, Strength, Subject, Votes};
 pub use error::{Error, MailStep};
 pub use group::{RateCap, Spoken};
 pub use notice::Notice;

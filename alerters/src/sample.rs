@@ -1,6 +1,6 @@
 //! Notices about things that never happened: for checking templates, for trying receivers, for tests.
 
-use crate::anomaly::{Anomaly, DetectorVote, Evidence, Expected, Severity, Subject};
+use crate::anomaly::{Anomaly, DetectorVote, Evidence, Expected, Severity, Subject, Votes};
 use crate::notice::{Content, Counts, Daily, Item, LISTED, News, Notice, Silent, What};
 
 /// An hour at which the samples play, Unix seconds: 2026-11-21 13:42 UTC.
@@ -34,7 +34,8 @@ pub fn anomaly(name: &str) -> Anomaly {
             vote("ks_test", Some(false), 3.000_1, 3.0),
             vote("least_squares", Some(true), 61.0, 24.5),
             vote("histogram_bins", None, f64::NAN, f64::NAN),
-        ],
+        ]
+        .into(),
         evidence: Evidence {
             times,
             values,
@@ -118,7 +119,7 @@ pub fn component(what: What) -> Item {
         at: AT,
         observed: f64::NAN,
         expected: None,
-        votes: Vec::new(),
+        votes: Votes::default(),
         evidence: Evidence::default(),
         sentence: "the store at `redis:6379` has not answered for 7 min".into(),
         strength: None,
@@ -273,7 +274,7 @@ fn hostile(name: &str) -> [Notice; 4] {
     let mut item = item(name, What::Acknowledged);
     item.remark = name.to_owned();
     item.anomaly.sentence = name.to_owned();
-    for vote in &mut item.anomaly.votes {
+    for vote in item.anomaly.votes.iter_mut() {
         vote.detector = name.to_owned();
     }
     let mut of_ours = component(What::Opened);

@@ -17,7 +17,8 @@ use crate::hash::hash;
 use crate::status::{Fate, Progress};
 use crate::store::{DecodeReport, Fetched, Tail};
 
-/// Anomalies a worker describes in full each pass; the rest tell only who voted.
+/// Anomalies described in full each pass, a share by each worker; the rest tell only who voted. The dispatch keeps no more
+/// windows of a pass, and reads one anew when a notice needs another.
 const DESCRIBED_IN_FULL: u64 = 500;
 /// Age of the last point from which a metric counts as falling silent, seconds, as in the original …
 const SILENT_AFTER: f64 = 300.0;
@@ -97,6 +98,8 @@ pub(super) struct Desk {
     progress: Progress,
     times: Times,
     spare: Series,
+    /// Anomalies of a pass that are described in full.
+    in_full: u64,
     /// Bytes of all cached windows as far as known; put right after each pass.
     pub(super) cached_bytes: usize,
 }
@@ -110,6 +113,7 @@ impl Desk {
         );
         Self {
             minds: options.adaptive.clone().map(MindDesk::new),
+            in_full: DESCRIBED_IN_FULL.div_ceil(options.seat.1.max(1) as u64),
             options,
             judge,
             progress,
@@ -291,7 +295,7 @@ impl Desk {
                 match verdict {
                     Verdict::Excluded(exception) => pass.report.tally.excepted(exception),
                     Verdict::Judged { anomalous, ballot } => {
-                        let in_full = pass.report.tally.anomalous < DESCRIBED_IN_FULL;
+                        let in_full = pass.report.tally.anomalous < self.in_full;
                         let described =
                             anomalous.then(|| self.judge.describe(name, window, ballot, pass.now, in_full));
                         match described.transpose() {
@@ -354,7 +358,7 @@ impl Desk {
                 }
             }
             Ok(Sight::Anomalous(found)) => {
-                let in_full = pass.report.tally.anomalous < DESCRIBED_IN_FULL;
+                let in_full = pass.report.tally.anomalous < self.in_full;
                 pass.report.tally.found(&found.report.parts);
                 pass.report.anomalies.push(found.describe(name, window, in_full));
                 Verdict::Judged {

@@ -3,11 +3,12 @@
 //! Holds what a worker reuses from metric to metric, turns never-decreasing counters into rates before
 //! any check, and keeps a detector that panics from taking more than its own metric.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use skywatch_alerters::{Anomaly, DetectorVote, Evidence, Expected, Subject};
+use skywatch_alerters::{Anomaly, DetectorVote, Evidence, Expected, Subject, Votes};
 use skywatch_algorithms::{Ballot, Ensemble, Look, Mark, Scratch, Series, Verdict, Vote, Window, counter};
 
 /// Seconds between two looks at whether a metric known as a counter still never decreases
@@ -71,6 +72,8 @@ pub struct Judge {
     rates: Series,
     /// Whether `rates`, and not the window given, was judged last.
     judged_rates: bool,
+    /// The answers of each ballot that was described briefly: few ballots come up, and many anomalies share each.
+    brief: HashMap<Ballot, Votes>,
 }
 
 impl Judge {
@@ -83,6 +86,7 @@ impl Judge {
             scratch: Scratch::default(),
             rates: Series::default(),
             judged_rates: false,
+            brief: HashMap::new(),
         }
     }
 
@@ -168,19 +172,8 @@ impl Judge {
                 })
                 .collect()
         } else {
-            let marks = self.ensemble.names().zip(ballot.marks());
-            marks
-                .map(|(name, mark)| DetectorVote {
-                    detector: name.to_owned(),
-                    answer: match mark {
-                        Mark::Anomalous => Some(true),
-                        Mark::Normal => Some(false),
-                        Mark::Failed | Mark::NotCast => None,
-                    },
-                    measured: f64::NAN,
-                    limit: f64::NAN,
-                })
-                .collect()
+            let brief = self.brief.entry(ballot);
+            brief.or_insert_with(|| in_brief(&self.ensemble, ballot)).clone()
         };
         let evidence = if in_full {
             Evidence {
@@ -239,6 +232,23 @@ fn guarded<T>(scratch: &mut Scratch, ask: impl FnOnce(&mut Scratch) -> T) -> Res
             .unwrap_or("no message");
         format!("a detector panicked: {message}")
     })
+}
+
+/// Who voted how, without what was measured.
+fn in_brief(ensemble: &Ensemble, ballot: Ballot) -> Votes {
+    let marks = ensemble.names().zip(ballot.marks());
+    marks
+        .map(|(name, mark)| DetectorVote {
+            detector: name.to_owned(),
+            answer: match mark {
+                Mark::Anomalous => Some(true),
+                Mark::Normal => Some(false),
+                Mark::Failed | Mark::NotCast => None,
+            },
+            measured: f64::NAN,
+            limit: f64::NAN,
+        })
+        .collect()
 }
 
 fn answer(vote: &Vote) -> Option<bool> {

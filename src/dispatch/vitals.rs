@@ -237,7 +237,7 @@ pub(super) fn look(component: &str, ill: Option<String>, now: f64) -> Look {
             at: now,
             observed: f64::NAN,
             expected: None,
-            votes: Vec::new(),
+            votes: skywatch_alerters::Votes::default(),
             evidence: Evidence::default(),
             sentence,
             strength: None,

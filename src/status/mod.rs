@@ -105,10 +105,14 @@ impl AnalyzerStatusFile {
     /// Reports a finished pass.
     pub fn pass(&self, findings: &Findings) {
         let summary = &findings.summary;
-        let mut worst: Vec<_> = findings.findings.iter().collect();
-        worst.sort_by(|a, b| b.anomaly.score().total_cmp(&a.anomaly.score()));
-        worst.truncate(SHOWN);
-        let anomalies: Vec<Current> = worst.into_iter().map(Current::of).collect();
+        let scored = findings
+            .findings
+            .iter()
+            .map(|finding| (finding.anomaly.score(), finding));
+        let mut worst: Vec<_> = scored.collect();
+        worst.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        let shown = worst.into_iter().take(SHOWN);
+        let anomalies: Vec<Current> = shown.map(|(_, finding)| Current::of(finding)).collect();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !anomalies.is_empty() {
             state.last_anomaly = Some(summary.at);

@@ -37,18 +37,15 @@ impl State {
     pub(super) fn looks(
         &mut self,
         policy: &Policy,
-        mut looks: Vec<Look>,
+        looks: Vec<Look>,
         now: f64,
         step: &mut Step,
         fresh: &mut Fresh,
     ) {
         // Numbers are given in an order of our own, so that the order of simultaneous looks does not show.
-        looks.sort_by(|a, b| {
-            badness(b)
-                .total_cmp(&badness(a))
-                .then_with(|| a.subject.cmp(&b.subject))
-        });
-        for look in looks {
+        let mut looks: Vec<(f64, Look)> = looks.into_iter().map(|look| (badness(&look), look)).collect();
+        looks.sort_by(|(worse, a), (bad, b)| bad.total_cmp(worse).then_with(|| a.subject.cmp(&b.subject)));
+        for (_, look) in looks {
             let rules = rules_for(&look.subject, policy);
             match look.outcome {
                 Outcome::Anomalous(anomaly) => self.anomalous(*anomaly, now, &rules, step, fresh),

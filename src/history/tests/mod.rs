@@ -67,7 +67,7 @@ fn incident(id: u64, name: &str, phase: Phase) -> Incident {
         quiet: 0.0,
         unknown_since: None,
         anomaly: skywatch_alerters::Anomaly {
-            votes: Vec::new(),
+            votes: skywatch_alerters::Votes::default(),
             ..sample::anomaly(name).without_window()
         },
         severity: Severity::Warning,
