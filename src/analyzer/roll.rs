@@ -1,7 +1,8 @@
 //! The roll of metrics: who is there, and which worker has whom.
 //!
-//! The store is asked for the number of names each pass, and for the names only when that number changed
-//! or a minute has gone by (a name may leave as another comes).
+//! The store is asked each pass for the number of names and for the number that our writers leave there when a name
+//! comes, and for the names only when one of them changed, or a minute has gone by: among names that others write, one may
+//! leave as another comes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub struct Roll {
     names: HashMap<Arc<str>, u64>,
     listing: u64,
     counted: u64,
+    additions: u64,
     listed: Option<Instant>,
 }
 
@@ -48,8 +50,11 @@ impl Roll {
     /// # Errors
     /// The store's own; the roll is then as before.
     pub fn call(&mut self, store: &mut impl Names, shards: usize) -> Result<Vec<Change>, StoreError> {
+        // Before the listing: what comes while it runs shows at the next pass.
+        let additions = store.additions()?;
         let counted = store.count()?;
-        if counted == self.counted && self.listed.is_some_and(|at| at.elapsed() < RELIST_AFTER) {
+        let same = (counted, additions) == (self.counted, self.additions);
+        if same && self.listed.is_some_and(|at| at.elapsed() < RELIST_AFTER) {
             return Ok(Vec::new());
         }
         // Counted even if it fails: what a broken listing has seen must not count as seen by the next.
@@ -82,6 +87,7 @@ impl Roll {
             stays
         });
         self.counted = counted;
+        self.additions = additions;
         self.listed = Some(Instant::now());
         Ok(changes)
     }
@@ -94,6 +100,7 @@ mod tests {
     /// Names, and how often they were listed; a listing breaks off after `breaks_after` names.
     struct Fixed {
         names: Vec<&'static str>,
+        additions: u64,
         listed: u64,
         breaks_after: usize,
     }
@@ -101,6 +108,7 @@ mod tests {
     fn fixed(names: &[&'static str]) -> Fixed {
         Fixed {
             names: names.to_vec(),
+            additions: 0,
             listed: 0,
             breaks_after: usize::MAX,
         }
@@ -109,6 +117,10 @@ mod tests {
     impl Names for Fixed {
         fn count(&mut self) -> Result<u64, StoreError> {
             Ok(self.names.len() as u64)
+        }
+
+        fn additions(&mut self) -> Result<u64, StoreError> {
+            Ok(self.additions)
         }
 
         fn list(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
@@ -148,6 +160,19 @@ mod tests {
         assert_eq!(added(&changes), 1);
         assert_eq!(changes.iter().map(|c| c.remove.len()).sum::<usize>(), 2);
         assert_eq!(roll.metrics(), 2);
+    }
+
+    #[test]
+    fn a_name_that_comes_as_another_leaves_is_seen_at_once() {
+        let mut store = fixed(&["a", "b"]);
+        let mut roll = Roll::default();
+        roll.call(&mut store, 1).expect("lists");
+        store.names = vec!["a", "c"];
+        store.additions += 1;
+        let changes = roll.call(&mut store, 1).expect("lists");
+        assert_eq!((added(&changes), changes[0].remove.len()), (1, 1));
+        assert!(roll.holds("c") && !roll.holds("b"));
+        assert!(roll.call(&mut store, 1).expect("counts").is_empty());
     }
 
     #[test]

@@ -391,6 +391,10 @@ mod tests {
             Ok(self.names.len() as u64)
         }
 
+        fn additions(&mut self) -> Result<u64, StoreError> {
+            Ok(0)
+        }
+
         fn list(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
             self.names.iter().for_each(|(name, _)| each(name));
             Ok(())

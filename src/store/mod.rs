@@ -148,6 +148,10 @@ pub trait Names: Send {
     /// How many names there are. Costs one round trip and nothing in proportion to the answer.
     fn count(&mut self) -> Result<u64, StoreError>;
 
+    /// A number that is another one once a writer of ours has added a name that was not there, as far as that could be
+    /// noted. Shows what the count does not: one name that came as another went. Costs one round trip.
+    fn additions(&mut self) -> Result<u64, StoreError>;
+
     /// Calls `each` at least once for every name that was there throughout, in no order; a name
     /// may come twice.
     fn list(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), StoreError>;

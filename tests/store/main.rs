@@ -37,6 +37,7 @@ for_every_backend!(
     suite::duplicates_vanish_in_the_canonical_window,
     suite::names_appear_with_their_first_point,
     suite::names_can_be_added_and_removed,
+    suite::whoever_watches_the_names_learns_that_one_came,
     suite::a_removed_name_comes_back_with_the_next_point,
     suite::a_tail_is_what_came_after,
     suite::a_late_point_is_in_the_tail,

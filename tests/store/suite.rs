@@ -102,6 +102,31 @@ pub(crate) fn names_can_be_added_and_removed(backend: &mut impl Backend) {
     assert_eq!(store.count().expect("a count"), 3);
 }
 
+pub(crate) fn whoever_watches_the_names_learns_that_one_came(backend: &mut impl Backend) {
+    let mut writer = backend.store();
+    let mut watcher = backend.store();
+    let mut seen = watcher.additions().expect("a number");
+    let mut news = || {
+        let now = watcher.additions().expect("a number");
+        now != std::mem::replace(&mut seen, now)
+    };
+    append(&mut writer, "a", &minutes(0..1));
+    assert!(news(), "with its first point");
+    append(&mut writer, "a", &minutes(1..2));
+    assert!(!news(), "a further point brings no name");
+    writer.change(&[], &["a"]).expect("a write");
+    assert!(!news(), "the count shows who left");
+    append(&mut writer, "b", &minutes(0..1));
+    assert_eq!(writer.count().expect("a count"), 1);
+    assert!(news(), "as many as before, and others");
+    writer.change(&["b"], &[]).expect("a write");
+    assert!(!news(), "it was there");
+    writer.change(&["b", "c"], &[]).expect("a write");
+    assert!(news(), "one of two was not");
+    append(&mut backend.store(), "c", &minutes(0..1));
+    assert!(!news(), "another writer names it again");
+}
+
 pub(crate) fn a_removed_name_comes_back_with_the_next_point(backend: &mut impl Backend) {
     let mut store = backend.store();
     append(&mut store, "a", &minutes(0..1));

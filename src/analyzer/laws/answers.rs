@@ -7,6 +7,7 @@ use crossbeam_channel::unbounded;
 use skywatch_alerters::Anomaly;
 use skywatch_algorithms::{Ensemble, Rules, Series};
 
+use super::super::cache::CachedWindow;
 use super::super::worker::{Order, Worker, WorkerOptions};
 use crate::status::Progress;
 use crate::stop::Stop;
@@ -94,6 +95,10 @@ impl Names for Unsteady {
         Ok(0)
     }
 
+    fn additions(&mut self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     fn list(&mut self, _: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
         Ok(())
     }
@@ -174,12 +179,16 @@ fn a_tail_asked_for_again_after_a_lost_connection_goes_to_its_own_metric() {
 /// same.
 #[test]
 fn who_was_kept_first_stays_and_the_others_are_read_whole() {
-    let of_one = {
-        let mut series = Series::default();
-        (0..200).for_each(|minute| series.push(f64::from(minute), 0.0));
-        super::super::cache::CachedWindow::bytes_of(&series)
-    };
-    let limit = 2 * of_one + of_one / 2;
+    let mut series = Series::default();
+    let fetched = Unsteady::default().fetch(&["a"], &mut Series::default(), &mut |_, stored, _| {
+        series.clone_from(stored)
+    });
+    fetched.expect("it is in memory");
+    let mut window = CachedWindow::default();
+    window.store(&series);
+    let of_one = window.bytes();
+    // Room is asked for as if no smaller form served.
+    let limit = CachedWindow::bytes_of(&series) + of_one + of_one / 2;
     let options = WorkerOptions {
         ensemble: Arc::new(Ensemble::classic(Rules::earthgecko())),
         full_duration: 86_400.0,

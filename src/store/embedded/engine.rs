@@ -233,6 +233,11 @@ impl Engine {
         Ok(())
     }
 
+    /// The number that the next new name will get.
+    pub(super) fn next_number(&self) -> u64 {
+        u64::from(*self.number())
+    }
+
     /// Forgets names. Their numbers are not given out again, so their points belong to nobody.
     pub(super) fn remove_names(&self, names: &[&str]) -> Result<(), StoreError> {
         self.remove_names_if(names, |_, _| true).map(|_| ())

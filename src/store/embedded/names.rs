@@ -8,6 +8,11 @@ impl Names for EmbeddedStore {
         Ok(self.engine.read_metrics().len() as u64)
     }
 
+    /// Numbers of metrics are never given twice, so the next one tells.
+    fn additions(&mut self) -> Result<u64, StoreError> {
+        Ok(self.engine.next_number())
+    }
+
     fn list(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
         // Copied, so that what the caller does meanwhile may take as long as it likes.
         let names = self.engine.read_metrics().names();

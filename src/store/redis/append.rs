@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use ::redis::Value;
 
+use super::names::has_added;
 use super::wire::{self, Exchange};
 use super::{Names, RedisConnect, RedisStore, Sample, StoreError, codec, failure};
 use crate::hash::Hashed;
@@ -47,14 +48,20 @@ impl RedisStore {
             unnamed: Vec::new(),
             asserted: Vec::new(),
             made: Vec::new(),
+            has_named: false,
             replied: 0,
             failed: None,
             refused: Vec::new(),
             refusal: String::new(),
         };
         let ran = self.wire.run(&mut exchange);
+        let has_named = exchange.has_named;
         let (asserted, made, outcome) = exchange.finish();
         let mut outcome = ran.and(outcome);
+        // Even if the rest went wrong: sent again, these names will not be new.
+        if has_named {
+            self.announce_names();
+        }
         if matches!(outcome, Ok(()) | Err(StoreError::Refused { .. })) && !made.is_empty() {
             let made: Vec<&str> = made.iter().map(String::as_str).collect();
             let named = Names::change(self, &made, &[]);
@@ -162,6 +169,8 @@ struct Append<'a> {
     asserted: Vec<u64>,
     /// Metrics whose key an APPEND has made although their name was taken to be in the set.
     made: Vec<String>,
+    /// A name has come that was not in the set.
+    has_named: bool,
     replied: usize,
     /// The first error that concerns the whole batch.
     failed: Option<StoreError>,
@@ -254,7 +263,10 @@ impl Exchange for Append<'_> {
                 self.made.push(metric.to_owned());
                 return Ok(());
             }
-            _ => return Ok(()),
+            reply => {
+                self.has_named |= metric.is_empty() && has_added(&reply);
+                return Ok(());
+            }
         };
         if !metric.is_empty() && failure::is_of_one_key(&error) {
             if self.refused.is_empty() {

@@ -9,6 +9,8 @@ use super::{RedisStore, StoreError, failure};
 const SCAN_COUNT: &[u8] = b"2000";
 /// Members put into or taken out of the set by one command.
 const NAMES_A_COMMAND: usize = 256;
+/// Before the key of the set: a number that grows when names have come.
+const ADDITIONS: &str = "skywatch.names.";
 
 impl super::Names for RedisStore {
     fn count(&mut self) -> Result<u64, StoreError> {
@@ -18,6 +20,19 @@ impl super::Names for RedisStore {
             Some(Value::Int(count)) => Ok(count.unsigned_abs()),
             other => Err(self.unexpected(other)),
         }
+    }
+
+    /// Whoever may not read the key learns of names by their count, and once a minute.
+    fn additions(&mut self) -> Result<u64, StoreError> {
+        let mut packed = Vec::new();
+        wire::pack(&mut packed, &[b"GET"], ADDITIONS, &self.unique_metrics, &[]);
+        let number = match self.wire.replies(&packed, 1)?.pop() {
+            Some(Value::BulkString(digits)) => {
+                str::from_utf8(&digits).ok().and_then(|text| text.parse().ok())
+            }
+            _ => None,
+        };
+        Ok(number.unwrap_or(0))
     }
 
     /// Members without the namespace, or that are no text, are not ours to read and left out.
@@ -69,11 +84,33 @@ impl super::Names for RedisStore {
                 commands += 1;
             }
         }
-        self.wire.request(&packed, commands).map(|_| ())
+        let replies = self.wire.request(&packed, commands)?;
+        let adding = add.len().div_ceil(NAMES_A_COMMAND);
+        if replies.iter().take(adding).any(has_added) {
+            self.announce_names();
+        }
+        Ok(())
     }
 }
 
+/// Whether the reply to SADD says that a name was not there before.
+pub(super) fn has_added(reply: &Value) -> bool {
+    matches!(reply, Value::Int(added) if *added > 0)
+}
+
 impl RedisStore {
+    /// Tells whoever watches the set that names have come. Should it fail, they are found a minute later; points must not
+    /// wait for it.
+    pub(super) fn announce_names(&mut self) {
+        let mut packed = Vec::new();
+        wire::pack(&mut packed, &[b"INCR"], ADDITIONS, &self.unique_metrics, &[]);
+        match self.wire.replies(&packed, 1).map(|mut replies| replies.pop()) {
+            Ok(Some(Value::Int(_))) => {}
+            Ok(other) => tracing::debug!(?other, "new names not announced"),
+            Err(error) => tracing::debug!("new names not announced :: {error}"),
+        }
+    }
+
     pub(super) fn unexpected(&self, reply: Option<Value>) -> StoreError {
         failure::unexpected(self.wire.connect(), &reply.unwrap_or(Value::Nil))
     }
