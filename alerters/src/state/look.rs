@@ -117,7 +117,8 @@ impl State {
             let id = self.next.incident;
             self.next.incident += 1;
             self.by_subject.insert(anomaly.subject.clone(), id);
-            self.incidents.insert(id, Incident::first_seen(id, &anomaly));
+            let incident = Box::new(Incident::first_seen(id, &anomaly));
+            self.incidents.insert(id, incident);
             id
         });
         let Some(incident) = self.incidents.get_mut(&id) else {
@@ -137,7 +138,8 @@ impl State {
     }
 
     fn known(&mut self, subject: &Subject) -> Option<&mut Incident> {
-        self.incidents.get_mut(self.by_subject.get(subject)?)
+        let incident = self.incidents.get_mut(self.by_subject.get(subject)?)?;
+        Some(incident)
     }
 
     /// Forgets a pending incident as if it had never been.

@@ -162,7 +162,8 @@ impl Default for Next {
 pub struct State {
     /// What the ids of notices begin with: names this installation.
     origin: String,
-    incidents: BTreeMap<u64, Incident>,
+    /// Boxed: numbers grow, and a tree that grows at one end is hardly more than half full.
+    incidents: BTreeMap<u64, Box<Incident>>,
     by_subject: HashMap<Subject, u64>,
     silences: BTreeMap<u64, Armed>,
     /// When a receiver was last told that something is wrong with a subject.
@@ -213,7 +214,7 @@ impl State {
             }
             let subject = incident.subject.clone();
             let id = incident.id;
-            state.incidents.insert(id, incident);
+            state.incidents.insert(id, Box::new(incident));
             // Two that last about one subject are left by a start that could not read what was kept: the later goes on.
             if let Some(older) = state.by_subject.insert(subject, id)
                 && let Some(older) = state.incidents.get_mut(&older)
@@ -284,11 +285,7 @@ impl State {
     fn add_silence(&mut self, mut silence: Silence, step: &mut Step) -> Result<(), Refused> {
         silence.id = self.next.silence;
         let armed = Armed::new(silence).map_err(Refused::Silence)?;
-        let open = || {
-            self.incidents
-                .values()
-                .filter(|incident| incident.phase.is_open())
-        };
+        let open = || self.incidents().filter(|incident| incident.phase.is_open());
         if armed.silence.until_resolved && !open().any(|incident| armed.covers(incident)) {
             return Err(Refused::NothingToResolve);
         }
@@ -310,7 +307,7 @@ impl State {
             if armed.silence.until_resolved
                 && armed.silence.from <= now
                 && !armed.is_over(now)
-                && !self.incidents.values().any(lasts)
+                && !self.incidents.values().any(|incident| lasts(incident))
             {
                 armed.silence.ended_at = Some(now);
                 step.silences.insert(armed.silence.id);
@@ -357,17 +354,17 @@ impl State {
 
     /// An incident that is live, or was until this step.
     pub fn incident(&self, id: u64) -> Option<&Incident> {
-        self.incidents.get(&id)
+        self.incidents.get(&id).map(Box::as_ref)
     }
 
     /// The live incident about a subject.
     pub fn about(&self, subject: &Subject) -> Option<&Incident> {
-        self.incidents.get(self.by_subject.get(subject)?)
+        self.incident(*self.by_subject.get(subject)?)
     }
 
     /// All live incidents, oldest first.
     pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
-        self.incidents.values()
+        self.incidents.values().map(Box::as_ref)
     }
 
     /// Subjects whose incidents a pass must look at, whatever it finds: those of live incidents about metrics.
