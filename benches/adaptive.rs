@@ -40,6 +40,7 @@ fn main() {
             cores: number("CORES", 0),
             days: 2,
             profile,
+            places: None,
         });
         let mut line = serde_json::to_value(&measured).expect("figures are JSON");
         line["profile"] = profile.into();

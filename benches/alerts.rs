@@ -32,6 +32,7 @@ fn main() {
         cores: 0,
         days: 1,
         profile: "skyline",
+        places: None,
     };
     let server = rig::RedisServer::start();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

@@ -40,6 +40,7 @@ fn main() {
         cores: 0,
         days: 1,
         profile: "skyline",
+        places: None,
     };
     let server = RedisServer::start();
     rig::fill(

@@ -19,6 +19,7 @@ const USUAL: Shape = Shape {
     cores: 0,
     days: 1,
     profile: "skyline",
+    places: None,
 };
 
 fn main() {

@@ -1,7 +1,8 @@
 //! Passes of the real binary over a real Redis: series a second, cold and warm, beside a bare MGET of the same keys.
 //!
 //! `scripts/bench pass`. Sized by environment variables: `METRICS` (20,000), `POINTS` (1,440), `ANOMALOUS` (0, share of
-//! metrics with a spike at the end), `WARM_PASSES` (5), `COLD_ROUNDS` (5), `CORES` (0 for all). A round is a bare MGET and
+//! metrics with a spike at the end), `WARM_PASSES` (5), `COLD_ROUNDS` (5), `CORES` (0 for all),
+//! `PLACES` (decimal places of the values; without it they have all that a double has). A round is a bare MGET and
 //! then the first pass of a fresh process; medians count, and ratios are taken within a round. Between warm passes every metric gets one
 //! point and loses one at the front, as a live trimmer would do it. Prints one line of JSON.
 
@@ -25,6 +26,7 @@ fn main() {
         cores: number("CORES", 0.0) as usize,
         days: 1,
         profile: "skyline",
+        places: std::env::var("PLACES").ok().and_then(|text| text.parse().ok()),
     });
     let line = serde_json::to_string(&measured).expect("figures are JSON");
     writeln!(std::io::stdout().lock(), "{line}").expect("standard output");

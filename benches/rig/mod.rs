@@ -37,6 +37,8 @@ pub struct Shape {
     pub days: u32,
     /// `skyline` or `adaptive`.
     pub profile: &'static str,
+    /// Decimal places of the values; `None` for all that a double has.
+    pub places: Option<i32>,
 }
 
 /// What came of it.
@@ -46,6 +48,7 @@ pub struct Measured {
     pub points: usize,
     pub anomalous: f64,
     pub cores: usize,
+    pub places: Option<i32>,
     pub mget_series_s: f64,
     pub cold_series_s: f64,
     /// Median of the rounds' ratios, and the best of them.
@@ -109,6 +112,7 @@ pub fn measure(shape: Shape) -> Measured {
         points: shape.points,
         anomalous: shape.anomalous,
         cores: shape.cores,
+        places: shape.places,
         mget_series_s: median(&mut mget).round(),
         cold_series_s: median(&mut cold).round(),
         cold_of_mget: (median(&mut ratios) * 1000.0).round() / 1000.0,
@@ -135,7 +139,8 @@ pub fn name(metric: usize) -> String {
 }
 
 /// A daily wave with noise; whole numbers of a small generator, so that every run has the same series.
-fn value(metric: usize, index: usize, points: usize) -> f64 {
+fn value(metric: usize, index: usize, shape: &Shape) -> f64 {
+    let points = shape.points;
     let phase = index as f64 / points as f64 * std::f64::consts::TAU;
     let mut noise = (metric as u64) << 32 | index as u64;
     let mut bell = 0.0;
@@ -145,7 +150,11 @@ fn value(metric: usize, index: usize, points: usize) -> f64 {
             .wrapping_add(1_442_695_040_888_963_407);
         bell += (noise >> 33) as f64 / (1u64 << 31) as f64 - 0.5;
     }
-    100.0 + 10.0 * phase.sin() + 5.0 * bell
+    let value = 100.0 + 10.0 * phase.sin() + 5.0 * bell;
+    shape.places.map_or(value, |places| {
+        let scale = 10.0_f64.powi(places);
+        (value * scale).round() / scale
+    })
 }
 
 pub fn fill(connection: &mut redis::Connection, shape: &Shape, last: f64) {
@@ -162,7 +171,7 @@ pub fn fill(connection: &mut redis::Connection, shape: &Shape, last: f64) {
                     0.0
                 };
                 let time = (last - step * (shape.points - 1 - index) as f64).floor();
-                codec::encode(time, value(metric, index, shape.points) + spike, &mut stream);
+                codec::encode(time, value(metric, index, shape) + spike, &mut stream);
             }
             let key = format!("metrics.{}", name(metric));
             pipe.set(&key, stream)
@@ -188,7 +197,7 @@ fn advance(connection: &mut redis::Connection, shape: &Shape, time: f64, index: 
         }
         for &metric in chunk {
             let mut point = Vec::new();
-            codec::encode(time, value(metric, index, shape.points), &mut point);
+            codec::encode(time, value(metric, index, shape), &mut point);
             call.arg(point);
         }
         call.exec(connection).expect("the server takes it");

@@ -345,12 +345,11 @@ impl Desk {
             paced,
             ..
         } = step;
-        let touched = incidents.iter().filter_map(|id| self.state.incident(*id));
-        let touched: Vec<_> = touched.cloned().collect();
         batch
             .incidents
             .retain(|incident| !incidents.contains(&incident.id));
-        batch.incidents.extend(touched);
+        let touched = incidents.iter().filter_map(|id| self.state.incident(*id));
+        batch.incidents.extend(touched.cloned());
         batch.transitions = transitions;
         batch.silences = silences
             .iter()

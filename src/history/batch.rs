@@ -125,6 +125,11 @@ impl Batch {
     /// later is kept, so memory is bounded by what there is, but for transitions, notices and passes.
     pub fn absorb(&mut self, later: Self) {
         fn replace<T, K: std::hash::Hash + Eq>(into: &mut Vec<T>, later: Vec<T>, key: impl Fn(&T) -> K) {
+            if into.is_empty() {
+                // As it nearly always is: thousands of incidents are then not copied.
+                *into = later;
+                return;
+            }
             let newer: HashSet<K> = later.iter().map(&key).collect();
             into.retain(|entry| !newer.contains(&key(entry)));
             into.extend(later);

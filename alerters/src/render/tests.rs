@@ -47,7 +47,7 @@ fn an_anomaly_by_score_says_why() {
         limit: 1.0,
     };
     let anomaly = &mut item(&mut notice).anomaly;
-    anomaly.votes = vec![vote("season", 1.734), vote("step", 1.02), vote("novelty", 0.4)];
+    anomaly.votes = vec![vote("season", 1.734), vote("step", 1.02), vote("novelty", 0.4)].into();
     anomaly.sentence = "3.1 × the highest Tuesday 14:00 in 5 weeks".into();
     anomaly.strength = Some(Strength {
         score: 1.734,
