@@ -59,6 +59,10 @@ const MOSTLY_ZERO: f32 = 0.7;
 const STILL: f32 = 0.85;
 /// What block novelty is worth where most is zero: each burst is new there.
 const ZERO_NOVELTY: f32 = 0.7;
+/// What a sum counts as a single error of the time of day.
+const RAMP: f32 = 0.7;
+/// No allowance counts for more in such sums, or they would feed on themselves.
+const LARGE: f32 = 4.0;
 /// What a detector just below its limit says.
 const BELOW: f32 = 0.1;
 /// Ends of days after which the limits are learnt anew, since the first ones knew nothing of the time of day.
@@ -141,7 +145,7 @@ packed!(Adaptive {
 
 impl Adaptive {
     /// The version of what [`Adaptive::write`] writes. A state of another version is not read but learnt anew.
-    pub const VERSION: u32 = 2;
+    pub const VERSION: u32 = 3;
 
     /// Shows the next point and asks for its score. A point that is not later than the last one, or not finite, changes
     /// nothing and scores 0. Time in Unix seconds. O(472) where the point looks odd or ends a block, else O(1).
@@ -309,7 +313,6 @@ impl Adaptive {
         } else {
             0.0
         };
-        self.slots.learn(size.abs());
         let error = size / allowance;
         self.scores = self.hold_against_limits(value, error, &surprise, allowance, learns, day as f32);
         self.leave_out_returns(value, level);
@@ -337,11 +340,18 @@ impl Adaptive {
     ) -> [f32; PARTS.len()] {
         let risk = RISK / day;
         let mut scores = [0.0f32; PARTS.len()];
-        scores[STEP] = self.steps.observe(self.time, error, learns, risk);
+        scores[STEP] = self.steps.observe(self.time, error, allowance, learns, risk);
         // Where large errors recur, their sums recur too, and are larger still.
         let edge = 1.0 + 2.0 * ((allowance - 1.0) / 0.6).min(1.0);
         let clipped = error.clamp(-CLIP as f32, CLIP as f32) / edge;
         scores[SURGE] = self.surge.observe(clipped, learns, risk);
+        // A ramp that comes each day is known by its sums, too.
+        let sums = if error.abs() > JUMP {
+            0.0
+        } else {
+            RAMP * self.surge.size() * edge * allowance.min(LARGE)
+        };
+        self.slots.learn((error.abs() * allowance).max(sums));
         scores[SPREAD] = self.spread.observe(clipped, learns, risk);
         (scores[FLAT], scores[ZERO]) = self.runs.observe(value, error, day, self.tracker.typical());
         scores[SEASON] = self.season.score(self.tracker.level());

@@ -23,7 +23,7 @@ pub(super) fn report(state: &Adaptive) -> Report {
         .collect();
     parts.sort_by(|a, b| b.score.total_cmp(&a.score));
     let half = |side: usize| {
-        let limit = state.steps.limit(side);
+        let limit = state.steps.limit(side, 1.0);
         let limit = if limit.is_finite() { limit } else { FIRST_LIMIT };
         f64::from(limit) * state.scale
     };

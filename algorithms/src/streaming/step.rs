@@ -26,16 +26,17 @@ packed!(Step {
 });
 
 impl Step {
-    /// Takes an error in scales and gives the score, negative for down.
-    pub(super) fn observe(&mut self, time: f64, error: f32, learns: bool, risk: f32) -> f32 {
+    /// Takes an error in scales, what was allowed for taken off, and gives the score, negative for down. What came before
+    /// is remembered without the allowance, which changes from day to day.
+    pub(super) fn observe(&mut self, time: f64, error: f32, allowance: f32, learns: bool, risk: f32) -> f32 {
         let size = error.abs();
         let side = usize::from(error < 0.0);
-        let limit = self.limit(side);
+        let limit = self.limit(side, allowance);
         let law = if side == 0 { &mut self.up } else { &mut self.down };
         if learns {
             law.learn(size, LEAST, risk, 8);
             if size > law.limit() && law.limit().is_finite() {
-                self.remember(side, time as u32, size);
+                self.remember(side, time as u32, size * allowance);
             }
         }
         (size / limit).copysign(error)
@@ -47,7 +48,7 @@ impl Step {
     }
 
     /// The limit of one side: the law's, or over what came at like size three times within ten days.
-    pub(super) fn limit(&self, side: usize) -> f32 {
+    pub(super) fn limit(&self, side: usize, allowance: f32) -> f32 {
         let law = if side == 0 { &self.up } else { &self.down };
         let limit = law.limit();
         let mut sizes = self.peaks[side];
@@ -61,7 +62,7 @@ impl Step {
         } else {
             0.0
         };
-        limit.max(usual)
+        limit.max(usual / allowance)
     }
 
     fn remember(&mut self, side: usize, time: u32, size: f32) {

@@ -75,6 +75,15 @@ impl Surge {
             .for_each(|law| law.fade());
     }
 
+    /// The largest of the sums over their roots, in scales of one error.
+    pub(super) fn size(&self) -> f32 {
+        let sizes = LENGTHS
+            .iter()
+            .zip(self.sums)
+            .map(|(length, sum)| sum.abs() as f32 / (UNIT * (*length as f32).sqrt()));
+        sizes.fold(0.0, f32::max)
+    }
+
     /// Forgets the last errors, not the laws.
     pub(super) fn clear(&mut self) {
         self.ring = [0; RING];
