@@ -66,8 +66,8 @@ pub enum Severity {
 /// Share of the cast votes from which an anomaly is critical: eight of the nine classic tests.
 const CRITICAL_SHARE: f64 = 0.85;
 
-/// Score from which an anomaly is critical: twice the limit of an alarm.
-const CRITICAL_SCORE: f64 = 2.0;
+/// Score from which an anomaly is critical. Scores grow with the logarithm over 1: this is twenty times a detector's limit.
+const CRITICAL_SCORE: f64 = 1.75;
 
 /// What an anomaly is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
