@@ -22,7 +22,9 @@ use super::{checksum, replace};
 use crate::hash::{Hashed, hash};
 
 /// What a file begins with, the version of its form in the last byte but one; the version of the states follows.
-const MAGIC: &[u8; 12] = b"skyw-minds\x01\n";
+const MAGIC: &[u8; 12] = b"skyw-minds\x02\n";
+/// What a whole file ends with: one that was cut between two entries lacks it.
+const END: &[u8; 8] = b"minds.\x00\n";
 const HEADER: usize = MAGIC.len() + 4;
 /// Bytes of an entry before its name: two checksums, lengths of name and state, time of the last point.
 const ENTRY: usize = 22;
@@ -191,14 +193,20 @@ impl Index {
             self.counts.other_versions += 1;
             return Ok(());
         }
-        let length = file.metadata()?.len();
+        let mut length = file.metadata()?.len();
+        let mut end = [0; END.len()];
+        let before = length.saturating_sub(END.len() as u64);
+        let mut is_damaged = file.read_exact_at(&mut end, before).is_err() || end != *END;
+        if !is_damaged {
+            length = before;
+        }
         let number = self.files.len();
         let mut at = HEADER as u64;
         let mut name = Vec::new();
         while at < length {
             let mut head = [0; ENTRY];
             let Some((sum, entry)) = reader.read_exact(&mut head).ok().and_then(|()| Entry::of(&head)) else {
-                self.counts.damaged += 1;
+                is_damaged = true;
                 break;
             };
             name.resize(usize::from(entry.name), 0);
@@ -206,7 +214,7 @@ impl Index {
                 && checksum(&[&head[4..], &name].concat(), 0) == sum
                 && at + (ENTRY + name.len()) as u64 + u64::from(entry.length) <= length;
             let Some(metric) = is_whole.then(|| str::from_utf8(&name).ok()).flatten() else {
-                self.counts.damaged += 1;
+                is_damaged = true;
                 break;
             };
             at += (ENTRY + name.len()) as u64;
@@ -227,6 +235,7 @@ impl Index {
             at += u64::from(entry.length);
             reader.seek_relative(i64::from(entry.length))?;
         }
+        self.counts.damaged += u64::from(is_damaged);
         self.files.push(file);
         Ok(())
     }
@@ -302,7 +311,8 @@ pub struct Saver {
 
 impl Saver {
     /// Hands a part over; waits only if the disk is far behind.
-    pub fn save(&self, part: Part) {
+    pub fn save(&self, mut part: Part) {
+        part.bytes.extend(END);
         if let Some(send) = &self.send {
             // A thread that has died has said so.
             let _ = send.send(part);
