@@ -90,18 +90,20 @@ impl Judge {
         }
     }
 
-    /// Judges one canonical window at `now` (Unix seconds).
-    pub fn judge(&mut self, window: Window<'_>, class: &mut CounterClass, now: f64) -> Judgement {
+    /// Decides whether a window is judged by its rates, and makes them; whether the class changed.
+    fn prepare(&mut self, window: Window<'_>, class: &mut CounterClass, now: f64) -> bool {
         let class_changed = self.counters_as_rates && class.refresh(window, now, self.full_duration);
         self.judged_rates = self.counters_as_rates && class.is_counter(now);
         if self.judged_rates {
             counter::rates(window, &mut self.rates);
         }
-        let judged = if self.judged_rates {
-            self.rates.window()
-        } else {
-            window
-        };
+        class_changed
+    }
+
+    /// Judges one canonical window at `now` (Unix seconds).
+    pub fn judge(&mut self, window: Window<'_>, class: &mut CounterClass, now: f64) -> Judgement {
+        let class_changed = self.prepare(window, class, now);
+        let judged = judged(self.judged_rates, &self.rates, window);
         let last_time = judged.last().map_or(f64::NEG_INFINITY, |(time, _)| time);
         let ensemble = &self.ensemble;
         let verdict = guarded(&mut self.scratch, |scratch| ensemble.judge(judged, now, scratch));
@@ -118,18 +120,8 @@ impl Judge {
     /// # Errors
     /// The message of a panic among the detectors.
     pub fn votes(&mut self, window: Window<'_>, class: &mut CounterClass, now: f64) -> Result<usize, String> {
-        if self.counters_as_rates {
-            class.refresh(window, now, self.full_duration);
-        }
-        self.judged_rates = self.counters_as_rates && class.is_counter(now);
-        if self.judged_rates {
-            counter::rates(window, &mut self.rates);
-        }
-        let judged = if self.judged_rates {
-            self.rates.window()
-        } else {
-            window
-        };
+        self.prepare(window, class, now);
+        let judged = judged(self.judged_rates, &self.rates, window);
         let ensemble = &self.ensemble;
         if ensemble.exclude(judged, now).is_some() {
             return Ok(0);
@@ -151,11 +143,7 @@ impl Judge {
         now: f64,
         in_full: bool,
     ) -> Result<Anomaly, String> {
-        let judged = if self.judged_rates {
-            self.rates.window()
-        } else {
-            window
-        };
+        let judged = judged(self.judged_rates, &self.rates, window);
         let (at, observed) = judged.last().unwrap_or((now, f64::NAN));
         let votes = if in_full {
             let ensemble = &self.ensemble;
@@ -202,11 +190,7 @@ impl Judge {
     /// Times each detector on the window judged last, one at a time: seconds, in detector order. One that panics has
     /// no time; what it costs the metric is decided where it is asked for its vote.
     pub fn time_detectors(&mut self, window: Window<'_>, now: f64, seconds: &mut [Vec<f64>]) {
-        let judged = if self.judged_rates {
-            self.rates.window()
-        } else {
-            window
-        };
+        let judged = judged(self.judged_rates, &self.rates, window);
         for (detector, seconds) in self.ensemble.detectors().iter().zip(seconds) {
             let begun = Instant::now();
             let full_duration = self.full_duration;
@@ -291,6 +275,11 @@ fn side_by_side(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
         }
     }
     parts.iter().sum::<f64>() + rest.iter().map(|&value| term(value)).sum::<f64>()
+}
+
+/// What is judged of a window: itself, or the rates made of it. It borrows them alone, since the scratch is written meanwhile.
+fn judged<'w>(by_rates: bool, rates: &'w Series, window: Window<'w>) -> Window<'w> {
+    if by_rates { rates.window() } else { window }
 }
 
 #[cfg(test)]

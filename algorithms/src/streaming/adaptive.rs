@@ -20,7 +20,7 @@ use super::slots::Slots;
 use super::spread::Spread;
 use super::step::Step;
 use super::surge::Surge;
-use super::tracker::{CLIP, Surprise, Tracker};
+use super::tracker::{CLIP, STILL, Surprise, Tracker};
 use super::weary::Weary;
 use super::{Reading, Report};
 use crate::window::Window;
@@ -54,9 +54,8 @@ const RECORD_LIMIT: f32 = 1.8;
 const JUMP: f32 = 30.0;
 /// For so long a return to the level before an alarm is no alarm, seconds.
 const RETURN: f64 = 6.0 * 3600.0;
-/// Shares of zeros and of points that equal the one before, from which on a metric is mostly zero, or hardly moves.
+/// Share of zeros from which on a metric is mostly zero.
 const MOSTLY_ZERO: f32 = 0.7;
-const STILL: f32 = 0.85;
 /// What block novelty is worth where most is zero: each burst is new there.
 const ZERO_NOVELTY: f32 = 0.7;
 /// What a sum counts as a single error of the time of day.
@@ -370,7 +369,7 @@ impl Adaptive {
                 BURST => burst,
                 _ => 0.0,
             });
-        } else if self.runs.equal() > STILL {
+        } else if self.runs.equal() > STILL as f32 {
             scores[SPREAD] = 0.0;
         }
         let newness = (new.of_usual / NEW).min(1.0);

@@ -2,13 +2,12 @@
 //!
 //! The distribution is kept as counts in bins of a quarter octave, upward from half the scale: two bytes a bin. From its
 //! top twentieth the tail is fitted by the moment estimator of Dekkers, Einmahl and de Haan (Annals of Statistics 17,
-//! 1989), which tells light tails from heavy ones, and the size is read off that would be passed once in `1 / RISK`
-//! points. Values over the limit do not teach: an anomaly must not hide the next one.
+//! 1989), which tells light tails from heavy ones, and the size is read off that would be passed [`RISK`] times a day. Values over the limit do not teach: an anomaly must not hide the next one.
 //!
 //! Cost: a point costs one increment; a fit costs one look at the bins, after each 64 points of the first 1,024 and then
 //! after each 256.
 
-use super::pack::Pack;
+use super::pack::{Pack, packed};
 
 /// Where the lowest bin begins: the leading bits of 0.5, the two highest of the mantissa included.
 const LOWEST: u32 = 0.5f32.to_bits() >> SHIFT;
@@ -17,14 +16,12 @@ const SHIFT: u32 = 21;
 const TAIL: f32 = 0.05;
 /// The least number of points that make a tail.
 const LEAST: u32 = 20;
-/// Points that the expectation of a light tail counts for in the fit of its shape.
+/// Points that the expectation of an exponential tail, of shape 0, counts for in the fit of the shape.
 const PRIOR: f32 = 30.0;
-/// Sizes over so many times the beginning of the tail teach once in so many points.
+/// Sizes over so many times the beginning of the tail teach once an episode.
 const FAR: f32 = 1.7;
-const PRIOR_SHAPE: f32 = 0.0;
 
-/// How often one statistic of one metric may pass its limit by chance, a point.
-/// at one point a minute; in proportion where points are rarer.
+/// How often one statistic of one metric may pass its limit by chance, a day.
 pub(super) const RISK: f32 = 1e-5;
 
 /// The distribution of one non-negative statistic.
@@ -43,26 +40,14 @@ pub(super) struct Law<const BINS: usize> {
     points: u16,
 }
 
-impl<const BINS: usize> Pack for Law<BINS> {
-    fn pack(&self, bytes: &mut Vec<u8>) {
-        self.counts.pack(bytes);
-        self.limit.pack(bytes);
-        self.far.pack(bytes);
-        self.since.pack(bytes);
-        self.wait.pack(bytes);
-        self.points.pack(bytes);
-    }
-    fn unpack(bytes: &mut &[u8]) -> Option<Self> {
-        Some(Self {
-            counts: Pack::unpack(bytes)?,
-            limit: Pack::unpack(bytes)?,
-            far: Pack::unpack(bytes)?,
-            since: Pack::unpack(bytes)?,
-            wait: Pack::unpack(bytes)?,
-            points: Pack::unpack(bytes)?,
-        })
-    }
-}
+packed!(Law<const BINS: usize> {
+    counts,
+    limit,
+    far,
+    since,
+    wait,
+    points
+});
 
 impl<const BINS: usize> Default for Law<BINS> {
     fn default() -> Self {
@@ -78,7 +63,8 @@ impl<const BINS: usize> Default for Law<BINS> {
 }
 
 impl<const BINS: usize> Law<BINS> {
-    /// Learns one value. `least`: what the limit must never fall below.
+    /// Learns one value. `least`: what the limit must never fall below; `risk`: how often it may be passed, a point;
+    /// `apart`: points between two sizes far out that count as two episodes.
     #[inline]
     pub(super) fn learn(&mut self, size: f32, least: f32, risk: f32, apart: u8) {
         self.since = self.since.saturating_add(1);
@@ -157,7 +143,7 @@ impl<const BINS: usize> Law<BINS> {
             m2 += width * width / 12.0;
             let negative = 1.0 - 0.5 / (1.0 - (m1 * m1 / m2).min(0.98));
             let shape = m1 + negative;
-            let shape = (shape * count + PRIOR_SHAPE * PRIOR) / (count + PRIOR);
+            let shape = shape * count / (count + PRIOR);
             let shape = shape.clamp(-0.2, 0.7);
             let ratio = count / total as f32 / risk;
             let reach = if shape.abs() < 1e-3 {

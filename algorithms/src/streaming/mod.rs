@@ -25,7 +25,7 @@ mod weary;
 
 pub use adaptive::{Adaptive, PARTS};
 pub use memory::{Hour, Hours, LongMemory, REACH};
-pub use rest::{DEFAULT_REST, Rest};
+pub use rest::Rest;
 
 /// What one point was found to be.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

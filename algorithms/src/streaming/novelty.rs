@@ -149,7 +149,7 @@ impl Novelty {
         self.blocks += 1;
     }
 
-    /// The stored form of six points.
+    /// The stored form of the block that begins there.
     fn block(&self, from: usize) -> (i16, i16) {
         let (low, high) = bounds(&self.last[from..from + LENGTH]);
         let code = |value: f64| ((value - self.origin) / self.unit) as i16;

@@ -39,8 +39,14 @@ impl<T: Pack + Copy, const N: usize> Pack for [T; N] {
 
 /// Implements [`Pack`] for a struct whose named fields are all it has.
 macro_rules! packed {
+    ($type:ident<const $n:ident: usize> { $($field:ident),* $(,)? }) => {
+        packed!(@ [const $n: usize] $type<$n> { $($field),* });
+    };
     ($type:ident { $($field:ident),* $(,)? }) => {
-        impl Pack for $type {
+        packed!(@ [] $type { $($field),* });
+    };
+    (@ [$($generic:tt)*] $type:ty { $($field:ident),* }) => {
+        impl<$($generic)*> Pack for $type {
             fn pack(&self, bytes: &mut Vec<u8>) {
                 $(self.$field.pack(bytes);)*
             }

@@ -5,9 +5,6 @@
 
 use std::collections::VecDeque;
 
-/// The default length of the rest, seconds.
-pub const DEFAULT_REST: f64 = 16.0 * 3600.0;
-
 /// One metric's rest.
 #[derive(Debug, Clone)]
 pub struct Rest {

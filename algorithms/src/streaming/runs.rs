@@ -1,10 +1,11 @@
 //! Values that stand still, and values that fall to zero.
 //!
 //! A run of one value is strange where values seldom repeat: n equal values come by chance with p^(n-1), p the share of
-//! points that equal the one before. And whatever has stood still for long before may do so again: a run must be twice
-//! the longest one known. The same for a run of zeros where zero is unknown, from the third on.
+//! points that equal the one before. And whatever has stood still for long before may do so again: a run must be two
+//! and a half times the longest one known. The same for a run of zeros where zero is unknown, from the third on.
 
 use super::pack::{Pack, packed};
+use super::tracker::STILL;
 
 /// ln of the chance that one run of equal values may have.
 const LN_RISK: f32 = -20.7;
@@ -87,7 +88,8 @@ impl Runs {
         let is_zero = value == 0.0;
         if is_zero {
             if self.zeros == 0.0 {
-                self.fell = u8::from((error < -3.0 || self.equal > 0.85) && self.last.abs() > 0.4 * typical);
+                self.fell =
+                    u8::from((error < -3.0 || self.equal > STILL as f32) && self.last.abs() > 0.4 * typical);
             }
             self.zeros += 1.0;
         } else {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::window::Window;
 
-/// A day-like series with a known noise and one spike an hour of the last day.
+/// A daily curve with a small noise, the same each time.
 fn series(points: u32) -> Vec<(f64, f64)> {
     let mut seed = 1u64;
     let noise = |seed: &mut u64| {

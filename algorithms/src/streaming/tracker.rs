@@ -28,7 +28,7 @@ pub(super) struct Surprise {
 /// Points whose errors are taken as they are.
 const RAW: u32 = 30;
 /// Share of equal neighbours from which on a metric hardly ever changes.
-const STILL: f64 = 0.85;
+pub(super) const STILL: f64 = 0.85;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Tracker {
