@@ -1,4 +1,7 @@
-//! The desk: one thread that knows everything about incidents, and the only one that writes it down.
+//! The desk: one thread that knows everything about incidents, and the only one that writes it down. What it answers to
+//! people is in [`answers`].
+
+mod answers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -11,13 +14,10 @@ use skywatch_alerters::{Notice, Subject, render};
 
 use super::books::{Books, Mark};
 use super::post::{Delivery, IN_MEMORY, Post, Verdict};
-use super::request::{Letter, Reply, Request, Which};
 use super::vitals::{self, Vitals};
 use super::{DispatchOptions, Inbox, Message};
 use crate::clock::unix_now;
-use crate::history::{
-    Batch, Cooldown, DeadLetters, Filter, History, HistoryError, NoticeRecord, Pass, Posting, Reader,
-};
+use crate::history::{Batch, Cooldown, Pass, Posting};
 use crate::status::{Fate, Findings, Word};
 
 /// Incidents of one step that get a line in the log; the rest are counted there and shown on the pages.
@@ -636,99 +636,6 @@ impl Desk {
         }
     }
 
-    /// Answers what people ask. Works without posts, too.
-    pub fn answer(&mut self, request: Request) -> Reply {
-        let now = unix_now();
-        match request {
-            Request::Incidents { all, name, limit } => {
-                let phases = if all {
-                    Vec::new()
-                } else {
-                    vec![Phase::Open, Phase::Acknowledged]
-                };
-                let filter = Filter {
-                    phases,
-                    name,
-                    ..Filter::default()
-                };
-                self.with_reader(|history| {
-                    let incidents = history.incidents(&filter, limit.min(SHOWN))?;
-                    Ok(Reply::Incidents { incidents })
-                })
-            }
-            Request::Incident { id } => self.with_reader(|history| {
-                Ok(match history.incident(id)? {
-                    Some(life) => Reply::Incident {
-                        incident: Box::new(life.incident),
-                        transitions: life.transitions,
-                        notices: life.notices.into_iter().map(Letter::of).collect(),
-                    },
-                    None => refused(format!("there is no incident {id}")),
-                })
-            }),
-            Request::Acknowledge {
-                id,
-                by,
-                until_resolved,
-            } => {
-                let event = Event::Acknowledge {
-                    incident: id,
-                    by,
-                    until_resolved,
-                };
-                match self.event(event, now, Batch::new(now)) {
-                    Ok(()) => self.answer(Request::Incident { id }),
-                    Err(error) => refused(error.to_string()),
-                }
-            }
-            Request::Silences { all } => self.with_reader(|history| {
-                let silences = history.silences(all)?;
-                let in_time = |silence: &skywatch_alerters::silence::Silence| {
-                    all || silence.until.is_none_or(|until| until > now)
-                };
-                Ok(Reply::Silences {
-                    silences: silences.into_iter().filter(in_time).collect(),
-                })
-            }),
-            Request::Silence { silence } => {
-                let id = self.state.next().silence;
-                match self.event(Event::Silence(silence), now, Batch::new(now)) {
-                    Ok(()) => Reply::Silences {
-                        silences: self.state.silence(id).cloned().into_iter().collect(),
-                    },
-                    Err(error) => refused(error.to_string()),
-                }
-            }
-            Request::EndSilence { id } => {
-                match self.event(Event::EndSilence { silence: id }, now, Batch::new(now)) {
-                    Ok(()) => Reply::Done { count: 1 },
-                    Err(error) => refused(error.to_string()),
-                }
-            }
-            Request::RouteTest {
-                metric,
-                severity,
-                detectors,
-            } => self.route_test(&metric, severity, &detectors, now),
-            Request::Outlook { metric } => {
-                let outlook = self
-                    .state
-                    .outlook(&self.options.policy, &Subject::Metric(metric), now);
-                Reply::Outlook {
-                    outlook: Box::new(outlook),
-                }
-            }
-            Request::DeadLetters { limit } => self.with_reader(|history| {
-                let letters = history.dead_letters(limit.min(SHOWN))?;
-                Ok(Reply::Letters {
-                    letters: letters.into_iter().map(Letter::of).collect(),
-                })
-            }),
-            Request::Letters { which, retry } => self.letters(&which, retry, now),
-            Request::TestOf { route } => self.test_of(&route, now),
-        }
-    }
-
     /// Writes down all live incidents, also what took no step.
     fn write_all(&mut self, now: f64) {
         let mut batch = Batch::new(now);
@@ -740,124 +647,6 @@ impl Desk {
         self.books.keep(batch);
         self.books.save(now);
     }
-
-    fn route_test(
-        &self,
-        metric: &str,
-        severity: skywatch_alerters::Severity,
-        detectors: &[String],
-        now: f64,
-    ) -> Reply {
-        let mut anomaly = skywatch_alerters::sample::anomaly(metric).without_window();
-        anomaly.votes.clear();
-        anomaly
-            .votes
-            .extend(detectors.iter().map(|detector| skywatch_alerters::DetectorVote {
-                detector: detector.clone(),
-                answer: Some(true),
-                measured: f64::NAN,
-                limit: f64::NAN,
-            }));
-        let about = skywatch_alerters::matcher::About {
-            name: metric,
-            severity,
-            anomaly: (!detectors.is_empty()).then_some(&anomaly),
-        };
-        let subject = Subject::Metric(metric.to_owned());
-        let outlook = self.state.outlook(&self.options.policy, &subject, now);
-        Reply::Route {
-            tried: self.options.policy.routes.explain(&about, now),
-            prospects: outlook.prospects,
-        }
-    }
-
-    fn letters(&mut self, which: &Which, retry: bool, now: f64) -> Reply {
-        let letters = match which {
-            Which::One(id) => DeadLetters::One(id),
-            Which::Of(receiver) => DeadLetters::Of(receiver),
-            Which::All => DeadLetters::All,
-        };
-        let reply = self.with_history(|history| {
-            let count = if retry {
-                history.retry(letters)?
-            } else {
-                history.dismiss(letters, now)?
-            };
-            Ok(match which {
-                Which::One(id) if count == 0 => refused(format!("no notice `{id}` has been given up")),
-                _ => Reply::Done { count },
-            })
-        });
-        if retry {
-            let names: Vec<String> = self.posts.keys().cloned().collect();
-            for name in names {
-                self.refill(&name, now);
-                if let Some(post) = self.posts.get_mut(&name) {
-                    post.hurry();
-                }
-            }
-        }
-        reply
-    }
-
-    /// Whom a route leads to, and an id for the notice that tries them.
-    fn test_of(&mut self, route: &str, now: f64) -> Reply {
-        let receivers = match self.options.policy.routes.find(route) {
-            Some(route) => route.receivers.clone(),
-            None => {
-                let receivers = &self.options.policy.receivers;
-                let named = receivers.iter().find(|receiver| receiver.name == route);
-                match named {
-                    Some(receiver) => vec![receiver.name.clone()],
-                    None => return refused(format!("there is neither a route nor a receiver `{route}`")),
-                }
-            }
-        };
-        let id = self.state.new_notice_id();
-        let mut batch = Batch::new(now);
-        let next = serde_json::to_value(self.state.next()).ok();
-        batch.meta.push(("next".to_owned(), next));
-        self.books.keep(batch);
-        Reply::Test { id, receivers }
-    }
-
-    /// Answers a question, with what is only in memory.
-    fn with_reader(&self, ask: impl FnOnce(&Reader) -> Result<Reply, HistoryError>) -> Reply {
-        match self.books.ask(ask) {
-            Some(answer) => answer.unwrap_or_else(|error| refused(error.to_string())),
-            None => refused(format!(
-                "no history :: {}",
-                self.books.trouble().unwrap_or_default()
-            )),
-        }
-    }
-
-    fn with_history(&mut self, ask: impl FnOnce(&mut History) -> Result<Reply, HistoryError>) -> Reply {
-        let trouble = self.books.trouble().map(str::to_owned);
-        let Some(history) = self.books.history() else {
-            return refused(format!("no history :: {}", trouble.unwrap_or_default()));
-        };
-        ask(history).unwrap_or_else(|error| refused(error.to_string()))
-    }
-}
-
-impl Letter {
-    fn of(record: NoticeRecord) -> Self {
-        Self {
-            summary: render::summary(&record.notice),
-            id: record.notice.id,
-            receiver: record.notice.receiver,
-            route: record.notice.route,
-            at: record.notice.at,
-            state: record.state.as_str().to_owned(),
-            tries: record.tries,
-            error: record.last_error,
-        }
-    }
-}
-
-fn refused(why: String) -> Reply {
-    Reply::Refused { why }
 }
 
 fn meta<T: serde::de::DeserializeOwned>(kept: &BTreeMap<String, serde_json::Value>, key: &str) -> Option<T> {
