@@ -59,16 +59,22 @@ impl Traits {
             quantile(&sorted, 0.99),
         );
         let width = (quantile(&sorted, 0.75) - quantile(&sorted, 0.25)).max((high - low) * 1e-3);
+        // How much further out the wilder side reaches than a normal law would (1.7 widths). What all but stands still has
+        // no width, and whatever it does is far out.
+        let reach = if width > 0.0 {
+            ((high - middle).max(middle - low) / width / 1.7)
+                .ln()
+                .clamp(-3.0, 3.0)
+        } else {
+            3.0
+        };
         Some(Self([
             ((step / 60.0).ln() / 2.0).clamp(-3.0, 3.0),
             2.0 * alike(1),
             2.0 * alike((3600.0 / step).clamp(1.0, count / 4.0) as usize),
             2.0 * neighbours / count,
             2.0 * zeros / count,
-            // How much further out the wilder side reaches than a normal law would (1.7 widths).
-            ((high - middle).max(middle - low) / width / 1.7)
-                .ln()
-                .clamp(-3.0, 3.0),
+            reach,
         ]))
     }
 
@@ -214,5 +220,19 @@ mod tests {
         let times: Vec<f64> = (0..100).map(f64::from).collect();
         assert!(Traits::of(Window::new(&times, &[5.0; 100])).is_none());
         assert!(Traits::of(Window::new(&times[..10], &[5.0; 10])).is_none());
+    }
+
+    #[test]
+    fn what_all_but_stands_still_does_not_spoil_the_others() {
+        let times: Vec<f64> = (0..1440).map(|n| 1.7e9 + 60.0 * f64::from(n)).collect();
+        let mut values = [5.0; 1440];
+        values[700] = 6.0;
+        let still = Traits::of(Window::new(&times, &values)).unwrap();
+        assert!(still.0.iter().all(|number| number.is_finite()), "{still:?}");
+        let mut metrics: Vec<Traits> = (0..90).map(|n| series(n % 3, n as u64)).collect();
+        metrics.push(still);
+        let families = Families::find(&metrics, 8, 1);
+        assert_ne!(families.of(&metrics[0]), families.of(&metrics[1]));
+        assert_ne!(families.of(&metrics[1]), families.of(&metrics[2]));
     }
 }
