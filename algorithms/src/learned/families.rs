@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::portrait::as_judged;
 use super::threshold::quantile;
 use crate::random::Random;
 use crate::window::Window;
@@ -31,9 +32,13 @@ pub struct Families {
 }
 
 impl Traits {
-    /// Describes a canonical window; `None` with fewer than 64 points, or if all are equal.
+    /// Describes a canonical window, a counter's by its growth; `None` with fewer than 64 points, or if all are equal.
     #[must_use]
     pub fn of(window: Window<'_>) -> Option<Self> {
+        as_judged(window, |window, _| Self::of_judged(window))
+    }
+
+    fn of_judged(window: Window<'_>) -> Option<Self> {
         let (times, values) = (window.times(), window.values());
         if values.len() < FEWEST {
             return None;

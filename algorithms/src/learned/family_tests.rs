@@ -26,14 +26,8 @@ fn fitted(metrics: u64) -> (FittedFamily, FitReport) {
     family.fit(&mut |_| ControlFlow::Continue(())).unwrap()
 }
 
-fn judged(family: &FittedFamily, name: &str, times: &[f64], values: &[f64]) -> Option<Said> {
-    let mut said = Vec::new();
-    let ask = Ask {
-        scale: family.scale(name).unwrap(),
-        window: Window::new(times, values),
-    };
-    family.judge(&[ask], &mut said).unwrap();
-    said[0]
+fn forecast(family: &FittedFamily, name: &str, times: &[f64], values: &[f64]) -> Option<f64> {
+    family.forecast(&family.scale(name).unwrap(), Window::new(times, values))
 }
 
 #[test]
@@ -71,38 +65,70 @@ fn it_says_what_should_have_been() {
     assert!(report.epochs.last().unwrap().loss < report.epochs[0].loss);
     let (times, mut values) = wave(2, 3);
     let last = values.len() - 1;
-    let usual = judged(&family, "m3", &times, &values).unwrap();
+    let expected = forecast(&family, "m3", &times, &values).unwrap();
     let unit = 10f64.powi(0);
     assert!(
-        (usual.expected - values[last]).abs() < 6.0 * unit,
-        "{usual:?} for {}",
+        (expected - values[last]).abs() < 6.0 * unit,
+        "{expected} for {}",
         values[last]
     );
-    assert!(usual.score < 1.0, "{usual:?}");
     values[last] += 60.0 * unit;
-    let odd = judged(&family, "m3", &times, &values).unwrap();
-    assert_eq!(odd.expected, usual.expected, "the newest value must not be seen");
-    assert!(odd.score > 1.0, "{odd:?}");
+    let again = forecast(&family, "m3", &times, &values);
+    assert_eq!(again, Some(expected), "the newest value must not be seen");
 }
 
 #[test]
-fn alone_or_together_the_answer_is_the_same() {
-    let (family, _) = fitted(4);
-    let windows: Vec<_> = (0..4).map(|seed| wave(2, seed)).collect();
-    let asks: Vec<Ask<'_>> = windows
+fn quick_is_the_network() {
+    let layers = Variables::start(&shapes(), 9).unwrap();
+    let quick = Quick::of(&layers).unwrap();
+    let mut random = Random::new(3);
+    for _ in 0..20 {
+        let inputs: [f32; INPUTS] = std::array::from_fn(|_| random.normal() as f32);
+        let x = Tensor::from_slice(&inputs, (1, INPUTS), &Device::Cpu).unwrap();
+        let all: Vec<f32> = forward(&layers, &x)
+            .unwrap()
+            .flatten_all()
+            .unwrap()
+            .to_vec1()
+            .unwrap();
+        assert!((all[0] - quick.hidden(&inputs)).abs() < 1e-4 * (1.0 + all[0].abs()));
+    }
+}
+
+#[test]
+fn a_counter_is_forecast_by_its_growth() {
+    let mut family = FamilyAutoencoder::of(1, FamilyOptions::default());
+    let (times, rates) = wave(3, 3);
+    let mut sum = 0.0;
+    let counts: Vec<f64> = rates
         .iter()
-        .zip(family.names())
-        .map(|((times, values), name)| Ask {
-            scale: family.scale(name).unwrap(),
-            window: Window::new(times, values),
+        .map(|rate| {
+            sum += 60.0 * rate;
+            sum
         })
         .collect();
-    let mut together = Vec::new();
-    family.judge(&asks, &mut together).unwrap();
-    for (((times, values), name), said) in windows.iter().zip(family.names()).zip(together) {
-        let (alone, said) = (judged(&family, name, times, values).unwrap(), said.unwrap());
-        assert!((alone.score - said.score).abs() <= 1e-3 * (1.0 + said.score));
-    }
+    assert!(family.show("counter", Window::new(&times, &counts)));
+    let (family, _) = family.fit(&mut |_| ControlFlow::Continue(())).unwrap();
+    let scale = family.scale("counter").unwrap();
+    assert!(scale.is_rate);
+    let last = times.len() - 1;
+    let expected = forecast(&family, "counter", &times, &counts).unwrap();
+    assert!(
+        (expected - rates[last]).abs() < 6.0,
+        "{expected} for {}",
+        rates[last]
+    );
+    // The same as of the rates themselves, and a reset in between is left out.
+    let as_rates = MetricScale {
+        is_rate: false,
+        ..scale
+    };
+    let of_rates = family.forecast(&as_rates, Window::new(&times, &rates)).unwrap();
+    assert!((expected - of_rates).abs() < 1e-3);
+    let mut reset = counts;
+    reset[last - 5..].iter_mut().for_each(|count| *count -= sum / 2.0);
+    let after = forecast(&family, "counter", &times, &reset).unwrap();
+    assert!((after - expected).abs() < 6.0, "{after} and {expected}");
 }
 
 #[test]
@@ -113,12 +139,10 @@ fn a_fit_repeats_to_the_bit_and_survives_being_kept() {
     let names: Vec<String> = one.names().map(str::to_owned).collect();
     let again = FittedFamily::from_weights(&names, &kept).unwrap();
     let (times, values) = wave(2, 1);
-    let (before, after) = (
-        judged(&one, "m1", &times, &values),
-        judged(&again, "m1", &times, &values),
+    assert_eq!(
+        forecast(&one, "m1", &times, &values),
+        forecast(&again, "m1", &times, &values)
     );
-    let (before, after) = (before.unwrap(), after.unwrap());
-    assert!((before.score - after.score).abs() < 1e-4 * (1.0 + before.score));
     let mut broken = kept.clone();
     broken.0.get_mut("metrics").unwrap().data[2] = 0.0;
     broken.0.get_mut("metrics").unwrap().data[3] = 0.0;
@@ -131,24 +155,17 @@ fn strange_windows_are_no_vote_and_no_panic() {
     let (family, _) = fitted(2);
     let (times, values) = wave(1, 1);
     for count in [0, 1, 5, 20] {
-        assert_eq!(judged(&family, "m1", &times[..count], &values[..count]), None);
+        assert_eq!(forecast(&family, "m1", &times[..count], &values[..count]), None);
     }
     let still = vec![5.0; 1440];
-    assert!(judged(&family, "m1", &times, &still).is_some());
-    let huge = vec![1e300; 1440];
-    let said = judged(&family, "m1", &times, &huge);
-    assert!(said.is_none_or(|said| said.score.is_finite()));
+    assert!(forecast(&family, "m1", &times, &still).is_some());
+    let huge = vec![1e308; 1440];
+    assert!(forecast(&family, "m1", &times, &huge).is_none_or(f64::is_finite));
     let sparse: Vec<usize> = (0..1440).step_by(37).collect();
     let (times, values): (Vec<f64>, Vec<f64>) = sparse.iter().map(|&n| (times[n], values[n])).unzip();
-    let _ = judged(&family, "m1", &times, &values);
+    let _ = forecast(&family, "m1", &times, &values);
     let mut family = FamilyAutoencoder::of(1, FamilyOptions::default());
     assert!(!family.show("still", Window::new(&times, &vec![1.0; times.len()])));
     assert!(!family.show("empty", Window::new(&[], &[])));
     assert!(family.fit(&mut |_| ControlFlow::Continue(())).is_err());
-}
-
-#[test]
-fn a_step_goes_to_its_slot() {
-    assert_eq!((SLOTS[0], SLOTS[1], SLOTS[16], SLOTS[17]), (0, 0, 15, 16));
-    assert_eq!((SLOTS[48], SLOTS[49], SLOTS[304]), (23, 24, 31));
 }

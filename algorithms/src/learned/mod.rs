@@ -16,6 +16,8 @@ mod family;
 mod fit;
 mod layers;
 mod lstm;
+mod portrait;
+mod quick;
 mod scaling;
 mod sequence;
 mod table;
@@ -23,10 +25,9 @@ mod threshold;
 mod weights;
 
 pub use families::{Families, Traits};
-pub use family::{
-    Ask, FamilyAutoencoder, FamilyOptions, FittedFamily, Lesson, MetricScale, STEPS, Said, UnfittedFamily,
-};
+pub use family::{FamilyAutoencoder, FamilyOptions, FittedFamily, UnfittedFamily};
 pub use fit::{Epoch, FitReport, Progress};
+pub use portrait::{MetricScale, STEPS};
 pub use scaling::{descale, rescale};
 pub use sequence::{FittedSequence, Reconstruction, SequenceAutoencoder, SequenceOptions};
 pub use table::{Table, WINDOW};

@@ -10,6 +10,7 @@
 use super::burst::Burst;
 use super::counter::{Counter, Said};
 use super::law::RISK;
+use super::learned::Learned;
 use super::memory::{Hour, LongMemory};
 use super::novelty::Novelty;
 use super::pack::{Pack, packed};
@@ -26,8 +27,8 @@ use super::{Reading, Report};
 use crate::window::Window;
 
 /// The detectors, in the order of their scores.
-pub const PARTS: [&str; 9] = [
-    "step", "surge", "spread", "flat", "zero", "season", "novelty", "record", "burst",
+pub const PARTS: [&str; 10] = [
+    "step", "surge", "spread", "flat", "zero", "season", "novelty", "record", "burst", "learned",
 ];
 const STEP: usize = 0;
 const SURGE: usize = 1;
@@ -38,6 +39,7 @@ const SEASON: usize = 5;
 const NOVELTY: usize = 6;
 const RECORD: usize = 7;
 const BURST: usize = 8;
+const LEARNED: usize = 9;
 
 /// Points whose errors are not believed at first.
 const FIRST_POINTS: u32 = 30;
@@ -107,6 +109,8 @@ pub struct Adaptive {
     pub(super) record: Record,
     pub(super) burst: Burst,
     weary: [Weary; 2],
+    /// `None` as long as no model said anything.
+    learned: Option<Box<Learned>>,
 }
 
 packed!(Adaptive {
@@ -140,15 +144,28 @@ packed!(Adaptive {
     record,
     burst,
     weary,
+    learned,
 });
 
 impl Adaptive {
     /// The version of what [`Adaptive::write`] writes. A state of another version is not read but learnt anew.
-    pub const VERSION: u32 = 3;
+    pub const VERSION: u32 = 4;
 
     /// Shows the next point and asks for its score. A point that is not later than the last one, or not finite, changes
     /// nothing and scores 0. Time in Unix seconds. O(472) where the point looks odd or ends a block, else O(1).
     pub fn observe(&mut self, time: f64, value: f64, memory: &mut impl LongMemory) -> Reading {
+        self.observe_with(time, value, None, memory)
+    }
+
+    /// The same beside a learned model: `forecast` is what it expected of this point before it saw it, the rate a second
+    /// if [`is_rate`](Self::is_rate). Without one, or one that is not finite, the model has no vote on this point.
+    pub fn observe_with(
+        &mut self,
+        time: f64,
+        value: f64,
+        forecast: Option<f64>,
+        memory: &mut impl LongMemory,
+    ) -> Reading {
         if !time.is_finite() || !value.is_finite() || (self.points > 0 && time <= self.time) {
             return Reading::default();
         }
@@ -156,7 +173,7 @@ impl Adaptive {
             Said::Value(value) => {
                 let gap = self.keep_time(time);
                 self.turn_hour(time, memory);
-                self.judge(value, gap);
+                self.judge(value, forecast.filter(|expected| expected.is_finite()), gap);
                 self.keep_hour(value);
                 Reading { score: self.score() }
             }
@@ -217,6 +234,17 @@ impl Adaptive {
     pub fn parts(&self) -> [f32; PARTS.len()] {
         self.scores
             .map(|score| if score.is_finite() { score.abs() } else { 0.0 })
+    }
+
+    /// Whether it is judged by its rate, growth a second.
+    #[must_use]
+    pub fn is_rate(&self) -> bool {
+        self.counter.is_counter()
+    }
+
+    /// What a learned model last expected of a point, if it ever did; of the newest one if its part has a score.
+    pub(super) fn forecast(&self) -> Option<f64> {
+        self.learned.as_ref().map(|learned| learned.expected)
     }
 
     /// Explains the newest point.
@@ -292,7 +320,7 @@ impl Adaptive {
     }
 
     /// Looks at the newest value with every detector, and learns it.
-    fn judge(&mut self, value: f64, gap: bool) {
+    fn judge(&mut self, value: f64, forecast: Option<f64>, gap: bool) {
         let day = (86_400.0 / self.step).clamp(96.0, 8640.0);
         if gap {
             self.since_gap = 0;
@@ -313,7 +341,19 @@ impl Adaptive {
             0.0
         };
         let error = size / allowance;
-        self.scores = self.hold_against_limits(value, error, &surprise, allowance, learns, day as f32);
+        let forecast_error = forecast.filter(|_| learns).map(|expected| {
+            self.learned.get_or_insert_default().expected = expected;
+            ((value - expected) / self.scale) as f32
+        });
+        self.scores = self.hold_against_limits(
+            value,
+            error,
+            forecast_error,
+            &surprise,
+            allowance,
+            learns,
+            day as f32,
+        );
         self.leave_out_returns(value, level);
         let jump = error.abs() > JUMP;
         let stays = (value - self.jumped).abs() < 0.3 * surprise.error.abs();
@@ -327,11 +367,13 @@ impl Adaptive {
         self.has_jumped = u8::from(jump);
     }
 
-    /// The score of every detector, each over its own limit. `error` in scales, allowance taken off; `day` in points.
+    /// The score of every detector, each over its own limit. Errors in scales, allowance taken off; `day` in points.
+    #[expect(clippy::too_many_arguments, reason = "all that is known of one point, once")]
     fn hold_against_limits(
         &mut self,
         value: f64,
         error: f32,
+        forecast_error: Option<f32>,
         surprise: &Surprise,
         allowance: f32,
         learns: bool,
@@ -340,6 +382,10 @@ impl Adaptive {
         let risk = RISK / day;
         let mut scores = [0.0f32; PARTS.len()];
         scores[STEP] = self.steps.observe(self.time, error, allowance, learns, risk);
+        if let (Some(error), Some(learned)) = (forecast_error, &mut self.learned) {
+            let limit = self.steps.limit(usize::from(error < 0.0), allowance);
+            scores[LEARNED] = learned.observe(error, limit, risk);
+        }
         // Where large errors recur, their sums recur too, and are larger still.
         let edge = 1.0 + 2.0 * ((allowance - 1.0) / 0.6).min(1.0);
         let clipped = error.clamp(-CLIP as f32, CLIP as f32) / edge;
@@ -373,12 +419,16 @@ impl Adaptive {
             scores[SPREAD] = 0.0;
         }
         let newness = (new.of_usual / NEW).min(1.0);
-        for part in [STEP, SURGE, SPREAD] {
+        for part in [STEP, SURGE, SPREAD, LEARNED] {
             scores[part] *= newness;
         }
-        for (part, weary) in [STEP, SURGE].into_iter().zip(&mut self.weary) {
-            scores[part] /= weary.factor();
-            weary.learn(scores[part].abs() >= 1.0, day);
+        for (parts, weary) in [&[STEP, LEARNED][..], &[SURGE]].into_iter().zip(&mut self.weary) {
+            let mut is_over = false;
+            for &part in parts {
+                scores[part] /= weary.factor();
+                is_over |= scores[part].abs() >= 1.0;
+            }
+            weary.learn(is_over, day);
         }
         scores
     }
@@ -387,10 +437,11 @@ impl Adaptive {
     fn leave_out_returns(&mut self, value: f64, level: f64) {
         let waits = self.time - self.before_time < RETURN;
         if waits && (value - self.before).abs() < CLIP * self.scale {
-            self.scores[STEP] = 0.0;
-            self.scores[SURGE] = 0.0;
+            for part in [STEP, SURGE, LEARNED] {
+                self.scores[part] = 0.0;
+            }
         } else if !waits
-            && [STEP, SURGE]
+            && [STEP, SURGE, LEARNED]
                 .into_iter()
                 .any(|part| self.scores[part].abs() >= 1.0)
         {

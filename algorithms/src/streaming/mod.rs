@@ -8,6 +8,7 @@ mod adaptive;
 mod burst;
 mod counter;
 mod law;
+mod learned;
 mod memory;
 mod novelty;
 mod pack;

@@ -34,6 +34,10 @@ pub(super) fn report(state: &Adaptive) -> Report {
         let [_, least, most] = state.season.compared();
         (expected, low, high) = (0.5 * (least + most), least, most);
     }
+    if let ("learned", Some(forecast)) = (strongest, state.forecast()) {
+        (low, high) = (low + forecast - expected, high + forecast - expected);
+        expected = forecast;
+    }
     Report {
         score: state.score(),
         observed: state.observed,
@@ -42,7 +46,7 @@ pub(super) fn report(state: &Adaptive) -> Report {
         high,
         sentence: sentence(state, strongest),
         parts,
-        is_rate: state.counter.is_counter(),
+        is_rate: state.is_rate(),
     }
 }
 
@@ -84,6 +88,15 @@ fn sentence(state: &Adaptive, strongest: &str) -> String {
             "{} times the largest burst known of a metric that is mostly zero",
             number(state.burst.over())
         ),
+        "learned" => {
+            let expected = state.forecast().unwrap_or(expected);
+            let side = if observed < expected { "below" } else { "above" };
+            format!(
+                "{} is far {side} what was learnt of metrics like it, {}",
+                number(observed),
+                number(expected)
+            )
+        }
         _ => format!(
             "{} times its usual error {side} the expected {}",
             number(errors),

@@ -25,11 +25,15 @@ fn series(points: u32) -> Vec<(f64, f64)> {
 fn a_state_is_at_most_four_kibibytes_and_goes_on_bit_for_bit_where_it_was_written() {
     let points = series(20_000);
     let (mut state, mut memory) = (Adaptive::default(), Hours::default());
-    for &(time, value) in &points[..12_345] {
-        state.observe(time, value, &mut memory);
+    let mut without = Vec::new();
+    state.write(&mut without);
+    for (point, &(time, value)) in points[..12_345].iter().enumerate() {
+        let forecast = (point > 5_000).then_some(100.0);
+        state.observe_with(time, value, forecast, &mut memory);
     }
     let mut bytes = Vec::new();
     state.write(&mut bytes);
+    assert_eq!(without.len(), bytes.len());
     assert!(bytes.len() <= 4096, "{} bytes written", bytes.len());
     assert!(
         size_of::<Adaptive>() <= 4096,
@@ -147,4 +151,57 @@ proptest::proptest! {
         }
         let _ = state.report();
     }
+}
+
+#[test]
+fn a_model_is_heard_about_what_it_expected_and_nothing_else() {
+    let mut points = series(9_000);
+    points[8_500].1 += 60.0;
+    let expected = |time: f64| 100.0 + 40.0 * ((time - 1.7e9) / 86_400.0 * std::f64::consts::TAU).sin();
+    // The part of the model at each point, if it is right about the level and if it is half a wave late.
+    let parts = |late: f64| -> Vec<f32> {
+        let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+        let of = points.iter().map(|&(time, value)| {
+            state.observe_with(time, value, Some(expected(time - late)), &mut memory);
+            state.parts()[PARTS.len() - 1]
+        });
+        of.collect()
+    };
+    let right = parts(0.0);
+    assert!(right[8_500] >= 1.0, "{}", right[8_500]);
+    assert!(right[..8_500].iter().all(|&score| score < 1.0), "it is quiet");
+    // A model that is always wrong has a law of large errors, and is not believed.
+    let wrong = parts(43_200.0);
+    assert!(wrong.iter().all(|&score| score < 1.0));
+    let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+    for &(time, value) in &points[..=8_500] {
+        let forecast = if time < points[8_500].0 {
+            expected(time)
+        } else {
+            -1000.0
+        };
+        state.observe_with(time, value, Some(forecast), &mut memory);
+    }
+    let report = state.report();
+    assert_eq!((report.parts[0].detector, report.expected), ("learned", -1000.0));
+    assert!(report.low < -1000.0 && report.high > -1000.0 && report.high < report.observed);
+    assert!(
+        report.sentence.contains("far above what was learnt"),
+        "{}",
+        report.sentence
+    );
+}
+
+#[test]
+fn a_forecast_that_is_no_number_is_no_vote() {
+    let points = series(3_000);
+    let (mut one, mut other) = (Adaptive::default(), Adaptive::default());
+    let mut memory = Hours::default();
+    for &(time, value) in &points {
+        one.observe(time, value, &mut memory.clone());
+        for forecast in [f64::NAN, f64::INFINITY] {
+            other.observe_with(time, value, Some(forecast), &mut memory);
+        }
+    }
+    assert_eq!(one, other);
 }
