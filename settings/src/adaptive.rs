@@ -25,6 +25,8 @@ section! {
         min_absolute_change: f64 = 0.0,
         /// How long after an alert only a higher score opens another incident of the metric; 0 is no rest.
         rest: Duration = Duration::from_secs(16 * 3_600),
+        /// Whether learned models vote too, on the metrics that have one.
+        learned: bool = false,
         /// What holds for some metrics only; of several that match, the first counts.
         overrides: Vec<Override> = Vec::new(),
     }

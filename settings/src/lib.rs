@@ -79,7 +79,7 @@ pub use secret::Secret;
 pub use settings::Settings;
 pub use store::Store;
 pub use store_url::{RedisUrl, StoreUrl, Transport};
-pub use training::Training;
+pub use training::{LimitRule, Training};
 pub use web::Web;
 
 /// The commented settings file that ships with Skywatch: every option with its default.

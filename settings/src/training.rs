@@ -1,7 +1,19 @@
 //! How the learned detectors are fitted.
 
 use crate::check::Check;
+use crate::choice::choice;
 use crate::cron::Cron;
+
+/// How the largest ordinary error follows from the errors of a fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum LimitRule {
+    /// Their middle and so many spreads.
+    #[default]
+    KSigma,
+    /// Their tail, read off at a risk.
+    Peaks,
+}
+choice!(LimitRule { "k_sigma" => KSigma, "peaks" => Peaks });
 
 section! {
     /// How the learned detectors are fitted.
@@ -20,11 +32,13 @@ section! {
         holdout: f64 = 0.2,
         /// What all randomness follows from.
         seed: usize = 42,
-        /// A limit is so many spreads of the errors (models of several columns).
+        /// How the limits of models of several columns follow from their errors.
+        rule: LimitRule = LimitRule::KSigma,
+        /// With the rule `k_sigma`, a limit is so many spreads of the errors.
         k_sigma: f64 = 5.0,
-        /// Whether centre and spread are median and MAD.
+        /// With the rule `k_sigma`, whether centre and spread are median and MAD.
         robust: bool = false,
-        /// The share of ordinary points that may lie beyond a metric's limit (models of families).
+        /// With the rule `peaks`, the share of ordinary points that may lie beyond a limit.
         risk: f64 = 1e-6,
         /// How much the trainer gives way to others, 0 to 19.
         nice: usize = 10,

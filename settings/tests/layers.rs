@@ -157,6 +157,7 @@ fn every_option_can_be_set_by_its_variable() {
         ("adaptive.min_relative_change", "0.25", "0.25".to_owned()),
         ("adaptive.min_absolute_change", "5", "5.0".to_owned()),
         ("adaptive.rest", "6h", quoted("6h")),
+        ("adaptive.learned", "true", "true".to_owned()),
         (
             "adaptive.overrides",
             "*.queue direction=up rest=60m, db threshold=2",
@@ -221,6 +222,7 @@ fn every_option_can_be_set_by_its_variable() {
         ("training.epochs", "5", "5".to_owned()),
         ("training.holdout", "0.3", "0.3".to_owned()),
         ("training.seed", "7", "7".to_owned()),
+        ("training.rule", "peaks", quoted("peaks")),
         ("training.k_sigma", "4.5", "4.5".to_owned()),
         ("training.robust", "true", "true".to_owned()),
         ("training.risk", "0.001", "0.001".to_owned()),

@@ -123,6 +123,13 @@ impl Desk {
         }
     }
 
+    /// Gets ready for a pass.
+    pub(super) fn begin(&mut self) {
+        if let Some(minds) = &mut self.minds {
+            minds.begin();
+        }
+    }
+
     /// Says that no metric is under judgement.
     pub(super) fn rest(&mut self) {
         self.progress.turn_to(None);

@@ -8,7 +8,7 @@ use skywatch_alerters::{Anomaly, units};
 use skywatch_algorithms::{Ballot, Exception, Series, Verdict};
 
 use super::judge::{CounterClass, Judge};
-use super::mind::{Mind, Rule};
+use super::mind::{Learned, Mind, Rule};
 use super::worker::{WorkerOptions, class_key};
 use crate::memory::{Memory, States};
 use crate::store::{Connect, Fetched, Keys as _, Points as _, StoreError};
@@ -47,7 +47,7 @@ pub struct Examination {
 }
 
 /// Where the adaptive profile's knowledge lies on disk, and what it calls anomalous.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Knowledge {
     /// The folder of the long memory.
     pub memory: PathBuf,
@@ -55,6 +55,8 @@ pub struct Knowledge {
     pub states: PathBuf,
     /// The rules, the last of which picks all metrics.
     pub rules: Vec<Rule>,
+    /// Whose vote joins those of the detectors, if anybody's.
+    pub learned: Option<Learned>,
 }
 
 /// Reads and judges single metrics, as a pass would.
@@ -151,7 +153,15 @@ impl<K: Connect> Examiner<K> {
             .map_err(|error| error.to_string())
             .and_then(|(memory, states)| {
                 let name = Arc::from(found.metric.as_str());
-                Mind::examine(&name, &knowledge.rules, &states, &memory, window.sorted_window())
+                let model = knowledge.learned.as_ref().and_then(|learned| learned());
+                Mind::examine(
+                    &name,
+                    &knowledge.rules,
+                    &states,
+                    &memory,
+                    model.as_deref(),
+                    window.sorted_window(),
+                )
             });
         let examined = match examined {
             Ok(examined) => examined,

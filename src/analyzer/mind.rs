@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use skywatch_alerters::{Anomaly, DetectorVote, Evidence, Expected, Strength, Subject};
-use skywatch_algorithms::streaming::{Adaptive, Report};
+use skywatch_algorithms::streaming::{Adaptive, Forecasts, Report};
 use skywatch_algorithms::{Series, Window, counter};
 use skywatch_settings::{AlertDirection, Pattern};
 
@@ -61,7 +61,12 @@ pub struct AdaptiveOptions {
     pub saver: Saver,
     /// Parts in which a worker saves its states, one a pass.
     pub parts: usize,
+    /// Whose vote joins those of the detectors, if anybody's.
+    pub learned: Option<Learned>,
 }
+
+/// Answers the learned model that serves at the moment, if one does.
+pub type Learned = Arc<dyn Fn() -> Option<Arc<dyn Forecasts>> + Send + Sync>;
 
 /// The first rule that picks the metric; the last picks all.
 fn rule_of(rules: &[Rule], metric: &str) -> u16 {
@@ -214,6 +219,8 @@ pub(super) struct Examined {
 pub(super) struct MindDesk {
     options: Arc<AdaptiveOptions>,
     memory: MemoryDesk,
+    /// What serves during this pass.
+    model: Option<Arc<dyn Forecasts>>,
 }
 
 impl MindDesk {
@@ -221,7 +228,13 @@ impl MindDesk {
         Self {
             memory: options.memory.desk(),
             options,
+            model: None,
         }
+    }
+
+    /// Takes the model that serves now for the pass that begins.
+    pub(super) fn begin(&mut self) {
+        self.model = self.options.learned.as_ref().and_then(|learned| learned());
     }
 
     /// Shows a metric's mind what is new in the canonical window. `oldest`: points before it are no anomalies any more.
@@ -235,7 +248,11 @@ impl MindDesk {
         window: Window<'_>,
         oldest: f64,
     ) -> Result<Sight, String> {
-        let Self { options, memory } = self;
+        let Self {
+            options,
+            memory,
+            model,
+        } = self;
         let is_first = mind.is_none();
         let kept = mind.get_or_insert_with(|| {
             let rule = rule_of(&options.rules, name);
@@ -246,7 +263,7 @@ impl MindDesk {
         });
         let rule = &options.rules[usize::from(kept.rule)];
         let shown = catch_unwind(AssertUnwindSafe(|| {
-            kept.show(name, window, rule, is_first, oldest, memory)
+            kept.show(name, window, rule, model.as_deref(), is_first, oldest, memory)
         }));
         shown.map_err(|panic| {
             *mind = None;
@@ -283,11 +300,13 @@ impl MindDesk {
 }
 
 impl Mind {
+    #[expect(clippy::too_many_arguments, reason = "all that a look depends on, once")]
     fn show(
         &mut self,
         name: &Arc<str>,
         window: Window<'_>,
         rule: &Rule,
+        model: Option<&dyn Forecasts>,
         is_first: bool,
         oldest: f64,
         memory: &mut MemoryDesk,
@@ -299,7 +318,12 @@ impl Mind {
         let from = times.partition_point(|&time| time <= seen);
         let mut worst: Option<Found> = None;
         for (index, (&time, &value)) in (from..).zip(times[from..].iter().zip(&values[from..])) {
-            let score = self.adaptive.observe(time, value, &mut hours).score;
+            let forecast = model.and_then(|model| {
+                let so_far = Window::sorted(&times[..=index], &values[..=index]);
+                model.forecast(name, so_far, self.adaptive.is_rate())
+            });
+            let reading = self.adaptive.observe_with(time, value, forecast, &mut hours);
+            let score = reading.score;
             let is_last = index + 1 == times.len();
             let found = (score >= rule.threshold)
                 .then(|| self.found(rule, time))
@@ -342,6 +366,7 @@ impl Mind {
         rules: &[Rule],
         states: &States,
         memory: &Memory,
+        model: Option<&dyn Forecasts>,
         window: Window<'_>,
     ) -> Result<Examined, String> {
         let rule = rule_of(rules, name);
@@ -352,7 +377,7 @@ impl Mind {
         let rule = &rules[usize::from(rule)];
         let mut memory = memory.desk();
         let shown = catch_unwind(AssertUnwindSafe(|| {
-            let sight = mind.show(name, window, rule, true, f64::INFINITY, &mut memory);
+            let sight = mind.show(name, window, rule, model, true, f64::INFINITY, &mut memory);
             let found = Found {
                 report: mind.adaptive.report(),
                 at: mind.last,

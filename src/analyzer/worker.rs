@@ -297,6 +297,7 @@ impl<K: Connect> Worker<K> {
             classes: Vec::new(),
         };
         let begun = Instant::now();
+        self.desk.begin();
         pass.report.trouble = self.look_at_all(&mut pass).err();
         pass.report.fetching = begun.elapsed().saturating_sub(pass.report.judging);
         self.desk.rest();

@@ -1,6 +1,6 @@
 //! Histories in a file: how they get to a trainer where only one process can have the store open.
 //!
-//! One record of msgpack after the other: name, times, values; windows as they are judged. Written by us for our own
+//! One record of msgpack after the other: name, times, values; canonical windows. Written by us for our own
 //! child and read once; not a format to keep.
 
 use std::fs::File;

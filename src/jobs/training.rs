@@ -8,8 +8,8 @@
 use std::ops::ControlFlow;
 
 use skywatch_algorithms::learned::{
-    Epoch, Families, FamilyAutoencoder, FamilyOptions, FitReport, FittedFamily, LearnedError, Rule, STEPS,
-    SequenceAutoencoder, SequenceOptions, Table, Traits, WINDOW,
+    Epoch, FamilyOptions, FitReport, FittedFamily, LearnedError, Rule, STEPS, School, SequenceAutoencoder,
+    SequenceOptions, Table, Traits, WINDOW,
 };
 use skywatch_algorithms::{Series, Window, counter};
 
@@ -52,8 +52,8 @@ pub trait Histories: Sync {
     /// All metrics, in order.
     fn names(&self) -> Result<Vec<String>, TrainingError>;
 
-    /// Calls `each` once for every metric whose history is found, with its place in `metrics` and its canonical window:
-    /// of a counter the rates, as they are judged.
+    /// Calls `each` once for every metric whose history is found, with its place in `metrics` and its canonical window, a
+    /// counter's as it is stored.
     fn read(&self, metrics: &[&str], each: &mut dyn FnMut(usize, Window<'_>)) -> Result<(), TrainingError>;
 }
 
@@ -63,8 +63,6 @@ pub struct StoreHistories<K: Connect> {
     pub connect: K,
     /// Length of a window, seconds.
     pub full_duration: f64,
-    /// Whether counters are judged by their rate.
-    pub counters_as_rates: bool,
 }
 
 impl<K: Connect> Histories for StoreHistories<K> {
@@ -78,18 +76,12 @@ impl<K: Connect> Histories for StoreHistories<K> {
 
     fn read(&self, metrics: &[&str], each: &mut dyn FnMut(usize, Window<'_>)) -> Result<(), TrainingError> {
         let mut store = self.connect.connect()?;
-        let (mut series, mut rates) = (Series::default(), Series::default());
+        let mut series = Series::default();
         for (number, some) in metrics.chunks(TOGETHER).enumerate() {
             store.fetch(some, &mut series, &mut |index, series, fetched| {
                 if matches!(fetched, Fetched::Found { .. }) {
                     series.canonicalise(self.full_duration);
-                    let index = number * TOGETHER + index;
-                    if self.counters_as_rates && counter::never_decreasing(series.window()) {
-                        counter::rates(series.window(), &mut rates);
-                        each(index, rates.window());
-                    } else {
-                        each(index, series.sorted_window());
-                    }
+                    each(number * TOGETHER + index, series.sorted_window());
                 }
             })?;
         }
@@ -112,8 +104,8 @@ pub struct TrainingOptions {
     pub seed: u64,
     /// For networks of several columns.
     pub column_rule: Rule,
-    /// For families.
-    pub family_rule: Rule,
+    /// Whether networks of several columns are shown the growth of counters.
+    pub counters_as_rates: bool,
 }
 
 /// What came of a training.
@@ -214,49 +206,24 @@ impl Training<'_> {
                 all.len()
             )));
         }
-        let families = Families::find(&known, self.options.max_families, self.options.seed);
-        tracing::info!(
-            "training :: {} metrics in {} families",
-            known.len(),
-            families.count()
-        );
-        let of: Vec<Option<usize>> = described
+        let traits: Vec<Option<Traits>> = described
             .iter()
-            .map(|known| known.as_ref().map(|(traits, _)| families.of(traits)))
+            .map(|known| known.as_ref().map(|(traits, _)| *traits))
             .collect();
-        let mut unfitted: Vec<_> = (0..families.count())
-            .map(|family| {
-                let members = of.iter().filter(|of| **of == Some(family)).count();
-                FamilyAutoencoder::of(members, self.family_options())
-            })
-            .collect();
+        let mut school = School::sort(&traits, self.options.max_families, &self.family_options());
+        let count = school.families();
+        tracing::info!("training :: {} metrics in {count} families", known.len());
         self.histories.read(&names, &mut |index, window| {
-            if let (Some(family), Some((_, cut))) = (of[index], described[index]) {
-                unfitted[family].show(names[index], up_to(window, cut.from));
+            if let Some((_, cut)) = described[index] {
+                school.show(index, names[index], up_to(window, cut.from));
             }
         })?;
-        let (mut fitted, mut fits) = (Vec::new(), Vec::new());
-        let count = unfitted.len();
-        for (number, family) in unfitted.into_iter().enumerate() {
-            let what = format!("family {} of {count}", number + 1);
-            match family.fit(&mut |epoch| say(&what, epoch, go_on)) {
-                Ok((family, fit)) => {
-                    fitted.push(family);
-                    fits.push(fit);
-                }
-                // One family of metrics too short or too still does not cost the others their model.
-                Err(error @ LearnedError::TooFew { .. }) => {
-                    tracing::info!("training :: {what} :: left out :: {error}")
-                }
-                Err(LearnedError::Stopped { .. }) => return Err(TrainingError::Stopped),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if fitted.is_empty() {
-            return Err(TrainingError::Nothing(
-                "no family has enough history to learn from".to_owned(),
-            ));
-        }
+        let fitted =
+            school.fit(&mut |number, epoch| say(&format!("family {number} of {count}"), epoch, go_on));
+        let (fitted, fits): (Vec<_>, Vec<_>) = match fitted {
+            Err(LearnedError::Stopped { .. }) => return Err(TrainingError::Stopped),
+            fitted => fitted?.into_iter().unzip(),
+        };
         let serving = match self.serving(FAMILIES)? {
             Some(Model::Families(families)) => Some(families),
             _ => None,
@@ -281,7 +248,6 @@ impl Training<'_> {
                 .map(|family| family.names().map(str::to_owned).collect())
                 .collect(),
             window: STEPS,
-            rule: self.options.family_rule,
         };
         let holdout = Holdout {
             error: error.unwrap_or(0.0),
@@ -310,7 +276,7 @@ impl Training<'_> {
         let knows = |families: &[FittedFamily], name: &str| {
             families.iter().position(|family| family.scale(name).is_some())
         };
-        let (mut sum, mut count, mut failed) = (0.0, 0.0, None);
+        let (mut sum, mut count) = (0.0, 0.0);
         self.histories.read(names, &mut |index, window| {
             let (Some((_, cut)), name) = (described[index], names[index]) else {
                 return;
@@ -326,25 +292,17 @@ impl Training<'_> {
             let room = end.saturating_sub(first);
             let moments = (0..room.min(MOMENTS)).map(|n| first + (n * room + room / 2) / room.min(MOMENTS));
             let windows = moments.map(|newest| (name, up_to(window, window.times()[newest])));
-            match families[family].mean_error(windows) {
-                Ok(Some(error)) => {
-                    sum += error;
-                    count += 1.0;
-                }
-                Ok(None) => {}
-                Err(error) => failed = Some(error),
+            if let Some(error) = families[family].mean_error(windows) {
+                sum += error;
+                count += 1.0;
             }
         })?;
-        match failed {
-            Some(error) => Err(error.into()),
-            None => Ok((count > 0.0).then(|| sum / count)),
-        }
+        Ok((count > 0.0).then(|| sum / count))
     }
 
     fn family_options(&self) -> FamilyOptions {
         FamilyOptions {
             epochs: self.options.epochs,
-            rule: self.options.family_rule,
             seed: self.options.seed,
             ..FamilyOptions::default()
         }
@@ -423,7 +381,15 @@ impl Training<'_> {
     fn table(&self, metrics: &[String]) -> Result<Table, TrainingError> {
         let names: Vec<&str> = metrics.iter().map(String::as_str).collect();
         let mut found: Vec<Option<std::collections::BTreeMap<u64, f64>>> = vec![None; names.len()];
+        let mut rates = Series::default();
         self.histories.read(&names, &mut |index, window| {
+            let by_rate = self.options.counters_as_rates && counter::never_decreasing(window);
+            let window = if by_rate {
+                counter::rates(window, &mut rates);
+                rates.window()
+            } else {
+                window
+            };
             let points = window.times().iter().zip(window.values());
             let usable = points.filter(|(time, value)| **time >= 0.0 && value.is_finite());
             found[index] = Some(usable.map(|(time, value)| (time.to_bits(), *value)).collect());

@@ -1,10 +1,10 @@
 //! What is written beside weights: how they came about and how they are to be used.
 
 use serde::{Deserialize, Serialize};
-use skywatch_algorithms::learned::{FitReport, Limits, Rule};
+use skywatch_algorithms::learned::{FitReport, Limits};
 
 /// The version of what is written; another one is refused.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Which network the weights are for, and what it needs beside them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,14 +21,13 @@ pub enum Kind {
         /// The largest errors that are no anomaly.
         limits: Limits,
     },
-    /// The autoencoders of all families together, so that a metric never belongs to two of them.
+    /// The autoencoders of all families together, so that a metric never belongs to two of them. They have no limits: how
+    /// wrong they may be about a metric is learnt by the detector that asks them, with the metric's state.
     Families {
         /// The metrics each knows, in the order of the rows of its weights `metrics`.
         metrics: Vec<Vec<String>>,
         /// Steps back it looks.
         window: usize,
-        /// How its limits were made; the limits themselves are weights.
-        rule: Rule,
     },
 }
 

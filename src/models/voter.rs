@@ -1,14 +1,14 @@
-//! The learned vote: windows in, scores and expected values out, from whatever version serves.
+//! The learned vote: forecasts from whatever version serves.
 //!
-//! One voter serves all workers. A worker hands over the windows that have a new point, many at once, as one product of
-//! matrices for thousands costs little more than one for a few; a metric that no family was shown has no vote. A version
-//! that comes into use between two calls is simply the one that is asked next.
+//! One voter serves all workers. A worker takes what serves at the start of a pass and asks it about the metrics that have a
+//! new point; a version that comes into use meanwhile is the one that the next pass asks.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use skywatch_algorithms::Window;
-use skywatch_algorithms::learned::{Ask, LearnedError, MetricScale, Said};
+use skywatch_algorithms::learned::{FittedFamily, MetricScale};
+use skywatch_algorithms::streaming::Forecasts;
 
 use super::served::Serving;
 use super::{Model, ModelError, Served, Turn};
@@ -17,13 +17,12 @@ use super::{Model, ModelError, Served, Turn};
 pub struct Voter {
     served: Served,
     /// Made anew with each version. Held for the moment of a clone or an exchange.
-    places: RwLock<Arc<Places>>,
+    places: RwLock<Option<Arc<Places>>>,
 }
 
 /// One version and where its metrics are.
-#[derive(Default)]
-struct Places {
-    serving: Option<Arc<Serving>>,
+pub struct Places {
+    serving: Arc<Serving>,
     of: HashMap<String, (usize, MetricScale)>,
 }
 
@@ -44,60 +43,51 @@ impl Voter {
     pub fn refresh(&self) -> Result<Turn, ModelError> {
         let turn = self.served.refresh()?;
         if let (Turn::Changed(_), Some(serving)) = (&turn, self.served.current()) {
-            let mut of = HashMap::new();
-            if let Model::Families(families) = &serving.model {
-                for (number, family) in families.iter().enumerate() {
-                    let known = family
-                        .names()
-                        .filter_map(|name| Some((name, family.scale(name)?)));
-                    of.extend(known.map(|(name, scale)| (name.to_owned(), (number, scale))));
-                }
-            }
-            let places = Places {
-                serving: Some(serving),
-                of,
-            };
-            *self.places.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(places);
+            let places = Arc::new(Places::of(serving));
+            *self.places.write().unwrap_or_else(PoisonError::into_inner) = Some(places);
         }
         Ok(turn)
     }
 
-    /// Judges the newest point of each window, canonical and of rates where a counter is judged by its rate. `said` gets
-    /// one answer a window, in order: score (1 at the limit, finite) and expected value; `None` where there is no vote.
-    /// Any thread, any number of windows.
-    ///
-    /// # Errors
-    /// [`LearnedError::Compute`]: a defect of ours; nobody has a vote then.
-    pub fn vote(
-        &self,
-        windows: &[(&str, Window<'_>)],
-        said: &mut Vec<Option<Said>>,
-    ) -> Result<(), LearnedError> {
-        said.clear();
-        said.resize(windows.len(), None);
-        let places = Arc::clone(&self.places.read().unwrap_or_else(PoisonError::into_inner));
-        let Some(Model::Families(families)) = places.serving.as_ref().map(|serving| &serving.model) else {
-            return Ok(());
-        };
-        let mut asks: Vec<(Vec<usize>, Vec<Ask<'_>>)> = Vec::new();
-        asks.resize_with(families.len(), Default::default);
-        for (index, (name, window)) in windows.iter().enumerate() {
-            if let Some((family, scale)) = places.of.get(*name) {
-                let (indices, asks) = &mut asks[*family];
-                indices.push(index);
-                asks.push(Ask {
-                    scale: *scale,
-                    window: *window,
-                });
-            }
+    /// What serves now, if anything does; whoever holds it goes on with the whole of that version.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Places>> {
+        self.places.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Places {
+    fn of(serving: Arc<Serving>) -> Self {
+        let mut of = HashMap::new();
+        for (number, family) in families(&serving).iter().enumerate() {
+            let known = family
+                .names()
+                .filter_map(|name| Some((name, family.scale(name)?)));
+            of.extend(known.map(|(name, scale)| (name.to_owned(), (number, scale))));
         }
-        let mut answers = Vec::new();
-        for (family, (indices, asks)) in families.iter().zip(asks) {
-            family.judge(&asks, &mut answers)?;
-            for (index, answer) in indices.into_iter().zip(&answers) {
-                said[index] = *answer;
-            }
+        Self { serving, of }
+    }
+
+    /// How many metrics have a vote.
+    #[must_use]
+    pub fn metrics(&self) -> usize {
+        self.of.len()
+    }
+}
+
+fn families(serving: &Serving) -> &[FittedFamily] {
+    match &serving.model {
+        Model::Families(families) => families,
+        Model::Sequence(_) => &[],
+    }
+}
+
+impl Forecasts for Places {
+    fn forecast(&self, metric: &str, window: Window<'_>, is_rate: bool) -> Option<f64> {
+        let (family, scale) = self.of.get(metric)?;
+        if scale.is_rate != is_rate {
+            return None;
         }
-        Ok(())
+        families(&self.serving).get(*family)?.forecast(scale, window)
     }
 }

@@ -9,6 +9,8 @@ mod service;
 mod signals;
 #[cfg(feature = "learned")]
 pub(crate) mod trainer;
+#[cfg(feature = "learned")]
+mod voting;
 pub(crate) mod wiring;
 
 pub use child::{Pulse, die_with_parent};

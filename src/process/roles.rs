@@ -125,6 +125,10 @@ pub fn run_role(
 /// The first of these.
 pub fn check(settings: &Settings, run: &RunOptions) -> Result<(), ProcessError> {
     wiring::prepare_state_dir(&settings.state_dir)?;
+    #[cfg(feature = "learned")]
+    if settings.adaptive.learned {
+        super::trainer::library(settings)?;
+    }
     alerting::policy(settings)?;
     alerting::outlets(settings)?;
     run.summary.as_deref().map(open_summary).transpose()?;
@@ -292,7 +296,7 @@ pub(crate) fn analyzer<K: Connect>(
     stop: &Stop,
 ) -> Result<(), ProcessError> {
     let worker = WorkerOptions {
-        adaptive: wiring::adaptive(settings)?.map(Arc::new),
+        adaptive: wiring::adaptive(settings, stop)?.map(Arc::new),
         ..worker_options(settings)
     };
     let (send, receive) = bounded(DISPATCH_QUEUE);

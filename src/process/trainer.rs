@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use skywatch_algorithms::learned::Rule;
-use skywatch_settings::{Settings, StoreUrl};
+use skywatch_settings::{LimitRule, Settings, StoreUrl};
 
 use super::{ProcessError, wiring};
 use crate::clock::unix_now;
@@ -82,14 +82,17 @@ fn training_options(settings: &Settings) -> TrainingOptions {
         epochs: training.epochs,
         holdout: training.holdout,
         seed: training.seed as u64,
-        column_rule: Rule::KSigma {
-            k: training.k_sigma,
-            robust: training.robust,
+        column_rule: match training.rule {
+            LimitRule::KSigma => Rule::KSigma {
+                k: training.k_sigma,
+                robust: training.robust,
+            },
+            LimitRule::Peaks => Rule::PeaksOverThreshold {
+                risk: training.risk,
+                level: 0.95,
+            },
         },
-        family_rule: Rule::PeaksOverThreshold {
-            risk: training.risk,
-            level: 0.95,
-        },
+        counters_as_rates: wiring::counters_as_rates(settings),
     }
 }
 
@@ -160,7 +163,6 @@ fn store_histories<K: Connect>(connect: K, settings: &Settings) -> StoreHistorie
     StoreHistories {
         connect,
         full_duration: settings.store.full_duration.as_secs_f64(),
-        counters_as_rates: wiring::counters_as_rates(settings),
     }
 }
 

@@ -12,10 +12,11 @@ use skywatch_settings::{EmailSecurity, Flavour, Profile, RedisUrl, Settings, Sys
 
 use super::ProcessError;
 use crate::analyzer::Knowledge;
-use crate::analyzer::mind::{AdaptiveOptions, Rule};
+use crate::analyzer::mind::{AdaptiveOptions, Learned, Rule};
 use crate::ingest::{IngestOptions, Policy, TrimOptions};
 use crate::memory::{Memory, States};
 use crate::net::listeners::{self, Service};
+use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::redis::{RedisConnect, RedisOptions};
 
@@ -129,7 +130,7 @@ pub(crate) fn rules(settings: &Settings) -> algorithms::Rules {
 }
 
 /// The adaptive profile, if it is the one asked for: its rules, and what it remembers in the state folder.
-pub(crate) fn adaptive(settings: &Settings) -> Result<Option<AdaptiveOptions>, ProcessError> {
+pub(crate) fn adaptive(settings: &Settings, stop: &Stop) -> Result<Option<AdaptiveOptions>, ProcessError> {
     if settings.analyzer.profile != Profile::Adaptive {
         return Ok(None);
     }
@@ -163,7 +164,36 @@ pub(crate) fn adaptive(settings: &Settings) -> Result<Option<AdaptiveOptions>, P
         states: kept,
         saver,
         parts,
+        learned: learned_for_passes(settings, stop)?,
     }))
+}
+
+#[cfg(feature = "learned")]
+fn learned_for_passes(settings: &Settings, stop: &Stop) -> Result<Option<Learned>, ProcessError> {
+    super::voting::for_passes(settings, stop)
+}
+
+#[cfg(not(feature = "learned"))]
+fn learned_for_passes(settings: &Settings, _: &Stop) -> Result<Option<Learned>, ProcessError> {
+    if settings.adaptive.learned {
+        tracing::warn!(
+            "`adaptive.learned` has no effect :: this Skywatch was built without learned detectors"
+        );
+    }
+    Ok(None)
+}
+
+#[cfg(feature = "learned")]
+fn learned_for_questions(settings: &Settings) -> Option<Learned> {
+    super::voting::for_questions(settings).unwrap_or_else(|error| {
+        tracing::warn!("people are told nothing of the learned vote :: {error}");
+        None
+    })
+}
+
+#[cfg(not(feature = "learned"))]
+fn learned_for_questions(_: &Settings) -> Option<Learned> {
+    None
 }
 
 /// What the adaptive profile calls anomalous: what is said of some metrics, and then what holds for all.
@@ -194,6 +224,7 @@ pub(crate) fn knowledge(settings: &Settings) -> Option<Knowledge> {
         memory,
         states: states_folder(settings),
         rules: adaptive_rules(settings),
+        learned: learned_for_questions(settings),
     })
 }
 

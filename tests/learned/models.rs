@@ -10,6 +10,7 @@ use skywatch_algorithms::Window;
 use skywatch_algorithms::learned::{
     FamilyAutoencoder, FamilyOptions, FitReport, SequenceAutoencoder, SequenceOptions, Table, WINDOW,
 };
+use skywatch_algorithms::streaming::Forecasts as _;
 
 use crate::moto::Moto;
 
@@ -274,17 +275,7 @@ fn the_vote_is_that_of_the_version_that_serves_and_only_on_metrics_it_knows() {
             family.fit(&mut |_| ControlFlow::Continue(())).unwrap()
         })
         .collect();
-    let mut odd = large.clone();
-    odd[1439] *= 50.0;
-    let windows = [
-        ("large", Window::new(&times, &odd)),
-        ("unknown", Window::new(&times, &small)),
-        ("small", Window::new(&times, &small)),
-        ("small", Window::new(&times[..3], &small[..3])),
-    ];
-    let mut said = Vec::new();
-    voter.vote(&windows, &mut said).unwrap();
-    assert_eq!(said, [None; 4], "nothing serves yet");
+    assert!(voter.current().is_none(), "nothing serves yet");
     let (mut card, _) = made("v1", 1);
     card.model = "families".to_owned();
     card.fits = families.iter().map(|(_, fit)| fit.clone()).collect();
@@ -295,18 +286,30 @@ fn the_vote_is_that_of_the_version_that_serves_and_only_on_metrics_it_knows() {
             .map(|family| family.names().map(str::to_owned).collect())
             .collect(),
         window: 32,
-        rule: skywatch_algorithms::learned::Rule::default(),
     };
     library.publish(&mut card, &Model::Families(families)).unwrap();
     assert!(matches!(voter.refresh(), Ok(Turn::Changed(_))));
-    voter.vote(&windows, &mut said).unwrap();
-    assert!(
-        said[0].unwrap().score > 1.0 && said[2].unwrap().score < 1.0,
-        "{said:?}"
+    let serving = voter.current().expect("it serves");
+    let expected = |name: &str, count: usize, values: &[f64], is_rate: bool| {
+        serving.forecast(name, Window::new(&times[..count], &values[..count]), is_rate)
+    };
+    let (of_large, of_small) = (
+        expected("large", 1440, &large, false),
+        expected("small", 1440, &small, false),
     );
     assert!(
-        said[0].unwrap().expected > 1e6 && said[2].unwrap().expected < 10.0,
-        "{said:?}"
+        of_large.is_some_and(|value| (3e6..7e6).contains(&value)),
+        "{of_large:?}"
     );
-    assert!(said[1].is_none() && said[3].is_none());
+    assert!(
+        of_small.is_some_and(|value| (3.0..7.0).contains(&value)),
+        "{of_small:?}"
+    );
+    assert_eq!(expected("unknown", 1440, &small, false), None);
+    assert_eq!(expected("small", 3, &small, false), None, "too short");
+    assert_eq!(
+        expected("small", 1440, &small, true),
+        None,
+        "learnt as it stands, and asked for its rate"
+    );
 }

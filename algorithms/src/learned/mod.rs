@@ -19,6 +19,7 @@ mod lstm;
 mod portrait;
 mod quick;
 mod scaling;
+mod school;
 mod sequence;
 mod table;
 mod threshold;
@@ -29,6 +30,7 @@ pub use family::{FamilyAutoencoder, FamilyOptions, FittedFamily, UnfittedFamily}
 pub use fit::{Epoch, FitReport, Progress};
 pub use portrait::{MetricScale, STEPS};
 pub use scaling::{descale, rescale};
+pub use school::School;
 pub use sequence::{FittedSequence, Reconstruction, SequenceAutoencoder, SequenceOptions};
 pub use table::{Table, WINDOW};
 pub use threshold::{Limits, Rule};

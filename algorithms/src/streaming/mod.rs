@@ -28,6 +28,8 @@ pub use adaptive::{Adaptive, PARTS};
 pub use memory::{Hour, Hours, LongMemory, REACH};
 pub use rest::Rest;
 
+use crate::window::Window;
+
 /// What one point was found to be.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Reading {
@@ -41,6 +43,13 @@ impl Reading {
     pub fn is_alarm(self) -> bool {
         self.score >= 1.0
     }
+}
+
+/// Where forecasts of metrics come from: a learned model, as the adaptive profile sees it. Asked by any thread.
+pub trait Forecasts: Send + Sync {
+    /// What the newest value of the metric's canonical window should be, from what is before it; the growth a second if
+    /// `is_rate`, though the window is as stored. `None` for a metric that the model does not know, or learnt the other way.
+    fn forecast(&self, metric: &str, window: Window<'_>, is_rate: bool) -> Option<f64>;
 }
 
 /// One detector's part in a score.

@@ -1,5 +1,4 @@
 use super::*;
-use crate::window::Window;
 
 /// A daily curve with a small noise, the same each time.
 fn series(points: u32) -> Vec<(f64, f64)> {

@@ -67,6 +67,7 @@ fn options(folder: &Path, full_duration: f64, cache: bool, seat: (usize, usize))
         states,
         saver,
         parts: PARTS,
+        learned: None,
     };
     WorkerOptions {
         ensemble: Arc::new(Ensemble::classic(Rules::earthgecko())),

@@ -1,0 +1,86 @@
+//! The learned vote in the processes that judge: which model serves, looked up where nobody waits for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use skywatch_algorithms::streaming::Forecasts;
+use skywatch_settings::Settings;
+
+use super::{ProcessError, trainer};
+use crate::analyzer::mind::Learned;
+use crate::jobs::FAMILIES;
+use crate::models::{Served, Turn, Voter};
+use crate::stop::Stop;
+
+/// How often it is looked whether another version serves.
+const LOOK_EACH: Duration = Duration::from_secs(15);
+
+/// The vote for passes, if settings want it: a thread looks after the version that serves until `stop` is said.
+///
+/// # Errors
+/// An address of models that cannot be understood, or no thread.
+pub(crate) fn for_passes(settings: &Settings, stop: &Stop) -> Result<Option<Learned>, ProcessError> {
+    let Some(voter) = voter(settings)? else {
+        return Ok(None);
+    };
+    let (looked_after, stop) = (Arc::clone(&voter), stop.clone());
+    std::thread::Builder::new()
+        .name("learned vote".to_owned())
+        .spawn(move || {
+            let mut is_out_of_reach = false;
+            while !stop.is_said() {
+                is_out_of_reach = look(&looked_after, is_out_of_reach);
+                stop.sleep(LOOK_EACH);
+            }
+        })
+        .map_err(|source| ProcessError::Start {
+            what: "the thread of the learned vote",
+            source,
+        })?;
+    Ok(Some(asked(move || voter.current())))
+}
+
+/// The vote for people who ask now and then, if settings want it: each question looks for the version that serves.
+///
+/// # Errors
+/// As [`for_passes`].
+pub(crate) fn for_questions(settings: &Settings) -> Result<Option<Learned>, ProcessError> {
+    let voter = voter(settings)?;
+    Ok(voter.map(|voter| {
+        asked(move || {
+            look(&voter, false);
+            voter.current()
+        })
+    }))
+}
+
+fn voter(settings: &Settings) -> Result<Option<Arc<Voter>>, ProcessError> {
+    if !settings.adaptive.learned {
+        return Ok(None);
+    }
+    let served = Served::new(trainer::library(settings)?, FAMILIES.to_owned());
+    Ok(Some(Arc::new(Voter::new(served))))
+}
+
+fn asked<F: Forecasts + 'static>(current: impl Fn() -> Option<Arc<F>> + Send + Sync + 'static) -> Learned {
+    Arc::new(move || current().map(|serving| serving as Arc<dyn Forecasts>))
+}
+
+/// Looks for another version and says so, trouble with the place only once; whether there was such trouble.
+fn look(voter: &Voter, was_out_of_reach: bool) -> bool {
+    match voter.refresh() {
+        Ok(Turn::Unchanged) => {}
+        Ok(Turn::Changed(version)) => tracing::info!(
+            "learned vote :: version {version} serves and knows {} metrics",
+            voter.current().map_or(0, |serving| serving.metrics())
+        ),
+        Ok(Turn::Refused(error)) => tracing::warn!("learned vote :: what served goes on :: {error}"),
+        Err(error) => {
+            if !was_out_of_reach {
+                tracing::warn!("learned vote :: what served goes on :: {error}");
+            }
+            return true;
+        }
+    }
+    false
+}
