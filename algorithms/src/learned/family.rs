@@ -13,7 +13,9 @@ use super::adam::AdamW;
 use super::calendar::DAY;
 use super::fit::{self, FitReport, Learner, Progress, Schedule};
 use super::layers::{Start, Variables};
-use super::portrait::{FARTHEST, FEWEST_STEPS, INPUTS, MetricScale, SHOWN, as_judged, show, show_judged};
+use super::portrait::{
+    FARTHEST, FEWEST_STEPS, INPUTS, MetricScale, SHOWN, as_judged, halves, show, show_judged,
+};
 use super::quick::Quick;
 use super::{LearnedError, Weights, portrait};
 use crate::random::Random;
@@ -338,10 +340,6 @@ impl FittedFamily {
         let mut weights = Weights::default();
         self.layers.save(&mut weights)?;
         // Numbers of any size must come back as they were: an f64 is kept as the two halves of its bits.
-        let halves = |number: f64| {
-            let high = number as f32;
-            [high, (number - f64::from(high)) as f32]
-        };
         let rows = self.metrics.values().flat_map(|scale| {
             let numbers = [scale.centre, scale.unit, scale.step]
                 .into_iter()

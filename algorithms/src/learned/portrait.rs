@@ -54,13 +54,26 @@ impl MetricScale {
         let unit = usual
             .max((high - low) / 20.0)
             .max((sorted[sorted.len() - 1] - sorted[0]) / 1e3);
-        (unit > 0.0 && unit.is_finite()).then_some(Self {
-            centre,
-            unit,
-            step,
+        let scale = Self {
+            centre: kept(centre),
+            unit: kept(unit),
+            step: kept(step),
             is_rate,
-        })
+        };
+        let is_usable = |number: f64| number > 0.0 && number.is_finite();
+        (scale.centre.is_finite() && is_usable(scale.unit) && is_usable(scale.step)).then_some(scale)
     }
+}
+
+/// A number of any size as the two `f32` it is kept as; nothing of [`kept`] is lost.
+pub(super) fn halves(number: f64) -> [f32; 2] {
+    let high = number as f32;
+    [high, (number - f64::from(high)) as f32]
+}
+
+/// The number that comes back, so that a model judges after it was kept as it did before.
+fn kept(number: f64) -> f64 {
+    halves(number).map(f64::from).iter().sum()
 }
 
 /// Hands on a canonical history as it is judged, and whether that is by growth a second.
@@ -203,6 +216,15 @@ fn show_values(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_comes_back() {
+        for number in [0.1, 1e-300, 1.7e9 + 1.0 / 3.0, 12_345.678_901_234_5, -1e38 / 3.0] {
+            let once = kept(number);
+            assert_eq!(kept(once), once);
+            assert!((once - number).abs() <= 1e-13 * number.abs() + 1e-45);
+        }
+    }
 
     #[test]
     fn a_step_goes_to_its_slot() {
