@@ -1,4 +1,4 @@
-//! What the adaptive profile costs: warm passes beside the classic profile's, fitting in batch, an hour's turn of the long
+//! What the adaptive profile costs: warm passes beside the classic profile's, and with the learned vote; fitting in batch, an hour's turn of the long
 //! memory, bytes of state.
 //!
 //! `scripts/bench adaptive`. `METRICS` (20,000) and `WARM_PASSES` (5) size the passes, over windows of two days, so that
@@ -30,7 +30,7 @@ fn main() {
     say(&state());
     say(&batch());
     say(&memory());
-    for profile in ["skyline", "adaptive"] {
+    for profile in ["skyline", "adaptive", "learned"] {
         let measured = rig::measure(rig::Shape {
             metrics: number("METRICS", 20_000),
             points: 2_880,

@@ -35,7 +35,7 @@ pub struct Shape {
     pub cores: usize,
     /// Length of the window, days.
     pub days: u32,
-    /// `skyline` or `adaptive`.
+    /// `skyline`, `adaptive`, or `learned`: adaptive with a vote of models that were fitted before.
     pub profile: &'static str,
     /// Decimal places of the values; `None` for all that a double has.
     pub places: Option<i32>,
@@ -84,6 +84,9 @@ pub fn measure(shape: Shape) -> Measured {
         let started = Instant::now();
         let is_last = mget.len() == rounds;
         let passes = if is_last { shape.warm_passes + 1 } else { 1 };
+        if shape.profile == "learned" {
+            train(&server, folder.path(), &shape);
+        }
         let mut child = start(&server, folder.path(), &summary, &shape, passes);
         cold.push(metrics / total(&wait_for_pass(&summary, 1)));
         first_summary.push(started.elapsed().as_secs_f64());
@@ -243,7 +246,18 @@ pub fn start(server: &RedisServer, folder: &Path, summary: &Path, shape: &Shape,
         .arg(summary)
         .env("SKYWATCH__STORE__URL", server.socket_url())
         .env("SKYWATCH__STATE_DIR", folder.join("state"))
-        .env("SKYWATCH__ANALYZER__PROFILE", shape.profile)
+        .env(
+            "SKYWATCH__ANALYZER__PROFILE",
+            if shape.profile == "skyline" {
+                "skyline"
+            } else {
+                "adaptive"
+            },
+        )
+        .env(
+            "SKYWATCH__ADAPTIVE__LEARNED",
+            (shape.profile == "learned").to_string(),
+        )
         .env("SKYWATCH__STORE__FULL_DURATION", format!("{}h", 24 * shape.days))
         .env("SKYWATCH__ANALYZER__OPTIMUM_RUN_DURATION", format!("{pace:.0}s"))
         .env("SKYWATCH__INGEST__ENABLED", "false")
@@ -253,6 +267,22 @@ pub fn start(server: &RedisServer, folder: &Path, summary: &Path, shape: &Shape,
         .stderr(Stdio::null())
         .spawn()
         .expect("the binary starts")
+}
+
+/// A model that knows every metric; how good it is does not matter here.
+fn train(server: &RedisServer, folder: &Path, shape: &Shape) {
+    let ended = Command::new(env!("CARGO_BIN_EXE_skywatch"))
+        .arg("train")
+        .env("SKYWATCH__STORE__URL", server.socket_url())
+        .env("SKYWATCH__STATE_DIR", folder.join("state"))
+        .env("SKYWATCH__STORE__FULL_DURATION", format!("{}h", 24 * shape.days))
+        .env("SKYWATCH__TRAINING__MAX_METRICS", shape.metrics.to_string())
+        .env("SKYWATCH__TRAINING__EPOCHS", "1")
+        .env("SKYWATCH__TRAINING__NICE", "0")
+        .stdout(Stdio::null())
+        .status()
+        .expect("the binary starts");
+    assert!(ended.success(), "no model to ask");
 }
 
 /// The summary line of a pass, once it is there.

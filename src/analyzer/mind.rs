@@ -17,6 +17,9 @@ use skywatch_settings::{AlertDirection, Pattern};
 use crate::memory::{Memory, MemoryDesk, Part, Saver, Slot, States};
 use crate::status::Warming;
 
+/// Of many new points, as on a first look, a model is asked about so many of the last: enough to know how wrong it is.
+const ASKED: usize = 512;
+
 /// What the adaptive profile calls anomalous, for the metrics a pattern picks.
 #[derive(Debug, Clone)]
 pub struct Rule {
@@ -316,9 +319,10 @@ impl Mind {
         let (times, values) = (window.times(), window.values());
         let seen = self.last;
         let from = times.partition_point(|&time| time <= seen);
+        let asked_from = times.len().saturating_sub(ASKED);
         let mut worst: Option<Found> = None;
         for (index, (&time, &value)) in (from..).zip(times[from..].iter().zip(&values[from..])) {
-            let forecast = model.and_then(|model| {
+            let forecast = model.filter(|_| index >= asked_from).and_then(|model| {
                 let so_far = Window::sorted(&times[..=index], &values[..=index]);
                 model.forecast(name, so_far, self.adaptive.is_rate())
             });

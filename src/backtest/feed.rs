@@ -36,6 +36,48 @@ pub trait Feed {
     fn next(&mut self, stop: &Stop) -> Result<Option<Batch>, BacktestError>;
 }
 
+/// Metrics that were gathered before.
+#[cfg(feature = "learned")]
+pub(super) struct Gathered {
+    parts: usize,
+    metrics: Vec<(String, Series)>,
+}
+
+#[cfg(feature = "learned")]
+impl Gathered {
+    /// All that a feed has left.
+    pub(super) fn of(feed: &mut dyn Feed, stop: &Stop) -> Result<Self, BacktestError> {
+        let mut gathered = Self {
+            parts: 0,
+            metrics: Vec::new(),
+        };
+        while let Some(batch) = feed.next(stop)? {
+            gathered.parts += batch.parts;
+            gathered.metrics.extend(batch.metrics);
+        }
+        Ok(gathered)
+    }
+
+    pub(super) fn metrics(&self) -> &[(String, Series)] {
+        &self.metrics
+    }
+}
+
+#[cfg(feature = "learned")]
+impl Feed for Gathered {
+    fn length(&self) -> usize {
+        self.parts
+    }
+
+    fn next(&mut self, _: &Stop) -> Result<Option<Batch>, BacktestError> {
+        let metrics = std::mem::take(&mut self.metrics);
+        Ok((!metrics.is_empty()).then_some(Batch {
+            parts: self.parts,
+            metrics,
+        }))
+    }
+}
+
 /// The metrics of a store whose names match.
 pub struct StoreFeed<S> {
     store: S,

@@ -8,6 +8,8 @@
 mod feed;
 mod folder;
 mod labels;
+#[cfg(feature = "learned")]
+mod learned;
 pub(crate) mod player;
 mod record;
 mod replay;
@@ -15,18 +17,28 @@ mod row;
 mod summary;
 
 use std::path::{Path, PathBuf};
+#[cfg(feature = "learned")]
+use std::sync::Arc;
 use std::time::Instant;
 
 use rayon::prelude::*;
 use serde::Serialize;
+#[cfg(feature = "learned")]
+use skywatch_algorithms::Series;
 
 use crate::analyzer::WorkerOptions;
 use crate::sources::SourceError;
 use crate::stop::Stop;
 use crate::store::StoreError;
+#[cfg(feature = "learned")]
+use feed::Gathered;
 pub use feed::{Batch, Feed, SourceFeed, StoreFeed};
 use labels::Labels;
 pub use labels::Measure;
+#[cfg(feature = "learned")]
+pub use learned::WalkOptions;
+#[cfg(feature = "learned")]
+use learned::{Gatherer, LearnedPlayer, Walk};
 use player::{AdaptivePlayer, Player, SkylinePlayer, Track};
 use record::Record;
 use replay::Replay;
@@ -40,6 +52,9 @@ pub enum Profile {
     Adaptive,
     /// The nine classic tests.
     Skyline,
+    /// The streaming detectors with the learned vote, fitted as time goes on.
+    #[cfg(feature = "learned")]
+    Learned,
 }
 
 impl Profile {
@@ -49,6 +64,8 @@ impl Profile {
         match self {
             Self::Adaptive => "adaptive",
             Self::Skyline => "skyline",
+            #[cfg(feature = "learned")]
+            Self::Learned => "learned",
         }
     }
 }
@@ -68,6 +85,9 @@ pub struct BacktestOptions {
     pub labels: Option<PathBuf>,
     /// The classic profile's rules.
     pub worker: WorkerOptions,
+    /// How the learned vote is fitted.
+    #[cfg(feature = "learned")]
+    pub walk: WalkOptions,
 }
 
 /// Why a replay ended before its end.
@@ -123,6 +143,9 @@ pub enum BacktestError {
         /// What is wrong.
         reason: String,
     },
+    /// The learned detectors' reason.
+    #[error("the learned vote cannot be fitted: {0}")]
+    Learned(String),
     /// Told to stop.
     #[error("interrupted")]
     Interrupted,
@@ -181,7 +204,33 @@ pub fn files(
             progress,
             stop,
         ),
+        #[cfg(feature = "learned")]
+        Profile::Learned => {
+            let walk = Arc::new(Walk::fit(&gather(input, stop)?, &options.walk, stop)?);
+            files_with(
+                input,
+                options,
+                || LearnedPlayer::new(Arc::clone(&walk)),
+                progress,
+                stop,
+            )
+        }
     }
+}
+
+/// The points of all files, as a replay takes them; a file that cannot be read has none, and is told of when it is replayed.
+#[cfg(feature = "learned")]
+fn gather(input: &Path, stop: &Stop) -> Result<Vec<(String, Series)>, BacktestError> {
+    let jobs = folder::jobs(input)?;
+    let gathered = jobs.into_par_iter().map(|job| {
+        let mut replay = Replay::new(Track::new(Gatherer::default(), 0.0, 1.0));
+        let mut record = Record::new(job.name.clone(), 1.0, false);
+        match replay.file(&job.path, None, &mut record, &|_| {}, stop) {
+            Err(BacktestError::Interrupted) => Err(BacktestError::Interrupted),
+            _ => Ok((job.name, replay.track.player().series.clone())),
+        }
+    });
+    gathered.collect()
 }
 
 fn files_with<P: Player>(
@@ -253,6 +302,13 @@ pub fn series(
             progress,
             stop,
         ),
+        #[cfg(feature = "learned")]
+        Profile::Learned => {
+            let mut gathered = Gathered::of(feed, stop)?;
+            let walk = Arc::new(Walk::fit(gathered.metrics(), &options.walk, stop)?);
+            let player = || LearnedPlayer::new(Arc::clone(&walk));
+            series_with(&mut gathered, options, player, progress, stop)
+        }
     }
 }
 

@@ -19,8 +19,8 @@ pub(crate) trait Player {
     /// Shows the next point; its score, 1 at the limit.
     fn show(&mut self, time: f64, value: f64) -> f32;
 
-    /// Forgets the metric: the next point is another one's first.
-    fn forget(&mut self);
+    /// Turns to a metric: the next point is its first.
+    fn begin(&mut self, metric: &str);
 }
 
 /// The adaptive profile.
@@ -42,7 +42,7 @@ impl Player for AdaptivePlayer {
         self.state.observe(time, value, &mut self.hours).score
     }
 
-    fn forget(&mut self) {
+    fn begin(&mut self, _: &str) {
         self.state = Adaptive::default();
         self.hours = Hours::default();
     }
@@ -96,7 +96,7 @@ impl Player for SkylinePlayer {
         }
     }
 
-    fn forget(&mut self) {
+    fn begin(&mut self, _: &str) {
         self.window = CachedWindow::default();
         self.class = CounterClass::default();
     }
@@ -157,15 +157,15 @@ impl<P: Player> Track<P> {
         }
     }
 
-    /// The player, for tests.
-    #[cfg(test)]
+    /// The player.
+    #[cfg(any(test, feature = "learned"))]
     pub(crate) fn player(&self) -> &P {
         &self.player
     }
 
     /// Turns to another metric.
-    pub(crate) fn forget(&mut self) {
-        self.player.forget();
+    pub(crate) fn begin(&mut self, metric: &str) {
+        self.player.begin(metric);
         self.rest = Rest::new(self.rest_length);
         self.last = f64::NEG_INFINITY;
         self.score = 0.0;
@@ -193,7 +193,7 @@ mod tests {
             value as f32
         }
 
-        fn forget(&mut self) {}
+        fn begin(&mut self, _: &str) {}
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl<P: Player> Replay<P> {
         };
         let mut file = File::open(from).map_err(unreadable)?;
         let mut out = to.map(Out::create).transpose()?;
-        self.track.forget();
+        self.track.begin(&record.name);
         self.output.clear();
         self.output.extend_from_slice(HEADING);
         self.input.clear();
@@ -108,7 +108,7 @@ impl<P: Player> Replay<P> {
         record: &mut Record,
     ) -> Result<(), BacktestError> {
         let mut out = to.map(Out::create).transpose()?;
-        self.track.forget();
+        self.track.begin(&record.name);
         self.output.clear();
         self.output.extend_from_slice(HEADING);
         for (&time, &value) in times.iter().zip(values) {

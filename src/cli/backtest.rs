@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+#[cfg(feature = "learned")]
+use skywatch_algorithms::learned::FamilyOptions;
 use skywatch_settings::{Pattern, Settings, StoreUrl, parse_duration};
 
 use super::{Context, Failure, backfill, log, say};
+#[cfg(feature = "learned")]
+use crate::backtest::WalkOptions;
 use crate::backtest::{
     self, BacktestError, BacktestOptions, Feed, Profile, Progress, SourceFeed, StoreFeed, Summary,
 };
@@ -48,12 +52,15 @@ pub(super) struct Arguments {
     /// Where every `x/y.csv` goes again with `anomaly_score` and `alarm` beside each row
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Whose answers: `adaptive` or `skyline`
+    /// Whose answers: `adaptive`, `skyline`, or `learned`, which is `adaptive` with the learned vote
     #[arg(long, value_name = "PROFILE", default_value = "adaptive", value_parser = profile)]
     profile: Profile,
     /// Two profiles side by side, with the difference
     #[arg(long, value_names = ["A", "B"], num_args = 2, value_parser = profile, conflicts_with_all = ["profile", "output"])]
     compare: Vec<Profile>,
+    /// Of `learned`: how often models are fitted anew, on a window of what came before
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = fit_each)]
+    fit_each: f64,
     /// How long after an alert only a higher score is another one, such as `6h`; `off` for no rest; by default `adaptive.rest`, 16 hours
     #[arg(long, value_name = "TIME", value_parser = rest)]
     rest: Option<f64>,
@@ -69,7 +76,9 @@ fn profile(text: &str) -> Result<Profile, String> {
     match text {
         "adaptive" => Ok(Profile::Adaptive),
         "skyline" => Ok(Profile::Skyline),
-        _ => Err("expected `adaptive` or `skyline`".to_owned()),
+        #[cfg(feature = "learned")]
+        "learned" => Ok(Profile::Learned),
+        _ => Err("expected `adaptive`, `skyline` or `learned`".to_owned()),
     }
 }
 
@@ -80,6 +89,13 @@ fn rest(text: &str) -> Result<f64, String> {
     parse_duration(text)
         .map(|duration| duration.as_secs_f64())
         .ok_or_else(|| "expected a time such as `6h` or `90m`, or `off`".to_owned())
+}
+
+fn fit_each(text: &str) -> Result<f64, String> {
+    let seconds = parse_duration(text).map(|duration| duration.as_secs_f64());
+    seconds
+        .filter(|seconds| *seconds >= 3_600.0)
+        .ok_or_else(|| "expected a time of at least an hour, such as `1d`".to_owned())
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
@@ -140,12 +156,23 @@ fn replay(
         profile,
         rest: arguments.rest.unwrap_or(settings.adaptive.rest.as_secs_f64()),
         threshold: match profile {
-            Profile::Adaptive => settings.adaptive.threshold as f32,
             Profile::Skyline => 1.0,
+            _ => settings.adaptive.threshold as f32,
         },
         output: arguments.output.clone(),
         labels: arguments.labels.clone(),
         worker: process::worker_options(settings),
+        #[cfg(feature = "learned")]
+        walk: WalkOptions {
+            each: arguments.fit_each,
+            history: settings.store.full_duration.as_secs_f64(),
+            most: settings.training.max_families,
+            family: FamilyOptions {
+                epochs: settings.training.epochs,
+                seed: settings.training.seed as u64,
+                ..FamilyOptions::default()
+            },
+        },
     };
     let bar = Bar::new(arguments.input.is_some());
     if let Some(input) = &arguments.input {

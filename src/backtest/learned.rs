@@ -1,0 +1,223 @@
+//! The adaptive profile with the learned vote, walking forward: families are fitted anew at each turn of so many days, on
+//! what each metric had had by then and no more than a window of it, and vote until the next turn. That is what a node with
+//! a nightly schedule does, each metric's days counted from its own first point; only that nothing is held back.
+//!
+//! All points lie in memory, 16 bytes each. Turns are fitted in parallel, a turn on one thread.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use skywatch_algorithms::learned::{FamilyOptions, FittedFamily, LearnedError, MetricScale, School, Traits};
+use skywatch_algorithms::streaming::{Adaptive, Hours};
+use skywatch_algorithms::{Series, Window};
+
+use super::BacktestError;
+use super::player::Player;
+use crate::stop::Stop;
+
+/// How a walk is fitted.
+#[derive(Debug, Clone)]
+pub struct WalkOptions {
+    /// Seconds from turn to turn.
+    pub each: f64,
+    /// Seconds of history that are learnt from, and that a forecast looks back.
+    pub history: f64,
+    /// Families, at most.
+    pub most: usize,
+    /// How each is fitted.
+    pub family: FamilyOptions,
+}
+
+/// All turns of a walk.
+pub(super) struct Walk {
+    options: WalkOptions,
+    places: HashMap<String, usize>,
+    turns: Vec<Turn>,
+}
+
+/// What serves from one turn to the next: families, and each metric's place in them.
+#[derive(Default)]
+struct Turn {
+    families: Vec<FittedFamily>,
+    of: Vec<Option<(usize, MetricScale)>>,
+}
+
+impl Walk {
+    /// Fits what each turn needs of metrics and their points, canonical.
+    pub(super) fn fit(
+        metrics: &[(String, Series)],
+        options: &WalkOptions,
+        stop: &Stop,
+    ) -> Result<Self, BacktestError> {
+        let length = |(_, series): &(String, Series)| match series.times.as_slice() {
+            [first, .., last] => last - first,
+            _ => 0.0,
+        };
+        let longest = metrics.iter().map(length).fold(0.0, f64::max);
+        let count = (longest / options.each) as usize;
+        let turns = (0..count).into_par_iter().with_max_len(1).map(|turn| {
+            if stop.is_said() {
+                return Err(BacktestError::Interrupted);
+            }
+            let fitted = Turn::fit(metrics, (turn + 1) as f64 * options.each, options, stop)?;
+            let known = fitted.of.iter().flatten().count();
+            tracing::info!(
+                "turn {} of {count} :: {known} metrics in {} families",
+                turn + 1,
+                fitted.families.len()
+            );
+            Ok(fitted)
+        });
+        Ok(Self {
+            turns: turns.collect::<Result<_, BacktestError>>()?,
+            places: metrics.iter().map(|(name, _)| name.clone()).zip(0..).collect(),
+            options: options.clone(),
+        })
+    }
+
+    /// What is expected of the newest point of a metric whose first point was `age` seconds before it.
+    fn forecast(&self, place: usize, age: f64, window: Window<'_>, is_rate: bool) -> Option<f64> {
+        let turn = ((age / self.options.each) as usize)
+            .min(self.turns.len())
+            .checked_sub(1)?;
+        let turn = &self.turns[turn];
+        let (family, scale) = turn.of[place].as_ref()?;
+        (scale.is_rate == is_rate)
+            .then(|| turn.families[*family].forecast(scale, window))
+            .flatten()
+    }
+}
+
+impl Turn {
+    fn fit(
+        metrics: &[(String, Series)],
+        age: f64,
+        options: &WalkOptions,
+        stop: &Stop,
+    ) -> Result<Self, BacktestError> {
+        let history = |series: &'_ Series| -> std::ops::Range<usize> {
+            let Some(first) = series.times.first() else {
+                return 0..0;
+            };
+            // As long as a metric goes on, and with the model it had when it has ended.
+            let until = first + age;
+            let end = series.times.partition_point(|time| *time < until);
+            series
+                .times
+                .partition_point(|time| *time < until - options.history)..end
+        };
+        fn window(series: &Series, range: std::ops::Range<usize>) -> Window<'_> {
+            Window::sorted(&series.times[range.clone()], &series.values[range])
+        }
+        let traits: Vec<Option<Traits>> = metrics
+            .iter()
+            .map(|(_, series)| Traits::of(window(series, history(series))))
+            .collect();
+        let mut school = School::sort(&traits, options.most, &options.family);
+        for (place, (name, series)) in metrics.iter().enumerate() {
+            school.show(place, name, window(series, history(series)));
+        }
+        let mut going_on = |_, _: &_| match stop.is_said() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        };
+        let families: Vec<FittedFamily> = match school.fit(&mut going_on) {
+            Ok(fitted) => fitted.into_iter().map(|(family, _)| family).collect(),
+            Err(LearnedError::TooFew { .. }) => Vec::new(),
+            Err(LearnedError::Stopped { .. }) => return Err(BacktestError::Interrupted),
+            Err(error) => return Err(BacktestError::Learned(error.to_string())),
+        };
+        let of = metrics.iter().map(|(name, _)| {
+            let place = |(number, family): (usize, &FittedFamily)| Some((number, family.scale(name)?));
+            families.iter().enumerate().find_map(place)
+        });
+        Ok(Self {
+            of: of.collect(),
+            families,
+        })
+    }
+}
+
+/// Keeps all points it is shown.
+#[derive(Default)]
+pub(super) struct Gatherer {
+    pub(super) series: Series,
+}
+
+impl Player for Gatherer {
+    fn begin(&mut self, _: &str) {
+        self.series.clear();
+    }
+
+    fn show(&mut self, time: f64, value: f64) -> f32 {
+        self.series.push(time, value);
+        0.0
+    }
+}
+
+/// The adaptive profile beside a walk.
+pub(super) struct LearnedPlayer {
+    walk: Arc<Walk>,
+    place: Option<usize>,
+    first: f64,
+    state: Adaptive,
+    hours: Hours,
+    /// The last points; those before `from` are out of reach.
+    recent: Series,
+    from: usize,
+}
+
+impl LearnedPlayer {
+    pub(super) fn new(walk: Arc<Walk>) -> Self {
+        Self {
+            walk,
+            place: None,
+            first: f64::NEG_INFINITY,
+            state: Adaptive::default(),
+            hours: Hours::default(),
+            recent: Series::default(),
+            from: 0,
+        }
+    }
+
+    fn keep(&mut self, time: f64, value: f64) {
+        self.recent.push(time, value);
+        let oldest = time - self.walk.options.history;
+        while self.recent.times[self.from] <= oldest {
+            self.from += 1;
+        }
+        if self.from > 4_096 && 2 * self.from > self.recent.times.len() {
+            self.recent.times.drain(..self.from);
+            self.recent.values.drain(..self.from);
+            self.from = 0;
+        }
+    }
+}
+
+impl Player for LearnedPlayer {
+    fn begin(&mut self, metric: &str) {
+        self.place = self.walk.places.get(metric).copied();
+        self.first = f64::NEG_INFINITY;
+        self.state = Adaptive::default();
+        self.hours = Hours::default();
+        self.recent.clear();
+        self.from = 0;
+    }
+
+    fn show(&mut self, time: f64, value: f64) -> f32 {
+        if self.first == f64::NEG_INFINITY {
+            self.first = time;
+        }
+        self.keep(time, value);
+        let (times, values) = (&self.recent.times[self.from..], &self.recent.values[self.from..]);
+        let forecast = self.place.and_then(|place| {
+            let window = Window::sorted(times, values);
+            self.walk
+                .forecast(place, time - self.first, window, self.state.is_rate())
+        });
+        let reading = self.state.observe_with(time, value, forecast, &mut self.hours);
+        reading.score
+    }
+}
