@@ -23,14 +23,14 @@ pub(crate) fn for_passes(settings: &Settings, stop: &Stop) -> Result<Option<Lear
     let Some(voter) = voter(settings)? else {
         return Ok(None);
     };
+    // The first pass is to know already what serves.
+    let mut is_out_of_reach = look(&voter, false);
     let (looked_after, stop) = (Arc::clone(&voter), stop.clone());
     std::thread::Builder::new()
         .name("learned vote".to_owned())
         .spawn(move || {
-            let mut is_out_of_reach = false;
-            while !stop.is_said() {
+            while !stop.sleep(LOOK_EACH) {
                 is_out_of_reach = look(&looked_after, is_out_of_reach);
-                stop.sleep(LOOK_EACH);
             }
         })
         .map_err(|source| ProcessError::Start {

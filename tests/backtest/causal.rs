@@ -44,6 +44,40 @@ fn what_follows_a_row_does_not_change_it() {
     }
 }
 
+/// Families learn from all metrics at once: what comes after a moment must not change what was said before it.
+#[test]
+fn what_is_learnt_later_does_not_change_what_was_said() {
+    let setup = Setup::new();
+    let days = 8;
+    let cut = 5 * 288 + 100;
+    for metric in 0..4 {
+        let points = points(days, 10 * metric + 1);
+        put(&setup.path(&format!("whole/m{metric}.csv")), &file(&points));
+        put(&setup.path(&format!("cut/m{metric}.csv")), &file(&points[..cut]));
+    }
+    let scores = |input: &str, profile: &str| -> Vec<Vec<(String, String, f32, bool)>> {
+        let output = setup.path(&format!("{input}-{profile}"));
+        let (from, to) = (
+            setup.path(input).display().to_string(),
+            output.display().to_string(),
+        );
+        replayed(&setup, &["--input", &from, "--output", &to, "--profile", profile]);
+        (0..4)
+            .map(|metric| rows(&output.join(format!("m{metric}.csv"))))
+            .collect()
+    };
+    let (whole, part, without) = (
+        scores("whole", "learned"),
+        scores("cut", "learned"),
+        scores("whole", "adaptive"),
+    );
+    for ((whole, part), without) in whole.iter().zip(&part).zip(&without) {
+        assert_eq!(&whole[..cut], part);
+        assert_eq!(whole[..288], without[..288], "nothing is learnt on the first day");
+    }
+    assert_ne!(whole, without, "the model is heard");
+}
+
 /// The classic profile's score reaches 1 exactly where the golden verdict on the window is "anomalous".
 #[test]
 fn the_classic_score_is_the_verdict() {

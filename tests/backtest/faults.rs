@@ -50,7 +50,12 @@ fn what_is_wrong_is_said() {
     wrong(
         &["--input", &input, "--profile", "best"],
         2,
-        "expected `adaptive` or `skyline`",
+        "expected `adaptive`, `skyline` or `learned`",
+    );
+    wrong(
+        &["--input", &input, "--profile", "learned", "--fit-each", "1m"],
+        2,
+        "expected a time of at least an hour",
     );
     wrong(&["--metrics", "/(/"], 2, "the pattern `/(/` is wrong");
     wrong(&[], 2, "--input <PATH>");

@@ -8,8 +8,8 @@ use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch::store::{Connect as _, Points as _, Sample};
 use skywatch_algorithms::random::Random;
 
+use crate::common::redis::RedisServer;
 use crate::moto::Moto;
-use crate::redis_server::RedisServer;
 
 struct Node {
     folder: tempfile::TempDir,

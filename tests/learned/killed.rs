@@ -7,7 +7,7 @@ use skywatch::jobs::{Job, Queue, QueueOptions, RedisQueue, SqliteQueue, State, T
 use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch_algorithms::random::Random;
 
-use crate::redis_server::RedisServer;
+use crate::common::redis::RedisServer;
 
 const PREFIX: &str = "skywatch.jobs";
 

@@ -7,11 +7,13 @@
     reason = "a failed unwrap is how a test says no, in its helpers too"
 )]
 
-#[path = "../common/redis.rs"]
-mod redis_server;
+#[path = "../common/mod.rs"]
+#[expect(dead_code, reason = "the other black-box tests use the rest")]
+mod common;
 
 mod binary;
 mod killed;
 mod models;
 mod moto;
 mod queue;
+mod vote;

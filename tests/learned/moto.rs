@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use skywatch::models::{Bucket, BucketOptions};
 
-use crate::redis_server::free_port;
+use crate::common::redis::free_port;
 
 /// A running server; killed when dropped.
 pub(crate) struct Moto {

@@ -6,7 +6,7 @@ use skywatch::jobs::{Outcome, Queue, QueueOptions, RedisQueue, SqliteQueue, Stat
 use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch_settings::Cron;
 
-use crate::redis_server::RedisServer;
+use crate::common::redis::RedisServer;
 
 /// A lease of one second; in SQLite time is what the caller says, in Redis idleness is real.
 fn options() -> QueueOptions {
