@@ -37,13 +37,11 @@ pub trait Feed {
 }
 
 /// Metrics that were gathered before.
-#[cfg(feature = "learned")]
 pub(super) struct Gathered {
     parts: usize,
     metrics: Vec<(String, Series)>,
 }
 
-#[cfg(feature = "learned")]
 impl Gathered {
     /// All that a feed has left.
     pub(super) fn of(feed: &mut dyn Feed, stop: &Stop) -> Result<Self, BacktestError> {
@@ -63,7 +61,6 @@ impl Gathered {
     }
 }
 
-#[cfg(feature = "learned")]
 impl Feed for Gathered {
     fn length(&self) -> usize {
         self.parts

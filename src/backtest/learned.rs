@@ -140,23 +140,6 @@ impl Turn {
     }
 }
 
-/// Keeps all points it is shown.
-#[derive(Default)]
-pub(super) struct Gatherer {
-    pub(super) series: Series,
-}
-
-impl Player for Gatherer {
-    fn begin(&mut self, _: &str) {
-        self.series.clear();
-    }
-
-    fn show(&mut self, time: f64, value: f64) -> f32 {
-        self.series.push(time, value);
-        0.0
-    }
-}
-
 /// The adaptive profile beside a walk.
 pub(super) struct LearnedPlayer {
     walk: Arc<Walk>,

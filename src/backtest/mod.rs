@@ -23,14 +23,12 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use serde::Serialize;
-#[cfg(feature = "learned")]
 use skywatch_algorithms::Series;
 
 use crate::analyzer::WorkerOptions;
 use crate::sources::SourceError;
 use crate::stop::Stop;
 use crate::store::StoreError;
-#[cfg(feature = "learned")]
 use feed::Gathered;
 pub use feed::{Batch, Feed, SourceFeed, StoreFeed};
 use labels::Labels;
@@ -38,8 +36,8 @@ pub use labels::Measure;
 #[cfg(feature = "learned")]
 pub use learned::WalkOptions;
 #[cfg(feature = "learned")]
-use learned::{Gatherer, LearnedPlayer, Walk};
-use player::{AdaptivePlayer, Player, SkylinePlayer, Track};
+use learned::{LearnedPlayer, Walk};
+use player::{AdaptivePlayer, Gatherer, Player, SkylinePlayer, Track};
 use record::Record;
 use replay::Replay;
 pub use summary::{Measured, Noisy, Summary};
@@ -53,7 +51,6 @@ pub enum Profile {
     /// The nine classic tests.
     Skyline,
     /// The streaming detectors with the learned vote, fitted as time goes on.
-    #[cfg(feature = "learned")]
     Learned,
 }
 
@@ -64,7 +61,6 @@ impl Profile {
         match self {
             Self::Adaptive => "adaptive",
             Self::Skyline => "skyline",
-            #[cfg(feature = "learned")]
             Self::Learned => "learned",
         }
     }
@@ -185,6 +181,58 @@ pub trait Progress: Sync {
     fn more(&self, steps: u64);
 }
 
+/// Makes the player of a metric; a thread keeps one from metric to metric.
+type Players<'o> = Box<dyn Fn() -> Box<dyn Player> + Sync + 'o>;
+
+/// Players for the profile asked for; `metrics` are all there are with their points, which only the learned vote needs
+/// beforehand.
+fn players<'o>(
+    options: &'o BacktestOptions,
+    metrics: &[(String, Series)],
+    stop: &Stop,
+) -> Result<Players<'o>, BacktestError> {
+    Ok(match options.profile {
+        Profile::Adaptive => Box::new(|| Box::new(AdaptivePlayer::default())),
+        Profile::Skyline => Box::new(|| Box::new(SkylinePlayer::new(&options.worker))),
+        Profile::Learned => learned_players(options, metrics, stop)?,
+    })
+}
+
+#[cfg(feature = "learned")]
+fn learned_players(
+    options: &BacktestOptions,
+    metrics: &[(String, Series)],
+    stop: &Stop,
+) -> Result<Players<'static>, BacktestError> {
+    let walk = Arc::new(Walk::fit(metrics, &options.walk, stop)?);
+    Ok(Box::new(move || Box::new(LearnedPlayer::new(Arc::clone(&walk)))))
+}
+
+#[cfg(not(feature = "learned"))]
+fn learned_players(
+    _: &BacktestOptions,
+    _: &[(String, Series)],
+    _: &Stop,
+) -> Result<Players<'static>, BacktestError> {
+    Err(BacktestError::Learned(
+        "this Skywatch was built without learned detectors".to_owned(),
+    ))
+}
+
+/// The points of all files, as a replay takes them; a file that cannot be read has none, and is told of when it is replayed.
+fn gather(input: &Path, stop: &Stop) -> Result<Vec<(String, Series)>, BacktestError> {
+    let jobs = folder::jobs(input)?;
+    let gathered = jobs.into_par_iter().map(|job| {
+        let mut replay = Replay::new(Track::new(Gatherer::default(), 0.0, 1.0));
+        let mut record = Record::new(job.name.clone(), 1.0, false);
+        match replay.file(&job.path, None, &mut record, &|_| {}, stop) {
+            Err(BacktestError::Interrupted) => Err(BacktestError::Interrupted),
+            _ => Ok((job.name, replay.track.into_player().series)),
+        }
+    });
+    gathered.collect()
+}
+
 /// Replays a file, or all files below a folder.
 ///
 /// # Errors
@@ -195,51 +243,12 @@ pub fn files(
     progress: &dyn Progress,
     stop: &Stop,
 ) -> Result<Summary, BacktestError> {
-    match options.profile {
-        Profile::Adaptive => files_with(input, options, AdaptivePlayer::default, progress, stop),
-        Profile::Skyline => files_with(
-            input,
-            options,
-            || SkylinePlayer::new(&options.worker),
-            progress,
-            stop,
-        ),
-        #[cfg(feature = "learned")]
-        Profile::Learned => {
-            let walk = Arc::new(Walk::fit(&gather(input, stop)?, &options.walk, stop)?);
-            files_with(
-                input,
-                options,
-                || LearnedPlayer::new(Arc::clone(&walk)),
-                progress,
-                stop,
-            )
-        }
-    }
-}
-
-/// The points of all files, as a replay takes them; a file that cannot be read has none, and is told of when it is replayed.
-#[cfg(feature = "learned")]
-fn gather(input: &Path, stop: &Stop) -> Result<Vec<(String, Series)>, BacktestError> {
-    let jobs = folder::jobs(input)?;
-    let gathered = jobs.into_par_iter().map(|job| {
-        let mut replay = Replay::new(Track::new(Gatherer::default(), 0.0, 1.0));
-        let mut record = Record::new(job.name.clone(), 1.0, false);
-        match replay.file(&job.path, None, &mut record, &|_| {}, stop) {
-            Err(BacktestError::Interrupted) => Err(BacktestError::Interrupted),
-            _ => Ok((job.name, replay.track.player().series.clone())),
-        }
-    });
-    gathered.collect()
-}
-
-fn files_with<P: Player>(
-    input: &Path,
-    options: &BacktestOptions,
-    player: impl Fn() -> P + Sync,
-    progress: &dyn Progress,
-    stop: &Stop,
-) -> Result<Summary, BacktestError> {
+    let gathered = match options.profile {
+        Profile::Learned => gather(input, stop)?,
+        _ => Vec::new(),
+    };
+    let player = players(options, &gathered, stop)?;
+    drop(gathered);
     let begun = Instant::now();
     let labels = options.labels.as_deref().map(Labels::read).transpose()?;
     let mut jobs = folder::jobs(input)?;
@@ -293,32 +302,14 @@ pub fn series(
     progress: &dyn Progress,
     stop: &Stop,
 ) -> Result<Summary, BacktestError> {
-    match options.profile {
-        Profile::Adaptive => series_with(feed, options, AdaptivePlayer::default, progress, stop),
-        Profile::Skyline => series_with(
-            feed,
-            options,
-            || SkylinePlayer::new(&options.worker),
-            progress,
-            stop,
-        ),
-        #[cfg(feature = "learned")]
-        Profile::Learned => {
-            let mut gathered = Gathered::of(feed, stop)?;
-            let walk = Arc::new(Walk::fit(gathered.metrics(), &options.walk, stop)?);
-            let player = || LearnedPlayer::new(Arc::clone(&walk));
-            series_with(&mut gathered, options, player, progress, stop)
-        }
-    }
-}
-
-fn series_with<P: Player>(
-    feed: &mut dyn Feed,
-    options: &BacktestOptions,
-    player: impl Fn() -> P + Sync,
-    progress: &dyn Progress,
-    stop: &Stop,
-) -> Result<Summary, BacktestError> {
+    let mut gathered = match options.profile {
+        Profile::Learned => Some(Gathered::of(feed, stop)?),
+        _ => None,
+    };
+    let player = players(options, gathered.as_ref().map_or(&[], Gathered::metrics), stop)?;
+    let feed = gathered
+        .as_mut()
+        .map_or(feed, |gathered| gathered as &mut dyn Feed);
     let begun = Instant::now();
     let labels = options.labels.as_deref().map(Labels::read).transpose()?;
     if let Some(output) = &options.output {

@@ -23,6 +23,33 @@ pub(crate) trait Player {
     fn begin(&mut self, metric: &str);
 }
 
+impl<P: Player + ?Sized> Player for Box<P> {
+    fn begin(&mut self, metric: &str) {
+        (**self).begin(metric);
+    }
+
+    fn show(&mut self, time: f64, value: f64) -> f32 {
+        (**self).show(time, value)
+    }
+}
+
+/// Keeps all points it is shown.
+#[derive(Default)]
+pub(crate) struct Gatherer {
+    pub(crate) series: Series,
+}
+
+impl Player for Gatherer {
+    fn begin(&mut self, _: &str) {
+        self.series.clear();
+    }
+
+    fn show(&mut self, time: f64, value: f64) -> f32 {
+        self.series.push(time, value);
+        0.0
+    }
+}
+
 /// The adaptive profile.
 #[derive(Default)]
 pub(crate) struct AdaptivePlayer {
@@ -157,10 +184,15 @@ impl<P: Player> Track<P> {
         }
     }
 
-    /// The player.
-    #[cfg(any(test, feature = "learned"))]
+    /// The player, for tests.
+    #[cfg(test)]
     pub(crate) fn player(&self) -> &P {
         &self.player
+    }
+
+    /// The player, with what it has kept.
+    pub(crate) fn into_player(self) -> P {
+        self.player
     }
 
     /// Turns to another metric.

@@ -76,7 +76,6 @@ fn profile(text: &str) -> Result<Profile, String> {
     match text {
         "adaptive" => Ok(Profile::Adaptive),
         "skyline" => Ok(Profile::Skyline),
-        #[cfg(feature = "learned")]
         "learned" => Ok(Profile::Learned),
         _ => Err("expected `adaptive`, `skyline` or `learned`".to_owned()),
     }
