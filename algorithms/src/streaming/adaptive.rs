@@ -354,6 +354,9 @@ impl Adaptive {
             learns,
             day as f32,
         );
+        if let Some(learned) = self.learned.as_mut().filter(|_| size.abs() > JUMP) {
+            learned.rest();
+        }
         self.leave_out_returns(value, level);
         let jump = error.abs() > JUMP;
         let stays = (value - self.jumped).abs() < 0.3 * surprise.error.abs();

@@ -11,6 +11,9 @@ use super::pack::{Pack, packed};
 const LEAST: f32 = 7.4;
 /// Points between two errors far out that count as two episodes.
 const APART: u8 = 8;
+/// Points for which a model is not heard after a jump: as far as it looks back, and for so long what it sees is half of the
+/// one level and half of the other.
+const REST: u16 = 304;
 
 /// What is known of a model's errors about one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -18,19 +21,30 @@ pub(super) struct Learned {
     law: Law<32>,
     /// What was expected of the last point that the model said anything of.
     pub(super) expected: f64,
+    /// Points until it is heard again.
+    rests: u16,
 }
 
-packed!(Learned { law, expected });
+packed!(Learned { law, expected, rests });
 
 impl Learned {
     /// Takes an error in scales, what was allowed for taken off, and gives the score. `least`: the limit of the tracker's
     /// own errors on that side, which the model's must pass, too: what jumps every day passes for an ordinary error there,
     /// and the model cannot foresee it either.
     pub(super) fn observe(&mut self, error: f32, least: f32, risk: f32) -> f32 {
+        if self.rests > 0 {
+            self.rests -= 1;
+            return 0.0;
+        }
         let size = error.abs();
         let score = size / self.law.limit().max(least);
         self.law.learn(size, LEAST, risk, APART);
         score
+    }
+
+    /// Tells that the metric has jumped.
+    pub(super) fn rest(&mut self) {
+        self.rests = REST;
     }
 }
 
