@@ -74,7 +74,7 @@ pub struct Report {
     pub low: f64,
     /// The largest.
     pub high: f64,
-    /// Each detector, highest score first.
+    /// Each detector, highest score first; `learned` only where a model knows the metric.
     pub parts: Vec<Part>,
     /// Why, in one sentence without a full stop.
     pub sentence: String,

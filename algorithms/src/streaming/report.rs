@@ -20,6 +20,8 @@ pub(super) fn report(state: &Adaptive) -> Report {
         .iter()
         .zip(state.parts())
         .map(|(&detector, score)| Part { detector, score })
+        // A metric that no model knows is not voted on by one.
+        .filter(|part| part.detector != "learned" || state.forecast().is_some())
         .collect();
     parts.sort_by(|a, b| b.score.total_cmp(&a.score));
     let half = |side: usize| {
