@@ -4,7 +4,7 @@
 //!
 //! All points lie in memory, 16 bytes each. Turns are fitted in parallel, a turn on one thread.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub struct WalkOptions {
 pub(super) struct Walk {
     options: WalkOptions,
     places: HashMap<String, usize>,
-    turns: Vec<Turn>,
+    turns: BTreeMap<usize, Turn>,
 }
 
 /// What serves from one turn to the next: families, and each metric's place in them.
@@ -44,6 +44,11 @@ struct Turn {
     of: Vec<Option<(usize, MetricScale)>>,
 }
 
+/// The turn that serves a metric of that age, seconds; 0 before the first.
+fn turn_of(age: f64, options: &WalkOptions) -> usize {
+    (age / options.each) as usize
+}
+
 impl Walk {
     /// Fits what each turn needs of metrics and their points, canonical.
     pub(super) fn fit(
@@ -51,24 +56,26 @@ impl Walk {
         options: &WalkOptions,
         stop: &Stop,
     ) -> Result<Self, BacktestError> {
-        let length = |(_, series): &(String, Series)| match series.times.as_slice() {
-            [first, .., last] => last - first,
-            _ => 0.0,
-        };
-        let longest = metrics.iter().map(length).fold(0.0, f64::max);
-        let count = (longest / options.each) as usize;
-        let turns = (0..count).into_par_iter().with_max_len(1).map(|turn| {
+        // Only turns at which a metric goes on: a time that is wrong by years must not cost thousands of fits.
+        let mut needed = BTreeSet::new();
+        for (_, series) in metrics {
+            let first = series.times.first().copied().unwrap_or_default();
+            needed.extend(series.times.iter().map(|time| turn_of(time - first, options)));
+        }
+        needed.remove(&0);
+        let needed: Vec<usize> = needed.into_iter().collect();
+        let count = needed.len();
+        let turns = needed.into_par_iter().with_max_len(1).map(|turn| {
             if stop.is_said() {
                 return Err(BacktestError::Interrupted);
             }
-            let fitted = Turn::fit(metrics, (turn + 1) as f64 * options.each, options, stop)?;
+            let fitted = Turn::fit(metrics, turn as f64 * options.each, options, stop)?;
             let known = fitted.of.iter().flatten().count();
             tracing::info!(
-                "turn {} of {count} :: {known} metrics in {} families",
-                turn + 1,
+                "turn {turn}, one of {count} :: {known} metrics in {} families",
                 fitted.families.len()
             );
-            Ok(fitted)
+            Ok((turn, fitted))
         });
         Ok(Self {
             turns: turns.collect::<Result<_, BacktestError>>()?,
@@ -79,10 +86,7 @@ impl Walk {
 
     /// What is expected of the newest point of a metric whose first point was `age` seconds before it.
     fn forecast(&self, place: usize, age: f64, window: Window<'_>, is_rate: bool) -> Option<f64> {
-        let turn = ((age / self.options.each) as usize)
-            .min(self.turns.len())
-            .checked_sub(1)?;
-        let turn = &self.turns[turn];
+        let turn = self.turns.get(&turn_of(age, &self.options))?;
         let (family, scale) = turn.of[place].as_ref()?;
         (scale.is_rate == is_rate)
             .then(|| turn.families[*family].forecast(scale, window))
@@ -101,7 +105,6 @@ impl Turn {
             let Some(first) = series.times.first() else {
                 return 0..0;
             };
-            // As long as a metric goes on, and with the model it had when it has ended.
             let until = first + age;
             let end = series.times.partition_point(|time| *time < until);
             series

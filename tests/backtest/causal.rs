@@ -55,6 +55,10 @@ fn what_is_learnt_later_does_not_change_what_was_said() {
         put(&setup.path(&format!("whole/m{metric}.csv")), &file(&points));
         put(&setup.path(&format!("cut/m{metric}.csv")), &file(&points[..cut]));
     }
+    // A time that is wrong by decades costs no fit for each day of them.
+    let far = "timestamp,value\n1,1\n1700000000,2\n1700000060,3\n";
+    put(&setup.path("whole/far.csv"), far);
+    put(&setup.path("cut/far.csv"), far);
     let scores = |input: &str, profile: &str| -> Vec<Vec<(String, String, f32, bool)>> {
         let output = setup.path(&format!("{input}-{profile}"));
         let (from, to) = (
