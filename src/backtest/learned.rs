@@ -4,13 +4,13 @@
 //!
 //! All points lie in memory, 16 bytes each. Turns are fitted in parallel, a turn on one thread.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use skywatch_algorithms::learned::{FamilyOptions, FittedFamily, LearnedError, MetricScale, School, Traits};
-use skywatch_algorithms::streaming::{Adaptive, Hours};
+use skywatch_algorithms::learned::{FamilyOptions, FittedFamilies, LearnedError, School, Traits};
+use skywatch_algorithms::streaming::{Adaptive, Forecasts as _, Hours};
 use skywatch_algorithms::{Series, Window};
 
 use super::BacktestError;
@@ -30,18 +30,10 @@ pub struct WalkOptions {
     pub family: FamilyOptions,
 }
 
-/// All turns of a walk.
+/// All turns of a walk: what serves from each one to the next.
 pub(super) struct Walk {
     options: WalkOptions,
-    places: HashMap<String, usize>,
-    turns: BTreeMap<usize, Turn>,
-}
-
-/// What serves from one turn to the next: families, and each metric's place in them.
-#[derive(Default)]
-struct Turn {
-    families: Vec<FittedFamily>,
-    of: Vec<Option<(usize, MetricScale)>>,
+    turns: BTreeMap<usize, FittedFamilies>,
 }
 
 /// The turn that serves a metric of that age, seconds; 0 before the first.
@@ -69,84 +61,74 @@ impl Walk {
             if stop.is_said() {
                 return Err(BacktestError::Interrupted);
             }
-            let fitted = Turn::fit(metrics, turn as f64 * options.each, options, stop)?;
-            let known = fitted.of.iter().flatten().count();
+            let fitted = fit(metrics, turn as f64 * options.each, options, stop)?;
             tracing::info!(
-                "turn {turn}, one of {count} :: {known} metrics in {} families",
-                fitted.families.len()
+                "turn {turn}, one of {count} :: {} metrics in {} families",
+                fitted.metrics(),
+                fitted.families().len()
             );
             Ok((turn, fitted))
         });
         Ok(Self {
             turns: turns.collect::<Result<_, BacktestError>>()?,
-            places: metrics.iter().map(|(name, _)| name.clone()).zip(0..).collect(),
             options: options.clone(),
         })
     }
 
-    /// What is expected of the newest point of a metric whose first point was `age` seconds before it.
-    fn forecast(&self, place: usize, age: f64, window: Window<'_>, is_rate: bool) -> Option<f64> {
-        let turn = self.turns.get(&turn_of(age, &self.options))?;
-        let (family, scale) = turn.of[place].as_ref()?;
-        (scale.is_rate == is_rate)
-            .then(|| turn.families[*family].forecast(scale, window))
-            .flatten()
+    /// What serves a metric of that age, seconds.
+    fn serving(&self, age: f64) -> Option<&FittedFamilies> {
+        self.turns.get(&turn_of(age, &self.options))
     }
 }
 
-impl Turn {
-    fn fit(
-        metrics: &[(String, Series)],
-        age: f64,
-        options: &WalkOptions,
-        stop: &Stop,
-    ) -> Result<Self, BacktestError> {
-        let history = |series: &'_ Series| -> std::ops::Range<usize> {
-            let Some(first) = series.times.first() else {
-                return 0..0;
-            };
-            let until = first + age;
-            let end = series.times.partition_point(|time| *time < until);
-            series
-                .times
-                .partition_point(|time| *time < until - options.history)..end
+/// Fits what each metric had had when it was `age` seconds old.
+fn fit(
+    metrics: &[(String, Series)],
+    age: f64,
+    options: &WalkOptions,
+    stop: &Stop,
+) -> Result<FittedFamilies, BacktestError> {
+    let history = |series: &'_ Series| -> std::ops::Range<usize> {
+        let Some(first) = series.times.first() else {
+            return 0..0;
         };
-        fn window(series: &Series, range: std::ops::Range<usize>) -> Window<'_> {
-            Window::sorted(&series.times[range.clone()], &series.values[range])
-        }
-        let traits: Vec<Option<Traits>> = metrics
-            .iter()
-            .map(|(_, series)| Traits::of(window(series, history(series))))
-            .collect();
-        let mut school = School::sort(&traits, options.most, &options.family);
-        for (place, (name, series)) in metrics.iter().enumerate() {
-            school.show(place, name, window(series, history(series)));
-        }
-        let mut going_on = |_, _: &_| match stop.is_said() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        };
-        let families: Vec<FittedFamily> = match school.fit(&mut going_on) {
-            Ok(fitted) => fitted.into_iter().map(|(family, _)| family).collect(),
-            Err(LearnedError::TooFew { .. }) => Vec::new(),
-            Err(LearnedError::Stopped { .. }) => return Err(BacktestError::Interrupted),
-            Err(error) => return Err(BacktestError::Learned(error.to_string())),
-        };
-        let of = metrics.iter().map(|(name, _)| {
-            let place = |(number, family): (usize, &FittedFamily)| Some((number, family.scale(name)?));
-            families.iter().enumerate().find_map(place)
-        });
-        Ok(Self {
-            of: of.collect(),
-            families,
-        })
+        let until = first + age;
+        let end = series.times.partition_point(|time| *time < until);
+        series
+            .times
+            .partition_point(|time| *time < until - options.history)..end
+    };
+    fn window(series: &Series, range: std::ops::Range<usize>) -> Window<'_> {
+        Window::sorted(&series.times[range.clone()], &series.values[range])
+    }
+    let traits: Vec<Option<Traits>> = metrics
+        .iter()
+        .map(|(_, series)| Traits::of(window(series, history(series))))
+        .collect();
+    let mut school = School::sort(&traits, options.most, &options.family);
+    for (place, (name, series)) in metrics.iter().enumerate() {
+        school.show(place, name, window(series, history(series)));
+    }
+    let mut going_on = |_, _: &_| match stop.is_said() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    match school.fit(&mut going_on) {
+        Ok(fitted) => Ok(fitted
+            .into_iter()
+            .map(|(family, _)| family)
+            .collect::<Vec<_>>()
+            .into()),
+        Err(LearnedError::TooFew { .. }) => Ok(FittedFamilies::default()),
+        Err(LearnedError::Stopped { .. }) => Err(BacktestError::Interrupted),
+        Err(error) => Err(BacktestError::Learned(error.to_string())),
     }
 }
 
 /// The adaptive profile beside a walk.
 pub(super) struct LearnedPlayer {
     walk: Arc<Walk>,
-    place: Option<usize>,
+    metric: String,
     first: f64,
     state: Adaptive,
     hours: Hours,
@@ -159,7 +141,7 @@ impl LearnedPlayer {
     pub(super) fn new(walk: Arc<Walk>) -> Self {
         Self {
             walk,
-            place: None,
+            metric: String::new(),
             first: f64::NEG_INFINITY,
             state: Adaptive::default(),
             hours: Hours::default(),
@@ -184,7 +166,7 @@ impl LearnedPlayer {
 
 impl Player for LearnedPlayer {
     fn begin(&mut self, metric: &str) {
-        self.place = self.walk.places.get(metric).copied();
+        metric.clone_into(&mut self.metric);
         self.first = f64::NEG_INFINITY;
         self.state = Adaptive::default();
         self.hours = Hours::default();
@@ -198,10 +180,10 @@ impl Player for LearnedPlayer {
         }
         self.keep(time, value);
         let (times, values) = (&self.recent.times[self.from..], &self.recent.values[self.from..]);
-        let forecast = self.place.and_then(|place| {
+        let serving = self.walk.serving(time - self.first);
+        let forecast = serving.and_then(|families| {
             let window = Window::sorted(times, values);
-            self.walk
-                .forecast(place, time - self.first, window, self.state.is_rate())
+            families.forecast(&self.metric, window, self.state.is_rate())
         });
         let reading = self.state.observe_with(time, value, forecast, &mut self.hours);
         reading.score

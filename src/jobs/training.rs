@@ -8,7 +8,7 @@
 use std::ops::ControlFlow;
 
 use skywatch_algorithms::learned::{
-    Epoch, FamilyOptions, FitReport, FittedFamily, LearnedError, Rule, STEPS, School, SequenceAutoencoder,
+    Epoch, FamilyOptions, FitReport, FittedFamilies, LearnedError, Rule, STEPS, School, SequenceAutoencoder,
     SequenceOptions, Table, Traits, WINDOW,
 };
 use skywatch_algorithms::{Series, Window, counter};
@@ -199,8 +199,8 @@ impl Training<'_> {
             described[index] = Traits::of(up_to(window, cut.from)).map(|traits| (traits, cut));
             (first, last) = (first.min(from), last.max(to));
         })?;
-        let known: Vec<Traits> = described.iter().flatten().map(|(traits, _)| *traits).collect();
-        if known.is_empty() {
+        let known = described.iter().flatten().count();
+        if known == 0 {
             return Err(TrainingError::Nothing(format!(
                 "none of {} metrics has enough history to learn from",
                 all.len()
@@ -212,7 +212,7 @@ impl Training<'_> {
             .collect();
         let mut school = School::sort(&traits, self.options.max_families, &self.family_options());
         let count = school.families();
-        tracing::info!("training :: {} metrics in {count} families", known.len());
+        tracing::info!("training :: {known} metrics in {count} families");
         self.histories.read(&names, &mut |index, window| {
             if let Some((_, cut)) = described[index] {
                 school.show(index, names[index], up_to(window, cut.from));
@@ -228,11 +228,12 @@ impl Training<'_> {
             Some(Model::Families(families)) => Some(families),
             _ => None,
         };
-        let judged = |families: &[FittedFamily], others: Option<&[FittedFamily]>| {
+        let fitted = FittedFamilies::from(fitted);
+        let judged = |families: &FittedFamilies, others: Option<&FittedFamilies>| {
             self.error_of(families, others, &names, &described)
         };
         // Both are held to the metrics that both know.
-        let error = judged(&fitted, serving.as_deref())?;
+        let error = judged(&fitted, serving.as_ref())?;
         let previous = match &serving {
             Some(serving) => judged(serving, Some(&fitted))?,
             None => None,
@@ -244,6 +245,7 @@ impl Training<'_> {
             .fold(f64::INFINITY, f64::min);
         let kind = Kind::Families {
             metrics: fitted
+                .families()
                 .iter()
                 .map(|family| family.names().map(str::to_owned).collect())
                 .collect(),
@@ -268,31 +270,25 @@ impl Training<'_> {
     /// Mean error on the held-back parts of metrics that `families` know, and `others` too if given.
     fn error_of(
         &self,
-        families: &[FittedFamily],
-        others: Option<&[FittedFamily]>,
+        families: &FittedFamilies,
+        others: Option<&FittedFamilies>,
         names: &[&str],
         described: &[Option<(Traits, Cut)>],
     ) -> Result<Option<f64>, TrainingError> {
-        let knows = |families: &[FittedFamily], name: &str| {
-            families.iter().position(|family| family.scale(name).is_some())
-        };
         let (mut sum, mut count) = (0.0, 0.0);
         self.histories.read(names, &mut |index, window| {
             let (Some((_, cut)), name) = (described[index], names[index]) else {
                 return;
             };
-            let Some(family) = knows(families, name) else {
-                return;
-            };
-            if others.is_some_and(|others| knows(others, name).is_none()) {
+            if others.is_some_and(|others| !others.knows(name)) {
                 return;
             }
             let first = window.times().partition_point(|time| *time <= cut.from);
             let end = window.times().partition_point(|time| *time <= cut.until);
             let room = end.saturating_sub(first);
             let moments = (0..room.min(MOMENTS)).map(|n| first + (n * room + room / 2) / room.min(MOMENTS));
-            let windows = moments.map(|newest| (name, up_to(window, window.times()[newest])));
-            if let Some(error) = families[family].mean_error(windows) {
+            let windows = moments.map(|newest| up_to(window, window.times()[newest]));
+            if let Some(error) = families.mean_error(name, windows) {
                 sum += error;
                 count += 1.0;
             }

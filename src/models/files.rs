@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest, Sha256};
-use skywatch_algorithms::learned::{FittedFamily, FittedSequence, LearnedError, Tensor32, Weights};
+use skywatch_algorithms::learned::{
+    FittedFamilies, FittedFamily, FittedSequence, LearnedError, Tensor32, Weights,
+};
 
 use super::ModelError;
 use super::card::{Card, FORMAT, Kind, Pointer};
@@ -15,7 +17,7 @@ pub enum Model {
     /// One thing's traffic.
     Sequence(FittedSequence),
     /// Families of metrics.
-    Families(Vec<FittedFamily>),
+    Families(FittedFamilies),
 }
 
 /// A version as files: weights, card, and the pointer that makes it serve.
@@ -49,7 +51,7 @@ impl Parts {
         let of = |error: &dyn ToString| ModelError::refused(&card.model, error.to_string());
         let weights = match model {
             Model::Sequence(network) => network.weights(),
-            Model::Families(families) => together(families),
+            Model::Families(families) => together(families.families()),
         };
         let weights = write(&weights.map_err(|error| of(&error))?).map_err(|error| of(&error))?;
         card.format = FORMAT;
@@ -120,8 +122,8 @@ pub(super) fn read_model(card: &Card, bytes: &[u8]) -> Result<Model, ModelError>
                 .iter()
                 .enumerate()
                 .map(one)
-                .collect::<Result<_, _>>()
-                .map(Model::Families)
+                .collect::<Result<Vec<_>, _>>()
+                .map(|families| Model::Families(families.into()))
         }
     };
     model.map_err(|error| ModelError::refused(&name, error))

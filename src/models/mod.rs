@@ -15,7 +15,6 @@ mod folder;
 mod s3;
 mod served;
 mod shelf;
-mod voter;
 
 use std::path::PathBuf;
 
@@ -26,7 +25,6 @@ pub use folder::Folder;
 pub use s3::{Bucket, BucketOptions};
 pub use served::{Served, Serving, Turn};
 pub use shelf::{Library, Shelf};
-pub use voter::Voter;
 
 /// Why a model cannot be kept or used.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use skywatch_algorithms::Window;
+use skywatch_algorithms::streaming::Forecasts;
+
 use super::{Card, Library, Model, ModelError, Pointer};
 
 /// A model in use. Whoever asks gets the whole of one version; [`refresh`](Self::refresh) is called now and then, by one
@@ -22,6 +25,16 @@ pub struct Serving {
     pub card: Card,
     /// The model; any number of threads may ask it at once.
     pub model: Model,
+}
+
+/// A model of families is a vote on the metrics that it knows; any other has none.
+impl Forecasts for Serving {
+    fn forecast(&self, metric: &str, window: Window<'_>, is_rate: bool) -> Option<f64> {
+        match &self.model {
+            Model::Families(families) => families.forecast(metric, window, is_rate),
+            Model::Sequence(_) => None,
+        }
+    }
 }
 
 /// What a look at the shelf found.

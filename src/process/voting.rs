@@ -1,4 +1,4 @@
-//! The learned vote in the processes that judge: which model serves, looked up where nobody waits for it.
+//! The learned vote in the processes that judge: which model serves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use skywatch_settings::Settings;
 use super::{ProcessError, trainer};
 use crate::analyzer::mind::Learned;
 use crate::jobs::FAMILIES;
-use crate::models::{Served, Turn, Voter};
+use crate::models::{Model, Served, Turn};
 use crate::stop::Stop;
 
 /// How often it is looked whether another version serves.
@@ -20,12 +20,12 @@ const LOOK_EACH: Duration = Duration::from_secs(15);
 /// # Errors
 /// An address of models that cannot be understood, or no thread.
 pub(crate) fn for_passes(settings: &Settings, stop: &Stop) -> Result<Option<Learned>, ProcessError> {
-    let Some(voter) = voter(settings)? else {
+    let Some(served) = served(settings)? else {
         return Ok(None);
     };
     // The first pass is to know already what serves.
-    let mut is_out_of_reach = look(&voter, false);
-    let (looked_after, stop) = (Arc::clone(&voter), stop.clone());
+    let mut is_out_of_reach = look(&served, false);
+    let (looked_after, stop) = (Arc::clone(&served), stop.clone());
     std::thread::Builder::new()
         .name("learned vote".to_owned())
         .spawn(move || {
@@ -37,7 +37,7 @@ pub(crate) fn for_passes(settings: &Settings, stop: &Stop) -> Result<Option<Lear
             what: "the thread of the learned vote",
             source,
         })?;
-    Ok(Some(asked(move || voter.current())))
+    Ok(Some(asked(move || served.current())))
 }
 
 /// The vote for people who ask now and then, if settings want it: each question looks for the version that serves.
@@ -45,21 +45,21 @@ pub(crate) fn for_passes(settings: &Settings, stop: &Stop) -> Result<Option<Lear
 /// # Errors
 /// As [`for_passes`].
 pub(crate) fn for_questions(settings: &Settings) -> Result<Option<Learned>, ProcessError> {
-    let voter = voter(settings)?;
-    Ok(voter.map(|voter| {
+    let served = served(settings)?;
+    Ok(served.map(|served| {
         asked(move || {
-            look(&voter, false);
-            voter.current()
+            look(&served, false);
+            served.current()
         })
     }))
 }
 
-fn voter(settings: &Settings) -> Result<Option<Arc<Voter>>, ProcessError> {
+fn served(settings: &Settings) -> Result<Option<Arc<Served>>, ProcessError> {
     if !settings.adaptive.learned {
         return Ok(None);
     }
-    let served = Served::new(trainer::library(settings)?, FAMILIES.to_owned());
-    Ok(Some(Arc::new(Voter::new(served))))
+    let library = trainer::library(settings)?;
+    Ok(Some(Arc::new(Served::new(library, FAMILIES.to_owned()))))
 }
 
 fn asked<F: Forecasts + 'static>(current: impl Fn() -> Option<Arc<F>> + Send + Sync + 'static) -> Learned {
@@ -67,12 +67,15 @@ fn asked<F: Forecasts + 'static>(current: impl Fn() -> Option<Arc<F>> + Send + S
 }
 
 /// Looks for another version and says so, trouble with the place only once; whether there was such trouble.
-fn look(voter: &Voter, was_out_of_reach: bool) -> bool {
-    match voter.refresh() {
+fn look(served: &Served, was_out_of_reach: bool) -> bool {
+    match served.refresh() {
         Ok(Turn::Unchanged) => {}
         Ok(Turn::Changed(version)) => tracing::info!(
             "learned vote :: version {version} serves and knows {} metrics",
-            voter.current().map_or(0, |serving| serving.metrics())
+            served.current().map_or(0, |serving| match &serving.model {
+                Model::Families(families) => families.metrics(),
+                Model::Sequence(_) => 0,
+            })
         ),
         Ok(Turn::Refused(error)) => tracing::warn!("learned vote :: what served goes on :: {error}"),
         Err(error) => {

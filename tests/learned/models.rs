@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use skywatch::models::{
-    Bucket, Card, Folder, Holdout, Kind, Library, Model, ModelError, Served, Shelf, Turn, Voter,
+    Bucket, Card, Folder, Holdout, Kind, Library, Model, ModelError, Served, Shelf, Turn,
 };
 use skywatch_algorithms::Window;
 use skywatch_algorithms::learned::{
@@ -252,7 +252,7 @@ fn slow_a_bucket_with_many_names_is_listed_whole_and_a_missing_one_is_said() {
 fn the_vote_is_that_of_the_version_that_serves_and_only_on_metrics_it_knows() {
     let folder = tempfile::tempdir().unwrap();
     let library = Library::new(Folder::new(folder.path().to_owned()));
-    let voter = Voter::new(Served::new(library.clone(), "families".to_owned()));
+    let served = Served::new(library.clone(), "families".to_owned());
     let times: Vec<f64> = (0..1440).map(|n| 1.7e9 + 60.0 * f64::from(n)).collect();
     let wave = |unit: f64| -> Vec<f64> {
         times
@@ -275,7 +275,7 @@ fn the_vote_is_that_of_the_version_that_serves_and_only_on_metrics_it_knows() {
             family.fit(&mut |_| ControlFlow::Continue(())).unwrap()
         })
         .collect();
-    assert!(voter.current().is_none(), "nothing serves yet");
+    assert!(served.current().is_none(), "nothing serves yet");
     let (mut card, _) = made("v1", 1);
     card.model = "families".to_owned();
     card.fits = families.iter().map(|(_, fit)| fit.clone()).collect();
@@ -287,9 +287,11 @@ fn the_vote_is_that_of_the_version_that_serves_and_only_on_metrics_it_knows() {
             .collect(),
         window: 32,
     };
-    library.publish(&mut card, &Model::Families(families)).unwrap();
-    assert!(matches!(voter.refresh(), Ok(Turn::Changed(_))));
-    let serving = voter.current().expect("it serves");
+    library
+        .publish(&mut card, &Model::Families(families.into()))
+        .unwrap();
+    assert!(matches!(served.refresh(), Ok(Turn::Changed(_))));
+    let serving = served.current().expect("it serves");
     let expected = |name: &str, count: usize, values: &[f64], is_rate: bool| {
         serving.forecast(name, Window::new(&times[..count], &values[..count]), is_rate)
     };

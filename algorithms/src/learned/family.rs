@@ -316,15 +316,17 @@ impl FittedFamily {
         forecast.is_finite().then_some(forecast)
     }
 
-    /// Mean error of forecasts in units, capped at 8, over the newest points of canonical windows of metrics it knows: what a
-    /// new fit is held against. `None` if there are none.
-    #[must_use]
-    pub fn mean_error<'w>(&self, windows: impl Iterator<Item = (&'w str, Window<'w>)>) -> Option<f64> {
+    /// Mean error of forecasts in the metric's unit, capped at 8, over the newest points of its canonical windows. `None` if
+    /// there is no forecast of any.
+    pub(super) fn mean_error<'w>(
+        &self,
+        scale: &MetricScale,
+        windows: impl Iterator<Item = Window<'w>>,
+    ) -> Option<f64> {
         let (mut sum, mut count) = (0.0, 0.0);
-        for (name, window) in windows {
-            let Some(scale) = self.scale(name) else { continue };
-            let observed = portrait::newest(window, &scale);
-            if let (Some(forecast), Some(observed)) = (self.forecast(&scale, window), observed) {
+        for window in windows {
+            let observed = portrait::newest(window, scale);
+            if let (Some(forecast), Some(observed)) = (self.forecast(scale, window), observed) {
                 sum += ((observed - forecast).abs() / scale.unit).min(f64::from(FARTHEST));
                 count += 1.0;
             }
@@ -348,6 +350,11 @@ impl FittedFamily {
         });
         weights.put("metrics", &[self.metrics.len(), ROW], rows.collect());
         Ok(weights)
+    }
+
+    /// The metrics it knows and what is known of each, in order of their names.
+    pub(super) fn metrics(&self) -> impl Iterator<Item = (&str, MetricScale)> {
+        self.metrics.iter().map(|(name, scale)| (name.as_str(), *scale))
     }
 
     /// The metrics it knows, in order.
