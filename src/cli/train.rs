@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{Context, Failure, log, say};
 use crate::clock::unix_now;
-use crate::jobs::{Job, State, Task};
+use crate::jobs::{FAMILIES, Job, State, Task};
 use crate::process::{self, trainer};
 use crate::stop::Stop;
 
@@ -33,7 +33,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
     let settings = &context.loaded.settings;
     log::start(&settings.log);
     let task = match arguments.model {
-        Some(model) if model == trainer::FAMILIES_MODEL => {
+        Some(model) if model == FAMILIES => {
             return Err(Failure::Arguments(format!(
                 "`{model}` is the model of all families\nhint: take another name"
             )));

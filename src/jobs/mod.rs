@@ -17,6 +17,7 @@ mod sqlite;
 mod trainer;
 mod training;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -142,6 +143,18 @@ pub enum Outcome {
     Released,
 }
 
+impl Outcome {
+    /// The state of a job after it, and what is said of the job, when so many tries were begun of so `many` there are.
+    fn ends(&self, tries: u32, many: u32) -> (State, &str) {
+        match self {
+            Self::Done(text) => (State::Done, text),
+            Self::Failed(text) if tries < many => (State::Waiting, text),
+            Self::Failed(text) => (State::Dead, text),
+            Self::Released => (State::Queued, ""),
+        }
+    }
+}
+
 /// Limits of a queue.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct QueueOptions {
@@ -207,6 +220,26 @@ pub trait Queue: Send {
 
     /// Where it is, for people.
     fn describe(&self) -> String;
+}
+
+/// The handle that is open, or one that is opened now.
+fn opened<'q>(
+    queue: &'q mut Option<Box<dyn Queue>>,
+    open: &dyn OpenQueue,
+) -> Result<&'q mut Box<dyn Queue>, QueueError> {
+    Ok(match queue {
+        Some(queue) => queue,
+        none => none.insert(open.open()?),
+    })
+}
+
+/// An id nobody else makes: the time, a count in this process, and a number by chance.
+fn new_id(now: f64) -> String {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let chance = std::hash::RandomState::new().build_hasher().finish() as u32;
+    let count = MADE.fetch_add(1, Ordering::Relaxed);
+    format!("{:x}-{count:x}-{chance:08x}", (now * 1e6) as u64)
 }
 
 /// Makes handles of one queue for several threads.

@@ -9,12 +9,11 @@
 //! idleness, and so takes from the dead and not from the slow. Works from Redis 6.2 on and with one server (a cluster
 //! would need a hash tag as prefix).
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::redis::{Connection, FromRedisValue, Value, cmd};
 
-use super::{Job, OpenQueue, Outcome, Queue, QueueError, QueueOptions, State, Taken, Task};
+use super::{Job, OpenQueue, Outcome, Queue, QueueError, QueueOptions, State, Taken, Task, new_id};
 use crate::store::redis::RedisConnect;
 
 const GROUP: &str = "trainers";
@@ -76,7 +75,7 @@ local held = redis.call('XPENDING', KEYS[1], 'trainers', ARGV[2], ARGV[2], 1)
 if #held == 0 or held[1][2] ~= ARGV[4] then return 0 end
 local job = ARGV[1] .. '.job.' .. ARGV[3]
 redis.call('XACK', KEYS[1], 'trainers', ARGV[2]); redis.call('XDEL', KEYS[1], ARGV[2])
-if ARGV[5] == 'released' then
+if ARGV[5] == 'queued' then
   redis.call('HINCRBY', job, 'tries', -1)
   redis.call('HSET', job, 'state', 'queued', 'changed_at', ARGV[6])
   redis.call('XADD', KEYS[1], '*', 'job', ARGV[3])
@@ -314,12 +313,7 @@ impl Queue for RedisQueue {
         outcome: &Outcome,
         now: f64,
     ) -> Result<bool, QueueError> {
-        let (state, text) = match outcome {
-            Outcome::Done(text) => ("done", text.as_str()),
-            Outcome::Failed(text) if taken.tries < self.options.tries => ("waiting", text.as_str()),
-            Outcome::Failed(text) => ("dead", text.as_str()),
-            Outcome::Released => ("released", ""),
-        };
+        let (state, text) = outcome.ends(taken.tries, self.options.tries);
         let due = (now + self.options.pause(taken.tries)).to_string();
         let (prefix, now) = (self.prefix.clone(), now.to_string());
         let keep = self.options.keep.as_secs().to_string();
@@ -328,7 +322,7 @@ impl Queue for RedisQueue {
             &taken.hold,
             &taken.id,
             worker,
-            state,
+            state.as_str(),
             &now,
             text,
             &due,
@@ -396,15 +390,6 @@ impl Queue for RedisQueue {
     fn describe(&self) -> String {
         crate::store::Connect::describe(&self.connect)
     }
-}
-
-/// An id nobody else makes: the time, a count in this process, and a number by chance.
-pub(super) fn new_id(now: f64) -> String {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    static MADE: AtomicU64 = AtomicU64::new(0);
-    let chance = std::hash::RandomState::new().build_hasher().finish() as u32;
-    let count = MADE.fetch_add(1, Ordering::Relaxed);
-    format!("{:x}-{count:x}-{chance:08x}", (now * 1e6) as u64)
 }
 
 /// Makes handles of the queue in one Redis.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use skywatch_settings::Cron;
 
-use super::{OpenQueue, Queue, QueueError, Task};
+use super::{OpenQueue, Queue, QueueError, Task, opened};
 use crate::clock::unix_now;
 use crate::stop::Stop;
 
@@ -77,10 +77,7 @@ impl Scheduler<'_> {
         after: f64,
         until: f64,
     ) -> Result<Option<String>, QueueError> {
-        let queue = match queue {
-            Some(queue) => queue,
-            none => none.insert(self.open.open()?),
-        };
+        let queue = opened(queue, self.open)?;
         enqueue_due(&mut **queue, &self.cron, &self.task, after, until)
     }
 }

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::redis::new_id;
-use super::{Job, OpenQueue, Outcome, Queue, QueueError, QueueOptions, State, Taken, Task};
+use super::{Job, OpenQueue, Outcome, Queue, QueueError, QueueOptions, State, Taken, Task, new_id};
 
 /// How long to wait for another process's transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -190,22 +189,26 @@ impl Queue for SqliteQueue {
         outcome: &Outcome,
         now: f64,
     ) -> Result<bool, QueueError> {
-        let (state, text, tries, due) = match outcome {
-            Outcome::Done(text) => ("done", text.as_str(), taken.tries, now),
-            Outcome::Failed(text) if taken.tries < self.options.tries => (
-                "waiting",
-                text.as_str(),
-                taken.tries,
-                now + self.options.pause(taken.tries),
-            ),
-            Outcome::Failed(text) => ("dead", text.as_str(), taken.tries, now),
-            Outcome::Released => ("queued", "", taken.tries - 1, now),
+        let (state, text) = outcome.ends(taken.tries, self.options.tries);
+        let (tries, due) = match state {
+            State::Waiting => (taken.tries, now + self.options.pause(taken.tries)),
+            State::Queued => (taken.tries - 1, now),
+            _ => (taken.tries, now),
         };
         let ended = self.within(|transaction| {
             transaction.execute(
                 "UPDATE jobs SET state = ?4, outcome = ?5, tries = ?6, due = ?7, changed_at = ?8
                  WHERE id = ?1 AND state = 'running' AND worker = ?2 AND tries = ?3",
-                params![taken.id, worker, taken.tries, state, text, tries, due, now],
+                params![
+                    taken.id,
+                    worker,
+                    taken.tries,
+                    state.as_str(),
+                    text,
+                    tries,
+                    due,
+                    now
+                ],
             )
         })?;
         Ok(ended == 1)

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{OpenQueue, Outcome, Queue, QueueError, Taken, Task};
+use super::{OpenQueue, Outcome, Queue, QueueError, Taken, Task, opened};
 use crate::clock::unix_now;
 use crate::stop::Stop;
 
@@ -75,10 +75,7 @@ impl Trainer<'_> {
 
     /// Looks for a job and does it; false if there was none.
     fn turn(&self, queue: &mut Option<Box<dyn Queue>>, stop: &Stop) -> Result<bool, QueueError> {
-        let queue = match queue {
-            Some(queue) => queue,
-            none => none.insert(self.open.open()?),
-        };
+        let queue = opened(queue, self.open)?;
         let wait = if self.options.drain { Duration::ZERO } else { LOOK };
         let Some(taken) = queue.take(&self.options.worker, unix_now(), wait)? else {
             return Ok(false);
@@ -156,13 +153,8 @@ impl Trainer<'_> {
         let mut queue: Option<Box<dyn Queue>> = None;
         let mut heard = Instant::now();
         while !ended.sleep(self.options.lease / 5) {
-            let beaten = match &mut queue {
-                Some(queue) => queue.beat(taken, &self.options.worker, unix_now()),
-                none => match self.open.open() {
-                    Ok(opened) => none.insert(opened).beat(taken, &self.options.worker, unix_now()),
-                    Err(error) => Err(error),
-                },
-            };
+            let beaten = opened(&mut queue, self.open)
+                .and_then(|queue| queue.beat(taken, &self.options.worker, unix_now()));
             match beaten {
                 Ok(true) => heard = Instant::now(),
                 Ok(false) => return is_ours.store(false, Ordering::Relaxed),

@@ -14,8 +14,8 @@ use skywatch_settings::{LimitRule, Settings, StoreUrl};
 use super::{ProcessError, wiring};
 use crate::clock::unix_now;
 use crate::jobs::{
-    FAMILIES, FileHistories, Histories, OpenQueue, OpenRedisQueue, OpenSqliteQueue, QueueOptions, Scheduler,
-    State, StoreHistories, Task, Trainer, TrainerOptions, Training, TrainingOptions, jobs_path,
+    FileHistories, Histories, OpenQueue, OpenRedisQueue, OpenSqliteQueue, QueueOptions, Scheduler, State,
+    StoreHistories, Task, Trainer, TrainerOptions, Training, TrainingOptions, jobs_path,
 };
 use crate::models::{Bucket, BucketOptions, Folder, Library};
 use crate::stop::Stop;
@@ -178,11 +178,10 @@ fn scheduler<'q>(settings: &Settings, open: &'q dyn OpenQueue) -> Option<Schedul
 /// A name no other trainer has: machine, process and moment.
 fn worker() -> String {
     static MADE: AtomicU64 = AtomicU64::new(0);
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = wiring::host();
     let moment = (unix_now() * 1e3) as u64;
     format!(
-        "{}-{}-{moment:x}-{}",
-        host.trim(),
+        "{host}-{}-{moment:x}-{}",
         std::process::id(),
         MADE.fetch_add(1, Ordering::Relaxed)
     )
@@ -278,6 +277,3 @@ pub(crate) fn end(child: &mut std::process::Child, patience: Duration) {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
-
-/// The name of the model that all metrics share.
-pub(crate) const FAMILIES_MODEL: &str = FAMILIES;

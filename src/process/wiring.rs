@@ -256,10 +256,15 @@ pub(crate) fn workers(settings: &Settings) -> usize {
     }
 }
 
+/// This machine's name; empty if it does not say.
+pub(crate) fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
 /// What self-metrics of `role` begin with: the configured prefix with `{host}` filled in.
 pub(crate) fn prefix(settings: &Settings, role: &str) -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim().replace('.', "_");
+    let host = host().replace('.', "_");
     format!("{}.{role}", settings.graphite.prefix.replace("{host}", &host))
 }
 

@@ -23,7 +23,7 @@ use super::step::Step;
 use super::surge::Surge;
 use super::tracker::{CLIP, STILL, Surprise, Tracker};
 use super::weary::Weary;
-use super::{Reading, Report};
+use super::{Reading, Report, Standing};
 use crate::window::Window;
 
 /// The detectors, in the order of their scores.
@@ -220,6 +220,28 @@ impl Adaptive {
             return 0.0;
         }
         ((self.time - self.began) / ANEW[0]).clamp(0.0, 1.0)
+    }
+
+    /// Whether enough points are known to judge the next one.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.warmth() >= 1.0
+    }
+
+    /// Usual seconds between two points; 60 before two are known.
+    #[must_use]
+    pub fn step(&self) -> f64 {
+        if self.points < 2 { 60.0 } else { self.step }
+    }
+
+    /// Where it stands with its newest point, watched with this sensitivity (see [`Reading::at`]).
+    #[must_use]
+    pub fn standing(&self, sensitivity: f32) -> Standing {
+        if (Reading { score: self.score() }).at(sensitivity) >= 1.0 {
+            Standing::Out
+        } else {
+            Standing::Usual
+        }
     }
 
     /// Unix seconds from which its scores will count if points go on as they came; `None` when they do already, or

@@ -38,11 +38,31 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// The score for a metric that is watched with this sensitivity: 1 is as usual, larger hears more. An alarm from 1 on.
+    #[must_use]
+    pub fn at(self, sensitivity: f32) -> f32 {
+        self.score * sensitivity
+    }
+
     /// Whether the point alone is reason for an alarm.
     #[must_use]
     pub fn is_alarm(self) -> bool {
         self.score >= 1.0
     }
+}
+
+/// Where a metric stands with its newest point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Standing {
+    /// Within what was expected before anything happened, or nothing ever did.
+    Usual,
+    /// The newest point is anomalous.
+    Out,
+    /// No alarm any more, but not back either: a new level was taken for usual.
+    Settled {
+        /// Where the level was before.
+        before: f64,
+    },
 }
 
 /// Where forecasts of metrics come from: a learned model, as the adaptive profile sees it. Asked by any thread.
