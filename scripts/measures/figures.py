@@ -1,7 +1,15 @@
-"""What a set comes to: figures with their bars and noise, and the one table they are printed in."""
+"""What a set comes to: figures with their bars and noise, and the tables they are printed in.
 
-import random
+Nearly every figure here is a sum over units (files, metrics) divided by another one: F1 is 2·hits over hits + false alarms +
+events, a rate is incidents over days. The units are kept beside the value. Drawn anew with replacement they give the noise of
+the figure, and drawn together with those of an earlier run the noise of the difference, which is much smaller.
+"""
+
 from dataclasses import dataclass
+
+import numpy as np
+
+DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -12,7 +20,7 @@ class Bar:
     most: bool = False
 
     def met(self, value):
-        """Compared at the precision the bars are written in, so that .8296 meets .83 as it is printed."""
+        """Not missed by what is not printed, half of a third digit."""
         return value <= self.limit + 5e-4 if self.most else value >= self.limit - 5e-4
 
 
@@ -28,18 +36,35 @@ def most(limit):
 class Figure:
     """One number of a set.
 
-    `noise` is a standard deviation, in the unit of the value; `digits` how many are printed; `note` what belongs to it
-    (which family, how many events). A figure with `table` = (row, column) is printed in a table of its own below.
+    `units` are pairs, with `scale` times the sum of the first over the sum of the second as `value`; `floor` is what the noise
+    is at least, for counts so small that drawing them anew says nothing. `digits` is how many are printed, `note` what belongs
+    to the figure (which family, how many events). `detail` figures are printed on request, those with `cell` = (row, column)
+    in a table of their own.
     """
 
     name: str
     value: float
     bar: Bar = None
-    noise: float = None
+    units: tuple = None
+    scale: float = 1.0
+    floor: float = 0.0
     digits: int = 3
     note: str = ""
     detail: bool = False
-    table: tuple = None
+    cell: tuple = None
+
+    def __post_init__(self):
+        if self.units is None:
+            return
+        again = self.scale * _ratios(self.units, np.arange(len(self.units))[None, :])[0]
+        if not np.isclose(again, self.value, atol=6e-4, equal_nan=True):
+            raise ValueError(f"`{self.name}` is {self.value} by its scorer and {again} by its units")
+
+    def noise(self):
+        """A standard deviation, or None where nothing is known of it."""
+        if self.units is None or len(self.units) < 2:
+            return None
+        return max(self.floor, float(np.nanstd(self.scale * _ratios(self.units, _draws(len(self.units))))))
 
     def text(self, value):
         said = f"{value:.{self.digits}f}"
@@ -50,55 +75,75 @@ class Figure:
 
     def as_json(self):
         bar = None if self.bar is None else {"limit": self.bar.limit, "most": self.bar.most, "met": self.bar.met(self.value)}
-        return {"value": self.value, "bar": bar, "noise": self.noise, "note": self.note}
+        units = None if self.units is None else [list(unit) for unit in self.units]
+        return {"value": self.value, "bar": bar, "noise": self.noise(), "note": self.note, "units": units}
+
+    def change(self, before):
+        """The difference to an earlier run with its noise, and a star where it is more than twice that."""
+        difference = self.value - before["value"]
+        sign = "+" if difference > 0 else "-" if difference < 0 else " "
+        said = sign + self.text(abs(difference))
+        earlier = before.get("units")
+        if self.units is None or earlier is None or len(self.units) != len(earlier) or len(earlier) < 2:
+            return said
+        draws = _draws(len(earlier))
+        noise = float(np.nanstd(self.scale * (_ratios(self.units, draws) - _ratios(earlier, draws))))
+        return f"{said} ± {self.text(noise)}" + (" *" if abs(difference) > 2 * noise else "")
 
 
-def resampled(units, statistic, draws=500, seed=1):
-    """The standard deviation of a statistic of units (files, metrics) that are drawn anew with replacement."""
-    rng, values = random.Random(seed), []
-    if len(units) < 2:
-        return None
-    for _ in range(draws):
-        values.append(statistic(rng.choices(units, k=len(units))))
-    mean = sum(values) / draws
-    return (sum((value - mean) ** 2 for value in values) / draws) ** 0.5
+def _draws(units):
+    return np.random.default_rng(1).integers(0, units, (DRAWS, units))
 
 
-def rate(units):
-    """Incidents per 1,000 metric-days of (incidents, days) pairs."""
-    days = sum(days for _, days in units)
-    return 1000 * sum(count for count, _ in units) / days if days else float("nan")
+def _ratios(units, draws):
+    above, below = np.array(units, float).T
+    above, below = above[draws].sum(1), below[draws].sum(1)
+    return np.divide(above, below, out=np.zeros(len(above)), where=below > 0)
 
 
-def f1(units):
-    """F1 of (hits, false alarms, events) triples: the harmonic mean of hits/(hits + false) and hits/events."""
-    hits, false, events = (sum(unit[i] for unit in units) for i in range(3))
-    return 2 * hits / (hits + false + events) if hits + false + events else 0.0
+def f1_units(counts):
+    """Of (hits, false alarms, events): the harmonic mean of hits/(hits + false) and hits/events, as one ratio of sums."""
+    return tuple((2 * hits, hits + false + events) for hits, false, events in counts)
 
 
-def _change(figure, before):
-    """The difference to an earlier run, and whether it is more than that run's and this one's noise."""
-    difference = figure.value - before["value"]
-    sign = "+" if difference > 0 else "-" if difference < 0 else " "
-    said = sign + figure.text(abs(difference))
-    noises = [n for n in (figure.noise, before.get("noise")) if n]
-    return said + (" *" if noises and abs(difference) > 2 * max(noises) else "")
+def f1(name, value, counts, bar=None, **more):
+    return Figure(name, value, bar, f1_units(counts), **more)
+
+
+def daily(name, value, counts, bar=None, **more):
+    """False alarms a day, of (false alarms, days)."""
+    return Figure(name, value, bar, tuple(counts), **more)
+
+
+def per_thousand(name, counts, bar=None, **more):
+    """Incidents per 1,000 metric-days, of (incidents, days). None at all leaves the noise of one."""
+    incidents, days = (sum(unit[i] for unit in counts) for i in (0, 1))
+    value, floor = (1000 * incidents / days, 0.0 if incidents else 1000 / days) if days else (0.0, 0.0)
+    return Figure(name, value, bar, tuple(counts), 1000, floor, **more)
+
+
+def share(name, counts, bar=None, **more):
+    """Found of all, of (found, cases). All of a few, or none, is as uncertain as one more of either would make it."""
+    found, cases = (sum(unit[i] for unit in counts) for i in (0, 1))
+    likely = (found + 1) / (cases + 2)
+    floor = (likely * (1 - likely) / (cases + 2)) ** 0.5
+    return Figure(name, found / cases if cases else 0.0, bar, tuple(counts), floor=floor, **more)
 
 
 def table(sets, before, details):
     """The lines of the table; `sets` is {set: [Figure]}, `before` {set: {name: figure as JSON}} or None."""
-    heads = ["set", "figure", "value", "noise", "bar", ""] + (["before", "change"] if before is not None else []) + ["of"]
+    heads = ["set", "figure", "value", "noise", "bar", ""] + ([] if before is None else ["before", "change"]) + ["note"]
     rows = []
     for name, figures in sets.items():
         for figure in figures:
-            if (figure.detail and not details) or (figure.table and not details):
+            if figure.cell or (figure.detail and not details):
                 continue
             bar = "" if figure.bar is None else ("≤ " if figure.bar.most else "≥ ") + f"{figure.bar.limit:g}"
-            noise = "" if figure.noise is None else "± " + figure.text(figure.noise)
-            row = [name, figure.name, figure.text(figure.value), noise, bar, figure.mark()]
+            noise = figure.noise()
+            row = [name, figure.name, figure.text(figure.value), "" if noise is None else "± " + figure.text(noise), bar, figure.mark()]
             if before is not None:
                 earlier = before.get(name, {}).get(figure.name)
-                row += [figure.text(earlier["value"]), _change(figure, earlier)] if earlier else ["-", ""]
+                row += [figure.text(earlier["value"]), figure.change(earlier)] if earlier else ["-", ""]
             rows.append(row + [figure.note])
     right = {"value", "noise", "before"}
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
@@ -107,7 +152,7 @@ def table(sets, before, details):
         cells = (cell.rjust(w) if head in right else cell.ljust(w) for cell, w, head in zip(row, widths, heads))
         return "  ".join(cells).rstrip()
 
-    lines, last = [line(heads), "-" * (sum(widths) + 2 * len(widths) - 2)], None
+    lines, last = [line(heads), "-" * (sum(widths[:-1]) + 2 * len(widths) + 2)], None
     for row in rows:
         lines.append(line([row[0] if row[0] != last else "", *row[1:]]))
         last = row[0]
@@ -116,24 +161,24 @@ def table(sets, before, details):
 
 def cross_tables(sets, before):
     """The lines of the figures that are cells: a row a kind, a column a size."""
-    lines = []
+    lines, width = [], 18 if before is None else 24
     for name, figures in sets.items():
-        cells = {figure.table: figure for figure in figures if figure.table}
+        cells = {figure.cell: figure for figure in figures if figure.cell}
         if not cells:
             continue
         rows = list(dict.fromkeys(row for row, _ in cells))
-        columns = list(dict.fromkeys(column for _, column in cells))
+        columns = sorted({column for _, column in cells})
         lines += ["", f"{name}: {next(iter(cells.values())).name.split(':')[0]}"]
-        lines.append("  " + " " * 12 + "".join(f"{column:>18s}" for column in columns))
+        lines.append(f"  {'':12s}" + "".join(f"{column:>{width}}" for column in columns))
         for row in rows:
             said = ""
             for column in columns:
                 figure = cells.get((row, column))
                 if figure is None:
-                    said += " " * 18
+                    said += " " * width
                     continue
                 earlier = (before or {}).get(name, {}).get(figure.name)
                 change = f" ({figure.value - earlier['value']:+.2f})" if earlier else ""
-                said += f"{figure.text(figure.value)}{change} {figure.note}".rjust(18)
+                said += f"{figure.text(figure.value)}{change} {figure.note}".rjust(width)
             lines.append(f"  {row:12s}{said}")
     return lines

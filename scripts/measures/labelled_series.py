@@ -6,7 +6,7 @@ The columns `anomaly_score` (as it is, without the rest, for the first two) and 
 
 import json
 
-from .figures import Figure, f1, least, most, resampled
+from .figures import Figure, daily, f1, least, most
 from .run import SHARED, kept, python, scorer
 
 # What forked processes share with the one that read it.
@@ -30,13 +30,8 @@ def kpi(plan):
     """Minute metrics of web services: the score with the threshold of the other families, and the alarms as shipped."""
     score, truth = scorer("kpi"), json.loads((SHARED / "kpi" / "truth.json").read_text())
     source = kept("kpi", lambda folder: python(SHARED / "kpi" / "score.py", "--inputs", folder))
-    names = []
-    for family in sorted({entry["family"] for entry in truth.values()}):
-        names += plan.sample([name for name, entry in truth.items() if entry["family"] == family], 0.5, 2)
-    if len(names) < len(truth):
-        source = plan.links(source, [f"{name}.csv" for name in names], "kpi-in")
     results = plan.backtest(source, "kpi", "--rest", "off")
-    items = plan.parallel(_kpi_item, [(str(results / f"{name}.csv"), truth[name]) for name in names])
+    items = plan.parallel(_kpi_item, [(str(results / f"{name}.csv"), entry) for name, entry in truth.items()])
     _items[:] = items
     families = sorted({item.fam for item in items})
     thresholds = dict(zip(families, plan.parallel(_kpi_threshold, families)))
@@ -47,9 +42,11 @@ def kpi(plan):
         ("alarm", [item.a for item in items], (least(0.77), most(0.08), least(0.65))),
     ):
         how = ", leave one family out" if title == "score" else " as shipped"
-        whole, (files, kpis, _) = score.total(items, on), score.boot(items, on, 200)
-        figures.append(Figure(f"{title}: F1{how}", whole["F1"], bars[0], files, note=f"{_said(whole)}; sd over KPIs {kpis:.3f}"))
-        figures.append(Figure(f"{title}: false a day", whole["false_day"], bars[1], _false_noise(items, on)))
+        whole, (_, kpis, _) = score.total(items, on), score.boot(items, on, 200)
+        counts = [(*item.count(rows)[:2], item.m, item.days) for item, rows in zip(items, on)]
+        note = f"{_said(whole)}; noise over KPIs {kpis:.3f}"
+        figures.append(f1(f"{title}: F1{how}", whole["F1"], [unit[:3] for unit in counts], bars[0], note=note))
+        figures.append(daily(f"{title}: false a day", whole["false_day"], [(unit[1], unit[3]) for unit in counts], bars[1]))
         figures.append(Figure(f"{title}: macro F1", score.macro(items, on), bars[2]))
         for family in families:
             mine = [(item, rows) for item, rows in zip(items, on) if item.fam == family]
@@ -61,11 +58,6 @@ def kpi(plan):
 
 def _said(whole):
     return f"P {whole['P']:.2f} R {whole['R']:.2f}, {whole['hits']}/{whole['events']} events"
-
-
-def _false_noise(items, on):
-    counts = [(item.count(rows)[1], item.days) for item, rows in zip(items, on)]
-    return resampled(counts, lambda units: sum(false for false, _ in units) / sum(days for _, days in units))
 
 
 def cloud(plan):
@@ -87,9 +79,9 @@ def cloud(plan):
     ):
         how = ", leave one domain out" if title == "score" else " as shipped"
         whole = score.total(items, on)
-        counts = [(*item.count(rows), item.m) for item, rows in zip(items, on)]
-        figures.append(Figure(f"{title}: F1{how}", whole["F1"], bars[0], resampled(counts, f1), note=_said(whole)))
-        figures.append(Figure(f"{title}: false a day", whole["false_day"], bars[1], _false_noise(items, on)))
+        counts = [(*item.count(rows), item.m, item.days) for item, rows in zip(items, on)]
+        figures.append(f1(f"{title}: F1{how}", whole["F1"], [unit[:3] for unit in counts], bars[0], note=_said(whole)))
+        figures.append(daily(f"{title}: false a day", whole["false_day"], [(unit[1], unit[3]) for unit in counts], bars[1]))
         for domain in domains:
             mine = [(item, rows) for item, rows in zip(items, on) if item.dom == domain]
             part = score.total(*map(list, zip(*mine)))
@@ -113,18 +105,25 @@ def nab(plan):
             left.setdefault(profile, []).append(answer)
     bars, figures = {"standard": least(66), "reward_low_FP_rate": least(55)}, []
     for profile in score.PROFILES:
-
-        def final(units, profile=profile):
-            null, perfect = score.bounds(profile, sum(unit["windows"] for unit in units))
-            return 100 * (sum(unit["raw"] for unit in units) - null) / (perfect - null) if perfect > null else float("nan")
-
         short, answer = score.SHORT[profile].replace("_", " "), whole[profile]
-        noise = resampled(list(answer["per_file"].values()), final)
         note = f"threshold {answer['threshold']:.4g}, {answer['detected']}/{answer['windows']} windows"
-        figures.append(Figure(short, answer["score"], bars.get(profile), noise, 1, note))
-        figures.append(Figure(f"{short}, threshold of the other categories", final(left[profile]), None, None, 1))
+        units = _nab_units(score, profile, answer["per_file"])
+        figures.append(Figure(short, answer["score"], bars.get(profile), units, 100, digits=1, note=note))
+        # Each category at the threshold of the others: again a sum over all files.
+        units = _nab_units(score, profile, {name: file for other in left[profile] for name, file in other["per_file"].items()})
+        value = 100 * sum(gain for gain, _ in units) / sum(span for _, span in units)
+        figures.append(Figure(f"{short}, threshold of the other categories", value, None, units, 100, digits=1))
         for category, entry in sorted(answer["per_category"].items()):
             if entry["windows"]:
                 note = f"{entry['detected']}/{entry['windows']} windows"
                 figures.append(Figure(f"{short}, {category}", entry["score"], digits=1, note=note, detail=True))
     return figures
+
+
+def _nab_units(score, profile, files):
+    """How far above no detection at all each file is, and how far it could be."""
+    units = []
+    for _, file in sorted(files.items()):
+        null, perfect = score.bounds(profile, file["windows"])
+        units.append((file["raw"] - null, perfect - null))
+    return tuple(units)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .figures import Figure, least, most, rate, resampled
+from .figures import Figure, least, most, per_thousand, share
 from .run import SHARED, kept, python, scorer
 
 DAYS = 16
@@ -21,7 +21,6 @@ AT_ONCE = 50
 WEEK = 7
 # Families with heavy tails, in which no detector can know a single point from the tail: not counted for these kinds.
 HEAVY, SHORT_KINDS = {"noise_t3", "noise_lognormal", "latency"}, {"spike1", "spike3", "dip3"}
-SIZES = ("4", "6", "8", "12")
 
 
 def _counted(job):
@@ -71,51 +70,52 @@ def _seed(plan, seed, kind, metrics):
 def ordinary(plan):
     """Incidents where nothing is planted, after and in the first week, and recall where something is."""
     seeds = int(os.environ.get("SEEDS", "1" if plan.quick else "3"))
-    metrics = int(os.environ.get("METRICS", "220" if plan.quick else "1200"))
-    after, first = defaultdict(list), defaultdict(list)
-    cells, light = defaultdict(lambda: [0, 0]), defaultdict(lambda: [0, 0])
-    by_seed = []
+    metrics = int(os.environ.get("METRICS", "660" if plan.quick else "1200"))
+    plain, planted = [], []
     for seed in range(seeds):
-        plain = _seed(plan, seed, "none", metrics)
-        for part in plain:
-            for family, late, early in zip(part["families"], part["after"], part["first"]):
-                after[family].append((late, DAYS - WEEK))
-                first[family].append((early, WEEK))
-        by_seed.append(rate([(count, DAYS - WEEK) for part in plain for count in part["after"]]))
-        for part in _seed(plan, seed, "all", metrics):
-            for totals, counted in ((cells, part["cells"]), (light, part["light"])):
-                for cell, (cases, found) in counted.items():
-                    totals[cell][0] += cases
-                    totals[cell][1] += found
+        plain.append(_seed(plan, seed, "none", metrics))
+        planted += _seed(plan, seed, "all", metrics)
+    return _quiet(plain) + _found(planted)
+
+
+def _quiet(seeds):
+    """The figures of the metrics with nothing planted: after the first week, and in it."""
     figures = []
-    for title, families, bars in (("plain", after, (most(2), most(10))), ("first week", first, (most(10), None))):
-        units = [unit for family in families.values() for unit in family]
-        note = f"{sum(count for count, _ in units)} in {sum(days for _, days in units):,} metric-days"
-        if title == "plain":
-            note += "; by seed " + ", ".join(f"{value:.1f}" for value in by_seed)
-        figures.append(Figure(f"{title}: incidents per 1,000", rate(units), bars[0], resampled(units, rate), 2, note))
-        largest = sorted(((rate(units), family) for family, units in families.items()), reverse=True)
-        noisy = ", ".join(f"{family} {value:.1f}" for value, family in largest[1:4] if value)
-        top = largest[0]
-        note = top[1] + (f"; then {noisy}" if noisy else "")
-        figures.append(Figure(f"{title}: largest family", top[0], bars[1], resampled(families[top[1]], rate), 1, note))
-        figures += [Figure(f"{title}: {family}", value, digits=1, detail=True) for value, family in largest]
-    figures.append(_recall("recall: all planted", cells.values(), least(0.66)))
-    for kind, size in sorted(cells):
-        if size == "-":
-            figures.append(_recall(f"recall: {kind}", [cells[kind, size]], least(0.60)))
-    kinds = list(dict.fromkeys(kind for kind, size in sorted(cells) if size != "-"))
-    for kind in kinds:
-        for size in SIZES:
-            cases, found = (light if kind in SHORT_KINDS else cells).get((kind, size), (0, 0))
-            if cases:
-                name = f"recall by size in sigmas (of how many): {kind} {size}"
-                figures.append(Figure(name, found / cases, digits=2, note=f"of {cases}", table=(kind, size)))
+    for title, key, days, bars in (("plain", "after", DAYS - WEEK, (most(2), most(10))), ("first week", "first", WEEK, (most(10), None))):
+        families = defaultdict(list)
+        for part in (part for seed in seeds for part in seed):
+            for family, count in zip(part["families"], part[key]):
+                families[family].append((count, days))
+        name, units = f"{title}: incidents per 1,000", [unit for _, family in sorted(families.items()) for unit in family]
+        each = [sum(sum(part[key]) for part in seed) / sum(len(part[key]) * days for part in seed) for seed in seeds]
+        note = f"{sum(count for count, _ in units)} in {len(units) * days:,} metric-days"
+        note += "; by seed " + ", ".join(f"{1000 * value:.1f}" for value in each) if len(seeds) > 1 else ""
+        figures.append(per_thousand(name, units, bars[0], digits=2, note=note))
+        by_family = [per_thousand(f"{title}: {family}", units, digits=1, detail=True) for family, units in families.items()]
+        by_family.sort(key=lambda figure: -figure.value)
+        # No units: another family may be the largest in another run.
+        next_ones = ", ".join(f"{figure.name.split()[-1]} {figure.value:.1f}" for figure in by_family[1:4] if figure.value)
+        note = by_family[0].name.split()[-1] + (f"; then {next_ones}" if next_ones else "")
+        figures.append(Figure(f"{title}: largest family", by_family[0].value, bars[1], digits=1, note=note))
+        figures += by_family
     return figures
 
 
-def _recall(name, cells, bar):
-    cases, found = (sum(cell[i] for cell in cells) for i in (0, 1))
-    share = found / cases if cases else float("nan")
-    noise = (share * (1 - share) / cases) ** 0.5 if cases else None
-    return Figure(name, share, bar, noise, note=f"of {cases}")
+def _found(parts):
+    """The figures of the planted metrics: recall of all, of each kind without a size, and by size."""
+
+    def recall(name, cells, key, bar=None, **more):
+        counted = [[part[key].get(cell, (0, 0)) for cell in cells] for part in parts]
+        units = [(sum(found for _, found in part), sum(cases for cases, _ in part)) for part in counted]
+        return share(name, units, bar, **more, note=f"of {sum(cases for _, cases in units)}")
+
+    every = sorted({cell for part in parts for cell in part["cells"]}, key=lambda cell: (cell[0], cell[1].rjust(2)))
+    figures = [recall("recall: all planted", every, "cells", least(0.66))]
+    for kind, size in every:
+        if size == "-":
+            figures.append(recall(f"recall: {kind}", [(kind, size)], "cells", least(0.60)))
+    for kind, size in every:
+        if size != "-":
+            name = f"recall by size in sigmas (of how many): {kind} {size}"
+            figures.append(recall(name, [(kind, size)], "light" if kind in SHORT_KINDS else "cells", digits=2, cell=(kind, int(size))))
+    return figures

@@ -7,7 +7,6 @@ kept in the target folder; results are thrown away.
 import importlib.util
 import multiprocessing
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -37,23 +36,6 @@ class Plan:
         done = subprocess.run([*map(str, command), "--fit-each", self.fit_each, *more], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             raise RuntimeError(f"`{' '.join(map(str, command))}` ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
-        return target
-
-    def sample(self, names, share, least=1):
-        """In quick mode a share of the names, drawn by a fixed seed; otherwise all."""
-        names = sorted(names)
-        if not self.quick:
-            return names
-        count = min(len(names), max(least, round(share * len(names))))
-        return sorted(random.Random(20).sample(names, count))
-
-    def links(self, source, names, folder):
-        """A folder with some files of another one (hard links: the cache and the work folder lie side by side)."""
-        target = self.work / folder
-        for name in names:
-            place = target / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.link(source / name, place)
         return target
 
     def parallel(self, function, jobs):

@@ -9,7 +9,7 @@ import gzip
 import json
 from functools import lru_cache
 
-from .figures import Figure, least, most, rate, resampled
+from .figures import daily, f1, least, most, per_thousand
 from .run import SHARED, kept, scorer
 
 START = 1_700_006_400
@@ -46,17 +46,6 @@ def _join(folder):
     (folder / "train-rows.json").write_text(json.dumps(lengths))
 
 
-@lru_cache(maxsize=1)
-def _replayed(plan):
-    """The results' folder, the names (`entity/metric`) and the training rows of each entity."""
-    source = kept("entities", _join)
-    lengths, names = json.loads((source / "train-rows.json").read_text()), []
-    for entity in lengths:
-        names += plan.sample([f"{entity}/{path.name}" for path in (source / entity).iterdir()], 0.25)
-    results = plan.backtest(plan.links(source, names, "entities-in"), "entities")
-    return results, names, lengths
-
-
 def _read(job):
     """A metric's item for the labelled rows, and incidents and days of its training rows after a week."""
     path, name, train = job
@@ -81,7 +70,11 @@ def _read(job):
 
 @lru_cache(maxsize=1)
 def _counted(plan):
-    results, names, lengths = _replayed(plan)
+    """The names (`entity/metric.csv`) and what was read of each; replayed once for both sets."""
+    source = kept("entities", _join)
+    lengths = json.loads((source / "train-rows.json").read_text())
+    names = sorted(f"{entity}/{path.name}" for entity in lengths for path in (source / entity).iterdir())
+    results = plan.backtest(source, "entities")
     scorer("kpi")
     return names, plan.parallel(_read, [(str(results / name), name, lengths[name.split("/")[0]]) for name in names])
 
@@ -91,13 +84,12 @@ def servers(plan):
     names, counted = _counted(plan)
     units = [unit for _, unit in counted]
     incidents, days = sum(count for count, _ in units), sum(days for _, days in units)
-    noisiest = sorted(units, reverse=True)[:10]
-    share = sum(count for count, _ in noisiest) / incidents if incidents else 0.0
-    note = f"{incidents} in {days:,.0f} metric-days of {len(units)} metrics; ten of them have {share:.0%}"
-    figures = [Figure("incidents per 1,000", rate(units), most(60), resampled(units, rate), 0, note)]
+    noisiest = sum(count for count, _ in sorted(units, reverse=True)[:10])
+    note = f"{incidents} in {days:,.0f} metric-days of {len(units)} metrics; ten of them have {noisiest / max(incidents, 1):.0%}"
+    figures = [per_thousand("incidents per 1,000", units, most(60), digits=0, note=note)]
     for entity in sorted({name.split("/")[0] for name in names}):
         mine = [unit for name, unit in zip(names, units) if name.startswith(entity + "/")]
-        figures.append(Figure(f"incidents per 1,000: {entity}", rate(mine), digits=0, detail=True))
+        figures.append(per_thousand(f"incidents per 1,000: {entity}", mine, digits=0, detail=True))
     return figures
 
 
@@ -106,15 +98,21 @@ def labelled(plan):
     score, (_, counted), figures = scorer("kpi"), _counted(plan), []
     for family, bar in (("smd", least(0.24)), ("asd", least(0.50))):
         items = [item for item, _ in counted if item.fam == family]
-        on = [item.a for item in items]
-        whole, (metrics, entities, _) = score.total(items, on), score.boot(items, on, 200)
-        note = f"P {whole['P']:.2f} R {whole['R']:.2f}, {whole['hits']}/{whole['events']} events; sd over entities {entities:.3f}"
-        figures.append(Figure(f"{family}: alarm F1", whole["F1"], bar, metrics, note=note))
-        counts = [(item.count(rows)[1], item.days) for item, rows in zip(items, on)]
-        noise = resampled(counts, lambda units: rate(units) / 1000)
-        figures.append(Figure(f"{family}: false a day", whole["false_day"], most(0.10), noise))
+        figures += _alarms(score, items, f"{family}: ", "", (bar, most(0.10)))
         for entity in sorted({item.kpi for item in items}):
-            mine = [item for item in items if item.kpi == entity]
-            part = score.total(mine, [item.a for item in mine])
-            figures.append(Figure(f"{family}: alarm F1, {entity}", part["F1"], note=f"{part['false_day']:.3f} false a day", detail=True))
+            figures += _alarms(score, [item for item in items if item.kpi == entity], f"{family}: ", f", {entity}", (None, None))
     return figures
+
+
+def _alarms(score, items, before, after, bars):
+    """F1 and false alarms a day of some metrics; of one entity only on request."""
+    on = [item.a for item in items]
+    whole, (_, entities, _) = score.total(items, on), score.boot(items, on, 200)
+    counts = [(*item.count(rows)[:2], item.m, item.days) for item, rows in zip(items, on)]
+    note = f"P {whole['P']:.2f} R {whole['R']:.2f}, {whole['hits']}/{whole['events']} events"
+    note += "" if after else f"; noise over entities {entities:.3f}"
+    detail = {"detail": bool(after)}
+    return [
+        f1(f"{before}alarm F1{after}", whole["F1"], [unit[:3] for unit in counts], bars[0], note=note, **detail),
+        daily(f"{before}false a day{after}", whole["false_day"], [(unit[1], unit[3]) for unit in counts], bars[1], **detail),
+    ]
