@@ -10,8 +10,8 @@ import datetime
 from .figures import Figure, least
 from .run import SHARED
 
-MERGE, DAY = 1_800, 86_400
-# The last day before each value was another one, of metrics that stood still.
+MERGE = 1_800
+# Metrics that stand still and then move.
 STANDING = ("const10_to_2", "const100_to_330", "zero_then_10000_for_6h")
 ROWS = ("csv_ms_timestamps", "csv_heading_value_first")
 

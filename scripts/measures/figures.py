@@ -81,7 +81,9 @@ class Figure:
     def change(self, before):
         """The difference to an earlier run with its noise, and a star where it is more than twice that."""
         difference = self.value - before["value"]
-        sign = "+" if difference > 0 else "-" if difference < 0 else " "
+        if difference == 0:
+            return "="
+        sign = "+" if difference > 0 else "-"
         said = sign + self.text(abs(difference))
         earlier = before.get("units")
         if self.units is None or earlier is None or len(self.units) != len(earlier) or len(earlier) < 2:
@@ -161,7 +163,7 @@ def table(sets, before, details):
 
 def cross_tables(sets, before):
     """The lines of the figures that are cells: a row a kind, a column a size."""
-    lines, width = [], 18 if before is None else 24
+    lines, width = [], 18 if before is None else 32
     for name, figures in sets.items():
         cells = {figure.cell: figure for figure in figures if figure.cell}
         if not cells:
@@ -178,7 +180,7 @@ def cross_tables(sets, before):
                     said += " " * width
                     continue
                 earlier = (before or {}).get(name, {}).get(figure.name)
-                change = f" ({figure.value - earlier['value']:+.2f})" if earlier else ""
+                change = f" ({figure.change(earlier)})" if earlier else ""
                 said += f"{figure.text(figure.value)}{change} {figure.note}".rjust(width)
             lines.append(f"  {row:12s}{said}")
     return lines
