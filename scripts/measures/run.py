@@ -8,6 +8,7 @@ import importlib.util
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -41,7 +42,9 @@ class Plan:
     def parallel(self, function, jobs):
         """`[function(job) for job in jobs]` in forked processes, which see what this one has read."""
         jobs = list(jobs)
-        with multiprocessing.get_context("fork").Pool(min(self.processes, max(1, len(jobs)))) as pool:
+        # Ended by its parent, a child has nothing to tidy up.
+        default = (signal.SIGTERM, signal.SIG_DFL)
+        with multiprocessing.get_context("fork").Pool(min(self.processes, max(1, len(jobs))), signal.signal, default) as pool:
             return pool.map(function, jobs, chunksize=1)
 
 
