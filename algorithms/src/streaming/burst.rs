@@ -7,7 +7,7 @@
 use super::pack::{Pack, packed};
 
 /// By how much the largest known must be passed, by one point and by the leaking sum.
-const OVER: [f32; 2] = [2.5, 2.2];
+const OVER: [f32; 2] = [3.1, 2.75];
 /// Share of the sum that stays with each point: about ten points count.
 const STAYS: f32 = 0.9;
 /// Bursts that must be known.
@@ -45,8 +45,8 @@ impl Burst {
         f64::from(over[0].max(over[1]))
     }
 
-    /// Takes the next value; a score, 0 as long as too few bursts are known.
-    pub(super) fn observe(&mut self, value: f32, day: f32) -> f32 {
+    /// Takes the next value; its ratio to the bursts before it, `None` as long as too few are known. `day`: points a day.
+    pub(super) fn observe(&mut self, value: f32, day: f32) -> Option<f32> {
         let forget = 1.0 - 0.03 / day;
         let size = value.abs();
         self.sum = STAYS * self.sum + size;
@@ -61,11 +61,12 @@ impl Burst {
         } else {
             self.length.saturating_add(1)
         };
+        let is_known = self.bursts >= ENOUGH;
         let mut score = 0.0f32;
         for (part, over) in OVER.iter().enumerate() {
             self.known[part] *= forget;
             let latest = if part == 0 { size } else { self.sum };
-            if self.bursts >= ENOUGH && size > 0.0 {
+            if is_known && size > 0.0 {
                 score = score.max(latest / (over * self.known[part]));
             }
         }
@@ -82,6 +83,6 @@ impl Burst {
             self.bursts = self.bursts.saturating_add(1);
             (self.now, self.length) = ([0.0; 2], 0);
         }
-        score
+        is_known.then_some(score)
     }
 }

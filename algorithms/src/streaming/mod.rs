@@ -7,49 +7,29 @@
 mod adaptive;
 mod burst;
 mod counter;
-mod law;
+mod isolated;
 mod learned;
+mod level;
 mod memory;
 mod novelty;
 mod pack;
-mod record;
+mod peaks;
+mod range;
 mod report;
 mod rest;
 mod runs;
+mod score;
 mod season;
 mod slots;
-mod spread;
-mod step;
-mod surge;
-mod tracker;
-mod weary;
+mod sums;
+mod switches;
 
 pub use adaptive::{Adaptive, PARTS};
 pub use memory::{Hour, Hours, LongMemory, REACH};
 pub use rest::Rest;
+pub use score::Reading;
 
 use crate::window::Window;
-
-/// What one point was found to be.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Reading {
-    /// 0 for nothing, 1 at the limit of an alarm; finite.
-    pub score: f32,
-}
-
-impl Reading {
-    /// The score for a metric that is watched with this sensitivity: 1 is as usual, larger hears more. An alarm from 1 on.
-    #[must_use]
-    pub fn at(self, sensitivity: f32) -> f32 {
-        self.score * sensitivity
-    }
-
-    /// Whether the point alone is reason for an alarm.
-    #[must_use]
-    pub fn is_alarm(self) -> bool {
-        self.score >= 1.0
-    }
-}
 
 /// Where a metric stands with its newest point.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,10 +1,9 @@
-//! The newest point in words: what was expected, between which bounds, and one sentence about why.
+//! The newest point in words: what was expected, within which bounds it would be no anomaly, and why it is one.
 
 use super::adaptive::{Adaptive, PARTS};
+use super::novelty::LENGTH;
 use super::{Part, Report};
 
-/// Half a band, in scales, as long as no limit is learnt.
-const FIRST_LIMIT: f32 = 15.0;
 const DAYS: [&str; 7] = [
     "Thursday",
     "Friday",
@@ -14,25 +13,32 @@ const DAYS: [&str; 7] = [
     "Tuesday",
     "Wednesday",
 ];
+/// Newness, in usual distances, from which it is worth a word.
+const WORTH_SAYING: u32 = 60;
+/// Errors beyond so many usual ones are said as that.
+const UNHEARD_OF: f64 = 1000.0;
 
-pub(super) fn report(state: &Adaptive) -> Report {
+pub(super) fn report(state: &Adaptive, sensitivity: f32) -> Report {
+    let ratios = state.parts();
     let mut parts: Vec<Part> = PARTS
         .iter()
-        .zip(state.parts())
-        .map(|(&detector, score)| Part { detector, score })
+        .zip(ratios)
+        .map(|(&detector, ratio)| Part {
+            detector,
+            score: ratio * sensitivity,
+        })
         // A metric that no model knows is not voted on by one.
         .filter(|part| part.detector != "learned" || state.forecast().is_some())
         .collect();
     parts.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let half = |side: usize| {
-        let limit = state.steps.limit(side, 1.0);
-        let limit = if limit.is_finite() { limit } else { FIRST_LIMIT };
-        f64::from(limit) * state.scale
-    };
-    let (mut expected, mut low, mut high) =
-        (state.expected, state.expected - half(1), state.expected + half(0));
-    let strongest = parts.first().map_or("", |part| part.detector);
-    if strongest == "season" {
+    let strongest = PARTS[state.strongest()];
+    let reach = state.reach.map(|reach| reach / f64::from(sensitivity.max(0.01)));
+    let (mut expected, mut low, mut high) = (
+        state.expected,
+        state.expected - reach[1],
+        state.expected + reach[0],
+    );
+    if strongest == "season" && parts[0].score >= 1.0 {
         let [_, least, most] = state.season.compared();
         (expected, low, high) = (0.5 * (least + most), least, most);
     }
@@ -40,8 +46,12 @@ pub(super) fn report(state: &Adaptive) -> Report {
         (low, high) = (low + forecast - expected, high + forecast - expected);
         expected = forecast;
     }
+    if state.level.is_never_negative() {
+        // What was never below zero, such as a count or a size, cannot be expected there.
+        (low, expected, high) = (low.max(0.0), expected.max(0.0), high.max(0.0));
+    }
     Report {
-        score: state.score(),
+        score: state.reading().at(sensitivity),
         observed: state.observed,
         expected,
         low,
@@ -55,16 +65,14 @@ pub(super) fn report(state: &Adaptive) -> Report {
 fn sentence(state: &Adaptive, strongest: &str) -> String {
     let (observed, expected) = (state.observed, state.expected);
     let side = if observed < expected { "below" } else { "above" };
-    let errors = (observed - expected).abs() / state.scale.max(f64::MIN_POSITIVE);
     match strongest {
-        "surge" => {
-            let side = if state.direction() < 0.0 { "below" } else { "above" };
+        "shift" => {
+            let side = if state.sum < 0.0 { "below" } else { "above" };
             format!(
                 "several points in a row stay {side} what was expected, {}",
                 number(expected)
             )
         }
-        "spread" => "its errors of the last hour are much larger than they usually are".to_owned(),
         "flat" => format!(
             "it has stood at {} for {} points, and does not usually stand still so long",
             number(observed),
@@ -72,20 +80,6 @@ fn sentence(state: &Adaptive, strongest: &str) -> String {
         ),
         "zero" => "it has fallen to zero, where it usually never is".to_owned(),
         "season" => season(state),
-        "novelty" => "its last points look like nothing known of the days before".to_owned(),
-        "record" => {
-            let [low, high] = state.record.bounds();
-            let (bound, what) = if observed > high {
-                (high, "highest")
-            } else {
-                (low, "lowest")
-            };
-            format!(
-                "{} is far beyond the {what} value of the last days, {}",
-                number(observed),
-                number(bound)
-            )
-        }
         "burst" => format!(
             "{} times the largest burst known of a metric that is mostly zero",
             number(state.burst.over())
@@ -99,14 +93,39 @@ fn sentence(state: &Adaptive, strongest: &str) -> String {
                 number(expected)
             )
         }
-        _ => format!(
-            "{} times its usual error {side} the expected {}",
-            number(errors),
-            number(expected)
-        ),
+        _ if state.level.is_still() || state.scale <= 0.0 => {
+            format!("it stood at {} and is {} now", number(expected), number(observed))
+        }
+        _ => {
+            let errors = (observed - expected).abs() / state.scale;
+            let times = if errors > UNHEARD_OF {
+                "more than a thousand".to_owned()
+            } else {
+                number(errors)
+            };
+            format!(
+                "{times} times its usual error of the last day {side} the expected {}{}",
+                number(expected),
+                unlike(state)
+            )
+        }
     }
 }
 
+/// "; nothing like it in the last 40 hours".
+fn unlike(state: &Adaptive) -> String {
+    let blocks = state.novelty.known();
+    if blocks < WORTH_SAYING {
+        return String::new();
+    }
+    let seconds = f64::from(blocks) * LENGTH as f64 * state.step();
+    let hours = seconds / 3600.0;
+    if hours < 72.0 {
+        format!("; nothing like it in the last {hours:.0} hours")
+    } else {
+        format!("; nothing like it in the last {:.0} days", hours / 24.0)
+    }
+}
 /// "3.1 × the highest Tuesday 14:00 in 5 weeks".
 fn season(state: &Adaptive) -> String {
     let [mean, least, most] = state.season.compared();
@@ -137,16 +156,23 @@ fn season(state: &Adaptive) -> String {
     }
 }
 
-/// Three significant digits.
+/// Three significant digits, and no more than nine places.
 fn number(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
+    if !value.is_finite() {
         return value.to_string();
+    }
+    if value.abs() < 1e-9 {
+        return "0".to_owned();
     }
     let digits = 2 - value.abs().log10().floor() as i32;
     if digits < 0 {
         let unit = 10f64.powi(-digits);
-        format!("{}", (value / unit).round() * unit)
+        return format!("{}", (value / unit).round() * unit);
+    }
+    let text = format!("{value:.*}", digits.min(11) as usize);
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
-        format!("{value:.*}", digits.clamp(0, 12) as usize)
+        text
     }
 }

@@ -4,14 +4,19 @@
 //! points that equal the one before. And whatever has stood still for long before may do so again: a run must be two
 //! and a half times the longest one known. The same for a run of zeros where zero is unknown, from the third on.
 
+use super::level::STILL;
 use super::pack::{Pack, packed};
-use super::tracker::STILL;
 
 /// ln of the chance that one run of equal values may have.
 const LN_RISK: f32 = -20.7;
 /// The least run that is reported, points.
 const LEAST: f32 = 40.0;
 const ZEROS: f32 = 3.0;
+/// A fall to zero begins from at least this share of the largest value.
+const TYPICAL: f64 = 0.12;
+/// How long either is told, seconds and points, whichever is longer: then everybody knows, and it is settled.
+const TOLD: f64 = 3600.0;
+const TOLD_POINTS: f64 = 10.0;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Runs {
@@ -29,6 +34,8 @@ pub(super) struct Runs {
     known: f32,
     /// Whether the run of zeros began with a fall.
     fell: u8,
+    /// Whether the newest point stands, or is zero, for longer than is usual.
+    stands: u8,
     points: u32,
 }
 
@@ -42,13 +49,14 @@ packed!(Runs {
     zero,
     known,
     fell,
+    stands,
     points
 });
 
 impl Runs {
-    /// Share of points that equal the one before.
-    pub(super) fn equal(&self) -> f32 {
-        self.equal
+    /// Whether it has stood, or been zero, for longer than is usual, told or not.
+    pub(super) fn stands(&self) -> bool {
+        self.stands > 0
     }
 
     /// Points that stand at the newest value.
@@ -61,12 +69,13 @@ impl Runs {
         self.zero
     }
 
-    /// Takes the next value and how far it fell in scales: scores of standing still and of being zero.
-    pub(super) fn observe(&mut self, value: f64, error: f32, day: f32, typical: f64) -> (f32, f32) {
+    /// Takes the next value and how far it fell, in scales: whether it is to be told that it stands still, and that it is
+    /// zero. `day`: points a day; `largest`: the size large values have; `step`: seconds between two points.
+    pub(super) fn observe(&mut self, value: f64, error: f32, day: f32, largest: f64, step: f64) -> [bool; 2] {
         self.points = self.points.saturating_add(1);
         if self.points == 1 {
             self.last = value;
-            return (0.0, 0.0);
+            return [false; 2];
         }
         let slow = (1.0 / self.points as f32).max(1.0 / (7.0 * day));
         let forget = 1.0 - 0.07 / day;
@@ -78,18 +87,36 @@ impl Runs {
             self.run = 0.0;
         }
         self.longest *= forget;
-        let before = self.equal;
-        self.equal += slow * (f32::from(u8::from(same)) - self.equal);
-        let flat = {
-            let chance = before.clamp(0.01, 0.9999);
-            let needed = (LN_RISK / chance.ln()).max(LEAST).max(2.5 * self.longest + 5.0);
-            self.run / needed
+        let needed = if self.run >= LEAST {
+            let chance = self.equal.clamp(0.01, 0.9999);
+            (LN_RISK / chance.ln()).max(LEAST).max(2.5 * self.longest + 5.0)
+        } else {
+            LEAST
         };
-        let is_zero = value == 0.0;
-        if is_zero {
+        self.equal += slow * (f32::from(u8::from(same)) - self.equal);
+        self.observe_zeros(value, error, largest, forget);
+        self.zero += slow * (f32::from(u8::from(value == 0.0)) - self.zero);
+        self.last = value;
+        let dropped = if self.known > 2.2 {
+            ZEROS.max(3.0 * self.longest_zeros)
+        } else {
+            ZEROS
+        };
+        let told = (TOLD / step).max(TOLD_POINTS) as f32;
+        let is_down = self.fell > 0 && value == 0.0 && self.points as f32 > 0.5 * day;
+        let over = [
+            self.run - needed,
+            if is_down { self.zeros - dropped } else { -1.0 },
+        ];
+        self.stands = u8::from(over.iter().any(|&over| over >= 0.0));
+        over.map(|over| (0.0..told).contains(&over))
+    }
+
+    fn observe_zeros(&mut self, value: f64, error: f32, largest: f64, forget: f32) {
+        if value == 0.0 {
             if self.zeros == 0.0 {
-                self.fell =
-                    u8::from((error < -3.0 || self.equal > STILL as f32) && self.last.abs() > 0.4 * typical);
+                let falls = error < -3.0 || self.equal > STILL as f32;
+                self.fell = u8::from(falls && self.last.abs() > TYPICAL * largest);
             }
             self.zeros += 1.0;
         } else {
@@ -98,23 +125,6 @@ impl Runs {
             self.zeros = 0.0;
         }
         self.longest_zeros *= forget;
-        self.known *= 1.0 - 0.1 / day;
-        self.zero += slow * (f32::from(u8::from(is_zero)) - self.zero);
-        self.last = value;
-        let dropped = if self.fell > 0 && is_zero && (self.points as f32) > 0.5 * day {
-            self.zeros
-                / if self.known > 2.2 {
-                    ZEROS.max(3.0 * self.longest_zeros)
-                } else {
-                    ZEROS
-                }
-        } else {
-            0.0
-        };
-        // A run says nothing until it is long enough, and then it does not say more with each point.
-        (
-            if flat >= 1.0 { 1.0 } else { 0.0 },
-            if dropped >= 1.0 { 1.0 } else { 0.0 },
-        )
+        self.known *= forget;
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! A day may look like the day before, like its own weekday, or like the weekdays next to it a week and more ago: days
 //! 1, 6, 7, 8, 13, 14, 15, … back. A Friday that looks like Saturday is a holiday; a Wednesday that looks like Sunday is
-//! not. Nothing needs to know a weekend or a time zone. What counts is how far the mean of the hour lies outside those
+//! not. Nothing needs to know a weekend or a time zone; in the weeks in which some country changes its clocks, a day may
+//! be like another one an hour earlier or later, too. What counts is how far the mean of the hour lies outside those
 //! means, the trend taken off, over how much the same hour usually differs from day to day. An hour in which the level
 //! is switched may be switched earlier or later: a part of the range within such an hour is allowed for.
+//!
+//! The same hours say how far a job moves the metric that runs once a week: known after its third time.
 
 use super::memory::Hour;
 use super::pack::{Pack, packed};
+use super::slots::clocks_may_have_changed;
 
 const BACK: [u32; 14] = [1, 6, 7, 8, 13, 14, 15, 20, 21, 22, 27, 28, 29, 35];
 /// The least limit, in usual differences from day to day.
@@ -20,6 +24,15 @@ const OVER: f32 = 1.6;
 const SWITCHED: f32 = 0.4;
 /// Differences beyond so many usual ones count as that many.
 const CLIP: f32 = 4.0;
+/// What is said by hours alone needs more than what is far out by the minute, and more so where tails are heavy: so many
+/// limits, times the square of the usual peak over that of light tails.
+const DOUBT: f32 = 1.9;
+const LIGHT_PEAK: f32 = 3.8;
+/// Weeks that must be known for a weekly job, and by how much it may exceed the second largest of them.
+const WEEKS: usize = 3;
+const WEEKLY_OVER: f32 = 1.75;
+/// It is weekly only if other days move less by this factor in that hour.
+const WEEKLY_MORE: f32 = 3.0;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Season {
@@ -38,6 +51,8 @@ pub(super) struct Season {
     /// Where the level must stay out for the score to last.
     low: f32,
     high: f32,
+    /// How far the metric moves within the hour under way in other weeks, if that is known for long enough; else 0.
+    weekly: f32,
     /// The mean of the hour, and the least and largest of those it was held against.
     mean: f32,
     least: f32,
@@ -54,6 +69,7 @@ packed!(Season {
     score,
     low,
     high,
+    weekly,
     mean,
     least,
     most
@@ -69,13 +85,46 @@ struct Past {
 }
 
 impl Season {
-    /// The score of the last hour, as long as the level is still out on the same side.
-    pub(super) fn score(&self, level: f64) -> f32 {
+    /// The score of the last hour, as long as the level is still out on the same side. `peak`: median of the largest
+    /// errors of three hours, in scales.
+    pub(super) fn score(&self, level: f64, peak: f32) -> f32 {
         let level = level as f32;
-        if level > self.high || level < self.low {
-            self.score
+        if self.score > 0.0 && (level > self.high || level < self.low) {
+            let heavy = (peak / LIGHT_PEAK).max(1.0);
+            self.score / (DOUBT * heavy * heavy)
         } else {
             0.0
+        }
+    }
+
+    /// How far the metric may move in the hour under way because it does so each week, in its own unit; 0 if it does not.
+    pub(super) fn weekly(&self) -> f64 {
+        f64::from(WEEKLY_OVER * self.weekly)
+    }
+
+    /// Looks at what the hour `number`, now beginning, was like in the weeks before.
+    pub(super) fn begin(&mut self, hours: &[Hour], number: u32) {
+        // How far it moved in that hour and its neighbours so many days ago.
+        let moved = |days: u32| {
+            let same = number.checked_sub(24 * days)?;
+            let near = (same.saturating_sub(1)..=same + 1).filter_map(|near| find(hours, near));
+            let range = near.map(|hour| (hour.min, hour.max));
+            let range = range.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+            Some(range.1 - range.0)
+        };
+        let falling = |days: &mut dyn Iterator<Item = u32>| {
+            let mut known: Vec<f32> = days.filter_map(moved).collect();
+            known.sort_unstable_by(|a, b| b.total_cmp(a));
+            known
+        };
+        self.weekly = 0.0;
+        let weeks = falling(&mut (1..=5).map(|week| 7 * week));
+        if weeks.len() >= WEEKS {
+            let others = falling(&mut (1..14).filter(|day| day % 7 != 0));
+            let usual = others.get(others.len() / 2).copied().unwrap_or(0.0);
+            if weeks[1] > WEEKLY_MORE * usual {
+                self.weekly = weeks[1];
+            }
         }
     }
 
@@ -153,6 +202,7 @@ impl Season {
             days: 0,
             inner: 0.0,
         };
+        let is_shifted = clocks_may_have_changed(4 * number);
         for back in BACK {
             let Some(same) = number.checked_sub(24 * back) else {
                 break;
@@ -165,6 +215,11 @@ impl Season {
             for near in same.saturating_sub(1)..=same + 1 {
                 if let Some(hour) = find(past, near) {
                     found.inner = found.inner.max(hour.max - hour.min);
+                    if is_shifted {
+                        let mean = hour.mean + back as f32 * slope;
+                        found.least = found.least.min(mean);
+                        found.most = found.most.max(mean);
+                    }
                 }
             }
         }

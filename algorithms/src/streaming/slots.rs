@@ -1,36 +1,36 @@
-//! What is usual at this time of day: the largest error of each quarter of an hour, for four days.
+//! What is usual at this time of day: the largest error of each quarter of an hour, for seven days, and of each minute of
+//! the hour, for two hours.
 //!
-//! A job that runs every night, a switch that is thrown each morning: such errors are large and ordinary. An error is
-//! measured against the second largest of the days before in the same quarter and its neighbours, so that one strange
-//! day does not make the next one ordinary. A byte a quarter: 384 bytes.
+//! A job that runs every night, a switch that is thrown each morning: such errors are large and ordinary. What counts is
+//! the third largest of the seven days in the same quarter and its neighbours, so that two strange days do not make the
+//! next one ordinary. In the weeks in which some country changes its clocks, an hour earlier and later count, too.
+//! A byte a quarter.
 
 use super::pack::{Pack, packed};
+use super::peaks::{code, size};
 
-const QUARTERS: usize = 96;
-const DAYS: usize = 5;
-/// What recurs does not recur at the same size: a large allowance is given with a margin.
-const MARGIN: f32 = 1.2;
-/// The largest of the 45 errors around a quarter in usual noise, in scales.
-const TYPICAL: f32 = 4.0;
+const QUARTERS: u32 = 96;
+/// Seven days and today.
+const DAYS: u32 = 8;
+/// Days known up to which the largest, and the second largest, is taken.
+const FIRST_DAYS: u32 = 2;
+const EARLY_DAYS: u32 = 3;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Slots {
     /// The largest error of each quarter, in scales, coded; today's is being written.
-    peaks: [[u8; QUARTERS]; DAYS],
+    peaks: [[u8; QUARTERS as usize]; DAYS as usize],
     /// The largest error of each minute of the hour, this hour and two before.
     minutes: [[u8; 60]; 3],
-    /// Quarters and minutes since the epoch.
+    /// Quarters and minutes since the epoch; the first quarter ever.
     quarter: u32,
     minute: u32,
+    first: u32,
     /// The largest error of this quarter.
     peak: f32,
-    /// By how much errors are larger than usual in this quarter, and in this minute, at least 1.
+    /// What is usual in this quarter, and in this minute.
     daily: f32,
     hourly: f32,
-    /// What an ordinary quarter is allowed, winsorised.
-    ordinary: f32,
-    /// What is allowed now.
-    allowance: f32,
 }
 
 packed!(Slots {
@@ -38,50 +38,49 @@ packed!(Slots {
     minutes,
     quarter,
     minute,
+    first,
     peak,
     daily,
-    hourly,
-    ordinary,
-    allowance
+    hourly
 });
 
 impl Default for Slots {
     fn default() -> Self {
         Self {
-            peaks: [[0; QUARTERS]; DAYS],
+            peaks: [[0; QUARTERS as usize]; DAYS as usize],
             minutes: [[0; 60]; 3],
             quarter: 0,
             minute: 0,
+            first: 0,
             peak: 0.0,
-            daily: 1.0,
-            hourly: 1.0,
-            ordinary: 1.0,
-            allowance: 1.0,
+            daily: 0.0,
+            hourly: 0.0,
         }
     }
 }
 
 impl Slots {
-    /// By how much errors at `time`, Unix seconds, are larger than in an ordinary quarter: at least 1.
-    pub(super) fn turn(&mut self, time: f64) -> f32 {
+    /// The error that is usual at `time`, Unix seconds, in scales; 0 where none is known. And whether it is a new one.
+    pub(super) fn turn(&mut self, time: f64) -> (f32, bool) {
         let minute = (time / 60.0) as u32;
-        if minute != self.minute {
+        let is_new = minute != self.minute;
+        if is_new {
             if minute / 15 != self.quarter {
                 self.turn_quarter(minute / 15);
             }
             self.turn_minute(minute);
-            let edge = self.daily.max(self.hourly) / self.ordinary;
-            self.allowance = edge.max(1.0).powf(MARGIN);
         }
-        self.allowance
+        (self.daily.max(self.hourly), is_new)
     }
 
     /// Learns an error, in scales.
     pub(super) fn learn(&mut self, size: f32) {
         let (hour, minute) = minute_place(self.minute);
         let kept = &mut self.minutes[hour][minute];
-        *kept = code(size).max(*kept);
-        self.peak = self.peak.max(size / self.hourly);
+        if size > 0.25 || *kept == 0 {
+            *kept = code(size).max(*kept);
+        }
+        self.peak = self.peak.max(size);
     }
 
     fn turn_minute(&mut self, minute: u32) {
@@ -98,62 +97,76 @@ impl Slots {
             near.max().unwrap_or(0)
         };
         let both = around(minute.saturating_sub(60)).min(around(minute.saturating_sub(120)));
-        self.hourly = (size(both) / TYPICAL).max(1.0);
+        self.hourly = size(both);
     }
 
     fn turn_quarter(&mut self, quarter: u32) {
-        if self.quarter != 0 {
-            let (day, slot) = place(self.quarter);
-            self.peaks[day][slot] = code(self.peak);
+        if self.quarter == 0 {
+            self.first = quarter;
+        } else {
+            self.put(self.quarter, code(self.peak));
             // Quarters without a point know nothing.
-            for missed in (self.quarter + 1..quarter).take(QUARTERS * DAYS) {
-                let (day, slot) = place(missed);
-                self.peaks[day][slot] = 0;
+            for missed in (self.quarter + 1..quarter).take((QUARTERS * DAYS) as usize) {
+                self.put(missed, 0);
             }
         }
         self.quarter = quarter;
         self.peak = 0.0;
-        let (mut first, mut second) = (0u8, 0u8);
-        for back in 1..DAYS as u32 {
-            let same = quarter.saturating_sub(back * QUARTERS as u32);
-            let near = (same.saturating_sub(1)..=same + 1).map(|near| {
-                let (day, slot) = place(near);
-                self.peaks[day][slot]
-            });
-            let most = near.max().unwrap_or(0);
-            (first, second) = if most > first {
-                (most, first)
-            } else {
-                (first, second.max(most))
-            };
+        self.daily = self.usual(quarter);
+        if clocks_may_have_changed(quarter) {
+            self.daily = self
+                .daily
+                .max(self.usual(quarter.saturating_sub(4)))
+                .max(self.usual(quarter + 4));
         }
-        // On the second day, the only one known.
-        let usual = if second == 0 { first } else { second };
-        self.daily = (size(usual) / TYPICAL).max(1.0);
-        self.ordinary += 0.01 * (self.daily.min(1.5 * self.ordinary) - self.ordinary);
+    }
+
+    /// What is usual at that time of day.
+    fn usual(&self, quarter: u32) -> f32 {
+        let known = (quarter.saturating_sub(self.first) / QUARTERS).min(DAYS - 1);
+        let mut largest = [0u8; 3];
+        for back in 1..DAYS {
+            let Some(same) = quarter.checked_sub(back * QUARTERS) else {
+                break;
+            };
+            let near = (same.saturating_sub(1)..=same + 1).filter(|&near| {
+                // What is older has been written over.
+                near >= self.first && near < self.quarter && near + DAYS * QUARTERS > self.quarter
+            });
+            let mut most = near.map(|near| self.at(near)).max().unwrap_or(0);
+            for kept in &mut largest {
+                if most > *kept {
+                    std::mem::swap(&mut most, kept);
+                }
+            }
+        }
+        size(match known {
+            0 => 0,
+            1..=FIRST_DAYS => largest[0],
+            EARLY_DAYS => largest[1],
+            _ => largest[2],
+        })
+    }
+
+    fn at(&self, quarter: u32) -> u8 {
+        self.peaks[(quarter / QUARTERS % DAYS) as usize][(quarter % QUARTERS) as usize]
+    }
+
+    fn put(&mut self, quarter: u32, code: u8) {
+        self.peaks[(quarter / QUARTERS % DAYS) as usize][(quarter % QUARTERS) as usize] = code;
     }
 }
 
-/// Day and slot of a quarter since the epoch.
-fn place(quarter: u32) -> (usize, usize) {
-    ((quarter as usize / QUARTERS) % DAYS, quarter as usize % QUARTERS)
+/// Whether some country has changed its clocks within about a week before that quarter of an hour since the epoch: from
+/// the second Sunday of March (America) to a week after the first of April (Australia), and from the last of September
+/// (New Zealand) to a week after the first of November (America).
+pub(super) fn clocks_may_have_changed(quarter: u32) -> bool {
+    const YEAR: f64 = 365.2425;
+    let day = f64::from(quarter / QUARTERS) % YEAR;
+    (66.0..107.0).contains(&day) || (265.0..321.0).contains(&day)
 }
 
 /// Hour and minute of a minute since the epoch.
 fn minute_place(minute: u32) -> (usize, usize) {
     ((minute / 60) as usize % 3, minute as usize % 60)
-}
-
-/// A sixteenth of an octave a step; 0 for nothing known.
-fn code(size: f32) -> u8 {
-    let steps = (size.max(0.5) / 0.5).log2() * 16.0;
-    1 + (steps as u32).min(254) as u8
-}
-
-fn size(code: u8) -> f32 {
-    if code == 0 {
-        0.0
-    } else {
-        0.5 * (f32::from(code - 1) / 16.0).exp2()
-    }
 }

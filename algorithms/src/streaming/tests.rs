@@ -78,7 +78,7 @@ fn quiet_noise_is_quiet_and_what_is_planted_is_found_and_told() {
         if minute == at {
             assert!(reading.is_alarm(), "{reading:?} {:?}", state.parts());
             let report = state.report();
-            assert_eq!(report.parts[0].detector, "step");
+            assert_eq!(report.parts[0].detector, "spike");
             assert!(
                 report.observed > report.high && report.low < report.expected,
                 "{report:?}"
@@ -177,15 +177,15 @@ fn a_model_is_heard_about_what_it_expected_and_nothing_else() {
         let forecast = if time < points[8_500].0 {
             expected(time)
         } else {
-            -1000.0
+            1000.0
         };
         state.observe_with(time, value, Some(forecast), &mut memory);
     }
     let report = state.report();
-    assert_eq!((report.parts[0].detector, report.expected), ("learned", -1000.0));
-    assert!(report.low < -1000.0 && report.high > -1000.0 && report.high < report.observed);
+    assert_eq!((report.parts[0].detector, report.expected), ("learned", 1000.0));
+    assert!(report.low < 1000.0 && report.high > 1000.0 && report.low > report.observed);
     assert!(
-        report.sentence.contains("far above what was learnt"),
+        report.sentence.contains("far below what was learnt"),
         "{}",
         report.sentence
     );
@@ -203,4 +203,166 @@ fn a_forecast_that_is_no_number_is_no_vote() {
         }
     }
     assert_eq!(one, other);
+}
+
+/// Shows points a `step` apart; whether each is an alarm, and the state.
+fn shown(step: f64, values: impl IntoIterator<Item = f64>) -> (Vec<bool>, Adaptive) {
+    let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+    let mut alarms = Vec::new();
+    for (point, value) in (0..).zip(values) {
+        let is_judged = state.is_ready();
+        let time = 1.7e9 + step * f64::from(point);
+        alarms.push(state.observe(time, value, &mut memory).is_alarm() && is_judged);
+    }
+    (alarms, state)
+}
+
+#[test]
+fn what_stood_still_and_moves_far_is_an_alarm_and_a_last_digit_is_not() {
+    for (before, after) in [
+        (10.0, 2.0),
+        (100.0, 330.0),
+        (0.0, 10_000.0),
+        (0.25, 4.0),
+        (-5.0, 50.0),
+        (3e9, 3e10),
+    ] {
+        let (alarms, _) = shown(
+            60.0,
+            (0..2_000).map(|point| if point < 1_990 { before } else { after }),
+        );
+        assert!(alarms[1_990..1_993].contains(&true), "{before} to {after}");
+        assert!(!alarms[..1_990].contains(&true));
+    }
+    for (before, after) in [
+        (10.0, 11.0),
+        (0.0, 1.0),
+        (512.0, 640.0),
+        (0.25, 0.26),
+        (3e9, 3.000_001e9),
+        (16.0, 8.0),
+    ] {
+        let (alarms, _) = shown(
+            60.0,
+            (0..2_000).map(|point| if point < 1_990 { before } else { after }),
+        );
+        assert!(!alarms.contains(&true), "{before} to {after}");
+    }
+}
+
+#[test]
+fn what_is_hardly_known_is_not_taken_for_normal() {
+    // Two hours of nothing, and then something for good.
+    let (alarms, state) = shown(
+        60.0,
+        (0..300).map(|point| if point < 120 { 0.0 } else { 10_000.0 }),
+    );
+    assert!(alarms[120..123].contains(&true));
+    assert_eq!(state.standing(1.0), Standing::Settled { before: 0.0 });
+    assert!(!state.is_rate());
+}
+
+#[test]
+fn a_level_that_stays_is_settled_and_one_that_returns_is_usual() {
+    let noise = |point: u32| f64::from(point * 7919 % 101) / 100.0;
+    let (alarms, state) = shown(
+        60.0,
+        (0..6_000).map(|point| if point < 5_800 { 10.0 } else { 60.0 } + noise(point)),
+    );
+    assert!(
+        alarms[5_800] && !alarms[5_999],
+        "told, and taken for usual after an hour"
+    );
+    let Standing::Settled { before } = state.standing(1.0) else {
+        panic!("{:?}", state.standing(1.0))
+    };
+    assert!((10.0..11.0).contains(&before), "{before}");
+    let values = (0..6_000).map(|point| if (5_800..5_810).contains(&point) { 60.0 } else { 10.0 } + noise(point));
+    let (alarms, state) = shown(60.0, values);
+    assert!(alarms[5_800]);
+    assert_eq!(state.standing(1.0), Standing::Usual);
+}
+
+#[test]
+fn every_step_is_judged() {
+    for step in [10.0, 60.0, 300.0, 900.0, 3600.0, 86_400.0] {
+        let value = |point: u32| {
+            100.0 + f64::from(point * 7919 % 101) / 50.0 + if point == 190 { 400.0 } else { 0.0 }
+        };
+        let (alarms, state) = shown(step, (0..200).map(value));
+        assert!(alarms[190], "{step} s");
+        assert!(!alarms[..190].contains(&true), "{step} s");
+        assert_eq!(state.step(), step);
+    }
+}
+
+#[test]
+fn a_counter_that_is_read_more_often_finds_the_same() {
+    let mut seed = 7u64;
+    let mut total = 1e6f64;
+    let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+    let mut time = 1.7e9;
+    let mut alarms = Vec::new();
+    for point in 0..20_000u32 {
+        // Three days by the minute, then ten seconds; for an hour near the end its rate is a tenth.
+        let step: f64 = if point < 3 * 1440 { 60.0 } else { 10.0 };
+        time += step;
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let noise = (seed >> 40) as f64 / f64::from(1 << 24);
+        let rate = if (18_000..18_360).contains(&point) {
+            3.0
+        } else {
+            30.0
+        };
+        total += (step * rate + (step * rate).sqrt() * 3.4 * (noise - 0.5)).round();
+        if state.observe(time, total, &mut memory).is_alarm() {
+            alarms.push(point);
+        }
+    }
+    assert!(state.is_rate());
+    assert!(
+        !alarms.is_empty() && alarms.iter().all(|point| (18_000..18_500).contains(point)),
+        "{alarms:?}"
+    );
+}
+
+#[test]
+fn a_band_is_where_the_metric_can_be_and_would_be_no_alarm() {
+    // A count of 0 to 3 that was never below zero.
+    let values = (0..5_000u32).map(|point| f64::from(point * 7919 % 101 % 4));
+    let (_, state) = shown(60.0, values);
+    let report = state.report();
+    assert!(
+        report.low == 0.0 && report.high > 3.0 && report.high < 60.0,
+        "{report:?}"
+    );
+    for sensitivity in [0.5, 1.0, 2.0] {
+        let report = state.report_at(sensitivity);
+        for (value, is_alarm) in [(report.high * 0.999, false), (report.high * 3.0, true)] {
+            let mut copy = state.clone();
+            let reading = copy.observe(state.time + 60.0, value, &mut Hours::default());
+            assert_eq!(
+                reading.at(sensitivity) >= 1.0,
+                is_alarm,
+                "{sensitivity} {value} {report:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_score_at_a_higher_sensitivity_is_no_lower() {
+    let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+    for &(time, value) in &series(4_000) {
+        let reading = state.observe(
+            time,
+            value * if time as u64 % 977 == 0 { 1.5 } else { 1.0 },
+            &mut memory,
+        );
+        let scores = [0.2, 0.5, 1.0, 2.0, 5.0].map(|sensitivity| reading.at(sensitivity));
+        assert!(scores.is_sorted(), "{scores:?}");
+        assert_eq!(reading.at(1.0), reading.score);
+    }
 }
