@@ -101,8 +101,16 @@ impl Losses {
         self.condition = condition;
     }
 
-    /// Takes a pass over `metrics` metrics, whole unless `unfinished`, and writes down what is wrong.
-    pub(crate) fn pass(&mut self, metrics: u64, tally: &Tally, unfinished: u64, summary: &mut PassSummary) {
+    /// Takes a pass over `metrics` metrics, whole unless `unfinished`, and writes down what is wrong. `followed`: how many metrics
+    /// have incidents that last; they were there, whatever else is remembered.
+    pub(crate) fn pass(
+        &mut self,
+        metrics: u64,
+        followed: u64,
+        tally: &Tally,
+        unfinished: u64,
+        summary: &mut PassSummary,
+    ) {
         let now = summary.at;
         let excepted = |exception: Exception| tally.exceptions[exception.index()];
         let missing = excepted(Exception::DeletedByRoomba);
@@ -110,7 +118,7 @@ impl Losses {
         summary.held = metrics.saturating_sub(missing + short + unfinished);
         // Half a pass has not seen what there is.
         if unfinished == 0 {
-            self.count(summary.held, now, &mut summary.loss_accepted);
+            self.count(summary.held, followed, now, &mut summary.loss_accepted);
             let seen = tally.analyzed() + excepted(Exception::Boring);
             if seen > 0 {
                 (self.analyzed, self.blind) = (seen, None);
@@ -178,13 +186,16 @@ impl Losses {
         self.lost.is_some()
     }
 
-    fn count(&mut self, held: u64, now: f64, accepted: &mut bool) {
+    fn count(&mut self, held: u64, followed: u64, now: f64, accepted: &mut bool) {
         while self.held.front().is_some_and(|(at, _)| now - at > WITHIN) {
             self.held.pop_front();
         }
         let (since, before) = match self.lost {
             Some(known) => known,
-            None => (now, self.held.iter().map(|(_, held)| *held).max().unwrap_or(0)),
+            None => {
+                let most = self.held.iter().map(|(_, held)| *held).max();
+                (now, most.unwrap_or(0).max(followed))
+            }
         };
         let is_lost = (before > 0 && held == 0) || (before >= MANY && held * 2 < before);
         if is_lost && now - since < ACCEPTED_AFTER {
@@ -231,7 +242,7 @@ mod tests {
             ..PassSummary::default()
         };
         tally.tell(&mut summary, &[], &mut []);
-        losses.pass(judged + missing + short, &tally, 0, &mut summary);
+        losses.pass(judged + missing + short, 0, &tally, 0, &mut summary);
         summary
     }
 
@@ -302,6 +313,14 @@ mod tests {
     }
 
     #[test]
+    fn incidents_that_last_are_of_metrics_that_were_there() {
+        let mut losses = Losses::default();
+        let mut summary = PassSummary::default();
+        losses.pass(0, 1, &Tally::new(0), 0, &mut summary);
+        assert_eq!(ill(&summary), [METRICS], "nothing else was remembered");
+    }
+
+    #[test]
     fn nothing_analyzed_where_something_was_is_said_whatever_the_reason() {
         let mut losses = Losses::default();
         pass(&mut losses, 1_000.0, [3, 0, 0]);
@@ -312,7 +331,7 @@ mod tests {
             ..PassSummary::default()
         };
         tally.tell(&mut summary, &[], &mut []);
-        losses.pass(3, &tally, 0, &mut summary);
+        losses.pass(3, 0, &tally, 0, &mut summary);
         assert_eq!(
             summary.troubles[0].why,
             "no metric is analyzed any more, 3 were: 3 Stale"

@@ -279,7 +279,7 @@ impl<K: Connect> Supervisor<K> {
             judge: sum.judging.as_secs_f64() / workers,
             total: total.as_secs_f64(),
         };
-        self.tell(sum, now, seconds)
+        self.tell(sum, now, seconds, followed.len() as u64)
     }
 
     /// Waits for a worker's report until `due`, looking now and then whether all of them live.
@@ -337,6 +337,7 @@ impl<K: Connect> Supervisor<K> {
         mut sum: PassReport,
         now: f64,
         seconds: Seconds,
+        followed: u64,
     ) -> Result<Option<StoreError>, AnalyzerError> {
         let ensemble = Arc::clone(&self.options.worker.ensemble);
         let detectors: Vec<&str> = ensemble.names().collect();
@@ -362,7 +363,7 @@ impl<K: Connect> Supervisor<K> {
         sum.tally.tell(&mut summary, &detectors, &mut sum.timings);
         let unfinished = summary.unfinished;
         self.losses
-            .pass(summary.metrics, &sum.tally, unfinished, &mut summary);
+            .pass(summary.metrics, followed, &sum.tally, unfinished, &mut summary);
         if self.losses.is_lost() {
             // Whether a metric was deleted or lost with the others nobody knows.
             sum.fates.retain(|(_, fate)| *fate != Fate::Deleted);

@@ -123,7 +123,8 @@ fn people_take_silence_and_ask_while_it_runs_and_when_it_does_not() {
         (world.told(&["silence", "list"]) == "no silences\n").then_some(())
     });
     assert_eq!(world.told(&["incidents"]), "no open incidents\n");
-    assert_eq!(running.stop().code(), 0);
+    let ended = running.stop();
+    assert_eq!(ended.code(), 0, "{}", ended.log);
     let ids: Vec<String> = hook.told().iter().map(|told| told.id.clone()).collect();
     let mut distinct = ids.clone();
     distinct.sort();

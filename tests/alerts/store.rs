@@ -12,8 +12,8 @@ use crate::common::wait_for;
 use crate::hook::Hook;
 use crate::world::{Metrics, World};
 
-/// Two passes of these tests and the time a busy machine takes to tell of them.
-const TWO_PASSES: Duration = Duration::from_secs(6);
+/// Two passes of these tests, which are a second, and the time a machine busy with other tests may take to tell of them.
+const TWO_PASSES: Duration = Duration::from_secs(20);
 
 fn names() -> Vec<String> {
     (0..25).map(|number| format!("web.m{number}")).collect()
