@@ -144,6 +144,9 @@ pub(super) fn of_a_process(context: &Context, call: &Call) -> anyhow::Result<Opt
             let answer = control::call(socket, call).with_context(asked)?;
             // One that has just ended is nobody to be asked.
             if answer.is_some() {
+                if !is_named(context) && running.state_dir != running::whole(state_dir) {
+                    eprintln!("asked {}", shown(running));
+                }
                 return Ok(answer);
             }
         }

@@ -10,7 +10,7 @@
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,7 @@ impl Entry {
             .write(true)
             .create(true)
             .truncate(true)
+            .mode(0o600)
             .open(&beside)?;
         // Nobody ever sees it without its lock.
         locked.lock()?;
