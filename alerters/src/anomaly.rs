@@ -224,11 +224,11 @@ impl Anomaly {
         }
     }
 
-    /// How much it matters: critical when (nearly) all who voted agree, or at twice the limit. A component has no votes and is critical;
-    /// whoever reports one has decided already.
+    /// How much it matters: critical when (nearly) all who voted agree, or at twice the limit. A component has no votes and is critical,
+    /// as whoever reports one has decided already; unless its strength says less.
     pub fn severity(&self) -> Severity {
         match self.subject {
-            Subject::Component(_) => Severity::Critical,
+            Subject::Component(_) if self.strength.is_none() => Severity::Critical,
             _ if let Some(Strength { score, .. }) = self.strength => {
                 if score >= CRITICAL_SCORE {
                     Severity::Critical

@@ -32,6 +32,15 @@ pub struct Notice {
     pub content: Content,
     /// Public address of the pages, without a slash at the end; empty for none.
     pub base_url: String,
+    /// What a command begins with that is to reach the process that made it: `skywatch`, with its state folder unless that
+    /// is the usual one.
+    #[serde(default = "usual_command")]
+    pub command: String,
+}
+
+/// What commands begin with for a process over the usual state folder.
+pub fn usual_command() -> String {
+    "skywatch".to_owned()
 }
 
 /// What a notice says.

@@ -84,6 +84,7 @@ pub fn notice(items: Vec<Item>) -> Notice {
             ..News::default()
         }),
         base_url: "https://watch.example.org".into(),
+        command: crate::notice::usual_command(),
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Instant;
 use skywatch_algorithms::{Ballot, Exception, Series, Verdict, Window};
 
 use super::cache::{CachedWindow, Times};
+use super::inquiry::Insight;
 use super::judge::{CounterClass, Judge};
 use super::mind::{Mind, MindDesk, Sight};
 use super::worker::{Pass, WorkerOptions};
@@ -82,6 +83,25 @@ impl<C> Watched<C> {
         self.mind.as_deref()
     }
 
+    /// What is known of it, for somebody who asks.
+    pub(super) fn insight(&self) -> Insight {
+        let window = self.cursor.is_some().then(|| {
+            let mut times = Times::default();
+            let window = self.window.window(&mut times);
+            let mut kept = Series::default();
+            kept.times.extend_from_slice(window.times());
+            kept.values.extend_from_slice(window.values());
+            kept
+        });
+        Insight {
+            pass: self.done_in,
+            verdict: self.last,
+            window: window.filter(|window| !window.times.is_empty()),
+            class: self.class,
+            learnt: self.mind().map(Mind::saved),
+        }
+    }
+
     pub(super) fn forget(&mut self) {
         self.cursor = None;
         self.window = CachedWindow::default();
@@ -146,6 +166,13 @@ impl Desk {
     ) {
         if let Some(minds) = &self.minds {
             minds.save(part, metrics.map(|(name, watched)| (name, watched.mind())));
+        }
+    }
+
+    /// Keeps what the adaptive profile knows of metrics that are not watched any more.
+    pub(super) fn leave<'m, C: 'm>(&self, metrics: impl Iterator<Item = (&'m Arc<str>, &'m Watched<C>)>) {
+        if let Some(minds) = &self.minds {
+            minds.leave(metrics.filter_map(|(name, watched)| Some((name, watched.mind()?))));
         }
     }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use skywatch_alerters::{Anomaly, units};
+use skywatch_algorithms::streaming::Adaptive;
 use skywatch_algorithms::{Ballot, Exception, Series, Verdict};
 
+use super::inquiry::Inquiries;
 use super::judge::{CounterClass, Judge};
 use super::mind::{Learned, Mind, Rule};
 use super::worker::{WorkerOptions, class_key};
@@ -20,6 +22,9 @@ pub struct Examination {
     pub metric: String,
     /// The store it was read from.
     pub source: String,
+    /// Whose answer it is, in a few words; empty when nobody runs and it was worked out from what was saved.
+    #[serde(default)]
+    pub answered_by: String,
     /// When it was looked at, Unix seconds.
     pub now: f64,
     /// Points in the window.
@@ -88,24 +93,87 @@ impl<K: Connect> Examiner<K> {
         Self { knowledge, ..self }
     }
 
-    /// Looks at one metric at `now`, Unix seconds.
+    /// What the running analyzer makes of one metric at `now`, Unix seconds: its own state, its own window, its own verdict.
+    ///
+    /// # Errors
+    /// The analyzer does not answer, or a window that it does not keep cannot be read.
+    pub fn ask(&self, inquiries: &Inquiries, metric: &str, now: f64) -> Result<Examination, String> {
+        let Some(mut insight) = inquiries.ask(metric)? else {
+            let mut found = self.examine(metric, now).map_err(|error| error.to_string())?;
+            "the running analyzer, which does not watch it: its name is not among those in the store"
+                .clone_into(&mut found.answered_by);
+            return Ok(found);
+        };
+        let mut found = self.nothing_found(metric, now);
+        found.answered_by = match insight.pass {
+            0 => "the running analyzer, which has not looked at it yet".to_owned(),
+            pass => format!("the running analyzer, as of its pass {pass}"),
+        };
+        let mut class = insight.class.unwrap_or_default();
+        let window = match insight.window.take() {
+            Some(window) => window,
+            None => {
+                let read = self.read(metric, &mut found).map_err(|error| error.to_string())?;
+                if insight.class.is_none() {
+                    class = read.1;
+                }
+                read.0
+            }
+        };
+        let window = match insight.verdict {
+            // What came since is for the next pass.
+            Some((_, last)) => until(window, last),
+            None => window,
+        };
+        if !window.times.is_empty() {
+            self.judge(&window, class, &mut found);
+            if let Some(knowledge) = &self.knowledge {
+                self.look_with(knowledge, insight.learnt.take(), &window, &mut found);
+            }
+        }
+        if let Some((verdict, _)) = insight.verdict {
+            let said = match verdict {
+                Verdict::Excluded(exception) => exception.name(),
+                Verdict::Judged { anomalous: true, .. } => "anomalous",
+                Verdict::Judged { .. } => "normal",
+            };
+            if found.verdict != said {
+                found.why = format!(
+                    "as it was judged then; now it would be {}: {}",
+                    found.verdict, found.why
+                );
+                said.clone_into(&mut found.verdict);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Looks at one metric at `now`, Unix seconds, by what is stored and what was saved.
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn examine(&self, metric: &str, now: f64) -> Result<Examination, StoreError> {
-        let mut store = self.connect.connect()?;
-        let mut class = CounterClass::default();
-        if self.options.counters_as_rates {
-            let key = class_key(metric);
-            let stored = store.get(&[&key])?.pop().flatten();
-            let seen = stored.and_then(|text| std::str::from_utf8(&text).ok()?.parse::<f64>().ok());
-            if let Some(seen) = seen {
-                class = CounterClass::stored(seen.min(now), self.options.full_duration);
+        let mut found = self.nothing_found(metric, now);
+        let (window, class) = self.read(metric, &mut found)?;
+        if !window.times.is_empty() {
+            self.judge(&window, class, &mut found);
+            if let Some(knowledge) = &self.knowledge {
+                let saved = States::open(&knowledge.states).map(|states| states.take(metric));
+                let saved = saved.unwrap_or_else(|error| {
+                    tracing::warn!("`{}` not readable :: {error}", knowledge.states.display());
+                    None
+                });
+                self.look_with(knowledge, saved, &window, &mut found);
             }
         }
-        let mut found = Examination {
+        Ok(found)
+    }
+
+    fn nothing_found(&self, metric: &str, now: f64) -> Examination {
+        Examination {
             metric: metric.to_owned(),
-            source: self.connect.describe().to_string(),
+            source: self.connect.describe(),
+            answered_by: String::new(),
             now,
             points: 0,
             unusable: 0,
@@ -117,7 +185,22 @@ impl<K: Connect> Examiner<K> {
             warmth: None,
             ready_at: None,
             judged: None,
-        };
+        }
+    }
+
+    /// The canonical window as it is stored, and the metric's class.
+    fn read(&self, metric: &str, found: &mut Examination) -> Result<(Series, CounterClass), StoreError> {
+        let now = found.now;
+        let mut store = self.connect.connect()?;
+        let mut class = CounterClass::default();
+        if self.options.counters_as_rates {
+            let key = class_key(metric);
+            let stored = store.get(&[&key])?.pop().flatten();
+            let seen = stored.and_then(|text| std::str::from_utf8(&text).ok()?.parse::<f64>().ok());
+            if let Some(seen) = seen {
+                class = CounterClass::stored(seen.min(now), self.options.full_duration);
+            }
+        }
         let mut window = Series::default();
         store.fetch(
             &[metric],
@@ -136,28 +219,27 @@ impl<K: Connect> Examiner<K> {
                 }
             },
         )?;
-        if !window.times.is_empty() {
-            self.judge(&window, class, &mut found);
-            if let Some(knowledge) = &self.knowledge {
-                self.look_with(knowledge, &window, &mut found);
-            }
-        }
-        Ok(found)
+        Ok((window, class))
     }
 
-    /// Looks with the adaptive profile; until it has learnt the metric, what the classic votes said stands.
-    fn look_with(&self, knowledge: &Knowledge, window: &Series, found: &mut Examination) {
-        let opened = Memory::look_at(&knowledge.memory)
-            .and_then(|memory| Ok((memory, States::open(&knowledge.states)?)));
-        let examined = opened
+    /// Looks with the adaptive profile; until it has learnt the metric, what the classic votes said stands. `saved`: what it
+    /// knows of the metric.
+    fn look_with(
+        &self,
+        knowledge: &Knowledge,
+        saved: Option<(Adaptive, Vec<u8>)>,
+        window: &Series,
+        found: &mut Examination,
+    ) {
+        let examined = Memory::look_at(&knowledge.memory)
             .map_err(|error| error.to_string())
-            .and_then(|(memory, states)| {
+            .and_then(|memory| {
                 let name = Arc::from(found.metric.as_str());
                 let model = knowledge.learned.as_ref().and_then(|learned| learned());
                 Mind::examine(
                     &name,
                     &knowledge.rules,
-                    &states,
+                    saved,
                     &memory,
                     model.as_deref(),
                     window.sorted_window(),
@@ -250,4 +332,12 @@ impl<K: Connect> Examiner<K> {
             Exception::Other => "it cannot be analyzed".to_owned(),
         }
     }
+}
+
+/// The part of a canonical window that ends with the point of that time.
+fn until(mut window: Series, last: f64) -> Series {
+    let points = window.times.partition_point(|&time| time <= last);
+    window.times.truncate(points);
+    window.values.truncate(points);
+    window
 }

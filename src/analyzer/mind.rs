@@ -164,6 +164,13 @@ impl Mind {
         }
     }
 
+    /// The state and what is saved beside it.
+    pub(super) fn saved(&self) -> (Adaptive, Vec<u8>) {
+        let mut beside = Vec::new();
+        self.write(&mut beside);
+        (self.adaptive.clone(), beside)
+    }
+
     fn read(adaptive: Adaptive, bytes: &[u8], rule: u16) -> Self {
         let (head, rest) = bytes.split_first().unwrap_or((&0, &[]));
         let (last, falling) = rest.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
@@ -286,7 +293,7 @@ impl MindDesk {
                 Some(mind) => saved.add(name, &mind.adaptive, mind.last, |bytes| mind.write(bytes)),
                 // Not looked at since the start: what was saved before is still all there is.
                 None => {
-                    if let Some((adaptive, rest)) = self.options.states.take(name) {
+                    if let Some((adaptive, rest)) = self.options.states.look_at(name) {
                         let last = Mind::read(adaptive.clone(), &rest, 0).last;
                         saved.add(name, &adaptive, last, |bytes| bytes.extend(rest));
                     }
@@ -294,6 +301,19 @@ impl MindDesk {
             }
         }
         self.options.saver.save(saved);
+    }
+
+    /// Keeps what is known of metrics that are not watched any more, for when they come back.
+    pub(super) fn leave<'m>(&self, metrics: impl Iterator<Item = (&'m Arc<str>, &'m Mind)>) {
+        let mut has_left = false;
+        for (name, mind) in metrics {
+            has_left = true;
+            let states = &self.options.states;
+            states.leave(name, &mind.adaptive, mind.last, |bytes| mind.write(bytes));
+        }
+        if has_left {
+            self.options.saver.save_unclaimed();
+        }
     }
 
     /// Gives to the disk what the pass left.
@@ -359,7 +379,7 @@ impl Mind {
         }
     }
 
-    /// Looks at one metric for people: a state as it was last saved, or none, is shown the window, and nothing is kept.
+    /// Looks at one metric for people: a state as it was saved, or none, is shown the window, and nothing is kept.
     /// Answers the newest point as if it were an anomaly, whether it is one, and how far the metric is learnt: 0 to 1, and
     /// when it will be, Unix seconds.
     ///
@@ -368,13 +388,13 @@ impl Mind {
     pub(super) fn examine(
         name: &Arc<str>,
         rules: &[Rule],
-        states: &States,
+        saved: Option<(Adaptive, Vec<u8>)>,
         memory: &Memory,
         model: Option<&dyn Forecasts>,
         window: Window<'_>,
     ) -> Result<Examined, String> {
         let rule = rule_of(rules, name);
-        let mut mind = match states.take(name) {
+        let mut mind = match saved {
             Some((adaptive, rest)) => Self::read(adaptive, &rest, rule),
             None => Self::new(rule),
         };

@@ -9,11 +9,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, never, select};
 use skywatch_alerters::Anomaly;
 use skywatch_algorithms::{Ensemble, Series};
 
 use super::desk::{Desk, Watched};
+use super::inquiry::Question;
 use super::judge::CounterClass;
 use super::mind::AdaptiveOptions;
 use super::tally::Tally;
@@ -187,6 +188,8 @@ pub struct Worker<K: Connect> {
     watched: Vec<Watched<CursorOf<K>>>,
     /// Points as they come from the store, one metric at a time.
     series: Series,
+    /// What people ask about its metrics.
+    questions: Receiver<Question>,
     stop: Stop,
 }
 
@@ -212,32 +215,59 @@ impl<K: Connect> Worker<K> {
             names: Vec::new(),
             watched: Vec::new(),
             series: Series::default(),
+            questions: never(),
             stop,
         }
     }
 
+    /// The same, which answers questions about its metrics.
+    #[must_use]
+    pub fn with_questions(self, questions: Receiver<Question>) -> Self {
+        Self { questions, ..self }
+    }
+
     /// Follows orders until their channel closes.
     pub fn run(mut self, orders: &Receiver<Order>, reports: &Sender<PassReport>) {
-        for order in orders {
+        loop {
+            let order = select! {
+                recv(orders) -> order => order,
+                recv(self.questions) -> question => {
+                    match question {
+                        Ok(question) => self.answer(question),
+                        // Nobody can ask any more.
+                        Err(_) => self.questions = never(),
+                    }
+                    continue;
+                }
+            };
             match order {
-                Order::Assign { add, remove } => self.assign(add, remove),
-                Order::Pass {
+                Ok(Order::Assign { add, remove }) => self.assign(add, remove),
+                Ok(Order::Pass {
                     number,
                     now,
                     deadline,
                     followed,
-                } => {
+                }) => {
                     let report = self.pass(number, now, deadline, followed);
                     if reports.send(report).is_err() {
                         return;
                     }
                     self.save_a_part(number);
                 }
+                Err(_) => break,
             }
         }
         for part in 0..self.parts() {
             self.save_a_part(part as u64);
         }
+    }
+
+    /// Says what is known of one metric.
+    fn answer(&self, question: Question) {
+        let place = self.names.iter().position(|name| **name == *question.metric);
+        let insight = place.map(|place| Box::new(self.watched[place].insight()));
+        // Whoever asked may have gone.
+        let _ = question.reply.try_send(insight);
     }
 
     /// Parts in which states are saved; 0 in the classic profile.
@@ -266,6 +296,8 @@ impl<K: Connect> Worker<K> {
     fn assign(&mut self, mut add: Vec<Arc<str>>, remove: Vec<Arc<str>>) {
         if !remove.is_empty() {
             let gone: HashSet<_> = remove.into_iter().collect();
+            let all = self.names.iter().zip(&self.watched);
+            self.desk.leave(all.filter(|(name, _)| gone.contains(*name)));
             for index in (0..self.names.len()).rev() {
                 if gone.contains(&self.names[index]) {
                     self.names.swap_remove(index);
@@ -374,6 +406,9 @@ impl<K: Connect> Worker<K> {
         stride: fn(&mut Self, &[usize], &mut Pass) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         for chunk in indices.chunks(CHUNK) {
+            while let Ok(question) = self.questions.try_recv() {
+                self.answer(question);
+            }
             let mut tries = 0;
             loop {
                 if self.stop.is_said() || Instant::now() >= pass.deadline {

@@ -4,7 +4,7 @@ use clap::Args;
 use skywatch_alerters::state::Outlook;
 use skywatch_alerters::{text, units};
 
-use super::ask::{self, ahead};
+use super::ask::{self, Form, ahead};
 use super::routes::{print_tried, told};
 use super::{Context, Failure, say};
 use crate::analyzer::Examination;
@@ -24,7 +24,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
     let call = Call::Explain {
         metric: arguments.metric,
     };
-    let answer = ask::call(&context.loaded.settings, &call)?;
+    let answer = ask::call(context, &call, Form::of(arguments.json))?;
     if arguments.json {
         return Ok(ask::print_json(&answer)?);
     }
@@ -58,6 +58,9 @@ fn print_examined(found: &Examination) -> anyhow::Result<()> {
             format!("{} ago", units::length(age))
         }
     });
+    if !found.answered_by.is_empty() {
+        say(&format!("  answer of  {}", found.answered_by))?;
+    }
     say(&format!("  source     {}", found.source))?;
     say(&format!(
         "  window     {} points over {}",

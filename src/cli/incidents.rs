@@ -4,7 +4,7 @@ use clap::Args;
 use skywatch_alerters::incident::{Incident, Phase, Transition};
 use skywatch_alerters::{render, text, units};
 
-use super::ask::{self, ago};
+use super::ask::{self, Form, ago};
 use super::{Context, Failure, say};
 use crate::dispatch::{Letter, Reply, Request, SHOWN};
 
@@ -44,7 +44,6 @@ pub(super) struct AckArguments {
 }
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
-    let settings = &context.loaded.settings;
     let request = match arguments.id {
         Some(id) => Request::Incident { id },
         None => Request::Incidents {
@@ -53,7 +52,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
             limit: arguments.limit,
         },
     };
-    let reply = ask::desk(settings, request)?;
+    let reply = ask::desk(context, request, Form::of(arguments.json))?;
     if arguments.json {
         return Ok(ask::print_json(&reply)?);
     }
@@ -88,7 +87,7 @@ pub(super) fn acknowledge(context: &Context, arguments: AckArguments) -> Result<
         by: arguments.by.unwrap_or_else(ask::somebody),
         until_resolved: arguments.until_resolved,
     };
-    if let Reply::Incident { incident, .. } = ask::desk(&context.loaded.settings, request)? {
+    if let Reply::Incident { incident, .. } = ask::desk(context, request, Form::Bare)? {
         say(&line(&incident))?;
     }
     Ok(())

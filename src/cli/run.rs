@@ -7,6 +7,7 @@ use clap::Args;
 use skywatch_settings::StoreUrl;
 
 use super::{Context, Failure, log};
+use crate::dispatch::running::Entry;
 use crate::process::{self, ChildSpec, Parent, ParentOptions, Role, RunOptions, Service};
 use crate::stop::Stop;
 
@@ -34,6 +35,15 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         global: context.global.as_arguments(),
     };
     let _claim = process::claim_state_dir(&settings.state_dir)?;
+    // Without it commands know only what the analyzer itself says while it runs.
+    let keeper = settings
+        .analyzer
+        .enabled
+        .then(|| Entry::of_keeper(&settings.state_dir));
+    let _keeper = keeper.transpose().unwrap_or_else(|error| {
+        tracing::warn!("commands may not find this process :: {error}");
+        None
+    });
     process::check(settings, &options)?;
     let mut service = Service::from_environment();
     let embedded = settings.store.url == StoreUrl::Embedded;

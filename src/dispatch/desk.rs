@@ -178,7 +178,7 @@ impl Desk {
             select! {
                 recv(words) -> word => match word {
                     Ok(Word::Pass(findings)) => self.pass(*findings),
-                    Ok(Word::Trouble(why)) => self.no_pass(&why),
+                    Ok(Word::Trouble(why)) => self.no_pass(&why, unix_now()),
                     Err(_) => break,
                 },
                 recv(messages) -> message => if let Ok(message) = message { self.message(message) },
@@ -196,6 +196,8 @@ impl Desk {
                 let _ = reply.send(self.answer(*request));
             }
             Message::Delivered(delivery) => self.delivered(*delivery),
+            Message::Store(Some((why, since))) => self.no_pass(&why, since),
+            Message::Store(None) => self.vitals.answers(),
         }
     }
 
@@ -252,10 +254,20 @@ impl Desk {
         }
     }
 
-    fn no_pass(&mut self, why: &str) {
+    /// The store has let no pass run since then, Unix seconds: told once that has lasted, and nothing is known of any metric.
+    fn no_pass(&mut self, why: &str, since: f64) {
         let now = unix_now();
-        if let Some(look) = self.vitals.trouble(why, now) {
-            let _ = self.event(Event::Looks(vec![look]), now, Batch::new(now));
+        if let Some(look) = self.vitals.trouble(why, since, now) {
+            let mut looks = vec![look];
+            let open = self.state.incidents().filter(|incident| incident.phase.is_open());
+            looks.extend(open.filter_map(|incident| {
+                let is_metric = matches!(incident.subject, Subject::Metric(_));
+                (is_metric && incident.unknown_since.is_none()).then(|| Look {
+                    subject: incident.subject.clone(),
+                    outcome: Outcome::Unknown,
+                })
+            }));
+            let _ = self.event(Event::Looks(looks), now, Batch::new(now));
         }
     }
 
@@ -277,6 +289,7 @@ impl Desk {
                 at: now,
                 content: content.clone(),
                 base_url: self.options.policy.base_url.clone(),
+                command: self.options.policy.command.clone(),
             };
             batch.notices.push(Posting {
                 notice,
@@ -611,7 +624,7 @@ impl Desk {
             }
             match messages.recv_deadline(due) {
                 Ok(Message::Delivered(delivery)) => self.delivered(*delivery),
-                Ok(Message::Ask(..)) => {}
+                Ok(Message::Ask(..) | Message::Store(_)) => {}
                 Err(_) => break,
             }
         }

@@ -12,6 +12,7 @@ mod heartbeat;
 mod office;
 mod post;
 mod request;
+pub mod running;
 mod vitals;
 
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ pub use desk::Desk;
 pub(crate) use desk::SHOWN;
 pub use heartbeat::Heartbeat;
 pub use office::{Answer, Call, Examine, Office, Tested};
+#[cfg(feature = "learned")]
+pub use office::{AnswerStudy, Study};
 pub use post::Outlet;
 pub use request::{Letter, Reply, Request, Which};
 pub use vitals::VitalsOptions;
@@ -70,6 +73,8 @@ pub enum Message {
     Ask(Box<Request>, Sender<Reply>),
     /// A post is done with a notice.
     Delivered(Box<Delivery>),
+    /// The store does not answer, why and since when (Unix seconds); or it does again.
+    Store(Option<(String, f64)>),
 }
 
 /// The way to ask a running desk.
@@ -97,6 +102,11 @@ impl Inbox {
         receive
             .recv_timeout(PATIENCE)
             .unwrap_or_else(|_| refused("the dispatch did not answer in time"))
+    }
+
+    /// Tells the desk whether the store answers. With no room for it the next time will do.
+    pub fn store(&self, silent: Option<(String, f64)>) {
+        let _ = self.0.try_send(Message::Store(silent));
     }
 
     pub(crate) fn sender(&self) -> Sender<Message> {

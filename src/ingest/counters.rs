@@ -2,6 +2,7 @@
 //! reason, or still waiting.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::trim::TrimTally;
 use crate::net::listeners::Service;
@@ -178,6 +179,8 @@ pub struct Counters {
     oldest: AtomicU64,
     /// Unix milliseconds of the last accepted point; 0 for none yet.
     last_point: AtomicU64,
+    /// Since when the store does not take points, Unix seconds, and why. Held for the moment of a read or a write.
+    held_up: Mutex<Option<(f64, String)>>,
     /// What the trimming thread has done.
     pub(super) trim: TrimTally,
 }
@@ -257,6 +260,21 @@ impl Counters {
     /// The listener's address could not be bound. Answers how often it could not before.
     pub fn failed_bind(&self, service: Service) -> u64 {
         self.of(service).failed_binds.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The store does not take points, and why; or does again.
+    pub(super) fn set_held_up(&self, why: Option<String>, now: f64) {
+        let mut held_up = self.held_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = held_up.as_ref().map_or(now, |(since, _)| *since);
+        *held_up = why.map(|why| (since, why));
+    }
+
+    /// Since when the store does not take points, Unix seconds, and why.
+    pub fn held_up(&self) -> Option<(f64, String)> {
+        self.held_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Unix seconds of the last accepted point.

@@ -125,6 +125,7 @@ impl<K: Connect> Writer<K> {
             }
         };
         if self.failing.take().is_some() {
+            self.counters.set_held_up(None, unix_now());
             tracing::info!("the store takes points again");
         }
         for batch in batches {
@@ -162,6 +163,7 @@ impl<K: Connect> Writer<K> {
                 .map(|hint| format!("\nhint: {hint}"))
                 .unwrap_or_default();
             tracing::error!("points wait, the store does not take them :: {reason}{hint}");
+            self.counters.set_held_up(Some(reason.clone()), unix_now());
             self.failing = Some((reason, Instant::now()));
         }
     }

@@ -5,8 +5,12 @@
 //! metric's latest state lies, and a worker takes it when it first looks at the metric: which worker that is, and how many
 //! there are, need not be as before. Points that came after a state was saved are in the window, and are shown to it
 //! then. A state of another version, or one that does not hold against its checksum, is counted and learnt anew.
+//!
+//! A metric that nobody watches any more may come back: a store that has lost its names gets them again. So what was learnt
+//! of it is not thrown away with it but goes to a file of its own, for [`UNCLAIMED_KEPT`], and whoever watches the metric
+//! next takes it from there. A start puts there, too, what it found and nobody took.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::hash::BuildHasherDefault;
 use std::io::{BufReader, Read as _};
@@ -30,9 +34,18 @@ const HEADER: usize = MAGIC.len() + 4;
 const ENTRY: usize = 22;
 /// Parts that may wait for the disk.
 const WAITING: usize = 4;
+/// The file of states whose metrics nobody watches.
+const UNCLAIMED: &str = "unclaimed.states";
+/// Seconds after a metric's last point for which a state that nobody takes is kept.
+const UNCLAIMED_KEPT: f64 = 7.0 * 86_400.0;
+/// Most of them; the newest stay.
+const MOST_UNCLAIMED: usize = 1_000_000;
 
+#[derive(Clone, Copy)]
 struct Place {
     file: usize,
+    /// Where the entry begins.
+    begin: u64,
     /// Where the state begins.
     at: u64,
     length: u32,
@@ -41,9 +54,23 @@ struct Place {
     time: f64,
 }
 
+/// A state whose metric has just left, on its way to the file.
+struct Left {
+    /// The whole entry.
+    entry: Vec<u8>,
+    /// Where in it the state begins.
+    at: usize,
+    time: f64,
+}
+
 #[derive(Default)]
 struct Index {
-    files: Vec<File>,
+    files: BTreeMap<usize, File>,
+    /// The number the next file gets.
+    next: usize,
+    /// The number of the file of those that nobody watches.
+    unclaimed: Option<usize>,
+    left: HashMap<u64, Left, BuildHasherDefault<Hashed>>,
     paths: BTreeSet<PathBuf>,
     places: HashMap<u64, Place, BuildHasherDefault<Hashed>>,
     counts: Found,
@@ -81,8 +108,12 @@ impl States {
         for entry in entries {
             let path = entry.path();
             if path.extension().is_some_and(|extension| extension == "states") {
-                index.read(&path)?;
-                index.paths.insert(path);
+                let number = index.read(&path)?;
+                if path.ends_with(UNCLAIMED) {
+                    index.unclaimed = number;
+                } else {
+                    index.paths.insert(path);
+                }
             }
         }
         index.counts.states = index.places.len() as u64;
@@ -105,36 +136,139 @@ impl States {
     /// The state of a metric, once, and what else was saved with it.
     pub fn take(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
         let mut index = self.index();
-        let place = index.places.remove(&hash(metric))?;
-        let mut bytes = vec![0; place.length as usize];
-        let read = index.files[place.file].read_exact_at(&mut bytes, place.at);
-        let state = (read.is_ok() && checksum(&bytes, hash(metric)) == place.sum)
-            .then(|| {
-                let mut rest = bytes.as_slice();
-                let state = Adaptive::read(&mut rest)?;
-                Some((state, rest.to_vec()))
-            })
-            .flatten();
-        if state.is_none() {
+        let state = index.read_state(metric);
+        index.left.remove(&hash(metric));
+        if index.places.remove(&hash(metric)).is_some() && state.is_none() {
             index.counts.damaged += 1;
         }
         state
     }
 
-    /// Lets go of what nobody took, and removes the files that are not among `kept`: those of an earlier run with
-    /// other workers.
-    fn let_go(&self, kept: &BTreeSet<PathBuf>) {
+    /// The same, which stays for whoever takes it.
+    pub fn look_at(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
+        self.index().read_state(metric)
+    }
+
+    /// Keeps the state of a metric that nobody watches any more, as of its last point (Unix seconds), for whoever watches it
+    /// next. It goes to the disk with [`Saver::save_unclaimed`].
+    pub fn leave(&self, metric: &str, state: &Adaptive, last: f64, extra: impl FnOnce(&mut Vec<u8>)) {
+        let mut part = Part::new(metric);
+        let begin = part.bytes.len();
+        part.add(metric, state, last, extra);
+        let entry = part.bytes.split_off(begin);
+        if entry.is_empty() {
+            return;
+        }
+        let mut index = self.index();
+        index.places.remove(&hash(metric));
+        let left = Left {
+            at: ENTRY + metric.len(),
+            entry,
+            time: last,
+        };
+        index.left.insert(hash(metric), left);
+    }
+
+    /// Writes what nobody watches to its file: what has just left and what lies there already; `all` adds what an earlier run
+    /// left and nobody took. Takes nobody's time but the caller's: others take states meanwhile.
+    fn write_unclaimed(&self, all: bool) -> std::io::Result<()> {
+        let path = self.folder.join(UNCLAIMED);
+        let mut bytes = Part::new(UNCLAIMED).bytes;
+        let written = {
+            let mut index = self.index();
+            let newest = index.left.values().map(|left| left.time);
+            let newest = newest.chain(index.places.values().map(|place| place.time));
+            let limit = newest.fold(f64::NEG_INFINITY, f64::max) - UNCLAIMED_KEPT;
+            let is_meant = |place: &Place| all || Some(place.file) == index.unclaimed;
+            let mut meant: Vec<(u64, f64)> = index
+                .places
+                .iter()
+                .filter(|(_, place)| is_meant(place))
+                .map(|(key, place)| (*key, place.time))
+                .chain(index.left.iter().map(|(key, left)| (*key, left.time)))
+                .collect();
+            meant.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+            let kept = meant
+                .partition_point(|(_, time)| *time >= limit)
+                .min(MOST_UNCLAIMED);
+            for (key, _) in meant.drain(kept..) {
+                index.left.remove(&key);
+                index.places.remove(&key);
+            }
+            if meant.is_empty() {
+                if let Some(number) = index.unclaimed.take() {
+                    index.files.remove(&number);
+                }
+                return match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                    _ => Ok(()),
+                };
+            }
+            meant
+        };
+        for (key, _) in &written {
+            let index = self.index();
+            // Whoever has taken it meanwhile saves it.
+            if let Some(left) = index.left.get(key) {
+                bytes.extend(&left.entry);
+            } else if let Some(place) = index.places.get(key) {
+                let begin = bytes.len();
+                let length = place.at + u64::from(place.length) - place.begin;
+                bytes.resize(begin + length as usize, 0);
+                let file = index.files.get(&place.file);
+                let read = file.map(|file| file.read_exact_at(&mut bytes[begin..], place.begin));
+                if !matches!(read, Some(Ok(()))) {
+                    bytes.truncate(begin);
+                }
+            }
+        }
+        bytes.extend(END);
+        replace(&path, &bytes)?;
+        let mut index = self.index();
+        let mut found = Index::default();
+        if let Some(number) = found.read(&path)? {
+            let number = found.files.remove(&number).map(|file| index.keep(file));
+            for (key, place) in found.places {
+                // Only what was not taken meanwhile.
+                let has_left = index.left.get(&key).is_some_and(|left| left.time <= place.time);
+                if has_left {
+                    index.left.remove(&key);
+                }
+                if let Some(number) = number
+                    && (has_left || index.places.contains_key(&key))
+                {
+                    index.places.insert(
+                        key,
+                        Place {
+                            file: number,
+                            ..place
+                        },
+                    );
+                }
+            }
+            let before = std::mem::replace(&mut index.unclaimed, number);
+            if let Some(before) = before {
+                index.files.remove(&before);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts aside what nobody took, and removes the files that are not among `kept`: those of an earlier run with other
+    /// workers.
+    fn let_go(&self, kept: &BTreeSet<PathBuf>) -> std::io::Result<()> {
+        self.write_unclaimed(true)?;
         let mut index = self.index();
         for path in index.paths.difference(kept) {
             if let Err(error) = std::fs::remove_file(path) {
                 tracing::debug!("`{}` stays :: {error}", path.display());
             }
         }
-        let counts = index.counts;
-        *index = Index {
-            counts,
-            ..Index::default()
-        };
+        index.paths.clear();
+        let unclaimed = index.unclaimed;
+        index.files.retain(|number, _| Some(*number) == unclaimed);
+        index.places.retain(|_, place| Some(place.file) == unclaimed);
+        Ok(())
     }
 
     /// Starts the thread that saves. `parts`: how many parts all workers have together; when each was saved once, what an
@@ -145,15 +279,20 @@ impl States {
     pub fn saver(self: &std::sync::Arc<Self>, parts: usize) -> std::io::Result<Saver> {
         std::fs::create_dir_all(&self.folder)?;
         let states = std::sync::Arc::clone(self);
-        let (send, parts_to_save) = bounded::<Part>(WAITING);
+        let (send, parts_to_save) = bounded::<Option<Part>>(WAITING);
         let thread = std::thread::Builder::new()
             .name("states".to_owned())
             .spawn(move || {
                 let mut saved = BTreeSet::new();
                 let mut is_failing = false;
                 for part in parts_to_save {
-                    let path = states.folder.join(part.name);
-                    let outcome = replace(&path, &part.bytes);
+                    let path = states
+                        .folder
+                        .join(part.as_ref().map_or(UNCLAIMED, |part| &part.name));
+                    let outcome = match &part {
+                        Some(part) => replace(&path, &part.bytes),
+                        None => states.write_unclaimed(false),
+                    };
                     match &outcome {
                         Err(error) if !is_failing => {
                             tracing::warn!("states not saved to `{}` :: {error}", path.display());
@@ -162,10 +301,14 @@ impl States {
                         _ => {}
                     }
                     is_failing = outcome.is_err();
-                    if !is_failing && saved.len() < parts {
+                    if !is_failing && part.is_some() && saved.len() < parts {
                         saved.insert(path);
-                        if saved.len() == parts {
-                            states.let_go(&saved);
+                        if saved.len() == parts
+                            && let Err(error) = states.let_go(&saved)
+                        {
+                            tracing::warn!(
+                                "states of metrics that are not watched stay where they are :: {error}"
+                            );
                         }
                     }
                 }
@@ -178,8 +321,36 @@ impl States {
 }
 
 impl Index {
-    /// Notes where the states of a file lie. Damage ends the file: where an entry ends is not known without its head.
-    fn read(&mut self, path: &Path) -> std::io::Result<()> {
+    /// Takes a file, and answers its number.
+    fn keep(&mut self, file: File) -> usize {
+        let number = self.next;
+        self.next += 1;
+        self.files.insert(number, file);
+        number
+    }
+
+    /// The state of a metric and what else was saved with it, if it is known and holds against its checksum.
+    fn read_state(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
+        let key = hash(metric);
+        let parse = |bytes: &[u8]| {
+            let mut rest = bytes;
+            let state = Adaptive::read(&mut rest)?;
+            Some((state, rest.to_vec()))
+        };
+        if let Some(left) = self.left.get(&key) {
+            return parse(&left.entry[left.at..]);
+        }
+        let place = self.places.get(&key)?;
+        let mut bytes = vec![0; place.length as usize];
+        let read = self.files.get(&place.file)?.read_exact_at(&mut bytes, place.at);
+        (read.is_ok() && checksum(&bytes, key) == place.sum)
+            .then(|| parse(&bytes))
+            .flatten()
+    }
+
+    /// Notes where the states of a file lie, and answers the number it has now. Damage ends the file: where an entry ends is
+    /// not known without its head.
+    fn read(&mut self, path: &Path) -> std::io::Result<Option<usize>> {
         let file = File::open(path)?;
         let mut reader = BufReader::with_capacity(1 << 16, &file);
         let mut header = [0; HEADER];
@@ -187,11 +358,11 @@ impl Index {
         let (magic, version) = header.split_at(MAGIC.len());
         if !is_whole || magic != MAGIC {
             self.counts.damaged += 1;
-            return Ok(());
+            return Ok(None);
         }
         if version != Adaptive::VERSION.to_le_bytes() {
             self.counts.other_versions += 1;
-            return Ok(());
+            return Ok(None);
         }
         let mut length = file.metadata()?.len();
         let mut end = [0; END.len()];
@@ -200,7 +371,7 @@ impl Index {
         if !is_damaged {
             length = before;
         }
-        let number = self.files.len();
+        let number = self.next;
         let mut at = HEADER as u64;
         let mut name = Vec::new();
         while at < length {
@@ -217,9 +388,11 @@ impl Index {
                 is_damaged = true;
                 break;
             };
+            let begin = at;
             at += (ENTRY + name.len()) as u64;
             let place = Place {
                 file: number,
+                begin,
                 at,
                 length: entry.length,
                 sum: entry.sum,
@@ -236,8 +409,8 @@ impl Index {
             reader.seek_relative(i64::from(entry.length))?;
         }
         self.counts.damaged += u64::from(is_damaged);
-        self.files.push(file);
-        Ok(())
+        self.keep(file);
+        Ok(Some(number))
     }
 }
 
@@ -305,7 +478,7 @@ impl Part {
 
 /// The thread that writes. Dropping it waits until all is written.
 pub struct Saver {
-    send: Option<Sender<Part>>,
+    send: Option<Sender<Option<Part>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -315,7 +488,14 @@ impl Saver {
         part.bytes.extend(END);
         if let Some(send) = &self.send {
             // A thread that has died has said so.
-            let _ = send.send(part);
+            let _ = send.send(Some(part));
+        }
+    }
+
+    /// Lets what was [left](States::leave) be written; waits only if the disk is far behind.
+    pub fn save_unclaimed(&self) {
+        if let Some(send) = &self.send {
+            let _ = send.send(None);
         }
     }
 }

@@ -24,6 +24,8 @@ use crate::windows::{Windows, as_judged};
 
 /// News that some incidents of a thread are over waits so long for the rest of it.
 const PARTIAL_AFTER: f64 = 1_800.0;
+/// How long the window of a chart is waited for; the notice goes without it then.
+const CHART_PATIENCE: Duration = Duration::from_secs(2);
 /// Width of a picture in a chat, pixels.
 const PICTURE_WIDTH: u32 = 640;
 
@@ -60,6 +62,7 @@ pub(crate) fn policy(settings: &Settings) -> Result<Policy, ProcessError> {
         digest_from: alerts.digest_from,
         partial_after: PARTIAL_AFTER,
         base_url: base_url(settings),
+        command: wiring::command(settings),
     })
 }
 
@@ -229,7 +232,7 @@ pub(crate) fn dispatch<K: Connect>(
         history: history_path(&settings.state_dir),
         keep_history: settings.alerts.keep_history,
         log: settings.alerts.log,
-        window_of: window_of(connect, settings.store.full_duration),
+        window_of: window_of(connect.within(CHART_PATIENCE), settings.store.full_duration),
         followed,
         grace: wiring::grace(settings),
         vitals: vitals(settings),

@@ -8,6 +8,8 @@ pub(crate) mod roles;
 mod service;
 mod signals;
 #[cfg(feature = "learned")]
+pub(crate) mod study;
+#[cfg(feature = "learned")]
 pub(crate) mod trainer;
 #[cfg(feature = "learned")]
 mod voting;
@@ -22,7 +24,7 @@ pub use signals::{Signals, end_by_force, stop_on_signal};
 #[cfg(feature = "learned")]
 pub use trainer::{TrainerRun, train};
 pub(crate) use wiring::{
-    claim_state_dir, embedded as embedded_store, ingest_policy, long_memory, redis as redis_store,
+    claim_state_dir, embedded as embedded_store, ingest_policy, is_claimed, long_memory, redis as redis_store,
 };
 
 /// Why a process ended before it was told to.

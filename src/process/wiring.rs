@@ -13,6 +13,7 @@ use skywatch_settings::{EmailSecurity, Flavour, Profile, RedisUrl, Settings, Sys
 use super::ProcessError;
 use crate::analyzer::Knowledge;
 use crate::analyzer::mind::{AdaptiveOptions, Learned, Rule};
+use crate::dispatch::running;
 use crate::ingest::{IngestOptions, Policy, TrimOptions};
 use crate::memory::{Memory, States};
 use crate::net::listeners::{self, Service};
@@ -44,6 +45,12 @@ pub(crate) fn claim_state_dir(path: &Path) -> Result<File, ProcessError> {
         );
     }
     Ok(lock)
+}
+
+/// Whether a process has the state folder at this moment.
+pub(crate) fn is_claimed(path: &Path) -> bool {
+    File::open(path.join("lock"))
+        .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 fn state_dir_error(path: &Path, source: std::io::Error) -> ProcessError {
@@ -253,6 +260,32 @@ pub(crate) fn workers(settings: &Settings) -> usize {
     match settings.analyzer.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
+    }
+}
+
+/// What a command begins with that is to reach the process over this state folder. A folder whose name cannot be printed on
+/// a line is not named: the command then finds the process by itself, as long as it is the only one.
+pub(crate) fn command(settings: &Settings) -> String {
+    let usual = Settings::default().state_dir;
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let usual = usual
+        .strip_prefix("~")
+        .map_or(usual.clone(), |rest| home.join(rest));
+    let folder = running::whole(&settings.state_dir);
+    let bare = "skywatch".to_owned();
+    match folder.to_str() {
+        _ if folder == running::whole(&usual) => bare,
+        Some(plain)
+            if plain
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "/._-+@:=,".contains(c)) =>
+        {
+            format!("{bare} --state-dir {plain}")
+        }
+        Some(odd) if !odd.chars().any(|c| c.is_control() || c == '`' || c == '\'') => {
+            format!("{bare} --state-dir '{odd}'")
+        }
+        _ => bare,
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Findings {
     pub warming: Vec<Warming>,
     /// Time of the newest point of any metric, Unix seconds; 0 when there is none.
     pub newest: f64,
+    /// Why the store failed while the pass was under way, if it did.
+    pub cut_short: Option<String>,
 }
 
 /// From the analyzer to the dispatch.

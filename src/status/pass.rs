@@ -31,6 +31,20 @@ pub struct Timing {
     pub median_time: f64,
 }
 
+/// Something wrong with what passes work on, told as an incident of Skywatch's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// The component that is ill.
+    pub component: String,
+    /// How, in a sentence.
+    pub why: String,
+    /// Since when, Unix seconds.
+    pub since: f64,
+    /// Nothing is lost or missed yet, but may be.
+    #[serde(default)]
+    pub is_warning: bool,
+}
+
 /// One pass.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PassSummary {
@@ -40,6 +54,18 @@ pub struct PassSummary {
     pub at: f64,
     /// Metrics on the roll.
     pub metrics: u64,
+    /// Metrics of which the store holds enough to judge them by.
+    #[serde(default)]
+    pub held: u64,
+    /// How many that were before most of them were lost; 0 while they are there.
+    #[serde(default)]
+    pub held_before: u64,
+    /// What is wrong with the store and what it holds.
+    #[serde(default)]
+    pub troubles: Vec<Trouble>,
+    /// What was lost has been missing for so long that this is how things are now.
+    #[serde(default)]
+    pub loss_accepted: bool,
     /// Metrics that got a verdict.
     pub analyzed: u64,
     /// Metrics whose verdict is "anomalous".
@@ -101,6 +127,8 @@ impl PassSummary {
             ("warming".to_owned(), self.warming as f64),
             ("memory_dropped".to_owned(), self.memory_dropped as f64),
             ("memory_failed".to_owned(), self.memory_failed as f64),
+            ("held".to_owned(), self.held as f64),
+            ("troubles".to_owned(), self.troubles.len() as f64),
         ];
         let counts = |kind: &str, counts: &BTreeMap<String, u64>| {
             counts
@@ -160,6 +188,9 @@ impl PassSummary {
                 "memory :: {} records dropped, {} reads or writes failed",
                 self.memory_dropped, self.memory_failed
             ));
+        }
+        for trouble in &self.troubles {
+            lines.push(format!("{} :: {}", trouble.component, trouble.why));
         }
         if self.refetched > 0 {
             lines.push(format!("refetched :: {}", self.refetched));

@@ -177,6 +177,22 @@ pub trait Keys: Send {
 pub trait Store: Points + Names + Keys {
     /// Proves that the store answers; reconnects if it has to.
     fn ping(&mut self) -> Result<(), StoreError>;
+
+    /// What the store says of itself that threatens what it holds. One that throws nothing away has nothing to say.
+    fn condition(&mut self) -> Result<Condition, StoreError> {
+        Ok(Condition::default())
+    }
+}
+
+/// What threatens what a store holds, as far as it says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Keys it has thrown away to stay within its memory, since it started.
+    pub evicted: Option<u64>,
+    /// What it does when its memory is full, in its own word; `None` if it takes nothing more then, which loses nothing.
+    pub evicts_by: Option<String>,
+    /// The most memory it may take, bytes; 0 for no limit.
+    pub limit: u64,
 }
 
 /// Makes handles: cheap to clone, shared between threads.
@@ -189,6 +205,12 @@ pub trait Connect: Clone + Send + Sync + 'static {
 
     /// Where the store is, for people; holds no secret.
     fn describe(&self) -> String;
+
+    /// The same store, whose handles wait for each answer no longer than this.
+    #[must_use]
+    fn within(&self, _limit: Duration) -> Self {
+        self.clone()
+    }
 
     /// A handle that trims metric by metric; `None` for a store that is not trimmed in this way.
     fn trimmer(&self) -> Result<Option<Box<dyn Trim>>, StoreError> {

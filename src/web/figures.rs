@@ -18,11 +18,11 @@ type Figure = Family<Labels, Gauge<f64, AtomicU64>>;
 /// Values with their labels, by the name of their family.
 type Families = BTreeMap<String, Vec<(Labels, f64)>>;
 
-/// All figures as text.
+/// All figures as text, as of `now`, Unix seconds.
 ///
 /// # Errors
 /// The encoder's, which writes to memory and has no reason to fail.
-pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus) -> Result<String, fmt::Error> {
+pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus, now: f64) -> Result<String, fmt::Error> {
     let mut families = Families::new();
     let mut add = |family: String, labels: Labels, value: f64| {
         families.entry(family).or_default().push((labels, value));
@@ -41,7 +41,7 @@ pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus) -> Result<S
     add(
         "analyzer_in_trouble".to_owned(),
         Vec::new(),
-        f64::from(u8::from(analyzer.trouble.is_some())),
+        f64::from(u8::from(!analyzer.ailments(now).is_empty())),
     );
     for (name, value) in &ingest.counters {
         let (family, labels) = of_ingest(name);
@@ -136,8 +136,9 @@ mod tests {
             ],
             at: 1_700_000_000.5,
             last_point: Some(1_699_999_999.25),
+            held_up: None,
         };
-        let text = text(&analyzer, &ingest).expect("encodes");
+        let text = text(&analyzer, &ingest, 0.0).expect("encodes");
         for line in [
             "skywatch_analyzer_exceptions{exception=\"Boring\"} 3.0",
             "skywatch_analyzer_exceptions{exception=\"Stale\"} 1.0",
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_never_was_has_no_time() {
-        let text = text(&AnalyzerStatus::default(), &IngestStatus::default()).expect("encodes");
+        let text = text(&AnalyzerStatus::default(), &IngestStatus::default(), 0.0).expect("encodes");
         assert!(!text.contains("timestamp"), "{text}");
     }
 }

@@ -90,7 +90,8 @@ impl Pages {
             pass,
             anomalies,
             store,
-            trouble => status.trouble.as_deref(),
+            trouble => no_pass(status),
+            troubles => troubles(status),
             chart_trouble => trouble,
             last_anomaly => status.last_anomaly.map(|at| units::length((now - at).max(0.0))),
             last_point => ingest.last_point.map(|at| units::length((now - at).max(0.0))),
@@ -105,10 +106,10 @@ impl Pages {
         status: &AnalyzerStatus,
         shown: &Shown,
     ) -> Result<String, minijinja::Error> {
-        let trouble = status.trouble.as_deref();
+        let (trouble, troubles) = (no_pass(status), troubles(status));
         self.environment
             .get_template("incidents.html")?
-            .render(context! { trouble, ..shown.context() })
+            .render(context! { trouble, troubles, ..shown.context() })
     }
 
     /// The page of one metric.
@@ -140,11 +141,25 @@ impl Pages {
                 share => (100.0 * warming.warmth).floor(),
                 ready => warming.ready_at.map(units::time),
             }),
-            trouble => status.trouble.as_deref(),
+            trouble => no_pass(status),
+            troubles => troubles(status),
             chart_trouble => trouble,
-            is_known => status.trouble.is_none() && !status.is_quiet(unix_now()),
+            is_known => no_pass(status).is_none() && !status.is_quiet(unix_now()),
         })
     }
+}
+
+/// Why no pass runs, if so.
+fn no_pass(status: &AnalyzerStatus) -> Option<&str> {
+    status.trouble.as_deref().or(status.silent.as_deref())
+}
+
+/// What is wrong with what passes work on.
+fn troubles(status: &AnalyzerStatus) -> Vec<String> {
+    let pass = status.pass.iter();
+    pass.flat_map(|pass| &pass.troubles)
+        .map(|trouble| trouble.why.clone())
+        .collect()
 }
 
 /// A pass's duration: milliseconds while it is short.

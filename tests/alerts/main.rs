@@ -15,6 +15,7 @@ mod common;
 #[expect(dead_code, reason = "the senders' own tests use the rest")]
 mod http_sink;
 
+mod asked;
 mod crowd;
 mod full_disk;
 mod hook;
@@ -24,4 +25,5 @@ mod lives;
 mod mail;
 mod ourselves;
 mod receivers;
+mod store;
 mod world;

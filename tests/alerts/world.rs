@@ -149,6 +149,16 @@ impl World {
         self.setup.command(&[&["--config", &config], arguments].concat())
     }
 
+    /// The binary as somebody runs it who knows nothing of this world but the machine and the user.
+    pub(crate) fn stranger(&self, arguments: &[&str]) -> Ended {
+        Skywatch::spawn(&mut self.setup.bare_command(arguments)).wait()
+    }
+
+    /// The same with one thing more in its environment.
+    pub(crate) fn stranger_with(&self, name: &str, value: &std::path::Path, arguments: &[&str]) -> Ended {
+        Skywatch::spawn(self.setup.bare_command(arguments).env(name, value)).wait()
+    }
+
     /// Starts the watch, with a summary line a pass in `summary.jsonl`; everything is one process, so that its id is that
     /// of all its parts.
     pub(crate) fn start(&self) -> Skywatch {

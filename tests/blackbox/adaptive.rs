@@ -181,3 +181,106 @@ fn a_backfill_fills_the_long_memory() {
         files(&memory, "hours")
     );
 }
+
+/// What the analyzer says of a metric.
+fn explained(setup: &Setup, metric: &str) -> serde_json::Value {
+    let told = setup.run(&["explain", metric, "--json"]);
+    assert_eq!(told.code(), 0, "{}", told.log);
+    let answer: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    answer["examined"]["Ok"].clone()
+}
+
+#[test]
+fn what_people_are_told_of_a_metric_is_what_the_running_analyzer_knows() {
+    let redis = RedisServer::start();
+    let setup = over(&redis).with("store.full_duration", "30h");
+    let until = (now() / 60.0).floor() * 60.0;
+    let minutes = 26 * 60;
+    let points: Vec<(f64, f64)> = (0..minutes)
+        .map(|minute| {
+            let time = until - 60.0 * f64::from(minutes - 1 - minute);
+            (time, f64::from(100 + minute * 7 % 23))
+        })
+        .collect();
+    let mut store = redis.connection();
+    for name in ["long.a", "long.b"] {
+        crate::redis_world::put(&mut store, name, &points);
+    }
+    let running = setup.start(&["run", "--set", "ingest.enabled=false"]);
+    crate::common::wait_for("all to be learnt", || {
+        let pass = running.status()["analyzer"]["pass"].clone();
+        (pass["analyzed"] == 2 && pass["warming"] == 0).then_some(())
+    });
+    let known = explained(&setup, "long.a");
+    assert_eq!(known["warmth"], 1.0, "{known}");
+    // Neither the store nor the disk can tell any more what it knows.
+    std::fs::remove_dir_all(setup.path("state/states")).unwrap();
+    let packed = crate::redis_world::stream(&points[points.len() - 120..]);
+    let _: () = redis::Commands::set(&mut store, crate::redis_world::key("long.a"), packed).unwrap();
+    let passes = running.log().matches("total metrics").count();
+    running.nth_line(passes + 2, "total metrics");
+    let told = setup.run(&["explain", "long.a"]).stdout;
+    assert!(
+        told.contains("  learnt     wholly, and judged by the adaptive profile"),
+        "{told}"
+    );
+    assert!(
+        told.contains("  answer of  the running analyzer, as of its pass "),
+        "{told}"
+    );
+    let known = explained(&setup, "long.a");
+    assert_eq!(known["verdict"], "normal", "{known}");
+    assert_eq!(known["points"], minutes, "{known}");
+    let told = setup.run(&["explain", "long.none"]).stdout;
+    assert!(told.contains("which does not watch it"), "{told}");
+    assert_eq!(running.stop().code(), 0);
+    let told = setup.run(&["explain", "long.b"]).stdout;
+    assert!(told.starts_with("no skywatch runs over "), "{told}");
+}
+
+#[test]
+fn what_was_learnt_outlives_the_loss_of_all_names() {
+    for is_killed in [false, true] {
+        let redis = RedisServer::start();
+        let setup = over(&redis)
+            .with("process.single_process", "true")
+            .with("analyzer.optimum_run_duration", "100ms");
+        setup.take_in(&lines());
+        let start = || setup.start(&["run", "--set", "ingest.enabled=false"]);
+        let mut running = start();
+        let pass = |running: &crate::common::skywatch::Skywatch,
+                    what: &str,
+                    is: &dyn Fn(&serde_json::Value) -> bool| {
+            crate::common::wait_for(what, || is(&running.status()["analyzer"]["pass"]).then_some(()));
+        };
+        pass(&running, "a pass", &|pass| pass["warming"] == METRICS);
+        let before = explained(&setup, "learn.3")["warmth"].as_f64().unwrap();
+        assert!(before > 0.1, "{before}");
+        running.is_well();
+        redis::cmd("FLUSHALL").exec(&mut redis.connection()).unwrap();
+        pass(&running, "a pass over nothing", &|pass| pass["metrics"] == 0);
+        let unclaimed = setup.path("state/states/unclaimed.states");
+        crate::common::wait_for("the states to be put aside", || unclaimed.exists().then_some(()));
+        if is_killed {
+            drop(running);
+            running = start();
+        }
+        // Longer than it takes to save every part once.
+        pass(&running, "many passes", &|pass| pass["pass"].as_u64() > Some(40));
+        running.is_ill("the store holds no metric any more; there were 5");
+        let until = (now() / 60.0).floor() * 60.0;
+        let mut store = redis.connection();
+        for metric in 0..METRICS {
+            let points = [(until - 60.0, 101.0), (until, 103.0)];
+            crate::redis_world::put(&mut store, &format!("learn.{metric}"), &points);
+        }
+        pass(&running, "the metrics to be back", &|pass| {
+            pass["metrics"] == METRICS
+        });
+        crate::common::wait_for("what was learnt to be used again", || {
+            let after = explained(&setup, "learn.3");
+            (after["points"] == 2 && after["warmth"].as_f64() >= Some(before)).then_some(())
+        });
+        assert_eq!(running.stop().code(), 0);
+    }
+}

@@ -223,7 +223,8 @@ fn a_day_of_the_benchmark_becomes_mails_figures_and_keys() {
     setup.run_passes(1);
     assert_eq!(smtp.subjects().len(), 3, "{:?}", smtp.subjects());
     let listed = setup.run(&["incidents"]);
-    assert_eq!(listed.stdout.lines().count(), 3, "{}", listed.stdout);
+    // Below the line that says that nobody runs.
+    assert_eq!(listed.stdout.lines().count(), 4, "{}", listed.stdout);
     let life = setup.run(&["incidents", "1"]);
     assert!(life.stdout.contains(" to email sent\n"), "{}", life.stdout);
 }
@@ -279,6 +280,7 @@ fn self_metrics(graphite: &Graphite) {
     skytest.one.analyzer.exceptions.Other
     skytest.one.analyzer.exceptions.Stale
     skytest.one.analyzer.exceptions.TooShort
+    skytest.one.analyzer.held
     skytest.one.analyzer.memory_dropped
     skytest.one.analyzer.memory_failed
     skytest.one.analyzer.projected
@@ -288,6 +290,7 @@ fn self_metrics(graphite: &Graphite) {
     skytest.one.analyzer.total_analyzed
     skytest.one.analyzer.total_anomalies
     skytest.one.analyzer.total_metrics
+    skytest.one.analyzer.troubles
     skytest.one.analyzer.unfinished
     skytest.one.analyzer.unusable_points
     skytest.one.analyzer.warming

@@ -375,7 +375,7 @@ impl ItemWords {
             remark: optional(&item.remark),
             not_before: item.not_before.map(units::time).unwrap_or_default(),
             command: if item.what.is_firing() && item.incident > 0 {
-                format!("skywatch ack {}", item.incident)
+                format!("{} ack {}", notice.command, item.incident)
             } else {
                 String::new()
             },

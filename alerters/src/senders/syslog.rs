@@ -327,6 +327,7 @@ fn only(notice: &Notice, item: &Item) -> Notice {
         route: notice.route.clone(),
         at: notice.at,
         base_url: notice.base_url.clone(),
+        command: notice.command.clone(),
         content: Content::Incidents(News {
             items: vec![item],
             counts: Counts {

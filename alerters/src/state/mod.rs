@@ -42,6 +42,8 @@ pub struct Policy {
     pub partial_after: f64,
     /// Public address of the pages, without a slash at the end; empty for none.
     pub base_url: String,
+    /// What commands begin with that are to reach this process.
+    pub command: String,
 }
 
 /// What must be known of a receiver to make notices for it.

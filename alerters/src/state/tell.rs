@@ -321,6 +321,7 @@ impl State {
                 group,
             }),
             base_url: policy.base_url.clone(),
+            command: policy.command.clone(),
         });
         step.told.push(told);
         step.paced.insert(receiver.to_owned());

@@ -83,6 +83,7 @@ pub(super) fn policy() -> Policy {
         digest_from: 5,
         partial_after: 1_800.0,
         base_url: String::new(),
+        command: crate::notice::usual_command(),
     }
 }
 

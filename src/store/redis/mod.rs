@@ -6,6 +6,7 @@
 //! pipelined, with the next chunk on its way while the replies to the last are read ([`wire`]).
 
 mod append;
+mod condition;
 mod cursor;
 mod failure;
 mod fetch;
@@ -17,12 +18,14 @@ mod tails;
 mod trim;
 mod wire;
 
+use std::time::Duration;
+
 use ::redis::Value;
 use skywatch_algorithms::Series;
 
 use super::{
-    Connect, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, Store, StoreError, Tail, Trim,
-    Unreadable, codec,
+    Condition, Connect, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, Store, StoreError, Tail,
+    Trim, Unreadable, codec,
 };
 
 pub use cursor::RedisCursor;
@@ -87,6 +90,14 @@ impl Connect for RedisConnect {
         self.place().to_owned()
     }
 
+    fn within(&self, limit: Duration) -> Self {
+        let mut options = self.options().clone();
+        options.connect_timeout = options.connect_timeout.min(limit);
+        options.response_timeout = options.response_timeout.min(limit);
+        // What was understood once is understood again.
+        Self::new(options).unwrap_or_else(|_| self.clone())
+    }
+
     fn trimmer(&self) -> Result<Option<Box<dyn Trim>>, StoreError> {
         Ok(Some(Box::new(self.connect()?)))
     }
@@ -121,6 +132,10 @@ impl Points for RedisStore {
 impl Store for RedisStore {
     fn ping(&mut self) -> Result<(), StoreError> {
         self.wire.ping()
+    }
+
+    fn condition(&mut self) -> Result<Condition, StoreError> {
+        self.ask_condition()
     }
 }
 
