@@ -42,6 +42,9 @@ pub struct Examination {
     /// When it will have, Unix seconds, if that is known and lies ahead.
     #[serde(default)]
     pub ready_at: Option<f64>,
+    /// Time of the first point the adaptive profile has learnt from, Unix seconds; `None` in the classic profile.
+    #[serde(default)]
+    pub known_since: Option<f64>,
     /// The judged point and every detector's answer, as an anomaly has them; without the window.
     pub judged: Option<Anomaly>,
 }
@@ -116,6 +119,7 @@ impl<K: Connect> Examiner<K> {
             why: "the store has no points of it".to_owned(),
             warmth: None,
             ready_at: None,
+            known_since: None,
             judged: None,
         };
         let mut window = Series::default();
@@ -175,6 +179,7 @@ impl<K: Connect> Examiner<K> {
         };
         found.warmth = Some(examined.warmth);
         found.ready_at = examined.ready_at;
+        found.known_since = examined.since;
         let is_stale = found.age.is_some_and(|age| age > self.options.stale_period);
         if examined.warmth < 1.0 || is_stale {
             return;

@@ -221,6 +221,7 @@ impl<K: Connect> Supervisor<K> {
         let begun = Instant::now();
         if let Some(adaptive) = &self.options.worker.adaptive {
             adaptive.memory.tend(now);
+            adaptive.states.tend(now);
         }
         if let Err(error) = self.announce_and_list(store, now) {
             // A pass that could not even list its metrics is none: nothing is known, nothing is said.

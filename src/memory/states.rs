@@ -18,6 +18,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Sender, bounded};
 use skywatch_algorithms::streaming::Adaptive;
 
+use super::taught::Taught;
 use super::{checksum, replace};
 use crate::hash::{Hashed, hash};
 
@@ -31,14 +32,16 @@ const ENTRY: usize = 22;
 /// Parts that may wait for the disk.
 const WAITING: usize = 4;
 
-struct Place {
-    file: usize,
+/// Where a state lies.
+pub(super) struct Place {
+    /// The number of its file.
+    pub(super) file: usize,
     /// Where the state begins.
     at: u64,
     length: u32,
     sum: u32,
-    /// Unix seconds of its last point.
-    time: f64,
+    /// Unix seconds of its last point; of its first one for a state that was taught.
+    pub(super) time: f64,
 }
 
 #[derive(Default)]
@@ -64,6 +67,7 @@ pub struct Found {
 pub struct States {
     folder: PathBuf,
     index: Mutex<Index>,
+    taught: Taught,
 }
 
 impl States {
@@ -89,6 +93,7 @@ impl States {
         Ok(Self {
             folder: folder.to_owned(),
             index: Mutex::new(index),
+            taught: Taught::open(folder),
         })
     }
 
@@ -106,19 +111,21 @@ impl States {
     pub fn take(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
         let mut index = self.index();
         let place = index.places.remove(&hash(metric))?;
-        let mut bytes = vec![0; place.length as usize];
-        let read = index.files[place.file].read_exact_at(&mut bytes, place.at);
-        let state = (read.is_ok() && checksum(&bytes, hash(metric)) == place.sum)
-            .then(|| {
-                let mut rest = bytes.as_slice();
-                let state = Adaptive::read(&mut rest)?;
-                Some((state, rest.to_vec()))
-            })
-            .flatten();
+        let state = place.read(&index.files[place.file], metric);
         if state.is_none() {
             index.counts.damaged += 1;
         }
         state
+    }
+
+    /// What a backfill has learnt of a metric since the last question, if it did. Costs next to nothing while nothing waits.
+    pub fn taught(&self, metric: &str) -> Option<Adaptive> {
+        self.taught.take(metric)
+    }
+
+    /// What is done between passes: looks for states that a backfill has left. `now`: Unix seconds.
+    pub fn tend(&self, now: f64) {
+        self.taught.tend(now);
     }
 
     /// Lets go of what nobody took, and removes the files that are not among `kept`: those of an earlier run with
@@ -152,8 +159,8 @@ impl States {
                 let mut saved = BTreeSet::new();
                 let mut is_failing = false;
                 for part in parts_to_save {
-                    let path = states.folder.join(part.name);
-                    let outcome = replace(&path, &part.bytes);
+                    let path = states.folder.join(&part.name);
+                    let outcome = replace(&path, &part.finish());
                     match &outcome {
                         Err(error) if !is_failing => {
                             tracing::warn!("states not saved to `{}` :: {error}", path.display());
@@ -178,66 +185,99 @@ impl States {
 }
 
 impl Index {
-    /// Notes where the states of a file lie. Damage ends the file: where an entry ends is not known without its head.
+    /// Notes where the states of a file lie.
     fn read(&mut self, path: &Path) -> std::io::Result<()> {
         let file = File::open(path)?;
-        let mut reader = BufReader::with_capacity(1 << 16, &file);
-        let mut header = [0; HEADER];
-        let is_whole = reader.read_exact(&mut header).is_ok();
-        let (magic, version) = header.split_at(MAGIC.len());
-        if !is_whole || magic != MAGIC {
-            self.counts.damaged += 1;
-            return Ok(());
-        }
-        if version != Adaptive::VERSION.to_le_bytes() {
-            self.counts.other_versions += 1;
-            return Ok(());
-        }
-        let mut length = file.metadata()?.len();
-        let mut end = [0; END.len()];
-        let before = length.saturating_sub(END.len() as u64);
-        let mut is_damaged = file.read_exact_at(&mut end, before).is_err() || end != *END;
-        if !is_damaged {
-            length = before;
-        }
         let number = self.files.len();
-        let mut at = HEADER as u64;
-        let mut name = Vec::new();
-        while at < length {
-            let mut head = [0; ENTRY];
-            let Some((sum, entry)) = reader.read_exact(&mut head).ok().and_then(|()| Entry::of(&head)) else {
-                is_damaged = true;
-                break;
-            };
-            name.resize(usize::from(entry.name), 0);
-            let is_whole = reader.read_exact(&mut name).is_ok()
-                && checksum(&[&head[4..], &name].concat(), 0) == sum
-                && at + (ENTRY + name.len()) as u64 + u64::from(entry.length) <= length;
-            let Some(metric) = is_whole.then(|| str::from_utf8(&name).ok()).flatten() else {
-                is_damaged = true;
-                break;
-            };
-            at += (ENTRY + name.len()) as u64;
-            let place = Place {
-                file: number,
-                at,
-                length: entry.length,
-                sum: entry.sum,
-                time: entry.time,
-            };
-            let known = self
-                .places
+        let places = &mut self.places;
+        walk(&file, &mut self.counts, &mut |metric, place| {
+            let known = places
                 .get(&hash(metric))
                 .is_some_and(|known| known.time > place.time);
             if !known {
-                self.places.insert(hash(metric), place);
+                places.insert(
+                    hash(metric),
+                    Place {
+                        file: number,
+                        ..place
+                    },
+                );
             }
-            at += u64::from(entry.length);
-            reader.seek_relative(i64::from(entry.length))?;
-        }
-        self.counts.damaged += u64::from(is_damaged);
+        })?;
         self.files.push(file);
         Ok(())
+    }
+}
+
+/// Calls `each` with the metric and the place of every state in a file. Damage ends the file: where an entry ends is not
+/// known without its head.
+pub(super) fn walk(
+    file: &File,
+    counts: &mut Found,
+    each: &mut dyn FnMut(&str, Place),
+) -> std::io::Result<()> {
+    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let mut header = [0; HEADER];
+    let is_whole = reader.read_exact(&mut header).is_ok();
+    let (magic, version) = header.split_at(MAGIC.len());
+    if !is_whole || magic != MAGIC {
+        counts.damaged += 1;
+        return Ok(());
+    }
+    if version != Adaptive::VERSION.to_le_bytes() {
+        counts.other_versions += 1;
+        return Ok(());
+    }
+    let mut length = file.metadata()?.len();
+    let mut end = [0; END.len()];
+    let before = length.saturating_sub(END.len() as u64);
+    let mut is_damaged = file.read_exact_at(&mut end, before).is_err() || end != *END;
+    if !is_damaged {
+        length = before;
+    }
+    let mut at = HEADER as u64;
+    let mut name = Vec::new();
+    while at < length {
+        let mut head = [0; ENTRY];
+        let Some((sum, entry)) = reader.read_exact(&mut head).ok().and_then(|()| Entry::of(&head)) else {
+            is_damaged = true;
+            break;
+        };
+        name.resize(usize::from(entry.name), 0);
+        let is_whole = reader.read_exact(&mut name).is_ok()
+            && checksum(&[&head[4..], &name].concat(), 0) == sum
+            && at + (ENTRY + name.len()) as u64 + u64::from(entry.length) <= length;
+        let Some(metric) = is_whole.then(|| str::from_utf8(&name).ok()).flatten() else {
+            is_damaged = true;
+            break;
+        };
+        at += (ENTRY + name.len()) as u64;
+        let place = Place {
+            file: 0,
+            at,
+            length: entry.length,
+            sum: entry.sum,
+            time: entry.time,
+        };
+        each(metric, place);
+        at += u64::from(entry.length);
+        reader.seek_relative(i64::from(entry.length))?;
+    }
+    counts.damaged += u64::from(is_damaged);
+    Ok(())
+}
+
+impl Place {
+    /// The state that lies here, and what else was saved with it; `None` if it does not hold against its checksum.
+    pub(super) fn read(&self, file: &File, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
+        let mut bytes = vec![0; self.length as usize];
+        file.read_exact_at(&mut bytes, self.at).ok()?;
+        if checksum(&bytes, hash(metric)) != self.sum {
+            return None;
+        }
+        let mut rest = bytes.as_slice();
+        let state = Adaptive::read(&mut rest)?;
+        Some((state, rest.to_vec()))
     }
 }
 
@@ -269,6 +309,17 @@ pub struct Part {
 }
 
 impl Part {
+    /// Bytes by now.
+    pub(super) fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The bytes of the whole part.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.bytes.extend(END);
+        self.bytes
+    }
+
     /// An empty part; `name` is the same each time the same metrics are saved.
     #[must_use]
     pub fn new(name: &str) -> Self {
@@ -311,8 +362,7 @@ pub struct Saver {
 
 impl Saver {
     /// Hands a part over; waits only if the disk is far behind.
-    pub fn save(&self, mut part: Part) {
-        part.bytes.extend(END);
+    pub fn save(&self, part: Part) {
         if let Some(send) = &self.send {
             // A thread that has died has said so.
             let _ = send.send(part);
