@@ -21,6 +21,7 @@ pub mod memory;
 pub mod models;
 pub mod net;
 pub mod process;
+mod said;
 pub mod sources;
 pub mod status;
 pub mod stop;

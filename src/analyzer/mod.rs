@@ -11,6 +11,7 @@ pub mod judge;
 mod laws;
 pub mod mind;
 pub mod roll;
+mod said;
 pub mod shard;
 mod supervisor;
 pub mod tally;

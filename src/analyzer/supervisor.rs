@@ -18,7 +18,7 @@ use skywatch_alerters::Anomaly;
 
 use super::roll::Roll;
 use super::worker::{Order, PassReport, Worker, WorkerOptions};
-use super::{AnalyzerError, Outlets};
+use super::{AnalyzerError, Outlets, said};
 use crate::clock::unix_now;
 use crate::status::{Fate, Finding, Findings, PassSummary, Progress, Seconds, Word};
 use crate::stop::Stop;
@@ -261,6 +261,10 @@ impl<K: Connect> Supervisor<K> {
             );
             return Ok(None);
         }
+        if let Err(error) = said::hear(store, &followed, now, &mut sum) {
+            // What was found stands as it is.
+            sum.trouble = sum.trouble.or(Some(error));
+        }
         let total = begun.elapsed();
         let workers = self.hands.len() as f64;
         let seconds = Seconds {
@@ -381,7 +385,7 @@ impl<K: Connect> Supervisor<K> {
         let findings = Findings {
             findings: self.findings(std::mem::take(&mut sum.anomalies), &sum.unfinished),
             fates: std::mem::take(&mut sum.fates),
-            silent: std::mem::take(&mut sum.silent),
+            silent: sum.silent.drain(..).map(|(name, _)| name).collect(),
             warming: std::mem::take(&mut sum.warming),
             back: std::mem::take(&mut sum.back),
             newest: sum.newest,
