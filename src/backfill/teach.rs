@@ -46,6 +46,21 @@ pub(super) struct Teacher {
 struct Pupil {
     state: Adaptive,
     hours: Recent,
+    /// The newest point, which is left to the window: who watches judges it, and may find it corrected.
+    newest: Option<(f64, f64)>,
+}
+
+impl Pupil {
+    /// Learns the point before; one that is not later than that comes too late.
+    fn show(&mut self, point: (f64, f64)) {
+        if let Some((time, value)) = self.newest {
+            if point.0 <= time {
+                return;
+            }
+            self.state.observe(time, value, &mut self.hours);
+        }
+        self.newest = Some(point);
+    }
 }
 
 /// What was left.
@@ -93,10 +108,8 @@ impl Teacher {
             }
             self.pupils.insert(name.to_owned(), Pupil::default());
         }
-        if let Some(Pupil { state, hours }) = self.pupils.get_mut(name) {
-            for (time, value) in pairs {
-                state.observe(time, value, hours);
-            }
+        if let Some(pupil) = self.pupils.get_mut(name) {
+            pairs.for_each(|point| pupil.show(point));
         }
         Ok(())
     }
@@ -140,5 +153,46 @@ fn unremembered(folder: &Path, source: std::io::Error) -> BackfillError {
     BackfillError::Memory {
         path: folder.display().to_string(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use skywatch_algorithms::streaming::Hours;
+
+    use super::*;
+
+    #[test]
+    fn a_metric_in_pieces_is_learnt_as_in_one_but_for_its_newest_point() {
+        let mut whole = Series::default();
+        let begin = (unix_now() / 3_600.0).floor() * 3_600.0 - 20.0 * 86_400.0;
+        for step in 0..4_000_u32 {
+            whole.push(
+                begin + 300.0 * f64::from(step),
+                f64::from(step % 288) + f64::from(step * 7 % 5),
+            );
+        }
+        let mut expected = Adaptive::default();
+        let mut hours = Hours::default();
+        for (&time, &value) in whole.times.iter().zip(&whole.values).take(3_999) {
+            expected.observe(time, value, &mut hours);
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut teacher = Teacher::new(&Knowledge {
+            memory: folder.path().join("memory"),
+            states: folder.path().join("states"),
+        })
+        .expect("a folder");
+        // Pieces overlap, and one comes again.
+        for range in [0..1_000, 900..2_500, 0..100, 2_500..4_000] {
+            let piece = Series {
+                times: whole.times[range.clone()].to_vec(),
+                values: whole.values[range].to_vec(),
+            };
+            teacher.take("a", &piece).expect("room");
+        }
+        teacher.finish(unix_now()).expect("room");
+        let states = crate::memory::States::open(&folder.path().join("states")).expect("states");
+        assert_eq!(states.taught("a"), Some(expected));
     }
 }
