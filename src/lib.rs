@@ -15,11 +15,13 @@ pub mod history;
 pub mod ingest;
 #[cfg(feature = "learned")]
 pub mod jobs;
+mod labels;
 pub mod memory;
 #[cfg(feature = "learned")]
 pub mod models;
 pub mod net;
 pub mod process;
+mod said;
 pub mod sources;
 pub mod status;
 pub mod stop;

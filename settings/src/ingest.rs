@@ -22,7 +22,8 @@ choice!(TrimMode { "auto" => Auto, "on" => On, "off" => Off });
 
 /// Our own metrics, and the original's: what they say about themselves must not be judged and said again.
 const SKIP: [&str; 5] = [
-    "/^skywatch[.]/",
+    // As we send them to Graphite, and as a Prometheus that scrapes us sends them back.
+    "/^skywatch[._]/",
     "skyline.analyzer.",
     "skyline.boundary.",
     "skyline.ionosphere.",
@@ -77,7 +78,7 @@ section! {
         /// Connections open at once, over all listeners.
         max_connections: usize = 2_000,
         /// The longest metric name taken, in bytes.
-        max_name_bytes: usize = 1_024,
+        max_name_bytes: usize = 4_096,
         /// The longest frame of pickled points taken, in bytes.
         max_frame_bytes: usize = 1_048_576,
         /// The largest remote write taken, in bytes, before and after decompression.

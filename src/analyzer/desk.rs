@@ -430,7 +430,7 @@ impl Desk {
         pass.report.newest = pass.report.newest.max(last_time);
         let age = pass.now - last_time;
         if age > silent_after(watched) && age <= self.options.stale_period {
-            pass.report.silent.push(Arc::clone(name));
+            pass.report.silent.push((Arc::clone(name), last_time));
         }
         let well = match verdict {
             Verdict::Judged { anomalous, .. } => !anomalous,

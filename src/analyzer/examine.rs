@@ -47,6 +47,9 @@ pub struct Examination {
     /// When it will have, Unix seconds, if that is known and lies ahead.
     #[serde(default)]
     pub ready_at: Option<f64>,
+    /// Time of the first point the adaptive profile has learnt from, Unix seconds; `None` in the classic profile.
+    #[serde(default)]
+    pub known_since: Option<f64>,
     /// The judged point and every detector's answer, as an anomaly has them; without the window.
     pub judged: Option<Anomaly>,
 }
@@ -128,7 +131,7 @@ impl<K: Connect> Examiner<K> {
         if !window.times.is_empty() {
             self.judge(&window, class, &mut found);
             if let Some(knowledge) = &self.knowledge {
-                self.look_with(knowledge, insight.learnt.take(), &window, &mut found);
+                self.look_with(knowledge, insight.learnt.take(), None, &window, &mut found);
             }
         }
         if let Some((verdict, _)) = insight.verdict {
@@ -158,12 +161,13 @@ impl<K: Connect> Examiner<K> {
         if !window.times.is_empty() {
             self.judge(&window, class, &mut found);
             if let Some(knowledge) = &self.knowledge {
-                let saved = States::open(&knowledge.states).map(|states| states.take(metric));
-                let saved = saved.unwrap_or_else(|error| {
+                let known = States::open(&knowledge.states)
+                    .map(|states| (states.take(metric), states.taught(metric)));
+                let (saved, taught) = known.unwrap_or_else(|error| {
                     tracing::warn!("`{}` not readable :: {error}", knowledge.states.display());
-                    None
+                    (None, None)
                 });
-                self.look_with(knowledge, saved, &window, &mut found);
+                self.look_with(knowledge, saved, taught, &window, &mut found);
             }
         }
         Ok(found)
@@ -184,6 +188,7 @@ impl<K: Connect> Examiner<K> {
             why: "the store has no points of it".to_owned(),
             warmth: None,
             ready_at: None,
+            known_since: None,
             judged: None,
         }
     }
@@ -223,11 +228,12 @@ impl<K: Connect> Examiner<K> {
     }
 
     /// Looks with the adaptive profile; until it has learnt the metric, what the classic votes said stands. `saved`: what it
-    /// knows of the metric.
+    /// knows of the metric; `taught`: what a backfill has left for it.
     fn look_with(
         &self,
         knowledge: &Knowledge,
         saved: Option<(Adaptive, Vec<u8>)>,
+        taught: Option<Adaptive>,
         window: &Series,
         found: &mut Examination,
     ) {
@@ -240,6 +246,7 @@ impl<K: Connect> Examiner<K> {
                     &name,
                     &knowledge.rules,
                     saved,
+                    taught,
                     &memory,
                     model.as_deref(),
                     window.sorted_window(),
@@ -257,6 +264,7 @@ impl<K: Connect> Examiner<K> {
         };
         found.warmth = Some(examined.warmth);
         found.ready_at = examined.ready_at;
+        found.known_since = examined.since;
         let is_stale = found.age.is_some_and(|age| age > self.options.stale_period);
         if examined.warmth < 1.0 || is_stale {
             return;

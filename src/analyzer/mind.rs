@@ -68,6 +68,9 @@ pub struct AdaptiveOptions {
     pub learned: Option<Learned>,
 }
 
+/// A state that a backfill has learnt must reach so much further back than what is known already, seconds.
+const LONGER: f64 = 3_600.0;
+
 /// Answers the learned model that serves at the moment, if one does.
 pub type Learned = Arc<dyn Fn() -> Option<Arc<dyn Forecasts>> + Send + Sync>;
 
@@ -192,6 +195,25 @@ impl Mind {
         }
     }
 
+    /// Takes over what a backfill has learnt if that reaches further back than what is known; what has come since its last
+    /// point is in the window, and is shown to it again. If it is not in there, and was seen, what was seen is worth more.
+    fn take_over(&mut self, taught: Option<Adaptive>, window: Window<'_>) -> bool {
+        let since = |state: &Adaptive| state.since().unwrap_or(f64::INFINITY);
+        let begin = window.times().first().copied().unwrap_or(f64::INFINITY);
+        let is_worth_more = |taught: &Adaptive| {
+            let reaches_window = taught.last_time().is_some_and(|last| last + LONGER >= begin);
+            since(taught) + LONGER < since(&self.adaptive)
+                && (reaches_window || self.adaptive.since().is_none())
+        };
+        let Some(adaptive) = taught.filter(is_worth_more) else {
+            return false;
+        };
+        self.last = adaptive.last_time().unwrap_or(f64::NEG_INFINITY);
+        self.is_warm = adaptive.warmth() >= 1.0;
+        self.adaptive = adaptive;
+        true
+    }
+
     /// What it knows, for tests.
     #[cfg(test)]
     pub(super) fn state(&self) -> &Adaptive {
@@ -222,6 +244,7 @@ pub(super) struct Examined {
     pub(super) is_anomalous: bool,
     pub(super) warmth: f64,
     pub(super) ready_at: Option<f64>,
+    pub(super) since: Option<f64>,
     pub(super) judged: Anomaly,
 }
 
@@ -271,6 +294,7 @@ impl MindDesk {
                 None => Mind::new(rule),
             })
         });
+        let is_first = kept.take_over(options.states.taught(name), window) || is_first;
         let rule = &options.rules[usize::from(kept.rule)];
         let shown = catch_unwind(AssertUnwindSafe(|| {
             kept.show(name, window, rule, model.as_deref(), is_first, oldest, memory)
@@ -379,7 +403,8 @@ impl Mind {
         }
     }
 
-    /// Looks at one metric for people: a state as it was saved, or none, is shown the window, and nothing is kept.
+    /// Looks at one metric for people: a state as it was saved, or as a backfill has `taught` it, or none, is shown the
+    /// window, and nothing is kept.
     /// Answers the newest point as if it were an anomaly, whether it is one, and how far the metric is learnt: 0 to 1, and
     /// when it will be, Unix seconds.
     ///
@@ -389,6 +414,7 @@ impl Mind {
         name: &Arc<str>,
         rules: &[Rule],
         saved: Option<(Adaptive, Vec<u8>)>,
+        taught: Option<Adaptive>,
         memory: &Memory,
         model: Option<&dyn Forecasts>,
         window: Window<'_>,
@@ -398,6 +424,7 @@ impl Mind {
             Some((adaptive, rest)) => Self::read(adaptive, &rest, rule),
             None => Self::new(rule),
         };
+        mind.take_over(taught, window);
         let rule = &rules[usize::from(rule)];
         let mut memory = memory.desk();
         let shown = catch_unwind(AssertUnwindSafe(|| {
@@ -411,6 +438,7 @@ impl Mind {
                 is_anomalous: matches!(sight, Sight::Anomalous(_)),
                 warmth: mind.adaptive.warmth(),
                 ready_at: mind.ready_at(),
+                since: mind.adaptive.since(),
                 judged: found.describe(name, window, false),
             }
         }));

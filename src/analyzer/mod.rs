@@ -13,6 +13,7 @@ mod laws;
 mod losses;
 pub mod mind;
 pub mod roll;
+mod said;
 pub mod shard;
 mod supervisor;
 pub mod tally;

@@ -20,7 +20,7 @@ use super::inquiry::Question;
 use super::losses::Losses;
 use super::roll::Roll;
 use super::worker::{Order, PassReport, Worker, WorkerOptions};
-use super::{AnalyzerError, Outlets};
+use super::{AnalyzerError, Outlets, said};
 use crate::clock::unix_now;
 use crate::status::{Fate, Finding, Findings, PassSummary, Progress, Seconds, Word};
 use crate::stop::Stop;
@@ -232,6 +232,7 @@ impl<K: Connect> Supervisor<K> {
         let begun = Instant::now();
         if let Some(adaptive) = &self.options.worker.adaptive {
             adaptive.memory.tend(now);
+            adaptive.states.tend(now);
         }
         if let Err(error) = self.announce_and_list(store, now) {
             // A pass that could not even list its metrics is none: nothing is known, nothing is said.
@@ -271,6 +272,10 @@ impl<K: Connect> Supervisor<K> {
         let gone = followed.iter().filter(|name| !self.roll.holds(name));
         sum.fates
             .extend(gone.map(|name| (Arc::from(name.as_str()), Fate::Deleted)));
+        if let Err(error) = said::hear(store, &followed, now, &mut sum) {
+            // What was found stands as it is.
+            sum.trouble = sum.trouble.or(Some(error));
+        }
         let total = begun.elapsed();
         let workers = self.hands.len() as f64;
         let seconds = Seconds {
@@ -402,7 +407,7 @@ impl<K: Connect> Supervisor<K> {
         let findings = Findings {
             findings: self.findings(std::mem::take(&mut sum.anomalies), &sum.unfinished),
             fates: std::mem::take(&mut sum.fates),
-            silent: std::mem::take(&mut sum.silent),
+            silent: sum.silent.drain(..).map(|(name, _)| name).collect(),
             warming: std::mem::take(&mut sum.warming),
             back: std::mem::take(&mut sum.back),
             newest: sum.newest,

@@ -84,8 +84,8 @@ pub struct PassReport {
     pub anomalies: Vec<Anomaly>,
     /// Followed metrics that are not anomalous.
     pub fates: Vec<(Arc<str>, Fate)>,
-    /// Metrics that have fallen silent and are not stale yet.
-    pub silent: Vec<Arc<str>>,
+    /// Metrics that have fallen silent and are not stale yet, with the time of their last point.
+    pub silent: Vec<(Arc<str>, f64)>,
     /// Some of those that the adaptive profile is still learning.
     pub warming: Vec<Warming>,
     /// Metrics that have spoken again.

@@ -11,7 +11,7 @@ use skywatch_settings::Pattern;
 use super::BacktestError;
 use crate::sources::{Source, SourceError, Span};
 use crate::stop::Stop;
-use crate::store::{Connect, Fetched, Store};
+use crate::store::{Connect, Fetched, Store, Unreadable};
 
 /// Metrics fetched at one go.
 const AT_ONCE: usize = 256;
@@ -126,6 +126,15 @@ impl<S: Store> Feed for StoreFeed<S> {
                     series.canonicalise(f64::INFINITY);
                     found.push((names[index].clone(), std::mem::take(series)));
                 }
+                Fetched::Unreadable(Unreadable::Malformed(why)) if !series.is_empty() => {
+                    tracing::warn!(
+                        "`{}` is damaged behind {} points :: {why}",
+                        names[index],
+                        series.len()
+                    );
+                    series.canonicalise(f64::INFINITY);
+                    found.push((names[index].clone(), std::mem::take(series)));
+                }
                 Fetched::Missing => tracing::warn!("`{}` has no points any more", names[index]),
                 Fetched::Unreadable(why) => {
                     tracing::warn!("`{}` is no series and is left out :: {why}", names[index])
@@ -178,14 +187,17 @@ impl Feed for SourceFeed {
         };
         self.at += 1;
         let (source, span) = (&mut self.source, self.span);
-        let found = patiently(stop, || {
+        let (found, left_out) = patiently(stop, || {
             let mut found = Vec::new();
-            source.fetch(part, span, &mut |name, series| {
+            let left_out = source.fetch(part, span, &mut |name, series| {
                 series.canonicalise(f64::INFINITY);
                 found.push((name.to_owned(), std::mem::take(series)));
             })?;
-            Ok(found)
+            Ok((found, left_out))
         })?;
+        if !left_out.is_empty() {
+            tracing::warn!("`{part}` has what is no point and is left out :: {left_out:?}");
+        }
         Ok(Some(Batch {
             parts: 1,
             metrics: found,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BacktestError;
 use super::record::Record;
-use crate::sources::csv;
+use crate::sources::row;
 
 /// Seconds of warm-up in a `truth.json`, and after the end of an effect, that are not judged.
 const WARM_UP: f64 = 7.0 * 86_400.0;
@@ -30,7 +30,7 @@ impl When {
     fn seconds(&self) -> Option<f64> {
         match self {
             Self::Number(seconds) => Some(*seconds),
-            Self::Text(text) => csv::time(text),
+            Self::Text(text) => row::time(text),
         }
     }
 }

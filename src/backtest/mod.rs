@@ -13,7 +13,6 @@ mod learned;
 pub(crate) mod player;
 mod record;
 mod replay;
-mod row;
 mod summary;
 
 use std::path::{Path, PathBuf};

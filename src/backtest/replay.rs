@@ -13,7 +13,7 @@ use memchr::memchr;
 use super::BacktestError;
 use super::player::{Player, Track};
 use super::record::Record;
-use super::row::{self, Columns, Times};
+use crate::sources::row::Rows;
 use crate::stop::Stop;
 
 /// Bytes read and written at a time.
@@ -58,7 +58,7 @@ impl<P: Player> Replay<P> {
         self.output.clear();
         self.output.extend_from_slice(HEADING);
         self.input.clear();
-        let mut rows = Rows::default();
+        let mut rows = Rows::new(false);
         loop {
             if stop.is_said() {
                 return Err(BacktestError::Interrupted);
@@ -72,11 +72,17 @@ impl<P: Player> Replay<P> {
             let mut begin = 0;
             while let Some(end) = memchr(b'\n', &self.input[begin..]) {
                 let line = &self.input[begin..begin + end];
-                rows.line(line, &mut self.track, record, &mut self.output);
+                replay(&mut rows, line, &mut self.track, record, &mut self.output);
                 begin += end + 1;
             }
             if is_end && begin < self.input.len() {
-                rows.line(&self.input[begin..], &mut self.track, record, &mut self.output);
+                replay(
+                    &mut rows,
+                    &self.input[begin..],
+                    &mut self.track,
+                    record,
+                    &mut self.output,
+                );
             }
             self.input.drain(..begin);
             if let Some(out) = &mut out
@@ -131,48 +137,22 @@ impl<P: Player> Replay<P> {
     }
 }
 
-/// How far a file's rows are understood.
-#[derive(Default)]
-struct Rows {
-    columns: Columns,
-    times: Times,
-    /// Whether a line was seen that is not empty.
-    is_under_way: bool,
-}
-
-impl Rows {
-    fn line<P: Player>(
-        &mut self,
-        line: &[u8],
-        track: &mut Track<P>,
-        record: &mut Record,
-        output: &mut Vec<u8>,
-    ) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let line = match self.is_under_way {
-            true => line,
-            // Some editors put a mark before the first line.
-            false => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line),
-        };
-        if line.is_empty() {
-            return;
-        }
-        if !self.is_under_way {
-            self.is_under_way = true;
-            if let Some(columns) = Columns::of_heading(line) {
-                self.columns = columns;
-                return;
-            }
-        }
-        let (time_field, value_field) = self.columns.fields(line);
-        let time = self.times.read(time_field);
-        let answer = track.row(time, row::number(value_field).unwrap_or(f64::NAN));
-        record.row(time, answer);
-        output.extend_from_slice(time_field);
-        output.push(b',');
-        output.extend_from_slice(value_field);
-        write_answer(output, answer.heard, answer.is_alarm);
-    }
+/// Shows a line to the player and writes what it says of it.
+#[inline]
+fn replay<P: Player>(
+    rows: &mut Rows,
+    line: &[u8],
+    track: &mut Track<P>,
+    record: &mut Record,
+    output: &mut Vec<u8>,
+) {
+    let Some(row) = rows.read(line) else { return };
+    let answer = track.row(row.time, row.value);
+    record.row(row.time, answer);
+    output.extend_from_slice(row.time_field);
+    output.push(b',');
+    output.extend_from_slice(row.value_field);
+    write_answer(output, answer.heard, answer.is_alarm);
 }
 
 fn write_answer(output: &mut Vec<u8>, score: f32, is_alarm: bool) {

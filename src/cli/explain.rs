@@ -79,6 +79,9 @@ fn print_examined(found: &Examination) -> anyhow::Result<()> {
     if let Some(warmth) = found.warmth {
         say(&format!("  learnt     {}", learnt(warmth, found.ready_at)))?;
     }
+    if let Some(since) = found.known_since {
+        say(&format!("  known      since {}", units::time(since)))?;
+    }
     if found.unusable > 0 {
         say(&format!("  unusable   {} stored points", found.unusable))?;
     }

@@ -3,6 +3,7 @@
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::net::listeners::Service;
+use crate::said::Said;
 use crate::store::Sample;
 
 /// Points read at one go from one client.
@@ -15,6 +16,8 @@ pub(super) struct Batch {
     /// All names, end to end.
     names: String,
     points: Vec<Point>,
+    /// What was said of metrics instead of a number; few.
+    said: Vec<(String, Said)>,
     /// The batch's share of the queue's bound; given back when the batch is dropped, that is, written.
     pub(super) permit: Option<OwnedSemaphorePermit>,
 }
@@ -35,6 +38,7 @@ impl Batch {
             came,
             names: String::new(),
             points: Vec::new(),
+            said: Vec::new(),
             permit: None,
         }
     }
@@ -54,9 +58,24 @@ impl Batch {
         self.points.len()
     }
 
-    /// Whether there is none.
+    /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
-        self.points.is_empty()
+        self.points.is_empty() && self.said.is_empty()
+    }
+
+    /// Adds what was said of a metric.
+    pub(super) fn say(&mut self, name: &str, said: Said) {
+        self.said.push((name.to_owned(), said));
+    }
+
+    /// What was said, in the order it came.
+    pub(super) fn said(&self) -> &[(String, Said)] {
+        &self.said
+    }
+
+    /// What the batch weighs in the queue.
+    pub(super) fn weight(&self) -> usize {
+        self.points.len() + self.said.len()
     }
 
     /// The points, in the order they came.

@@ -13,12 +13,15 @@ use super::gate::{Gate, Opened};
 use super::name;
 use crate::clock::unix_now;
 use crate::net::listeners::Service;
+use crate::said::{Said, Word};
 
 /// What all listeners share: clone it for each.
 #[derive(Clone)]
 pub(super) struct Intake {
     /// The listener's own.
     pub service: Service,
+    /// The client's own, while one is served.
+    pub peer: Option<SocketAddr>,
     /// Bounded by `room`, not by itself.
     pub queue: Sender<Batch>,
     /// One permit a point that may wait in the queue.
@@ -46,6 +49,7 @@ impl Intake {
         Filling {
             intake: self,
             now,
+            peer: self.peer,
             gate: self.gate.open(now),
             batch: Batch::new(self.service, now),
             received: 0,
@@ -59,7 +63,7 @@ impl Intake {
 
     /// Permits a batch needs. One larger than the whole queue gets in when the queue is empty.
     fn share(&self, batch: &Batch) -> u32 {
-        u32::try_from(batch.len().min(self.bound)).unwrap_or(u32::MAX)
+        u32::try_from(batch.weight().min(self.bound)).unwrap_or(u32::MAX)
     }
 
     /// Queues a batch once there is room for it: the policy of connections, whose senders feel it.
@@ -120,12 +124,17 @@ impl Intake {
 
     /// Counts what is not taken, and shows some of it.
     pub(super) fn drop_points(&self, reason: Drop, points: u64, shown: &[u8]) {
+        self.drop_points_of(self.peer, reason, points, shown);
+    }
+
+    fn drop_points_of(&self, peer: Option<SocketAddr>, reason: Drop, points: u64, shown: &[u8]) {
         let before = self.counters.dropped(self.service, reason, points);
         let after = before + points;
         if is_shown(before, points) {
             let shown = String::from_utf8_lossy(&shown[..shown.len().min(80)]);
+            let from = peer.map_or(String::new(), |peer| format!(", from {peer}"));
             tracing::warn!(
-                "{} :: point dropped, {} ({after} so far) :: {shown:?}",
+                "{} :: point dropped, {} ({after} so far){from} :: {shown:?}",
                 self.service.name(),
                 reason.name(),
             );
@@ -144,6 +153,8 @@ pub(super) struct Filling<'i> {
     intake: &'i Intake,
     /// Unix seconds of the read.
     now: f64,
+    /// Whose points they are.
+    peer: Option<SocketAddr>,
     gate: Opened<'i>,
     batch: Batch,
     received: u64,
@@ -160,14 +171,39 @@ impl Filling<'_> {
         });
         match taken {
             Ok(()) => self.received += 1,
-            Err(reason) => self.refuse(reason, shown),
+            Err(reason) => {
+                if reason == Drop::NotFinite {
+                    self.said(written, time, Word::NoNumber);
+                }
+                self.refuse(reason, shown);
+            }
         }
+    }
+
+    /// The mark that a series has ended: no point, but no silence either.
+    pub(super) fn ended(&mut self, written: &str, time: f64, shown: &[u8]) {
+        self.said(written, time, Word::Ended);
+        self.refuse(Drop::StaleMarker, shown);
+    }
+
+    /// Passes on what was said of a metric of which points were taken.
+    fn said(&mut self, written: &str, time: f64, word: Word) {
+        if let Ok(name) = name::canonical(written, self.intake.max_name())
+            && self.gate.said(&name, time, word)
+        {
+            self.batch.say(&name, Said { word, time });
+        }
+    }
+
+    /// Says whose points come next, where one read is of several clients.
+    pub(super) fn come_from(&mut self, peer: SocketAddr) {
+        self.peer = Some(peer);
     }
 
     /// Counts something that is not taken.
     pub(super) fn refuse(&mut self, reason: Drop, shown: &[u8]) {
         self.received += 1;
-        self.intake.drop_points(reason, 1, shown);
+        self.intake.drop_points_of(self.peer, reason, 1, shown);
     }
 
     /// Unix seconds of the read.

@@ -195,6 +195,7 @@ impl Ingest {
         let intake = Intake {
             // Each listener gets its own.
             service: Service::Carbon,
+            peer: None,
             queue,
             room: Arc::new(Semaphore::new(self.options.queue_points)),
             bound: self.options.queue_points,

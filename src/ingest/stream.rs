@@ -57,7 +57,11 @@ pub(super) async fn serve<C: Cutter>(
             return;
         };
         intake.counters.connection(intake.service);
-        let (intake, mut closed, cutter) = (intake.clone(), closed.clone(), cutter(&intake));
+        let (mut closed, cutter) = (closed.clone(), cutter(&intake));
+        let intake = Intake {
+            peer: Some(peer),
+            ..intake.clone()
+        };
         clients.spawn(async move {
             let over = async move { while closed.changed().await.is_ok() {} };
             read_client(stream, &intake, cutter, over).await;

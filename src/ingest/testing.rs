@@ -30,6 +30,7 @@ pub(super) fn intake() -> (Intake, crossbeam_channel::Receiver<Batch>) {
     };
     let intake = Intake {
         service: Service::Carbon,
+        peer: None,
         queue,
         room: Arc::new(Semaphore::new(1_000_000)),
         bound: 1_000_000,

@@ -13,6 +13,7 @@ mod hourly;
 mod inbox;
 mod names;
 mod states;
+mod taught;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +27,7 @@ pub use hourly::Hourly;
 pub use inbox::InboxWriter;
 use names::Names;
 pub use states::{Found, Part, Saver, States};
+pub use taught::TaughtWriter;
 
 /// Days of files kept: those the reach lies in, and one for the day that begins.
 const KEPT_DAYS: u32 = REACH / DAY_HOURS + 1;

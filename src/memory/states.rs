@@ -22,6 +22,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Sender, bounded};
 use skywatch_algorithms::streaming::Adaptive;
 
+use super::taught::Taught;
 use super::{checksum, replace};
 use crate::hash::{Hashed, hash};
 
@@ -41,17 +42,19 @@ const UNCLAIMED_KEPT: f64 = 7.0 * 86_400.0;
 /// Most of them; the newest stay.
 const MOST_UNCLAIMED: usize = 1_000_000;
 
+/// Where a state lies.
 #[derive(Clone, Copy)]
-struct Place {
-    file: usize,
+pub(super) struct Place {
+    /// The number of its file.
+    pub(super) file: usize,
     /// Where the entry begins.
     begin: u64,
     /// Where the state begins.
     at: u64,
     length: u32,
     sum: u32,
-    /// Unix seconds of its last point.
-    time: f64,
+    /// Unix seconds of its last point; of its first one for a state that was taught.
+    pub(super) time: f64,
 }
 
 /// A state whose metric has just left, on its way to the file.
@@ -91,6 +94,7 @@ pub struct Found {
 pub struct States {
     folder: PathBuf,
     index: Mutex<Index>,
+    taught: Taught,
 }
 
 impl States {
@@ -120,6 +124,7 @@ impl States {
         Ok(Self {
             folder: folder.to_owned(),
             index: Mutex::new(index),
+            taught: Taught::open(folder),
         })
     }
 
@@ -147,6 +152,16 @@ impl States {
     /// The same, which stays for whoever takes it.
     pub fn look_at(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
         self.index().read_state(metric)
+    }
+
+    /// What a backfill has learnt of a metric since the last question, if it did. Costs next to nothing while nothing waits.
+    pub fn taught(&self, metric: &str) -> Option<Adaptive> {
+        self.taught.take(metric)
+    }
+
+    /// What is done between passes: looks for states that a backfill has left. `now`: Unix seconds.
+    pub fn tend(&self, now: f64) {
+        self.taught.tend(now);
     }
 
     /// Keeps the state of a metric that nobody watches any more, as of its last point (Unix seconds), for whoever watches it
@@ -289,8 +304,9 @@ impl States {
                     let path = states
                         .folder
                         .join(part.as_ref().map_or(UNCLAIMED, |part| &part.name));
-                    let outcome = match &part {
-                        Some(part) => replace(&path, &part.bytes),
+                    let is_of_watched = part.is_some();
+                    let outcome = match part {
+                        Some(part) => replace(&path, &part.finish()),
                         None => states.write_unclaimed(false),
                     };
                     match &outcome {
@@ -301,7 +317,7 @@ impl States {
                         _ => {}
                     }
                     is_failing = outcome.is_err();
-                    if !is_failing && part.is_some() && saved.len() < parts {
+                    if !is_failing && is_of_watched && saved.len() < parts {
                         saved.insert(path);
                         if saved.len() == parts
                             && let Err(error) = states.let_go(&saved)
@@ -332,86 +348,112 @@ impl Index {
     /// The state of a metric and what else was saved with it, if it is known and holds against its checksum.
     fn read_state(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
         let key = hash(metric);
-        let parse = |bytes: &[u8]| {
-            let mut rest = bytes;
-            let state = Adaptive::read(&mut rest)?;
-            Some((state, rest.to_vec()))
-        };
         if let Some(left) = self.left.get(&key) {
             return parse(&left.entry[left.at..]);
         }
         let place = self.places.get(&key)?;
-        let mut bytes = vec![0; place.length as usize];
-        let read = self.files.get(&place.file)?.read_exact_at(&mut bytes, place.at);
-        (read.is_ok() && checksum(&bytes, key) == place.sum)
-            .then(|| parse(&bytes))
-            .flatten()
+        place.read(self.files.get(&place.file)?, metric)
     }
 
-    /// Notes where the states of a file lie, and answers the number it has now. Damage ends the file: where an entry ends is
-    /// not known without its head.
+    /// Notes where the states of a file lie, and answers the number it has now.
     fn read(&mut self, path: &Path) -> std::io::Result<Option<usize>> {
         let file = File::open(path)?;
-        let mut reader = BufReader::with_capacity(1 << 16, &file);
-        let mut header = [0; HEADER];
-        let is_whole = reader.read_exact(&mut header).is_ok();
-        let (magic, version) = header.split_at(MAGIC.len());
-        if !is_whole || magic != MAGIC {
-            self.counts.damaged += 1;
-            return Ok(None);
-        }
-        if version != Adaptive::VERSION.to_le_bytes() {
-            self.counts.other_versions += 1;
-            return Ok(None);
-        }
-        let mut length = file.metadata()?.len();
-        let mut end = [0; END.len()];
-        let before = length.saturating_sub(END.len() as u64);
-        let mut is_damaged = file.read_exact_at(&mut end, before).is_err() || end != *END;
-        if !is_damaged {
-            length = before;
-        }
         let number = self.next;
-        let mut at = HEADER as u64;
-        let mut name = Vec::new();
-        while at < length {
-            let mut head = [0; ENTRY];
-            let Some((sum, entry)) = reader.read_exact(&mut head).ok().and_then(|()| Entry::of(&head)) else {
-                is_damaged = true;
-                break;
-            };
-            name.resize(usize::from(entry.name), 0);
-            let is_whole = reader.read_exact(&mut name).is_ok()
-                && checksum(&[&head[4..], &name].concat(), 0) == sum
-                && at + (ENTRY + name.len()) as u64 + u64::from(entry.length) <= length;
-            let Some(metric) = is_whole.then(|| str::from_utf8(&name).ok()).flatten() else {
-                is_damaged = true;
-                break;
-            };
-            let begin = at;
-            at += (ENTRY + name.len()) as u64;
-            let place = Place {
-                file: number,
-                begin,
-                at,
-                length: entry.length,
-                sum: entry.sum,
-                time: entry.time,
-            };
-            let known = self
-                .places
+        let places = &mut self.places;
+        let is_of_states = walk(&file, &mut self.counts, &mut |metric, place| {
+            let known = places
                 .get(&hash(metric))
                 .is_some_and(|known| known.time > place.time);
             if !known {
-                self.places.insert(hash(metric), place);
+                places.insert(
+                    hash(metric),
+                    Place {
+                        file: number,
+                        ..place
+                    },
+                );
             }
-            at += u64::from(entry.length);
-            reader.seek_relative(i64::from(entry.length))?;
-        }
-        self.counts.damaged += u64::from(is_damaged);
-        self.keep(file);
-        Ok(Some(number))
+        })?;
+        Ok(is_of_states.then(|| self.keep(file)))
     }
+}
+
+/// Calls `each` with the metric and the place of every state in a file, and answers whether it is one of states that this
+/// version reads. Damage ends the file: where an entry ends is not known without its head.
+pub(super) fn walk(
+    file: &File,
+    counts: &mut Found,
+    each: &mut dyn FnMut(&str, Place),
+) -> std::io::Result<bool> {
+    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let mut header = [0; HEADER];
+    let is_whole = reader.read_exact(&mut header).is_ok();
+    let (magic, version) = header.split_at(MAGIC.len());
+    if !is_whole || magic != MAGIC {
+        counts.damaged += 1;
+        return Ok(false);
+    }
+    if version != Adaptive::VERSION.to_le_bytes() {
+        counts.other_versions += 1;
+        return Ok(false);
+    }
+    let mut length = file.metadata()?.len();
+    let mut end = [0; END.len()];
+    let before = length.saturating_sub(END.len() as u64);
+    let mut is_damaged = file.read_exact_at(&mut end, before).is_err() || end != *END;
+    if !is_damaged {
+        length = before;
+    }
+    let mut at = HEADER as u64;
+    let mut name = Vec::new();
+    while at < length {
+        let mut head = [0; ENTRY];
+        let Some((sum, entry)) = reader.read_exact(&mut head).ok().and_then(|()| Entry::of(&head)) else {
+            is_damaged = true;
+            break;
+        };
+        name.resize(usize::from(entry.name), 0);
+        let is_whole = reader.read_exact(&mut name).is_ok()
+            && checksum(&[&head[4..], &name].concat(), 0) == sum
+            && at + (ENTRY + name.len()) as u64 + u64::from(entry.length) <= length;
+        let Some(metric) = is_whole.then(|| str::from_utf8(&name).ok()).flatten() else {
+            is_damaged = true;
+            break;
+        };
+        let begin = at;
+        at += (ENTRY + name.len()) as u64;
+        let place = Place {
+            file: 0,
+            begin,
+            at,
+            length: entry.length,
+            sum: entry.sum,
+            time: entry.time,
+        };
+        each(metric, place);
+        at += u64::from(entry.length);
+        reader.seek_relative(i64::from(entry.length))?;
+    }
+    counts.damaged += u64::from(is_damaged);
+    Ok(true)
+}
+
+impl Place {
+    /// The state that lies here, and what else was saved with it; `None` if it does not hold against its checksum.
+    pub(super) fn read(&self, file: &File, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
+        let mut bytes = vec![0; self.length as usize];
+        file.read_exact_at(&mut bytes, self.at).ok()?;
+        if checksum(&bytes, hash(metric)) != self.sum {
+            return None;
+        }
+        parse(&bytes)
+    }
+}
+
+/// A state, and the bytes behind it.
+fn parse(mut bytes: &[u8]) -> Option<(Adaptive, Vec<u8>)> {
+    let state = Adaptive::read(&mut bytes)?;
+    Some((state, bytes.to_vec()))
 }
 
 struct Entry {
@@ -442,6 +484,17 @@ pub struct Part {
 }
 
 impl Part {
+    /// Bytes by now.
+    pub(super) fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The bytes of the whole part.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.bytes.extend(END);
+        self.bytes
+    }
+
     /// An empty part; `name` is the same each time the same metrics are saved.
     #[must_use]
     pub fn new(name: &str) -> Self {
@@ -484,8 +537,7 @@ pub struct Saver {
 
 impl Saver {
     /// Hands a part over; waits only if the disk is far behind.
-    pub fn save(&self, mut part: Part) {
-        part.bytes.extend(END);
+    pub fn save(&self, part: Part) {
         if let Some(send) = &self.send {
             // A thread that has died has said so.
             let _ = send.send(Some(part));

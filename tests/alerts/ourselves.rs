@@ -132,3 +132,58 @@ fn a_day_is_told_of_once() {
     }
     assert_eq!(days(), 1, "{:?}", hook.told());
 }
+
+/// Prometheus marks a series that has ended, and sends NaN for one that has no value: neither is silence.
+#[test]
+fn who_says_that_there_is_nothing_has_not_fallen_silent() {
+    let redis = RedisServer::start();
+    let mut metrics = Metrics::of(&redis);
+    let hook = Hook::start();
+    let names: Vec<String> = (0..30).map(|number| format!("web.m{number}")).collect();
+    metrics.well(&names);
+    for name in [
+        "db.silent",
+        "db.ended",
+        "db.nan",
+        "db.spoke_since",
+        "db.nan_long_ago",
+    ] {
+        metrics.silent_for(name, 350.0);
+    }
+    metrics.bad(&["web.cpu"]);
+    let said = |metric: &str, word: &str, age: f64| {
+        let text = format!("{word} {}", now() - age);
+        let _: () =
+            redis::Commands::set(&mut redis.connection(), format!("skywatch.said.{metric}"), text).unwrap();
+    };
+    said("db.ended", "ended", 340.0);
+    said("db.nan", "no_number", 20.0);
+    said("db.spoke_since", "ended", 360.0);
+    said("db.nan_long_ago", "no_number", 320.0);
+    let world = World::over(&redis, &hook.receiver("hook"));
+    let running = world.start();
+    let silent = wait_for("the digest of silent metrics", || {
+        hook.told().into_iter().find(|told| told.body["kind"] == "silent")
+    });
+    assert_eq!(silent.body["silent"]["metrics"], 3, "{}", silent.body);
+    let namespaces = silent.body["silent"]["namespaces"].to_string();
+    for (name, is_told) in [
+        ("db.silent", true),
+        ("db.spoke_since", true),
+        ("db.nan_long_ago", true),
+        ("db.ended", false),
+        ("\"db.nan\"", false),
+    ] {
+        assert_eq!(namespaces.contains(name), is_told, "{name}: {namespaces}");
+    }
+    // What was wrong with a series that has ended is over, and stays over though its last point is young.
+    hook.wait_for("web.cpu", &["opened"]);
+    said("web.cpu", "ended", 0.0);
+    wait_for("the incident to be over", || {
+        let explained = world.told(&["explain", "web.cpu"]);
+        explained.contains("\nincident: none\n").then_some(())
+    });
+    running.nth_line(12, "total metrics");
+    assert_eq!(world.incidents().len(), 1, "{:?}", world.incidents());
+    assert_eq!(running.stop().code(), 0);
+}

@@ -284,3 +284,104 @@ fn what_was_learnt_outlives_the_loss_of_all_names() {
         assert_eq!(running.stop().code(), 0);
     }
 }
+
+/// `days` of points each five minutes up to now.
+fn history(setup: &Setup, name: &str, days: u32) -> String {
+    let until = (now() / 300.0).floor() * 300.0;
+    let steps = days * 288;
+    let points: String = (0..steps)
+        .map(|step| {
+            let hour = f64::from(step % 288) / 12.0;
+            let value = 100.0 + 20.0 * (hour / 24.0 * std::f64::consts::TAU).sin() + f64::from(step * 7 % 5);
+            format!("taught,{},{value}\n", until - 300.0 * f64::from(steps - 1 - step))
+        })
+        .collect();
+    let path = setup.path(name);
+    std::fs::write(&path, points).unwrap();
+    path.display().to_string()
+}
+
+/// Since when `explain` says that the metric is known, days ago.
+fn known_for(setup: &Setup) -> f64 {
+    let explained = setup.run(&["explain", "taught", "--json"]);
+    assert_eq!(explained.code(), 0, "{}", explained.log);
+    let said: serde_json::Value = serde_json::from_str(&explained.stdout).unwrap();
+    let text = said.to_string();
+    let at = text.find("\"known_since\":").unwrap_or_else(|| panic!("{text}"));
+    let number = &text[at + "\"known_since\":".len()..];
+    let end = number.find([',', '}']).unwrap();
+    (now() - number[..end].parse::<f64>().unwrap()) / 86_400.0
+}
+
+#[test]
+fn a_backfill_teaches_though_the_store_keeps_a_day() {
+    let redis = RedisServer::start();
+    let setup = over(&redis).with("ingest.max_age", "");
+    let file = history(&setup, "month.csv", 30);
+    let filled = setup.run(&["backfill", "--csv", &file, "--from", "-34d"]);
+    assert_eq!(filled.code(), 0, "{}", filled.log);
+    assert!(filled.log.contains("taught     1 metrics"), "{}", filled.log);
+    let points = filled
+        .log
+        .lines()
+        .find(|line| line.starts_with("points"))
+        .unwrap();
+    assert!(
+        points.contains("288 stored") || points.contains("287 stored"),
+        "{points}"
+    );
+    // Nobody has watched yet, and it is known all the same.
+    assert!((29.9..30.1).contains(&known_for(&setup)));
+    let (passes, ended) = setup.run_passes(2);
+    assert_eq!(passes[1]["warming"], 0, "{}", passes[1]);
+    assert_eq!(passes[1]["analyzed"], 1, "{} {}", passes[1], ended.log);
+    assert!((29.9..30.1).contains(&known_for(&setup)));
+    // The state that was saved is the one that was taught: it is not needed any more.
+    std::fs::remove_dir_all(setup.path("state/states/inbox")).unwrap();
+    assert!((29.9..30.1).contains(&known_for(&setup)));
+    let explained = setup.run(&["explain", "taught"]);
+    assert!(
+        explained.stdout.contains("\n  known      since "),
+        "{}",
+        explained.stdout
+    );
+}
+
+#[test]
+fn a_running_watch_takes_up_what_a_backfill_has_learnt_and_is_not_set_back() {
+    let redis = RedisServer::start();
+    let setup = over(&redis)
+        .with("ingest.max_age", "")
+        .with("process.single_process", "true")
+        .with("analyzer.optimum_run_duration", "200ms");
+    // What the watch has seen itself: a day.
+    let day = history(&setup, "day.csv", 1);
+    let filled = setup.run(&["backfill", "--csv", &day]);
+    assert_eq!(filled.code(), 0, "{}", filled.log);
+    std::fs::remove_dir_all(setup.path("state/states/inbox")).unwrap();
+    let running = setup.start(&["run", "--set", "ingest.enabled=false"]);
+    running.nth_line(2, "total metrics :: 1");
+    let speak = |value: f64| {
+        let mut point = Vec::new();
+        skywatch::store::codec::encode(now().floor(), value, &mut point);
+        let _: () = redis::Commands::append(&mut redis.connection(), "metrics.taught", point).unwrap();
+    };
+    let month = history(&setup, "month.csv", 30);
+    let filled = setup.run(&["backfill", "--csv", &month, "--from", "-34d"]);
+    assert_eq!(filled.code(), 0, "{}", filled.log);
+    running.line("a backfill has taught 1 metrics");
+    speak(101.0);
+    let passes = running.log().matches("total metrics :: 1").count();
+    running.nth_line(passes + 3, "total metrics :: 1");
+    // Less than is known already changes nothing.
+    let week = history(&setup, "week.csv", 7);
+    let filled = setup.run(&["backfill", "--csv", &week, "--from", "-34d"]);
+    assert_eq!(filled.code(), 0, "{}", filled.log);
+    running.nth_line(2, "a backfill has taught 1 metrics");
+    speak(102.0);
+    let passes = running.log().matches("total metrics :: 1").count();
+    running.nth_line(passes + 3, "total metrics :: 1");
+    assert_eq!(running.stop().code(), 0);
+    std::fs::remove_dir_all(setup.path("state/states/inbox")).unwrap();
+    assert!((29.9..30.1).contains(&known_for(&setup)));
+}

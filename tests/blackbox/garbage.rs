@@ -15,7 +15,7 @@ fn garbage_is_counted_by_reason_and_its_neighbours_are_stored() {
     let setup = Setup::new().on(&redis).with("analyzer.enabled", "false");
     let running = setup.start(&["run"]);
     let time = now();
-    let long_name = "n".repeat(1_025);
+    let long_name = "n".repeat(4_097);
     let garbage: Vec<(&str, Vec<u8>)> = vec![
         ("not_finite", format!("a nan {time}\n").into()),
         ("not_finite", format!("a -inf {time}\n").into()),

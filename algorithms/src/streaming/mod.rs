@@ -17,6 +17,7 @@ mod report;
 mod rest;
 mod runs;
 mod season;
+mod since;
 mod slots;
 mod spread;
 mod step;
