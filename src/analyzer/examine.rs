@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use skywatch_alerters::{Anomaly, units};
-use skywatch_algorithms::{Ballot, Exception, Series, Verdict};
+use skywatch_algorithms::{Ballot, Exception, SameTime, Series, Verdict};
 
+use super::adaptive::{self, Learned, Moment};
 use super::judge::{CounterClass, Judge};
-use super::mind::{Learned, Mind, Rule};
+use super::rule::{Rule, stale_after};
 use super::worker::{WorkerOptions, class_key};
 use crate::memory::{Memory, States};
 use crate::store::{Connect, Fetched, Keys as _, Points as _, StoreError};
@@ -95,7 +96,8 @@ impl<K: Connect> Examiner<K> {
     pub fn examine(&self, metric: &str, now: f64) -> Result<Examination, StoreError> {
         let mut store = self.connect.connect()?;
         let mut class = CounterClass::default();
-        if self.options.counters_as_rates {
+        // The adaptive profile knows counters by itself.
+        if self.options.counters_as_rates && self.knowledge.is_none() {
             let key = class_key(metric);
             let stored = store.get(&[&key])?.pop().flatten();
             let seen = stored.and_then(|text| std::str::from_utf8(&text).ok()?.parse::<f64>().ok());
@@ -118,6 +120,10 @@ impl<K: Connect> Examiner<K> {
             ready_at: None,
             judged: None,
         };
+        let (clock, same_time) = match self.knowledge {
+            Some(_) => (now, SameTime::Last),
+            None => (f64::INFINITY, SameTime::Smallest),
+        };
         let mut window = Series::default();
         store.fetch(
             &[metric],
@@ -125,7 +131,7 @@ impl<K: Connect> Examiner<K> {
             &mut |_, series, fetched| match fetched {
                 Fetched::Found { report, .. } => {
                     found.unusable = report.skipped as u64 + u64::from(report.truncated_bytes > 0);
-                    series.canonicalise(self.options.full_duration);
+                    series.canonicalise_until(clock, self.options.full_duration, same_time);
                     window = std::mem::take(series);
                     Exception::Other.name().clone_into(&mut found.verdict);
                 }
@@ -136,47 +142,61 @@ impl<K: Connect> Examiner<K> {
                 }
             },
         )?;
-        if !window.times.is_empty() {
-            self.judge(&window, class, &mut found);
-            if let Some(knowledge) = &self.knowledge {
-                self.look_with(knowledge, &window, &mut found);
-            }
+        if let [first, .., last] = window.times.as_slice() {
+            found.length = last - first;
+        }
+        found.points = window.times.len();
+        found.age = window.times.last().map(|last| now - last);
+        match &self.knowledge {
+            _ if window.times.is_empty() => {}
+            Some(knowledge) => self.look_with(knowledge, &window, &mut found),
+            None => self.judge(&window, class, &mut found),
         }
         Ok(found)
     }
 
-    /// Looks with the adaptive profile; until it has learnt the metric, what the classic votes said stands.
+    /// Looks with the adaptive profile.
     fn look_with(&self, knowledge: &Knowledge, window: &Series, found: &mut Examination) {
         let opened = Memory::look_at(&knowledge.memory)
             .and_then(|memory| Ok((memory, States::open(&knowledge.states)?)));
+        let moment = Moment {
+            now: found.now,
+            stale_period: self.options.stale_period,
+        };
         let examined = opened
             .map_err(|error| error.to_string())
             .and_then(|(memory, states)| {
                 let name = Arc::from(found.metric.as_str());
                 let model = knowledge.learned.as_ref().and_then(|learned| learned());
-                Mind::examine(
+                adaptive::examine(
                     &name,
                     &knowledge.rules,
                     &states,
                     &memory,
                     model.as_deref(),
                     window.sorted_window(),
+                    moment,
                 )
             });
         let examined = match examined {
             Ok(examined) => examined,
             Err(why) => {
-                tracing::warn!(
-                    "`{}` not looked at with the adaptive profile :: {why}",
-                    found.metric
-                );
+                found.why = why;
                 return;
             }
         };
-        found.warmth = Some(examined.warmth);
-        found.ready_at = examined.ready_at;
-        let is_stale = found.age.is_some_and(|age| age > self.options.stale_period);
-        if examined.warmth < 1.0 || is_stale {
+        found.warmth = Some(examined.adaptive.warmth());
+        found.ready_at = examined.adaptive.ready_at();
+        if let Some(exception) = examined.exception {
+            exception.name().clone_into(&mut found.verdict);
+            found.why = match exception {
+                Exception::TooShort => format!(
+                    "{} points in its window, and too little is known to judge it",
+                    found.points
+                ),
+                Exception::Stale => why_stale(found, stale_after(&examined.adaptive, moment.stale_period)),
+                _ => String::new(),
+            };
             return;
         }
         found.verdict = if examined.is_anomalous {
@@ -201,11 +221,6 @@ impl<K: Connect> Examiner<K> {
             self.options.full_duration,
             self.options.counters_as_rates,
         );
-        found.points = window.times.len();
-        if let [first, .., last] = window.times.as_slice() {
-            found.length = last - first;
-        }
-        found.age = window.times.last().map(|last| now - last);
         let judgement = judge.judge(window.window(), &mut class, now);
         let ballot = match judgement.verdict {
             Err(panic) => {
@@ -240,14 +255,18 @@ impl<K: Connect> Examiner<K> {
     fn why_excluded(&self, exception: Exception, found: &Examination) -> String {
         match exception {
             Exception::TooShort => format!("{} points, and {} are needed", found.points, self.min_length),
-            Exception::Stale => format!(
-                "its last point is {} old, more than {}",
-                units::length(found.age.unwrap_or_default()),
-                units::length(self.options.stale_period)
-            ),
+            Exception::Stale => why_stale(found, self.options.stale_period),
             Exception::Boring => format!("its last {} points hardly differ", self.boredom_window),
             Exception::DeletedByRoomba => "the store has no points of it".to_owned(),
             Exception::Other => "it cannot be analyzed".to_owned(),
         }
     }
+}
+
+fn why_stale(found: &Examination, stale_after: f64) -> String {
+    format!(
+        "its last point is {} old, more than {}",
+        units::length(found.age.unwrap_or_default()),
+        units::length(stale_after)
+    )
 }

@@ -3,14 +3,17 @@
 //! [`Supervisor`] owns the loop and the worker threads; a [`worker`] owns one shard and one store
 //! connection; the [`judge`] turns a window into a verdict; [`tally`] is what is counted, and [`crate::status`] how it is told.
 
+pub mod adaptive;
 pub mod cache;
 mod desk;
 mod examine;
+mod found;
 pub mod judge;
 #[cfg(test)]
 mod laws;
-pub mod mind;
+mod metric_state;
 pub mod roll;
+pub mod rule;
 pub mod shard;
 mod supervisor;
 pub mod tally;

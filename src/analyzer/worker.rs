@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use skywatch_alerters::Anomaly;
-use skywatch_algorithms::{Ensemble, Series};
+use skywatch_algorithms::{Ensemble, SameTime, Series};
 
+use super::adaptive::AdaptiveOptions;
 use super::desk::{Desk, Watched};
 use super::judge::CounterClass;
-use super::mind::AdaptiveOptions;
 use super::tally::Tally;
 use crate::status::{Fate, Progress, WARMING_SHOWN, Warming};
 use crate::stop::Stop;
@@ -51,6 +51,16 @@ pub struct WorkerOptions {
     pub adaptive: Option<Arc<AdaptiveOptions>>,
     /// Which worker it is, of how many.
     pub seat: (usize, usize),
+}
+
+impl WorkerOptions {
+    /// Which of several points of one time stays in a window.
+    pub(crate) fn same_time(&self) -> SameTime {
+        match self.adaptive {
+            Some(_) => SameTime::Last,
+            None => SameTime::Smallest,
+        }
+    }
 }
 
 /// From the supervisor to a worker. A closed channel means: end.
@@ -201,6 +211,13 @@ pub(super) struct Pass {
     pub(super) classes: Vec<usize>,
 }
 
+impl Pass {
+    /// Whether the fate of that metric is to be told.
+    pub(super) fn follows(&self, name: &str) -> bool {
+        !self.followed.is_empty() && self.followed.contains(name)
+    }
+}
+
 impl<K: Connect> Worker<K> {
     /// A worker with an empty shard and no connection yet.
     pub fn new(connect: K, options: WorkerOptions, progress: Progress, stop: Stop) -> Self {
@@ -305,11 +322,10 @@ impl<K: Connect> Worker<K> {
             if !watched.is_done(number) {
                 pass.report.unfinished.push(Arc::clone(name));
             }
-            if let Some(mind) = watched.mind()
-                && !mind.is_warm()
+            if let Some(state) = watched.warming()
                 && pass.report.warming.len() < WARMING_SHOWN
             {
-                pass.report.warming.push(mind.warming(name));
+                pass.report.warming.push(state.warming(name));
             }
         }
         pass.report.cached_bytes = self.keep_to_the_limit();
@@ -336,7 +352,8 @@ impl<K: Connect> Worker<K> {
 
     /// Both strides; what an error or the deadline prevents is simply not done.
     fn look_at_all(&mut self, pass: &mut Pass) -> Result<(), StoreError> {
-        if self.options.counters_as_rates {
+        // The adaptive profile knows counters by itself.
+        if self.options.counters_as_rates && self.options.adaptive.is_none() {
             let unknown = self.select(|watched| watched.class.is_none());
             self.in_chunks(&unknown, pass, Self::learn_classes)?;
         }
@@ -548,12 +565,12 @@ impl<K: Connect> Worker<K> {
         self.save_a_part(number);
     }
 
-    /// Each metric's state as it would be saved.
+    /// Each metric's state as it would be saved: all points but the newest.
     pub(super) fn states(&self) -> Vec<(Arc<str>, Vec<u8>)> {
         let all = self.names.iter().zip(&self.watched);
         all.filter_map(|(name, watched)| {
             let mut bytes = Vec::new();
-            watched.mind()?.state().write(&mut bytes);
+            watched.state()?.adaptive().write(&mut bytes);
             Some((Arc::clone(name), bytes))
         })
         .collect()

@@ -1,8 +1,8 @@
 //! A file of rows through a player, and out again with two columns more.
 //!
 //! Bytes are read and written in large blocks through buffers that a thread keeps from file to file; nothing is allocated
-//! a row. What is written goes beside its place and is renamed when it is whole. The first row may be a heading; an empty
-//! line is no row. A score is written as the shortest text that gives the same `f32` back.
+//! a row. A row waits for the next one, whose time says whether it is the last of its own. What is written goes beside its
+//! place and is renamed when it is whole. The first row may be a heading; an empty line is no row. A score is written as the shortest text that gives the same `f32` back.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -75,8 +75,9 @@ impl<P: Player> Replay<P> {
                 rows.line(line, &mut self.track, record, &mut self.output);
                 begin += end + 1;
             }
-            if is_end && begin < self.input.len() {
+            if is_end {
                 rows.line(&self.input[begin..], &mut self.track, record, &mut self.output);
+                rows.answer(f64::INFINITY, &mut self.track, record, &mut self.output);
             }
             self.input.drain(..begin);
             if let Some(out) = &mut out
@@ -112,7 +113,8 @@ impl<P: Player> Replay<P> {
         self.output.clear();
         self.output.extend_from_slice(HEADING);
         for (&time, &value) in times.iter().zip(values) {
-            let answer = self.track.row(time, value);
+            // In canonical order the next one is later.
+            let answer = self.track.row(time, value, f64::INFINITY);
             record.row(time, answer);
             if let Some(out) = &mut out {
                 // Writing to memory does not fail.
@@ -138,6 +140,16 @@ struct Rows {
     times: Times,
     /// Whether a line was seen that is not empty.
     is_under_way: bool,
+    held: Held,
+}
+
+/// A row that waits for the time of the next.
+#[derive(Default)]
+struct Held {
+    time: f64,
+    value: f64,
+    /// Its fields as they stand; empty while none waits.
+    fields: Vec<u8>,
 }
 
 impl Rows {
@@ -166,11 +178,30 @@ impl Rows {
         }
         let (time_field, value_field) = self.columns.fields(line);
         let time = self.times.read(time_field);
-        let answer = track.row(time, row::number(value_field).unwrap_or(f64::NAN));
-        record.row(time, answer);
-        output.extend_from_slice(time_field);
-        output.push(b',');
-        output.extend_from_slice(value_field);
+        self.answer(time, track, record, output);
+        let held = &mut self.held;
+        held.time = time;
+        held.value = row::number(value_field).unwrap_or(f64::NAN);
+        held.fields.extend_from_slice(time_field);
+        held.fields.push(b',');
+        held.fields.extend_from_slice(value_field);
+    }
+
+    /// Shows the row that waits, and writes it with its answer. `next`: the time of the row behind it.
+    fn answer<P: Player>(
+        &mut self,
+        next: f64,
+        track: &mut Track<P>,
+        record: &mut Record,
+        output: &mut Vec<u8>,
+    ) {
+        let held = &mut self.held;
+        if held.fields.is_empty() {
+            return;
+        }
+        let answer = track.row(held.time, held.value, next);
+        record.row(held.time, answer);
+        output.append(&mut held.fields);
         write_answer(output, answer.heard, answer.is_alarm);
     }
 }

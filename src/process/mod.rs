@@ -22,7 +22,8 @@ pub use signals::{Signals, end_by_force, stop_on_signal};
 #[cfg(feature = "learned")]
 pub use trainer::{TrainerRun, train};
 pub(crate) use wiring::{
-    claim_state_dir, embedded as embedded_store, ingest_policy, long_memory, redis as redis_store,
+    adaptive_rules, claim_state_dir, embedded as embedded_store, ingest_policy, long_memory,
+    redis as redis_store,
 };
 
 /// Why a process ended before it was told to.

@@ -17,6 +17,7 @@ mod faults;
 mod form;
 mod labels;
 mod places;
+mod rules;
 
 use std::fmt::Write as _;
 use std::path::Path;
