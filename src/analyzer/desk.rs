@@ -25,9 +25,9 @@ const DESCRIBED_IN_FULL: u64 = 500;
 /// Age of the last point from which a metric counts as falling silent, seconds, as in the original, if that is more than
 /// [`SILENT_STEPS`] of its own steps.
 const SILENT_AFTER: f64 = 300.0;
-/// For how long a metric of the adaptive profile is listed as silent at least, seconds: between two notices about silent
-/// metrics passes as much.
-const SILENT_LISTED: f64 = 500.0;
+/// For how long a slow metric of the adaptive profile is listed as silent, seconds, though it is stale as soon as it is
+/// silent: as long as any other with the default `stale_period`.
+const SILENT_LISTED: f64 = 200.0;
 /// One metric in so many is used to time the detectors, another one each pass.
 const TIMED_ONE_IN: u64 = 256;
 

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod answers;
+mod fates;
 mod live;
 
 use std::sync::Arc;

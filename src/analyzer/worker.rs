@@ -557,8 +557,13 @@ impl<K: Connect> Worker<K> {
     }
 
     pub(super) fn look(&mut self, number: u64, now: f64) -> PassReport {
+        self.look_following(number, now, &[])
+    }
+
+    pub(super) fn look_following(&mut self, number: u64, now: f64, followed: &[&str]) -> PassReport {
         let deadline = Instant::now() + Duration::from_secs(600);
-        self.pass(number, now, deadline, Arc::default())
+        let followed = followed.iter().map(|&name| name.to_owned()).collect();
+        self.pass(number, now, deadline, Arc::new(followed))
     }
 
     pub(super) fn save(&self, number: u64) {
