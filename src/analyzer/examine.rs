@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use skywatch_alerters::{Anomaly, units};
-use skywatch_algorithms::streaming::Adaptive;
-use skywatch_algorithms::{Ballot, Exception, Series, Verdict};
+use skywatch_algorithms::{Ballot, Exception, SameTime, Series, Verdict};
 
+use super::adaptive::{self, Known, Learned, Moment};
 use super::inquiry::Inquiries;
 use super::judge::{CounterClass, Judge};
-use super::mind::{Learned, Mind, Rule};
+use super::rule::{Rule, stale_after};
 use super::worker::{WorkerOptions, class_key};
 use crate::memory::{Memory, States};
 use crate::store::{Connect, Fetched, Keys as _, Points as _, StoreError};
@@ -128,12 +128,15 @@ impl<K: Connect> Examiner<K> {
             Some((_, last)) => until(window, last),
             None => window,
         };
-        if !window.times.is_empty() {
-            self.judge(&window, class, &mut found);
-            if let Some(knowledge) = &self.knowledge {
-                self.look_with(knowledge, insight.learnt.take(), None, &window, &mut found);
-            }
-        }
+        let known = || match insight.learnt.take() {
+            Some(learnt) => Known {
+                saved: Some(learnt),
+                taught: None,
+            },
+            // It has not been looked at; what was saved is what the look will begin with.
+            None => self.saved(metric),
+        };
+        self.look(known, &window, class, &mut found);
         if let Some((verdict, _)) = insight.verdict {
             let said = match verdict {
                 Verdict::Excluded(exception) => exception.name(),
@@ -158,19 +161,43 @@ impl<K: Connect> Examiner<K> {
     pub fn examine(&self, metric: &str, now: f64) -> Result<Examination, StoreError> {
         let mut found = self.nothing_found(metric, now);
         let (window, class) = self.read(metric, &mut found)?;
-        if !window.times.is_empty() {
-            self.judge(&window, class, &mut found);
-            if let Some(knowledge) = &self.knowledge {
-                let known = States::open(&knowledge.states)
-                    .map(|states| (states.take(metric), states.taught(metric)));
-                let (saved, taught) = known.unwrap_or_else(|error| {
-                    tracing::warn!("`{}` not readable :: {error}", knowledge.states.display());
-                    (None, None)
-                });
-                self.look_with(knowledge, saved, taught, &window, &mut found);
-            }
-        }
+        self.look(|| self.saved(metric), &window, class, &mut found);
         Ok(found)
+    }
+
+    /// What was saved of a metric.
+    fn saved(&self, metric: &str) -> Known {
+        let Some(knowledge) = &self.knowledge else {
+            return Known::default();
+        };
+        let known = States::open(&knowledge.states).map(|states| Known {
+            saved: states.take(metric),
+            taught: states.taught(metric),
+        });
+        known.unwrap_or_else(|error| {
+            tracing::warn!("`{}` not readable :: {error}", knowledge.states.display());
+            Known::default()
+        })
+    }
+
+    /// Judges the window, in the adaptive profile by what is `known` of the metric.
+    fn look(
+        &self,
+        known: impl FnOnce() -> Known,
+        window: &Series,
+        class: CounterClass,
+        found: &mut Examination,
+    ) {
+        if let [first, .., last] = window.times.as_slice() {
+            found.length = last - first;
+        }
+        found.points = window.times.len();
+        found.age = window.times.last().map(|last| found.now - last);
+        match &self.knowledge {
+            _ if window.times.is_empty() => {}
+            Some(knowledge) => self.look_with(knowledge, known(), window, found),
+            None => self.judge(window, class, found),
+        }
     }
 
     fn nothing_found(&self, metric: &str, now: f64) -> Examination {
@@ -198,7 +225,8 @@ impl<K: Connect> Examiner<K> {
         let now = found.now;
         let mut store = self.connect.connect()?;
         let mut class = CounterClass::default();
-        if self.options.counters_as_rates {
+        // The adaptive profile knows counters by itself.
+        if self.options.counters_as_rates && self.knowledge.is_none() {
             let key = class_key(metric);
             let stored = store.get(&[&key])?.pop().flatten();
             let seen = stored.and_then(|text| std::str::from_utf8(&text).ok()?.parse::<f64>().ok());
@@ -206,6 +234,10 @@ impl<K: Connect> Examiner<K> {
                 class = CounterClass::stored(seen.min(now), self.options.full_duration);
             }
         }
+        let (clock, same_time) = match self.knowledge {
+            Some(_) => (now, SameTime::Last),
+            None => (f64::INFINITY, SameTime::Smallest),
+        };
         let mut window = Series::default();
         store.fetch(
             &[metric],
@@ -213,7 +245,7 @@ impl<K: Connect> Examiner<K> {
             &mut |_, series, fetched| match fetched {
                 Fetched::Found { report, .. } => {
                     found.unusable = report.skipped as u64 + u64::from(report.truncated_bytes > 0);
-                    series.canonicalise(self.options.full_duration);
+                    series.canonicalise_until(clock, self.options.full_duration, same_time);
                     window = std::mem::take(series);
                     Exception::Other.name().clone_into(&mut found.verdict);
                 }
@@ -227,46 +259,47 @@ impl<K: Connect> Examiner<K> {
         Ok((window, class))
     }
 
-    /// Looks with the adaptive profile; until it has learnt the metric, what the classic votes said stands. `saved`: what it
-    /// knows of the metric; `taught`: what a backfill has left for it.
-    fn look_with(
-        &self,
-        knowledge: &Knowledge,
-        saved: Option<(Adaptive, Vec<u8>)>,
-        taught: Option<Adaptive>,
-        window: &Series,
-        found: &mut Examination,
-    ) {
+    /// Looks with the adaptive profile.
+    fn look_with(&self, knowledge: &Knowledge, known: Known, window: &Series, found: &mut Examination) {
+        let moment = Moment {
+            now: found.now,
+            stale_period: self.options.stale_period,
+        };
         let examined = Memory::look_at(&knowledge.memory)
             .map_err(|error| error.to_string())
             .and_then(|memory| {
                 let name = Arc::from(found.metric.as_str());
                 let model = knowledge.learned.as_ref().and_then(|learned| learned());
-                Mind::examine(
+                adaptive::examine(
                     &name,
                     &knowledge.rules,
-                    saved,
-                    taught,
+                    known,
                     &memory,
                     model.as_deref(),
                     window.sorted_window(),
+                    moment,
                 )
             });
         let examined = match examined {
             Ok(examined) => examined,
             Err(why) => {
-                tracing::warn!(
-                    "`{}` not looked at with the adaptive profile :: {why}",
-                    found.metric
-                );
+                found.why = why;
                 return;
             }
         };
-        found.warmth = Some(examined.warmth);
-        found.ready_at = examined.ready_at;
-        found.known_since = examined.since;
-        let is_stale = found.age.is_some_and(|age| age > self.options.stale_period);
-        if examined.warmth < 1.0 || is_stale {
+        found.warmth = Some(examined.adaptive.warmth());
+        found.ready_at = examined.adaptive.ready_at();
+        found.known_since = examined.adaptive.since();
+        if let Some(exception) = examined.exception {
+            exception.name().clone_into(&mut found.verdict);
+            found.why = match exception {
+                Exception::TooShort => format!(
+                    "{} points in its window, and too little is known to judge it",
+                    found.points
+                ),
+                Exception::Stale => why_stale(found, stale_after(&examined.adaptive, moment.stale_period)),
+                _ => String::new(),
+            };
             return;
         }
         found.verdict = if examined.is_anomalous {
@@ -291,11 +324,6 @@ impl<K: Connect> Examiner<K> {
             self.options.full_duration,
             self.options.counters_as_rates,
         );
-        found.points = window.times.len();
-        if let [first, .., last] = window.times.as_slice() {
-            found.length = last - first;
-        }
-        found.age = window.times.last().map(|last| now - last);
         let judgement = judge.judge(window.window(), &mut class, now);
         let ballot = match judgement.verdict {
             Err(panic) => {
@@ -330,11 +358,7 @@ impl<K: Connect> Examiner<K> {
     fn why_excluded(&self, exception: Exception, found: &Examination) -> String {
         match exception {
             Exception::TooShort => format!("{} points, and {} are needed", found.points, self.min_length),
-            Exception::Stale => format!(
-                "its last point is {} old, more than {}",
-                units::length(found.age.unwrap_or_default()),
-                units::length(self.options.stale_period)
-            ),
+            Exception::Stale => why_stale(found, self.options.stale_period),
             Exception::Boring => format!("its last {} points hardly differ", self.boredom_window),
             Exception::DeletedByRoomba => "the store has no points of it".to_owned(),
             Exception::Other => "it cannot be analyzed".to_owned(),
@@ -348,4 +372,12 @@ fn until(mut window: Series, last: f64) -> Series {
     window.times.truncate(points);
     window.values.truncate(points);
     window
+}
+
+fn why_stale(found: &Examination, stale_after: f64) -> String {
+    format!(
+        "its last point is {} old, more than {}",
+        units::length(found.age.unwrap_or_default()),
+        units::length(stale_after)
+    )
 }

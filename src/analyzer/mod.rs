@@ -3,16 +3,19 @@
 //! [`Supervisor`] owns the loop and the worker threads; a [`worker`] owns one shard and one store
 //! connection; the [`judge`] turns a window into a verdict; [`tally`] is what is counted, and [`crate::status`] how it is told.
 
+pub mod adaptive;
 pub mod cache;
 mod desk;
 mod examine;
+mod found;
 mod inquiry;
 pub mod judge;
 #[cfg(test)]
 mod laws;
 mod losses;
-pub mod mind;
+mod metric_state;
 pub mod roll;
+pub mod rule;
 mod said;
 pub mod shard;
 mod supervisor;

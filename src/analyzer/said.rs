@@ -32,7 +32,7 @@ pub(super) fn hear(
         last.insert(Arc::from(anomaly.subject.name()), anomaly.at);
     }
     for (name, fate) in &found.fates {
-        if let Fate::Normal { at } = fate {
+        if let Fate::Normal { at, .. } | Fate::Settled { at, .. } = fate {
             last.insert(Arc::clone(name), *at);
         }
     }

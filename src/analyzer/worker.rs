@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, never, select};
 use skywatch_alerters::Anomaly;
-use skywatch_algorithms::{Ensemble, Series};
+use skywatch_algorithms::{Ensemble, SameTime, Series};
 
+use super::adaptive::AdaptiveOptions;
 use super::desk::{Desk, Watched};
 use super::inquiry::Question;
 use super::judge::CounterClass;
-use super::mind::AdaptiveOptions;
 use super::tally::Tally;
 use crate::status::{Fate, Progress, WARMING_SHOWN, Warming};
 use crate::stop::Stop;
@@ -52,6 +52,16 @@ pub struct WorkerOptions {
     pub adaptive: Option<Arc<AdaptiveOptions>>,
     /// Which worker it is, of how many.
     pub seat: (usize, usize),
+}
+
+impl WorkerOptions {
+    /// Which of several points of one time stays in a window.
+    pub(crate) fn same_time(&self) -> SameTime {
+        match self.adaptive {
+            Some(_) => SameTime::Last,
+            None => SameTime::Smallest,
+        }
+    }
 }
 
 /// From the supervisor to a worker. A closed channel means: end.
@@ -204,6 +214,13 @@ pub(super) struct Pass {
     pub(super) classes: Vec<usize>,
 }
 
+impl Pass {
+    /// Whether the fate of that metric is to be told.
+    pub(super) fn follows(&self, name: &str) -> bool {
+        !self.followed.is_empty() && self.followed.contains(name)
+    }
+}
+
 impl<K: Connect> Worker<K> {
     /// A worker with an empty shard and no connection yet.
     pub fn new(connect: K, options: WorkerOptions, progress: Progress, stop: Stop) -> Self {
@@ -337,11 +354,10 @@ impl<K: Connect> Worker<K> {
             if !watched.is_done(number) {
                 pass.report.unfinished.push(Arc::clone(name));
             }
-            if let Some(mind) = watched.mind()
-                && !mind.is_warm()
+            if let Some(state) = watched.warming()
                 && pass.report.warming.len() < WARMING_SHOWN
             {
-                pass.report.warming.push(mind.warming(name));
+                pass.report.warming.push(state.warming(name));
             }
         }
         pass.report.cached_bytes = self.keep_to_the_limit();
@@ -368,7 +384,8 @@ impl<K: Connect> Worker<K> {
 
     /// Both strides; what an error or the deadline prevents is simply not done.
     fn look_at_all(&mut self, pass: &mut Pass) -> Result<(), StoreError> {
-        if self.options.counters_as_rates {
+        // The adaptive profile knows counters by itself.
+        if self.options.counters_as_rates && self.options.adaptive.is_none() {
             let unknown = self.select(|watched| watched.class.is_none());
             self.in_chunks(&unknown, pass, Self::learn_classes)?;
         }
@@ -575,20 +592,25 @@ impl<K: Connect> Worker<K> {
     }
 
     pub(super) fn look(&mut self, number: u64, now: f64) -> PassReport {
+        self.look_following(number, now, &[])
+    }
+
+    pub(super) fn look_following(&mut self, number: u64, now: f64, followed: &[&str]) -> PassReport {
         let deadline = Instant::now() + Duration::from_secs(600);
-        self.pass(number, now, deadline, Arc::default())
+        let followed = followed.iter().map(|&name| name.to_owned()).collect();
+        self.pass(number, now, deadline, Arc::new(followed))
     }
 
     pub(super) fn save(&self, number: u64) {
         self.save_a_part(number);
     }
 
-    /// Each metric's state as it would be saved.
+    /// Each metric's state as it would be saved: all points but the newest.
     pub(super) fn states(&self) -> Vec<(Arc<str>, Vec<u8>)> {
         let all = self.names.iter().zip(&self.watched);
         all.filter_map(|(name, watched)| {
             let mut bytes = Vec::new();
-            watched.mind()?.state().write(&mut bytes);
+            watched.state()?.adaptive().write(&mut bytes);
             Some((Arc::clone(name), bytes))
         })
         .collect()

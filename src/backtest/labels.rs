@@ -260,7 +260,7 @@ mod tests {
     use super::*;
 
     fn record(alarms: &[f64]) -> Record {
-        let mut record = Record::new("a/b.csv".to_owned(), 1.0, true);
+        let mut record = Record::new("a/b.csv".to_owned(), true);
         for minute in 0..20_000 {
             let time = f64::from(minute) * 60.0;
             let is_alarm = alarms.contains(&time);

@@ -1,8 +1,8 @@
 //! A file of rows through a player, and out again with two columns more.
 //!
 //! Bytes are read and written in large blocks through buffers that a thread keeps from file to file; nothing is allocated
-//! a row. What is written goes beside its place and is renamed when it is whole. The first row may be a heading; an empty
-//! line is no row. A score is written as the shortest text that gives the same `f32` back.
+//! a row. A row waits for the next one, whose time says whether it is the last of its own. What is written goes beside its
+//! place and is renamed when it is whole. The first row may be a heading; an empty line is no row. A score is written as the shortest text that gives the same `f32` back.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -59,6 +59,7 @@ impl<P: Player> Replay<P> {
         self.output.extend_from_slice(HEADING);
         self.input.clear();
         let mut rows = Rows::new(false);
+        let mut held = Held::default();
         loop {
             if stop.is_said() {
                 return Err(BacktestError::Interrupted);
@@ -72,17 +73,18 @@ impl<P: Player> Replay<P> {
             let mut begin = 0;
             while let Some(end) = memchr(b'\n', &self.input[begin..]) {
                 let line = &self.input[begin..begin + end];
-                replay(&mut rows, line, &mut self.track, record, &mut self.output);
+                held.line(&mut rows, line, &mut self.track, record, &mut self.output);
                 begin += end + 1;
             }
-            if is_end && begin < self.input.len() {
-                replay(
+            if is_end {
+                held.line(
                     &mut rows,
                     &self.input[begin..],
                     &mut self.track,
                     record,
                     &mut self.output,
                 );
+                held.answer(f64::INFINITY, &mut self.track, record, &mut self.output);
             }
             self.input.drain(..begin);
             if let Some(out) = &mut out
@@ -118,7 +120,8 @@ impl<P: Player> Replay<P> {
         self.output.clear();
         self.output.extend_from_slice(HEADING);
         for (&time, &value) in times.iter().zip(values) {
-            let answer = self.track.row(time, value);
+            // In canonical order the next one is later.
+            let answer = self.track.row(time, value, f64::INFINITY);
             record.row(time, answer);
             if let Some(out) = &mut out {
                 // Writing to memory does not fail.
@@ -137,22 +140,51 @@ impl<P: Player> Replay<P> {
     }
 }
 
-/// Shows a line to the player and writes what it says of it.
-#[inline]
-fn replay<P: Player>(
-    rows: &mut Rows,
-    line: &[u8],
-    track: &mut Track<P>,
-    record: &mut Record,
-    output: &mut Vec<u8>,
-) {
-    let Some(row) = rows.read(line) else { return };
-    let answer = track.row(row.time, row.value);
-    record.row(row.time, answer);
-    output.extend_from_slice(row.time_field);
-    output.push(b',');
-    output.extend_from_slice(row.value_field);
-    write_answer(output, answer.heard, answer.is_alarm);
+/// A row that waits for the time of the next.
+#[derive(Default)]
+struct Held {
+    time: f64,
+    value: f64,
+    /// Its fields as they stand; empty while none waits.
+    fields: Vec<u8>,
+}
+
+impl Held {
+    /// Takes the row of a line, behind which the one that waits is answered.
+    #[inline]
+    fn line<P: Player>(
+        &mut self,
+        rows: &mut Rows,
+        line: &[u8],
+        track: &mut Track<P>,
+        record: &mut Record,
+        output: &mut Vec<u8>,
+    ) {
+        let Some(row) = rows.read(line) else { return };
+        self.answer(row.time, track, record, output);
+        self.time = row.time;
+        self.value = row.value;
+        self.fields.extend_from_slice(row.time_field);
+        self.fields.push(b',');
+        self.fields.extend_from_slice(row.value_field);
+    }
+
+    /// Shows the row that waits to the player, and writes it with its answer. `next`: the time of the row behind it.
+    fn answer<P: Player>(
+        &mut self,
+        next: f64,
+        track: &mut Track<P>,
+        record: &mut Record,
+        output: &mut Vec<u8>,
+    ) {
+        if self.fields.is_empty() {
+            return;
+        }
+        let answer = track.row(self.time, self.value, next);
+        record.row(self.time, answer);
+        output.append(&mut self.fields);
+        write_answer(output, answer.heard, answer.is_alarm);
+    }
 }
 
 fn write_answer(output: &mut Vec<u8>, score: f32, is_alarm: bool) {

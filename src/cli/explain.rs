@@ -119,15 +119,12 @@ fn print_examined(found: &Examination) -> anyhow::Result<()> {
 /// How far the adaptive profile has learnt a metric.
 fn learnt(warmth: f64, ready_at: Option<f64>) -> String {
     if warmth >= 1.0 {
-        return "wholly, and judged by the adaptive profile".to_owned();
+        return "enough to be judged".to_owned();
     }
     let until = ready_at.map_or(String::new(), |at| {
         format!(", by {} if points go on", units::time(at))
     });
-    format!(
-        "{:.0} %{until}; the classic votes serve",
-        (100.0 * warmth).floor()
-    )
+    format!("{:.0} %{until}; not judged yet", (100.0 * warmth).floor())
 }
 
 fn print_outlook(outlook: &Outlook) -> anyhow::Result<()> {

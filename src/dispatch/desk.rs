@@ -225,7 +225,7 @@ impl Desk {
         let others = fates.into_iter().map(|(name, fate)| Look {
             subject: Subject::Metric(name.to_string()),
             outcome: match fate {
-                Fate::Normal { at } => Outcome::Normal { at },
+                Fate::Normal { at, .. } | Fate::Settled { at, .. } => Outcome::Normal { at },
                 Fate::Deleted => Outcome::Deleted,
             },
         });

@@ -27,9 +27,11 @@ use super::{checksum, replace};
 use crate::hash::{Hashed, hash};
 
 /// What a file begins with, the version of its form in the last byte but one; the version of the states follows.
-const MAGIC: &[u8; 12] = b"skyw-minds\x02\n";
+const MAGIC: &[u8; 12] = b"skyw-state\x03\n";
+/// What files of an earlier form begin with.
+const EARLIER: &[u8] = b"skyw-";
 /// What a whole file ends with: one that was cut between two entries lacks it.
-const END: &[u8; 8] = b"minds.\x00\n";
+const END: &[u8; 8] = b"states\x00\n";
 const HEADER: usize = MAGIC.len() + 4;
 /// Bytes of an entry before its name: two checksums, lengths of name and state, time of the last point.
 const ENTRY: usize = 22;
@@ -389,6 +391,10 @@ pub(super) fn walk(
     let mut header = [0; HEADER];
     let is_whole = reader.read_exact(&mut header).is_ok();
     let (magic, version) = header.split_at(MAGIC.len());
+    if is_whole && magic != MAGIC && magic.starts_with(EARLIER) {
+        counts.other_versions += 1;
+        return Ok(false);
+    }
     if !is_whole || magic != MAGIC {
         counts.damaged += 1;
         return Ok(false);

@@ -24,7 +24,7 @@ pub use signals::{Signals, end_by_force, stop_on_signal};
 #[cfg(feature = "learned")]
 pub use trainer::{TrainerRun, train};
 pub(crate) use wiring::{
-    claim_state_dir, embedded as embedded_store, ingest_policy, is_claimed, long_memory,
+    adaptive_rules, claim_state_dir, embedded as embedded_store, ingest_policy, is_claimed, long_memory,
     redis as redis_store, states_folder,
 };
 

@@ -12,7 +12,8 @@ use skywatch_settings::{EmailSecurity, Flavour, Profile, RedisUrl, Settings, Sys
 
 use super::ProcessError;
 use crate::analyzer::Knowledge;
-use crate::analyzer::mind::{AdaptiveOptions, Learned, Rule};
+use crate::analyzer::adaptive::{AdaptiveOptions, Learned};
+use crate::analyzer::rule::Rule;
 use crate::dispatch::running;
 use crate::ingest::{IngestOptions, Policy, TrimOptions};
 use crate::memory::{Memory, States};
@@ -208,7 +209,7 @@ pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<Rule> {
     let all = &settings.adaptive;
     let some = all.overrides.iter().map(|one| Rule {
         metrics: Some(one.metrics.clone()),
-        threshold: one.threshold.unwrap_or(all.threshold) as f32,
+        sensitivity: one.sensitivity.unwrap_or(all.sensitivity) as f32,
         direction: one.direction.unwrap_or(all.direction),
         min_relative_change: one.min_relative_change.unwrap_or(all.min_relative_change),
         min_absolute_change: one.min_absolute_change.unwrap_or(all.min_absolute_change),
@@ -216,7 +217,7 @@ pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<Rule> {
     });
     let rest = Rule {
         metrics: None,
-        threshold: all.threshold as f32,
+        sensitivity: all.sensitivity as f32,
         direction: all.direction,
         min_relative_change: all.min_relative_change,
         min_absolute_change: all.min_absolute_change,

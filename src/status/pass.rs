@@ -82,10 +82,13 @@ pub struct PassSummary {
     pub retried: u64,
     /// Stored points no window can use: nil, not a number, cut off.
     pub unusable_points: u64,
-    /// Metrics the adaptive profile is still learning; the classic votes serve for them.
+    /// Points that came when later ones had been learnt; they change windows only.
+    #[serde(default)]
+    pub late_points: u64,
+    /// Metrics the adaptive profile knows too little of to judge them.
     #[serde(default)]
     pub warming: u64,
-    /// When the first of them is judged by it, Unix seconds, if that is known.
+    /// When the first of them is judged, Unix seconds, if that is known.
     #[serde(default)]
     pub first_verdicts_at: Option<f64>,
     /// Records of memories that were damaged and learnt anew, since the start.
@@ -122,6 +125,7 @@ impl PassSummary {
             ("unfinished".to_owned(), self.unfinished as f64),
             ("retried".to_owned(), self.retried as f64),
             ("unusable_points".to_owned(), self.unusable_points as f64),
+            ("late_points".to_owned(), self.late_points as f64),
             ("cached_bytes".to_owned(), self.cached_bytes as f64),
             ("without_room".to_owned(), self.without_room as f64),
             ("warming".to_owned(), self.warming as f64),
@@ -153,7 +157,7 @@ impl PassSummary {
             return None;
         }
         let of = format!(
-            "{} of {} metrics have less than a day",
+            "{} of {} metrics have too few points to be judged",
             grouped(self.warming),
             grouped(self.metrics)
         );
@@ -207,6 +211,9 @@ impl PassSummary {
         if self.unusable_points > 0 {
             lines.push(format!("unusable points :: {}", self.unusable_points));
         }
+        if self.late_points > 0 {
+            lines.push(format!("late points :: {}", self.late_points));
+        }
         lines
     }
 }
@@ -254,12 +261,14 @@ mod tests {
         };
         assert_eq!(summary(0, 30_000, None).warm_up(), None);
         let unknown = summary(412, 30_000, None).warm_up().expect("they are");
-        assert_eq!(unknown, "412 of 30,000 metrics have less than a day");
+        assert_eq!(unknown, "412 of 30,000 metrics have too few points to be judged");
         let known = summary(1_412, 1_230_000, Some(1.7e9 + 30.0))
             .warm_up()
             .expect("they are");
         assert!(
-            known.starts_with("1,412 of 1,230,000 metrics have less than a day; first verdicts at "),
+            known.starts_with(
+                "1,412 of 1,230,000 metrics have too few points to be judged; first verdicts at "
+            ),
             "{known}"
         );
         assert!(

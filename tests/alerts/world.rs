@@ -115,6 +115,8 @@ impl World {
             .on(redis)
             .with("ingest.enabled", "false")
             .with("web.enabled", "false")
+            // What is bad or well is so by tests that learn nothing.
+            .with("analyzer.profile", "skyline")
             .with("analyzer.optimum_run_duration", "500ms")
             .with("alerts.resolve_after", "20s")
             .with("alerts.cooldown", "0s")

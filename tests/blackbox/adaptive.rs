@@ -2,22 +2,24 @@
 
 use std::path::Path;
 
-use crate::common::http;
 use crate::common::redis::RedisServer;
-use crate::common::series::now;
-use crate::common::skywatch::Setup;
+use crate::common::series::{each_minute, ending_at, field, loud, now, quiet};
+use crate::common::skywatch::{Setup, summaries};
+use crate::common::{carbon, http};
 
 const METRICS: usize = 5;
 
-/// Five hours of minutes up to now.
+/// Points of a minute each up to now; too few to be judged by.
+const POINTS: u32 = 8;
+
 fn lines() -> String {
     let until = (now() / 60.0).floor() * 60.0;
-    let points = (0..300).flat_map(|minute| {
+    let points = (0..POINTS).flat_map(|minute| {
         (0..METRICS).map(move |metric| {
-            let value = 100 + (minute * 7 + metric * 13) % 23;
+            let value = 100 + (minute as usize * 7 + metric * 13) % 23;
             format!(
                 "learn.{metric} {value} {}\n",
-                until - 60.0 * f64::from(299 - minute as u32)
+                until - 60.0 * f64::from(POINTS - 1 - minute)
             )
         })
     });
@@ -45,8 +47,12 @@ fn what_was_learnt_is_taken_up_again_and_what_is_damaged_learnt_anew() {
     let (passes, ended) = setup.run_passes(2);
     assert_eq!(passes[1]["metrics"], METRICS);
     assert_eq!(passes[1]["warming"], METRICS, "{}", passes[1]);
+    assert_eq!(
+        passes[1]["exceptions"]["TooShort"], METRICS,
+        "no other judge serves meanwhile"
+    );
     assert_eq!(passes[1]["memory_dropped"], 0);
-    let line = format!("warm-up :: {METRICS} of {METRICS} metrics have less than a day");
+    let line = format!("warm-up :: {METRICS} of {METRICS} metrics have too few points to be judged");
     assert!(ended.log.contains(&line), "{}", ended.log);
     assert!(!ended.log.contains("taken up"), "{}", ended.log);
     let explained = setup.run(&["explain", "learn.3"]);
@@ -56,7 +62,7 @@ fn what_was_learnt_is_taken_up_again_and_what_is_damaged_learnt_anew() {
         .lines()
         .find(|line| line.starts_with("  learnt     "));
     assert!(
-        learnt.is_some_and(|line| line.ends_with("; the classic votes serve")),
+        learnt.is_some_and(|line| line.ends_with("; not judged yet")),
         "{}",
         explained.stdout
     );
@@ -88,7 +94,7 @@ fn what_was_learnt_is_taken_up_again_and_what_is_damaged_learnt_anew() {
         "{line}"
     );
     assert_eq!(passes[0]["memory_dropped"], cut);
-    assert_eq!(passes[0]["analyzed"], METRICS);
+    assert_eq!(passes[0]["warming"], METRICS, "learnt anew from the window");
 }
 
 #[test]
@@ -127,12 +133,12 @@ fn pages_say_how_far_it_has_learnt() {
         front.contains("Warm-up: ").then_some(front)
     });
     assert!(
-        front.contains("Warm-up: 5 of 5 metrics have less than a day"),
+        front.contains("Warm-up: 5 of 5 metrics have too few points to be judged"),
         "{front}"
     );
     let metric = http::get(pages, "/metric?name=learn.3").body;
     assert!(
-        metric.contains("Learnt to ") && metric.contains(" %; the classic votes serve"),
+        metric.contains("Learnt to ") && metric.contains(" %; not judged "),
         "{metric}"
     );
     let figures = http::get(pages, "/metrics").body;
@@ -220,10 +226,7 @@ fn what_people_are_told_of_a_metric_is_what_the_running_analyzer_knows() {
     let passes = running.log().matches("total metrics").count();
     running.nth_line(passes + 2, "total metrics");
     let told = setup.run(&["explain", "long.a"]).stdout;
-    assert!(
-        told.contains("  learnt     wholly, and judged by the adaptive profile"),
-        "{told}"
-    );
+    assert!(told.contains("  learnt     enough to be judged"), "{told}");
     assert!(
         told.contains("  answer of  the running analyzer, as of its pass "),
         "{told}"
@@ -384,4 +387,88 @@ fn a_running_watch_takes_up_what_a_backfill_has_learnt_and_is_not_set_back() {
     assert_eq!(running.stop().code(), 0);
     std::fs::remove_dir_all(setup.path("state/states/inbox")).unwrap();
     assert!((29.9..30.1).contains(&known_for(&setup)));
+}
+
+/// A file of the field, one point each quarter of an hour, the last far out: moved to now, as lines of that metric.
+fn quarter_hours(metric: &str) -> String {
+    let points = field("quarter_hourly_spike.csv");
+    let points = ending_at(&points, now() - 5.0);
+    points
+        .iter()
+        .map(|(time, value)| format!("{metric} {value} {time}\n"))
+        .collect()
+}
+
+#[test]
+fn a_metric_of_quarter_hours_or_hours_is_judged_with_default_settings() {
+    let redis = RedisServer::start();
+    let setup = over(&redis);
+    let mut lines = quarter_hours("slow.spike");
+    // Two days of hours; the last point is older than any metric of minutes may be.
+    for hour in 0..48_u32 {
+        let time = now() - 2_900.0 - 3_600.0 * f64::from(47 - hour);
+        lines.push_str(&format!("slow.quiet {} {time}\n", 50 + hour * 7 % 5));
+    }
+    setup.take_in(&lines);
+    let (passes, ended) = setup.run_passes(1);
+    assert_eq!(passes[0]["analyzed"], 2, "{}", ended.log);
+    let explained = setup.run(&["explain", "slow.quiet"]);
+    assert!(explained.stdout.contains("normal"), "{}", explained.stdout);
+}
+
+#[test]
+fn a_spike_of_a_metric_of_quarter_hours_is_found() {
+    let redis = RedisServer::start();
+    let setup = over(&redis);
+    setup.take_in(&quarter_hours("slow.spike"));
+    let (passes, ended) = setup.run_passes(1);
+    assert_eq!(passes[0]["anomalies"], 1, "{}", ended.log);
+    let explained = setup.run(&["explain", "slow.spike"]);
+    assert!(explained.stdout.contains("anomalous"), "{}", explained.stdout);
+}
+
+#[test]
+fn a_point_ahead_of_the_clock_hides_nothing() {
+    let redis = RedisServer::start();
+    let setup = over(&redis);
+    let until = (now() / 60.0).floor() * 60.0;
+    let mut lines = String::new();
+    for (metric, ahead) in [("m", 60.0), ("ten_m", 600.0), ("day", 86_400.0)] {
+        let time = until + ahead + 60.0;
+        lines.push_str(&format!("ahead.{metric} 105 {time}\n"));
+        for (time, value) in each_minute(&loud(1_440), until) {
+            lines.push_str(&format!("ahead.{metric} {value} {time}\n"));
+        }
+    }
+    setup.take_in(&lines);
+    let (passes, ended) = setup.run_passes(1);
+    assert_eq!(passes[0]["analyzed"], 3, "{}", ended.log);
+    assert_eq!(passes[0]["anomalies"], 3, "{}", ended.log);
+}
+
+/// The newest value is corrected between two passes, as an aggregator does that sends a part of a sum first.
+#[test]
+fn a_corrected_newest_value_is_judged_again() {
+    let redis = RedisServer::start();
+    let setup = over(&redis).with("process.single_process", "true");
+    let until = (now() / 60.0).floor() * 60.0;
+    let mut lines = String::new();
+    for (time, value) in each_minute(&quiet(1_440), until) {
+        lines.push_str(&format!("sum.late {value} {time}\n"));
+    }
+    setup.take_in(&format!("{lines}sum.late 5 {until}\n"));
+    let summary = setup.path("summary.jsonl");
+    let running = setup.start(&["run", "--summary", &summary.display().to_string()]);
+    let anomalies = |wanted: u64| {
+        crate::common::wait_for("a pass", || {
+            let last = summaries(&summary).pop()?;
+            (last["anomalies"] == wanted).then_some(())
+        });
+    };
+    anomalies(1);
+    carbon::send(running.carbon(), format!("sum.late 104 {until}\n").as_bytes());
+    anomalies(0);
+    carbon::send(running.carbon(), format!("sum.late 9000 {until}\n").as_bytes());
+    anomalies(1);
+    assert_eq!(running.stop().code(), 0);
 }

@@ -6,7 +6,7 @@ use crate::common::skywatch::Setup;
 
 #[test]
 fn a_restart_keeps_the_data_and_a_second_process_is_refused() {
-    let setup = Setup::new();
+    let setup = Setup::new().with("analyzer.profile", "skyline");
     let end = now();
     let mut lines = carbon::lines("loud", &each_minute(&loud(300), end));
     lines += &carbon::lines("quiet", &each_minute(&quiet(300), end));

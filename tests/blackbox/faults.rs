@@ -302,7 +302,10 @@ fn what_is_no_series_is_counted_and_the_rest_is_judged() {
         .unwrap();
     let _: () = store.sadd("metrics.unique_metrics", "elsewhere.a").unwrap();
 
-    let setup = Setup::new().on(&redis).with("ingest.enabled", "false");
+    let setup = Setup::new()
+        .on(&redis)
+        .with("analyzer.profile", "skyline")
+        .with("ingest.enabled", "false");
     let (passes, ended) = setup.run_passes(2);
     for pass in &passes {
         assert_eq!(pass["metrics"], 13, "{pass}");

@@ -52,7 +52,8 @@ fn encoded(name: &str) -> String {
 #[test]
 fn pages_show_what_is_wrong_and_strange_names_do_no_harm() {
     let redis = RedisServer::start();
-    let setup = Setup::new().on(&redis);
+    // Its pages show who of the nine tests votes how.
+    let setup = Setup::new().on(&redis).with("analyzer.profile", "skyline");
     let end = now();
     let mut lines = carbon::lines("plain.quiet", &each_minute(&quiet(200), end));
     for name in STRANGE {
@@ -155,7 +156,7 @@ fn pages_show_what_is_wrong_and_strange_names_do_no_harm() {
 fn machines_get_figures_status_and_health() {
     let mut redis = RedisServer::start();
     put(&mut redis.connection(), "loud", &each_minute(&loud(200), now()));
-    let setup = Setup::new().on(&redis);
+    let setup = Setup::new().on(&redis).with("analyzer.profile", "skyline");
     let idle = setup.start(&["run", "--set", "analyzer.enabled=false"]);
     let health = http::get(idle.pages(), "/healthz");
     assert_eq!(

@@ -225,7 +225,7 @@ impl Adaptive {
     /// Whether enough points are known to judge the next one.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.warmth() >= 1.0
+        self.points >= 20
     }
 
     /// Usual seconds between two points; 60 before two are known.
