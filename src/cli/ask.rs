@@ -230,9 +230,9 @@ fn is_of_settings_alone(call: &Call) -> bool {
     )
 }
 
-/// Whether a process has ever used the folder.
+/// Whether a process has ever used the folder. A backfill counts: it leaves what was learnt of metrics there.
 pub(super) fn has_ever_run(state_dir: &Path) -> bool {
-    ["lock", "status/analyzer.json", "status/ingest.json"]
+    ["lock", "status/analyzer.json", "status/ingest.json", "states/inbox"]
         .iter()
         .any(|file| state_dir.join(file).exists())
 }

@@ -258,7 +258,7 @@ fn what_was_learnt_outlives_the_loss_of_all_names() {
         };
         pass(&running, "a pass", &|pass| pass["warming"] == METRICS);
         let before = explained(&setup, "learn.3")["warmth"].as_f64().unwrap();
-        assert!(before > 0.1, "{before}");
+        assert!(before > 0.0, "{before}");
         running.is_well();
         redis::cmd("FLUSHALL").exec(&mut redis.connection()).unwrap();
         pass(&running, "a pass over nothing", &|pass| pass["metrics"] == 0);
