@@ -15,6 +15,7 @@ pub mod history;
 pub mod ingest;
 #[cfg(feature = "learned")]
 pub mod jobs;
+mod log;
 pub mod memory;
 #[cfg(feature = "learned")]
 pub mod models;

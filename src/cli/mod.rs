@@ -12,7 +12,6 @@ mod explain;
 mod incidents;
 #[cfg(feature = "learned")]
 mod jobs;
-mod log;
 #[cfg(feature = "learned")]
 mod models;
 mod notices;
@@ -35,6 +34,7 @@ use skywatch_settings::{Loaded, SettingsError, Sources};
 use crate::backfill::BackfillError;
 use crate::backtest::BacktestError;
 use crate::demo::DemoError;
+use crate::log::{self, last_words};
 use crate::process::ProcessError;
 
 /// Exit code for a command line or settings that are refused.
@@ -144,20 +144,21 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Send(arguments) => send::run(&arguments),
         Command::Votes(arguments) => votes::run(&arguments),
     };
+    log::finish();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Settings(error)) => {
-            eprintln!("{error}");
+            last_words(&error.to_string());
             ExitCode::from(REFUSED)
         }
         Err(Failure::Arguments(error)) => {
-            eprintln!("error: {error}");
+            last_words(&format!("error: {error}"));
             ExitCode::from(REFUSED)
         }
         Err(Failure::Other(error)) => {
-            eprintln!("error: {}", with_causes(&error));
+            last_words(&format!("error: {}", with_causes(&error)));
             if let Some(hint) = hint(&error) {
-                eprintln!("hint: {hint}");
+                last_words(&format!("hint: {hint}"));
             }
             ExitCode::FAILURE
         }

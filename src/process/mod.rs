@@ -18,7 +18,7 @@ pub use parent::{ChildSpec, Parent, ParentOptions};
 pub(crate) use roles::worker_options;
 pub use roles::{Role, RunOptions, check, run_all, run_role};
 pub use service::Service;
-pub use signals::{Signals, end_by_force, stop_on_signal};
+pub use signals::{Hangup, Signals, end_by_force, stop_on_signal};
 #[cfg(feature = "learned")]
 pub use trainer::{TrainerRun, train};
 pub(crate) use wiring::{

@@ -19,5 +19,6 @@ mod pages;
 mod processes;
 mod redis_world;
 mod settings;
+mod stderr;
 mod verdicts;
 mod votes;
