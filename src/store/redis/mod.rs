@@ -17,6 +17,8 @@ mod tails;
 mod trim;
 mod wire;
 
+use std::time::Duration;
+
 use ::redis::Value;
 use skywatch_algorithms::Series;
 
@@ -85,6 +87,10 @@ impl Connect for RedisConnect {
 
     fn describe(&self) -> String {
         self.place().to_owned()
+    }
+
+    fn hasty(&self, limit: Duration) -> Self {
+        self.with_limits(limit)
     }
 
     fn trimmer(&self) -> Result<Option<Box<dyn Trim>>, StoreError> {
