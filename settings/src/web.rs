@@ -13,11 +13,14 @@ section! {
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 1500)),
         /// Says a second time that pages may be served, without a login, to whoever reaches `listen`.
         insecure_listen: bool = false,
+        /// Connections open at once.
+        max_connections: usize = 256,
     }
 }
 
 impl Web {
     pub(crate) fn check(&self, check: &mut Check<'_>) {
+        check.within("web.max_connections", &self.max_connections, Some(1), None);
         if self.enabled {
             check.listens(
                 ["web.listen", "web.insecure_listen"],

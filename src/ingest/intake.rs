@@ -12,7 +12,9 @@ use super::counters::{Counters, Drop};
 use super::gate::{Gate, Opened};
 use super::name;
 use crate::clock::unix_now;
+use crate::net::http::Porter;
 use crate::net::listeners::Service;
+use crate::net::slots::Slots;
 
 /// What all listeners share: clone it for each.
 #[derive(Clone)]
@@ -29,8 +31,8 @@ pub(super) struct Intake {
     pub counters: Arc<Counters>,
     /// What is let in.
     pub gate: Arc<Gate>,
-    /// One permit a connection, over all listeners.
-    pub connections: Arc<Semaphore>,
+    /// One slot a connection, over all listeners.
+    pub connections: Arc<Slots>,
     /// A client silent for so long is disconnected.
     pub idle_timeout: Duration,
     /// Longest frame of a framed protocol, bytes.
@@ -87,30 +89,6 @@ impl Intake {
         }
     }
 
-    /// Counts a connection for which there is no permit left.
-    pub(super) fn refuse_connection(&self, peer: SocketAddr) {
-        let before = self.counters.refused_connection(self.service);
-        if is_shown(before, 1) {
-            tracing::warn!(
-                "{} :: connection of {peer} refused, `ingest.max_connections` are open ({} so far)",
-                self.service.name(),
-                before + 1
-            );
-        }
-    }
-
-    /// Counts a connection that the system does not hand out.
-    pub(super) fn fail_accept(&self, error: &std::io::Error) {
-        let before = self.counters.failed_accept(self.service);
-        if is_shown(before, 1) {
-            tracing::warn!(
-                "{} :: cannot accept a connection ({} times so far) :: {error}",
-                self.service.name(),
-                before + 1
-            );
-        }
-    }
-
     fn queue(&self, batch: Batch) {
         self.counters
             .accepted(self.service, batch.len() as u64, batch.came);
@@ -128,6 +106,44 @@ impl Intake {
                 "{} :: point dropped, {} ({after} so far) :: {shown:?}",
                 self.service.name(),
                 reason.name(),
+            );
+        }
+    }
+}
+
+impl Porter for Intake {
+    fn admitted(&self, instead: bool) {
+        self.counters.connection(self.service);
+        if instead {
+            let before = self.counters.evicted_connection(self.service);
+            if is_shown(before, 1) {
+                tracing::warn!(
+                    "{} :: the idlest connection closed for another one, `ingest.max_connections` are open ({} so far)",
+                    self.service.name(),
+                    before + 1
+                );
+            }
+        }
+    }
+
+    fn refused(&self, peer: SocketAddr) {
+        let before = self.counters.refused_connection(self.service);
+        if is_shown(before, 1) {
+            tracing::warn!(
+                "{} :: connection of {peer} refused, `ingest.max_connections` are open and at work ({} so far)",
+                self.service.name(),
+                before + 1
+            );
+        }
+    }
+
+    fn failed(&self, error: &std::io::Error) {
+        let before = self.counters.failed_accept(self.service);
+        if is_shown(before, 1) {
+            tracing::warn!(
+                "{} :: cannot accept a connection ({} times so far) :: {error}",
+                self.service.name(),
+                before + 1
             );
         }
     }

@@ -8,7 +8,6 @@
 //! Messages are declared here by hand, one level at a time: a request is walked series by series, so that a few bytes
 //! never become a large tree.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,13 +20,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use prost::Message;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::counters::Drop;
 use super::intake::{Filling, Intake};
 use super::name;
-use crate::net::Idle;
+use crate::net::Patience;
+use crate::net::http::HttpListener;
 
 /// How long a request waits for room in the queue. Senders wait 30 s by default.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -82,7 +82,18 @@ pub(super) async fn serve(
         .with_state(intake.clone());
     let (closing, mut closed) = tokio::sync::watch::channel(());
     let mut too_late = closed.clone();
-    let graceful = axum::serve(Limited { listener, intake }, app)
+    let clients = HttpListener {
+        listener,
+        slots: Arc::clone(&intake.connections),
+        // The largest request over a slow line, and the wait for room in the queue.
+        patience: Patience {
+            silence: intake.idle_timeout,
+            request: intake.idle_timeout.max(LONGEST_WAIT * 2),
+            reading_is_work: true,
+        },
+        porter: intake,
+    };
+    let graceful = axum::serve(clients, app)
         .with_graceful_shutdown(async move { while closed.changed().await.is_ok() {} });
     let serving = tokio::spawn(async move {
         tokio::select! {
@@ -97,40 +108,6 @@ pub(super) async fn serve(
     stop.await;
     drop(closing);
     let _ = serving.await;
-}
-
-/// Accepts as many connections as are allowed, and watches their silence.
-struct Limited {
-    listener: TcpListener,
-    intake: Intake,
-}
-
-impl axum::serve::Listener for Limited {
-    type Io = Idle<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let intake = &self.intake;
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, peer)) => match Arc::clone(&intake.connections).try_acquire_owned() {
-                    Ok(permit) => {
-                        intake.counters.connection(intake.service);
-                        return (Idle::new(stream, intake.idle_timeout, permit), peer);
-                    }
-                    Err(_) => intake.refuse_connection(peer),
-                },
-                Err(error) => {
-                    intake.fail_accept(&error);
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.listener.local_addr()
-    }
 }
 
 async fn write(

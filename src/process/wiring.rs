@@ -19,6 +19,7 @@ use crate::net::listeners::{self, Service};
 use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::redis::{RedisConnect, RedisOptions};
+use crate::web::WebOptions;
 
 /// Seconds in which the states of all metrics are saved once …
 const SAVE_EACH: f64 = 300.0;
@@ -110,6 +111,14 @@ pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
             grace: settings.store.grace,
             yields_to_horizon: ingest.trim == TrimMode::Auto,
         }),
+    }
+}
+
+/// How pages are served.
+pub(crate) fn web_options(settings: &Settings) -> WebOptions {
+    WebOptions {
+        full_duration: settings.store.full_duration.as_secs_f64(),
+        max_connections: settings.web.max_connections,
     }
 }
 

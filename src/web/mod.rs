@@ -10,6 +10,7 @@ mod pages;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query, State};
@@ -21,12 +22,24 @@ use skywatch_alerters::units;
 
 use crate::clock::unix_now;
 use crate::history::history_path;
+use crate::net::Patience;
+use crate::net::http::{HttpListener, Porter};
+use crate::net::slots::{self, Slots};
 use crate::status::{AnalyzerStatus, IngestStatus, StatusFile};
 use crate::stop::Stop;
 use crate::store::Connect;
 use crate::windows::Windows;
 use incidents::Shown;
 use pages::Pages;
+
+/// Their part of the descriptors that may be connections.
+const CONNECTIONS_SHARE: f64 = 0.25;
+/// Pages are asked for in one piece, and the store may take its 30 seconds to answer.
+const PATIENCE: Patience = Patience {
+    silence: Duration::from_secs(75),
+    request: Duration::from_secs(60),
+    reading_is_work: false,
+};
 
 /// Why the pages cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +60,36 @@ pub enum WebError {
     /// A template of ours does not compile: a defect.
     #[error("cannot prepare the pages: {0}")]
     Template(#[from] minijinja::Error),
+}
+
+/// How pages are served.
+#[derive(Debug, Clone)]
+pub struct WebOptions {
+    /// Seconds that a window reaches back.
+    pub full_duration: f64,
+    /// Connections open at once.
+    pub max_connections: usize,
+}
+
+/// Says what happens at the door.
+struct Door;
+
+impl Porter for Door {
+    fn admitted(&self, instead: bool) {
+        if instead {
+            tracing::warn!(
+                "web :: the idlest connection closed for another one, `web.max_connections` are open"
+            );
+        }
+    }
+
+    fn refused(&self, peer: SocketAddr) {
+        tracing::warn!("web :: connection of {peer} refused, `web.max_connections` are open and at work");
+    }
+
+    fn failed(&self, error: &std::io::Error) {
+        tracing::warn!("web :: cannot accept a connection :: {error}");
+    }
 }
 
 /// A bound but not yet serving web server.
@@ -94,14 +137,14 @@ impl Web {
         self,
         connect: K,
         state_dir: &Path,
-        full_duration: f64,
+        options: &WebOptions,
         stop: &Stop,
     ) -> Result<(), WebError> {
         let site = Arc::new(Site {
             analyzer: StatusFile::analyzer(state_dir),
             ingest: StatusFile::ingest(state_dir),
             store: connect.describe(),
-            windows: Windows::new(connect, full_duration),
+            windows: Windows::new(connect, options.full_duration),
             history: history_path(state_dir),
             pages: Pages::new()?,
         });
@@ -122,8 +165,17 @@ impl Web {
             .with_state(site);
         runtime
             .block_on(async {
-                let listener = tokio::net::TcpListener::from_std(self.listener)?;
-                let served = tokio::spawn(async move { axum::serve(listener, app).await });
+                let clients = HttpListener {
+                    listener: tokio::net::TcpListener::from_std(self.listener)?,
+                    slots: Slots::new(slots::affordable(
+                        options.max_connections,
+                        CONNECTIONS_SHARE,
+                        "web.max_connections",
+                    )),
+                    patience: PATIENCE,
+                    porter: Door,
+                };
+                let served = tokio::spawn(async move { axum::serve(clients, app).await });
                 let stopped = stop.clone();
                 let waited = tokio::task::spawn_blocking(move || stopped.wait());
                 tokio::select! {
