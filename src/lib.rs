@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod demo;
 pub mod dispatch;
+mod files;
 pub mod hash;
 pub mod history;
 pub mod ingest;

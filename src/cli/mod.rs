@@ -34,6 +34,7 @@ use skywatch_settings::{Loaded, SettingsError, Sources};
 use crate::backfill::BackfillError;
 use crate::backtest::BacktestError;
 use crate::demo::DemoError;
+use crate::files;
 use crate::log::{self, last_words};
 use crate::process::ProcessError;
 
@@ -121,6 +122,13 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(REFUSED));
         }
     };
+    // What is written for others to read keeps the modes its user asks for.
+    if !matches!(
+        cli.command,
+        Command::Backtest(_) | Command::Settings(_) | Command::Send(_) | Command::Votes(_)
+    ) {
+        files::keep_private();
+    }
     let outcome = match cli.command {
         Command::Run(arguments) => with(cli.global, |context| run::run(context, &arguments)),
         Command::Child(arguments) => with(cli.global, |context| child::run(context, &arguments)),

@@ -36,7 +36,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         summary: arguments.summary.clone(),
         global: context.global.as_arguments(),
     };
-    let _claim = process::claim_state_dir(&settings.state_dir)?;
+    let _claim = process::Claim::take(&settings.state_dir)?;
     process::check(settings, &options)?;
     let mut service = Service::from_environment();
     let embedded = settings.store.url == StoreUrl::Embedded;

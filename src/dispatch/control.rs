@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use socket2::SockRef;
+
 use super::office::{Answer, Call, Office};
+use crate::files;
 
 /// Longest question, bytes; answers may be longer.
 const LONGEST_CALL: u64 = 1 << 20;
@@ -24,6 +27,8 @@ const LONGEST_CALL: u64 = 1 << 20;
 const CALLER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the running process may take to answer: trying a route waits for its receivers.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+/// How often it is looked whether the socket is still in its place.
+const LOOK_EACH: Duration = Duration::from_secs(1);
 /// Callers at a time.
 const CALLERS: usize = 8;
 
@@ -58,27 +63,14 @@ impl Control {
     /// The folder or the socket cannot be made.
     pub fn start(state_dir: &Path, office: Office) -> io::Result<Self> {
         let path = socket_path(state_dir);
-        if let Some(folder) = path.parent() {
-            let made = fs::DirBuilder::new().mode(0o700).create(folder);
-            if let Err(error) = made.as_ref()
-                && error.kind() != io::ErrorKind::AlreadyExists
-            {
-                return made.map(|()| unreachable!("it is an error"));
-            }
-            fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-        }
-        // One left behind by a process that was killed.
-        if UnixStream::connect(&path).is_err() {
-            let _ = fs::remove_file(&path);
-        }
-        let listener = UnixListener::bind(&path)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        let listener = bind(&path)?;
         let office = Arc::new(office);
         let ended = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&ended);
-        let thread = std::thread::Builder::new()
-            .name("control".to_owned())
-            .spawn(move || listen(&listener, &office, &told))?;
+        let thread = std::thread::Builder::new().name("control".to_owned()).spawn({
+            let path = path.clone();
+            move || listen(listener, &path, &office, &told)
+        })?;
         Ok(Self {
             path,
             ended,
@@ -87,15 +79,48 @@ impl Control {
     }
 }
 
-fn listen(listener: &UnixListener, office: &Arc<Office>, ended: &AtomicBool) {
+/// Makes the folder and the socket in it.
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    if let Some(folder) = path.parent() {
+        files::folder(folder)?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    }
+    // One left behind by a process that was killed.
+    if UnixStream::connect(path).is_err() {
+        let _ = fs::remove_file(path);
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    // Waiting ends now and then, to look whether the socket is still in its place.
+    SockRef::from(&listener).set_read_timeout(Some(LOOK_EACH))?;
+    Ok(listener)
+}
+
+fn listen(mut listener: UnixListener, path: &Path, office: &Arc<Office>, ended: &AtomicBool) {
     let callers = Arc::new(AtomicUsize::new(0));
-    for stream in listener.incoming() {
+    let mut file = files::identity(path);
+    loop {
+        let stream = listener.accept();
         if ended.load(Ordering::Relaxed) {
             return;
         }
-        let Ok(stream) = stream else {
-            std::thread::sleep(Duration::from_millis(100));
-            continue;
+        let stream = match stream {
+            Ok((stream, _)) => stream,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // Somebody has deleted it, or the whole folder: callers find nobody.
+                if files::identity(path) != file
+                    && let Ok(again) = bind(path)
+                {
+                    tracing::warn!("the control socket was deleted while in use :: made anew");
+                    file = files::identity(path);
+                    listener = again;
+                }
+                continue;
+            }
+            Err(_) => {
+                std::thread::sleep(Duration::from_millis(100));
+                continue;
+            }
         };
         if callers.fetch_add(1, Ordering::Relaxed) >= CALLERS {
             callers.fetch_sub(1, Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! The desk: one thread that knows everything about incidents, and the only one that writes it down. What it answers to
 //! people is in [`answers`].
 
+mod anew;
 mod answers;
 
 use std::collections::{BTreeMap, HashMap};
@@ -552,6 +553,7 @@ impl Desk {
             self.looked_at = Instant::now();
             self.look_at_ourselves(now);
         }
+        self.mind_the_history(now);
         self.books.tick(now);
         let short: Vec<String> = self
             .posts

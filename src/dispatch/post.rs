@@ -156,6 +156,11 @@ impl Post {
         self.waiting.push_back(Letter { notice, reference });
     }
 
+    /// The notices that wait in memory, in their order.
+    pub(super) fn letters(&self) -> impl Iterator<Item = &Notice> {
+        self.waiting.iter().map(|letter| &letter.notice)
+    }
+
     /// Tries again at once, as somebody asked for it.
     pub(super) fn hurry(&mut self) {
         self.try_at = Instant::now();

@@ -143,7 +143,7 @@ impl States {
     /// # Errors
     /// The folder cannot be made, or the thread not started.
     pub fn saver(self: &std::sync::Arc<Self>, parts: usize) -> std::io::Result<Saver> {
-        std::fs::create_dir_all(&self.folder)?;
+        crate::files::folder(&self.folder)?;
         let states = std::sync::Arc::clone(self);
         let (send, parts_to_save) = bounded::<Part>(WAITING);
         let thread = std::thread::Builder::new()
@@ -153,7 +153,9 @@ impl States {
                 let mut is_failing = false;
                 for part in parts_to_save {
                     let path = states.folder.join(part.name);
-                    let outcome = replace(&path, &part.bytes);
+                    // Somebody may have deleted the folder.
+                    let outcome =
+                        crate::files::folder(&states.folder).and_then(|()| replace(&path, &part.bytes));
                     match &outcome {
                         Err(error) if !is_failing => {
                             tracing::warn!("states not saved to `{}` :: {error}", path.display());

@@ -1,6 +1,5 @@
 //! From settings to the options of each room.
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use skywatch_settings::{EmailSecurity, Flavour, Profile, RedisUrl, Settings, Sys
 use super::ProcessError;
 use crate::analyzer::Knowledge;
 use crate::analyzer::mind::{AdaptiveOptions, Learned, Rule};
+use crate::files;
 use crate::ingest::{IngestOptions, Policy, TrimOptions};
 use crate::memory::{Memory, States};
 use crate::net::listeners::{self, Service};
@@ -28,26 +28,10 @@ const MOST_PARTS: f64 = 16.0;
 
 /// Makes the state folder, and proves that it can be written.
 pub(crate) fn prepare_state_dir(path: &Path) -> Result<(), ProcessError> {
-    std::fs::create_dir_all(path.join("status")).map_err(|source| state_dir_error(path, source))
+    files::folder(&path.join("status")).map_err(|source| state_dir_error(path, source))
 }
 
-/// Takes the state folder for this process and its children; the claim ends with the file returned, or with the
-/// process, however it ends. Over one Redis two may share a folder, though each then overwrites what the other's pages
-/// show: that is said and not refused. Only one can open an embedded store, which says so itself.
-pub(crate) fn claim_state_dir(path: &Path) -> Result<File, ProcessError> {
-    prepare_state_dir(path)?;
-    let lock = File::create(path.join("lock")).map_err(|source| state_dir_error(path, source))?;
-    if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
-        tracing::warn!(
-            "state folder `{}` is in use by another process :: pages will show now one, now the other; give this one \
-             another `state_dir`",
-            path.display()
-        );
-    }
-    Ok(lock)
-}
-
-fn state_dir_error(path: &Path, source: std::io::Error) -> ProcessError {
+pub(super) fn state_dir_error(path: &Path, source: std::io::Error) -> ProcessError {
     ProcessError::StateDir {
         path: path.to_owned(),
         source,
