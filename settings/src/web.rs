@@ -15,6 +15,8 @@ section! {
         insecure_listen: bool = false,
         /// Connections open at once.
         max_connections: usize = 256,
+        /// Names under which pages may be asked for, beside those that are known; `*` is any.
+        hosts: Vec<String> = Vec::new(),
     }
 }
 

@@ -231,6 +231,7 @@ fn every_option_can_be_set_by_its_variable() {
         ("web.listen", "[::]:80", quoted("[::]:80")),
         ("web.insecure_listen", "true", "true".to_owned()),
         ("web.max_connections", "20", "20".to_owned()),
+        ("web.hosts", "sky.example.org", "[\"sky.example.org\"]".to_owned()),
         ("process.single_process", "true", "true".to_owned()),
         ("process.restart_backoff", "2s", quoted("2s")),
         ("process.restart_backoff_max", "60s", quoted("60s")),

@@ -178,10 +178,11 @@ fn with(global: Global, command: impl FnOnce(&Context) -> Result<(), Failure>) -
     command(&Context::resolve(global)?)
 }
 
-/// A line on standard output. A reader who has seen enough is no failure.
+/// A line on standard output, or several; foreign text in it steers no terminal. A reader who has seen enough is no failure.
 fn say(line: &str) -> anyhow::Result<()> {
     use std::io::Write as _;
-    match writeln!(std::io::stdout().lock(), "{line}") {
+    let lines: Vec<_> = line.split('\n').map(skywatch_alerters::text::one_line).collect();
+    match writeln!(std::io::stdout().lock(), "{}", lines.join("\n")) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         outcome => Ok(outcome?),
     }
@@ -238,8 +239,11 @@ impl Context {
         let mut flags = Vec::new();
         for assignment in &global.set {
             let Some((key, value)) = assignment.split_once('=') else {
+                // What stands behind a blank may be a password.
+                let key = assignment.split([' ', ':']).next().unwrap_or_default();
+                let more = if key.len() < assignment.len() { " …" } else { "" };
                 return Err(Failure::Arguments(format!(
-                    "`--set {assignment}` is not of the form KEY=VALUE\nhint: such as `--set analyzer.workers=2`"
+                    "`--set {key}{more}` is not of the form KEY=VALUE\nhint: such as `--set analyzer.workers=2`"
                 )));
             };
             flags.push((key.trim().to_owned(), value.trim().to_owned(), "--set".to_owned()));

@@ -27,6 +27,7 @@ use super::counters::Drop;
 use super::intake::{Filling, Intake};
 use super::name;
 use crate::net::Patience;
+use crate::net::guard::is_of_a_page;
 use crate::net::http::HttpListener;
 
 /// How long a request waits for room in the queue. Senders wait 30 s by default.
@@ -121,6 +122,10 @@ async fn write(
         filling.finish();
         (status, why + "\n").into_response()
     };
+    if is_of_a_page(&headers) {
+        let why = "a page in a browser may not write points";
+        return refuse(Drop::BadFrame, StatusCode::FORBIDDEN, why.to_owned());
+    }
     let body = match body {
         Ok(body) => body,
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {

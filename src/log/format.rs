@@ -6,6 +6,7 @@
 use std::fmt;
 
 use jiff::tz::TimeZone;
+use skywatch_alerters::text::one_line;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
@@ -37,7 +38,15 @@ where
             Level::WARN => out.write_str("WARNING :: ")?,
             _ => {}
         }
-        context.format_fields(out.by_ref(), event)?;
+        // Names of others may be in it: they are not to steer the terminal of whoever reads.
+        let mut text = String::new();
+        context.format_fields(Writer::new(&mut text), event)?;
+        for (index, line) in text.split('\n').enumerate() {
+            if index > 0 {
+                out.write_char('\n')?;
+            }
+            out.write_str(&one_line(line))?;
+        }
         writeln!(out)
     }
 }

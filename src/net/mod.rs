@@ -1,6 +1,7 @@
 //! What goes over the wire and belongs to no room in particular.
 
 pub mod carbon_out;
+pub(crate) mod guard;
 pub(crate) mod http;
 mod idle;
 mod kernel_drops;

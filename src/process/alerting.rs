@@ -202,7 +202,7 @@ fn sender(
             })?)
         }
         ReceiverKind::Webhook(hook) => Arc::new(senders::WebhookSender::new(senders::WebhookOptions {
-            url: settings::Secret::new(hook.url),
+            url: hook.url,
             signing_key: hook.secret,
             token: hook.token,
             headers: hook.headers,

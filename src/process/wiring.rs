@@ -103,6 +103,8 @@ pub(crate) fn web_options(settings: &Settings) -> WebOptions {
     WebOptions {
         full_duration: settings.store.full_duration.as_secs_f64(),
         max_connections: settings.web.max_connections,
+        hosts: settings.web.hosts.clone(),
+        base_url: settings.alerts.base_url.clone().unwrap_or_default(),
     }
 }
 

@@ -23,6 +23,7 @@ use skywatch_alerters::units;
 use crate::clock::unix_now;
 use crate::history::history_path;
 use crate::net::Patience;
+use crate::net::guard::{Hosts, for_browsers};
 use crate::net::http::{HttpListener, Porter};
 use crate::net::slots::{self, Slots};
 use crate::status::{AnalyzerStatus, IngestStatus, StatusFile};
@@ -69,6 +70,10 @@ pub struct WebOptions {
     pub full_duration: f64,
     /// Connections open at once.
     pub max_connections: usize,
+    /// Names under which pages may be asked for, beside those everybody has.
+    pub hosts: Vec<String>,
+    /// Public address of the pages; empty for none.
+    pub base_url: String,
 }
 
 /// Says what happens at the door.
@@ -162,7 +167,11 @@ impl Web {
             .route("/metrics", get(metrics::<K>))
             .route("/api/v1/status", get(status::<K>))
             .route("/healthz", get(healthz::<K>))
-            .with_state(site);
+            .with_state(site)
+            .layer(axum::middleware::from_fn_with_state(
+                Hosts::new(&options.hosts, &options.base_url),
+                for_browsers,
+            ));
         runtime
             .block_on(async {
                 let clients = HttpListener {
@@ -320,7 +329,8 @@ fn page(rendered: Result<String, minijinja::Error>) -> Response {
     match rendered {
         Ok(html) => {
             // Charts carry their own style elements; nothing else may run or be loaded.
-            let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:";
+            let policy =
+                "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
             ([(header::CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
         }
         Err(error) => failed(&error),
