@@ -125,6 +125,7 @@ fn every_option_can_be_set_by_its_variable() {
         ("ingest.batch_points", "1_000", "1000".to_owned()),
         ("ingest.flush_interval", "1s", quoted("1s")),
         ("ingest.queue_points", "1000", "1000".to_owned()),
+        ("ingest.queue_bytes", "1048576", "1048576".to_owned()),
         ("ingest.idle_timeout", "1s", quoted("1s")),
         ("ingest.max_connections", "1", "1".to_owned()),
         ("ingest.max_name_bytes", "100", "100".to_owned()),

@@ -60,6 +60,9 @@ const LAST_WRITE: Duration = Duration::from_millis(500);
 /// Its part of the descriptors that may be connections; the rest is for pages, which may be served by the same process.
 const CONNECTIONS_SHARE: f64 = 0.75;
 
+/// Requests that are unpacked and have no place in the queue yet.
+const UNPACKING: usize = 4;
+
 /// Why the ingest cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
@@ -84,6 +87,8 @@ pub struct IngestOptions {
     pub flush_interval: Duration,
     /// Points that may wait for the store.
     pub queue_points: usize,
+    /// Bytes that may wait for the store.
+    pub queue_bytes: usize,
     /// A client silent for so long is disconnected.
     pub idle_timeout: Duration,
     /// Clients at a time.
@@ -202,6 +207,9 @@ impl Ingest {
             queue,
             room: Arc::new(Semaphore::new(self.options.queue_points)),
             bound: self.options.queue_points,
+            room_bytes: Arc::new(Semaphore::new(self.options.queue_bytes.div_ceil(1_024))),
+            bound_kilobytes: self.options.queue_bytes.div_ceil(1_024),
+            unpacking: Arc::new(Semaphore::new(UNPACKING)),
             counters: Arc::clone(&self.counters),
             gate,
             connections: Slots::new(slots::affordable(

@@ -21,7 +21,7 @@ use axum::routing::post;
 use prost::Message;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::counters::Drop;
 use super::intake::{Filling, Intake};
@@ -37,7 +37,7 @@ const RETRY_AFTER: &str = "5";
 /// How long requests under way may take after stop.
 const LAST_REQUESTS: Duration = Duration::from_millis(800);
 /// A series with more bytes is none.
-const LONGEST_SERIES: usize = 4 << 20;
+const LONGEST_SERIES: usize = 1 << 20;
 /// The value with which Prometheus marks that a series has ended.
 const STALE_MARKER: u64 = 0x7ff0_0000_0000_0002;
 
@@ -143,6 +143,21 @@ async fn write(
         let why = "expected remote write 1.0: `Content-Encoding: snappy`, message `prometheus.WriteRequest`";
         return refuse(Drop::BadFrame, StatusCode::UNSUPPORTED_MEDIA_TYPE, why.to_owned());
     }
+    let full = |points: u64| {
+        intake.drop_points(Drop::TurnedAway, points, b"");
+        let why = "the queue is full: the store does not keep up or does not answer\n";
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            [(header::RETRY_AFTER, RETRY_AFTER)],
+            why,
+        )
+            .into_response()
+    };
+    let due = Instant::now() + LONGEST_WAIT;
+    // Unpacked, it may be many times as large: few at a time are.
+    let Ok(Ok(_unpacking)) = timeout_at(due, intake.unpacking.acquire()).await else {
+        return full(0);
+    };
     let batch = {
         let mut filling = intake.begin();
         let taken = take_compressed(&body, intake.max_request, &mut filling);
@@ -157,18 +172,9 @@ async fn write(
         }
     };
     let points = batch.len() as u64;
-    match timeout(LONGEST_WAIT, intake.wait_in(batch)).await {
+    match timeout_at(due, intake.wait_in(batch)).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(_) => {
-            intake.drop_points(Drop::TurnedAway, points, b"");
-            let why = "the queue is full: the store does not keep up or does not answer\n";
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                [(header::RETRY_AFTER, RETRY_AFTER)],
-                why,
-            )
-                .into_response()
-        }
+        Err(_) => full(points),
     }
 }
 

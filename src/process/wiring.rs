@@ -85,6 +85,7 @@ pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
         batch_points: ingest.batch_points,
         flush_interval: ingest.flush_interval,
         queue_points: ingest.queue_points,
+        queue_bytes: ingest.queue_bytes,
         idle_timeout: ingest.idle_timeout,
         max_connections: ingest.max_connections,
         max_frame_bytes: ingest.max_frame_bytes,
