@@ -73,6 +73,8 @@ section! {
         flush_interval: Duration = Duration::from_millis(500),
         /// Points that may wait for the store; beyond that readers stop reading.
         queue_points: usize = 500_000,
+        /// Bytes that may wait for the store, in the same way.
+        queue_bytes: usize = 134_217_728,
         /// A connection that sends nothing for so long is closed.
         idle_timeout: Duration = Duration::from_secs(300),
         /// Connections open at once, over all listeners.
@@ -120,6 +122,7 @@ impl Ingest {
             Some(second),
         );
         check.within("ingest.idle_timeout", &self.idle_timeout, Some(second), None);
+        check.within("ingest.queue_bytes", &self.queue_bytes, Some(1 << 20), None);
         check.within("ingest.max_connections", &self.max_connections, Some(1), None);
         check.within(
             "ingest.max_name_bytes",

@@ -56,7 +56,7 @@ fn unknown_key_may_belong_to_another_section_or_to_none() {
          unknown key `ingest.monkey` in /etc/skywatch.toml line 4\n\
          hint: known are `ingest.enabled`, `ingest.carbon_listen`, `ingest.carbon_udp_listen`, \
          `ingest.pickle_listen`, `ingest.msgpack_listen`, `ingest.remote_write_listen`, `ingest.insecure_listen`, \
-         `ingest.batch_points`, `ingest.flush_interval`, `ingest.queue_points`, `ingest.idle_timeout`, \
+         `ingest.batch_points`, `ingest.flush_interval`, `ingest.queue_points`, `ingest.queue_bytes`, `ingest.idle_timeout`, \
          `ingest.max_connections`, `ingest.max_name_bytes`, `ingest.max_frame_bytes`, `ingest.max_request_bytes`, \
          `ingest.max_age`, `ingest.max_future`, `ingest.skip`, `ingest.do_not_skip`, `ingest.max_metrics`, \
          `ingest.trim`\n\

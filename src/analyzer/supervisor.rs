@@ -234,7 +234,7 @@ impl<K: Connect> Supervisor<K> {
             adaptive.memory.tend(now);
             adaptive.states.tend(now);
         }
-        if let Err(error) = self.announce_and_list(store, now) {
+        if let Err(error) = self.announce_and_list(store, now, begun + self.options.pass_deadline) {
             // A pass that could not even list its metrics is none: nothing is known, nothing is said.
             self.outlets.trouble(&error);
             return Ok(Some(error));
@@ -307,8 +307,8 @@ impl<K: Connect> Supervisor<K> {
         }
     }
 
-    /// Says that we are alive, and gives each worker its metrics.
-    fn announce_and_list(&mut self, store: &mut K::Store, now: f64) -> Result<(), StoreError> {
+    /// Says that we are alive, and gives each worker its metrics, all of which must be known when they are `due`.
+    fn announce_and_list(&mut self, store: &mut K::Store, now: f64, due: Instant) -> Result<(), StoreError> {
         let up = (now as u64).to_string();
         let refused = match store.set(&[(&self.options.up_key, up.as_bytes())], Some(UP_KEY_EXPIRY)) {
             // A full store can be read: not to watch would be the worse failure. Who may not even read is told so next.
@@ -323,7 +323,7 @@ impl<K: Connect> Supervisor<K> {
         };
         self.losses.written(refused.as_ref(), now);
         self.losses.said(store.condition()?, now);
-        let changes = self.roll.call(store, self.hands.len())?;
+        let changes = self.roll.call(store, self.hands.len(), due)?;
         for (hand, change) in self.hands.iter().zip(changes) {
             if !(change.add.is_empty() && change.remove.is_empty()) {
                 // A closed channel shows again, and is handled, when the pass itself is ordered.

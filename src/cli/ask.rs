@@ -18,6 +18,7 @@ use crate::dispatch::Study;
 use crate::dispatch::running::{self, Running};
 use crate::dispatch::{Answer, Call, Desk, Office, Reply, Request, control};
 use crate::history::history_path;
+use crate::log;
 use crate::process::{self, alerting};
 use crate::status::{AnalyzerStatus, StatusFile};
 
@@ -43,7 +44,7 @@ impl Form {
         match self {
             Self::Text => super::say(line),
             Self::Bare => {
-                eprintln!("{line}");
+                log::last_words(line);
                 Ok(())
             }
         }
@@ -145,7 +146,7 @@ pub(super) fn of_a_process(context: &Context, call: &Call) -> anyhow::Result<Opt
             // One that has just ended is nobody to be asked.
             if answer.is_some() {
                 if !is_named(context) && running.state_dir != running::whole(state_dir) {
-                    eprintln!("asked {}", shown(running));
+                    log::last_words(&format!("asked {}", shown(running)));
                 }
                 return Ok(answer);
             }
@@ -232,9 +233,14 @@ fn is_of_settings_alone(call: &Call) -> bool {
 
 /// Whether a process has ever used the folder. A backfill counts: it leaves what was learnt of metrics there.
 pub(super) fn has_ever_run(state_dir: &Path) -> bool {
-    ["lock", "status/analyzer.json", "status/ingest.json", "states/inbox"]
-        .iter()
-        .any(|file| state_dir.join(file).exists())
+    [
+        "lock",
+        "status/analyzer.json",
+        "status/ingest.json",
+        "states/inbox",
+    ]
+    .iter()
+    .any(|file| state_dir.join(file).exists())
 }
 
 /// When a process over the folder last did something, Unix seconds.

@@ -11,10 +11,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use skywatch_algorithms::streaming::REACH;
 use skywatch_settings::{Secret, Settings, StoreUrl};
 
-use super::{Context, Failure, log};
+use super::{Context, Failure};
 use crate::backfill::{self, BackfillError, BackfillOptions, Knowledge, Summary};
 use crate::clock::unix_now;
 use crate::ingest::Policy;
+use crate::log;
 use crate::process;
 use crate::sources::{
     CsvFiles, Graphite, GraphiteOptions, Prometheus, PrometheusOptions, SkylineRedis, Source, Span, row,
@@ -229,7 +230,7 @@ fn fill(
     options: BackfillOptions,
 ) -> Result<(), Failure> {
     let stop = Stop::new();
-    let _signals = process::stop_on_signal(&stop)?;
+    let _signals = process::stop_on_signal(&stop, process::Hangup::Ends)?;
     let folder = settings.state_dir.join("backfill");
     let (from, into) = (source.describe(), connect.describe());
     tracing::info!(
@@ -266,7 +267,7 @@ fn fill(
 
 fn report(outcome: Result<Summary, BackfillError>, from: &str, into: &str) -> Result<(), Failure> {
     let summary = outcome?;
-    eprintln!("from       {from}\ninto       {into}\n{summary}");
+    log::last_words(&format!("from       {from}\ninto       {into}\n{summary}"));
     if summary.is_interrupted {
         return Err(interrupted());
     }

@@ -9,13 +9,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use skywatch_algorithms::learned::FamilyOptions;
 use skywatch_settings::{Pattern, Settings, StoreUrl, parse_duration};
 
-use super::{Context, Failure, backfill, log, say};
+use super::{Context, Failure, backfill, say};
 use crate::analyzer::rule::Rule;
 #[cfg(feature = "learned")]
 use crate::backtest::WalkOptions;
 use crate::backtest::{
     self, BacktestError, BacktestOptions, Feed, Profile, Progress, SourceFeed, StoreFeed, Summary,
 };
+use crate::log;
 use crate::process;
 use crate::sources::{Graphite, GraphiteOptions};
 use crate::stop::Stop;
@@ -112,7 +113,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let settings = &context.loaded.settings;
     log::start(&settings.log);
     let stop = Stop::new();
-    let _signals = process::stop_on_signal(&stop)?;
+    let _signals = process::stop_on_signal(&stop, process::Hangup::Ends)?;
     let profiles = match arguments.compare.as_slice() {
         [] => vec![arguments.profile],
         both => both.to_vec(),

@@ -81,10 +81,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     client
         .finish()
         .with_context(|| format!("cannot send the last points to `{to}`"))?;
-    eprintln!(
+    crate::log::last_words(&format!(
         "{sent} points sent to {to} in {:.1} s",
         begun.elapsed().as_secs_f64()
-    );
+    ));
     Ok(())
 }
 
@@ -118,7 +118,7 @@ fn read(path: &Path, metric: Option<&str>) -> anyhow::Result<Vec<Row>> {
         }
     }
     if without_value > 0 {
-        eprintln!("{without_value} rows without a number left out");
+        crate::log::last_words(&format!("{without_value} rows without a number left out"));
     }
     Ok(rows)
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 
-use super::{Context, Failure, log, say};
+use super::{Context, Failure, say};
 use crate::clock::unix_now;
 use crate::jobs::{FAMILIES, Job, State, Task};
+use crate::log;
 use crate::process::{self, trainer};
 use crate::stop::Stop;
 
@@ -56,7 +57,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
         return Ok(say(&id)?);
     }
     let stop = Stop::new();
-    let _signals = process::stop_on_signal(&stop)?;
+    let _signals = process::stop_on_signal(&stop, process::Hangup::Ends)?;
     let mut child =
         trainer::start_drain(&context.global.as_arguments(), None).context("cannot start the trainer")?;
     loop {

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,8 +17,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use socket2::SockRef;
+
 use super::office::{Answer, Call, Office};
-use super::running::Entry;
+use super::running::{self, Entry};
+use crate::files;
 
 /// Longest question, bytes; answers may be longer.
 const LONGEST_CALL: u64 = 1 << 20;
@@ -26,6 +29,8 @@ const LONGEST_CALL: u64 = 1 << 20;
 const CALLER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the running process may take to answer: trying a route waits for its receivers.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+/// How often it is looked whether the socket is still in its place.
+const LOOK_EACH: Duration = Duration::from_secs(1);
 /// Callers at a time.
 const CALLERS: usize = 8;
 
@@ -75,10 +80,10 @@ impl Control {
             entry: None,
         };
         let desk = Arc::new(office);
-        let in_state_dir = folder_of_socket(state_dir).and_then(|path| control.open(path, &desk));
+        let in_state_dir = control.open(socket_path(state_dir), of_state_dir, &desk);
         let known = Entry::of_answers(state_dir).and_then(|entry| {
             if let Some(socket) = entry.socket() {
-                control.open(socket.to_owned(), &desk)?;
+                control.open(socket.to_owned(), running::make, &desk)?;
             }
             control.entry = Some(entry);
             Ok(())
@@ -97,43 +102,74 @@ impl Control {
         Ok(control)
     }
 
-    fn open(&mut self, path: PathBuf, office: &Arc<Office>) -> io::Result<()> {
-        // One left behind by a process that was killed.
-        if UnixStream::connect(&path).is_err() {
-            let _ = fs::remove_file(&path);
-        }
-        let listener = UnixListener::bind(&path)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    fn open(&mut self, path: PathBuf, make: MakeFolder, office: &Arc<Office>) -> io::Result<()> {
+        let listener = bind(&path, make)?;
         let (office, told) = (Arc::clone(office), Arc::clone(&self.ended));
-        let thread = std::thread::Builder::new()
-            .name("control".to_owned())
-            .spawn(move || listen(&listener, &office, &told))?;
+        let thread = std::thread::Builder::new().name("control".to_owned()).spawn({
+            let path = path.clone();
+            move || listen(listener, &path, make, &office, &told)
+        })?;
         self.doors.push(Door { path, thread });
         Ok(())
     }
 }
 
-/// Where the socket in the state folder is to lie; makes its folder.
-fn folder_of_socket(state_dir: &Path) -> io::Result<PathBuf> {
-    let path = socket_path(state_dir);
-    if let Some(folder) = path.parent() {
-        match fs::DirBuilder::new().mode(0o700).create(folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?,
-        }
-    }
-    Ok(path)
+/// Makes the folder in which a socket lies, if need be; refuses one in which others could put theirs.
+type MakeFolder = fn(&Path) -> io::Result<()>;
+
+/// Makes the folder of the socket in the state folder.
+fn of_state_dir(folder: &Path) -> io::Result<()> {
+    files::folder(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
 }
 
-fn listen(listener: &UnixListener, office: &Arc<Office>, ended: &AtomicBool) {
+/// Makes the folder and the socket in it.
+fn bind(path: &Path, make: MakeFolder) -> io::Result<UnixListener> {
+    if let Some(folder) = path.parent() {
+        make(folder)?;
+    }
+    // One left behind by a process that was killed.
+    if UnixStream::connect(path).is_err() {
+        let _ = fs::remove_file(path);
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    // Waiting ends now and then, to look whether the socket is still in its place.
+    SockRef::from(&listener).set_read_timeout(Some(LOOK_EACH))?;
+    Ok(listener)
+}
+
+fn listen(
+    mut listener: UnixListener,
+    path: &Path,
+    make: MakeFolder,
+    office: &Arc<Office>,
+    ended: &AtomicBool,
+) {
     let callers = Arc::new(AtomicUsize::new(0));
-    for stream in listener.incoming() {
+    let mut file = files::identity(path);
+    loop {
+        let stream = listener.accept();
         if ended.load(Ordering::Relaxed) {
             return;
         }
-        let Ok(stream) = stream else {
-            std::thread::sleep(Duration::from_millis(100));
-            continue;
+        let stream = match stream {
+            Ok((stream, _)) => stream,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // Somebody has deleted it, or the whole folder: callers find nobody.
+                if files::identity(path) != file
+                    && let Ok(again) = bind(path, make)
+                {
+                    tracing::warn!("the control socket was deleted while in use :: made anew");
+                    file = files::identity(path);
+                    listener = again;
+                }
+                continue;
+            }
+            Err(_) => {
+                std::thread::sleep(Duration::from_millis(100));
+                continue;
+            }
         };
         if callers.fetch_add(1, Ordering::Relaxed) >= CALLERS {
             callers.fetch_sub(1, Ordering::Relaxed);

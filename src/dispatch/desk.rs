@@ -1,9 +1,11 @@
 //! The desk: one thread that knows everything about incidents, and the only one that writes it down. What it answers to
 //! people is in [`answers`].
 
+mod anew;
 mod answers;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
@@ -109,7 +111,7 @@ impl Desk {
     pub fn open_posts(&mut self, inbox: &Inbox) {
         for outlet in self.options.outlets.clone() {
             let name = outlet.name.clone();
-            match Post::start(outlet, inbox.sender()) {
+            match Post::start(outlet, inbox.sender(), Arc::clone(&self.options.window_of)) {
                 Ok(post) => drop(self.posts.insert(name, post)),
                 Err(error) => tracing::error!("receiver `{name}` gets nothing :: no thread for it: {error}"),
             }
@@ -432,7 +434,7 @@ impl Desk {
         }
     }
 
-    /// Adds to a notice what the core cannot know: how often before, and the window of its first incident.
+    /// Adds to a notice what the core cannot know: how often before. The window of its first incident is read by its post.
     fn complete(&mut self, mut notice: Notice, now: f64) -> Notice {
         let Content::Incidents(news) = &mut notice.content else {
             return notice;
@@ -446,13 +448,6 @@ impl Desk {
         for (item, before) in news.items.iter_mut().zip(before) {
             item.before = before.count;
             item.last_before = before.last;
-        }
-        if let Some(item) = news.items.first_mut()
-            && item.anomaly.evidence.times.is_empty()
-            && let Subject::Metric(name) = &item.anomaly.subject
-            && let Some(window) = (self.options.window_of)(name, item.anomaly.evidence.rate)
-        {
-            item.anomaly.evidence = window;
         }
         notice
     }
@@ -571,6 +566,7 @@ impl Desk {
             self.looked_at = Instant::now();
             self.look_at_ourselves(now);
         }
+        self.mind_the_history(now);
         self.books.tick(now);
         let short: Vec<String> = self
             .posts

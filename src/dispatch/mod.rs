@@ -16,6 +16,7 @@ pub mod running;
 mod vitals;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -40,8 +41,9 @@ const INBOX: usize = 64;
 /// How long somebody waits for an answer of the desk.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Reads the window of a metric for a chart: its name, and whether rates were judged.
-pub type WindowOf = Box<dyn FnMut(&str, bool) -> Option<Evidence> + Send>;
+/// Reads the window of a metric for a chart: its name, and whether rates were judged. Asked by the posts, as it may take
+/// as long as the store does.
+pub type WindowOf = Arc<dyn Fn(&str, bool) -> Option<Evidence> + Send + Sync>;
 
 /// What the dispatch is told once.
 pub struct DispatchOptions {

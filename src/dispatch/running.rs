@@ -211,7 +211,7 @@ fn ours() -> io::Result<PathBuf> {
 }
 
 /// Makes a folder that is ours alone. One that is there, and that others may write, is refused.
-fn make(folder: &Path) -> io::Result<()> {
+pub(super) fn make(folder: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}

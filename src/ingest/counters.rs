@@ -123,6 +123,7 @@ struct Tally {
     dropped: [AtomicU64; Drop::ALL.len()],
     connections: AtomicU64,
     refused_connections: AtomicU64,
+    evicted_connections: AtomicU64,
     failed_accepts: AtomicU64,
     failed_binds: AtomicU64,
 }
@@ -137,6 +138,7 @@ impl Tally {
             &self.retried,
             &self.connections,
             &self.refused_connections,
+            &self.evicted_connections,
             &self.failed_accepts,
             &self.failed_binds,
         ];
@@ -152,13 +154,14 @@ impl Tally {
 }
 
 /// Names of [`Sums::plain`].
-const PLAIN: [&str; 8] = [
+const PLAIN: [&str; 9] = [
     "received",
     "accepted",
     "written",
     "retried",
     "connections",
     "connections_refused",
+    "connections_evicted",
     "accepts_failed",
     "binds_failed",
 ];
@@ -250,6 +253,12 @@ impl Counters {
     pub fn refused_connection(&self, service: Service) -> u64 {
         let refused = &self.of(service).refused_connections;
         refused.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A connection was closed for the sake of another one. Answers how many were before.
+    pub fn evicted_connection(&self, service: Service) -> u64 {
+        let evicted = &self.of(service).evicted_connections;
+        evicted.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A connection could not be accepted. Answers how many could not before.

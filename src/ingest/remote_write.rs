@@ -23,13 +23,15 @@ use axum::routing::post;
 use axum::serve::IncomingStream;
 use prost::Message;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout_at};
 
 use super::counters::Drop;
 use super::intake::{Filling, Intake};
 use super::name;
-use crate::net::Idle;
+use crate::net::Patience;
+use crate::net::guard::is_of_a_page;
+use crate::net::http::HttpListener;
 
 /// How long a request waits for room in the queue. Senders wait 30 s by default.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -38,7 +40,7 @@ const RETRY_AFTER: &str = "5";
 /// How long requests under way may take after stop.
 const LAST_REQUESTS: Duration = Duration::from_millis(800);
 /// A series with more bytes is none.
-const LONGEST_SERIES: usize = 4 << 20;
+const LONGEST_SERIES: usize = 1 << 20;
 /// The value with which Prometheus marks that a series has ended.
 const STALE_MARKER: u64 = 0x7ff0_0000_0000_0002;
 
@@ -84,8 +86,18 @@ pub(super) async fn serve(
         .with_state(intake.clone());
     let (closing, mut closed) = tokio::sync::watch::channel(());
     let mut too_late = closed.clone();
-    let app = app.into_make_service_with_connect_info::<Peer>();
-    let graceful = axum::serve(Limited { listener, intake }, app)
+    let clients = HttpListener {
+        listener,
+        slots: Arc::clone(&intake.connections),
+        // The largest request over a slow line, and the wait for room in the queue.
+        patience: Patience {
+            silence: intake.idle_timeout,
+            request: intake.idle_timeout.max(LONGEST_WAIT * 2),
+            reading_is_work: true,
+        },
+        porter: intake,
+    };
+    let graceful = axum::serve(clients, app.into_make_service_with_connect_info::<Peer>())
         .with_graceful_shutdown(async move { while closed.changed().await.is_ok() {} });
     let serving = tokio::spawn(async move {
         tokio::select! {
@@ -106,43 +118,9 @@ pub(super) async fn serve(
 #[derive(Debug, Clone, Copy)]
 struct Peer(SocketAddr);
 
-impl Connected<IncomingStream<'_, Limited>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Limited>) -> Self {
+impl Connected<IncomingStream<'_, HttpListener<Intake>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, HttpListener<Intake>>) -> Self {
         Self(*stream.remote_addr())
-    }
-}
-
-/// Accepts as many connections as are allowed, and watches their silence.
-struct Limited {
-    listener: TcpListener,
-    intake: Intake,
-}
-
-impl axum::serve::Listener for Limited {
-    type Io = Idle<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let intake = &self.intake;
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, peer)) => match Arc::clone(&intake.connections).try_acquire_owned() {
-                    Ok(permit) => {
-                        intake.counters.connection(intake.service);
-                        return (Idle::new(stream, intake.idle_timeout, permit), peer);
-                    }
-                    Err(_) => intake.refuse_connection(peer),
-                },
-                Err(error) => {
-                    intake.fail_accept(&error);
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.listener.local_addr()
     }
 }
 
@@ -162,6 +140,10 @@ async fn write(
         filling.finish();
         (status, why + "\n").into_response()
     };
+    if is_of_a_page(&headers) {
+        let why = "a page in a browser may not write points";
+        return refuse(Drop::BadFrame, StatusCode::FORBIDDEN, why.to_owned());
+    }
     let body = match body {
         Ok(body) => body,
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
@@ -179,6 +161,21 @@ async fn write(
         let why = "expected remote write 1.0: `Content-Encoding: snappy`, message `prometheus.WriteRequest`";
         return refuse(Drop::BadFrame, StatusCode::UNSUPPORTED_MEDIA_TYPE, why.to_owned());
     }
+    let full = |points: u64| {
+        intake.drop_points(Drop::TurnedAway, points, b"");
+        let why = "the queue is full: the store does not keep up or does not answer\n";
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            [(header::RETRY_AFTER, RETRY_AFTER)],
+            why,
+        )
+            .into_response()
+    };
+    let due = Instant::now() + LONGEST_WAIT;
+    // Unpacked, it may be many times as large: few at a time are.
+    let Ok(Ok(_unpacking)) = timeout_at(due, intake.unpacking.acquire()).await else {
+        return full(0);
+    };
     let (batch, taken) = {
         let mut filling = intake.begin();
         let taken = take_compressed(&body, intake.max_request, &mut filling);
@@ -187,24 +184,15 @@ async fn write(
     if let Err(wrong) = taken {
         // A sender does not send again what is refused for good: the points before what is wrong are kept.
         let points = batch.len() as u64;
-        if timeout(LONGEST_WAIT, intake.wait_in(batch)).await.is_err() {
+        if timeout_at(due, intake.wait_in(batch)).await.is_err() {
             intake.drop_points(Drop::TurnedAway, points, b"");
         }
         return refuse(wrong.reason, wrong.status, wrong.why);
     }
     let points = batch.len() as u64;
-    match timeout(LONGEST_WAIT, intake.wait_in(batch)).await {
+    match timeout_at(due, intake.wait_in(batch)).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(_) => {
-            intake.drop_points(Drop::TurnedAway, points, b"");
-            let why = "the queue is full: the store does not keep up or does not answer\n";
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                [(header::RETRY_AFTER, RETRY_AFTER)],
-                why,
-            )
-                .into_response()
-        }
+        Err(_) => full(points),
     }
 }
 
@@ -265,7 +253,7 @@ fn each_series(
         }
         let series = delimited(&mut rest).ok_or_else(|| Wrong::bad("the message is cut off"))?;
         if series.len() > LONGEST_SERIES {
-            each(Err("a series has more than 4 MiB"));
+            each(Err("a series has more than 1 MiB"));
             continue;
         }
         match TimeSeries::decode(series) {

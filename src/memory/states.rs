@@ -24,6 +24,7 @@ use skywatch_algorithms::streaming::Adaptive;
 
 use super::taught::Taught;
 use super::{checksum, replace};
+use crate::files;
 use crate::hash::{Hashed, hash};
 
 /// What a file begins with, the version of its form in the last byte but one; the version of the states follows.
@@ -294,7 +295,7 @@ impl States {
     /// # Errors
     /// The folder cannot be made, or the thread not started.
     pub fn saver(self: &std::sync::Arc<Self>, parts: usize) -> std::io::Result<Saver> {
-        std::fs::create_dir_all(&self.folder)?;
+        files::folder(&self.folder)?;
         let states = std::sync::Arc::clone(self);
         let (send, parts_to_save) = bounded::<Option<Part>>(WAITING);
         let thread = std::thread::Builder::new()
@@ -307,10 +308,11 @@ impl States {
                         .folder
                         .join(part.as_ref().map_or(UNCLAIMED, |part| &part.name));
                     let is_of_watched = part.is_some();
-                    let outcome = match part {
+                    // Somebody may have deleted the folder.
+                    let outcome = files::folder(&states.folder).and_then(|()| match part {
                         Some(part) => replace(&path, &part.finish()),
                         None => states.write_unclaimed(false),
-                    };
+                    });
                     match &outcome {
                         Err(error) if !is_failing => {
                             tracing::warn!("states not saved to `{}` :: {error}", path.display());

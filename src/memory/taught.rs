@@ -18,6 +18,7 @@ use skywatch_algorithms::streaming::{Adaptive, REACH};
 use super::replace;
 use super::states::{Found, Part, Place, walk};
 use crate::clock::unix_now;
+use crate::files;
 use crate::hash::{Hashed, hash};
 
 /// The folder within that of the states.
@@ -44,7 +45,7 @@ impl TaughtWriter {
     /// The folder cannot be made.
     pub fn new(folder: &Path) -> std::io::Result<Self> {
         let folder = folder.join(FOLDER);
-        std::fs::create_dir_all(&folder)?;
+        files::folder(&folder)?;
         Ok(Self {
             folder,
             part: Part::new(FOLDER),

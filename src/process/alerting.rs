@@ -1,7 +1,7 @@
 //! From settings to receivers, routes and the dispatch.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use skywatch_alerters::incident::Hysteresis;
 use skywatch_alerters::matcher::{Matcher, Selection};
@@ -24,8 +24,10 @@ use crate::windows::{Windows, as_judged};
 
 /// News that some incidents of a thread are over waits so long for the rest of it.
 const PARTIAL_AFTER: f64 = 1_800.0;
-/// How long the window of a chart is waited for; the notice goes without it then.
-const CHART_PATIENCE: Duration = Duration::from_secs(2);
+/// Longest wait for one answer of the store for a chart …
+const CHART_TIMEOUT: Duration = Duration::from_secs(3);
+/// … and how long charts are done without after it did not come.
+const CHART_REST: Duration = Duration::from_secs(30);
 /// Width of a picture in a chat, pixels.
 const PICTURE_WIDTH: u32 = 640;
 
@@ -201,7 +203,7 @@ fn sender(
             })?)
         }
         ReceiverKind::Webhook(hook) => Arc::new(senders::WebhookSender::new(senders::WebhookOptions {
-            url: settings::Secret::new(hook.url),
+            url: hook.url,
             signing_key: hook.secret,
             token: hook.token,
             headers: hook.headers,
@@ -232,7 +234,7 @@ pub(crate) fn dispatch<K: Connect>(
         history: history_path(&settings.state_dir),
         keep_history: settings.alerts.keep_history,
         log: settings.alerts.log,
-        window_of: window_of(connect.within(CHART_PATIENCE), settings.store.full_duration),
+        window_of: window_of(connect, settings.store.full_duration),
         followed,
         grace: wiring::grace(settings),
         vitals: vitals(settings),
@@ -254,7 +256,7 @@ pub(crate) fn dispatch_alone(settings: &Settings) -> Result<DispatchOptions, Pro
         history: history_path(&settings.state_dir),
         keep_history: settings.alerts.keep_history,
         log: false,
-        window_of: Box::new(|_, _| None),
+        window_of: Arc::new(|_, _| None),
         followed: Followed::default(),
         grace: Duration::ZERO,
         vitals: vitals(settings),
@@ -276,11 +278,19 @@ fn vitals(settings: &Settings) -> VitalsOptions {
     }
 }
 
-/// Reads windows for charts, over a connection of its own.
+/// Reads windows for charts, over a connection of its own. A notice is worth more than its chart: a store that does not
+/// answer soon is not waited for, and for a while not asked again.
 fn window_of<K: Connect>(connect: K, full_duration: Duration) -> WindowOf {
-    let windows = Windows::new(connect, full_duration.as_secs_f64());
-    Box::new(move |metric, rate| {
-        let (mut found, _) = windows.read(&[metric]);
+    let windows = Windows::new(connect.within(CHART_TIMEOUT), full_duration.as_secs_f64());
+    let failed = Mutex::new(None::<Instant>);
+    Arc::new(move |metric, rate| {
+        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.is_some_and(|at| at.elapsed() < CHART_REST) {
+            return None;
+        }
+        let (mut found, trouble) = windows.read(&[metric]);
+        *failed = trouble.map(|_| Instant::now());
+        drop(failed);
         let judged = as_judged(&found.pop().flatten()?, rate);
         Some(Evidence {
             times: judged.times,

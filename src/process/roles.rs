@@ -281,12 +281,7 @@ pub(crate) fn web_pages<K: Connect>(
     if let Some(address) = web.address() {
         tracing::info!("pages on http://{address}");
     }
-    Ok(web.run(
-        connect,
-        &settings.state_dir,
-        settings.store.full_duration.as_secs_f64(),
-        stop,
-    )?)
+    Ok(web.run(connect, &settings.state_dir, &wiring::web_options(settings), stop)?)
 }
 
 pub(crate) fn analyzer<K: Connect>(

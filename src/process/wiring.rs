@@ -1,6 +1,5 @@
 //! From settings to the options of each room.
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +14,14 @@ use crate::analyzer::Knowledge;
 use crate::analyzer::adaptive::{AdaptiveOptions, Learned};
 use crate::analyzer::rule::Rule;
 use crate::dispatch::running;
+use crate::files;
 use crate::ingest::{IngestOptions, Policy, TrimOptions};
 use crate::memory::{Memory, States};
 use crate::net::listeners::{self, Service};
 use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::redis::{RedisConnect, RedisOptions};
+use crate::web::WebOptions;
 
 /// Seconds in which the states of all metrics are saved once …
 const SAVE_EACH: f64 = 300.0;
@@ -29,32 +30,10 @@ const MOST_PARTS: f64 = 16.0;
 
 /// Makes the state folder, and proves that it can be written.
 pub(crate) fn prepare_state_dir(path: &Path) -> Result<(), ProcessError> {
-    std::fs::create_dir_all(path.join("status")).map_err(|source| state_dir_error(path, source))
+    files::folder(&path.join("status")).map_err(|source| state_dir_error(path, source))
 }
 
-/// Takes the state folder for this process and its children; the claim ends with the file returned, or with the
-/// process, however it ends. Over one Redis two may share a folder, though each then overwrites what the other's pages
-/// show: that is said and not refused. Only one can open an embedded store, which says so itself.
-pub(crate) fn claim_state_dir(path: &Path) -> Result<File, ProcessError> {
-    prepare_state_dir(path)?;
-    let lock = File::create(path.join("lock")).map_err(|source| state_dir_error(path, source))?;
-    if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
-        tracing::warn!(
-            "state folder `{}` is in use by another process :: pages will show now one, now the other; give this one \
-             another `state_dir`",
-            path.display()
-        );
-    }
-    Ok(lock)
-}
-
-/// Whether a process has the state folder at this moment.
-pub(crate) fn is_claimed(path: &Path) -> bool {
-    File::open(path.join("lock"))
-        .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
-}
-
-fn state_dir_error(path: &Path, source: std::io::Error) -> ProcessError {
+pub(super) fn state_dir_error(path: &Path, source: std::io::Error) -> ProcessError {
     ProcessError::StateDir {
         path: path.to_owned(),
         source,
@@ -108,6 +87,7 @@ pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
         batch_points: ingest.batch_points,
         flush_interval: ingest.flush_interval,
         queue_points: ingest.queue_points,
+        queue_bytes: ingest.queue_bytes,
         idle_timeout: ingest.idle_timeout,
         max_connections: ingest.max_connections,
         max_frame_bytes: ingest.max_frame_bytes,
@@ -118,6 +98,16 @@ pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
             grace: settings.store.grace,
             yields_to_horizon: ingest.trim == TrimMode::Auto,
         }),
+    }
+}
+
+/// How pages are served.
+pub(crate) fn web_options(settings: &Settings) -> WebOptions {
+    WebOptions {
+        full_duration: settings.store.full_duration.as_secs_f64(),
+        max_connections: settings.web.max_connections,
+        hosts: settings.web.hosts.clone(),
+        base_url: settings.alerts.base_url.clone().unwrap_or_default(),
     }
 }
 

@@ -17,6 +17,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use skywatch_alerters::{Anomaly, units};
 
+use crate::files;
+
 pub use beat::{Beat, Progress};
 pub use findings::{Fate, Finding, Findings, Followed, Warming, Word};
 pub use pass::{PassSummary, Seconds, Timing, Trouble};
@@ -234,12 +236,10 @@ impl StatusFile {
     }
 
     fn try_write(&self, status: &impl Serialize) -> std::io::Result<()> {
-        let beside = self.path.with_extension("json.new");
         let text = serde_json::to_vec(status)?;
         if let Some(folder) = self.path.parent() {
-            std::fs::create_dir_all(folder)?;
+            files::folder(folder)?;
         }
-        std::fs::write(&beside, text)?;
-        std::fs::rename(&beside, &self.path)
+        files::replace(&self.path, &text, false)
     }
 }

@@ -15,7 +15,7 @@ pub mod redis;
 pub mod trim;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use skywatch_algorithms::Series;
 
@@ -156,6 +156,13 @@ pub trait Names: Send {
     /// may come twice.
     fn list(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), StoreError>;
 
+    /// The same, given up with [`StoreError::Unavailable`] once it is `due` and more names are to come. A store in this
+    /// process has no need to look at the clock.
+    fn list_until(&mut self, due: Instant, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
+        let _ = due;
+        self.list(each)
+    }
+
     /// Adds and removes names. Points are not touched: a name added alone has none, and points
     /// whose name is removed stay until they are trimmed.
     fn change(&mut self, add: &[&str], remove: &[&str]) -> Result<(), StoreError>;
@@ -206,9 +213,11 @@ pub trait Connect: Clone + Send + Sync + 'static {
     /// Where the store is, for people; holds no secret.
     fn describe(&self) -> String;
 
-    /// The same store, whose handles wait for each answer no longer than this.
+    /// The same way in for those who would rather have no answer than wait longer than `limit` for one. A store in this
+    /// process keeps nobody waiting.
     #[must_use]
-    fn within(&self, _limit: Duration) -> Self {
+    fn within(&self, limit: Duration) -> Self {
+        let _ = limit;
         self.clone()
     }
 

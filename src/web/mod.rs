@@ -24,6 +24,10 @@ use tokio::sync::Semaphore;
 
 use crate::clock::unix_now;
 use crate::history::history_path;
+use crate::net::Patience;
+use crate::net::guard::{Hosts, for_browsers};
+use crate::net::http::{HttpListener, Porter};
+use crate::net::slots::{self, Slots};
 use crate::status::{AnalyzerStatus, IngestStatus, StatusFile};
 use crate::stop::Stop;
 use crate::store::Connect;
@@ -39,6 +43,15 @@ const PAGE_PATIENCE: Duration = Duration::from_secs(5);
 const BLOCKING_THREADS: usize = 12;
 /// How long those wait.
 const AT_ONCE: Duration = Duration::from_millis(800);
+
+/// Their part of the descriptors that may be connections.
+const CONNECTIONS_SHARE: f64 = 0.25;
+/// Pages are asked for in one piece, and the store may take its 30 seconds to answer.
+const PATIENCE: Patience = Patience {
+    silence: Duration::from_secs(75),
+    request: Duration::from_secs(60),
+    reading_is_work: false,
+};
 
 /// Why the pages cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +72,40 @@ pub enum WebError {
     /// A template of ours does not compile: a defect.
     #[error("cannot prepare the pages: {0}")]
     Template(#[from] minijinja::Error),
+}
+
+/// How pages are served.
+#[derive(Debug, Clone)]
+pub struct WebOptions {
+    /// Seconds that a window reaches back.
+    pub full_duration: f64,
+    /// Connections open at once.
+    pub max_connections: usize,
+    /// Names under which pages may be asked for, beside those everybody has.
+    pub hosts: Vec<String>,
+    /// Public address of the pages; empty for none.
+    pub base_url: String,
+}
+
+/// Says what happens at the door.
+struct Door;
+
+impl Porter for Door {
+    fn admitted(&self, instead: bool) {
+        if instead {
+            tracing::warn!(
+                "web :: the idlest connection closed for another one, `web.max_connections` are open"
+            );
+        }
+    }
+
+    fn refused(&self, peer: SocketAddr) {
+        tracing::warn!("web :: connection of {peer} refused, `web.max_connections` are open and at work");
+    }
+
+    fn failed(&self, error: &std::io::Error) {
+        tracing::warn!("web :: cannot accept a connection :: {error}");
+    }
 }
 
 /// A bound but not yet serving web server.
@@ -106,14 +153,14 @@ impl Web {
         self,
         connect: K,
         state_dir: &Path,
-        full_duration: f64,
+        options: &WebOptions,
         stop: &Stop,
     ) -> Result<(), WebError> {
         let site = Arc::new(Site {
             analyzer: StatusFile::analyzer(state_dir),
             ingest: StatusFile::ingest(state_dir),
             store: connect.describe(),
-            reader: Reader::start(&connect, full_duration).map_err(WebError::Start)?,
+            reader: Reader::start(&connect, options.full_duration).map_err(WebError::Start)?,
             history: history_path(state_dir),
             pages: Pages::new()?,
             drawing: Semaphore::new(DRAWN_AT_ONCE),
@@ -132,11 +179,24 @@ impl Web {
             .route("/metrics", get(metrics))
             .route("/api/v1/status", get(status))
             .route("/healthz", get(healthz))
-            .with_state(site);
+            .with_state(site)
+            .layer(axum::middleware::from_fn_with_state(
+                Hosts::new(&options.hosts, &options.base_url),
+                for_browsers,
+            ));
         runtime
             .block_on(async {
-                let listener = tokio::net::TcpListener::from_std(self.listener)?;
-                let served = tokio::spawn(async move { axum::serve(listener, app).await });
+                let clients = HttpListener {
+                    listener: tokio::net::TcpListener::from_std(self.listener)?,
+                    slots: Slots::new(slots::affordable(
+                        options.max_connections,
+                        CONNECTIONS_SHARE,
+                        "web.max_connections",
+                    )),
+                    patience: PATIENCE,
+                    porter: Door,
+                };
+                let served = tokio::spawn(async move { axum::serve(clients, app).await });
                 let stopped = stop.clone();
                 let waited = tokio::task::spawn_blocking(move || stopped.wait());
                 tokio::select! {
@@ -311,7 +371,8 @@ fn page(rendered: Result<String, minijinja::Error>) -> Response {
     match rendered {
         Ok(html) => {
             // Charts carry their own style elements; nothing else may run or be loaded.
-            let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:";
+            let policy =
+                "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
             ([(header::CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
         }
         Err(error) => failed(&error),

@@ -9,10 +9,29 @@ use super::incidents::Shown;
 use crate::clock::unix_now;
 use crate::status::{AnalyzerStatus, Current, IngestStatus};
 use crate::windows::as_judged;
-use skywatch_alerters::text::percent_encode;
+use skywatch_alerters::text::{one_line, percent_encode};
 
 /// Anomalies of the front page that are drawn; the rest are listed.
 pub(super) const CHARTS: usize = 50;
+
+/// Writes a value as all are written, but for what a text may hold to look like another one: control characters, and
+/// those that turn the direction of writing.
+fn visible(
+    out: &mut minijinja::Output<'_>,
+    state: &mut minijinja::State<'_, '_>,
+    value: &Value,
+) -> Result<(), minijinja::Error> {
+    if let Some(text) = value.as_str().filter(|_| !value.is_safe()) {
+        let lines: Vec<_> = text.split('\n').map(one_line).collect();
+        if lines
+            .iter()
+            .any(|line| matches!(line, std::borrow::Cow::Owned(_)))
+        {
+            return minijinja::escape_formatter(out, state, &Value::from(lines.join("\n")));
+        }
+    }
+    minijinja::escape_formatter(out, state, value)
+}
 
 /// The compiled templates.
 pub(super) struct Pages {
@@ -23,6 +42,7 @@ impl Pages {
     pub(super) fn new() -> Result<Self, minijinja::Error> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+        environment.set_formatter(visible);
         environment.add_template("style.css", include_str!("templates/style.css"))?;
         environment.add_template("base.html", include_str!("templates/base.html"))?;
         environment.add_template("now.html", include_str!("templates/now.html"))?;

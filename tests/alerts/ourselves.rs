@@ -1,7 +1,10 @@
 //! What Skywatch tells of itself.
 
+use std::time::{Duration, Instant};
+
 use crate::common::redis::RedisServer;
 use crate::common::series::now;
+use crate::common::skywatch::signal;
 use crate::common::wait_for;
 use crate::hook::Hook;
 use crate::http_sink::{Answer, HttpSink};
@@ -185,5 +188,28 @@ fn who_says_that_there_is_nothing_has_not_fallen_silent() {
     });
     running.nth_line(12, "total metrics");
     assert_eq!(world.incidents().len(), 1, "{:?}", world.incidents());
+    assert_eq!(running.stop().code(), 0);
+}
+
+/// An answer of Redis may take 30 seconds by default; nobody is to learn of an incident so late because of a chart.
+#[test]
+fn a_store_that_hangs_holds_up_neither_notices_nor_answers() {
+    let redis = RedisServer::start();
+    let hook = Hook::start();
+    Metrics::of(&redis).bad(&["web.a"]);
+    let world = World::over(&redis, &hook.receiver("hook")).with("alerts.group_wait", "4s");
+    let running = world.start();
+    running.line("; incident 1");
+    // The notice is due, and its window is not read yet.
+    signal(redis.pid(), "STOP");
+    let stopped = Instant::now();
+    wait_for("the notice", || hook.of_metrics().get("web.a").cloned());
+    let told = stopped.elapsed();
+    let asked = Instant::now();
+    assert!(world.told(&["incidents"]).contains("web.a"));
+    let answered = asked.elapsed();
+    signal(redis.pid(), "CONT");
+    assert!(told < Duration::from_secs(20), "told after {told:?}");
+    assert!(answered < Duration::from_secs(5), "answered after {answered:?}");
     assert_eq!(running.stop().code(), 0);
 }

@@ -301,6 +301,7 @@ fn self_metrics(graphite: &Graphite) {
     skytest.one.ingest.accepts_failed
     skytest.one.ingest.binds_failed
     skytest.one.ingest.connections
+    skytest.one.ingest.connections_evicted
     skytest.one.ingest.connections_refused
     skytest.one.ingest.dropped.bad_frame
     skytest.one.ingest.dropped.bad_name
@@ -327,6 +328,7 @@ fn self_metrics(graphite: &Graphite) {
     skytest.one.ingest.listener.carbon.accepts_failed
     skytest.one.ingest.listener.carbon.binds_failed
     skytest.one.ingest.listener.carbon.connections
+    skytest.one.ingest.listener.carbon.connections_evicted
     skytest.one.ingest.listener.carbon.connections_refused
     skytest.one.ingest.listener.carbon.received
     skytest.one.ingest.listener.carbon.retried

@@ -278,7 +278,12 @@ impl Skywatch {
 
     /// One of the ingest's counters.
     pub(crate) fn ingest(&self, counter: &str) -> u64 {
-        let status = self.status();
+        self.ingest_at(self.pages(), counter)
+    }
+
+    /// The same, of one whose log does not tell where its pages are.
+    pub(crate) fn ingest_at(&self, pages: SocketAddr, counter: &str) -> u64 {
+        let status = http::get(pages, "/api/v1/status").json();
         let counters = status["ingest"]["counters"]
             .as_array()
             .cloned()

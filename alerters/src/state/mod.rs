@@ -8,6 +8,7 @@
 //! each incident and from what the receiver [was told](crate::incident::Told) of it; a notice is made when the group's
 //! turn comes, and says what is true then. An incident that comes and goes while its group waits is told of as that.
 
+mod kept;
 #[cfg(test)]
 mod laws;
 mod look;

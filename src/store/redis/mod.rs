@@ -91,11 +91,7 @@ impl Connect for RedisConnect {
     }
 
     fn within(&self, limit: Duration) -> Self {
-        let mut options = self.options().clone();
-        options.connect_timeout = options.connect_timeout.min(limit);
-        options.response_timeout = options.response_timeout.min(limit);
-        // What was understood once is understood again.
-        Self::new(options).unwrap_or_else(|_| self.clone())
+        self.with_limits(limit)
     }
 
     fn trimmer(&self) -> Result<Option<Box<dyn Trim>>, StoreError> {
