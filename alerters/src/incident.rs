@@ -287,6 +287,16 @@ impl Incident {
         Some(self.turn(Phase::Gone, now, "the metric was deleted".to_owned()))
     }
 
+    /// Ends it as another one about the same subject goes on. Answers the transition it made.
+    pub(crate) fn superseded(&mut self, by: u64) -> Option<Transition> {
+        if !self.phase.is_open() {
+            return None;
+        }
+        let at = if self.last_at.is_finite() { self.last_at } else { self.since };
+        self.closed_at = Some(at);
+        Some(self.turn(Phase::Gone, at, format!("incident {by} about the same goes on")))
+    }
+
     /// Gives it to somebody.
     pub(crate) fn acknowledge(&mut self, ack: Acknowledgement, now: f64) -> Transition {
         let why = format!("acknowledged by {}", ack.by);

@@ -3,7 +3,7 @@
 
 mod answers;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
@@ -345,16 +345,11 @@ impl Desk {
             paced,
             ..
         } = step;
-        batch
-            .incidents
-            .retain(|incident| !incidents.contains(&incident.id));
-        let touched = incidents.iter().filter_map(|id| self.state.incident(*id));
-        batch.incidents.extend(touched.cloned());
+        let touched: HashSet<u64> = incidents.iter().map(|incident| incident.id).collect();
+        batch.incidents.retain(|incident| !touched.contains(&incident.id));
+        batch.incidents.extend(incidents);
         batch.transitions = transitions;
-        batch.silences = silences
-            .iter()
-            .filter_map(|id| self.state.silence(*id).cloned())
-            .collect();
+        batch.silences = silences;
         batch.cooldowns = cooldowns
             .into_iter()
             .map(|(receiver, subject, at)| Cooldown {
@@ -447,15 +442,18 @@ impl Desk {
     /// Says in the log what happened.
     fn tell(&mut self, step: &Step) {
         if self.options.log {
+            // Those that have ended are known from the step alone.
+            let kept: HashMap<u64, &Incident> =
+                step.incidents.iter().map(|incident| (incident.id, incident)).collect();
             let lines = |wanted: fn(&Transition) -> bool| step.transitions.iter().filter(move |t| wanted(t));
             for transition in lines(|transition| transition.to == Phase::Open).take(LOGGED) {
-                if let Some(incident) = self.state.incident(transition.incident) {
+                if let Some(incident) = kept.get(&transition.incident) {
                     let line = render::log_line(&incident.anomaly);
                     tracing::warn!(target: "skywatch::anomaly", "{line}; incident {}", incident.id);
                 }
             }
             for transition in lines(|transition| transition.to != Phase::Open).take(LOGGED) {
-                if let Some(incident) = self.state.incident(transition.incident) {
+                if let Some(incident) = kept.get(&transition.incident) {
                     let name = skywatch_alerters::text::shorten(incident.subject.name(), 300);
                     tracing::info!(
                         target: "skywatch::anomaly",

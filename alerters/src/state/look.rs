@@ -59,10 +59,10 @@ impl State {
                     let id = incident.id;
                     if let Some(transition) = transition {
                         step.transitions.push(transition);
-                        step.incidents.insert(id);
+                        step.touched.insert(id);
                     }
                     if known_again {
-                        step.incidents.insert(id);
+                        step.touched.insert(id);
                     }
                     if forgotten {
                         self.drop_incident(id);
@@ -80,7 +80,7 @@ impl State {
                     let (id, phase) = (incident.id, incident.phase);
                     if let Some(transition) = incident.deleted(now) {
                         step.transitions.push(transition);
-                        step.incidents.insert(id);
+                        step.touched.insert(id);
                     } else if phase == Phase::Pending {
                         self.drop_incident(id);
                     }
@@ -127,10 +127,10 @@ impl State {
         let worst_before = incident.severity;
         if let Some(transition) = incident.anomalous(&anomaly, now, rules) {
             step.transitions.push(transition);
-            step.incidents.insert(id);
+            step.touched.insert(id);
         }
         if incident.severity > worst_before && incident.phase.is_open() {
-            step.incidents.insert(id);
+            step.touched.insert(id);
         }
         if fresh.len() < WINDOWS && !anomaly.evidence.times.is_empty() {
             fresh.insert(id, anomaly.evidence);
@@ -168,7 +168,7 @@ fn unknown(incident: &mut Incident, now: f64, step: &mut Step) {
     {
         incident.unknown_since = Some(now);
         if incident.phase.is_open() {
-            step.incidents.insert(incident.id);
+            step.touched.insert(incident.id);
         }
     }
 }

@@ -103,22 +103,27 @@ pub enum Refused {
 /// What follows from an event: to be kept, all of it or nothing, and then sent.
 #[derive(Debug, Clone, Default)]
 pub struct Step {
-    /// Incidents that took a step in their lives or were told of, or are worth keeping again.
-    pub incidents: BTreeSet<u64>,
+    /// Incidents that took a step in their lives or were told of, or are worth keeping again, as they are after it. They
+    /// are here whole: one that has ended is no longer in the state, and its end must be written all the same.
+    pub incidents: Vec<Incident>,
     /// The steps, in order.
     pub transitions: Vec<Transition>,
     /// Notices to be sent, in order for each receiver. Their subjects' windows are there as far as the event had them.
     pub notices: Vec<Notice>,
     /// All incidents each notice tells of, listed in it or not, in the order of `notices`.
     pub told: Vec<Vec<u64>>,
-    /// Silences that were made or have ended.
-    pub silences: BTreeSet<u64>,
+    /// Silences that were made or have ended, whole for the same reason.
+    pub silences: Vec<Silence>,
     /// Receiver, subject and Unix seconds of each time somebody was told that something is wrong.
     pub cooldowns: Vec<(String, Subject, f64)>,
     /// Receivers whose pace changed.
     pub paced: BTreeSet<String>,
     /// Notices that the rate caps hold back at present, by receiver.
     pub held_back: Vec<(String, usize)>,
+    /// Numbers of the incidents to be kept, until the end of the step.
+    touched: BTreeSet<u64>,
+    /// The same of silences.
+    touched_silences: BTreeSet<u64>,
 }
 
 /// What was kept of an earlier run.
@@ -172,8 +177,8 @@ pub struct State {
     /// The incidents of each thread.
     threads: HashMap<String, BTreeSet<u64>>,
     next: Next,
-    /// Incidents that another one about the same subject goes on for; written down with the next step.
-    superseded: BTreeSet<u64>,
+    /// Ends of incidents that another one about the same subject goes on for; written down with the next step.
+    superseded: Vec<Transition>,
 }
 
 impl State {
@@ -188,7 +193,7 @@ impl State {
             desks: BTreeMap::new(),
             threads: HashMap::new(),
             next: kept.next,
-            superseded: BTreeSet::new(),
+            superseded: Vec::new(),
         };
         for (receiver, subject, at) in kept.cooldowns {
             state.cooldowns.entry(receiver).or_default().insert(subject, at);
@@ -218,11 +223,9 @@ impl State {
             // Two that last about one subject are left by a start that could not read what was kept: the later goes on.
             if let Some(older) = state.by_subject.insert(subject, id)
                 && let Some(older) = state.incidents.get_mut(&older)
-                && older.phase.is_open()
+                && let Some(end) = older.superseded(id)
             {
-                older.phase = Phase::Gone;
-                older.closed_at = Some(older.last_at);
-                state.superseded.insert(older.id);
+                state.superseded.push(end);
             }
         }
         state
@@ -233,10 +236,7 @@ impl State {
     /// # Errors
     /// [`Refused`]; nothing has changed then.
     pub fn step(&mut self, policy: &Policy, event: Event, now: f64) -> Result<Step, Refused> {
-        let mut step = Step {
-            incidents: std::mem::take(&mut self.superseded),
-            ..Step::default()
-        };
+        let mut step = Step::default();
         let mut fresh = HashMap::new();
         let worth_working_out = !matches!(event, Event::Tick);
         match event {
@@ -257,7 +257,7 @@ impl State {
                     until_resolved,
                 };
                 step.transitions.push(incident.acknowledge(ack, now));
-                step.incidents.insert(incident.id);
+                step.touched.insert(incident.id);
             }
             Event::Silence(silence) => self.add_silence(*silence, &mut step)?,
             Event::EndSilence { silence } => {
@@ -267,15 +267,26 @@ impl State {
                     return Err(Refused::NoSilence(silence));
                 }
                 armed.silence.ended_at = Some(now);
-                step.silences.insert(silence);
+                step.touched_silences.insert(silence);
             }
             Event::Tick => {}
+        }
+        // Only now that the event was not refused: what a refused one took along would be lost.
+        for end in std::mem::take(&mut self.superseded) {
+            step.touched.insert(end.incident);
+            step.transitions.push(end);
         }
         let ended = self.end_silences(now, &mut step);
         if worth_working_out || ended {
             self.work_out(policy, now, &mut step);
         }
         self.flush(policy, now, &fresh, &mut step);
+        // Before anything is forgotten: what is to be written must not depend on what is still remembered.
+        let kept = step.touched.iter().filter_map(|id| self.incidents.get(id));
+        step.incidents = kept.map(|incident| Incident::clone(incident)).collect();
+        let kept = step.touched_silences.iter().filter_map(|id| self.silences.get(id));
+        step.silences = kept.map(|armed| armed.silence.clone()).collect();
+        self.silences.retain(|_, armed| !armed.is_over(now));
         if worth_working_out {
             self.forget(policy, now);
         }
@@ -290,18 +301,17 @@ impl State {
             return Err(Refused::NothingToResolve);
         }
         self.next.silence += 1;
-        step.silences.insert(armed.silence.id);
+        step.touched_silences.insert(armed.silence.id);
         self.silences.insert(armed.silence.id, armed);
         Ok(())
     }
 
     /// Ends the silences whose incidents are resolved, and drops those that are over. Answers whether one is.
     fn end_silences(&mut self, now: f64, step: &mut Step) -> bool {
-        let before = self.silences.len();
         for armed in self.silences.values_mut() {
             if armed.silence.ended_at.is_none() && armed.is_over(now) {
                 armed.silence.ended_at = armed.silence.until;
-                step.silences.insert(armed.silence.id);
+                step.touched_silences.insert(armed.silence.id);
             }
             let lasts = |incident: &Incident| incident.phase.is_open() && armed.covers(incident);
             if armed.silence.until_resolved
@@ -310,13 +320,10 @@ impl State {
                 && !self.incidents.values().any(|incident| lasts(incident))
             {
                 armed.silence.ended_at = Some(now);
-                step.silences.insert(armed.silence.id);
+                step.touched_silences.insert(armed.silence.id);
             }
         }
-        // What is written of an ended one is written from the step, so those it names stay for it.
-        self.silences
-            .retain(|id, armed| !armed.is_over(now) || step.silences.contains(id));
-        self.silences.len() < before || !step.silences.is_empty()
+        !step.touched_silences.is_empty()
     }
 
     /// Drops incidents whose life has ended.
@@ -352,7 +359,7 @@ impl State {
         }
     }
 
-    /// An incident that is live, or was until this step.
+    /// An incident that is live, or whose end still waits to be told.
     pub fn incident(&self, id: u64) -> Option<&Incident> {
         self.incidents.get(&id).map(Box::as_ref)
     }
@@ -378,7 +385,7 @@ impl State {
             })
     }
 
-    /// A silence that has not ended, or did in this step.
+    /// A silence that has not ended.
     pub fn silence(&self, id: u64) -> Option<&Silence> {
         self.silences.get(&id).map(|armed| &armed.silence)
     }

@@ -49,7 +49,7 @@ impl State {
                     incident.waiting.remove(&receiver.name)
                 };
                 if changed {
-                    step.incidents.insert(incident.id);
+                    step.touched.insert(incident.id);
                 }
                 if wanted.is_some() || changed {
                     let desk = self.desks.entry(receiver.name.clone()).or_default();
@@ -69,7 +69,7 @@ impl State {
             .find(|armed| incident.phase.is_open() && armed.in_force(now) && armed.covers(incident));
         incident.silenced_by = over_it.map(|armed| armed.silence.id);
         if before != incident.silenced_by {
-            step.incidents.insert(incident.id);
+            step.touched.insert(incident.id);
             // One that is in force and merely does not cover it at the moment has not ended.
             let ended = |id: u64| self.silences.get(&id).is_none_or(|armed| !armed.in_force(now));
             if before.is_some_and(ended) && over_it.is_none() && incident.phase.is_open() {
@@ -362,7 +362,7 @@ impl State {
             };
             incident.told.insert(receiver.to_owned(), told);
             incident.waiting.remove(receiver);
-            step.incidents.insert(*id);
+            step.touched.insert(*id);
             self.threads.entry(thread.to_owned()).or_default().insert(*id);
             if firing {
                 counts.firing += 1;

@@ -241,6 +241,43 @@ fn a_deleted_metric_is_gone_and_nobody_is_told_it_is_well() {
 }
 
 #[test]
+fn whatever_ends_is_handed_out_whole_to_be_written() {
+    let ends = |step: &Step| {
+        let kept: Vec<(u64, Phase)> = step.incidents.iter().map(|kept| (kept.id, kept.phase)).collect();
+        let turns: Vec<(u64, Phase)> = step.transitions.iter().map(|turn| (turn.incident, turn.to)).collect();
+        (kept, turns)
+    };
+    // Deleted, and in the same step no longer in the state.
+    let mut scene = Scene::new(policy());
+    scene.say(wrong);
+    let looks = Event::Pass(vec![deleted("web.1.cpu")]);
+    let step = scene.state.step(&scene.policy, looks, scene.now + 60.0).unwrap();
+    assert_eq!(scene.state.about(&Subject::Metric("web.1.cpu".into())), None);
+    assert_eq!(ends(&step), (vec![(1, Phase::Gone)], vec![(1, Phase::Gone)]));
+    // One of two about the same subject, which only the next step writes; a refused event in between takes nothing along.
+    let mut scene = Scene::new(policy());
+    scene.say(wrong);
+    let first = scene.state.incidents().next().unwrap().clone();
+    let second = Incident { id: 2, ..first.clone() };
+    let kept = Kept {
+        incidents: vec![first, second],
+        ..Kept::default()
+    };
+    scene.state = State::new("t", kept);
+    scene
+        .state
+        .step(&scene.policy, Event::EndSilence { silence: 9 }, scene.now)
+        .unwrap_err();
+    let step = scene.state.step(&scene.policy, Event::Tick, scene.now).unwrap();
+    assert_eq!(ends(&step), (vec![(1, Phase::Gone)], vec![(1, Phase::Gone)]));
+    // A silence that ends with the step.
+    scene.silence(silence("db.**", Some(scene.now + 30.0))).unwrap();
+    let step = scene.state.step(&scene.policy, Event::Tick, scene.now + 60.0).unwrap();
+    assert_eq!(step.silences.len(), 1);
+    assert_eq!(scene.state.silences().count(), 0);
+}
+
+#[test]
 fn seen_often_enough_of_the_last_points() {
     let mut policy = policy();
     policy.hysteresis.seen = 3;
