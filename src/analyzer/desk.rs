@@ -410,7 +410,10 @@ impl Desk {
             Verdict::Excluded(exception) => exception == Exception::Boring,
         };
         if well && !pass.followed.is_empty() && pass.followed.contains(&**name) {
-            let fate = Fate::Normal { at: last_time };
+            let fate = Fate::Normal {
+                at: last_time,
+                value: f64::NAN,
+            };
             pass.report.fates.push((Arc::clone(name), fate));
         }
     }

@@ -27,6 +27,17 @@ pub enum Fate {
     Normal {
         /// Time of the point.
         at: f64,
+        /// Its value; of a counter judged by its rate what was added since the point before.
+        value: f64,
+    },
+    /// Its last point is no anomaly any more, but not because it is back: a new level was taken for usual.
+    Settled {
+        /// Time of the point.
+        at: f64,
+        /// Its value, as in [`Fate::Normal`].
+        value: f64,
+        /// Where the level was before, in the same unit.
+        before: f64,
     },
     /// It does not exist any more.
     Deleted,

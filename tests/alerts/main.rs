@@ -21,6 +21,7 @@ mod hook;
 mod hostile;
 mod killed;
 mod lives;
+mod machines;
 mod mail;
 mod ourselves;
 mod receivers;
