@@ -10,12 +10,13 @@ use crate::hook::Hook;
 use crate::http_sink::{Answer, HttpSink};
 use crate::world::{Metrics, World};
 
-/// What each metric's alert was sent with, in order.
+/// What each metric's alert was sent with, in order; without those that end it under lower severities.
 fn alerts(sink: &HttpSink) -> BTreeMap<String, Vec<Value>> {
     let mut alerts: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for request in sink.requests() {
         for alert in request.json().as_array().unwrap() {
-            if let Some(name) = alert["labels"]["metric"].as_str() {
+            let labels = &alert["labels"];
+            if let (Some(name), "warning") = (labels["metric"].as_str(), labels["severity"].as_str().unwrap()) {
                 alerts.entry(name.to_owned()).or_default().push(alert.clone());
             }
         }
