@@ -566,7 +566,7 @@ impl Desk {
                 self.books.mark(&id, &Mark::Dead { error: &error }, now);
             }
         }
-        self.refill(&receiver, now);
+        // What lies in the outbox is read when little is left here, not after each notice: it may be many megabytes.
     }
 
     /// Brings notices from the outbox to a post that has few left.
@@ -608,6 +608,17 @@ impl Desk {
             self.look_at_ourselves(now);
         }
         self.books.tick(now);
+        self.refill_the_short(now);
+        for post in self.posts.values_mut() {
+            post.work();
+        }
+        if now - self.pruned_at > PRUNE_EACH {
+            self.prune(now);
+        }
+    }
+
+    /// Brings notices from the outbox to posts that have few left while more wait there.
+    fn refill_the_short(&mut self, now: f64) {
         let short: Vec<String> = self
             .posts
             .values()
@@ -616,12 +627,6 @@ impl Desk {
             .collect();
         for name in short {
             self.refill(&name, now);
-        }
-        for post in self.posts.values_mut() {
-            post.work();
-        }
-        if now - self.pruned_at > PRUNE_EACH {
-            self.prune(now);
         }
     }
 
@@ -650,6 +655,7 @@ impl Desk {
         self.write_all(unix_now());
         let due = Instant::now() + self.options.grace * 4 / 5;
         loop {
+            self.refill_the_short(unix_now());
             for post in self.posts.values_mut() {
                 if post.failing().is_none() {
                     post.work();

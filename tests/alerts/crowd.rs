@@ -57,7 +57,11 @@ fn twenty_thousand_anomalies_in_one_pass_are_few_notices_and_all_in_the_history(
     assert_eq!(ended.code(), 0, "{}", ended.log);
     let over = |said: &Vec<String>| *said == ["opened", "resolved"];
     assert!(hook.of_metrics().values().all(over));
-    assert!(hook.told().len() <= 2 * CROWD / BATCH + 5, "{}", hook.told().len());
+    assert!(
+        hook.told().len() <= 2 * CROWD / BATCH + 5,
+        "{}",
+        hook.told().len()
+    );
     let mails = smtp.mails().len();
     assert!(mails <= FEW, "{mails} mails");
     assert_eq!(

@@ -16,7 +16,8 @@ fn alerts(sink: &HttpSink) -> BTreeMap<String, Vec<Value>> {
     for request in sink.requests() {
         for alert in request.json().as_array().unwrap() {
             let labels = &alert["labels"];
-            if let (Some(name), "warning") = (labels["metric"].as_str(), labels["severity"].as_str().unwrap()) {
+            if let (Some(name), "warning") = (labels["metric"].as_str(), labels["severity"].as_str().unwrap())
+            {
                 alerts.entry(name.to_owned()).or_default().push(alert.clone());
             }
         }

@@ -25,4 +25,5 @@ mod machines;
 mod mail;
 mod ourselves;
 mod receivers;
+mod settled;
 mod world;
