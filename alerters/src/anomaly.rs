@@ -229,10 +229,10 @@ impl Anomaly {
     ///
     /// Where a score decides, it holds both how far and how sure: limits lie where a metric's own noise hardly ever comes,
     /// and twice that is critical. Where votes are counted, critical is that (nearly) all who voted agree. A component has
-    /// neither and is critical; whoever reports one has decided already.
+    /// neither and is critical, as whoever reports one has decided already; unless its strength says less.
     pub fn severity(&self) -> Severity {
         match self.subject {
-            Subject::Component(_) => Severity::Critical,
+            Subject::Component(_) if self.strength.is_none() => Severity::Critical,
             _ if let Some(Strength { score, .. }) = self.strength => {
                 if score >= CRITICAL_SCORE {
                     Severity::Critical

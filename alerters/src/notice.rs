@@ -235,7 +235,7 @@ pub struct Daily {
     pub passes: u64,
     /// Incidents that opened.
     pub opened: u64,
-    /// Incidents that ended.
+    /// Incidents that ended, in whatever way.
     pub resolved: u64,
     /// Incidents open at the end of it.
     pub open: u64,

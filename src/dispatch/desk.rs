@@ -95,13 +95,9 @@ impl Desk {
         };
         books.keep(batch);
         let vitals = Vitals::new(options.vitals.clone(), meta(&saved.meta, "daily"), now);
-        let run = run_name(now);
+        let claim = Claim::nothing((now * 1e6) as u64);
         let desk = Self {
-            state: State::new(
-                &format!("{origin}.{run}"),
-                kept,
-                Claim::nothing((now * 1e6) as u64),
-            ),
+            state: State::new(&origin, &run_name(now), kept, claim),
             claimed: next,
             vitals,
             looked_at: Instant::now(),

@@ -244,10 +244,10 @@ pub(super) fn fallen_silent(silent: &Silent) -> String {
     }
 }
 
-/// `the day: 5 incidents opened, 4 resolved, 2 are open; 30000 metrics watched`
+/// `the day: 5 incidents opened, 4 over, 2 open; 30000 metrics watched`
 pub(super) fn a_day(daily: &Daily) -> String {
     let mut says = format!(
-        "the day: {} opened, {} resolved, {} open; {} watched",
+        "the day: {} opened, {} over, {} open; {} watched",
         several(daily.opened, "incident"),
         daily.resolved,
         daily.open,

@@ -6,7 +6,7 @@
 //! | notice | event |
 //! |---|---|
 //! | something fires | trigger |
-//! | everything the thread was about is over | resolve |
+//! | everything the thread was about is over | resolve, with how it ended in summary and details |
 //! | all its incidents are acknowledged | acknowledge |
 //! | some are over, others of the thread last | none: to trigger with good news would page again whoever has closed the alert by hand |
 //! | metrics are silent | trigger, a warning |

@@ -250,8 +250,10 @@ impl Default for Next {
 /// What is known of all incidents.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// What the ids of notices begin with: names this installation, and this run of it.
+    /// What the ids of notices begin with: names this installation.
     origin: String,
+    /// What follows in them: names this run of it.
+    run: String,
     claim: Claim,
     /// Boxed: numbers grow, and a tree that grows at one end is hardly more than half full.
     incidents: BTreeMap<u64, Box<Incident>>,
@@ -271,11 +273,12 @@ pub struct State {
 }
 
 impl State {
-    /// The state as it was kept. `origin` names this installation and this run of it in the ids of notices: no other run
-    /// may have the same.
-    pub fn new(origin: &str, kept: Kept, claim: Claim) -> Self {
+    /// The state as it was kept. `origin` names this installation in the ids of notices, and `run` this run of it: no
+    /// other may have the same, whatever became of what was kept.
+    pub fn new(origin: &str, run: &str, kept: Kept, claim: Claim) -> Self {
         let mut state = Self {
             origin: origin.to_owned(),
+            run: run.to_owned(),
             claim,
             incidents: BTreeMap::new(),
             by_subject: HashMap::new(),
@@ -564,7 +567,7 @@ impl State {
 
     /// The id of a new notice that the caller makes himself: about silent metrics, a day, a test.
     pub fn new_notice_id(&mut self) -> String {
-        let id = format!("{}.{}", self.origin, self.next.notice);
+        let id = format!("{}.{}.{}", self.origin, self.run, self.next.notice);
         self.next.notice += 1;
         id
     }

@@ -89,7 +89,7 @@ pub(super) fn policy() -> Policy {
 
 /// A state that may give any number.
 pub(super) fn state(kept: Kept) -> State {
-    let mut state = State::new("t", kept, Claim::nothing(0));
+    let mut state = State::new("t", "1", kept, Claim::nothing(0));
     state.claimed(APART, APART);
     state
 }
@@ -173,7 +173,7 @@ fn it_is_told_once_and_once_again_when_it_is_over() {
     };
     assert_eq!(kinds(&over), [What::Resolved]);
     assert!(over[0].is_all_over() && !over[0].is_first());
-    assert_eq!(over[0].thread, "t.1");
+    assert_eq!(over[0].thread, "t.1.1");
     assert_eq!(scene.say(well), []);
 }
 
@@ -492,8 +492,8 @@ fn a_machine_hears_that_it_lasts_whoever_has_it_and_whatever_is_silent() {
 #[test]
 fn numbers_nobody_could_claim_are_of_a_range_where_runs_cannot_meet() {
     let policy = policy();
-    let run = |origin: &str, apart: u64| {
-        let mut state = State::new(origin, Kept::default(), Claim::nothing(apart));
+    let run = |run: &str, apart: u64| {
+        let mut state = State::new("t", run, Kept::default(), Claim::nothing(apart));
         state.claimed(2, 1);
         let looks = (0..3).map(|i| wrong(&format!("app.{i}.cpu"), START)).collect();
         let step = state.step(&policy, Event::Pass(looks), START).unwrap();
@@ -502,9 +502,9 @@ fn numbers_nobody_could_claim_are_of_a_range_where_runs_cannot_meet() {
         (incidents, ids, state)
     };
     let apart = 1_795_268_520_000_000;
-    let (incidents, ids, mut state) = run("t.a", apart);
+    let (incidents, ids, mut state) = run("a", apart);
     assert_eq!(incidents, [1, apart, apart + 1]);
-    let (other, other_ids, _) = run("t.b", apart + 1_000_000);
+    let (other, other_ids, _) = run("b", apart + 1_000_000);
     assert!(other[1..].iter().all(|id| !incidents.contains(id)));
     assert!(ids.iter().all(|id| !other_ids.contains(id)));
     // What was given apart leaves those in turn alone.
@@ -514,7 +514,7 @@ fn numbers_nobody_could_claim_are_of_a_range_where_runs_cannot_meet() {
         next: state.next(),
         ..Kept::default()
     };
-    let mut state = State::new("t.c", kept, Claim::nothing(apart + 2_000_000));
+    let mut state = State::new("t", "c", kept, Claim::nothing(apart + 2_000_000));
     state.claimed(9, 9);
     let step = state
         .step(&policy, Event::Pass(vec![wrong("db.cpu", START)]), START)
