@@ -51,17 +51,18 @@ fn twenty_thousand_anomalies_in_one_pass_are_few_notices_and_all_in_the_history(
 
     metrics.well(&names);
     wait_for("the end of all of them", || {
-        requests(2 * CROWD / BATCH).filter(|()| smtp.mails().len() >= 2)
+        let left = world.count(
+            "SELECT (SELECT count(*) FROM notices WHERE state = 'waiting')
+                  + (SELECT count(*) FROM incidents WHERE phase = 'open')",
+        );
+        (left == 0 && smtp.mails().len() >= 2).then_some(())
     });
     let ended = running.stop();
     assert_eq!(ended.code(), 0, "{}", ended.log);
     let over = |said: &Vec<String>| *said == ["opened", "resolved"];
     assert!(hook.of_metrics().values().all(over));
-    assert!(
-        hook.told().len() <= 2 * CROWD / BATCH + 5,
-        "{}",
-        hook.told().len()
-    );
+    // A pass may see the end of some of a batch only.
+    assert!(hook.told().len() <= 4 * CROWD / BATCH, "{}", hook.told().len());
     let mails = smtp.mails().len();
     assert!(mails <= FEW, "{mails} mails");
     assert_eq!(
