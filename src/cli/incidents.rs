@@ -1,7 +1,7 @@
-//! `skywatch incidents` and `skywatch ack`: what is wrong, and who has it.
+//! `skywatch incidents`, `skywatch ack` and `skywatch close`: what is wrong, who has it, and that it is over.
 
 use clap::Args;
-use skywatch_alerters::incident::{Incident, Phase, Transition};
+use skywatch_alerters::incident::{Incident, Transition};
 use skywatch_alerters::{render, text, units};
 
 use super::ask::{self, Form, ago};
@@ -39,6 +39,16 @@ pub(super) struct AckArguments {
     #[arg(long)]
     until_resolved: bool,
     /// Who takes it; the user who asks, unless said
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+/// What is closed.
+#[derive(Debug, Args)]
+pub(super) struct CloseArguments {
+    /// The incident's number
+    id: u64,
+    /// Who closes it; the user who asks, unless said
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 }
@@ -93,6 +103,17 @@ pub(super) fn acknowledge(context: &Context, arguments: AckArguments) -> Result<
     Ok(())
 }
 
+pub(super) fn close(context: &Context, arguments: CloseArguments) -> Result<(), Failure> {
+    let request = Request::Close {
+        id: arguments.id,
+        by: arguments.by.unwrap_or_else(ask::somebody),
+    };
+    if let Reply::Incident { incident, .. } = ask::desk(context, request, Form::Bare)? {
+        say(&line(&incident))?;
+    }
+    Ok(())
+}
+
 /// `  17  open          critical  web1.cpu is 97.2, …  since 14 min ago`
 fn line(incident: &Incident) -> String {
     let phase = match incident.unknown_since {
@@ -101,9 +122,9 @@ fn line(incident: &Incident) -> String {
         }
         _ => incident.phase.to_string(),
     };
-    let end = match (incident.phase, incident.closed_at) {
-        (Phase::Resolved | Phase::Gone, Some(at)) => format!(", over {}", ago(at)),
-        _ => String::new(),
+    let end = match incident.closed_at.filter(|_| incident.phase.is_over()) {
+        Some(at) => format!(", over {}{}", ago(at), how(incident)),
+        None => String::new(),
     };
     let ack = incident.ack.as_ref().map_or(String::new(), |ack| {
         format!(", {} has it", text::one_line(&ack.by))
@@ -118,6 +139,24 @@ fn line(incident: &Incident) -> String {
         text::shorten(incident.subject.name(), NAME_COLUMNS),
         ago(incident.since),
     )
+}
+
+/// `, at 60 (was 10)`, `, by ann`: what an end was like beside its name.
+fn how(incident: &Incident) -> String {
+    let Some(ending) = &incident.ending else {
+        return String::new();
+    };
+    let value = ending
+        .value
+        .map_or(String::new(), |value| format!(", at {}", units::number(value)));
+    let before = ending.before.map_or(String::new(), |before| {
+        format!(" (was {})", units::number(before))
+    });
+    let by = match ending.by.as_str() {
+        "" => String::new(),
+        by => format!(", by {}", text::one_line(by)),
+    };
+    format!("{value}{before}{by}")
 }
 
 fn life(incident: &Incident, transitions: &[Transition], notices: &[Letter]) -> anyhow::Result<()> {

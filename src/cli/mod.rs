@@ -88,6 +88,8 @@ enum Command {
     Incidents(incidents::Arguments),
     /// Take an incident: nobody is reminded of it any more
     Ack(incidents::AckArguments),
+    /// Close an incident: it is over because you say so, and nothing new begins unless it becomes worse or was well
+    Close(incidents::CloseArguments),
     /// Say nothing about some metrics for a while
     Silence(silence::Arguments),
     /// Show who would be told of a metric, and why
@@ -137,6 +139,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Backtest(arguments) => with(cli.global, |context| backtest::run(context, &arguments)),
         Command::Incidents(arguments) => with(cli.global, |context| incidents::run(context, arguments)),
         Command::Ack(arguments) => with(cli.global, |context| incidents::acknowledge(context, arguments)),
+        Command::Close(arguments) => with(cli.global, |context| incidents::close(context, arguments)),
         Command::Silence(arguments) => with(cli.global, |context| silence::run(context, arguments)),
         Command::RouteTest(arguments) => with(cli.global, |context| routes::route_test(context, arguments)),
         Command::AlertTest(arguments) => with(cli.global, |context| routes::alert_test(context, arguments)),

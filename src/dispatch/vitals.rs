@@ -37,9 +37,6 @@ const NO_INGEST_AFTER: f64 = 90.0;
 const SILENT_EACH: f64 = 500.0;
 /// Seconds after which a metric that stays silent is not waited for any more.
 const SILENT_FORGOTTEN: f64 = 86_400.0;
-/// Names listed of one namespace, and namespaces listed.
-const NAMES: usize = 5;
-const NAMESPACES: usize = 20;
 
 /// What is watched of ourselves.
 #[derive(Debug, Clone)]
@@ -222,12 +219,11 @@ impl Vitals {
             .map(|(namespace, mut names)| {
                 names.sort_unstable();
                 let count = names.len() as u64;
-                let first = names.into_iter().take(NAMES).map(str::to_owned).collect();
-                (namespace.to_owned(), count, first)
+                let names = names.into_iter().map(str::to_owned).collect();
+                (namespace.to_owned(), count, names)
             })
             .collect();
         namespaces.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        namespaces.truncate(NAMESPACES);
         self.silent_at = now;
         let metrics = new.len() as u64;
         self.told_silent
@@ -268,7 +264,10 @@ impl Vitals {
 pub(super) fn look(component: &str, ill: Option<String>, now: f64) -> Look {
     let subject = Subject::Component(component.to_owned());
     let outcome = match ill {
-        None => Outcome::Normal { at: now },
+        None => Outcome::Normal {
+            at: now,
+            value: f64::NAN,
+        },
         Some(sentence) => Outcome::Anomalous(Box::new(Anomaly {
             subject: subject.clone(),
             at: now,

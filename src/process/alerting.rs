@@ -9,7 +9,7 @@ use skywatch_alerters::render::Templates;
 use skywatch_alerters::route::{Grouping, Limits, Pace, Route, Routes};
 use skywatch_alerters::schedule::{Hours, Week, zone};
 use skywatch_alerters::senders::{self, Sender};
-use skywatch_alerters::state::{Policy, Receiver};
+use skywatch_alerters::state::{Audience, Policy, Receiver};
 use skywatch_alerters::{Direction, Evidence, RateCap, Severity, chart};
 use skywatch_settings::{self as settings, AlertDirection, MinSeverity, ReceiverKind, Settings};
 
@@ -53,12 +53,13 @@ pub(crate) fn policy(settings: &Settings) -> Result<Policy, ProcessError> {
             .receivers()
             .into_iter()
             .map(|receiver| Receiver {
-                name: receiver.name,
+                name: receiver.name.clone(),
                 resolved: receiver.resolved,
                 cap: RateCap {
                     notices: receiver.max_notices,
                     per: receiver.per.as_secs_f64(),
                 },
+                audience: audience(&receiver.kind),
             })
             .collect(),
         digest_from: alerts.digest_from,
@@ -66,6 +67,18 @@ pub(crate) fn policy(settings: &Settings) -> Result<Policy, ProcessError> {
         base_url: base_url(settings),
         command: wiring::command(settings),
     })
+}
+
+/// Who reads what a receiver of this kind gets.
+fn audience(kind: &ReceiverKind) -> Audience {
+    match kind {
+        // A pager wakes people, one alert a conversation.
+        ReceiverKind::Email(_) | ReceiverKind::Slack(_) | ReceiverKind::PagerDuty(_) => Audience::People,
+        ReceiverKind::Alertmanager(manager) => Audience::Machine {
+            refresh: Some(senders::AlertmanagerSender::refresh(manager.valid_for).as_secs_f64()),
+        },
+        ReceiverKind::Webhook(_) | ReceiverKind::Syslog(_) => Audience::Machine { refresh: None },
+    }
 }
 
 fn route(route: &settings::Route) -> Result<Route, ProcessError> {

@@ -2,7 +2,7 @@
 
 use minijinja::{Environment, Value, context};
 use skywatch_alerters::chart::{Chart, Mark};
-use skywatch_alerters::{Anomaly, units};
+use skywatch_alerters::{Anomaly, render, units};
 use skywatch_algorithms::Series;
 
 use super::incidents::Shown;
@@ -217,8 +217,7 @@ fn described(current: &Current, chart: Option<String>) -> Value {
         rate => anomaly.evidence.rate,
         at => units::time(anomaly.at),
         since => units::time(current.since),
-        voters => anomaly.voters().map(str::to_owned).collect::<Vec<_>>(),
-        cast => anomaly.cast(),
+        judged => render::judged(anomaly),
         sentence => anomaly.sentence.as_str(),
         chart => chart.map(Value::from_safe_string),
     }

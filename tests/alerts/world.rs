@@ -49,6 +49,21 @@ impl Metrics {
         self.append(names, &quiet(POINTS), |_| quiet(WELL));
     }
 
+    /// Metrics that are there no longer.
+    pub(crate) fn delete(&mut self, names: &[&str]) {
+        for name in names {
+            let key = format!("metrics.{name}");
+            redis::pipe()
+                .srem("metrics.unique_metrics", &key)
+                .ignore()
+                .del(&key)
+                .ignore()
+                .exec(&mut self.connection)
+                .unwrap();
+            self.ends.remove(*name);
+        }
+    }
+
     /// Appends `more` to those that are known, and begins the others with `first`.
     fn append<S: AsRef<str>>(&mut self, names: &[S], first: &[f64], more: impl Fn(&mut f64) -> Vec<f64>) {
         let begin = now() - ROOM;

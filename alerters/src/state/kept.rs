@@ -1,13 +1,16 @@
 //! What there is to be kept, whole: for a history that has to begin anew while the state lives on.
 
-use super::{Kept, State};
+use super::{Cooldown, Kept, State};
 
 impl State {
     /// All that a new [`State`] would have to be given to go on as this one.
     pub fn kept(&self) -> Kept {
         let cooldowns = self.cooldowns.iter().flat_map(|(receiver, subjects)| {
-            let told = move |(subject, at): (&crate::Subject, &f64)| (receiver.clone(), subject.clone(), *at);
-            subjects.iter().map(told)
+            subjects.iter().map(|(subject, told)| Cooldown {
+                receiver: receiver.clone(),
+                subject: subject.clone(),
+                told: Some(*told),
+            })
         });
         let pace = self.desks.iter();
         Kept {

@@ -4,8 +4,8 @@ use skywatch_alerters::incident::Phase;
 use skywatch_alerters::notice::Content;
 use skywatch_alerters::state::Kept;
 
-use super::Desk;
-use crate::history::{Batch, Cooldown, Posting};
+use super::{CLAIMED, Desk};
+use crate::history::{Batch, Posting};
 
 impl Desk {
     /// Looks whether the history is still where it was, and writes it again if it is not.
@@ -26,17 +26,11 @@ impl Desk {
             .incidents
             .retain(|incident| incident.phase != Phase::Pending);
         batch.silences = silences;
-        batch.cooldowns = cooldowns
-            .into_iter()
-            .map(|(receiver, subject, at)| Cooldown {
-                receiver,
-                subject,
-                told_at: Some(at),
-            })
-            .collect();
+        batch.cooldowns = cooldowns;
         for (key, value) in [
             ("origin", serde_json::to_value(self.state.origin())),
             ("next", serde_json::to_value(next)),
+            (CLAIMED, serde_json::to_value(self.claimed)),
             ("pace", serde_json::to_value(pace)),
         ] {
             batch.meta.push((key.to_owned(), value.ok()));
