@@ -13,13 +13,18 @@ const METRICS: usize = 5;
 const POINTS: u32 = 8;
 
 fn lines() -> String {
+    lines_of(POINTS)
+}
+
+/// As many points of a minute each up to now.
+fn lines_of(points: u32) -> String {
     let until = (now() / 60.0).floor() * 60.0;
-    let points = (0..POINTS).flat_map(|minute| {
+    let points = (0..points).flat_map(|minute| {
         (0..METRICS).map(move |metric| {
             let value = 100 + (minute as usize * 7 + metric * 13) % 23;
             format!(
                 "learn.{metric} {value} {}\n",
-                until - 60.0 * f64::from(POINTS - 1 - minute)
+                until - 60.0 * f64::from(points - 1 - minute)
             )
         })
     });
@@ -248,7 +253,7 @@ fn what_was_learnt_outlives_the_loss_of_all_names() {
         let setup = over(&redis)
             .with("process.single_process", "true")
             .with("analyzer.optimum_run_duration", "100ms");
-        setup.take_in(&lines());
+        setup.take_in(&lines_of(300));
         let start = || setup.start(&["run", "--set", "ingest.enabled=false"]);
         let mut running = start();
         let pass = |running: &crate::common::skywatch::Skywatch,
@@ -256,7 +261,7 @@ fn what_was_learnt_outlives_the_loss_of_all_names() {
                     is: &dyn Fn(&serde_json::Value) -> bool| {
             crate::common::wait_for(what, || is(&running.status()["analyzer"]["pass"]).then_some(()));
         };
-        pass(&running, "a pass", &|pass| pass["warming"] == METRICS);
+        pass(&running, "a pass", &|pass| pass["analyzed"] == METRICS);
         let before = explained(&setup, "learn.3")["warmth"].as_f64().unwrap();
         assert!(before > 0.0, "{before}");
         running.is_well();
@@ -277,8 +282,8 @@ fn what_was_learnt_outlives_the_loss_of_all_names() {
             let points = [(until - 60.0, 101.0), (until, 103.0)];
             crate::redis_world::put(&mut store, &format!("learn.{metric}"), &points);
         }
-        pass(&running, "the metrics to be back", &|pass| {
-            pass["metrics"] == METRICS
+        pass(&running, "the metrics to be judged again", &|pass| {
+            pass["analyzed"] == METRICS
         });
         crate::common::wait_for("what was learnt to be used again", || {
             let after = explained(&setup, "learn.3");

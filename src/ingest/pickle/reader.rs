@@ -82,6 +82,8 @@ pub(in crate::ingest) struct Reader<'f> {
     sparse_memo: HashMap<u32, Id>,
     /// A place of the memo was written twice: legal, though nobody's pickler does it.
     pub(in crate::ingest) memo_rewritten: bool,
+    /// Whether there is a set in it, which serde-pickle gives out like a tuple.
+    pub(in crate::ingest) has_sets: bool,
 }
 
 impl<'f> Reader<'f> {
@@ -102,6 +104,7 @@ impl<'f> Reader<'f> {
             memo: Vec::with_capacity(frame.len() / 16),
             sparse_memo: HashMap::new(),
             memo_rewritten: false,
+            has_sets: false,
         };
         loop {
             let at = reader.at;
@@ -214,9 +217,13 @@ impl<'f> Reader<'f> {
             0x87 => self.tuple_of::<3>()?,
             b'N' => self.make(Object::Nothing)?,
             // EMPTY_DICT, EMPTY_SET
-            b'}' | 0x8f => self.make(Object::Nothing)?,
+            b'}' | 0x8f => {
+                self.has_sets |= opcode == 0x8f;
+                self.make(Object::Nothing)?;
+            }
             // DICT, FROZENSET
             b'd' | 0x91 => {
+                self.has_sets |= opcode == 0x91;
                 self.since_mark()?;
                 self.make(Object::Nothing)?;
             }
