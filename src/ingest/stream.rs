@@ -57,7 +57,7 @@ pub(super) async fn serve<C: Cutter>(
         let instead = matches!(admitted, Admitted::Instead(_));
         let (Admitted::Free(slot) | Admitted::Instead(slot)) = admitted else {
             intake.refused(peer);
-            return;
+            return false;
         };
         intake.admitted(instead);
         let (mut closed, cutter) = (closed.clone(), cutter(&intake));
@@ -69,6 +69,7 @@ pub(super) async fn serve<C: Cutter>(
             let over = async move { while closed.changed().await.is_ok() {} };
             read_client(stream, &intake, cutter, slot, over).await;
         });
+        instead
     };
     tokio::pin!(stop);
     loop {
@@ -76,7 +77,12 @@ pub(super) async fn serve<C: Cutter>(
             () = &mut stop => break,
             _ = clients.join_next(), if !clients.is_empty() => {}
             accepted = listener.accept() => match accepted {
-                Ok(client) => admit(&mut clients, client),
+                Ok(client) => {
+                    if admit(&mut clients, client) {
+                        // Whoever is to go gives back a descriptor, once it is its turn.
+                        tokio::task::yield_now().await;
+                    }
+                }
                 Err(error) => {
                     // Out of descriptors, most likely: wait for one instead of spinning.
                     intake.failed(&error);

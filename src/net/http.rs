@@ -46,6 +46,10 @@ impl<P: Porter> axum::serve::Listener for HttpListener<P> {
                     let instead = matches!(admitted, Admitted::Instead(_));
                     if let Admitted::Free(slot) | Admitted::Instead(slot) = admitted {
                         self.porter.admitted(instead);
+                        if instead {
+                            // Whoever is to go gives back a descriptor, once it is its turn.
+                            tokio::task::yield_now().await;
+                        }
                         return (Idle::new(stream, self.patience, slot), peer);
                     }
                     self.porter.refused(peer);

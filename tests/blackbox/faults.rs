@@ -491,6 +491,8 @@ fn names_that_come_too_slowly_are_given_up_at_the_deadline() {
     let setup = Setup::new()
         .with("store.url", &slow.url())
         .with("analyzer.pass_deadline", "2s")
+        // Time to make it slow before the next one begins, and not amid the reading of points.
+        .with("analyzer.optimum_run_duration", "5s")
         .with("ingest.enabled", "false");
     let running = setup.start(&["run"]);
     running.line("total metrics :: 40000");
