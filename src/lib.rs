@@ -3,6 +3,9 @@
 //! This library is the wiring; numbers live in `skywatch-algorithms`, messages in `skywatch-alerters`,
 //! options in `skywatch-settings`. `docs/architecture.md` walks through the rooms.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("Skywatch is built and tried on Linux only");
+
 pub mod analyzer;
 pub mod backfill;
 pub mod backtest;
@@ -10,16 +13,20 @@ pub mod cli;
 pub mod clock;
 pub mod demo;
 pub mod dispatch;
+mod files;
 pub mod hash;
 pub mod history;
 pub mod ingest;
 #[cfg(feature = "learned")]
 pub mod jobs;
+mod labels;
+mod log;
 pub mod memory;
 #[cfg(feature = "learned")]
 pub mod models;
 pub mod net;
 pub mod process;
+mod said;
 pub mod sources;
 pub mod status;
 pub mod stop;

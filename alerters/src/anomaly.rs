@@ -66,8 +66,9 @@ pub enum Severity {
 /// Share of the cast votes from which an anomaly is critical: eight of the nine classic tests.
 const CRITICAL_SHARE: f64 = 0.85;
 
-/// Score from which an anomaly is critical. Scores grow with the logarithm over 1: this is twenty times a detector's limit.
-const CRITICAL_SCORE: f64 = 1.75;
+/// Score from which an anomaly is critical: twice the limit. A score is 1 at the limit and 1 + ln(times the limit) / 4
+/// beyond, so that 1.17 is twice, 1.4 five times and 1.75 twenty times the limit.
+const CRITICAL_SCORE: f64 = 1.17;
 
 /// What an anomaly is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -224,11 +225,14 @@ impl Anomaly {
         }
     }
 
-    /// How much it matters: critical when (nearly) all who voted agree, or at twice the limit. A component has no votes and is critical;
-    /// whoever reports one has decided already.
+    /// How much it matters. This is the one definition; `docs/alerting.md` says it in words.
+    ///
+    /// Where a score decides, it holds both how far and how sure: limits lie where a metric's own noise hardly ever comes,
+    /// and twice that is critical. Where votes are counted, critical is that (nearly) all who voted agree. A component has
+    /// neither and is critical, as whoever reports one has decided already; unless its strength says less.
     pub fn severity(&self) -> Severity {
         match self.subject {
-            Subject::Component(_) => Severity::Critical,
+            Subject::Component(_) if self.strength.is_none() => Severity::Critical,
             _ if let Some(Strength { score, .. }) = self.strength => {
                 if score >= CRITICAL_SCORE {
                     Severity::Critical

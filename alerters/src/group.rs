@@ -120,13 +120,39 @@ impl Desk {
         cap.notices.saturating_sub(self.pace.sent.len())
     }
 
-    /// Takes out groups that speak now.
-    pub(crate) fn speak(&mut self, keys: &[GroupKey], now: f64) -> Vec<Group> {
-        self.pace.sent.push_back(now);
-        self.pace.groups.retain(|_, at| now - *at < LONGEST_INTERVAL);
+    /// When it may be the turn of a group that is not ready at `now`, or of one that the cap holds back; infinity is
+    /// never.
+    pub(crate) fn next_turn(&self, now: f64, cap: RateCap, partial_after: f64) -> f64 {
+        let mut next = f64::INFINITY;
+        let mut at = |moment: f64| {
+            if moment > now {
+                next = next.min(moment);
+            }
+        };
+        for (key, group) in &self.groups {
+            at(group.since + group.grouping.wait);
+            at(group.since + partial_after);
+            if let Some(spoke) = self.pace.groups.get(&key.as_text()) {
+                at(spoke + group.grouping.interval);
+            }
+        }
+        if !self.groups.is_empty() {
+            self.pace.sent.iter().for_each(|sent| at(sent + cap.per));
+        }
+        next
+    }
+
+    /// Takes out groups that speak now; with `paced` it counts for the cap and for how often they speak.
+    pub(crate) fn speak(&mut self, keys: &[GroupKey], paced: bool, now: f64) -> Vec<Group> {
+        if paced {
+            self.pace.sent.push_back(now);
+            self.pace.groups.retain(|_, at| now - *at < LONGEST_INTERVAL);
+        }
         let mut speaking = Vec::with_capacity(keys.len());
         for key in keys {
-            self.pace.groups.insert(key.as_text(), now);
+            if paced {
+                self.pace.groups.insert(key.as_text(), now);
+            }
             self.held.remove(key);
             if let Some(group) = self.groups.remove(key) {
                 for incident in group.due.keys() {

@@ -7,10 +7,13 @@
 //!                  not seen │        quiet for │  │ back within      │ quiet for long enough
 //!                    enough │      long enough │  │ half an hour     │
 //!                           ▼                  ▼  │                  ▼
-//!                       forgotten           resolved ◄───────────────┘
+//!                       forgotten     resolved, settled ◄────────────┘
 //!
-//! whatever it is, the metric is deleted ► gone
+//! whatever it is: the metric is deleted ► gone, somebody closes it ► closed
 //! ```
+//!
+//! It is resolved when the values are back within what was expected before it began, and settled when what they are now
+//! has become what is expected. The second is no recovery, and no message calls it one.
 //!
 //! Quiet time is the time that judged points cover: a metric nobody could judge is neither well nor ill, its
 //! incident waits and says since when nothing is known.
@@ -20,7 +23,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::anomaly::{Anomaly, Severity, Subject};
+use crate::anomaly::{Anomaly, Expected, Severity, Subject};
+
+/// Seconds within which one that begins so often …
+const FLAPPING_WITHIN: f64 = 3_600.0;
+/// … is flapping.
+const FLAPPING_FROM: u32 = 3;
 
 /// Where an incident is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,10 +40,29 @@ pub enum Phase {
     Open,
     /// It lasts, and somebody has it.
     Acknowledged,
-    /// It is over. For half an hour it can still come back as the same incident.
+    /// It is over: back to what was expected before. For half an hour it can still come back as the same incident.
     Resolved,
+    /// It is over as a new level was accepted. It can come back as a resolved one can.
+    Settled,
     /// Its subject was deleted.
     Gone,
+    /// Somebody closed it. While its subject stays as it is nothing new begins about it, unless it becomes worse.
+    Closed,
+}
+
+/// How an incident ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ending {
+    /// As what: resolved, settled, gone or closed.
+    pub outcome: Phase,
+    /// Its subject's value then, where one is known: the newest that was judged.
+    pub value: Option<f64>,
+    /// The level that was expected before, of one that settled.
+    #[serde(default)]
+    pub before: Option<f64>,
+    /// Who closed it; empty where nobody did.
+    #[serde(default)]
+    pub by: String,
 }
 
 /// Somebody has the incident.
@@ -66,6 +93,9 @@ pub struct Told {
     pub over: bool,
     /// It was told that somebody has it.
     pub acknowledged: bool,
+    /// When it was last told that it still lasts, as machines are on a clock of their own, Unix seconds.
+    #[serde(default)]
+    pub refreshed_at: Option<f64>,
 }
 
 /// One incident.
@@ -81,8 +111,11 @@ pub struct Incident {
     pub since: f64,
     /// When it was opened, Unix seconds; `None` while pending.
     pub opened_at: Option<f64>,
-    /// When it was resolved or gone, Unix seconds.
+    /// When it ended, Unix seconds.
     pub closed_at: Option<f64>,
+    /// How it ended; `None` while it lasts.
+    #[serde(default)]
+    pub ending: Option<Ending>,
     /// The last judged points, newest in the lowest bit; 1 is anomalous.
     pub looks: u64,
     /// Time of the last judged point, Unix seconds.
@@ -95,12 +128,27 @@ pub struct Incident {
     pub unknown_since: Option<f64>,
     /// The latest anomaly, without its window.
     pub anomaly: Anomaly,
+    /// What was expected when it began, or came back: what it must be within again to be resolved.
+    #[serde(default)]
+    pub expected: Option<Expected>,
+    /// The newest judged value, where it is known.
+    #[serde(default)]
+    pub value: Option<f64>,
+    /// Since it was last anomalous a new level was taken for usual.
+    #[serde(default)]
+    pub accepted: bool,
+    /// The level before that one, where it is known.
+    #[serde(default)]
+    pub level_before: Option<f64>,
     /// The worst it has been.
     pub severity: Severity,
     /// Who has it.
     pub ack: Option<Acknowledgement>,
     /// How often it was over and came back.
     pub returns: u32,
+    /// When it was opened and came back within the last hour, Unix seconds.
+    #[serde(default)]
+    pub begun: Vec<f64>,
     /// What each receiver was told, by the receiver's name.
     pub told: BTreeMap<String, Told>,
     /// Receivers that are to hear of it, and whose group still waits.
@@ -147,6 +195,17 @@ pub enum Outcome {
     Normal {
         /// Time of the point.
         at: f64,
+        /// Its value as it was judged; NaN where there is none.
+        value: f64,
+    },
+    /// It was judged, and its last point is normal only because a new level was taken for usual.
+    Settled {
+        /// Time of the point.
+        at: f64,
+        /// Its value as it was judged: the new level.
+        value: f64,
+        /// The level before; NaN where it is not known.
+        before: f64,
     },
     /// Nobody could judge it.
     Unknown,
@@ -184,10 +243,16 @@ impl Incident {
             last_anomalous: anomaly.at,
             quiet: 0.0,
             unknown_since: None,
+            ending: None,
+            expected: anomaly.expected,
+            value: finite(anomaly.observed),
+            accepted: false,
+            level_before: None,
             anomaly: anomaly.without_window(),
             severity: anomaly.severity(),
             ack: None,
             returns: 0,
+            begun: Vec::new(),
             told: BTreeMap::new(),
             waiting: BTreeSet::new(),
             silenced_by: None,
@@ -199,9 +264,18 @@ impl Incident {
     pub fn is_live(&self, now: f64, rules: &Hysteresis) -> bool {
         match self.phase {
             Phase::Pending | Phase::Open | Phase::Acknowledged => true,
-            Phase::Resolved => self.closed_at.is_some_and(|at| now - at <= rules.return_within),
+            Phase::Resolved | Phase::Settled => {
+                self.closed_at.is_some_and(|at| now - at <= rules.return_within)
+            }
+            // Until it has been well, and no longer than nobody sees it.
+            Phase::Closed => self.quiet == 0.0 && now - self.last_anomalous <= rules.return_within,
             Phase::Gone => false,
         }
+    }
+
+    /// Whether what becomes of its subject still matters to it.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.phase != Phase::Gone
     }
 
     /// Takes an anomalous point. Answers the transition it made.
@@ -222,6 +296,9 @@ impl Incident {
         self.quiet = 0.0;
         self.unknown_since = None;
         self.anomaly = anomaly.without_window();
+        self.value = finite(anomaly.observed).or(self.value);
+        self.accepted = false;
+        self.level_before = None;
         let before = self.severity;
         self.severity = self.severity.max(anomaly.severity());
         let taken = self.ack.as_ref().is_some_and(|ack| !ack.until_resolved);
@@ -236,11 +313,13 @@ impl Incident {
         match self.phase {
             Phase::Pending => {
                 self.opened_at = Some(now);
+                self.begins(now);
                 Some(self.turn(Phase::Open, now, self.reason(rules)))
             }
-            Phase::Resolved => {
+            Phase::Resolved | Phase::Settled => {
                 self.returns += 1;
-                self.closed_at = None;
+                self.expected = anomaly.expected;
+                self.begins(now);
                 let to = if self.ack.is_some() {
                     Phase::Acknowledged
                 } else {
@@ -248,13 +327,39 @@ impl Incident {
                 };
                 Some(self.turn(to, now, "it came back".to_owned()))
             }
-            Phase::Open | Phase::Acknowledged | Phase::Gone => None,
+            Phase::Closed if self.severity > before => {
+                self.begins(now);
+                Some(self.turn(
+                    Phase::Open,
+                    now,
+                    "it became worse than what was closed".to_owned(),
+                ))
+            }
+            Phase::Open | Phase::Acknowledged | Phase::Gone | Phase::Closed => None,
         }
     }
 
+    /// Notes that it begins, for the first time or anew.
+    fn begins(&mut self, now: f64) {
+        self.closed_at = None;
+        self.ending = None;
+        self.begun.retain(|at| now - at < FLAPPING_WITHIN && *at <= now);
+        self.begun.push(now);
+    }
+
+    /// How often it has begun within the last hour, when that is so often that it is flapping.
+    pub fn flapping(&self, now: f64) -> Option<u32> {
+        let lately = |at: &&f64| now - **at < FLAPPING_WITHIN && **at <= now;
+        let times = self.begun.iter().filter(lately).count();
+        u32::try_from(times).ok().filter(|times| *times >= FLAPPING_FROM)
+    }
+
     /// Takes a normal point at `at`. Answers the transition it made.
-    pub(crate) fn normal(&mut self, at: f64, now: f64, rules: &Hysteresis) -> Option<Transition> {
+    pub(crate) fn normal(&mut self, at: f64, value: f64, now: f64, rules: &Hysteresis) -> Option<Transition> {
         self.unknown_since = None;
+        if at >= self.last_at {
+            self.value = finite(value);
+        }
         if at > self.last_at {
             self.looks <<= 1;
             self.quiet += (at - self.last_at).min(rules.longest_step);
@@ -265,12 +370,75 @@ impl Incident {
         if !self.phase.is_open() || self.quiet < rules.resolve_after {
             return None;
         }
+        Some(if self.is_back() {
+            self.end(Phase::Resolved, None, now, "normal for long enough".to_owned())
+        } else {
+            let before = self.level_before.or_else(|| self.expected_level());
+            self.end(Phase::Settled, before, now, "a new level was accepted".to_owned())
+        })
+    }
+
+    /// Takes a point at `at` that is normal as a new level was taken for usual. Answers the transition it made.
+    pub(crate) fn settled(
+        &mut self,
+        at: f64,
+        value: f64,
+        before: f64,
+        now: f64,
+        rules: &Hysteresis,
+    ) -> Option<Transition> {
+        self.accepted = true;
+        self.level_before = finite(before);
+        self.normal(at, value, now, rules)
+    }
+
+    /// Whether the newest value is within what was expected before it began, as far as that can be said. Where nobody
+    /// said that a new level was accepted, one that is nearer to where it was anomalous than to what was expected is one
+    /// all the same: what calls it normal has got used to it, as every window does that slides over a step.
+    fn is_back(&self) -> bool {
+        let (Some(value), Some(expected)) = (self.value, self.expected) else {
+            return !self.accepted;
+        };
+        // A bound that is no number bounds nothing.
+        let outside = value < expected.low || value > expected.high;
+        let stayed = self
+            .expected_level()
+            .is_some_and(|level| (value - self.anomaly.observed).abs() < (value - level).abs());
+        !(outside && (self.accepted || stayed))
+    }
+
+    /// The level that was expected when it began.
+    fn expected_level(&self) -> Option<f64> {
+        let Expected { low, high, centre } = self.expected?;
+        let middle = finite((low + high) / 2.0).or(finite(high)).or(finite(low));
+        finite(centre).or(middle)
+    }
+
+    /// Ends it.
+    fn end(&mut self, outcome: Phase, before: Option<f64>, now: f64, why: String) -> Transition {
         self.closed_at = Some(now);
         self.looks = 0;
+        self.ending = Some(Ending {
+            outcome,
+            value: self.value,
+            before,
+            by: String::new(),
+        });
         if self.ack.as_ref().is_some_and(|ack| !ack.until_resolved) {
             self.ack = None;
         }
-        Some(self.turn(Phase::Resolved, now, "normal for long enough".to_owned()))
+        self.turn(outcome, now, why)
+    }
+
+    /// Ends it as somebody says so.
+    pub(crate) fn close(&mut self, by: &str, now: f64) -> Transition {
+        let transition = self.end(Phase::Closed, None, now, format!("closed by {by}"));
+        if let Some(ending) = &mut self.ending {
+            by.clone_into(&mut ending.by);
+        }
+        self.quiet = 0.0;
+        self.ack = None;
+        transition
     }
 
     /// Whether a pending one has not been seen often enough for so long that it never was one.
@@ -283,8 +451,29 @@ impl Incident {
         if !self.phase.is_open() {
             return None;
         }
-        self.closed_at = Some(now);
-        Some(self.turn(Phase::Gone, now, "the metric was deleted".to_owned()))
+        let why = match self.subject {
+            Subject::Metric(_) => "the metric was deleted",
+            _ => "it is watched no longer",
+        };
+        Some(self.end(Phase::Gone, None, now, why.to_owned()))
+    }
+
+    /// Ends it as another one about the same subject goes on. Answers the transition it made.
+    pub(crate) fn superseded(&mut self, by: u64) -> Option<Transition> {
+        if !self.phase.is_open() {
+            return None;
+        }
+        let at = if self.last_at.is_finite() {
+            self.last_at
+        } else {
+            self.since
+        };
+        Some(self.end(
+            Phase::Closed,
+            None,
+            at,
+            format!("incident {by} about the same goes on"),
+        ))
     }
 
     /// Gives it to somebody.
@@ -322,19 +511,43 @@ impl Incident {
     }
 }
 
+impl Hysteresis {
+    /// The rules for one that has begun so often within the last hour: what flaps must be well for twice as long each
+    /// time, up to eight times, until it counts as over. That damps it; nothing of it is kept back.
+    pub(crate) fn damped(self, flapping: Option<u32>) -> Self {
+        let Some(times) = flapping else { return self };
+        let doublings = (times - FLAPPING_FROM + 1).min(3);
+        Self {
+            resolve_after: self.resolve_after * f64::from(1_u32 << doublings),
+            ..self
+        }
+    }
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
 impl Phase {
     /// Every phase, in the order of an incident's life.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Pending,
         Self::Open,
         Self::Acknowledged,
         Self::Resolved,
+        Self::Settled,
         Self::Gone,
+        Self::Closed,
     ];
 
     /// Whether the incident lasts and has been opened.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Open | Self::Acknowledged)
+    }
+
+    /// Whether it has ended.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Resolved | Self::Settled | Self::Gone | Self::Closed)
     }
 
     /// In one lower-case word, as in the JSON form.
@@ -344,7 +557,9 @@ impl Phase {
             Self::Open => "open",
             Self::Acknowledged => "acknowledged",
             Self::Resolved => "resolved",
+            Self::Settled => "settled",
             Self::Gone => "gone",
+            Self::Closed => "closed",
         }
     }
 }

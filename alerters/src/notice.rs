@@ -6,10 +6,18 @@
 use serde::{Deserialize, Serialize};
 
 use crate::anomaly::{Anomaly, Severity};
+use crate::incident::{Ending, Phase};
 use crate::text;
 
-/// Incidents a notice describes one by one; the rest are in its counts.
+/// Incidents a notice for people describes one by one; the rest are in its counts.
 pub const LISTED: usize = 25;
+
+/// Namespaces of silent metrics a notice for people lists, and names of each.
+const LISTED_NAMESPACES: usize = 20;
+const LISTED_NAMES: usize = 5;
+
+/// Incidents a notice for a machine holds, all of them described: what is more goes into further notices.
+pub const BATCH: usize = 200;
 
 /// What a [`Sender`](crate::senders::Sender) is given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +40,15 @@ pub struct Notice {
     pub content: Content,
     /// Public address of the pages, without a slash at the end; empty for none.
     pub base_url: String,
+    /// What a command begins with that is to reach the process that made it: `skywatch`, with its state folder unless that
+    /// is the usual one.
+    #[serde(default = "usual_command")]
+    pub command: String,
+}
+
+/// What commands begin with for a process over the usual state folder.
+pub fn usual_command() -> String {
+    "skywatch".to_owned()
 }
 
 /// What a notice says.
@@ -54,7 +71,8 @@ pub enum Content {
 /// What is new about one or many incidents.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct News {
-    /// The incidents, worst first, at most [`LISTED`]. Only the first few carry their window.
+    /// The incidents, worst first, at most [`LISTED`] for people and all of them for machines. Only the first few carry
+    /// their window.
     pub items: Vec<Item>,
     /// How many there are of each kind, listed or not.
     pub counts: Counts,
@@ -94,6 +112,12 @@ pub struct Item {
     pub since: f64,
     /// Unix seconds at which it was over; `None` while it lasts.
     pub until: Option<f64>,
+    /// How it ended, with the value at that moment; `None` while it lasts.
+    #[serde(default)]
+    pub ending: Option<Ending>,
+    /// How often it has begun within the last hour, when that is so often that it is flapping.
+    #[serde(default)]
+    pub flapping: Option<u32>,
     /// Earlier incidents of the same subject in the last 30 days.
     pub before: u64,
     /// When the latest of those began, Unix seconds.
@@ -118,18 +142,78 @@ pub enum What {
     SilenceEnded,
     /// It lasts, as was said before.
     Reminder,
+    /// It lasts, whoever has taken it: said to machines on a clock of their own, never to people.
+    Lasts,
     /// Somebody has taken it.
     Acknowledged,
-    /// It is over.
+    /// It is over: back to what was expected.
     Resolved,
+    /// It is over as a new level was accepted.
+    Settled,
+    /// It is over as its subject is there no longer.
+    Gone,
+    /// It is over as somebody closed it.
+    Closed,
     /// It came and went before it was time to tell of it.
     Passed,
 }
 
 impl What {
-    /// Whether the incident lasts and nobody has taken it.
+    /// Every one, in the order of an incident's life.
+    pub const ALL: [Self; 12] = [
+        Self::Opened,
+        Self::Returned,
+        Self::Worse,
+        Self::SilenceEnded,
+        Self::Reminder,
+        Self::Lasts,
+        Self::Acknowledged,
+        Self::Resolved,
+        Self::Settled,
+        Self::Gone,
+        Self::Closed,
+        Self::Passed,
+    ];
+
+    /// In one lower-case word, as in the JSON form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Returned => "returned",
+            Self::Worse => "worse",
+            Self::SilenceEnded => "silence_ended",
+            Self::Reminder => "reminder",
+            Self::Lasts => "lasts",
+            Self::Acknowledged => "acknowledged",
+            Self::Resolved => "resolved",
+            Self::Settled => "settled",
+            Self::Gone => "gone",
+            Self::Closed => "closed",
+            Self::Passed => "passed",
+        }
+    }
+
+    /// Whether the incident lasts and, except for [`What::Lasts`], nobody has taken it.
     pub fn is_firing(self) -> bool {
-        !matches!(self, Self::Acknowledged | Self::Resolved | Self::Passed)
+        !self.is_over() && self != Self::Acknowledged
+    }
+
+    /// Whether the incident has ended.
+    pub fn is_over(self) -> bool {
+        matches!(
+            self,
+            Self::Resolved | Self::Settled | Self::Gone | Self::Closed | Self::Passed
+        )
+    }
+
+    /// What there is to say of the end of one that was told of.
+    pub(crate) fn of_end(outcome: Phase) -> Self {
+        match outcome {
+            Phase::Settled => Self::Settled,
+            Phase::Gone => Self::Gone,
+            Phase::Closed => Self::Closed,
+            Phase::Resolved | Phase::Pending | Phase::Open | Phase::Acknowledged => Self::Resolved,
+        }
     }
 }
 
@@ -140,7 +224,8 @@ pub struct Silent {
     pub metrics: u64,
     /// How many are watched.
     pub of: u64,
-    /// The first element of their names, how many there are of it, and the first few names.
+    /// The first element of their names, how many there are of it, and the names: all for machines, the first few for
+    /// people.
     pub namespaces: Vec<(String, u64, Vec<String>)>,
     /// Metrics that were silent when last told of and have spoken since.
     pub back: u64,
@@ -159,7 +244,7 @@ pub struct Daily {
     pub passes: u64,
     /// Incidents that opened.
     pub opened: u64,
-    /// Incidents that ended.
+    /// Incidents that ended, in whatever way.
     pub resolved: u64,
     /// Incidents open at the end of it.
     pub open: u64,
@@ -169,6 +254,18 @@ pub struct Daily {
     pub dead: u64,
     /// The subjects with most incidents, and how many.
     pub busiest: Vec<(String, u64)>,
+}
+
+impl Silent {
+    /// As people read it: the largest namespaces with their first few names.
+    #[must_use]
+    pub fn for_people(mut self) -> Self {
+        self.namespaces.truncate(LISTED_NAMESPACES);
+        for (_, _, names) in &mut self.namespaces {
+            names.truncate(LISTED_NAMES);
+        }
+        self
+    }
 }
 
 impl Notice {
@@ -205,6 +302,17 @@ impl Notice {
         )
     }
 
+    /// How what it tells of ended, when all of it has: of several ends the one that is the least of a recovery.
+    pub fn outcome(&self) -> Option<Phase> {
+        let outcomes: Option<Vec<Phase>> = self.news()?.items.iter().map(Item::outcome).collect();
+        outcomes?.into_iter().max_by_key(|outcome| match outcome {
+            Phase::Settled => 3,
+            Phase::Gone => 2,
+            Phase::Closed => 1,
+            _ => 0,
+        })
+    }
+
     /// The worst severity among what still fires; `None` when nothing does.
     pub fn severity(&self) -> Option<Severity> {
         let firing = self.news()?.items.iter().filter(|item| item.what.is_firing());
@@ -216,6 +324,14 @@ impl Notice {
         self.news().is_some_and(|news| {
             news.counts.firing == 0 && news.counts.acknowledged == 0 && news.still_open == 0
         })
+    }
+}
+
+impl Item {
+    /// As what it ended; `None` while it lasts. A notice of a version that did not write it down was of a recovery.
+    pub fn outcome(&self) -> Option<Phase> {
+        let written = self.ending.as_ref().map(|ending| ending.outcome);
+        self.what.is_over().then(|| written.unwrap_or(Phase::Resolved))
     }
 }
 

@@ -104,6 +104,16 @@ impl Routes {
         tried
     }
 
+    /// Whether any of them exists at some hours only.
+    pub fn have_hours(&self) -> bool {
+        fn within(routes: &[Route]) -> bool {
+            routes
+                .iter()
+                .any(|route| route.hours.is_some() || within(&route.routes))
+        }
+        within(&self.top)
+    }
+
     /// The route of that name, wherever it is in the tree.
     pub fn find(&self, name: &str) -> Option<&Route> {
         fn within<'r>(routes: &'r [Route], name: &str) -> Option<&'r Route> {

@@ -1,6 +1,7 @@
 //! Notices about things that never happened: for checking templates, for trying receivers, for tests.
 
 use crate::anomaly::{Anomaly, DetectorVote, Evidence, Expected, Severity, Subject, Votes};
+use crate::incident::{Ending, Phase};
 use crate::notice::{Content, Counts, Daily, Item, LISTED, News, Notice, Silent, What};
 
 /// An hour at which the samples play, Unix seconds: 2026-11-21 13:42 UTC.
@@ -54,11 +55,34 @@ pub fn item(name: &str, what: What) -> Item {
         anomaly: anomaly(name),
         severity: Severity::Warning,
         since: AT,
-        until: matches!(what, What::Resolved | What::Passed).then_some(AT + 1_320.0),
+        until: what.is_over().then_some(AT + 1_320.0),
+        ending: what.is_over().then(|| ending(what)),
+        flapping: None,
         before: 0,
         last_before: None,
         not_before: what.is_firing().then_some(AT + 1_800.0),
         remark: String::new(),
+    }
+}
+
+fn ending(what: What) -> Ending {
+    let of = |outcome, value: f64| Ending {
+        outcome,
+        value: Some(value),
+        before: None,
+        by: String::new(),
+    };
+    match what {
+        What::Settled => Ending {
+            before: Some(30.2),
+            ..of(Phase::Settled, 96.8)
+        },
+        What::Gone => of(Phase::Gone, 97.2),
+        What::Closed => Ending {
+            by: "anna".into(),
+            ..of(Phase::Closed, 97.2)
+        },
+        _ => of(Phase::Resolved, 31.4),
     }
 }
 
@@ -67,7 +91,7 @@ pub fn notice(items: Vec<Item>) -> Notice {
     let count = |wanted: &dyn Fn(&Item) -> bool| items.iter().filter(|item| wanted(item)).count() as u64;
     let counts = Counts {
         firing: count(&|item| item.what.is_firing()),
-        resolved: count(&|item| matches!(item.what, What::Resolved | What::Passed)),
+        resolved: count(&|item| item.what.is_over()),
         acknowledged: count(&|item| item.what == What::Acknowledged),
         critical: count(&|item| item.what.is_firing() && item.severity == Severity::Critical),
     };
@@ -84,6 +108,7 @@ pub fn notice(items: Vec<Item>) -> Notice {
             ..News::default()
         }),
         base_url: "https://watch.example.org".into(),
+        command: crate::notice::usual_command(),
     }
 }
 
@@ -114,6 +139,9 @@ pub fn hostile_names() -> Vec<String> {
 pub fn component(what: What) -> Item {
     let mut item = item("skywatch.store", what);
     item.severity = Severity::Critical;
+    if let Some(ending) = &mut item.ending {
+        (ending.value, ending.before) = (None, None);
+    }
     item.anomaly = Anomaly {
         subject: Subject::Component("skywatch.store".into()),
         at: AT,
@@ -203,18 +231,9 @@ pub fn daily(names: &[String]) -> Notice {
 
 /// Every kind of notice there is, and each again with every hostile name, by a name to find it by.
 pub fn every_kind() -> Vec<(String, Notice)> {
-    const WHATS: [(&str, What); 8] = [
-        ("opened", What::Opened),
-        ("returned", What::Returned),
-        ("worse", What::Worse),
-        ("silence_ended", What::SilenceEnded),
-        ("reminder", What::Reminder),
-        ("acknowledged", What::Acknowledged),
-        ("resolved", What::Resolved),
-        ("passed", What::Passed),
-    ];
     let mut kinds = Vec::new();
-    for (name, what) in WHATS {
+    for what in What::ALL {
+        let name = what.as_str();
         let mut item = item("web1.cpu", what);
         if what != What::Opened {
             item.before = 2;
@@ -223,6 +242,7 @@ pub fn every_kind() -> Vec<(String, Notice)> {
         }
         match what {
             What::Worse => item.severity = Severity::Critical,
+            What::Returned => item.flapping = Some(4),
             What::Acknowledged => item.remark = "acknowledged by anna until it is resolved".into(),
             What::SilenceEnded => item.remark = "silence 4 by anna has ended".into(),
             _ => {}

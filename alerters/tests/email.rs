@@ -494,7 +494,7 @@ fn a_conversation_has_one_subject_and_names_its_first_mail() {
     assert_eq!(of(1, "Subject"), format!("Re: {}", of(0, "Subject")));
     assert_eq!(
         of(2, "Subject"),
-        "[skywatch] web1.cpu is back to normal after 22 min"
+        "[skywatch] web1.cpu is back to normal at 31.4 after 22 min"
     );
     assert_eq!(of(3, "Subject"), "Re: a␍␊Bcc: x@y");
     assert_eq!(of(0, "List-Id"), "<ops.skywatch.example.org>");

@@ -164,7 +164,10 @@ fn records_over_tcp_are_counted() {
         (param(&params, "incident"), param(&params, "state")),
         ("41", "resolved")
     );
-    assert!(message.contains("is back to normal after 22 min"), "{message}");
+    assert!(
+        message.contains("is back to normal at 31.4 after 22 min"),
+        "{message}"
+    );
 }
 
 #[test]

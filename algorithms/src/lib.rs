@@ -43,4 +43,4 @@ pub mod window;
 pub use detector::{Comparison, Detector, Failure, Look, Scratch, Vote, by_name};
 pub use ensemble::{Ballot, Ensemble, Exception, Explained, Flavour, Mark, Rules, Verdict};
 pub use error::Error;
-pub use window::{Cut, Series, Window};
+pub use window::{Cut, SameTime, Series, Window};

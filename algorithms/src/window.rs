@@ -1,8 +1,8 @@
 //! The canonical window: times and values side by side.
 //!
 //! Whatever a store holds (duplicates, disorder, surplus that was not trimmed yet), every detector sees the same
-//! window: sorted by time, one value a time (the smallest, as the original trimmer keeps it), and cut to
-//! `(last time − full duration, last time]`. [`Series::canonicalise`] is the one place where that is done.
+//! window: sorted by time, one value a time (which, says [`SameTime`]), and cut to
+//! `(last time − full duration, last time]`. [`Series::canonicalise_until`] is the one place where that is done.
 //!
 //! Times are Unix seconds as `f64`, so that fractional stamps survive. Non-finite times and values never get here:
 //! the decoder drops and counts them. If one does, nothing panics, but the answers mean nothing.
@@ -105,7 +105,17 @@ impl<'a> Window<'a> {
     }
 }
 
-/// What [`Series::canonicalise`] had to do.
+/// Which of several points of one time stays in a canonical window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SameTime {
+    /// The one stored last, as carbon has it: an aggregator sends a part of a sum first and the whole of it later.
+    #[default]
+    Last,
+    /// The smallest value, as the original trimmer keeps it.
+    Smallest,
+}
+
+/// What [`Series::canonicalise_until`] had to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cut {
     /// Points dropped because another one has the same time.
@@ -162,23 +172,35 @@ impl Series {
         Window::sorted(&self.times, &self.values)
     }
 
-    /// Brings the points into canonical form, in place, and says what that took: stable sort by time; of equal
-    /// times the smallest value stays; cut to `(last time − full_duration, last time]`.
+    /// [`Series::canonicalise_by`] where of equal times the last stays.
+    pub fn canonicalise(&mut self, full_duration: f64) -> Cut {
+        self.canonicalise_by(full_duration, SameTime::Last)
+    }
+
+    /// [`Series::canonicalise_until`] with no clock.
+    pub fn canonicalise_by(&mut self, full_duration: f64, same_time: SameTime) -> Cut {
+        self.canonicalise_until(f64::INFINITY, full_duration, same_time)
+    }
+
+    /// Brings the points, which stand as they were stored, into canonical form, in place, and says what that took:
+    /// stable sort by time; of equal times the one that `same_time` says stays; cut to
+    /// `(last time − full_duration, last time]`. Where the last time is later than `now` (Unix seconds), `now` stands in
+    /// its stead for the cut: a point ahead of the clock stays, and pushes nothing out.
     ///
     /// O(n) without allocation when the times are already strictly increasing, as they nearly always are, and also
-    /// when they only repeat. Otherwise O(n log n) with one buffer. Doing it twice changes nothing, and the order
-    /// in which the points came does not matter.
-    pub fn canonicalise(&mut self, full_duration: f64) -> Cut {
+    /// when they only repeat. Otherwise O(n log n) with one buffer. Doing it twice changes nothing. The order in which
+    /// points of different times came does not matter; that of equal ones only where the last stays.
+    pub fn canonicalise_until(&mut self, now: f64, full_duration: f64, same_time: SameTime) -> Cut {
         let n = self.len();
         self.times.truncate(n);
         self.values.truncate(n);
         let mut cut = Cut::default();
         if !strictly_increasing(&self.times) {
             cut.out_of_order = self.sort();
-            cut.duplicates = self.keep_smallest_of_equal_times();
+            cut.duplicates = self.keep_one_of_equal_times(same_time);
         }
         if let Some(&last) = self.times.last() {
-            let before = last - full_duration;
+            let before = last.min(now) - full_duration;
             cut.surplus = self.times.partition_point(|&time| time <= before);
             if cut.surplus > 0 {
                 self.times.drain(..cut.surplus);
@@ -215,12 +237,16 @@ impl Series {
         late
     }
 
-    fn keep_smallest_of_equal_times(&mut self) -> usize {
+    fn keep_one_of_equal_times(&mut self, same_time: SameTime) -> usize {
         let n = self.times.len();
         let mut kept = 0;
         for i in 1..n {
             if self.times[i] == self.times[kept] {
-                if self.values[i].total_cmp(&self.values[kept]).is_lt() {
+                let stays = match same_time {
+                    SameTime::Last => false,
+                    SameTime::Smallest => self.values[kept].total_cmp(&self.values[i]).is_le(),
+                };
+                if !stays {
                     self.values[kept] = self.values[i];
                 }
             } else {
@@ -286,31 +312,42 @@ mod tests {
     }
 
     #[test]
-    fn disorder_is_sorted_and_of_equal_times_the_smallest_value_stays() {
-        let mut s = series(&[(30.0, 1.0), (10.0, 4.0), (20.0, 3.0), (10.0, 2.0), (20.0, 9.0)]);
-        let cut = s.canonicalise(1000.0);
-        assert_eq!(
-            cut,
-            Cut {
-                duplicates: 2,
-                out_of_order: 4,
-                surplus: 0
-            }
-        );
-        assert_eq!(s, series(&[(10.0, 2.0), (20.0, 3.0), (30.0, 1.0)]));
+    fn disorder_is_sorted_and_of_equal_times_one_value_stays() {
+        let stored = series(&[(30.0, 1.0), (10.0, 4.0), (20.0, 3.0), (10.0, 2.0), (20.0, 9.0)]);
+        for (same_time, of_twenty) in [(SameTime::Smallest, 3.0), (SameTime::Last, 9.0)] {
+            let mut s = stored.clone();
+            let cut = s.canonicalise_by(1000.0, same_time);
+            assert_eq!(
+                cut,
+                Cut {
+                    duplicates: 2,
+                    out_of_order: 4,
+                    surplus: 0
+                }
+            );
+            assert_eq!(s, series(&[(10.0, 2.0), (20.0, of_twenty), (30.0, 1.0)]));
+        }
     }
 
     #[test]
     fn all_times_equal_leave_one_point() {
         let mut s = series(&[(7.0, 3.0), (7.0, -1.0), (7.0, 2.0)]);
         assert_eq!(
-            s.canonicalise(60.0),
+            s.canonicalise_by(60.0, SameTime::Smallest),
             Cut {
                 duplicates: 2,
                 ..Cut::default()
             }
         );
         assert_eq!(s, series(&[(7.0, -1.0)]));
+    }
+
+    #[test]
+    fn a_point_ahead_of_the_clock_pushes_nothing_out() {
+        let mut s = series(&[(10.0, 1.0), (20.0, 2.0), (30.0, 3.0), (1000.0, 4.0)]);
+        let cut = s.canonicalise_until(35.0, 20.0, SameTime::Last);
+        assert_eq!(cut.surplus, 1);
+        assert_eq!(s, series(&[(20.0, 2.0), (30.0, 3.0), (1000.0, 4.0)]));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use skywatch_algorithms::statistics::{Ewm, Line, Moments, Weights, near};
-use skywatch_algorithms::{Ensemble, Mark, Rules, Scratch, Series, Verdict, Window};
+use skywatch_algorithms::{Ensemble, Mark, Rules, SameTime, Scratch, Series, Verdict, Window};
 
 fn rules() -> impl Strategy<Value = Rules> {
     prop_oneof![Just(Rules::earthgecko()), Just(Rules::etsy())].prop_map(|rules| Rules {
@@ -171,8 +171,15 @@ proptest! {
         for (k, i) in places.into_iter().enumerate() {
             shuffled.push(series.times[i], series.values[i] + if k % 2 == 0 { 0.0 } else { 1.0 });
         }
+        let mut last_stays = shuffled.clone();
+        last_stays.canonicalise(duration);
+        for (time, value) in last_stays.times.iter().zip(&last_stays.values) {
+            let stored = shuffled.times.iter().rposition(|t| t == time).expect("it was stored");
+            prop_assert_eq!(shuffled.values[stored], *value);
+        }
         let mut sorted = shuffled.clone();
-        let cut = sorted.canonicalise(duration);
+        let cut = sorted.canonicalise_by(duration, SameTime::Smallest);
+        prop_assert_eq!(&last_stays.times, &sorted.times);
         prop_assert!(sorted.times.windows(2).all(|pair| pair[0] < pair[1]));
         prop_assert_eq!(sorted.len() + cut.duplicates + cut.surplus, shuffled.len());
         let last = now(&sorted);
@@ -187,7 +194,7 @@ proptest! {
         let mut reversed = shuffled.clone();
         reversed.times.reverse();
         reversed.values.reverse();
-        reversed.canonicalise(duration);
+        reversed.canonicalise_by(duration, SameTime::Smallest);
         prop_assert_eq!(&reversed, &sorted);
     }
 }

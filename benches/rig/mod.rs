@@ -57,7 +57,7 @@ pub struct Measured {
     pub start_to_first_summary_s: f64,
     pub warm_metrics_s: f64,
     pub warm_refetched_share: f64,
-    /// Metrics the adaptive profile is still learning in the last pass; the classic votes serve for them.
+    /// Metrics the adaptive profile knew too little of in the last pass.
     pub warming: u64,
     pub peak_rss_mb: f64,
     pub rss_budget_mb: f64,

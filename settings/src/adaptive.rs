@@ -12,11 +12,18 @@ use crate::pattern::Pattern;
 use crate::raw::Written;
 use crate::routes::AlertDirection;
 
+/// The least and the largest sensitivity: beyond them nothing, or everything, is anomalous.
+const LEAST_SENSITIVITY: f64 = 0.2;
+const MOST_SENSITIVITY: f64 = 5.0;
+/// What to write instead of an option that was.
+pub(crate) const SENSITIVITY_INSTEAD: &str =
+    "write `sensitivity`, one by the threshold: `sensitivity = 0.5` for `threshold = 2`";
+
 section! {
     /// What the adaptive profile calls anomalous. Without effect in the profile `skyline`.
     Adaptive in "adaptive" {
-        /// The score from which a point is anomalous; 1 is the limit the scores are made for.
-        threshold: f64 = 1.0,
+        /// What scores are multiplied by; a point is anomalous from 1 on. Larger hears more.
+        sensitivity: f64 = 1.0,
         /// Which way a value must have gone from what was expected.
         direction: AlertDirection = AlertDirection::Both,
         /// The least distance from what was expected, as a share of it: 0.5 is half of it.
@@ -37,8 +44,8 @@ section! {
 pub struct Override {
     /// Which metrics.
     pub metrics: Pattern,
-    /// See [`Adaptive::threshold`].
-    pub threshold: Option<f64>,
+    /// See [`Adaptive::sensitivity`].
+    pub sensitivity: Option<f64>,
     /// See [`Adaptive::direction`].
     pub direction: Option<AlertDirection>,
     /// See [`Adaptive::min_relative_change`].
@@ -57,7 +64,7 @@ impl Override {
         let mut found = Self {
             metrics: Pattern::parse(pattern)
                 .map_err(|why| format!("the pattern `{pattern}` is wrong: {why}"))?,
-            threshold: None,
+            sensitivity: None,
             direction: None,
             min_relative_change: None,
             min_absolute_change: None,
@@ -70,7 +77,8 @@ impl Override {
             let written = Written::Text(value.to_owned());
             let number = || f64::read(&written).map(Some).map_err(|refused| refused.0);
             match key {
-                "threshold" => found.threshold = number()?,
+                "sensitivity" => found.sensitivity = number()?,
+                "threshold" => return Err(format!("`threshold` is gone: {SENSITIVITY_INSTEAD}")),
                 "min_relative_change" => found.min_relative_change = number()?,
                 "min_absolute_change" => found.min_absolute_change = number()?,
                 "direction" => {
@@ -79,7 +87,7 @@ impl Override {
                 "rest" => found.rest = Some(Duration::read(&written).map_err(|refused| refused.0)?),
                 _ => {
                     return Err(format!(
-                        "`{key}` is none of `threshold`, `direction`, `min_relative_change`, `min_absolute_change`, `rest`"
+                        "`{key}` is none of `sensitivity`, `direction`, `min_relative_change`, `min_absolute_change`, `rest`"
                     ));
                 }
             }
@@ -97,7 +105,10 @@ impl Override {
                 text.push_str(&format!(" {key}={value}"));
             }
         };
-        add("threshold", self.threshold.map(|number| format!("{number:?}")));
+        add(
+            "sensitivity",
+            self.sensitivity.map(|number| format!("{number:?}")),
+        );
         add(
             "direction",
             self.direction.map(|direction| direction.as_str().to_owned()),
@@ -134,7 +145,12 @@ impl Value for Vec<Override> {
 
 impl Adaptive {
     pub(crate) fn check(&self, check: &mut Check<'_>) {
-        check.within("adaptive.threshold", &self.threshold, Some(0.1), Some(1e6));
+        check.within(
+            "adaptive.sensitivity",
+            &self.sensitivity,
+            Some(LEAST_SENSITIVITY),
+            Some(MOST_SENSITIVITY),
+        );
         check.within(
             "adaptive.min_relative_change",
             &self.min_relative_change,
@@ -148,8 +164,8 @@ impl Adaptive {
             None,
         );
         let is_sound = |one: &Override| {
-            one.threshold
-                .is_none_or(|threshold| (0.1..=1e6).contains(&threshold))
+            one.sensitivity
+                .is_none_or(|sensitivity| (LEAST_SENSITIVITY..=MOST_SENSITIVITY).contains(&sensitivity))
                 && one.min_relative_change.is_none_or(|least| least >= 0.0)
                 && one.min_absolute_change.is_none_or(|least| least >= 0.0)
         };
@@ -157,7 +173,7 @@ impl Adaptive {
             self.overrides.iter().all(is_sound),
             "adaptive.overrides",
             &self.overrides,
-            "expected thresholds of at least `0.1` and changes of at least `0`",
+            "expected sensitivities from `0.2` to `5` and changes of at least `0`",
         );
     }
 }
@@ -169,18 +185,19 @@ mod tests {
     #[test]
     fn an_override_is_shown_as_it_is_written() {
         let text =
-            r#"["web-*.latency threshold=1.5 direction=up rest=6h", "~db[.].* min_relative_change=0.2"]"#;
+            r#"["web-*.latency sensitivity=1.5 direction=up rest=6h", "~db[.].* min_relative_change=0.2"]"#;
         let read = Vec::<Override>::read(&Written::Text(text.to_owned())).expect("they are right");
         assert_eq!(Value::show(&read), text);
         assert_eq!(
-            (read[0].threshold, read[0].direction),
+            (read[0].sensitivity, read[0].direction),
             (Some(1.5), Some(AlertDirection::Up))
         );
         for (wrong, why) in [
             ("a", "nothing follows the pattern"),
             ("a size=1", "`size` is none of"),
             ("a rest=6", "expected a duration"),
-            ("a threshold=x", "expected a number"),
+            ("a sensitivity=x", "expected a number"),
+            ("a threshold=2", "write `sensitivity`"),
             ("a direction=sideways", "expected one of"),
             ("/(/ rest=6h", "the pattern `/(/` is wrong"),
         ] {

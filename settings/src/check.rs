@@ -88,7 +88,7 @@ impl<'a> Check<'a> {
             let origin = (self.origins)(key);
             self.problems.push(Problem::WrongValue {
                 key: key.to_owned(),
-                value: Field::show(value),
+                value: value.mask(&Field::show(value)),
                 origin,
                 expected: expected.to_owned(),
             });

@@ -135,6 +135,29 @@ impl Value for String {
     fn show(&self) -> String {
         quote(self)
     }
+
+    fn mask(text: &str) -> String {
+        without_credentials(text)
+    }
+}
+
+/// A text that was refused, without what may be a secret in it: an address may hold a user and a password, and what
+/// follows its `?` is often a key.
+pub(crate) fn without_credentials(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let (address, query) = match rest.split_once('?') {
+        // A text that is shown in quotes keeps both.
+        Some((address, query)) if query.ends_with('"') => (address, "?***\""),
+        Some((address, _)) => (address, "?***"),
+        None => (rest, ""),
+    };
+    // A password may hold a slash that somebody forgot to escape, so all up to the last `@` is taken for it.
+    match address.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://***@{host}{query}"),
+        None => format!("{scheme}://{address}{query}"),
+    }
 }
 
 impl Value for PathBuf {

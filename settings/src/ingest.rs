@@ -22,7 +22,8 @@ choice!(TrimMode { "auto" => Auto, "on" => On, "off" => Off });
 
 /// Our own metrics, and the original's: what they say about themselves must not be judged and said again.
 const SKIP: [&str; 5] = [
-    "/^skywatch[.]/",
+    // As we send them to Graphite, and as a Prometheus that scrapes us sends them back.
+    "/^skywatch[._]/",
     "skyline.analyzer.",
     "skyline.boundary.",
     "skyline.ionosphere.",
@@ -72,12 +73,14 @@ section! {
         flush_interval: Duration = Duration::from_millis(500),
         /// Points that may wait for the store; beyond that readers stop reading.
         queue_points: usize = 500_000,
+        /// Bytes that may wait for the store, in the same way.
+        queue_bytes: usize = 134_217_728,
         /// A connection that sends nothing for so long is closed.
         idle_timeout: Duration = Duration::from_secs(300),
         /// Connections open at once, over all listeners.
         max_connections: usize = 2_000,
         /// The longest metric name taken, in bytes.
-        max_name_bytes: usize = 1_024,
+        max_name_bytes: usize = 4_096,
         /// The longest frame of pickled points taken, in bytes.
         max_frame_bytes: usize = 1_048_576,
         /// The largest remote write taken, in bytes, before and after decompression.
@@ -119,6 +122,7 @@ impl Ingest {
             Some(second),
         );
         check.within("ingest.idle_timeout", &self.idle_timeout, Some(second), None);
+        check.within("ingest.queue_bytes", &self.queue_bytes, Some(1 << 20), None);
         check.within("ingest.max_connections", &self.max_connections, Some(1), None);
         check.within(
             "ingest.max_name_bytes",

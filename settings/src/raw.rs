@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use crate::adaptive::SENSITIVITY_INSTEAD;
 use crate::error::Problem;
 use crate::load::Sources;
 use crate::nearest::{nearest, nearest_key};
@@ -258,6 +259,7 @@ impl RawSettings {
         let section = key.split_once('.').map(|(section, _)| section);
         let known = || self.known.iter().map(String::as_str);
         let hint = match (nearest_key(key, known()), section) {
+            _ if key == "adaptive.threshold" => SENSITIVITY_INSTEAD.to_owned(),
             (Some(near), _) => format!("did you mean {}?", spell(near)),
             (None, Some(section)) if self.is_section(section) => {
                 known_are(known().filter(|known| in_section(known, section)), spell)

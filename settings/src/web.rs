@@ -13,11 +13,16 @@ section! {
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 1500)),
         /// Says a second time that pages may be served, without a login, to whoever reaches `listen`.
         insecure_listen: bool = false,
+        /// Connections open at once.
+        max_connections: usize = 256,
+        /// Names under which pages may be asked for, beside those that are known; `*` is any.
+        hosts: Vec<String> = Vec::new(),
     }
 }
 
 impl Web {
     pub(crate) fn check(&self, check: &mut Check<'_>) {
+        check.within("web.max_connections", &self.max_connections, Some(1), None);
         if self.enabled {
             check.listens(
                 ["web.listen", "web.insecure_listen"],

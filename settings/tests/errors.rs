@@ -56,7 +56,7 @@ fn unknown_key_may_belong_to_another_section_or_to_none() {
          unknown key `ingest.monkey` in /etc/skywatch.toml line 4\n\
          hint: known are `ingest.enabled`, `ingest.carbon_listen`, `ingest.carbon_udp_listen`, \
          `ingest.pickle_listen`, `ingest.msgpack_listen`, `ingest.remote_write_listen`, `ingest.insecure_listen`, \
-         `ingest.batch_points`, `ingest.flush_interval`, `ingest.queue_points`, `ingest.idle_timeout`, \
+         `ingest.batch_points`, `ingest.flush_interval`, `ingest.queue_points`, `ingest.queue_bytes`, `ingest.idle_timeout`, \
          `ingest.max_connections`, `ingest.max_name_bytes`, `ingest.max_frame_bytes`, `ingest.max_request_bytes`, \
          `ingest.max_age`, `ingest.max_future`, `ingest.skip`, `ingest.do_not_skip`, `ingest.max_metrics`, \
          `ingest.trim`\n\
@@ -203,13 +203,18 @@ fn what_holds_for_some_metrics_only_is_read_with_care() {
     assert_eq!(
         error_of_env(&[("SKYWATCH__ADAPTIVE__OVERRIDES", "*.queue direktion=up")]),
         "wrong value `*.queue direktion=up` for `adaptive.overrides` in environment variable `SKYWATCH__ADAPTIVE__OVERRIDES`\n\
-         hint: `*.queue direktion=up` is wrong: `direktion` is none of `threshold`, `direction`, `min_relative_change`, \
+         hint: `*.queue direktion=up` is wrong: `direktion` is none of `sensitivity`, `direction`, `min_relative_change`, \
          `min_absolute_change`, `rest`"
     );
     assert_eq!(
-        error_of_env(&[("SKYWATCH__ADAPTIVE__OVERRIDES", "*.queue threshold=0")]),
-        "wrong value `[\"*.queue threshold=0.0\"]` for `adaptive.overrides` in environment variable `SKYWATCH__ADAPTIVE__OVERRIDES`\n\
-         hint: expected thresholds of at least `0.1` and changes of at least `0`"
+        error_of_env(&[("SKYWATCH__ADAPTIVE__OVERRIDES", "*.queue sensitivity=0")]),
+        "wrong value `[\"*.queue sensitivity=0.0\"]` for `adaptive.overrides` in environment variable `SKYWATCH__ADAPTIVE__OVERRIDES`\n\
+         hint: expected sensitivities from `0.2` to `5` and changes of at least `0`"
+    );
+    assert_eq!(
+        error_of_file("[adaptive]\nthreshold = 2\n"),
+        "unknown key `adaptive.threshold` in /etc/skywatch.toml line 2\n\
+         hint: write `sensitivity`, one by the threshold: `sensitivity = 0.5` for `threshold = 2`"
     );
 }
 

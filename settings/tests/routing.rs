@@ -259,7 +259,7 @@ fn a_file_with_everything_becomes_receivers() {
     let ReceiverKind::Webhook(hook) = &find("hook").kind else {
         panic!()
     };
-    assert_eq!(hook.url, "https://example.org/hook?x=1");
+    assert_eq!(hook.url.expose(), "https://example.org/hook?x=1");
     assert_eq!(hook.secret.as_ref().unwrap().expose(), "hunter2");
     assert_eq!(hook.token.as_ref().unwrap().expose(), "hunter2");
     let headers: Vec<_> = hook
@@ -467,6 +467,11 @@ fn secrets_of_receivers_are_seen_nowhere() {
         "type = \"slack\"\ntokne = \"hunter2\"",
         "type = \"pagerduty\"\nrouting_key = \"hunter2\"\nrouting_key_file = \"/dev/null\"",
         "type = \"pagerduty\"\nrouting_key = \"hunter2\"\napi_url = \"http://a\"",
+        "type = \"webhook\"\nurl = \"ftp://a/hunter2\"",
+        "type = \"webhook\"\nurl = \"https://a/hunter2#x\"",
+        "type = \"webhook\"\nurl = [\"https://a/hunter2\"]",
+        "type = \"alertmanager\"\nurl = \"http://u:hunter2@a\"",
+        "type = \"alertmanager\"\nurl = \"http://a/?key=hunter2\"",
         "type = \"webhook\"\nurl = \"http://a\"\nheaders = [\"X: hunter2\"]",
         "type = \"webhook\"\nurl = \"https://a\"\nheaders = [\"hunter2\"]",
         "type = \"webhook\"\nurl = \"https://a\"\nheaders = \"hunter2\"",
@@ -852,11 +857,11 @@ fn values_of_receivers_are_judged() {
          wrong value `[\"1=x\"]` for `receivers.b.labels` in skywatch.toml line 15\n\
          hint: expected labels as `name=value`, such as `[\"team=web\"]`; a name has letters, digits and `_`\n\
          \n\
-         wrong value `\"https://u@am\"` for `receivers.b.url` in skywatch.toml line 14\n\
+         wrong value `\"https://***@am\"` for `receivers.b.url` in skywatch.toml line 14\n\
          hint: expected an address with `http://` or `https://` and without a user, `?` and `#`, such as \
          `\"http://alertmanager.example.org:9093\"`\n\
          \n\
-         wrong value `\"ftp://x\"` for `receivers.c.url` in skywatch.toml line 19\n\
+         wrong value `***` for `receivers.c.url` in skywatch.toml line 19\n\
          hint: expected an address with `http://` or `https://` and without a user and `#`, such as \
          `\"https://example.org/hooks/skywatch\"`\n\
          \n\
@@ -867,7 +872,7 @@ fn values_of_receivers_are_judged() {
          hint: expected an address with `http://` or `https://` and without a user and `#`, such as \
          `\"https://hooks.slack.com/services/…\"`\n\
          \n\
-         wrong value `\"https://x?y\"` for `receivers.e.api_url` in skywatch.toml line 29\n\
+         wrong value `\"https://x?***\"` for `receivers.e.api_url` in skywatch.toml line 29\n\
          hint: expected an address with `http://` or `https://` and without a user, `?` and `#`, such as \
          `\"https://slack.com/api\"`"
     );
@@ -1119,5 +1124,5 @@ fn the_example_explains_every_option_of_every_type_and_route_with_its_default() 
             compared += 1;
         }
     }
-    assert_eq!(compared, 56);
+    assert_eq!(compared, 57);
 }

@@ -4,10 +4,10 @@
 //! that reports each minute for a day has one run, not 1,440 stamps. Points that fall out of the window are
 //! skipped by an offset and cut away once they are an eighth of what is kept. The window handed out is
 //! always the canonical one; a point that arrives out of order goes the slow way through
-//! [`Series::canonicalise`], so that there is one definition of the order.
+//! [`Series::canonicalise_by`], so that there is one definition of the order.
 
 use skywatch_algorithms::statistics::Running;
-use skywatch_algorithms::{Series, Window};
+use skywatch_algorithms::{SameTime, Series, Window};
 
 /// Consecutive points at equal distance.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -118,26 +118,40 @@ impl CachedWindow {
         Window::sorted(&times.times, self.values()).with_head_moments(head)
     }
 
-    /// Adds new points, in stored order, and cuts to `(last − full_duration, last]`.
+    /// Adds new points, in stored order, and cuts to `(last − full_duration, last]`, with `now` for a last time that is
+    /// later.
     ///
-    /// `scratch` is used only when the points do not simply continue the window.
-    pub fn append(&mut self, new: &Series, full_duration: f64, scratch: &mut Series) {
+    /// `scratch` is used only when the points do not simply continue the window, or correct its newest value.
+    pub fn append(
+        &mut self,
+        new: &Series,
+        now: f64,
+        full_duration: f64,
+        same_time: SameTime,
+        scratch: &mut Series,
+    ) {
         let mut last = self.last_time().unwrap_or(f64::NEG_INFINITY);
         let continues = new.times.iter().all(|&time| {
-            let later = time > last;
+            let follows = time > last || (time == last && same_time == SameTime::Last);
             last = time;
-            later
+            follows
         });
         if continues {
             self.make_room(new.values.len());
             for (&time, &value) in new.times.iter().zip(&new.values) {
+                if let Some(newest) = self.values.last_mut()
+                    && self.runs.last().map(Run::last) == Some(time)
+                {
+                    *newest = value;
+                    continue;
+                }
                 self.push_time(time);
                 if let (Some(head), Some(&newest)) = (&mut self.head, self.values.last()) {
                     head.push(newest);
                 }
                 self.values.push(value);
             }
-            self.cut(full_duration);
+            self.cut(now, full_duration);
             if self.head.and_then(|head| head.moments()).is_none() {
                 self.head = self.values().split_last().map(|(_, head)| Running::of(head));
             }
@@ -149,7 +163,7 @@ impl CachedWindow {
             scratch.values.extend_from_slice(self.values());
             scratch.times.extend_from_slice(&new.times);
             scratch.values.extend_from_slice(&new.values);
-            scratch.canonicalise(full_duration);
+            scratch.canonicalise_until(now, full_duration, same_time);
             self.store(scratch);
         }
     }
@@ -202,9 +216,9 @@ impl CachedWindow {
     }
 
     /// Drops what is not later than `last − full_duration`.
-    fn cut(&mut self, full_duration: f64) {
+    fn cut(&mut self, now: f64, full_duration: f64) {
         let Some(last) = self.last_time() else { return };
-        let limit = last - full_duration;
+        let limit = last.min(now) - full_duration;
         let skipped_before = self.skipped;
         let mut whole_runs = 0;
         for run in &mut self.runs {
@@ -272,7 +286,13 @@ mod tests {
         let mut scratch = Series::default();
         for minute in 1440..4000 {
             let point = (1.7e9 + 60.0 * f64::from(minute), 1.0);
-            cache.append(&series(&[point]), 86_400.0, &mut scratch);
+            cache.append(
+                &series(&[point]),
+                f64::INFINITY,
+                86_400.0,
+                SameTime::Smallest,
+                &mut scratch,
+            );
             assert_eq!(cache.values().len(), 1440);
             assert!(
                 cache.bytes() <= 1440 * 9,
@@ -290,6 +310,8 @@ mod tests {
             pieces in prop::collection::vec(
                 prop::collection::vec((0u32..4000, -50i32..50, 0u8..4), 0..12), 0..12),
             full_duration in 10.0f64..3000.0,
+            same_time in prop::sample::select(vec![SameTime::Last, SameTime::Smallest]),
+            now in prop_oneof![Just(f64::INFINITY), 0.0f64..1000.0],
         ) {
             let mut all = Series::default();
             let mut cache = CachedWindow::default();
@@ -298,14 +320,14 @@ mod tests {
             for piece in pieces {
                 let mut new = Series::default();
                 for (time, value, kind) in piece {
-                    clock += 7.0;
+                    clock += if kind == 3 { 0.0 } else { 7.0 };
                     let time = match kind { 0 => f64::from(time), 1 => clock + 0.1, _ => clock };
                     new.push(time, f64::from(value));
                     all.push(time, f64::from(value));
                 }
-                cache.append(&new, full_duration, &mut scratch);
+                cache.append(&new, now, full_duration, same_time, &mut scratch);
             }
-            all.canonicalise(full_duration);
+            all.canonicalise_until(now, full_duration, same_time);
             let whole: Vec<_> = all.times.iter().copied().zip(all.values.iter().copied()).collect();
             prop_assert_eq!(out(&cache), whole);
         }

@@ -7,11 +7,14 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
-use skywatch_algorithms::{Ballot, Exception, Series, Verdict, Window};
+use skywatch_algorithms::{Ballot, Exception, SameTime, Series, Verdict, Window};
 
+use super::adaptive::{AdaptiveDesk, Moment};
 use super::cache::{CachedWindow, Times};
+use super::inquiry::Insight;
 use super::judge::{CounterClass, Judge};
-use super::mind::{Mind, MindDesk, Sight};
+use super::metric_state::{Judged, MetricState};
+use super::rule::{SILENT_STEPS, stale_after};
 use super::worker::{Pass, WorkerOptions};
 use crate::hash::hash;
 use crate::status::{Fate, Progress};
@@ -20,10 +23,12 @@ use crate::store::{DecodeReport, Fetched, Tail};
 /// Anomalies described in full each pass, a share by each worker; the rest tell only who voted. The dispatch keeps no more
 /// windows of a pass, and reads one anew when a notice needs another.
 const DESCRIBED_IN_FULL: u64 = 500;
-/// Age of the last point from which a metric counts as falling silent, seconds, as in the original …
+/// Age of the last point from which a metric counts as falling silent, seconds, as in the original, if that is more than
+/// [`SILENT_STEPS`] of its own steps.
 const SILENT_AFTER: f64 = 300.0;
-/// … if that is more than so many of its own steps.
-const SILENT_STEPS: f64 = 3.0;
+/// For how long a slow metric of the adaptive profile is listed as silent, seconds, though it is stale as soon as it is
+/// silent: as long as any other with the default `stale_period`.
+const SILENT_LISTED: f64 = 200.0;
 /// One metric in so many is used to time the detectors, another one each pass.
 const TIMED_ONE_IN: u64 = 256;
 
@@ -35,10 +40,10 @@ pub(super) struct Watched<C> {
     pub(super) class: Option<CounterClass>,
     window: CachedWindow,
     /// What the adaptive profile knows of it; `None` before the first look, and in the classic profile.
-    mind: Option<Box<Mind>>,
+    state: Option<Box<MetricState>>,
     /// The last verdict and the time of the last point it saw.
     last: Option<(Verdict, f64)>,
-    /// Mean seconds between two points.
+    /// Mean seconds between two points, in the classic profile.
     step: f32,
     /// Number of the last pass that was done with the metric.
     done_in: u64,
@@ -52,7 +57,7 @@ impl<C> Default for Watched<C> {
             cursor: None,
             class: None,
             window: CachedWindow::default(),
-            mind: None,
+            state: None,
             last: None,
             step: 0.0,
             done_in: 0,
@@ -78,8 +83,46 @@ impl<C> Watched<C> {
     }
 
     /// What the adaptive profile knows of it.
-    pub(super) fn mind(&self) -> Option<&Mind> {
-        self.mind.as_deref()
+    pub(super) fn state(&self) -> Option<&MetricState> {
+        self.state.as_deref()
+    }
+
+    /// What it knows of one that it does not judge yet.
+    pub(super) fn warming(&self) -> Option<&MetricState> {
+        self.state().filter(|state| !state.adaptive().is_ready())
+    }
+
+    /// Age of the last point from which the metric counts as falling silent, seconds.
+    fn silent_after(&self) -> f64 {
+        let step = self
+            .state()
+            .map_or(f64::from(self.step), |state| state.adaptive().step());
+        SILENT_AFTER.max(SILENT_STEPS * step)
+    }
+
+    /// Age of the last point from which the metric is stale, seconds.
+    fn stale_after(&self, stale_period: f64) -> f64 {
+        self.state()
+            .map_or(stale_period, |state| stale_after(state.adaptive(), stale_period))
+    }
+
+    /// What is known of it, for somebody who asks.
+    pub(super) fn insight(&self) -> Insight {
+        let window = self.cursor.is_some().then(|| {
+            let mut times = Times::default();
+            let window = self.window.window(&mut times);
+            let mut kept = Series::default();
+            kept.times.extend_from_slice(window.times());
+            kept.values.extend_from_slice(window.values());
+            kept
+        });
+        Insight {
+            pass: self.done_in,
+            verdict: self.last,
+            window: window.filter(|window| !window.times.is_empty()),
+            class: self.class,
+            learnt: self.state().map(MetricState::saved),
+        }
     }
 
     pub(super) fn forget(&mut self) {
@@ -94,7 +137,8 @@ pub(super) struct Desk {
     options: WorkerOptions,
     judge: Judge,
     /// In the adaptive profile.
-    minds: Option<MindDesk>,
+    adaptive: Option<AdaptiveDesk>,
+    same_time: SameTime,
     progress: Progress,
     times: Times,
     spare: Series,
@@ -112,7 +156,8 @@ impl Desk {
             options.counters_as_rates,
         );
         Self {
-            minds: options.adaptive.clone().map(MindDesk::new),
+            adaptive: options.adaptive.clone().map(AdaptiveDesk::new),
+            same_time: options.same_time(),
             in_full: DESCRIBED_IN_FULL.div_ceil(options.seat.1.max(1) as u64),
             options,
             judge,
@@ -125,16 +170,16 @@ impl Desk {
 
     /// Gets ready for a pass.
     pub(super) fn begin(&mut self) {
-        if let Some(minds) = &mut self.minds {
-            minds.begin();
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.begin();
         }
     }
 
     /// Says that no metric is under judgement.
     pub(super) fn rest(&mut self) {
         self.progress.turn_to(None);
-        if let Some(minds) = &mut self.minds {
-            minds.rest();
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.rest();
         }
     }
 
@@ -144,8 +189,15 @@ impl Desk {
         part: &str,
         metrics: impl Iterator<Item = (&'m Arc<str>, &'m Watched<C>)>,
     ) {
-        if let Some(minds) = &self.minds {
-            minds.save(part, metrics.map(|(name, watched)| (name, watched.mind())));
+        if let Some(adaptive) = &self.adaptive {
+            adaptive.save(part, metrics.map(|(name, watched)| (name, watched.state())));
+        }
+    }
+
+    /// Keeps what the adaptive profile knows of metrics that are not watched any more.
+    pub(super) fn leave<'m, C: 'm>(&self, metrics: impl Iterator<Item = (&'m Arc<str>, &'m Watched<C>)>) {
+        if let Some(adaptive) = &self.adaptive {
+            adaptive.leave(metrics.filter_map(|(name, watched)| Some((name, watched.state()?))));
         }
     }
 
@@ -167,16 +219,24 @@ impl Desk {
                 count_unusable(&report, pass);
                 // The old verdict has not seen the new points, whether or not there is time to judge them.
                 let before = watched.last.take().map(|(_, last_time)| last_time);
-                watched
-                    .window
-                    .append(new, self.options.full_duration, &mut self.spare);
+                if let Some(state) = watched.state() {
+                    let late = new.times.iter().filter(|&&time| time <= state.learnt());
+                    pass.report.tally.late_points += late.count() as u64;
+                }
+                watched.window.append(
+                    new,
+                    self.clock(pass),
+                    self.options.full_duration,
+                    self.same_time,
+                    &mut self.spare,
+                );
                 let window = mem::take(&mut watched.window);
                 let mut times = mem::take(&mut self.times);
                 self.look(index, name, watched, window.window(&mut times), pass);
                 self.times = times;
                 watched.window = window;
                 if let (Some(before), Some((_, last_time))) = (before, watched.last)
-                    && last_time - before > silent_after(watched)
+                    && last_time - before > watched.silent_after()
                 {
                     pass.report.back.push(Arc::clone(name));
                 }
@@ -204,7 +264,7 @@ impl Desk {
             Fetched::Found { cursor, report } => {
                 count_unusable(&report, pass);
                 watched.last = None;
-                series.canonicalise(self.options.full_duration);
+                series.canonicalise_until(self.clock(pass), self.options.full_duration, self.same_time);
                 if self.options.cache {
                     self.keep(watched, cursor, series, pass);
                 }
@@ -212,6 +272,14 @@ impl Desk {
             }
             Fetched::Missing => Self::missing(name, watched, pass),
             Fetched::Unreadable(why) => Self::unreadable(name, watched, why.to_string(), pass),
+        }
+    }
+
+    /// The time later than which no point is the end of a window: the classic profile goes by points alone.
+    fn clock(&self, pass: &Pass) -> f64 {
+        match self.adaptive {
+            Some(_) => pass.now,
+            None => f64::INFINITY,
         }
     }
 
@@ -229,14 +297,23 @@ impl Desk {
         self.cached_bytes = others + watched.bytes();
     }
 
-    /// A metric without new points. Only its age, or the end of its class, can change the verdict; an
-    /// anomaly is looked at once more because it must be described again.
+    /// A metric without new points. Only its age, the end of its class, or a clock that reaches a point that was ahead of it
+    /// can change the verdict; an anomaly is looked at once more because it must be described again, and a followed metric
+    /// because its value is asked for.
     fn again<C>(&mut self, index: usize, name: &Arc<str>, watched: &mut Watched<C>, pass: &mut Pass) {
         let class_ended = watched
             .class
             .is_some_and(|class| class.until > 0.0 && !class.is_counter(pass.now));
-        if let (Some((verdict, last_time)), false) = (watched.last, class_ended) {
-            let stale = pass.now - last_time > self.options.stale_period;
+        let is_followed = pass.follows(name);
+        let has_ahead = |last_time: f64| {
+            self.adaptive.is_some() && watched.window.last_time().is_some_and(|last| last > last_time)
+        };
+        if let Some((verdict, last_time)) = watched.last
+            && !class_ended
+            && !is_followed
+            && !has_ahead(last_time)
+        {
+            let stale = pass.now - last_time > watched.stale_after(self.options.stale_period);
             let served = match verdict {
                 Verdict::Excluded(exception @ (Exception::TooShort | Exception::Stale)) => Some(exception),
                 _ if stale => Some(Exception::Stale),
@@ -245,7 +322,7 @@ impl Desk {
             };
             if let Some(exception) = served {
                 pass.report.tally.excepted(exception);
-                self.seen(name, watched, Verdict::Excluded(exception), last_time, pass);
+                self.seen(name, watched, last_time, pass);
                 Self::done(watched, pass);
                 return;
             }
@@ -253,10 +330,10 @@ impl Desk {
                 anomalous: false,
                 ballot,
             } = verdict
-                && (watched.mind().is_some_and(Mind::is_warm) || !self.options.ensemble.reads_clock())
+                && (self.adaptive.is_some() || !self.options.ensemble.reads_clock())
             {
                 pass.report.tally.judged(false, ballot);
-                self.seen(name, watched, verdict, last_time, pass);
+                self.seen(name, watched, last_time, pass);
                 Self::done(watched, pass);
                 return;
             }
@@ -283,12 +360,25 @@ impl Desk {
         }
         self.progress.turn_to(Some(name));
         self.measure_length(name, window, pass);
+        match self.adaptive.is_some() {
+            true => self.look_with_state(name, watched, window, pass),
+            false => self.look_with_votes(index, name, watched, window, pass),
+        }
+        pass.report.judging += begun.elapsed();
+        Self::done(watched, pass);
+    }
+
+    /// The classic profile's look.
+    fn look_with_votes<C>(
+        &mut self,
+        index: usize,
+        name: &Arc<str>,
+        watched: &mut Watched<C>,
+        window: Window<'_>,
+        pass: &mut Pass,
+    ) {
         if let [first, .., last] = window.times() {
             watched.step = ((last - first) / (window.times().len() - 1) as f64) as f32;
-        }
-        if self.look_with_mind(name, watched, window, pass) {
-            pass.report.judging += begun.elapsed();
-            return Self::done(watched, pass);
         }
         let class = watched.class.get_or_insert_default();
         let judgement = self.judge.judge(window, class, pass.now);
@@ -298,7 +388,18 @@ impl Desk {
         match judgement.verdict {
             Ok(verdict) => {
                 watched.last = Some((verdict, judgement.last_time));
-                self.seen(name, watched, verdict, judgement.last_time, pass);
+                self.seen(name, watched, judgement.last_time, pass);
+                let well = match verdict {
+                    Verdict::Judged { anomalous, .. } => !anomalous,
+                    Verdict::Excluded(exception) => exception == Exception::Boring,
+                };
+                if well && pass.follows(name) {
+                    let fate = Fate::Normal {
+                        at: judgement.last_time,
+                        value: judgement.last_value,
+                    };
+                    pass.report.fates.push((Arc::clone(name), fate));
+                }
                 match verdict {
                     Verdict::Excluded(exception) => pass.report.tally.excepted(exception),
                     Verdict::Judged { anomalous, ballot } => {
@@ -326,47 +427,52 @@ impl Desk {
                 pass.report.tally.other(name, panic);
             }
         }
-        pass.report.judging += begun.elapsed();
-        Self::done(watched, pass);
     }
 
-    /// Shows the window to the adaptive profile. False if the classic votes are to serve: in the classic profile, and while
-    /// the metric is still being learnt.
-    fn look_with_mind<C>(
+    /// The adaptive profile's look: its state is the only judge.
+    fn look_with_state<C>(
         &mut self,
         name: &Arc<str>,
         watched: &mut Watched<C>,
         window: Window<'_>,
         pass: &mut Pass,
-    ) -> bool {
-        let Some(minds) = &mut self.minds else {
-            return false;
+    ) {
+        let Some(adaptive) = &mut self.adaptive else {
+            return;
         };
-        let Some((last_time, _)) = window.last() else {
-            return false;
+        let moment = Moment {
+            now: pass.now,
+            stale_period: self.options.stale_period,
         };
-        let oldest = pass.now - self.options.stale_period;
-        let verdict = match minds.look(name, &mut watched.mind, window, oldest) {
-            Ok(Sight::Warming) => return false,
+        let sight = match adaptive.look(name, &mut watched.state, window, moment) {
+            Ok(sight) => sight,
             Err(panic) => {
                 watched.last = None;
                 pass.report.tally.other(name, panic);
-                return true;
+                return;
             }
-            Ok(_) if last_time < oldest => {
-                pass.report.tally.excepted(Exception::Stale);
-                Verdict::Excluded(Exception::Stale)
+        };
+        let verdict = match sight.verdict {
+            Judged::Excluded(exception) => {
+                pass.report.tally.excepted(exception);
+                Verdict::Excluded(exception)
             }
-            Ok(Sight::Normal) => {
+            Judged::Normal => {
                 pass.report.tally.judged(false, Ballot::default());
+                if let Some(state) = watched.state.as_deref()
+                    && pass.follows(name)
+                {
+                    let fate = adaptive.fate(state, window, sight.at);
+                    pass.report.fates.push((Arc::clone(name), fate));
+                }
                 Verdict::Judged {
                     anomalous: false,
                     ballot: Ballot::default(),
                 }
             }
-            Ok(Sight::Anomalous(found)) => {
+            Judged::Anomalous(found) => {
                 let in_full = pass.report.tally.anomalous < self.in_full;
-                pass.report.tally.found(&found.report.parts);
+                pass.report.tally.found(found.parts());
                 pass.report.anomalies.push(found.describe(name, window, in_full));
                 Verdict::Judged {
                     anomalous: true,
@@ -374,9 +480,8 @@ impl Desk {
                 }
             }
         };
-        watched.last = Some((verdict, last_time));
-        self.seen(name, watched, verdict, last_time, pass);
-        true
+        watched.last = Some((verdict, sight.at));
+        self.seen(name, watched, sight.at, pass);
     }
 
     fn measure_length(&self, name: &Arc<str>, window: Window<'_>, pass: &mut Pass) {
@@ -390,34 +495,24 @@ impl Desk {
         pass.report.longest = pass.report.longest.max(length);
     }
 
-    /// Notes what others want to know of a metric besides its verdict: whether its last point is new, and, if it is
-    /// followed, that it is well.
-    fn seen<C>(
-        &self,
-        name: &Arc<str>,
-        watched: &Watched<C>,
-        verdict: Verdict,
-        last_time: f64,
-        pass: &mut Pass,
-    ) {
+    /// Notes what others want to know of a metric besides its verdict: whether its last point is new.
+    fn seen<C>(&self, name: &Arc<str>, watched: &Watched<C>, last_time: f64, pass: &mut Pass) {
         pass.report.newest = pass.report.newest.max(last_time);
         let age = pass.now - last_time;
-        if age > silent_after(watched) && age <= self.options.stale_period {
-            pass.report.silent.push(Arc::clone(name));
-        }
-        let well = match verdict {
-            Verdict::Judged { anomalous, .. } => !anomalous,
-            Verdict::Excluded(exception) => exception == Exception::Boring,
+        let silent_after = watched.silent_after();
+        let listed_until = match watched.state() {
+            Some(_) => silent_after + SILENT_LISTED,
+            None => 0.0,
         };
-        if well && !pass.followed.is_empty() && pass.followed.contains(&**name) {
-            let fate = Fate::Normal { at: last_time };
-            pass.report.fates.push((Arc::clone(name), fate));
+        let listed_until = listed_until.max(watched.stale_after(self.options.stale_period));
+        if age > silent_after && age <= listed_until {
+            pass.report.silent.push((Arc::clone(name), last_time));
         }
     }
 
     fn missing<C>(name: &Arc<str>, watched: &mut Watched<C>, pass: &mut Pass) {
         watched.forget();
-        if pass.followed.contains(&**name) {
+        if pass.follows(name) {
             pass.report.fates.push((Arc::clone(name), Fate::Deleted));
         }
         pass.report.tally.excepted(Exception::DeletedByRoomba);
@@ -432,15 +527,10 @@ impl Desk {
 
     fn done<C>(watched: &mut Watched<C>, pass: &mut Pass) {
         watched.done_in = pass.number;
-        if let Some(mind) = watched.mind().filter(|mind| !mind.is_warm()) {
-            pass.report.tally.warming(mind.ready_at());
+        if let Some(state) = watched.warming() {
+            pass.report.tally.warming(state.adaptive().ready_at());
         }
     }
-}
-
-/// Age of the last point from which the metric counts as falling silent, seconds.
-fn silent_after<C>(watched: &Watched<C>) -> f64 {
-    SILENT_AFTER.max(SILENT_STEPS * f64::from(watched.step))
 }
 
 fn count_unusable(report: &DecodeReport, pass: &mut Pass) {

@@ -58,6 +58,8 @@ pub struct Judgement {
     pub verdict: Result<Verdict, String>,
     /// Time of the last point the detectors saw.
     pub last_time: f64,
+    /// Its value.
+    pub last_value: f64,
     /// The class was renewed and must be written to the store.
     pub class_changed: bool,
 }
@@ -104,12 +106,13 @@ impl Judge {
     pub fn judge(&mut self, window: Window<'_>, class: &mut CounterClass, now: f64) -> Judgement {
         let class_changed = self.prepare(window, class, now);
         let judged = judged(self.judged_rates, &self.rates, window);
-        let last_time = judged.last().map_or(f64::NEG_INFINITY, |(time, _)| time);
+        let (last_time, last_value) = judged.last().unwrap_or((f64::NEG_INFINITY, f64::NAN));
         let ensemble = &self.ensemble;
         let verdict = guarded(&mut self.scratch, |scratch| ensemble.judge(judged, now, scratch));
         Judgement {
             verdict,
             last_time,
+            last_value,
             class_changed,
         }
     }

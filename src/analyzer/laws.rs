@@ -3,13 +3,15 @@
 //! Histories are random (gaps, duplicates, disorder, excursions, trims of the front, restarts), and a third of them
 //! end on a value placed, by bisection, on the very limit of one of the tests that running sums serve.
 
+mod ahead;
 mod answers;
+mod fates;
 mod live;
 
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use skywatch_algorithms::{Ballot, Ensemble, Mark, Rules, Scratch, Series};
+use skywatch_algorithms::{Ballot, Ensemble, Mark, Rules, SameTime, Scratch, Series};
 
 use super::cache::{CachedWindow, Times};
 use super::judge::{CounterClass, Judge};
@@ -122,10 +124,11 @@ impl Metric {
         new.times.extend_from_slice(&self.stored.times[self.seen..]);
         new.values.extend_from_slice(&self.stored.values[self.seen..]);
         if self.seen == 0 {
-            new.canonicalise(DAY);
+            new.canonicalise_by(DAY, SameTime::Smallest);
             self.cache.store(&new);
         } else {
-            self.cache.append(&new, DAY, &mut self.spare);
+            self.cache
+                .append(&new, f64::INFINITY, DAY, SameTime::Smallest, &mut self.spare);
         }
         self.seen = self.stored.len();
         let now = self.newest();
@@ -135,7 +138,7 @@ impl Metric {
     /// The cold way: everything stored is read.
     fn cold(&self, ensemble: &Ensemble, scratch: &mut Scratch) -> Ballot {
         let mut all = self.stored.clone();
-        all.canonicalise(DAY);
+        all.canonicalise_by(DAY, SameTime::Smallest);
         ensemble.ballot(all.sorted_window(), self.newest(), scratch)
     }
 
@@ -145,7 +148,7 @@ impl Metric {
         let mut vote = |value: f64| {
             let mut all = self.stored.clone();
             all.push(time, value);
-            all.canonicalise(DAY);
+            all.canonicalise_by(DAY, SameTime::Smallest);
             ensemble.ballot(all.sorted_window(), time, scratch).mark(index) == Mark::Anomalous
         };
         let (mut normal, mut anomalous) = (0.0, 1e9);
@@ -226,7 +229,7 @@ fn rates_are_the_same_warm_and_cold() {
             .judge(metric.cache.window(&mut metric.times), &mut class, now)
             .verdict;
         let mut all = metric.stored.clone();
-        all.canonicalise(DAY);
+        all.canonicalise_by(DAY, SameTime::Smallest);
         let cold_verdict = cold.judge(all.sorted_window(), &mut cold_class, now).verdict;
         assert_eq!(
             format!("{warm_verdict:?}"),

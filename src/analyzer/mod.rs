@@ -3,21 +3,29 @@
 //! [`Supervisor`] owns the loop and the worker threads; a [`worker`] owns one shard and one store
 //! connection; the [`judge`] turns a window into a verdict; [`tally`] is what is counted, and [`crate::status`] how it is told.
 
+pub mod adaptive;
 pub mod cache;
 mod desk;
 mod examine;
+mod found;
+mod inquiry;
 pub mod judge;
 #[cfg(test)]
 mod laws;
-pub mod mind;
+mod losses;
+mod metric_state;
 pub mod roll;
+pub mod rule;
+mod said;
 pub mod shard;
 mod supervisor;
 pub mod tally;
+pub mod watchman;
 pub mod worker;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{SendTimeoutError, Sender};
@@ -26,6 +34,8 @@ use crate::net::carbon_out::CarbonOut;
 use crate::status::{AnalyzerStatusFile, Beat, Followed, PassSummary, Word};
 use crate::store::StoreError;
 pub use examine::{Examination, Examiner, Knowledge};
+pub use inquiry::{Inquiries, Question};
+pub(crate) use losses::{COMPONENTS as DATA_COMPONENTS, METRICS as METRICS_COMPONENT};
 pub use supervisor::{AnalyzerOptions, Supervisor, open_summary};
 pub use worker::WorkerOptions;
 
@@ -68,7 +78,7 @@ pub enum AnalyzerError {
 /// Where the supervisor's findings and figures go.
 pub struct Outlets {
     /// What pages and `/metrics` show.
-    pub status: AnalyzerStatusFile,
+    pub status: Arc<AnalyzerStatusFile>,
     /// Read by the watchdog.
     pub beat: Beat,
     /// Self-metrics and their prefix; `None` when Graphite is not configured.

@@ -48,8 +48,13 @@ impl Roll {
     /// nothing if the names were not listed.
     ///
     /// # Errors
-    /// The store's own; the roll is then as before.
-    pub fn call(&mut self, store: &mut impl Names, shards: usize) -> Result<Vec<Change>, StoreError> {
+    /// The store's own, or that the names were not all there when they were `due`; the roll is then as before.
+    pub fn call(
+        &mut self,
+        store: &mut impl Names,
+        shards: usize,
+        due: Instant,
+    ) -> Result<Vec<Change>, StoreError> {
         // Before the listing: what comes while it runs shows at the next pass.
         let additions = store.additions()?;
         let counted = store.count()?;
@@ -63,7 +68,7 @@ impl Roll {
         let mut changes: Vec<Change> = Vec::new();
         changes.resize_with(shards, Change::default);
         let names = &mut self.names;
-        let listed = store.list(&mut |name| {
+        let listed = store.list_until(due, &mut |name| {
             if let Some(seen) = names.get_mut(name) {
                 *seen = listing;
             } else {
@@ -143,6 +148,10 @@ mod tests {
         }
     }
 
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
     fn added(changes: &[Change]) -> usize {
         changes.iter().map(|change| change.add.len()).sum()
     }
@@ -151,12 +160,12 @@ mod tests {
     fn lists_only_on_change_and_tells_each_shard_its_part() {
         let mut store = fixed(&["a", "b", "c"]);
         let mut roll = Roll::default();
-        assert_eq!(added(&roll.call(&mut store, 2).expect("lists")), 3);
+        assert_eq!(added(&roll.call(&mut store, 2, soon()).expect("lists")), 3);
         assert_eq!(roll.metrics(), 3);
-        assert!(roll.call(&mut store, 2).expect("counts").is_empty());
+        assert!(roll.call(&mut store, 2, soon()).expect("counts").is_empty());
         assert_eq!(store.listed, 1);
         store.names = vec!["a", "d"];
-        let changes = roll.call(&mut store, 2).expect("lists");
+        let changes = roll.call(&mut store, 2, soon()).expect("lists");
         assert_eq!(added(&changes), 1);
         assert_eq!(changes.iter().map(|c| c.remove.len()).sum::<usize>(), 2);
         assert_eq!(roll.metrics(), 2);
@@ -166,13 +175,13 @@ mod tests {
     fn a_name_that_comes_as_another_leaves_is_seen_at_once() {
         let mut store = fixed(&["a", "b"]);
         let mut roll = Roll::default();
-        roll.call(&mut store, 1).expect("lists");
+        roll.call(&mut store, 1, soon()).expect("lists");
         store.names = vec!["a", "c"];
         store.additions += 1;
-        let changes = roll.call(&mut store, 1).expect("lists");
+        let changes = roll.call(&mut store, 1, soon()).expect("lists");
         assert_eq!((added(&changes), changes[0].remove.len()), (1, 1));
         assert!(roll.holds("c") && !roll.holds("b"));
-        assert!(roll.call(&mut store, 1).expect("counts").is_empty());
+        assert!(roll.call(&mut store, 1, soon()).expect("counts").is_empty());
     }
 
     #[test]
@@ -181,12 +190,12 @@ mod tests {
         let mut roll = Roll::default();
         for breaks_after in [0, 1, 2] {
             store.breaks_after = breaks_after;
-            assert!(roll.call(&mut store, 2).is_err());
+            assert!(roll.call(&mut store, 2, soon()).is_err());
             assert_eq!(roll.metrics(), 0);
         }
         store.breaks_after = usize::MAX;
         assert_eq!(
-            added(&roll.call(&mut store, 2).expect("lists")),
+            added(&roll.call(&mut store, 2, soon()).expect("lists")),
             3,
             "every worker hears of every name"
         );

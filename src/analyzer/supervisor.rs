@@ -16,9 +16,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use skywatch_alerters::Anomaly;
 
+use super::inquiry::Question;
+use super::losses::Losses;
 use super::roll::Roll;
 use super::worker::{Order, PassReport, Worker, WorkerOptions};
-use super::{AnalyzerError, Outlets};
+use super::{AnalyzerError, Outlets, said};
 use crate::clock::unix_now;
 use crate::status::{Fate, Finding, Findings, PassSummary, Progress, Seconds, Word};
 use crate::stop::Stop;
@@ -51,6 +53,8 @@ pub struct AnalyzerOptions {
     pub passes: Option<u64>,
     /// File that gets one JSON line a pass.
     pub summary: Option<PathBuf>,
+    /// Where each worker hears what people ask, in the order of their seats; fewer, or none, if nobody can ask.
+    pub questions: Vec<Receiver<Question>>,
 }
 
 /// A worker as the supervisor holds it.
@@ -68,6 +72,8 @@ pub struct Supervisor<K: Connect> {
     hands: Vec<Hand>,
     reports: Receiver<PassReport>,
     roll: Roll,
+    /// What is lost of what there was.
+    losses: Losses,
     summary: Option<File>,
     /// Anomalous metrics of the last pass, with the Unix time since when.
     since: HashMap<String, f64>,
@@ -96,7 +102,10 @@ impl<K: Connect> Supervisor<K> {
                 seat: (number, options.workers),
                 ..options.worker.clone()
             };
-            let worker = Worker::new(connect.clone(), worker, progress, stop.clone());
+            let mut worker = Worker::new(connect.clone(), worker, progress, stop.clone());
+            if let Some(questions) = options.questions.get(number) {
+                worker = worker.with_questions(questions.clone());
+            }
             let send_report = send_report.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{number}"))
@@ -106,6 +115,7 @@ impl<K: Connect> Supervisor<K> {
         }
         let roll = Roll::default();
         let since = outlets.status.since();
+        let losses = Losses::since(outlets.status.last_pass().as_ref(), unix_now());
         Ok(Self {
             connect,
             options,
@@ -114,6 +124,7 @@ impl<K: Connect> Supervisor<K> {
             hands,
             reports,
             roll,
+            losses,
             summary,
             since,
             pass: 0,
@@ -221,8 +232,9 @@ impl<K: Connect> Supervisor<K> {
         let begun = Instant::now();
         if let Some(adaptive) = &self.options.worker.adaptive {
             adaptive.memory.tend(now);
+            adaptive.states.tend(now);
         }
-        if let Err(error) = self.announce_and_list(store, now) {
+        if let Err(error) = self.announce_and_list(store, now, begun + self.options.pass_deadline) {
             // A pass that could not even list its metrics is none: nothing is known, nothing is said.
             self.outlets.trouble(&error);
             return Ok(Some(error));
@@ -243,10 +255,6 @@ impl<K: Connect> Supervisor<K> {
                 .map_err(|_| AnalyzerError::WorkerDied)?;
         }
         let mut sum = PassReport::new(&self.options.worker);
-        // Asked each pass, not only when one leaves: it may have left while nobody looked.
-        let gone = followed.iter().filter(|name| !self.roll.holds(name));
-        sum.fates
-            .extend(gone.map(|name| (Arc::from(name.as_str()), Fate::Deleted)));
         for _ in 0..self.hands.len() {
             sum.add(self.next_report(deadline + HUNG_AFTER)?);
         }
@@ -260,6 +268,14 @@ impl<K: Connect> Supervisor<K> {
             );
             return Ok(None);
         }
+        // Asked each pass, not only when one leaves: it may have left while nobody looked.
+        let gone = followed.iter().filter(|name| !self.roll.holds(name));
+        sum.fates
+            .extend(gone.map(|name| (Arc::from(name.as_str()), Fate::Deleted)));
+        if let Err(error) = said::hear(store, &followed, now, &mut sum) {
+            // What was found stands as it is.
+            sum.trouble = sum.trouble.or(Some(error));
+        }
         let total = begun.elapsed();
         let workers = self.hands.len() as f64;
         let seconds = Seconds {
@@ -268,7 +284,7 @@ impl<K: Connect> Supervisor<K> {
             judge: sum.judging.as_secs_f64() / workers,
             total: total.as_secs_f64(),
         };
-        self.tell(sum, now, seconds)
+        self.tell(sum, now, seconds, followed.len() as u64)
     }
 
     /// Waits for a worker's report until `due`, looking now and then whether all of them live.
@@ -291,20 +307,23 @@ impl<K: Connect> Supervisor<K> {
         }
     }
 
-    /// Says that we are alive, and gives each worker its metrics.
-    fn announce_and_list(&mut self, store: &mut K::Store, now: f64) -> Result<(), StoreError> {
+    /// Says that we are alive, and gives each worker its metrics, all of which must be known when they are `due`.
+    fn announce_and_list(&mut self, store: &mut K::Store, now: f64, due: Instant) -> Result<(), StoreError> {
         let up = (now as u64).to_string();
-        match store.set(&[(&self.options.up_key, up.as_bytes())], Some(UP_KEY_EXPIRY)) {
-            // A full store can be read: not to watch would be the worse failure.
-            Err(error) if error.is_of_writes_only() => {
+        let refused = match store.set(&[(&self.options.up_key, up.as_bytes())], Some(UP_KEY_EXPIRY)) {
+            // A full store can be read: not to watch would be the worse failure. Who may not even read is told so next.
+            Err(error) if error.is_of_writes_only() || matches!(error, StoreError::Denied { .. }) => {
                 tracing::warn!(
                     "watching, though nobody can see it by `{}` :: {error}",
                     self.options.up_key
                 );
+                Some(error)
             }
-            outcome => outcome?,
-        }
-        let changes = self.roll.call(store, self.hands.len())?;
+            outcome => outcome.map(|()| None)?,
+        };
+        self.losses.written(refused.as_ref(), now);
+        self.losses.said(store.condition()?, now);
+        let changes = self.roll.call(store, self.hands.len(), due)?;
         for (hand, change) in self.hands.iter().zip(changes) {
             if !(change.add.is_empty() && change.remove.is_empty()) {
                 // A closed channel shows again, and is handled, when the pass itself is ordered.
@@ -323,6 +342,7 @@ impl<K: Connect> Supervisor<K> {
         mut sum: PassReport,
         now: f64,
         seconds: Seconds,
+        followed: u64,
     ) -> Result<Option<StoreError>, AnalyzerError> {
         let ensemble = Arc::clone(&self.options.worker.ensemble);
         let detectors: Vec<&str> = ensemble.names().collect();
@@ -346,6 +366,13 @@ impl<K: Connect> Supervisor<K> {
             ..PassSummary::default()
         };
         sum.tally.tell(&mut summary, &detectors, &mut sum.timings);
+        let unfinished = summary.unfinished;
+        self.losses
+            .pass(summary.metrics, followed, &sum.tally, unfinished, &mut summary);
+        if self.losses.is_lost() {
+            // Whether a metric was deleted or lost with the others nobody knows.
+            sum.fates.retain(|(_, fate)| *fate != Fate::Deleted);
+        }
         if let Some(adaptive) = &self.options.worker.adaptive {
             let [dropped, failed, _] = adaptive.memory.losses().counts();
             summary.memory_dropped = dropped + adaptive.states.found().damaged;
@@ -380,10 +407,11 @@ impl<K: Connect> Supervisor<K> {
         let findings = Findings {
             findings: self.findings(std::mem::take(&mut sum.anomalies), &sum.unfinished),
             fates: std::mem::take(&mut sum.fates),
-            silent: std::mem::take(&mut sum.silent),
+            silent: sum.silent.drain(..).map(|(name, _)| name).collect(),
             warming: std::mem::take(&mut sum.warming),
             back: std::mem::take(&mut sum.back),
             newest: sum.newest,
+            cut_short: sum.trouble.as_ref().map(ToString::to_string),
             summary,
         };
         self.outlets.status.pass(&findings);

@@ -39,6 +39,8 @@ pub struct Tally {
     pub reasons: BTreeMap<String, Reason>,
     /// Keys read whole although their window was cached.
     pub refetched: u64,
+    /// Points that came when later ones had been learnt; they change windows only.
+    pub late_points: u64,
     /// Points a stored stream held that no window can use: nil, not a number, cut off at the end.
     pub unusable_points: u64,
 }
@@ -124,6 +126,7 @@ impl Tally {
         summary.anomalies = self.anomalous;
         summary.refetched = self.refetched;
         summary.unusable_points = self.unusable_points;
+        summary.late_points = self.late_points;
         summary.warming = self.warming;
         summary.first_verdicts_at = self.first_ready;
         for (detector, votes) in &self.adaptive {
@@ -148,6 +151,7 @@ impl Tally {
         self.anomalous += other.anomalous;
         self.refetched += other.refetched;
         self.unusable_points += other.unusable_points;
+        self.late_points += other.late_points;
         for (detector, votes) in &other.adaptive {
             *self.adaptive.entry(detector).or_default() += votes;
         }

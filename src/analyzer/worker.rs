@@ -9,13 +9,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, never, select};
 use skywatch_alerters::Anomaly;
-use skywatch_algorithms::{Ensemble, Series};
+use skywatch_algorithms::{Ensemble, SameTime, Series};
 
+use super::adaptive::AdaptiveOptions;
 use super::desk::{Desk, Watched};
+use super::inquiry::Question;
 use super::judge::CounterClass;
-use super::mind::AdaptiveOptions;
 use super::tally::Tally;
 use crate::status::{Fate, Progress, WARMING_SHOWN, Warming};
 use crate::stop::Stop;
@@ -53,6 +54,16 @@ pub struct WorkerOptions {
     pub seat: (usize, usize),
 }
 
+impl WorkerOptions {
+    /// Which of several points of one time stays in a window.
+    pub(crate) fn same_time(&self) -> SameTime {
+        match self.adaptive {
+            Some(_) => SameTime::Last,
+            None => SameTime::Smallest,
+        }
+    }
+}
+
 /// From the supervisor to a worker. A closed channel means: end.
 pub enum Order {
     /// The shard changed.
@@ -83,8 +94,8 @@ pub struct PassReport {
     pub anomalies: Vec<Anomaly>,
     /// Followed metrics that are not anomalous.
     pub fates: Vec<(Arc<str>, Fate)>,
-    /// Metrics that have fallen silent and are not stale yet.
-    pub silent: Vec<Arc<str>>,
+    /// Metrics that have fallen silent and are not stale yet, with the time of their last point.
+    pub silent: Vec<(Arc<str>, f64)>,
     /// Some of those that the adaptive profile is still learning.
     pub warming: Vec<Warming>,
     /// Metrics that have spoken again.
@@ -187,6 +198,8 @@ pub struct Worker<K: Connect> {
     watched: Vec<Watched<CursorOf<K>>>,
     /// Points as they come from the store, one metric at a time.
     series: Series,
+    /// What people ask about its metrics.
+    questions: Receiver<Question>,
     stop: Stop,
 }
 
@@ -201,6 +214,13 @@ pub(super) struct Pass {
     pub(super) classes: Vec<usize>,
 }
 
+impl Pass {
+    /// Whether the fate of that metric is to be told.
+    pub(super) fn follows(&self, name: &str) -> bool {
+        !self.followed.is_empty() && self.followed.contains(name)
+    }
+}
+
 impl<K: Connect> Worker<K> {
     /// A worker with an empty shard and no connection yet.
     pub fn new(connect: K, options: WorkerOptions, progress: Progress, stop: Stop) -> Self {
@@ -212,32 +232,59 @@ impl<K: Connect> Worker<K> {
             names: Vec::new(),
             watched: Vec::new(),
             series: Series::default(),
+            questions: never(),
             stop,
         }
     }
 
+    /// The same, which answers questions about its metrics.
+    #[must_use]
+    pub fn with_questions(self, questions: Receiver<Question>) -> Self {
+        Self { questions, ..self }
+    }
+
     /// Follows orders until their channel closes.
     pub fn run(mut self, orders: &Receiver<Order>, reports: &Sender<PassReport>) {
-        for order in orders {
+        loop {
+            let order = select! {
+                recv(orders) -> order => order,
+                recv(self.questions) -> question => {
+                    match question {
+                        Ok(question) => self.answer(question),
+                        // Nobody can ask any more.
+                        Err(_) => self.questions = never(),
+                    }
+                    continue;
+                }
+            };
             match order {
-                Order::Assign { add, remove } => self.assign(add, remove),
-                Order::Pass {
+                Ok(Order::Assign { add, remove }) => self.assign(add, remove),
+                Ok(Order::Pass {
                     number,
                     now,
                     deadline,
                     followed,
-                } => {
+                }) => {
                     let report = self.pass(number, now, deadline, followed);
                     if reports.send(report).is_err() {
                         return;
                     }
                     self.save_a_part(number);
                 }
+                Err(_) => break,
             }
         }
         for part in 0..self.parts() {
             self.save_a_part(part as u64);
         }
+    }
+
+    /// Says what is known of one metric.
+    fn answer(&self, question: Question) {
+        let place = self.names.iter().position(|name| **name == *question.metric);
+        let insight = place.map(|place| Box::new(self.watched[place].insight()));
+        // Whoever asked may have gone.
+        let _ = question.reply.try_send(insight);
     }
 
     /// Parts in which states are saved; 0 in the classic profile.
@@ -266,6 +313,8 @@ impl<K: Connect> Worker<K> {
     fn assign(&mut self, mut add: Vec<Arc<str>>, remove: Vec<Arc<str>>) {
         if !remove.is_empty() {
             let gone: HashSet<_> = remove.into_iter().collect();
+            let all = self.names.iter().zip(&self.watched);
+            self.desk.leave(all.filter(|(name, _)| gone.contains(*name)));
             for index in (0..self.names.len()).rev() {
                 if gone.contains(&self.names[index]) {
                     self.names.swap_remove(index);
@@ -305,11 +354,10 @@ impl<K: Connect> Worker<K> {
             if !watched.is_done(number) {
                 pass.report.unfinished.push(Arc::clone(name));
             }
-            if let Some(mind) = watched.mind()
-                && !mind.is_warm()
+            if let Some(state) = watched.warming()
                 && pass.report.warming.len() < WARMING_SHOWN
             {
-                pass.report.warming.push(mind.warming(name));
+                pass.report.warming.push(state.warming(name));
             }
         }
         pass.report.cached_bytes = self.keep_to_the_limit();
@@ -336,7 +384,8 @@ impl<K: Connect> Worker<K> {
 
     /// Both strides; what an error or the deadline prevents is simply not done.
     fn look_at_all(&mut self, pass: &mut Pass) -> Result<(), StoreError> {
-        if self.options.counters_as_rates {
+        // The adaptive profile knows counters by itself.
+        if self.options.counters_as_rates && self.options.adaptive.is_none() {
             let unknown = self.select(|watched| watched.class.is_none());
             self.in_chunks(&unknown, pass, Self::learn_classes)?;
         }
@@ -374,6 +423,9 @@ impl<K: Connect> Worker<K> {
         stride: fn(&mut Self, &[usize], &mut Pass) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         for chunk in indices.chunks(CHUNK) {
+            while let Ok(question) = self.questions.try_recv() {
+                self.answer(question);
+            }
             let mut tries = 0;
             loop {
                 if self.stop.is_said() || Instant::now() >= pass.deadline {
@@ -540,20 +592,25 @@ impl<K: Connect> Worker<K> {
     }
 
     pub(super) fn look(&mut self, number: u64, now: f64) -> PassReport {
+        self.look_following(number, now, &[])
+    }
+
+    pub(super) fn look_following(&mut self, number: u64, now: f64, followed: &[&str]) -> PassReport {
         let deadline = Instant::now() + Duration::from_secs(600);
-        self.pass(number, now, deadline, Arc::default())
+        let followed = followed.iter().map(|&name| name.to_owned()).collect();
+        self.pass(number, now, deadline, Arc::new(followed))
     }
 
     pub(super) fn save(&self, number: u64) {
         self.save_a_part(number);
     }
 
-    /// Each metric's state as it would be saved.
+    /// Each metric's state as it would be saved: all points but the newest.
     pub(super) fn states(&self) -> Vec<(Arc<str>, Vec<u8>)> {
         let all = self.names.iter().zip(&self.watched);
         all.filter_map(|(name, watched)| {
             let mut bytes = Vec::new();
-            watched.mind()?.state().write(&mut bytes);
+            watched.state()?.adaptive().write(&mut bytes);
             Some((Arc::clone(name), bytes))
         })
         .collect()

@@ -4,23 +4,26 @@
 //! as done. Nothing is ever replaced: points that are stored already are stored twice and vanish on reading. The pace is
 //! that of the store or of `rate`, whichever is slower; nothing waits in a queue, so nothing has to be bounded.
 
+mod ended;
 mod progress;
 mod summary;
+mod teach;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use skywatch_algorithms::Series;
-use skywatch_algorithms::streaming::{Hour, REACH};
 
 use crate::clock::unix_now;
 use crate::ingest::{Drop, Gate, Policy, canonical_name};
-use crate::memory::{Hourly, InboxWriter};
 use crate::sources::{Source, SourceError, Span};
 use crate::stop::Stop;
 use crate::store::{Connect, Names as _, Sample, Store, StoreError};
+use ended::Ended;
 use progress::Progress;
 pub use summary::Summary;
+pub use teach::Knowledge;
+use teach::Teacher;
 
 /// Points appended at one go.
 const BATCH: usize = 10_000;
@@ -39,13 +42,15 @@ pub struct BackfillOptions {
     pub span: Span,
     /// What is let in.
     pub policy: Policy,
+    /// Seconds of a window, if old points are asked for: of a metric of which nothing younger comes, the window before its
+    /// last point is stored, whatever its age.
+    pub old_windows: Option<f64>,
     /// Points a second, at most.
     pub rate: u32,
     /// Tries of a part beyond the first.
     pub retries: u32,
-    /// The folder of the long memory, which gets the hours of all points, also of those too old for the store; `None`
-    /// without one.
-    pub memory: Option<PathBuf>,
+    /// What is taught by all points of the last 35 days, also by those too old for the store; `None` if nobody learns.
+    pub knowledge: Option<Knowledge>,
 }
 
 /// Why a backfill ended before its end.
@@ -57,10 +62,10 @@ pub enum BackfillError {
     /// The store takes nothing.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Hours cannot be left for the long memory.
-    #[error("cannot leave hours in `{path}`: {source}")]
+    /// What was learnt cannot be left.
+    #[error("cannot leave what was learnt in `{path}`: {source}")]
     Memory {
-        /// The folder of the long memory.
+        /// The folder of the long memory, or of the states.
         path: String,
         /// Why.
         source: std::io::Error,
@@ -119,9 +124,10 @@ pub fn run(
     let mut summary = Summary::default();
     let parts = with_retries(options, stop, &mut summary, || source.parts())?.unwrap_or_default();
     summary.parts = parts.len();
-    let hours = options.memory.as_deref().map(Hours::new).transpose()?;
+    let teacher = options.knowledge.as_ref().map(Teacher::new).transpose()?;
     let mut work = Work {
-        hours,
+        ended: options.old_windows.map(Ended::new),
+        teacher,
         store: &mut store,
         gate: &gate,
         options,
@@ -155,6 +161,11 @@ pub fn run(
                 if !work.take(found, span, &mut summary)? {
                     break;
                 }
+                if let Some(teacher) = &mut work.teacher
+                    && source.gives_metrics_whole()
+                {
+                    teacher.let_go()?;
+                }
                 progress
                     .done(part, span)
                     .map_err(|source| unwritten(progress.path(), source))?;
@@ -162,7 +173,12 @@ pub fn run(
             }
             Ok(None) => break,
             Err(error) => {
-                failed_in_a_row += 1;
+                // What is wrong with one part says nothing about the server.
+                failed_in_a_row = if error.is_of_the_part() {
+                    0
+                } else {
+                    failed_in_a_row + 1
+                };
                 tracing::warn!("`{part}` is left out :: {error}");
                 summary.fail(part, error.to_string());
                 if failed_in_a_row >= FAILURES_IN_A_ROW && position + 1 < parts.len() {
@@ -171,8 +187,14 @@ pub fn run(
             }
         }
     }
-    if let Some(hours) = work.hours.take() {
-        summary.hours = hours.finish(options.span.until)?;
+    if !stop.is_said() {
+        work.store_ended(&mut summary)?;
+    }
+    if let Some(teacher) = work.teacher.take() {
+        let left = teacher.finish(options.span.until)?;
+        summary.hours = left.hours;
+        summary.taught = left.states;
+        summary.leave_out("untaught_metrics", left.without_room);
     }
     told(parts.len(), parts.len(), summary.points);
     summary.is_interrupted = stop.is_said();
@@ -205,60 +227,22 @@ fn with_retries<T>(
     Ok(None)
 }
 
-/// Hours on their way to the long memory.
-struct Hours {
-    folder: PathBuf,
-    hourly: Hourly,
-    inbox: InboxWriter,
-    whole: Vec<Hour>,
-    /// Points before this are beyond its reach, Unix seconds.
-    from: f64,
-}
-
-impl Hours {
-    fn new(folder: &Path) -> Result<Self, BackfillError> {
-        Ok(Self {
-            inbox: InboxWriter::new(folder).map_err(|source| unremembered(folder, source))?,
-            folder: folder.to_owned(),
-            hourly: Hourly::default(),
-            whole: Vec::new(),
-            from: unix_now() - f64::from(REACH) * 3_600.0,
-        })
-    }
-
-    fn take(&mut self, name: &str, points: impl Iterator<Item = (f64, f64)>) -> Result<(), BackfillError> {
-        self.whole.clear();
-        let from = self.from;
-        self.hourly
-            .take(name, points.filter(|&(time, _)| time >= from), &mut self.whole);
-        if self.whole.is_empty() {
-            return Ok(());
-        }
-        let added = self.inbox.add(name, &self.whole);
-        added.map_err(|source| unremembered(&self.folder, source))
-    }
-
-    /// How many hours there were.
-    fn finish(mut self, until: f64) -> Result<u64, BackfillError> {
-        let unremembered = |source| unremembered(&self.folder, source);
-        for (name, hour) in self.hourly.finish(until) {
-            self.inbox.add(&name, &[hour]).map_err(unremembered)?;
-        }
-        self.inbox.finish().map_err(unremembered)
-    }
-}
-
-fn unremembered(folder: &Path, source: std::io::Error) -> BackfillError {
-    BackfillError::Memory {
-        path: folder.display().to_string(),
-        source,
+/// The points of a canonical series that were asked for.
+fn within(series: &Series, span: Span) -> Series {
+    let from = series.times.partition_point(|&time| time <= span.after);
+    let to = series.times.partition_point(|&time| time <= span.until);
+    Series {
+        times: series.times[from..to.max(from)].to_vec(),
+        values: series.values[from..to.max(from)].to_vec(),
     }
 }
 
 /// The storing half.
 struct Work<'a, S> {
-    /// With a long memory.
-    hours: Option<Hours>,
+    /// If old points are asked for.
+    ended: Option<Ended>,
+    /// If somebody learns.
+    teacher: Option<Teacher>,
     store: &'a mut S,
     gate: &'a Gate,
     options: &'a BackfillOptions,
@@ -292,15 +276,13 @@ impl<S: Store> Work<'_, S> {
             summary.leave_out(Drop::NotFinite.name(), (series.len() - finite.len()) as u64);
             let cut = finite.canonicalise(f64::INFINITY);
             summary.leave_out("duplicate", cut.duplicates as u64);
-            if let Some(hours) = &mut self.hours
+            if let Some(teacher) = &mut self.teacher
                 && !self.options.policy.skips(&name)
             {
-                let points = finite.times.iter().copied().zip(finite.values.iter().copied());
-                hours.take(
-                    &name,
-                    points.filter(|&(time, _)| time > span.after && time <= span.until),
-                )?;
+                teacher.take(&name, &within(&finite, span))?;
             }
+            let mut old = Series::default();
+            let before = points.len();
             let mut gate = self.gate.open(unix_now());
             for (&time, &value) in finite.times.iter().zip(&finite.values) {
                 let refused = if time <= span.after {
@@ -311,19 +293,55 @@ impl<S: Store> Work<'_, S> {
                     gate.point(&name, time, value).err().map(Drop::name)
                 };
                 match refused {
+                    Some(reason) if reason == Drop::TooOld.name() && self.ended.is_some() => {
+                        old.push(time, value)
+                    }
                     Some(reason) => summary.leave_out(reason, 1),
                     None => points.push((names.len(), time, value)),
                 }
             }
+            drop(gate);
+            if let Some(ended) = &mut self.ended {
+                let has_young = points.len() > before || summary.metrics.contains(&*name);
+                summary.leave_out(Drop::TooOld.name(), ended.take(&name, &old, has_young));
+            }
             names.push(name.into_owned());
         }
-        let size = BATCH.min((self.options.rate / BATCHES_A_SECOND).max(1) as usize);
-        for batch in points.chunks(size) {
+        for batch in points.chunks(self.batch()) {
             if !self.append(&names, batch, summary)? {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Stores the windows of metrics that have ended.
+    fn store_ended(&mut self, summary: &mut Summary) -> Result<(), BackfillError> {
+        let Some(ended) = &mut self.ended else {
+            return Ok(());
+        };
+        let (windows, too_old) = ended.finish(&summary.metrics);
+        summary.leave_out(Drop::TooOld.name(), too_old);
+        for (name, window) in windows {
+            if self.options.policy.skips(&name) {
+                summary.leave_out(Drop::Skipped.name(), window.len() as u64);
+                continue;
+            }
+            let names = [name];
+            let points = window.times.iter().zip(&window.values);
+            let points: Vec<_> = points.map(|(&time, &value)| (0, time, value)).collect();
+            for batch in points.chunks(self.batch()) {
+                if !self.append(&names, batch, summary)? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Points appended at one go, at the asked pace.
+    fn batch(&self) -> usize {
+        BATCH.min((self.options.rate / BATCHES_A_SECOND).max(1) as usize)
     }
 
     fn append(

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::files;
 use crate::sources::Span;
 
 /// What was fetched up to so few seconds ago is done.
@@ -37,7 +38,7 @@ pub(super) struct Progress {
 impl Progress {
     /// Opens the progress of `source` into `store` in a folder, which is made if need be.
     pub(super) fn open(folder: &Path, source: &str, store: &str) -> std::io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
+        files::folder(folder)?;
         let mut hasher = DefaultHasher::new();
         (source, store).hash(&mut hasher);
         let path = folder.join(format!("{:016x}.jsonl", hasher.finish()));
@@ -58,7 +59,7 @@ impl Progress {
         if lines > done.len() {
             rewrite(&path, &done)?;
         }
-        let file = File::options().create(true).append(true).open(&path)?;
+        let file = files::append(&path)?;
         Ok(Self { path, file, done })
     }
 
@@ -103,15 +104,13 @@ impl Progress {
 
 /// Leaves out what is said twice or in half.
 fn rewrite(path: &Path, done: &HashMap<String, (f64, f64)>) -> std::io::Result<()> {
-    let beside = path.with_extension("jsonl.new");
     let mut text = Vec::new();
     for (part, &(after, until)) in done {
         let part = part.clone();
         serde_json::to_writer(&mut text, &Done { part, after, until })?;
         text.push(b'\n');
     }
-    std::fs::write(&beside, text)?;
-    std::fs::rename(&beside, path)
+    files::replace(path, &text, false)
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub struct Summary {
     pub points: u64,
     /// Hours left for the long memory.
     pub hours: u64,
+    /// Metrics whose states were left for the analyzer.
+    pub taught: u64,
     /// Points left out, by reason.
     pub left_out: BTreeMap<&'static str, u64>,
     /// Tries beyond the first, of the source and of the store.
@@ -40,6 +42,46 @@ impl Summary {
         if count > 0 {
             *self.left_out.entry(reason).or_default() += count;
         }
+    }
+
+    fn left_out(&self) -> String {
+        let left_out: Vec<String> = self
+            .left_out
+            .iter()
+            .map(|(reason, count)| format!("{reason} {count}"))
+            .collect();
+        match left_out.is_empty() {
+            true => "nothing".to_owned(),
+            false => left_out.join(", "),
+        }
+    }
+
+    /// Why nothing came of it, if nothing did: neither points for the store nor anything learnt, now or before.
+    #[must_use]
+    pub fn why_nothing(&self) -> Option<String> {
+        if self.points + self.hours + self.taught > 0 || self.done_before > 0 || self.failures > 0 {
+            return None;
+        }
+        let worst = self.left_out.iter().max_by_key(|(_, count)| **count);
+        let hint = match worst.map(|(reason, _)| *reason) {
+            None if self.parts == 0 => "the source has nothing by that name",
+            None => "the source has no points of that time; `--from` and `--until` say which is meant",
+            Some("before_from") => "`--from` reaches further back",
+            Some("after_until" | "too_far_ahead") => "points lie after `--until`, or ahead of this clock",
+            Some("too_old") => {
+                "points are older than `store.full_duration`; with `--from` the last window of what has ended is stored"
+            }
+            Some("bad_name" | "name_too_long") => {
+                "names hold no blanks, and no more than `ingest.max_name_bytes` bytes"
+            }
+            Some("unnamed_series") => "`--metric NAME` names what has no `__name__`",
+            Some("skipped") => "`ingest.skip` leaves these metrics out",
+            Some(_) => "nothing in it is a point that can be stored",
+        };
+        Some(format!(
+            "no point was stored; left out: {}\nhint: {hint}",
+            self.left_out()
+        ))
     }
 
     pub(super) fn fail(&mut self, part: &str, reason: String) {
@@ -62,16 +104,10 @@ impl fmt::Display for Summary {
         if self.hours > 0 {
             writeln!(f, "hours      {} for the long memory", self.hours)?;
         }
-        let left_out: Vec<String> = self
-            .left_out
-            .iter()
-            .map(|(reason, count)| format!("{reason} {count}"))
-            .collect();
-        let left_out = match left_out.is_empty() {
-            true => "nothing".to_owned(),
-            false => left_out.join(", "),
-        };
-        writeln!(f, "left out   {left_out}")?;
+        if self.taught > 0 {
+            writeln!(f, "taught     {} metrics", self.taught)?;
+        }
+        writeln!(f, "left out   {}", self.left_out())?;
         write!(f, "took       {:.1} s, {} retries", self.seconds, self.retries)?;
         for (part, reason) in &self.failed {
             write!(f, "\nfailed     `{part}`: {reason}")?;

@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use skywatch_algorithms::Series;
+use skywatch_algorithms::{SameTime, Series};
 use skywatch_settings::Pattern;
 
 use super::BacktestError;
 use crate::sources::{Source, SourceError, Span};
 use crate::stop::Stop;
-use crate::store::{Connect, Fetched, Store};
+use crate::store::{Connect, Fetched, Store, Unreadable};
 
 /// Metrics fetched at one go.
 const AT_ONCE: usize = 256;
@@ -32,8 +32,8 @@ pub trait Feed {
     /// How many metrics, or parts, there are.
     fn length(&self) -> usize;
 
-    /// The next ones; `None` after the last.
-    fn next(&mut self, stop: &Stop) -> Result<Option<Batch>, BacktestError>;
+    /// The next ones, of several points of one time the one that `same_time` says; `None` after the last.
+    fn next(&mut self, same_time: SameTime, stop: &Stop) -> Result<Option<Batch>, BacktestError>;
 }
 
 /// Metrics that were gathered before.
@@ -44,12 +44,12 @@ pub(super) struct Gathered {
 
 impl Gathered {
     /// All that a feed has left.
-    pub(super) fn of(feed: &mut dyn Feed, stop: &Stop) -> Result<Self, BacktestError> {
+    pub(super) fn of(feed: &mut dyn Feed, same_time: SameTime, stop: &Stop) -> Result<Self, BacktestError> {
         let mut gathered = Self {
             parts: 0,
             metrics: Vec::new(),
         };
-        while let Some(batch) = feed.next(stop)? {
+        while let Some(batch) = feed.next(same_time, stop)? {
             gathered.parts += batch.parts;
             gathered.metrics.extend(batch.metrics);
         }
@@ -66,7 +66,7 @@ impl Feed for Gathered {
         self.parts
     }
 
-    fn next(&mut self, _: &Stop) -> Result<Option<Batch>, BacktestError> {
+    fn next(&mut self, _: SameTime, _: &Stop) -> Result<Option<Batch>, BacktestError> {
         let metrics = std::mem::take(&mut self.metrics);
         Ok((!metrics.is_empty()).then_some(Batch {
             parts: self.parts,
@@ -111,7 +111,7 @@ impl<S: Store> Feed for StoreFeed<S> {
         self.names.len()
     }
 
-    fn next(&mut self, _: &Stop) -> Result<Option<Batch>, BacktestError> {
+    fn next(&mut self, same_time: SameTime, _: &Stop) -> Result<Option<Batch>, BacktestError> {
         let names = &self.names[self.at..(self.at + AT_ONCE).min(self.names.len())];
         if names.is_empty() {
             return Ok(None);
@@ -123,7 +123,16 @@ impl<S: Store> Feed for StoreFeed<S> {
         self.store
             .fetch(&asks, &mut buffer, &mut |index, series, fetched| match fetched {
                 Fetched::Found { .. } => {
-                    series.canonicalise(f64::INFINITY);
+                    series.canonicalise_by(f64::INFINITY, same_time);
+                    found.push((names[index].clone(), std::mem::take(series)));
+                }
+                Fetched::Unreadable(Unreadable::Malformed(why)) if !series.is_empty() => {
+                    tracing::warn!(
+                        "`{}` is damaged behind {} points :: {why}",
+                        names[index],
+                        series.len()
+                    );
+                    series.canonicalise_by(f64::INFINITY, same_time);
                     found.push((names[index].clone(), std::mem::take(series)));
                 }
                 Fetched::Missing => tracing::warn!("`{}` has no points any more", names[index]),
@@ -172,20 +181,23 @@ impl Feed for SourceFeed {
         self.parts.len()
     }
 
-    fn next(&mut self, stop: &Stop) -> Result<Option<Batch>, BacktestError> {
+    fn next(&mut self, same_time: SameTime, stop: &Stop) -> Result<Option<Batch>, BacktestError> {
         let Some(part) = self.parts.get(self.at) else {
             return Ok(None);
         };
         self.at += 1;
         let (source, span) = (&mut self.source, self.span);
-        let found = patiently(stop, || {
+        let (found, left_out) = patiently(stop, || {
             let mut found = Vec::new();
-            source.fetch(part, span, &mut |name, series| {
-                series.canonicalise(f64::INFINITY);
+            let left_out = source.fetch(part, span, &mut |name, series| {
+                series.canonicalise_by(f64::INFINITY, same_time);
                 found.push((name.to_owned(), std::mem::take(series)));
             })?;
-            Ok(found)
+            Ok((found, left_out))
         })?;
+        if !left_out.is_empty() {
+            tracing::warn!("`{part}` has what is no point and is left out :: {left_out:?}");
+        }
         Ok(Some(Batch {
             parts: 1,
             metrics: found,

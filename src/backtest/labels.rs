@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BacktestError;
 use super::record::Record;
-use crate::sources::csv;
+use crate::sources::row;
 
 /// Seconds of warm-up in a `truth.json`, and after the end of an effect, that are not judged.
 const WARM_UP: f64 = 7.0 * 86_400.0;
@@ -30,7 +30,7 @@ impl When {
     fn seconds(&self) -> Option<f64> {
         match self {
             Self::Number(seconds) => Some(*seconds),
-            Self::Text(text) => csv::time(text),
+            Self::Text(text) => row::time(text),
         }
     }
 }
@@ -260,7 +260,7 @@ mod tests {
     use super::*;
 
     fn record(alarms: &[f64]) -> Record {
-        let mut record = Record::new("a/b.csv".to_owned(), 1.0, true);
+        let mut record = Record::new("a/b.csv".to_owned(), true);
         for minute in 0..20_000 {
             let time = f64::from(minute) * 60.0;
             let is_alarm = alarms.contains(&time);

@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use skywatch_algorithms::learned::{FamilyOptions, FittedFamilies, LearnedError, School, Traits};
-use skywatch_algorithms::streaming::{Adaptive, Forecasts as _, Hours};
+use skywatch_algorithms::streaming::Forecasts as _;
 use skywatch_algorithms::{Series, Window};
 
 use super::BacktestError;
 use super::player::Player;
+use super::successive::Successive;
+use crate::analyzer::rule::{Point, Rule};
 use crate::stop::Stop;
 
 /// How a walk is fitted.
@@ -130,8 +132,8 @@ pub(super) struct LearnedPlayer {
     walk: Arc<Walk>,
     metric: String,
     first: f64,
-    state: Adaptive,
-    hours: Hours,
+    successive: Successive,
+    rule: Rule,
     /// The last points; those before `from` are out of reach.
     recent: Series,
     from: usize,
@@ -143,8 +145,8 @@ impl LearnedPlayer {
             walk,
             metric: String::new(),
             first: f64::NEG_INFINITY,
-            state: Adaptive::default(),
-            hours: Hours::default(),
+            successive: Successive::default(),
+            rule: Rule::plain(0.0),
             recent: Series::default(),
             from: 0,
         }
@@ -164,28 +166,50 @@ impl LearnedPlayer {
     }
 }
 
-impl Player for LearnedPlayer {
-    fn begin(&mut self, metric: &str) {
-        metric.clone_into(&mut self.metric);
-        self.first = f64::NEG_INFINITY;
-        self.state = Adaptive::default();
-        self.hours = Hours::default();
-        self.recent.clear();
-        self.from = 0;
-    }
-
-    fn show(&mut self, time: f64, value: f64) -> f32 {
-        if self.first == f64::NEG_INFINITY {
-            self.first = time;
-        }
-        self.keep(time, value);
+impl LearnedPlayer {
+    /// The newest point with what serves at its time expected of it.
+    fn with_forecast(&self, time: f64, value: f64) -> Point {
         let (times, values) = (&self.recent.times[self.from..], &self.recent.values[self.from..]);
         let serving = self.walk.serving(time - self.first);
         let forecast = serving.and_then(|families| {
             let window = Window::sorted(times, values);
-            families.forecast(&self.metric, window, self.state.is_rate())
+            families.forecast(&self.metric, window, self.successive.is_rate())
         });
-        let reading = self.state.observe_with(time, value, forecast, &mut self.hours);
-        reading.score
+        Point {
+            time,
+            value,
+            forecast,
+        }
+    }
+}
+
+impl Player for LearnedPlayer {
+    fn begin(&mut self, metric: &str, rule: &Rule) {
+        metric.clone_into(&mut self.metric);
+        self.first = f64::NEG_INFINITY;
+        self.successive = Successive::default();
+        self.rule = rule.clone();
+        self.recent.clear();
+        self.from = 0;
+    }
+
+    fn show(&mut self, time: f64, value: f64, is_final: bool) -> f32 {
+        if self.first == f64::NEG_INFINITY {
+            self.first = time;
+        }
+        self.keep(time, value);
+        self.successive.settle(&self.rule);
+        let point = self.with_forecast(time, value);
+        self.successive.show(point, is_final, &self.rule)
+    }
+
+    /// Of points that are not later only another value of the newest counts: what lies before it was forecast without them.
+    fn amend(&mut self, time: f64, value: f64) -> Option<f32> {
+        if self.recent.times.last() != Some(&time) {
+            return None;
+        }
+        *self.recent.values.last_mut()? = value;
+        let point = self.with_forecast(time, value);
+        self.successive.amend(point, &self.rule)
     }
 }

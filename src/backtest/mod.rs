@@ -13,19 +13,19 @@ mod learned;
 pub(crate) mod player;
 mod record;
 mod replay;
-mod row;
+mod successive;
 mod summary;
 
 use std::path::{Path, PathBuf};
-#[cfg(feature = "learned")]
 use std::sync::Arc;
 use std::time::Instant;
 
 use rayon::prelude::*;
 use serde::Serialize;
-use skywatch_algorithms::Series;
+use skywatch_algorithms::{SameTime, Series};
 
 use crate::analyzer::WorkerOptions;
+use crate::analyzer::rule::Rule;
 use crate::sources::SourceError;
 use crate::stop::Stop;
 use crate::store::StoreError;
@@ -71,10 +71,8 @@ impl Profile {
 pub struct BacktestOptions {
     /// Through what.
     pub profile: Profile,
-    /// Seconds after an alert in which only a higher score is one; 0 for no rest.
-    pub rest: f64,
-    /// The score from which on there is an alarm.
-    pub threshold: f32,
+    /// What is an alarm, and how long the rest after it is; the first rule that picks a metric counts, the last picks all.
+    pub rules: Arc<[Rule]>,
     /// Where rows with scores go, if anywhere.
     pub output: Option<PathBuf>,
     /// Labels to hold the alarms against.
@@ -84,6 +82,21 @@ pub struct BacktestOptions {
     /// How the learned vote is fitted.
     #[cfg(feature = "learned")]
     pub walk: WalkOptions,
+}
+
+impl BacktestOptions {
+    /// Seconds of rest of the metrics that no pattern picks.
+    fn rest(&self) -> f64 {
+        self.rules.last().map_or(0.0, |rule| rule.rest)
+    }
+
+    /// Which of several points of one time stays in a window.
+    fn same_time(&self) -> SameTime {
+        match self.profile {
+            Profile::Adaptive | Profile::Learned => SameTime::Last,
+            Profile::Skyline => SameTime::Smallest,
+        }
+    }
 }
 
 /// Why a replay ended before its end.
@@ -223,8 +236,8 @@ fn learned_players(
 fn gather(input: &Path, stop: &Stop) -> Result<Vec<(String, Series)>, BacktestError> {
     let jobs = folder::jobs(input)?;
     let gathered = jobs.into_par_iter().map(|job| {
-        let mut replay = Replay::new(Track::new(Gatherer::default(), 0.0, 1.0));
-        let mut record = Record::new(job.name.clone(), 1.0, false);
+        let mut replay = Replay::new(Track::new(Gatherer::default(), Arc::from([Rule::plain(0.0)])));
+        let mut record = Record::new(job.name.clone(), false);
         match replay.file(&job.path, None, &mut record, &|_| {}, stop) {
             Err(BacktestError::Interrupted) => Err(BacktestError::Interrupted),
             _ => Ok((job.name, replay.track.into_player().series)),
@@ -258,7 +271,7 @@ pub fn files(
     progress.begin(jobs.iter().map(|job| job.length).sum());
     jobs.sort_by_key(|job| std::cmp::Reverse(job.length));
     let replayed = jobs.par_iter().with_max_len(1).map_init(
-        || Replay::new(Track::new(player(), options.rest, options.threshold)),
+        || Replay::new(Track::new(player(), Arc::clone(&options.rules))),
         |replay, job| {
             let to = options
                 .output
@@ -266,7 +279,7 @@ pub fn files(
                 .map(|output| folder::place(output, &job.name))
                 .transpose()?;
             let is_labelled = labels.as_ref().is_some_and(|labels| labels.name(&job.name));
-            let mut record = Record::new(job.name.clone(), options.threshold, is_labelled);
+            let mut record = Record::new(job.name.clone(), is_labelled);
             let more = |bytes| progress.more(bytes);
             match replay.file(&job.path, to.as_deref(), &mut record, &more, stop) {
                 Ok(()) => Ok(Ok(record)),
@@ -286,7 +299,7 @@ pub fn files(
         }
     }
     failures.sort();
-    let mut summary = Summary::of(options.profile, options.rest, records, labels.as_ref());
+    let mut summary = Summary::of(options.profile, options.rest(), records, labels.as_ref());
     summary.failures = failures;
     summary.seconds = begun.elapsed().as_secs_f64();
     Ok(summary)
@@ -303,7 +316,7 @@ pub fn series(
     stop: &Stop,
 ) -> Result<Summary, BacktestError> {
     let mut gathered = match options.profile {
-        Profile::Learned => Some(Gathered::of(feed, stop)?),
+        Profile::Learned => Some(Gathered::of(feed, options.same_time(), stop)?),
         _ => None,
     };
     let player = players(options, gathered.as_ref().map_or(&[], Gathered::metrics), stop)?;
@@ -317,9 +330,9 @@ pub fn series(
     }
     progress.begin(feed.length() as u64);
     let mut records = Vec::new();
-    while let Some(Batch { parts, metrics }) = feed.next(stop)? {
+    while let Some(Batch { parts, metrics }) = feed.next(options.same_time(), stop)? {
         let replayed = metrics.par_iter().with_max_len(1).map_init(
-            || Replay::new(Track::new(player(), options.rest, options.threshold)),
+            || Replay::new(Track::new(player(), Arc::clone(&options.rules))),
             |replay, (name, series)| {
                 if stop.is_said() {
                     return Err(BacktestError::Interrupted);
@@ -329,7 +342,7 @@ pub fn series(
                     .map(|output| folder::place(output, &folder::file_of(name)))
                     .transpose()?;
                 let is_labelled = labels.as_ref().is_some_and(|labels| labels.name(name));
-                let mut record = Record::new(name.clone(), options.threshold, is_labelled);
+                let mut record = Record::new(name.clone(), is_labelled);
                 replay.series(&series.times, &series.values, to.as_deref(), &mut record)?;
                 Ok(record)
             },
@@ -337,7 +350,7 @@ pub fn series(
         records.extend(replayed.collect::<Result<Vec<_>, _>>()?);
         progress.more(parts as u64);
     }
-    let mut summary = Summary::of(options.profile, options.rest, records, labels.as_ref());
+    let mut summary = Summary::of(options.profile, options.rest(), records, labels.as_ref());
     summary.seconds = begun.elapsed().as_secs_f64();
     Ok(summary)
 }

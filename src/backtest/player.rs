@@ -1,77 +1,119 @@
 //! One metric under replay: what a profile says of its points, one after the other.
 //!
-//! The adaptive profile is the same [`Adaptive`] the live analyzer shows its points to, with its long memory in RAM. The
-//! classic profile has no state of its own: at each point all nine tests look at the canonical window that ends there, as
-//! of the time of that point, and the score is the number of votes over the consensus. Left out: what depends on when a
-//! pass looks (Stale, and a clock that is ahead of the last point).
+//! The adaptive profile is the same state the live analyzer shows its points to, under the same rules, with its long
+//! memory in RAM (`successive.rs`). The classic profile has no state of its own: at each point all nine tests look at the
+//! canonical window that ends there, as of the time of that point, and the score is the number of votes over the
+//! consensus. Left out: what depends on when a pass looks (Stale, and a clock that is ahead of the last point).
 
 use std::sync::Arc;
 
-use skywatch_algorithms::Series;
-use skywatch_algorithms::streaming::{Adaptive, Hours, Rest};
+use skywatch_algorithms::streaming::Rest;
+use skywatch_algorithms::{SameTime, Series};
 
+use super::successive::Successive;
 use crate::analyzer::WorkerOptions;
 use crate::analyzer::cache::{CachedWindow, Times};
 use crate::analyzer::judge::{CounterClass, Judge};
+use crate::analyzer::rule::{Point, Rule};
 
-/// A profile as the replay drives it: points come once each, in order of time, finite. On one thread.
+/// A profile as the replay drives it. Points are finite; on one thread.
 pub(crate) trait Player {
-    /// Shows the next point; its score, 1 at the limit.
-    fn show(&mut self, time: f64, value: f64) -> f32;
-
     /// Turns to a metric: the next point is its first.
-    fn begin(&mut self, metric: &str);
+    fn begin(&mut self, metric: &str, rule: &Rule);
+
+    /// Shows the next point, later than all before; its score, 1 at the limit. `is_final`: the row that follows is later
+    /// still, so that [`Player::amend`] will not be asked about this one. Without it, it may be.
+    fn show(&mut self, time: f64, value: f64, is_final: bool) -> f32;
+
+    /// Shows a point that is not later than the newest one: of its time, in its stead, or before it. The score of the
+    /// newest point as it is then; `None` if nothing changes.
+    fn amend(&mut self, _time: f64, _value: f64) -> Option<f32> {
+        None
+    }
 }
 
 impl<P: Player + ?Sized> Player for Box<P> {
-    fn begin(&mut self, metric: &str) {
-        (**self).begin(metric);
+    fn begin(&mut self, metric: &str, rule: &Rule) {
+        (**self).begin(metric, rule);
     }
 
-    fn show(&mut self, time: f64, value: f64) -> f32 {
-        (**self).show(time, value)
+    fn show(&mut self, time: f64, value: f64, is_final: bool) -> f32 {
+        (**self).show(time, value, is_final)
+    }
+
+    fn amend(&mut self, time: f64, value: f64) -> Option<f32> {
+        (**self).amend(time, value)
     }
 }
 
-/// Keeps all points it is shown.
+/// Keeps all points it is shown, of those of one time the last.
 #[derive(Default)]
 pub(crate) struct Gatherer {
     pub(crate) series: Series,
 }
 
 impl Player for Gatherer {
-    fn begin(&mut self, _: &str) {
+    fn begin(&mut self, _: &str, _: &Rule) {
         self.series.clear();
     }
 
-    fn show(&mut self, time: f64, value: f64) -> f32 {
+    fn show(&mut self, time: f64, value: f64, _: bool) -> f32 {
         self.series.push(time, value);
         0.0
+    }
+
+    fn amend(&mut self, time: f64, value: f64) -> Option<f32> {
+        if self.series.times.last() == Some(&time) {
+            *self.series.values.last_mut()? = value;
+        }
+        None
     }
 }
 
 /// The adaptive profile.
-#[derive(Default)]
 pub(crate) struct AdaptivePlayer {
-    state: Adaptive,
-    hours: Hours,
+    successive: Successive,
+    rule: Rule,
+}
+
+impl Default for AdaptivePlayer {
+    fn default() -> Self {
+        Self {
+            successive: Successive::default(),
+            rule: Rule::plain(0.0),
+        }
+    }
 }
 
 #[cfg(test)]
 impl AdaptivePlayer {
-    pub(crate) fn state(&self) -> &Adaptive {
-        &self.state
+    /// All points but the newest.
+    pub(crate) fn state(&self) -> &skywatch_algorithms::streaming::Adaptive {
+        self.successive.state()
+    }
+}
+
+fn without_forecast(time: f64, value: f64) -> Point {
+    Point {
+        time,
+        value,
+        forecast: None,
     }
 }
 
 impl Player for AdaptivePlayer {
-    fn show(&mut self, time: f64, value: f64) -> f32 {
-        self.state.observe(time, value, &mut self.hours).score
+    fn begin(&mut self, _: &str, rule: &Rule) {
+        self.successive = Successive::default();
+        self.rule = rule.clone();
     }
 
-    fn begin(&mut self, _: &str) {
-        self.state = Adaptive::default();
-        self.hours = Hours::default();
+    fn show(&mut self, time: f64, value: f64, is_final: bool) -> f32 {
+        self.successive
+            .show(without_forecast(time, value), is_final, &self.rule)
+    }
+
+    fn amend(&mut self, time: f64, value: f64) -> Option<f32> {
+        self.successive.amend(without_forecast(time, value), &self.rule)
     }
 }
 
@@ -108,11 +150,16 @@ impl SkylinePlayer {
 }
 
 impl Player for SkylinePlayer {
-    fn show(&mut self, time: f64, value: f64) -> f32 {
+    fn show(&mut self, time: f64, value: f64, _: bool) -> f32 {
         self.point.clear();
         self.point.push(time, value);
-        self.window
-            .append(&self.point, self.full_duration, &mut self.spare);
+        self.window.append(
+            &self.point,
+            f64::INFINITY,
+            self.full_duration,
+            SameTime::Smallest,
+            &mut self.spare,
+        );
         let window = self.window.window(&mut self.times);
         match self.judge.votes(window, &mut self.class, time) {
             Ok(votes) => votes as f32 / self.consensus,
@@ -123,7 +170,7 @@ impl Player for SkylinePlayer {
         }
     }
 
-    fn begin(&mut self, _: &str) {
+    fn begin(&mut self, _: &str, _: &Rule) {
         self.window = CachedWindow::default();
         self.class = CounterClass::default();
     }
@@ -134,44 +181,63 @@ impl Player for SkylinePlayer {
 pub(crate) struct Answer {
     /// The score after the rest.
     pub(crate) heard: f32,
-    /// Whether the score before any rest is at or over the threshold.
+    /// Whether the score before any rest is at the limit.
     pub(crate) is_alarm: bool,
-    /// Whether the row was a point that the state has taken.
+    /// Whether the row was judged: as a later point than all before, or as another value of the newest.
     pub(crate) is_taken: bool,
 }
 
 /// A metric on its way through its rows, whatever they hold.
 pub(crate) struct Track<P> {
     player: P,
-    rest: Rest,
+    /// Of the metrics; the last picks all.
+    rules: Arc<[Rule]>,
+    /// Seconds of the metric's rest.
     rest_length: f64,
-    threshold: f32,
-    /// Time of the last point taken.
+    rest: Rest,
+    /// The rest as it was before the newest point, unless that one was final.
+    before: Rest,
+    /// Time of the newest point.
     last: f64,
     /// The score the metric has at the moment, before any rest.
     score: f32,
 }
 
 impl<P: Player> Track<P> {
-    /// `rest_length`: seconds, 0 for none.
-    pub(crate) fn new(player: P, rest_length: f64, threshold: f32) -> Self {
+    /// At the beginning of a metric that the last rule picks.
+    pub(crate) fn new(player: P, rules: Arc<[Rule]>) -> Self {
+        let rest_length = rules.last().map_or(0.0, |rule| rule.rest);
         Self {
             player,
-            rest: Rest::new(rest_length),
+            rules,
             rest_length,
-            threshold,
+            rest: Rest::new(rest_length),
+            before: Rest::new(rest_length),
             last: f64::NEG_INFINITY,
             score: 0.0,
         }
     }
 
-    /// Shows a row; NaN stands for what is no number. A row that is no later point changes nothing: the metric has the
-    /// score it had, and the rest has heard that one already.
-    pub(crate) fn row(&mut self, time: f64, value: f64) -> Answer {
-        let is_taken = time > self.last && time.is_finite() && value.is_finite();
+    /// Shows a row; NaN stands for what is no number, `next` is the time of the row behind it, infinity at the end. A row
+    /// of the newest point's time stands in its stead and is judged again. One that is older, or no number, says nothing
+    /// anew: the metric has the score it had, and the rest has heard that one already.
+    pub(crate) fn row(&mut self, time: f64, value: f64, next: f64) -> Answer {
+        let is_number = time.is_finite() && value.is_finite();
+        let mut is_taken = is_number && time > self.last;
         if is_taken {
+            let is_final = next > time;
+            if !is_final {
+                self.before.clone_from(&self.rest);
+            }
             self.last = time;
-            self.score = finite(self.player.show(time, value));
+            self.score = finite(self.player.show(time, value, is_final));
+        } else if is_number && let Some(score) = self.player.amend(time, value) {
+            is_taken = time == self.last;
+            self.score = finite(score);
+            self.rest.clone_from(&self.before);
+            if !is_taken {
+                self.rest.hear(self.last, self.score);
+            }
         }
         Answer {
             heard: match is_taken {
@@ -179,7 +245,7 @@ impl<P: Player> Track<P> {
                 false if self.rest_length > 0.0 => 0.0,
                 false => self.score,
             },
-            is_alarm: self.score >= self.threshold,
+            is_alarm: self.score >= 1.0,
             is_taken,
         }
     }
@@ -195,9 +261,13 @@ impl<P: Player> Track<P> {
         self.player
     }
 
-    /// Turns to another metric.
+    /// Turns to another metric, which a file is by its name.
     pub(crate) fn begin(&mut self, metric: &str) {
-        self.player.begin(metric);
+        let plain = Rule::plain(0.0);
+        let place = Rule::of(&self.rules, metric.strip_suffix(".csv").unwrap_or(metric));
+        let rule = self.rules.get(place).unwrap_or(&plain);
+        self.player.begin(metric, rule);
+        self.rest_length = rule.rest;
         self.rest = Rest::new(self.rest_length);
         self.last = f64::NEG_INFINITY;
         self.score = 0.0;
@@ -221,11 +291,11 @@ mod tests {
     struct Echo;
 
     impl Player for Echo {
-        fn show(&mut self, _: f64, value: f64) -> f32 {
+        fn show(&mut self, _: f64, value: f64, _: bool) -> f32 {
             value as f32
         }
 
-        fn begin(&mut self, _: &str) {}
+        fn begin(&mut self, _: &str, _: &Rule) {}
     }
 
     #[test]
@@ -239,9 +309,9 @@ mod tests {
             (30.0, 0.5),
         ];
         let told = |rest| {
-            let mut track = Track::new(Echo, rest, 1.0);
+            let mut track = Track::new(Echo, Arc::from([Rule::plain(rest)]));
             rows.map(|(time, value)| {
-                let answer = track.row(time, value);
+                let answer = track.row(time, value, f64::NAN);
                 (answer.heard, answer.is_alarm, answer.is_taken)
             })
         };
@@ -250,6 +320,36 @@ mod tests {
         assert_eq!(told(100.0)[5], (0.0, false, true));
         assert!(told(0.0)[1..5].iter().all(|&row| row == (2.0, true, false)));
         assert_eq!(told(0.0)[5], (0.5, false, true));
+    }
+
+    /// Scores a point by its value, and can change its mind.
+    struct Corrigible;
+
+    impl Player for Corrigible {
+        fn show(&mut self, _: f64, value: f64, _: bool) -> f32 {
+            value as f32
+        }
+
+        fn begin(&mut self, _: &str, _: &Rule) {}
+
+        fn amend(&mut self, _: f64, value: f64) -> Option<f32> {
+            Some(value as f32)
+        }
+    }
+
+    #[test]
+    fn a_corrected_value_is_heard_as_if_it_were_the_first() {
+        let mut track = Track::new(Corrigible, Arc::from([Rule::plain(100.0)]));
+        let mut row = |time, value| {
+            let answer = track.row(time, value, f64::NAN);
+            (answer.heard, answer.is_alarm, answer.is_taken)
+        };
+        assert_eq!(row(10.0, 3.0), (3.0, true, true));
+        assert_eq!(row(10.0, 2.0), (2.0, true, true), "the 3 was never there");
+        assert_eq!(row(10.0, 0.5), (0.5, false, true));
+        assert_eq!(row(20.0, 2.0), (2.0, true, true));
+        assert_eq!(row(20.0, 2.5), (2.5, true, true));
+        assert_eq!(row(30.0, 2.4), (0.0, true, true));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a replay keeps of one metric: how long it was, when it alarmed, how often somebody would have been told.
 //!
 //! Alarms less than half an hour apart are one incident, however long it lasts. Somebody is told when the score after the
-//! rest reaches the threshold; that is what "alerts" counts.
+//! rest reaches the limit; that is what "alerts" counts.
 
 use super::player::Answer;
 
@@ -24,16 +24,14 @@ pub(super) struct Record {
     pub(super) alarms: u64,
     /// First and last alarm of each incident, Unix seconds.
     pub(super) incidents: Vec<(f64, f64)>,
-    /// Times at which the score after the rest reached the threshold.
+    /// Times at which the score after the rest reached the limit.
     pub(super) alerts: Vec<f64>,
     /// Times of all points with an alarm, where labels are to be held against them.
     pub(super) alarm_times: Option<Vec<f64>>,
-    /// What an alert must reach.
-    threshold: f32,
 }
 
 impl Record {
-    pub(super) fn new(name: String, threshold: f32, is_labelled: bool) -> Self {
+    pub(super) fn new(name: String, is_labelled: bool) -> Self {
         Self {
             name,
             rows: 0,
@@ -44,7 +42,6 @@ impl Record {
             incidents: Vec::new(),
             alerts: Vec::new(),
             alarm_times: is_labelled.then(Vec::new),
-            threshold,
         }
     }
 
@@ -58,7 +55,8 @@ impl Record {
         if self.points == 0 {
             self.first = time;
         }
-        self.points += 1;
+        // Another value of the same point is judged, but is no other point.
+        self.points += u64::from(self.points == 0 || time > self.last);
         self.last = time;
         if answer.is_alarm {
             self.alarm(time, answer.heard);
@@ -70,10 +68,13 @@ impl Record {
             Some((_, last)) if time - *last < INCIDENT_GAP => *last = time,
             _ => self.incidents.push((time, time)),
         }
-        if heard >= self.threshold {
+        let is_new = |times: &[f64]| times.last() != Some(&time);
+        if heard >= 1.0 && is_new(&self.alerts) {
             self.alerts.push(time);
         }
-        if let Some(times) = &mut self.alarm_times {
+        if let Some(times) = &mut self.alarm_times
+            && is_new(times)
+        {
             times.push(time);
         }
     }
@@ -90,7 +91,7 @@ mod tests {
 
     #[test]
     fn alarms_close_together_are_one_incident() {
-        let mut record = Record::new("m".to_owned(), 1.0, true);
+        let mut record = Record::new("m".to_owned(), true);
         for (time, heard, is_alarm) in [
             (0.0, 0.0, false),
             (100.0, 2.0, true),
@@ -98,6 +99,7 @@ mod tests {
             (3_599.0, 0.0, true),
             (4_000.0, 0.0, false),
             (5_399.0, 1.0, true),
+            (5_399.0, 1.5, true),
             (86_400.0, 0.9, false),
         ] {
             let answer = Answer {
@@ -119,7 +121,7 @@ mod tests {
         assert_eq!(record.alerts, [100.0, 5_399.0]);
         assert_eq!(
             (record.rows, record.points, record.alarms, record.days()),
-            (8, 7, 5, 1.0)
+            (9, 7, 6, 1.0)
         );
         assert_eq!(record.alarm_times.map(|times| times.len()), Some(4));
     }

@@ -1,8 +1,8 @@
 //! A file of rows through a player, and out again with two columns more.
 //!
 //! Bytes are read and written in large blocks through buffers that a thread keeps from file to file; nothing is allocated
-//! a row. What is written goes beside its place and is renamed when it is whole. The first row may be a heading; an empty
-//! line is no row. A score is written as the shortest text that gives the same `f32` back.
+//! a row. A row waits for the next one, whose time says whether it is the last of its own. What is written goes beside its
+//! place and is renamed when it is whole. The first row may be a heading; an empty line is no row. A score is written as the shortest text that gives the same `f32` back.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -13,7 +13,7 @@ use memchr::memchr;
 use super::BacktestError;
 use super::player::{Player, Track};
 use super::record::Record;
-use super::row::{self, Columns, Times};
+use crate::sources::row::Rows;
 use crate::stop::Stop;
 
 /// Bytes read and written at a time.
@@ -58,7 +58,8 @@ impl<P: Player> Replay<P> {
         self.output.clear();
         self.output.extend_from_slice(HEADING);
         self.input.clear();
-        let mut rows = Rows::default();
+        let mut rows = Rows::new(false);
+        let mut held = Held::default();
         loop {
             if stop.is_said() {
                 return Err(BacktestError::Interrupted);
@@ -72,11 +73,18 @@ impl<P: Player> Replay<P> {
             let mut begin = 0;
             while let Some(end) = memchr(b'\n', &self.input[begin..]) {
                 let line = &self.input[begin..begin + end];
-                rows.line(line, &mut self.track, record, &mut self.output);
+                held.line(&mut rows, line, &mut self.track, record, &mut self.output);
                 begin += end + 1;
             }
-            if is_end && begin < self.input.len() {
-                rows.line(&self.input[begin..], &mut self.track, record, &mut self.output);
+            if is_end {
+                held.line(
+                    &mut rows,
+                    &self.input[begin..],
+                    &mut self.track,
+                    record,
+                    &mut self.output,
+                );
+                held.answer(f64::INFINITY, &mut self.track, record, &mut self.output);
             }
             self.input.drain(..begin);
             if let Some(out) = &mut out
@@ -112,7 +120,8 @@ impl<P: Player> Replay<P> {
         self.output.clear();
         self.output.extend_from_slice(HEADING);
         for (&time, &value) in times.iter().zip(values) {
-            let answer = self.track.row(time, value);
+            // In canonical order the next one is later.
+            let answer = self.track.row(time, value, f64::INFINITY);
             record.row(time, answer);
             if let Some(out) = &mut out {
                 // Writing to memory does not fail.
@@ -131,46 +140,49 @@ impl<P: Player> Replay<P> {
     }
 }
 
-/// How far a file's rows are understood.
+/// A row that waits for the time of the next.
 #[derive(Default)]
-struct Rows {
-    columns: Columns,
-    times: Times,
-    /// Whether a line was seen that is not empty.
-    is_under_way: bool,
+struct Held {
+    time: f64,
+    value: f64,
+    /// Its fields as they stand; empty while none waits.
+    fields: Vec<u8>,
 }
 
-impl Rows {
+impl Held {
+    /// Takes the row of a line, behind which the one that waits is answered.
+    #[inline]
     fn line<P: Player>(
         &mut self,
+        rows: &mut Rows,
         line: &[u8],
         track: &mut Track<P>,
         record: &mut Record,
         output: &mut Vec<u8>,
     ) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let line = match self.is_under_way {
-            true => line,
-            // Some editors put a mark before the first line.
-            false => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line),
-        };
-        if line.is_empty() {
+        let Some(row) = rows.read(line) else { return };
+        self.answer(row.time, track, record, output);
+        self.time = row.time;
+        self.value = row.value;
+        self.fields.extend_from_slice(row.time_field);
+        self.fields.push(b',');
+        self.fields.extend_from_slice(row.value_field);
+    }
+
+    /// Shows the row that waits to the player, and writes it with its answer. `next`: the time of the row behind it.
+    fn answer<P: Player>(
+        &mut self,
+        next: f64,
+        track: &mut Track<P>,
+        record: &mut Record,
+        output: &mut Vec<u8>,
+    ) {
+        if self.fields.is_empty() {
             return;
         }
-        if !self.is_under_way {
-            self.is_under_way = true;
-            if let Some(columns) = Columns::of_heading(line) {
-                self.columns = columns;
-                return;
-            }
-        }
-        let (time_field, value_field) = self.columns.fields(line);
-        let time = self.times.read(time_field);
-        let answer = track.row(time, row::number(value_field).unwrap_or(f64::NAN));
-        record.row(time, answer);
-        output.extend_from_slice(time_field);
-        output.push(b',');
-        output.extend_from_slice(value_field);
+        let answer = track.row(self.time, self.value, next);
+        record.row(self.time, answer);
+        output.append(&mut self.fields);
         write_answer(output, answer.heard, answer.is_alarm);
     }
 }

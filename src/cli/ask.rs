@@ -1,18 +1,59 @@
-//! Asks the process that runs over the state folder, or, with none running, opens the files itself.
+//! Asks the process that runs, or, with none running, opens the files itself and says so.
+//!
+//! An answer about a running system comes from it. Which one is meant is decided here and nowhere else.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use serde::Serialize;
-use skywatch_settings::{Settings, StoreUrl};
+use skywatch_alerters::units;
+use skywatch_settings::{Origin, Settings, StoreUrl};
 
+use super::Context;
 use crate::clock::unix_now;
+#[cfg(feature = "learned")]
+use crate::dispatch::Study;
+use crate::dispatch::running::{self, Running};
 use crate::dispatch::{Answer, Call, Desk, Office, Reply, Request, control};
+use crate::history::history_path;
+use crate::log;
 use crate::process::{self, alerting};
+use crate::status::{AnalyzerStatus, StatusFile};
+
+/// How long a process that has the state folder, and does not listen, is waited for: it may be starting.
+const STARTING: Duration = Duration::from_secs(5);
+const LOOK_EACH: Duration = Duration::from_millis(100);
+
+/// How an answer is printed, and so where it says whom it is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// For people: the first line says where an answer comes from, unless that is the process they mean.
+    Text,
+    /// For programs, and where something is done and not told: that line goes to standard error.
+    Bare,
+}
+
+impl Form {
+    pub(super) fn of(json: bool) -> Self {
+        if json { Self::Bare } else { Self::Text }
+    }
+
+    fn note(self, line: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Text => super::say(line),
+            Self::Bare => {
+                log::last_words(line);
+                Ok(())
+            }
+        }
+    }
+}
 
 /// Asks for something the desk knows.
-pub(super) fn desk(settings: &Settings, request: Request) -> anyhow::Result<Reply> {
-    match call(settings, &Call::Desk { request })? {
+pub(super) fn desk(context: &Context, request: Request, form: Form) -> anyhow::Result<Reply> {
+    match call(context, &Call::Desk { request }, form)? {
         Answer::Desk {
             reply: Reply::Refused { why },
         } => anyhow::bail!(why),
@@ -21,18 +62,196 @@ pub(super) fn desk(settings: &Settings, request: Request) -> anyhow::Result<Repl
     }
 }
 
-/// Asks for anything.
-pub(super) fn call(settings: &Settings, call: &Call) -> anyhow::Result<Answer> {
-    let answer = control::call(&settings.state_dir, call).with_context(|| {
-        format!(
-            "the process running over `{}` does not answer",
-            settings.state_dir.display()
-        )
-    })?;
-    match answer {
-        Some(answer) => Ok(answer),
-        None => Ok(alone(settings, call)?.answer(call.clone())),
+/// Asks for anything: the process that runs over the state folder that was named; without a name, the only one that runs.
+/// With none running, the files of the state folder answer, which is said, as long as one ever ran over it.
+pub(super) fn call(context: &Context, call: &Call, form: Form) -> anyhow::Result<Answer> {
+    let settings = &context.loaded.settings;
+    if let Some(answer) = of_a_process(context, call)? {
+        return Ok(answer);
     }
+    let folder = settings.state_dir.display();
+    if has_ever_run(&settings.state_dir) {
+        let as_of = last_sign_of_life(&settings.state_dir).map_or(String::new(), |at| {
+            format!(", as of {} ({})", units::time(at), ago(at))
+        });
+        form.note(&format!(
+            "no skywatch runs over `{folder}`: this is from its files{as_of}"
+        ))?;
+    } else if is_of_settings_alone(call) {
+        form.note(&format!(
+            "no skywatch has ever run over `{folder}`: this is by these settings alone"
+        ))?;
+    } else {
+        anyhow::bail!("{}", nobody(context));
+    }
+    Ok(alone(settings, call)?.answer(call.clone()))
+}
+
+/// Asks about trainings and models: the process that is meant, or, with none running, what the settings lead to. A folder in
+/// which nothing was ever trained has nothing to say.
+#[cfg(feature = "learned")]
+pub(super) fn study(context: &Context, study: Study, form: Form) -> anyhow::Result<Answer> {
+    let settings = &context.loaded.settings;
+    let call = Call::Study { study };
+    let answer = match of_a_process(context, &call)? {
+        Some(answer) => answer,
+        None => {
+            let Call::Study { study } = &call else {
+                anyhow::bail!("asked something else");
+            };
+            let known = ["models", "jobs.sqlite"].map(|name| settings.state_dir.join(name));
+            // What lies in a Redis or a bucket that settings name lies there whoever runs.
+            let is_elsewhere = settings.store.url != StoreUrl::Embedded || settings.models.bucket().is_some();
+            if !is_elsewhere
+                && !has_ever_run(&settings.state_dir)
+                && !known.iter().any(|place| place.exists())
+            {
+                anyhow::bail!("{}", nobody(context));
+            }
+            form.note(&format!(
+                "no skywatch runs over `{}`: this is by these settings",
+                settings.state_dir.display()
+            ))?;
+            process::study::answer(settings, study)?
+        }
+    };
+    match answer {
+        Answer::Desk {
+            reply: Reply::Refused { why },
+        } => anyhow::bail!(why),
+        answer => Ok(answer),
+    }
+}
+
+/// Lines on standard output.
+#[cfg(feature = "learned")]
+pub(super) fn print_lines(answer: Answer) -> anyhow::Result<()> {
+    let Answer::Lines { lines } = answer else {
+        anyhow::bail!("the running process is of another version: restart it");
+    };
+    lines.iter().try_for_each(|line| super::say(line))
+}
+
+/// The answer of the process that is meant; `None` if it does not run.
+pub(super) fn of_a_process(context: &Context, call: &Call) -> anyhow::Result<Option<Answer>> {
+    let state_dir = &context.loaded.settings.state_dir;
+    let began = Instant::now();
+    loop {
+        let meant = meant(context)?;
+        if let Some(running) = &meant
+            && let Some(socket) = &running.socket
+        {
+            let asked = || format!("{} does not answer", shown(running));
+            let answer = control::call(socket, call).with_context(asked)?;
+            // One that has just ended is nobody to be asked.
+            if answer.is_some() {
+                if !is_named(context) && running.state_dir != running::whole(state_dir) {
+                    log::last_words(&format!("asked {}", shown(running)));
+                }
+                return Ok(answer);
+            }
+        }
+        let here = control::call(&control::socket_path(state_dir), call);
+        let asked = || {
+            format!(
+                "the process running over `{}` does not answer",
+                state_dir.display()
+            )
+        };
+        if let Some(answer) = here.with_context(asked)? {
+            return Ok(Some(answer));
+        }
+        let is_late = began.elapsed() > STARTING;
+        match meant {
+            Some(running) if is_late => {
+                anyhow::bail!("{} does not answer: its analyzer does not run", shown(&running))
+            }
+            None if is_late || !process::is_claimed(state_dir) => return Ok(None),
+            // It is starting, or is being started again.
+            _ => {}
+        }
+        std::thread::sleep(LOOK_EACH);
+    }
+}
+
+/// The process that is meant: by the state folder, if somebody named one; otherwise the only one there is.
+pub(super) fn meant(context: &Context) -> anyhow::Result<Option<Running>> {
+    if is_named(context) {
+        return Ok(running::over(&context.loaded.settings.state_dir));
+    }
+    let mut all = running::all();
+    if all.len() > 1 {
+        let list: Vec<String> = all.iter().map(|one| format!("\n  {}", shown(one))).collect();
+        anyhow::bail!(
+            "{} skywatch run here:{}\nhint: say which one is meant with `--state-dir DIR`",
+            all.len(),
+            list.concat()
+        );
+    }
+    Ok(all.pop())
+}
+
+/// Whether somebody said which state folder is meant.
+fn is_named(context: &Context) -> bool {
+    !matches!(context.loaded.origin("state_dir"), None | Some(Origin::Default))
+}
+
+fn shown(running: &Running) -> String {
+    format!(
+        "process {} over `{}`, since {}",
+        running.pid,
+        running.state_dir.display(),
+        units::time(running.since)
+    )
+}
+
+/// That nobody can answer, and who runs elsewhere.
+pub(super) fn nobody(context: &Context) -> String {
+    let mut why = format!(
+        "no skywatch runs over `{}`, and none ever has",
+        context.loaded.settings.state_dir.display()
+    );
+    for one in running::all() {
+        why.push_str(&format!("\n  there is {}", shown(&one)));
+    }
+    why.push_str(
+        "\nhint: name the state folder with `--state-dir DIR`, or the settings with `--config FILE`",
+    );
+    why
+}
+
+/// Whether the answer follows from settings, with no past needed.
+fn is_of_settings_alone(call: &Call) -> bool {
+    matches!(
+        call,
+        Call::AlertTest { .. }
+            | Call::Desk {
+                request: Request::RouteTest { .. }
+            }
+    )
+}
+
+/// Whether a process has ever used the folder. A backfill counts: it leaves what was learnt of metrics there.
+pub(super) fn has_ever_run(state_dir: &Path) -> bool {
+    [
+        "lock",
+        "status/analyzer.json",
+        "status/ingest.json",
+        "states/inbox",
+    ]
+    .iter()
+    .any(|file| state_dir.join(file).exists())
+}
+
+/// When a process over the folder last did something, Unix seconds.
+fn last_sign_of_life(state_dir: &Path) -> Option<f64> {
+    let status: Option<AnalyzerStatus> = StatusFile::analyzer(state_dir).read();
+    let pass = status.and_then(|status| Some(status.pass?.at));
+    let written = || {
+        let changed = std::fs::metadata(history_path(state_dir)).ok()?.modified().ok()?;
+        Some(changed.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())
+    };
+    pass.or_else(written)
 }
 
 /// An office of our own.
@@ -67,6 +286,7 @@ fn alone(settings: &Settings, call: &Call) -> anyhow::Result<Office> {
         examine,
         &outlets,
         alerting::base_url(settings),
+        process::wiring::command(settings),
     ))
 }
 
@@ -85,10 +305,7 @@ pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// `14 min ago`
 pub(super) fn ago(at: f64) -> String {
-    format!(
-        "{} ago",
-        skywatch_alerters::units::length((unix_now() - at).max(0.0))
-    )
+    format!("{} ago", units::length((unix_now() - at).max(0.0)))
 }
 
 /// `in 14 min`, or `now`.
@@ -97,6 +314,6 @@ pub(super) fn ahead(at: f64) -> String {
     if left <= 0.5 {
         "now".to_owned()
     } else {
-        format!("in {}", skywatch_alerters::units::length(left))
+        format!("in {}", units::length(left))
     }
 }

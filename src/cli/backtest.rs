@@ -9,12 +9,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use skywatch_algorithms::learned::FamilyOptions;
 use skywatch_settings::{Pattern, Settings, StoreUrl, parse_duration};
 
-use super::{Context, Failure, backfill, log, say};
+use super::{Context, Failure, backfill, say};
+use crate::analyzer::rule::Rule;
 #[cfg(feature = "learned")]
 use crate::backtest::WalkOptions;
 use crate::backtest::{
     self, BacktestError, BacktestOptions, Feed, Profile, Progress, SourceFeed, StoreFeed, Summary,
 };
+use crate::log;
 use crate::process;
 use crate::sources::{Graphite, GraphiteOptions};
 use crate::stop::Stop;
@@ -64,6 +66,9 @@ pub(super) struct Arguments {
     /// How long after an alert only a higher score is another one, such as `6h`; `off` for no rest; by default `adaptive.rest`, 16 hours
     #[arg(long, value_name = "TIME", value_parser = rest)]
     rest: Option<f64>,
+    /// What scores are multiplied by, of all metrics; by default `adaptive.sensitivity` and the overrides
+    #[arg(long, value_name = "NUMBER", value_parser = sensitivity)]
+    sensitivity: Option<f32>,
     /// When something was wrong: `{"x/y.csv": [[start, end], …]}`, or a `truth.json`
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -90,6 +95,13 @@ fn rest(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected a time such as `6h` or `90m`, or `off`".to_owned())
 }
 
+fn sensitivity(text: &str) -> Result<f32, String> {
+    let number = text.parse().ok();
+    number
+        .filter(|number: &f32| *number > 0.0 && number.is_finite())
+        .ok_or_else(|| "expected a number above 0, such as `1.5`".to_owned())
+}
+
 fn fit_each(text: &str) -> Result<f64, String> {
     let seconds = parse_duration(text).map(|duration| duration.as_secs_f64());
     seconds
@@ -101,7 +113,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let settings = &context.loaded.settings;
     log::start(&settings.log);
     let stop = Stop::new();
-    let _signals = process::stop_on_signal(&stop)?;
+    let _signals = process::stop_on_signal(&stop, process::Hangup::Ends)?;
     let profiles = match arguments.compare.as_slice() {
         [] => vec![arguments.profile],
         both => both.to_vec(),
@@ -153,11 +165,7 @@ fn replay(
 ) -> Result<Summary, Failure> {
     let options = BacktestOptions {
         profile,
-        rest: arguments.rest.unwrap_or(settings.adaptive.rest.as_secs_f64()),
-        threshold: match profile {
-            Profile::Skyline => 1.0,
-            _ => settings.adaptive.threshold as f32,
-        },
+        rules: rules(settings, arguments, profile).into(),
         output: arguments.output.clone(),
         labels: arguments.labels.clone(),
         worker: process::worker_options(settings),
@@ -179,6 +187,21 @@ fn replay(
     }
     let mut feed = feed(settings, arguments, stop)?;
     backtest::series(&mut *feed, &options, &bar, stop).map_err(failure)
+}
+
+/// What the live analyzer calls anomalous, unless the command says otherwise. To the classic profile only the rest applies.
+fn rules(settings: &Settings, arguments: &Arguments, profile: Profile) -> Vec<Rule> {
+    let mut rules = match profile {
+        Profile::Skyline => vec![Rule::plain(settings.adaptive.rest.as_secs_f64())],
+        Profile::Adaptive | Profile::Learned => process::adaptive_rules(settings),
+    };
+    for rule in &mut rules {
+        rule.rest = arguments.rest.unwrap_or(rule.rest);
+        if profile != Profile::Skyline {
+            rule.sensitivity = arguments.sensitivity.unwrap_or(rule.sensitivity);
+        }
+    }
+    rules
 }
 
 fn feed(settings: &Settings, arguments: &Arguments, stop: &Stop) -> Result<Box<dyn Feed>, Failure> {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Context, Failure, log};
+use super::{Context, Failure};
+use crate::log;
+use crate::net::slots;
 use crate::process::Role;
 use crate::process::{self, Pulse, RunOptions};
 use crate::status::Beat;
@@ -30,8 +32,9 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let settings = &context.loaded.settings;
     log::start(&settings.log);
+    slots::raise_descriptors();
     let stop = Stop::new();
-    let _signals = process::stop_on_signal(&stop)?;
+    let _signals = process::stop_on_signal(&stop, process::Hangup::GoesOn)?;
     process::die_with_parent(&stop)?;
     let beat = Beat::default();
     let _pulse = Pulse::start(beat.clone())?;

@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use clap::Args;
 use skywatch_settings::Log;
 
-use super::{Failure, log};
+use super::Failure;
 use crate::demo::{self, DemoOptions};
+use crate::log;
+use crate::net::slots;
 use crate::process;
 use crate::stop::Stop;
 
@@ -35,14 +37,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         level: skywatch_settings::LogLevel::Error,
         ..Log::default()
     });
+    slots::raise_descriptors();
     let stop = Stop::new();
-    let _signals = process::stop_on_signal(&stop)?;
+    let _signals = process::stop_on_signal(&stop, process::Hangup::Ends)?;
     let options = DemoOptions {
         seconds: arguments.seconds,
         pages: arguments.listen,
     };
     let outcome = if arguments.json {
-        demo::run(options, &mut std::io::stderr(), &stop)?
+        demo::run(options, &mut log::Stderr, &stop)?
     } else {
         demo::run(options, &mut std::io::stdout(), &stop)?
     };

@@ -4,7 +4,7 @@ use clap::Args;
 use skywatch_alerters::state::Outlook;
 use skywatch_alerters::{text, units};
 
-use super::ask::{self, ahead};
+use super::ask::{self, Form, ahead};
 use super::routes::{print_tried, told};
 use super::{Context, Failure, say};
 use crate::analyzer::Examination;
@@ -24,7 +24,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
     let call = Call::Explain {
         metric: arguments.metric,
     };
-    let answer = ask::call(&context.loaded.settings, &call)?;
+    let answer = ask::call(context, &call, Form::of(arguments.json))?;
     if arguments.json {
         return Ok(ask::print_json(&answer)?);
     }
@@ -58,6 +58,9 @@ fn print_examined(found: &Examination) -> anyhow::Result<()> {
             format!("{} ago", units::length(age))
         }
     });
+    if !found.answered_by.is_empty() {
+        say(&format!("  answer of  {}", found.answered_by))?;
+    }
     say(&format!("  source     {}", found.source))?;
     say(&format!(
         "  window     {} points over {}",
@@ -75,6 +78,9 @@ fn print_examined(found: &Examination) -> anyhow::Result<()> {
     ))?;
     if let Some(warmth) = found.warmth {
         say(&format!("  learnt     {}", learnt(warmth, found.ready_at)))?;
+    }
+    if let Some(since) = found.known_since {
+        say(&format!("  known      since {}", units::time(since)))?;
     }
     if found.unusable > 0 {
         say(&format!("  unusable   {} stored points", found.unusable))?;
@@ -113,15 +119,12 @@ fn print_examined(found: &Examination) -> anyhow::Result<()> {
 /// How far the adaptive profile has learnt a metric.
 fn learnt(warmth: f64, ready_at: Option<f64>) -> String {
     if warmth >= 1.0 {
-        return "wholly, and judged by the adaptive profile".to_owned();
+        return "enough to be judged".to_owned();
     }
     let until = ready_at.map_or(String::new(), |at| {
         format!(", by {} if points go on", units::time(at))
     });
-    format!(
-        "{:.0} %{until}; the classic votes serve",
-        (100.0 * warmth).floor()
-    )
+    format!("{:.0} %{until}; not judged yet", (100.0 * warmth).floor())
 }
 
 fn print_outlook(outlook: &Outlook) -> anyhow::Result<()> {

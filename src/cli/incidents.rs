@@ -1,10 +1,10 @@
-//! `skywatch incidents` and `skywatch ack`: what is wrong, and who has it.
+//! `skywatch incidents`, `skywatch ack` and `skywatch close`: what is wrong, who has it, and that it is over.
 
 use clap::Args;
-use skywatch_alerters::incident::{Incident, Phase, Transition};
+use skywatch_alerters::incident::{Incident, Transition};
 use skywatch_alerters::{render, text, units};
 
-use super::ask::{self, ago};
+use super::ask::{self, Form, ago};
 use super::{Context, Failure, say};
 use crate::dispatch::{Letter, Reply, Request, SHOWN};
 
@@ -43,8 +43,17 @@ pub(super) struct AckArguments {
     by: Option<String>,
 }
 
+/// What is closed.
+#[derive(Debug, Args)]
+pub(super) struct CloseArguments {
+    /// The incident's number
+    id: u64,
+    /// Who closes it; the user who asks, unless said
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
-    let settings = &context.loaded.settings;
     let request = match arguments.id {
         Some(id) => Request::Incident { id },
         None => Request::Incidents {
@@ -53,7 +62,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
             limit: arguments.limit,
         },
     };
-    let reply = ask::desk(settings, request)?;
+    let reply = ask::desk(context, request, Form::of(arguments.json))?;
     if arguments.json {
         return Ok(ask::print_json(&reply)?);
     }
@@ -88,7 +97,18 @@ pub(super) fn acknowledge(context: &Context, arguments: AckArguments) -> Result<
         by: arguments.by.unwrap_or_else(ask::somebody),
         until_resolved: arguments.until_resolved,
     };
-    if let Reply::Incident { incident, .. } = ask::desk(&context.loaded.settings, request)? {
+    if let Reply::Incident { incident, .. } = ask::desk(context, request, Form::Bare)? {
+        say(&line(&incident))?;
+    }
+    Ok(())
+}
+
+pub(super) fn close(context: &Context, arguments: CloseArguments) -> Result<(), Failure> {
+    let request = Request::Close {
+        id: arguments.id,
+        by: arguments.by.unwrap_or_else(ask::somebody),
+    };
+    if let Reply::Incident { incident, .. } = ask::desk(context, request, Form::Bare)? {
         say(&line(&incident))?;
     }
     Ok(())
@@ -102,9 +122,9 @@ fn line(incident: &Incident) -> String {
         }
         _ => incident.phase.to_string(),
     };
-    let end = match (incident.phase, incident.closed_at) {
-        (Phase::Resolved | Phase::Gone, Some(at)) => format!(", over {}", ago(at)),
-        _ => String::new(),
+    let end = match incident.closed_at.filter(|_| incident.phase.is_over()) {
+        Some(at) => format!(", over {}{}", ago(at), how(incident)),
+        None => String::new(),
     };
     let ack = incident.ack.as_ref().map_or(String::new(), |ack| {
         format!(", {} has it", text::one_line(&ack.by))
@@ -119,6 +139,24 @@ fn line(incident: &Incident) -> String {
         text::shorten(incident.subject.name(), NAME_COLUMNS),
         ago(incident.since),
     )
+}
+
+/// `, at 60 (was 10)`, `, by ann`: what an end was like beside its name.
+fn how(incident: &Incident) -> String {
+    let Some(ending) = &incident.ending else {
+        return String::new();
+    };
+    let value = ending
+        .value
+        .map_or(String::new(), |value| format!(", at {}", units::number(value)));
+    let before = ending.before.map_or(String::new(), |before| {
+        format!(" (was {})", units::number(before))
+    });
+    let by = match ending.by.as_str() {
+        "" => String::new(),
+        by => format!(", by {}", text::one_line(by)),
+    };
+    format!("{value}{before}{by}")
 }
 
 fn life(incident: &Incident, transitions: &[Transition], notices: &[Letter]) -> anyhow::Result<()> {

@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 use skywatch_alerters::{text, units};
 
+use super::ask::{self, Form};
 use super::{Context, Failure, say};
-use crate::clock::unix_now;
-use crate::process::trainer;
+use crate::dispatch::{Answer, Study};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -29,19 +29,21 @@ enum Command {
 }
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
-    let mut queue = trainer::queue(&context.loaded.settings)?.open()?;
-    if let Some(Command::Retry { id }) = arguments.command {
-        if !queue.revive(&id, unix_now())? {
-            return Err(anyhow::anyhow!("there is no job `{id}` among those that were given up").into());
-        }
-        return Ok(say("it waits again")?);
-    }
-    let jobs = queue.list(arguments.limit)?;
+    let study = match arguments.command {
+        Some(Command::Retry { id }) => Study::RetryJob { id },
+        None => Study::Jobs {
+            limit: arguments.limit,
+        },
+    };
+    let (place, jobs) = match ask::study(context, study, Form::of(arguments.json))? {
+        Answer::Jobs { place, jobs } => (place, jobs),
+        answer => return Ok(ask::print_lines(answer)?),
+    };
     if arguments.json {
         return Ok(say(&serde_json::to_string_pretty(&jobs)?)?);
     }
     if jobs.is_empty() {
-        say(&format!("no jobs in {}", queue.describe()))?;
+        say(&format!("no jobs in {place}"))?;
     }
     for job in jobs {
         say(&format!(

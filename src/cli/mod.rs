@@ -12,7 +12,6 @@ mod explain;
 mod incidents;
 #[cfg(feature = "learned")]
 mod jobs;
-mod log;
 #[cfg(feature = "learned")]
 mod models;
 mod notices;
@@ -35,6 +34,8 @@ use skywatch_settings::{Loaded, SettingsError, Sources};
 use crate::backfill::BackfillError;
 use crate::backtest::BacktestError;
 use crate::demo::DemoError;
+use crate::files;
+use crate::log::{self, last_words};
 use crate::process::ProcessError;
 
 /// Exit code for a command line or settings that are refused.
@@ -87,6 +88,8 @@ enum Command {
     Incidents(incidents::Arguments),
     /// Take an incident: nobody is reminded of it any more
     Ack(incidents::AckArguments),
+    /// Close an incident: it is over because you say so, and nothing new begins unless it becomes worse or was well
+    Close(incidents::CloseArguments),
     /// Say nothing about some metrics for a while
     Silence(silence::Arguments),
     /// Show who would be told of a metric, and why
@@ -121,6 +124,13 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(REFUSED));
         }
     };
+    // What is written for others to read keeps the modes its user asks for.
+    if !matches!(
+        cli.command,
+        Command::Backtest(_) | Command::Settings(_) | Command::Send(_) | Command::Votes(_)
+    ) {
+        files::keep_private();
+    }
     let outcome = match cli.command {
         Command::Run(arguments) => with(cli.global, |context| run::run(context, &arguments)),
         Command::Child(arguments) => with(cli.global, |context| child::run(context, &arguments)),
@@ -129,6 +139,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Backtest(arguments) => with(cli.global, |context| backtest::run(context, &arguments)),
         Command::Incidents(arguments) => with(cli.global, |context| incidents::run(context, arguments)),
         Command::Ack(arguments) => with(cli.global, |context| incidents::acknowledge(context, arguments)),
+        Command::Close(arguments) => with(cli.global, |context| incidents::close(context, arguments)),
         Command::Silence(arguments) => with(cli.global, |context| silence::run(context, arguments)),
         Command::RouteTest(arguments) => with(cli.global, |context| routes::route_test(context, arguments)),
         Command::AlertTest(arguments) => with(cli.global, |context| routes::alert_test(context, arguments)),
@@ -144,20 +155,21 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Send(arguments) => send::run(&arguments),
         Command::Votes(arguments) => votes::run(&arguments),
     };
+    log::finish();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Settings(error)) => {
-            eprintln!("{error}");
+            last_words(&error.to_string());
             ExitCode::from(REFUSED)
         }
         Err(Failure::Arguments(error)) => {
-            eprintln!("error: {error}");
+            last_words(&format!("error: {error}"));
             ExitCode::from(REFUSED)
         }
         Err(Failure::Other(error)) => {
-            eprintln!("error: {}", with_causes(&error));
+            last_words(&format!("error: {}", with_causes(&error)));
             if let Some(hint) = hint(&error) {
-                eprintln!("hint: {hint}");
+                last_words(&format!("hint: {hint}"));
             }
             ExitCode::FAILURE
         }
@@ -169,10 +181,11 @@ fn with(global: Global, command: impl FnOnce(&Context) -> Result<(), Failure>) -
     command(&Context::resolve(global)?)
 }
 
-/// A line on standard output. A reader who has seen enough is no failure.
+/// A line on standard output, or several; foreign text in it steers no terminal. A reader who has seen enough is no failure.
 fn say(line: &str) -> anyhow::Result<()> {
     use std::io::Write as _;
-    match writeln!(std::io::stdout().lock(), "{line}") {
+    let lines: Vec<_> = line.split('\n').map(skywatch_alerters::text::one_line).collect();
+    match writeln!(std::io::stdout().lock(), "{}", lines.join("\n")) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         outcome => Ok(outcome?),
     }
@@ -229,8 +242,11 @@ impl Context {
         let mut flags = Vec::new();
         for assignment in &global.set {
             let Some((key, value)) = assignment.split_once('=') else {
+                // What stands behind a blank may be a password.
+                let key = assignment.split([' ', ':']).next().unwrap_or_default();
+                let more = if key.len() < assignment.len() { " …" } else { "" };
                 return Err(Failure::Arguments(format!(
-                    "`--set {assignment}` is not of the form KEY=VALUE\nhint: such as `--set analyzer.workers=2`"
+                    "`--set {key}{more}` is not of the form KEY=VALUE\nhint: such as `--set analyzer.workers=2`"
                 )));
             };
             flags.push((key.trim().to_owned(), value.trim().to_owned(), "--set".to_owned()));

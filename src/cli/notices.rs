@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use skywatch_alerters::{text, units};
 
-use super::ask;
+use super::ask::{self, Form};
 use super::{Context, Failure, say};
 use crate::dispatch::{Reply, Request, Which};
 
@@ -54,16 +54,16 @@ impl Chosen {
 }
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
-    let settings = &context.loaded.settings;
     let (chosen, retry) = match arguments.command {
         Some(Command::Retry(chosen)) => (chosen, true),
         Some(Command::Drop(chosen)) => (chosen, false),
         None => {
             let reply = ask::desk(
-                settings,
+                context,
                 Request::DeadLetters {
                     limit: arguments.limit,
                 },
+                Form::of(arguments.json),
             )?;
             if arguments.json {
                 return Ok(ask::print_json(&reply)?);
@@ -88,7 +88,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
         }
     };
     let which = chosen.which()?;
-    if let Reply::Done { count } = ask::desk(settings, Request::Letters { which, retry })? {
+    if let Reply::Done { count } = ask::desk(context, Request::Letters { which, retry }, Form::Bare)? {
         if count == 0 {
             return Err(anyhow::anyhow!("there is no such notice among those that reached nobody").into());
         }

@@ -4,7 +4,7 @@ use clap::Args;
 use skywatch_alerters::route::Tried;
 use skywatch_alerters::{Severity, text};
 
-use super::ask::{self, ago, ahead};
+use super::ask::{self, Form, ago, ahead};
 use super::{Context, Failure, say};
 use crate::dispatch::{Answer, Call, Reply, Request};
 
@@ -41,7 +41,7 @@ pub(super) fn route_test(context: &Context, arguments: RouteArguments) -> Result
         severity: arguments.severity,
         detectors: arguments.detectors,
     };
-    let reply = ask::desk(&context.loaded.settings, request)?;
+    let reply = ask::desk(context, request, Form::of(arguments.json))?;
     if arguments.json {
         return Ok(ask::print_json(&reply)?);
     }
@@ -89,7 +89,7 @@ pub(super) fn alert_test(context: &Context, arguments: TestArguments) -> Result<
         route: arguments.route,
         by: ask::somebody(),
     };
-    let answer = ask::call(&context.loaded.settings, &call)?;
+    let answer = ask::call(context, &call, Form::of(arguments.json))?;
     let receivers = match answer {
         Answer::Tested { receivers } => receivers,
         Answer::Desk {

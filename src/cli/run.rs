@@ -6,7 +6,10 @@ use std::time::Duration;
 use clap::Args;
 use skywatch_settings::StoreUrl;
 
-use super::{Context, Failure, log};
+use super::{Context, Failure};
+use crate::dispatch::running::Entry;
+use crate::log;
+use crate::net::slots;
 use crate::process::{self, ChildSpec, Parent, ParentOptions, Role, RunOptions, Service};
 use crate::stop::Stop;
 
@@ -26,14 +29,24 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let settings = &context.loaded.settings;
     log::start(&settings.log);
+    slots::raise_descriptors();
     let stop = Stop::new();
-    let signals = process::stop_on_signal(&stop)?;
+    let signals = process::stop_on_signal(&stop, process::Hangup::GoesOn)?;
     let options = RunOptions {
         passes: arguments.passes,
         summary: arguments.summary.clone(),
         global: context.global.as_arguments(),
     };
-    let _claim = process::claim_state_dir(&settings.state_dir)?;
+    let _claim = process::Claim::take(&settings.state_dir)?;
+    // Without it commands know only what the analyzer itself says while it runs.
+    let keeper = settings
+        .analyzer
+        .enabled
+        .then(|| Entry::of_keeper(&settings.state_dir));
+    let _keeper = keeper.transpose().unwrap_or_else(|error| {
+        tracing::warn!("commands may not find this process :: {error}");
+        None
+    });
     process::check(settings, &options)?;
     let mut service = Service::from_environment();
     let embedded = settings.store.url == StoreUrl::Embedded;

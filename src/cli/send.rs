@@ -12,7 +12,7 @@ use clap::Args;
 use super::Failure;
 use crate::clock::unix_now;
 use crate::ingest::client::{Client, Protocol};
-use crate::sources::csv;
+use crate::sources::row::{NoPoint, Rows};
 
 /// Points sent at a time when no rate is asked for.
 const CHUNK: usize = 1_000;
@@ -23,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// CSV with lines `name,time,value`, or `time,value` with --metric; a heading is passed over. Times are Unix seconds
-    /// or `2024-01-31 23:59:59` (UTC)
+    /// CSV with lines `name,time,value`, or `time,value` with --metric; other columns by their heading. Times are
+    /// Unix seconds, milliseconds and finer, or `2024-01-31 23:59:59` (UTC)
     file: PathBuf,
     /// The listener
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:2023")]
@@ -81,24 +81,33 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     client
         .finish()
         .with_context(|| format!("cannot send the last points to `{to}`"))?;
-    eprintln!(
+    crate::log::last_words(&format!(
         "{sent} points sent to {to} in {:.1} s",
         begun.elapsed().as_secs_f64()
-    );
+    ));
     Ok(())
 }
 
 fn read(path: &Path, metric: Option<&str>) -> anyhow::Result<Vec<Row>> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("cannot read `{shown}`"))?;
+    let mut reader = Rows::new(metric.is_none());
     let mut rows = Vec::new();
+    let mut without_value = 0;
     for (index, line) in BufReader::new(file).lines().enumerate() {
         let line = line.with_context(|| format!("cannot read `{shown}`"))?;
-        match row(&line, metric) {
-            Some(row) => rows.push(row),
-            // The heading.
-            None if index == 0 || line.trim().is_empty() => {}
-            None => {
+        let Some(row) = reader.read(line.as_bytes()) else {
+            continue;
+        };
+        match row.point(metric) {
+            Ok((name, time, value)) => rows.push(Row {
+                name: name.to_owned(),
+                time,
+                value,
+            }),
+            // Nothing that could be sent.
+            Err(NoPoint::Null | NoPoint::NotFinite) => without_value += 1,
+            Err(_) => {
                 let form = if metric.is_some() {
                     "time,value"
                 } else {
@@ -108,36 +117,8 @@ fn read(path: &Path, metric: Option<&str>) -> anyhow::Result<Vec<Row>> {
             }
         }
     }
-    Ok(rows)
-}
-
-fn row(line: &str, metric: Option<&str>) -> Option<Row> {
-    let (name, time, value) = csv::row(line, metric)?;
-    Some(Row {
-        name: name.to_owned(),
-        time,
-        value,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_of_both_forms() {
-        let read = |line, metric| row(line, metric).map(|row| (row.name, row.time, row.value));
-        assert_eq!(read("a.b,60,1.5", None), Some(("a.b".to_owned(), 60.0, 1.5)));
-        assert_eq!(
-            read("\"a,b\", 60, 1.5", None),
-            Some(("a,b".to_owned(), 60.0, 1.5))
-        );
-        let nab = "2014-02-14 14:30:00,0.132";
-        assert_eq!(
-            read(nab, Some("x")),
-            Some(("x".to_owned(), 1_392_388_200.0, 0.132))
-        );
-        assert_eq!(read("timestamp,value", Some("x")), None);
-        assert_eq!(read("60,1", None), None);
+    if without_value > 0 {
+        crate::log::last_words(&format!("{without_value} rows without a number left out"));
     }
+    Ok(rows)
 }

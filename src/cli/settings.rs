@@ -40,9 +40,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         writeln!(out, "{key:keys$}  {value:values$}  {origin}")?;
     }
     // What is read by a program stays a table; what is for people goes beside it.
-    let mut err = std::io::stderr().lock();
     for note in context.loaded.notes() {
-        writeln!(err, "note: {note}")?;
+        crate::log::last_words(&format!("note: {note}"));
     }
     Ok(())
 }
@@ -52,7 +51,7 @@ fn check_templates(context: &Context) -> Result<(), Failure> {
     let templates = Templates::load(folder).map_err(anyhow::Error::from)?;
     if let Err(errors) = templates.check() {
         for error in &errors {
-            eprintln!("{error}");
+            crate::log::last_words(&error.to_string());
         }
         return Err(anyhow::anyhow!("{} messages cannot be written", errors.len()).into());
     }

@@ -6,7 +6,7 @@ use skywatch_alerters::schedule::Hours;
 use skywatch_alerters::silence::{Armed, Silence};
 use skywatch_alerters::{Severity, text, units};
 
-use super::ask::{self, ahead};
+use super::ask::{self, Form, ahead};
 use super::{Context, Failure, say};
 use crate::clock::unix_now;
 use crate::dispatch::{Reply, Request};
@@ -90,15 +90,15 @@ fn length(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
-    let settings = &context.loaded.settings;
     match arguments.command {
         Command::Add(add) => {
             let silence = add.silence()?;
             if let Reply::Silences { silences } = ask::desk(
-                settings,
+                context,
                 Request::Silence {
                     silence: Box::new(silence),
                 },
+                Form::Bare,
             )? {
                 for silence in &silences {
                     say(&line(silence))?;
@@ -106,7 +106,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
             }
         }
         Command::List { all, json } => {
-            let reply = ask::desk(settings, Request::Silences { all })?;
+            let reply = ask::desk(context, Request::Silences { all }, Form::of(json))?;
             if json {
                 return Ok(ask::print_json(&reply)?);
             }
@@ -121,7 +121,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
             }
         }
         Command::End { id } => {
-            ask::desk(settings, Request::EndSilence { id })?;
+            ask::desk(context, Request::EndSilence { id }, Form::Bare)?;
             say(&format!(
                 "silence {id} has ended; what is still open is told of with the next pass"
             ))?;

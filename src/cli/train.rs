@@ -5,14 +5,18 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 
-use super::{Context, Failure, log, say};
+use super::{Context, Failure, say};
 use crate::clock::unix_now;
 use crate::jobs::{FAMILIES, Job, State, Task};
+use crate::log;
 use crate::process::{self, trainer};
 use crate::stop::Stop;
 
 /// How often it is looked how the job stands.
 const LOOK_EACH: Duration = Duration::from_millis(200);
+/// Looks in a row that may fail. The signal of a child that ends interrupts whoever waits for an answer, and the queue may be
+/// away for a moment: the training goes on.
+const FAILED_LOOKS: u32 = 50;
 /// How many of the newest jobs are looked through for ours.
 const LOOK_AT: usize = 1_000;
 
@@ -56,13 +60,22 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
         return Ok(say(&id)?);
     }
     let stop = Stop::new();
-    let _signals = process::stop_on_signal(&stop)?;
+    let _signals = process::stop_on_signal(&stop, process::Hangup::Ends)?;
     let mut child =
         trainer::start_drain(&context.global.as_arguments(), None).context("cannot start the trainer")?;
+    let mut failed_looks = 0;
     loop {
         let stopped = stop.sleep(LOOK_EACH);
         let ended = child.try_wait().context("the trainer")?;
-        let job = queue.list(LOOK_AT)?.into_iter().find(|job| job.id == id);
+        let jobs = match queue.list(LOOK_AT) {
+            Err(_) if !stopped && failed_looks < FAILED_LOOKS => {
+                failed_looks += 1;
+                continue;
+            }
+            outcome => outcome?,
+        };
+        failed_looks = 0;
+        let job = jobs.into_iter().find(|job| job.id == id);
         let job = job.ok_or_else(|| anyhow!("job {id} is gone"))?;
         match job.state {
             State::Done => {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use skywatch_alerters::chart::sparkline;
-use skywatch_alerters::units;
+use skywatch_alerters::{render, units};
 use skywatch_algorithms::Series;
 
 use super::generate::Fleet;
@@ -110,14 +110,7 @@ impl<'o, K: Connect> View<'o, K> {
             units::number(anomaly.observed)
         )?;
         writeln!(self.out, "  {spark}")?;
-        let voters: Vec<&str> = anomaly.voters().collect();
-        writeln!(
-            self.out,
-            "  {} of {}: {}",
-            voters.len(),
-            anomaly.cast(),
-            voters.join(", ")
-        )
+        writeln!(self.out, "  {}", render::judged(anomaly))
     }
 
     /// The last hours of a metric, as the detectors saw them.

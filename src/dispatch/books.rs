@@ -8,10 +8,14 @@ use std::time::{Duration, Instant};
 
 use skywatch_alerters::Subject;
 
+use crate::files;
 use crate::history::{Batch, Before, History, HistoryError, Reader, Saved, Settled};
 
 /// Time between two tries to commit what could not be.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether the history is still in its place.
+const LOOK_EACH: Duration = Duration::from_secs(1);
 
 /// How long a history that cannot be opened at the start is waited for.
 const OPEN_PATIENCE: Duration = Duration::from_secs(2);
@@ -30,6 +34,9 @@ pub(super) struct Books {
     /// Whether what was kept has been read: numbers given without are of another range.
     loaded: bool,
     try_at: Instant,
+    /// Which file is open, and when it was last looked whether it is still in its place.
+    file: Option<(u64, u64)>,
+    looked_at: Instant,
 }
 
 /// What is to be noted of a notice.
@@ -64,6 +71,8 @@ impl Books {
             in_use: false,
             loaded: false,
             try_at: Instant::now(),
+            file: None,
+            looked_at: Instant::now(),
         };
         let due = Instant::now() + OPEN_PATIENCE;
         books.reopen(now);
@@ -82,9 +91,37 @@ impl Books {
 
     fn reopen(&mut self, now: f64) {
         match History::open_or_anew(&self.path, now) {
-            Ok(opened) => self.history = Some(opened.history),
+            Ok(opened) => {
+                self.history = Some(opened.history);
+                self.file = files::identity(&self.path);
+            }
             Err(error) => self.failed(&error),
         }
+    }
+
+    /// Whether the file that is open is not in its place any more, so that nobody would find what is written to it. Then
+    /// another one is begun, which the caller has to fill.
+    pub(super) fn was_taken_away(&mut self, now: f64) -> bool {
+        if self.history.is_none() || self.looked_at.elapsed() < LOOK_EACH {
+            return false;
+        }
+        self.looked_at = Instant::now();
+        if self.file == files::identity(&self.path) {
+            return false;
+        }
+        tracing::error!(
+            "history `{}` was deleted while in use :: begun anew with what is in memory; what was over is forgotten",
+            self.path.display()
+        );
+        // Its lock is to go before another one is taken.
+        self.history = None;
+        if let Some(folder) = self.path.parent()
+            && let Err(error) = files::folder(folder)
+        {
+            tracing::warn!("`{}` cannot be made :: {error}", folder.display());
+        }
+        self.reopen(now);
+        true
     }
 
     /// Whether what an earlier process kept is known. Without it numbers must be given that it cannot have given.

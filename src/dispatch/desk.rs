@@ -1,15 +1,18 @@
 //! The desk: one thread that knows everything about incidents, and the only one that writes it down. What it answers to
 //! people is in [`answers`].
 
+mod anew;
 mod answers;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
 use skywatch_alerters::incident::{Incident, Look, Outcome, Phase, Transition};
 use skywatch_alerters::notice::Content;
-use skywatch_alerters::state::{Event, Kept, Next, Refused, State, Step};
+use skywatch_alerters::state::{Audience, Claim, Event, Kept, Next, Refused, State, Step};
 use skywatch_alerters::{Notice, Subject, render};
 
 use super::books::{Books, Mark};
@@ -17,7 +20,7 @@ use super::post::{Delivery, IN_MEMORY, Post, Verdict};
 use super::vitals::{self, Vitals};
 use super::{DispatchOptions, Inbox, Message};
 use crate::clock::unix_now;
-use crate::history::{Batch, Cooldown, Pass, Posting};
+use crate::history::{Batch, Pass, Posting};
 use crate::status::{Fate, Findings, Word};
 
 /// Incidents of one step that get a line in the log; the rest are counted there and shown on the pages.
@@ -33,6 +36,10 @@ const WRITE_ALL_EACH: f64 = 300.0;
 /// Seconds between two times old history is thrown away, and how much at once.
 const PRUNE_EACH: f64 = 600.0;
 const PRUNE_SLICE: usize = 2_000;
+/// Under which key the numbers lie that may have been given.
+const CLAIMED: &str = "claimed";
+/// Numbers claimed beyond those that are asked for: a kill makes the next run begin so far ahead.
+const CLAIMED_AHEAD: u64 = 10;
 /// Entries shown for one question, at most.
 pub(crate) const SHOWN: usize = 10_000;
 
@@ -40,6 +47,8 @@ pub(crate) const SHOWN: usize = 10_000;
 pub struct Desk {
     options: DispatchOptions,
     state: State,
+    /// Numbers below these are claimed in the file.
+    claimed: Next,
     books: Books,
     posts: BTreeMap<String, Post>,
     all_written_at: f64,
@@ -57,7 +66,6 @@ impl Desk {
         let mut books = Books::open(&options.history, now);
         let saved = books.load(now - options.policy.hysteresis.return_within);
         let origin: Option<String> = meta(&saved.meta, "origin");
-        let next: Next = meta(&saved.meta, "next").unwrap_or_default();
         let pace = meta(&saved.meta, "pace").unwrap_or_default();
         let mut batch = Batch::new(now);
         let origin = origin.unwrap_or_else(|| {
@@ -67,31 +75,32 @@ impl Desk {
                 .push(("origin".to_owned(), Some(origin.clone().into())));
             origin
         });
-        let cooldowns = saved
-            .cooldowns
-            .into_iter()
-            .filter_map(|cooldown| Some((cooldown.receiver, cooldown.subject, cooldown.told_at?)))
-            .collect();
-        let next = if books.is_loaded() {
-            next
-        } else {
-            numbers_apart(now)
+        // What the run before claimed it may have given, and told people of, though it could not write it down.
+        let next: Next = meta(&saved.meta, "next").unwrap_or_default();
+        let claimed: Next = meta(&saved.meta, CLAIMED).unwrap_or(next);
+        let next = Next {
+            incident: next.incident.max(claimed.incident).max(saved.next_incident),
+            silence: next.silence.max(claimed.silence).max(saved.next_silence),
+            notice: 1,
         };
+        if !books.is_loaded() {
+            tracing::warn!(
+                "what was known of before is not known now :: incidents get long numbers meanwhile"
+            );
+        }
         let kept = Kept {
             incidents: saved.incidents,
             silences: saved.silences,
-            cooldowns,
+            cooldowns: saved.cooldowns,
             pace,
-            next: Next {
-                incident: next.incident.max(saved.next_incident),
-                silence: next.silence.max(saved.next_silence),
-                ..next
-            },
+            next,
         };
         books.keep(batch);
         let vitals = Vitals::new(options.vitals.clone(), meta(&saved.meta, "daily"), now);
+        let claim = Claim::nothing((now * 1e6) as u64);
         let desk = Self {
-            state: State::new(&origin, kept),
+            state: State::new(&origin, &run_name(now), kept, claim),
+            claimed: next,
             vitals,
             looked_at: Instant::now(),
             options,
@@ -105,11 +114,42 @@ impl Desk {
         desk
     }
 
+    /// Claims so many numbers, and some more, before they are given. Without a file that can be written, or whose numbers
+    /// are not known, none are claimed.
+    fn claim(&mut self, incidents: u64, silences: u64, now: f64) {
+        let next = self.state.next();
+        let is_enough = self.claimed.incident >= next.incident + incidents
+            && self.claimed.silence >= next.silence + silences;
+        if is_enough || !self.books.is_loaded() {
+            return;
+        }
+        // A command that opens the files itself gives what it was asked for, and ends.
+        let ahead = if self.options.outlets.is_empty() {
+            0
+        } else {
+            CLAIMED_AHEAD
+        };
+        let claim = Next {
+            incident: next.incident + incidents + ahead,
+            silence: next.silence + silences + ahead,
+            ..next
+        };
+        let mut batch = Batch::new(now);
+        batch
+            .meta
+            .push((CLAIMED.to_owned(), serde_json::to_value(claim).ok()));
+        self.books.keep(batch);
+        if self.books.trouble().is_none() {
+            self.claimed = claim;
+            self.state.claimed(claim.incident, claim.silence);
+        }
+    }
+
     /// Opens a post for each receiver, with what waits for it since before.
     pub fn open_posts(&mut self, inbox: &Inbox) {
         for outlet in self.options.outlets.clone() {
             let name = outlet.name.clone();
-            match Post::start(outlet, inbox.sender()) {
+            match Post::start(outlet, inbox.sender(), Arc::clone(&self.options.window_of)) {
                 Ok(post) => drop(self.posts.insert(name, post)),
                 Err(error) => tracing::error!("receiver `{name}` gets nothing :: no thread for it: {error}"),
             }
@@ -178,7 +218,7 @@ impl Desk {
             select! {
                 recv(words) -> word => match word {
                     Ok(Word::Pass(findings)) => self.pass(*findings),
-                    Ok(Word::Trouble(why)) => self.no_pass(&why),
+                    Ok(Word::Trouble(why)) => self.no_pass(&why, unix_now()),
                     Err(_) => break,
                 },
                 recv(messages) -> message => if let Ok(message) = message { self.message(message) },
@@ -196,6 +236,8 @@ impl Desk {
                 let _ = reply.send(self.answer(*request));
             }
             Message::Delivered(delivery) => self.delivered(*delivery),
+            Message::Store(Some((why, since))) => self.no_pass(&why, since),
+            Message::Store(None) => self.vitals.answers(),
         }
     }
 
@@ -223,7 +265,8 @@ impl Desk {
         let others = fates.into_iter().map(|(name, fate)| Look {
             subject: Subject::Metric(name.to_string()),
             outcome: match fate {
-                Fate::Normal { at } => Outcome::Normal { at },
+                Fate::Normal { at, value } => Outcome::Normal { at, value },
+                Fate::Settled { at, value, before } => Outcome::Settled { at, value, before },
                 Fate::Deleted => Outcome::Deleted,
             },
         });
@@ -252,10 +295,20 @@ impl Desk {
         }
     }
 
-    fn no_pass(&mut self, why: &str) {
+    /// The store has let no pass run since then, Unix seconds: told once that has lasted, and nothing is known of any metric.
+    fn no_pass(&mut self, why: &str, since: f64) {
         let now = unix_now();
-        if let Some(look) = self.vitals.trouble(why, now) {
-            let _ = self.event(Event::Looks(vec![look]), now, Batch::new(now));
+        if let Some(look) = self.vitals.trouble(why, since, now) {
+            let mut looks = vec![look];
+            let open = self.state.incidents().filter(|incident| incident.phase.is_open());
+            looks.extend(open.filter_map(|incident| {
+                let is_metric = matches!(incident.subject, Subject::Metric(_));
+                (is_metric && incident.unknown_since.is_none()).then(|| Look {
+                    subject: incident.subject.clone(),
+                    outcome: Outcome::Unknown,
+                })
+            }));
+            let _ = self.event(Event::Looks(looks), now, Batch::new(now));
         }
     }
 
@@ -269,14 +322,23 @@ impl Desk {
         }
         for prospect in outlook.prospects {
             let id = self.state.new_notice_id();
+            let receivers = &self.options.policy.receivers;
+            let people = receivers
+                .iter()
+                .any(|receiver| receiver.name == prospect.receiver && receiver.audience == Audience::People);
+            let content = match content.clone() {
+                Content::Silent(silent) if people => Content::Silent(silent.for_people()),
+                content => content,
+            };
             let notice = Notice {
                 thread: id.clone(),
                 id,
                 receiver: prospect.receiver,
                 route: prospect.route,
                 at: now,
-                content: content.clone(),
+                content,
                 base_url: self.options.policy.base_url.clone(),
+                command: self.options.policy.command.clone(),
             };
             batch.notices.push(Posting {
                 notice,
@@ -333,6 +395,10 @@ impl Desk {
 
     /// Lets the core work out what follows, keeps it, and hands out the notices.
     fn event(&mut self, event: Event, now: f64, mut batch: Batch) -> Result<(), Refused> {
+        let (incidents, silences) = self.state.asks_for(&event);
+        if incidents + silences > 0 {
+            self.claim(incidents, silences, now);
+        }
         let step = self.state.step(&self.options.policy, event, now)?;
         self.tell(&step);
         let Step {
@@ -345,24 +411,12 @@ impl Desk {
             paced,
             ..
         } = step;
-        batch
-            .incidents
-            .retain(|incident| !incidents.contains(&incident.id));
-        let touched = incidents.iter().filter_map(|id| self.state.incident(*id));
-        batch.incidents.extend(touched.cloned());
+        let touched: HashSet<u64> = incidents.iter().map(|incident| incident.id).collect();
+        batch.incidents.retain(|incident| !touched.contains(&incident.id));
+        batch.incidents.extend(incidents);
         batch.transitions = transitions;
-        batch.silences = silences
-            .iter()
-            .filter_map(|id| self.state.silence(*id).cloned())
-            .collect();
-        batch.cooldowns = cooldowns
-            .into_iter()
-            .map(|(receiver, subject, at)| Cooldown {
-                receiver,
-                subject,
-                told_at: Some(at),
-            })
-            .collect();
+        batch.silences = silences;
+        batch.cooldowns = cooldowns;
         if !paced.is_empty() {
             let pace: Vec<_> = self
                 .options
@@ -419,7 +473,7 @@ impl Desk {
         }
     }
 
-    /// Adds to a notice what the core cannot know: how often before, and the window of its first incident.
+    /// Adds to a notice what the core cannot know: how often before. The window of its first incident is read by its post.
     fn complete(&mut self, mut notice: Notice, now: f64) -> Notice {
         let Content::Incidents(news) = &mut notice.content else {
             return notice;
@@ -434,28 +488,27 @@ impl Desk {
             item.before = before.count;
             item.last_before = before.last;
         }
-        if let Some(item) = news.items.first_mut()
-            && item.anomaly.evidence.times.is_empty()
-            && let Subject::Metric(name) = &item.anomaly.subject
-            && let Some(window) = (self.options.window_of)(name, item.anomaly.evidence.rate)
-        {
-            item.anomaly.evidence = window;
-        }
         notice
     }
 
     /// Says in the log what happened.
     fn tell(&mut self, step: &Step) {
         if self.options.log {
+            // Those that have ended are known from the step alone.
+            let kept: HashMap<u64, &Incident> = step
+                .incidents
+                .iter()
+                .map(|incident| (incident.id, incident))
+                .collect();
             let lines = |wanted: fn(&Transition) -> bool| step.transitions.iter().filter(move |t| wanted(t));
             for transition in lines(|transition| transition.to == Phase::Open).take(LOGGED) {
-                if let Some(incident) = self.state.incident(transition.incident) {
+                if let Some(incident) = kept.get(&transition.incident) {
                     let line = render::log_line(&incident.anomaly);
                     tracing::warn!(target: "skywatch::anomaly", "{line}; incident {}", incident.id);
                 }
             }
             for transition in lines(|transition| transition.to != Phase::Open).take(LOGGED) {
-                if let Some(incident) = self.state.incident(transition.incident) {
+                if let Some(incident) = kept.get(&transition.incident) {
                     let name = skywatch_alerters::text::shorten(incident.subject.name(), 300);
                     tracing::info!(
                         target: "skywatch::anomaly",
@@ -517,7 +570,7 @@ impl Desk {
                 self.books.mark(&id, &Mark::Dead { error: &error }, now);
             }
         }
-        self.refill(&receiver, now);
+        // What lies in the outbox is read when little is left here, not after each notice: it may be many megabytes.
     }
 
     /// Brings notices from the outbox to a post that has few left.
@@ -558,7 +611,19 @@ impl Desk {
             self.looked_at = Instant::now();
             self.look_at_ourselves(now);
         }
+        self.mind_the_history(now);
         self.books.tick(now);
+        self.refill_the_short(now);
+        for post in self.posts.values_mut() {
+            post.work();
+        }
+        if now - self.pruned_at > PRUNE_EACH {
+            self.prune(now);
+        }
+    }
+
+    /// Brings notices from the outbox to posts that have few left while more wait there.
+    fn refill_the_short(&mut self, now: f64) {
         let short: Vec<String> = self
             .posts
             .values()
@@ -567,12 +632,6 @@ impl Desk {
             .collect();
         for name in short {
             self.refill(&name, now);
-        }
-        for post in self.posts.values_mut() {
-            post.work();
-        }
-        if now - self.pruned_at > PRUNE_EACH {
-            self.prune(now);
         }
     }
 
@@ -601,6 +660,7 @@ impl Desk {
         self.write_all(unix_now());
         let due = Instant::now() + self.options.grace * 4 / 5;
         loop {
+            self.refill_the_short(unix_now());
             for post in self.posts.values_mut() {
                 if post.failing().is_none() {
                     post.work();
@@ -611,7 +671,7 @@ impl Desk {
             }
             match messages.recv_deadline(due) {
                 Ok(Message::Delivered(delivery)) => self.delivered(*delivery),
-                Ok(Message::Ask(..)) => {}
+                Ok(Message::Ask(..) | Message::Store(_)) => {}
                 Err(_) => break,
             }
         }
@@ -644,6 +704,11 @@ impl Desk {
             .incidents()
             .filter(|incident| incident.phase != Phase::Pending);
         batch.incidents = live.cloned().collect();
+        // Nothing more is given: the next run may go on where this one ended.
+        if self.books.trouble().is_none() && self.books.is_loaded() {
+            let next = serde_json::to_value(self.state.next()).ok();
+            batch.meta.push((CLAIMED.to_owned(), next));
+        }
         self.books.keep(batch);
         self.books.save(now);
     }
@@ -653,15 +718,12 @@ fn meta<T: serde::de::DeserializeOwned>(kept: &BTreeMap<String, serde_json::Valu
     serde_json::from_value(kept.get(key)?.clone()).ok()
 }
 
-/// Numbers that a history which could not be read cannot hold: minutes since 1970 are more than anyone has incidents.
-fn numbers_apart(now: f64) -> Next {
-    let first = (now / 60.0) as u64;
-    tracing::warn!("what was known of before is not known now :: incidents are numbered from {first}");
-    Next {
-        incident: first,
-        silence: first,
-        notice: first,
-    }
+/// The name of this run, as no other has it: whatever lies on the disk, and whether or not it can be written, ids of
+/// notices made of it were never given before. Letters and digits.
+fn run_name(now: f64) -> String {
+    // The library seeds each hasher by the system's randomness and a counter.
+    let random = RandomState::new().hash_one((std::process::id(), now.to_bits()));
+    format!("{:x}{:04x}", now as u64, random & 0xffff)
 }
 
 /// What the ids of this history's notices begin with: never the same for two histories.

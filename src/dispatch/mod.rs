@@ -12,9 +12,11 @@ mod heartbeat;
 mod office;
 mod post;
 mod request;
+pub mod running;
 mod vitals;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -25,6 +27,8 @@ pub use desk::Desk;
 pub(crate) use desk::SHOWN;
 pub use heartbeat::Heartbeat;
 pub use office::{Answer, Call, Examine, Office, Tested};
+#[cfg(feature = "learned")]
+pub use office::{AnswerStudy, Study};
 pub use post::Outlet;
 pub use request::{Letter, Reply, Request, Which};
 pub use vitals::VitalsOptions;
@@ -37,8 +41,9 @@ const INBOX: usize = 64;
 /// How long somebody waits for an answer of the desk.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Reads the window of a metric for a chart: its name, and whether rates were judged.
-pub type WindowOf = Box<dyn FnMut(&str, bool) -> Option<Evidence> + Send>;
+/// Reads the window of a metric for a chart: its name, and whether rates were judged. Asked by the posts, as it may take
+/// as long as the store does.
+pub type WindowOf = Arc<dyn Fn(&str, bool) -> Option<Evidence> + Send + Sync>;
 
 /// What the dispatch is told once.
 pub struct DispatchOptions {
@@ -70,6 +75,8 @@ pub enum Message {
     Ask(Box<Request>, Sender<Reply>),
     /// A post is done with a notice.
     Delivered(Box<Delivery>),
+    /// The store does not answer, why and since when (Unix seconds); or it does again.
+    Store(Option<(String, f64)>),
 }
 
 /// The way to ask a running desk.
@@ -97,6 +104,11 @@ impl Inbox {
         receive
             .recv_timeout(PATIENCE)
             .unwrap_or_else(|_| refused("the dispatch did not answer in time"))
+    }
+
+    /// Tells the desk whether the store answers. With no room for it the next time will do.
+    pub fn store(&self, silent: Option<(String, f64)>) {
+        let _ = self.0.try_send(Message::Store(silent));
     }
 
     pub(crate) fn sender(&self) -> Sender<Message> {

@@ -31,12 +31,51 @@ pub enum Call {
         /// Its name.
         metric: String,
     },
+    /// Something about trainings or models.
+    #[cfg(feature = "learned")]
+    Study {
+        /// What.
+        study: Study,
+    },
     /// A test notice to everybody a route, or a receiver, of this name leads to.
     AlertTest {
         /// The name.
         route: String,
         /// Who asks.
         by: String,
+    },
+}
+
+/// What is asked about trainings and models.
+#[cfg(feature = "learned")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "study", rename_all = "snake_case")]
+pub enum Study {
+    /// What trainers have done, do and are to do.
+    Jobs {
+        /// At most so many.
+        limit: usize,
+    },
+    /// A job that was given up is to be tried again.
+    RetryJob {
+        /// Its id.
+        id: String,
+    },
+    /// All models.
+    Models,
+    /// The card of one.
+    Model {
+        /// Its name.
+        model: String,
+        /// The version; the one that serves, unless said.
+        version: Option<String>,
+    },
+    /// An earlier version is to serve again.
+    RollBack {
+        /// The model's name.
+        model: String,
+        /// The version; the one before the one that serves, unless said.
+        version: Option<String>,
     },
 }
 
@@ -55,6 +94,19 @@ pub enum Answer {
         examined: Result<Box<Examination>, String>,
         /// Its incident, silences, routes.
         outlook: Box<Outlook>,
+    },
+    /// Jobs of training.
+    #[cfg(feature = "learned")]
+    Jobs {
+        /// Where they are kept, for people.
+        place: String,
+        /// Newest first.
+        jobs: Vec<crate::jobs::Job>,
+    },
+    /// What there is to say, for people.
+    Lines {
+        /// A line each.
+        lines: Vec<String>,
     },
     /// How the test went.
     Tested {
@@ -92,25 +144,51 @@ pub(crate) type AskDesk = Box<dyn Fn(Request) -> Reply + Send + Sync>;
 /// Looks at one metric at a moment, Unix seconds.
 pub type Examine = Box<dyn Fn(&str, f64) -> Result<Examination, String> + Send + Sync>;
 
+/// Answers what is asked about trainings and models.
+#[cfg(feature = "learned")]
+pub type AnswerStudy = Box<dyn Fn(&Study) -> Answer + Send + Sync>;
+
 /// Who answers.
 pub struct Office {
     desk: AskDesk,
     examine: Examine,
+    #[cfg(feature = "learned")]
+    study: Option<AnswerStudy>,
     senders: BTreeMap<String, Arc<dyn Sender>>,
     base_url: String,
+    command: String,
 }
 
 impl Office {
     /// An office over a desk, a store and receivers.
-    pub fn new(desk: AskDesk, examine: Examine, outlets: &[Outlet], base_url: String) -> Self {
+    pub fn new(
+        desk: AskDesk,
+        examine: Examine,
+        outlets: &[Outlet],
+        base_url: String,
+        command: String,
+    ) -> Self {
         Self {
             desk,
             examine,
+            #[cfg(feature = "learned")]
+            study: None,
             senders: outlets
                 .iter()
                 .map(|outlet| (outlet.name.clone(), Arc::clone(&outlet.sender)))
                 .collect(),
             base_url,
+            command,
+        }
+    }
+
+    /// The same, which also answers what is asked about trainings and models.
+    #[cfg(feature = "learned")]
+    #[must_use]
+    pub fn with_study(self, study: AnswerStudy) -> Self {
+        Self {
+            study: Some(study),
+            ..self
         }
     }
 
@@ -121,6 +199,11 @@ impl Office {
                 reply: (self.desk)(request),
             },
             Call::Explain { metric } => self.explain(&metric),
+            #[cfg(feature = "learned")]
+            Call::Study { study } => match &self.study {
+                Some(answer) => answer(&study),
+                None => Answer::refused("nothing is known of trainings here".to_owned()),
+            },
             Call::AlertTest { route, by } => self.alert_test(route, &by),
         }
     }
@@ -160,6 +243,7 @@ impl Office {
                 at: unix_now(),
                 content: Content::Test { by: by.to_owned() },
                 base_url: self.base_url.clone(),
+                command: self.command.clone(),
             };
             let outcome = self
                 .senders

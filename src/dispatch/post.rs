@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use skywatch_alerters::notice::Content;
 use skywatch_alerters::senders::{self, Sent};
-use skywatch_alerters::{Error, Notice};
+use skywatch_alerters::{Error, Evidence, Notice, Subject};
 
-use super::Message;
+use super::{Message, WindowOf};
 
 /// First and longest pause between two tries.
 const BACKOFF: Duration = Duration::from_secs(2);
@@ -85,13 +86,17 @@ pub(super) enum Verdict {
 
 impl Post {
     /// Starts the thread.
-    pub(super) fn start(outlet: Outlet, deliveries: Sender<Message>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        outlet: Outlet,
+        deliveries: Sender<Message>,
+        window_of: WindowOf,
+    ) -> std::io::Result<Self> {
         let (jobs, receive) = bounded(1);
         let name = outlet.name.clone();
         let sender = Arc::clone(&outlet.sender);
         let thread = std::thread::Builder::new()
             .name(format!("post-{name}"))
-            .spawn(move || deliver(&name, &*sender, &receive, &deliveries))?;
+            .spawn(move || deliver(&name, &*sender, &receive, &deliveries, &*window_of))?;
         Ok(Self {
             outlet,
             waiting: VecDeque::new(),
@@ -149,6 +154,11 @@ impl Post {
     /// Adds a notice behind the others.
     pub(super) fn add(&mut self, notice: Notice, reference: Option<String>) {
         self.waiting.push_back(Letter { notice, reference });
+    }
+
+    /// The notices that wait in memory, in their order.
+    pub(super) fn letters(&self) -> impl Iterator<Item = &Notice> {
+        self.waiting.iter().map(|letter| &letter.notice)
     }
 
     /// Tries again at once, as somebody asked for it.
@@ -237,8 +247,19 @@ fn backoff() -> ExponentialBackoff {
         .build()
 }
 
-fn deliver(receiver: &str, sender: &dyn senders::Sender, jobs: &Receiver<Job>, deliveries: &Sender<Message>) {
-    for Job { notice, reference } in jobs {
+fn deliver(
+    receiver: &str,
+    sender: &dyn senders::Sender,
+    jobs: &Receiver<Job>,
+    deliveries: &Sender<Message>,
+    window_of: &(dyn Fn(&str, bool) -> Option<Evidence> + Send + Sync),
+) {
+    for Job {
+        mut notice,
+        reference,
+    } in jobs
+    {
+        illustrate(&mut notice, window_of);
         let outcome = sender.send(&notice, reference.as_deref());
         let delivery = Delivery {
             receiver: receiver.to_owned(),
@@ -248,5 +269,25 @@ fn deliver(receiver: &str, sender: &dyn senders::Sender, jobs: &Receiver<Job>, d
         if deliveries.send(Message::Delivered(Box::new(delivery))).is_err() {
             return;
         }
+    }
+}
+
+/// Adds the window of the first incident, where none came with it: for the chart, or for whoever wants the values. Here and
+/// not at the desk, which must not wait for the store. What came after the notice was made is no part of it.
+fn illustrate(notice: &mut Notice, window_of: &(dyn Fn(&str, bool) -> Option<Evidence> + Send + Sync)) {
+    let made = notice.at;
+    if let Content::Incidents(news) = &mut notice.content
+        && let Some(item) = news.items.first_mut()
+        && item.anomaly.evidence.times.is_empty()
+        && let Subject::Metric(name) = &item.anomaly.subject
+        && let Some(mut window) = window_of(name, item.anomaly.evidence.rate)
+    {
+        let until = window.times.partition_point(|&time| time <= made);
+        // A clock that is ahead of ours must not cost the whole window.
+        if until > 0 {
+            window.times.truncate(until);
+            window.values.truncate(until);
+        }
+        item.anomaly.evidence = window;
     }
 }

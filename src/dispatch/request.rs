@@ -34,6 +34,13 @@ pub enum Request {
         /// Nothing more is to be said until it is resolved.
         until_resolved: bool,
     },
+    /// Closes an incident.
+    Close {
+        /// Its number.
+        id: u64,
+        /// Who closes it.
+        by: String,
+    },
     /// Silences.
     Silences {
         /// Those that have ended, too.

@@ -2,7 +2,8 @@
 //!
 //! Each trouble is a component that is ill or well, so that it is told once, with its recovery, along the same routes,
 //! under the same silences as any other incident: `skywatch.data`, `skywatch.store`, `skywatch.passes`,
-//! `skywatch.ingest`, `skywatch.history`, `skywatch.receiver.NAME`. Silent metrics go where `skywatch.silent` would go,
+//! `skywatch.ingest`, `skywatch.history`, `skywatch.receiver.NAME`, and what passes find wrong with the store and what it
+//! holds: `skywatch.metrics`, `skywatch.store.writes`, `skywatch.store.evictions`, `skywatch.store.policy`. Silent metrics go where `skywatch.silent` would go,
 //! the daily digest where `skywatch.daily` would.
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,16 +16,19 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use skywatch_alerters::incident::{Look, Outcome};
 use skywatch_alerters::notice::Silent;
-use skywatch_alerters::{Anomaly, Evidence, Subject, units};
+use skywatch_alerters::{Anomaly, Evidence, Strength, Subject, units};
 
+use crate::analyzer::{DATA_COMPONENTS, METRICS_COMPONENT};
 use crate::status::{Findings, IngestStatus, StatusFile};
 
 /// Seconds without any new point from which there is no data.
 const NO_DATA_AFTER: f64 = 300.0;
 /// Seconds after the start from which no metric at all is worth telling.
 const NO_METRIC_AFTER: f64 = 900.0;
-/// Seconds without an answer of the store from which it is told.
-const NO_STORE_AFTER: f64 = 30.0;
+/// Seconds without an answer of the store from which it is told: two passes, but no longer and no shorter than this.
+const NO_STORE_AFTER: [f64; 2] = [10.0, 30.0];
+/// Seconds for which an ingest whose points the store does not take may wait before it is told.
+const HELD_UP_AFTER: f64 = 10.0;
 /// Passes in a row that take too long before it is told.
 const OVERRUNS: u32 = 5;
 /// Seconds without a report of the ingest from which it counts as stopped.
@@ -33,9 +37,6 @@ const NO_INGEST_AFTER: f64 = 90.0;
 const SILENT_EACH: f64 = 500.0;
 /// Seconds after which a metric that stays silent is not waited for any more.
 const SILENT_FORGOTTEN: f64 = 86_400.0;
-/// Names listed of one namespace, and namespaces listed.
-const NAMES: usize = 5;
-const NAMESPACES: usize = 20;
 
 /// What is watched of ourselves.
 #[derive(Debug, Clone)]
@@ -84,7 +85,10 @@ impl Vitals {
     pub(super) fn pass(&mut self, findings: &Findings) -> Vec<Look> {
         let summary = &findings.summary;
         let now = summary.at;
-        self.store_lost = None;
+        let is_whole = findings.cut_short.is_none();
+        if is_whole {
+            self.store_lost = None;
+        }
         let optimum = self.options.optimum_run_duration.as_secs_f64();
         self.overruns = if summary.seconds.total > optimum {
             self.overruns + 1
@@ -109,7 +113,22 @@ impl Vitals {
                 units::length(summary.seconds.total)
             )
         });
-        let mut looks = vec![look("skywatch.store", None, now)];
+        let mut looks = Vec::new();
+        if is_whole {
+            looks.push(look("skywatch.store", None, now));
+        }
+        for component in DATA_COMPONENTS {
+            let trouble = summary
+                .troubles
+                .iter()
+                .find(|trouble| trouble.component == component);
+            looks.push(match trouble {
+                None if component == METRICS_COMPONENT && summary.loss_accepted => gone(component),
+                None => look(component, None, now),
+                Some(trouble) if trouble.is_warning => warning(component, trouble.why.clone(), now),
+                Some(trouble) => look(component, Some(trouble.why.clone()), now),
+            });
+        }
         if data_known {
             looks.push(look("skywatch.data", no_data, now));
         }
@@ -120,16 +139,24 @@ impl Vitals {
         looks
     }
 
-    /// The store does not let a pass run.
-    pub(super) fn trouble(&mut self, why: &str, now: f64) -> Option<Look> {
-        let since = *self.store_lost.get_or_insert(now);
-        (now - since >= NO_STORE_AFTER).then(|| {
+    /// The store has not let a pass run since then.
+    pub(super) fn trouble(&mut self, why: &str, since: f64, now: f64) -> Option<Look> {
+        let since = self.store_lost.map_or(since, |known| known.min(since));
+        self.store_lost = Some(since);
+        let [least, most] = NO_STORE_AFTER;
+        let patience = (2.0 * self.options.optimum_run_duration.as_secs_f64()).clamp(least, most);
+        (now - since >= patience).then(|| {
             let sentence = format!("no pass could run for {}: {why}", units::length(now - since));
             look("skywatch.store", Some(sentence), now)
         })
     }
 
-    /// Whether the ingest still reports.
+    /// The store answers, though no pass has ended since it did not.
+    pub(super) fn answers(&mut self) {
+        self.store_lost = None;
+    }
+
+    /// Whether the ingest still reports, and gets rid of its points.
     pub(super) fn ingest(&self, now: f64) -> Option<Look> {
         let status: IngestStatus = StatusFile::ingest(self.options.ingest.as_deref()?).read()?;
         // One that never ran here, or not since the start, is not missed.
@@ -138,12 +165,19 @@ impl Vitals {
             // Excused by our own start only.
             return None;
         }
-        let sentence = (age > NO_INGEST_AFTER).then(|| {
-            format!(
+        let held_up = || {
+            let (since, why) = status.held_up.as_ref()?;
+            (now - since >= HELD_UP_AFTER)
+                .then(|| format!("points have waited for {}: {why}", units::length(now - since)))
+        };
+        let sentence = if age > NO_INGEST_AFTER {
+            Some(format!(
                 "the ingest has not reported for {}: points may not be taken",
                 units::length(age)
-            )
-        });
+            ))
+        } else {
+            held_up()
+        };
         Some(look("skywatch.ingest", sentence, now))
     }
 
@@ -185,12 +219,11 @@ impl Vitals {
             .map(|(namespace, mut names)| {
                 names.sort_unstable();
                 let count = names.len() as u64;
-                let first = names.into_iter().take(NAMES).map(str::to_owned).collect();
-                (namespace.to_owned(), count, first)
+                let names = names.into_iter().map(str::to_owned).collect();
+                (namespace.to_owned(), count, names)
             })
             .collect();
         namespaces.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        namespaces.truncate(NAMESPACES);
         self.silent_at = now;
         let metrics = new.len() as u64;
         self.told_silent
@@ -231,7 +264,10 @@ impl Vitals {
 pub(super) fn look(component: &str, ill: Option<String>, now: f64) -> Look {
     let subject = Subject::Component(component.to_owned());
     let outcome = match ill {
-        None => Outcome::Normal { at: now },
+        None => Outcome::Normal {
+            at: now,
+            value: f64::NAN,
+        },
         Some(sentence) => Outcome::Anomalous(Box::new(Anomaly {
             subject: subject.clone(),
             at: now,
@@ -244,6 +280,26 @@ pub(super) fn look(component: &str, ill: Option<String>, now: f64) -> Look {
         })),
     };
     Look { subject, outcome }
+}
+
+/// A component that may become ill.
+fn warning(component: &str, sentence: String, now: f64) -> Look {
+    let mut look = look(component, Some(sentence), now);
+    if let Outcome::Anomalous(anomaly) = &mut look.outcome {
+        anomaly.strength = Some(Strength {
+            score: 1.0,
+            opens: true,
+        });
+    }
+    look
+}
+
+/// A component of which nothing more is to be said.
+fn gone(component: &str) -> Look {
+    Look {
+        subject: Subject::Component(component.to_owned()),
+        outcome: Outcome::Deleted,
+    }
 }
 
 #[cfg(test)]
@@ -300,8 +356,8 @@ mod tests {
             ["skywatch.passes: 5 passes in a row took longer than 1 min, the last 1 min 15 s"]
         );
         assert_eq!(ill(&vitals.pass(&pass(2_400.0, 59.0, 2_400.0))), [""; 0]);
-        assert!(vitals.trouble("no route", 3_000.0).is_none());
-        let lost = vitals.trouble("no route", 3_030.0).unwrap();
+        assert!(vitals.trouble("no route", 3_000.0, 3_000.0).is_none());
+        let lost = vitals.trouble("no route", 3_030.0, 3_030.0).unwrap();
         assert_eq!(
             ill(&[lost]),
             ["skywatch.store: no pass could run for 30 s: no route"]

@@ -7,9 +7,10 @@ use std::collections::HashSet;
 
 use rusqlite::{Row, Transaction, TransactionBehavior, params};
 use serde_json::Value;
+use skywatch_alerters::Notice;
 use skywatch_alerters::incident::{Incident, Phase, Transition};
 use skywatch_alerters::silence::Silence;
-use skywatch_alerters::{Notice, Subject};
+use skywatch_alerters::state::Cooldown;
 
 use super::columns::{json, key, number, refused};
 use super::outbox::{bare, mark_dead, mark_sent};
@@ -33,7 +34,7 @@ pub struct Batch {
     pub settled: Vec<(String, Settled)>,
     /// Silences that are new or not as they were, whole.
     pub silences: Vec<Silence>,
-    /// Quiet times that began or are over.
+    /// Quiet times that began, or are over and struck out.
     pub cooldowns: Vec<Cooldown>,
     /// Anything else, by its key; `None` strikes it out.
     pub meta: Vec<(String, Option<Value>)>,
@@ -69,17 +70,6 @@ pub enum Settled {
         /// Why.
         error: String,
     },
-}
-
-/// When a receiver was last told about a subject.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Cooldown {
-    /// The receiver's name.
-    pub receiver: String,
-    /// The subject.
-    pub subject: Subject,
-    /// Unix seconds; `None` strikes the entry out.
-    pub told_at: Option<f64>,
 }
 
 /// Figures of one pass, or of an hour of them once they are old.
@@ -266,7 +256,7 @@ fn incidents(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<(
             WHERE kind = ?2 AND name = ?3",
     )?;
     for incident in &batch.incidents {
-        let closed = matches!(incident.phase, Phase::Resolved | Phase::Gone);
+        let closed = incident.phase.is_over();
         let changed = upsert.execute(params![
             key(incident.id),
             incident.subject.kind(),
@@ -396,14 +386,17 @@ fn silences(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()
 }
 
 fn cooldowns(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
-    let mut keep = transaction
-        .prepare("INSERT OR REPLACE INTO cooldowns (receiver, kind, name, told_at) VALUES (?, ?, ?, ?)")?;
+    let mut keep = transaction.prepare(
+        "INSERT OR REPLACE INTO cooldowns (receiver, kind, name, told_at, severity) VALUES (?, ?, ?, ?, ?)",
+    )?;
     let mut delete =
         transaction.prepare("DELETE FROM cooldowns WHERE receiver = ? AND kind = ? AND name = ?")?;
     for cooldown in &batch.cooldowns {
         let (kind, name) = (cooldown.subject.kind(), cooldown.subject.name());
-        match cooldown.told_at {
-            Some(told_at) => keep.execute(params![cooldown.receiver, kind, name, told_at])?,
+        match cooldown.told {
+            Some((at, severity)) => {
+                keep.execute(params![cooldown.receiver, kind, name, at, severity.as_str()])?
+            }
             None => delete.execute(params![cooldown.receiver, kind, name])?,
         };
     }

@@ -3,8 +3,8 @@
 use rusqlite::types::Type;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use skywatch_alerters::Subject;
 use skywatch_alerters::incident::Phase;
+use skywatch_alerters::{Severity, Subject};
 
 /// A number as SQLite keeps it; [`number`] is the way back. Nothing is lost on the way.
 pub(super) fn key(number: u64) -> i64 {
@@ -44,6 +44,13 @@ pub(super) fn phase(name: &str) -> rusqlite::Result<Option<Phase>> {
     }
     let phase = Phase::ALL.into_iter().find(|phase| phase.as_str() == name);
     phase.map(Some).ok_or_else(|| unknown("phase", name))
+}
+
+/// The severity of that name.
+pub(super) fn severity(name: &str) -> rusqlite::Result<Severity> {
+    let all = [Severity::Info, Severity::Warning, Severity::Critical];
+    let severity = all.into_iter().find(|severity| severity.as_str() == name);
+    severity.ok_or_else(|| unknown("severity", name))
 }
 
 /// The subject of that kind and name.

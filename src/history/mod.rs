@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-pub use batch::{Batch, Cooldown, Pass, Posting, Settled};
+pub use batch::{Batch, Pass, Posting, Settled};
 pub use error::HistoryError;
 pub use open::Opened;
 pub use outbox::{DeadLetters, Depth, NoticeRecord, State};

@@ -1,8 +1,7 @@
 //! Opening a history, and putting a broken one aside.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::schema::{self, APPLICATION, Stamp, VERSION};
 use super::{History, HistoryError, Lock, Reader};
+use crate::files;
 
 /// How long to wait for somebody who holds the file for a moment: a person with the `sqlite3` shell, a checkpoint.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -111,7 +111,16 @@ impl History {
     /// # Errors
     /// As [`open`](Self::open), but for a broken file only if it cannot be renamed.
     pub fn open_or_anew(path: &Path, now: f64) -> Result<Opened, HistoryError> {
-        let (error, lock) = match Self::open_locked(path, lock(path)?) {
+        let lock = lock(path)?;
+        // A history is never shorter than its head: somebody has cut it, or a disk was full at its first moment.
+        if fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == 0) {
+            tracing::error!(
+                "history `{}` is empty, 0 bytes; a new one begins: open incidents, silences and unsent notices of before, if \
+                 there were any, are not known any more",
+                path.display()
+            );
+        }
+        let (error, lock) = match Self::open_locked(path, lock) {
             Ok(history) => return Ok(Opened { history, aside: None }),
             Err(failed) => failed,
         };
@@ -143,7 +152,8 @@ impl History {
 
 fn open_for_writing(path: &Path) -> Result<Reader, HistoryError> {
     // SQLite gives its log the mode of the file itself.
-    private(path).map_err(|error| HistoryError::of_system(path, &error))?;
+    let file = files::write(path).map_err(|error| HistoryError::of_system(path, &error))?;
+    drop(file);
     let mut reader = Reader {
         connection: connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
         path: path.to_owned(),
@@ -193,20 +203,10 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, HistoryError> {
     connect().map_err(|error| HistoryError::of_database(path, &error))
 }
 
-/// Opens a file for writing, beginning it for its owner only.
-fn private(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-}
-
 /// Becomes the one writer. The lock is a file of its own: closing a second descriptor of the database would take away
 /// the locks SQLite has on it.
 fn lock(path: &Path) -> Result<Lock, HistoryError> {
-    let file = private(&with(path, ".lock")).map_err(|error| HistoryError::of_system(path, &error))?;
+    let file = files::write(&with(path, ".lock")).map_err(|error| HistoryError::of_system(path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(HistoryError::InUse {

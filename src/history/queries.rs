@@ -61,8 +61,7 @@ impl Reader {
             let marks = vec!["?"; filter.phases.len()].join(", ");
             sql += &format!(" AND phase IN ({marks})");
             cells.extend(filter.phases.iter().map(|phase| phase.as_str().to_owned().into()));
-            let closed = |phase: &Phase| matches!(phase, Phase::Resolved | Phase::Gone);
-            if !filter.phases.iter().any(closed) {
+            if !filter.phases.iter().any(|phase| phase.is_over()) {
                 // What lasts is found by an index, however long the past is.
                 sql += " AND closed_at IS NULL";
             }

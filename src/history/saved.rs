@@ -6,9 +6,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use skywatch_alerters::incident::Incident;
 use skywatch_alerters::silence::Silence;
+use skywatch_alerters::state::{APART, Cooldown};
 
-use super::columns::{number, read, subject};
-use super::{Cooldown, HistoryError, Reader};
+use super::columns::{key, number, read, severity, subject};
+use super::{HistoryError, Reader};
 
 /// The state as it was last committed.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,7 +45,8 @@ impl Reader {
             "SELECT id, body FROM incidents WHERE closed_at IS NULL
              UNION ALL SELECT id, body FROM incidents WHERE closed_at >= ?1
              UNION ALL SELECT id, body FROM incidents WHERE closed_at < ?1 AND closed_at >= ?1 - 604800
-                AND phase = 'resolved' AND json_extract(body, '$.waiting') <> '[]' ORDER BY id",
+                AND (json_extract(body, '$.waiting') <> '[]'
+                     OR phase = 'closed' AND json_extract(body, '$.last_anomalous') >= ?1) ORDER BY id",
             [since],
             &mut saved.unreadable,
         )?;
@@ -57,13 +59,16 @@ impl Reader {
         )?;
         saved.next_silence = self.next("silences")?;
         saved.cooldowns = self.rows(
-            "SELECT receiver, kind, name, told_at FROM cooldowns ORDER BY receiver, kind, name",
+            "SELECT receiver, kind, name, told_at, severity FROM cooldowns ORDER BY receiver, kind, name",
             [],
             |row| {
                 Ok(Cooldown {
                     receiver: row.get(0)?,
                     subject: subject(&row.get::<_, String>(1)?, row.get(2)?)?,
-                    told_at: row.get(3)?,
+                    told: Some((
+                        row.get::<_, Option<f64>>(3)?.unwrap_or_default(),
+                        severity(&row.get::<_, String>(4)?)?,
+                    )),
                 })
             },
         )?;
@@ -114,11 +119,20 @@ impl Reader {
         collect().map_err(|error| self.failure(&error))
     }
 
-    /// The first number a table has never given.
+    /// The first number a table has never given in turn. Those given apart say nothing of that; as long as there are any
+    /// the largest of the others counts, beside what the writer knows of himself.
     fn next(&self, table: &str) -> Result<u64, HistoryError> {
         let last = self.rows("SELECT seq FROM sqlite_sequence WHERE name = ?", [table], |row| {
             row.get(0).map(number)
         })?;
-        Ok(last.first().map_or(1, |last| last + 1))
+        let Some(last) = last.first().copied() else {
+            return Ok(1);
+        };
+        if last < APART {
+            return Ok(last + 1);
+        }
+        let in_turn = format!("SELECT coalesce(max(id), 0) FROM {table} WHERE id < ?");
+        let in_turn = self.rows(&in_turn, [key(APART)], |row| row.get(0).map(number))?;
+        Ok(in_turn.first().map_or(1, |last| last + 1))
     }
 }

@@ -104,6 +104,14 @@ const MIGRATIONS: &[&str] = &["
         seconds REAL,
         longest REAL
     ) STRICT;
+",
+    "
+    -- From here on incidents also end as `settled` and `closed`, and say with which value: an older program must not read
+    -- them. Those that ended before say how all the same.
+    UPDATE incidents SET body = json_set(body, '$.ending', json_object('outcome', phase))
+        WHERE phase IN ('resolved', 'gone') AND json_valid(body) AND json_extract(body, '$.ending') IS NULL;
+    -- How bad it was when it was told: worse is told at once. What was told before this was known counts as the least.
+    ALTER TABLE cooldowns ADD COLUMN severity TEXT NOT NULL DEFAULT 'info';
 "];
 
 /// The version of the tables this program reads and writes.

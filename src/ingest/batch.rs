@@ -1,8 +1,12 @@
 //! Points on their way to the store: one arena of names, no allocation per point.
+//!
+//! A name that came a moment ago is not written a second time: a few bytes can stand for many points of one long name
+//! (a series of remote write, a memo of a pickle), and would otherwise become a thousand times as many.
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::net::listeners::Service;
+use crate::said::Said;
 use crate::store::Sample;
 
 /// Points read at one go from one client.
@@ -15,14 +19,24 @@ pub(super) struct Batch {
     /// All names, end to end.
     names: String,
     points: Vec<Point>,
-    /// The batch's share of the queue's bound; given back when the batch is dropped, that is, written.
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    /// What was said of metrics instead of a number; few.
+    said: Vec<(String, Said)>,
+    /// Bytes of the names in it.
+    said_bytes: usize,
+    /// Where the last names lie in the arena, and whose turn to be replaced it is.
+    lately: [(u32, u32); LATELY],
+    turn: usize,
+    /// The batch's share of the queue's bounds, points and bytes; given back when the batch is dropped, that is, written.
+    pub(super) permits: Option<[OwnedSemaphorePermit; 2]>,
 }
+
+/// Names looked through for one that comes again.
+const LATELY: usize = 4;
 
 #[derive(Debug, Clone, Copy)]
 struct Point {
-    /// End of the name in the arena; it begins where the one before ends.
-    name_end: usize,
+    /// The name in the arena: where it begins and ends.
+    name: (u32, u32),
     time: f64,
     value: f64,
 }
@@ -35,18 +49,40 @@ impl Batch {
             came,
             names: String::new(),
             points: Vec::new(),
-            permit: None,
+            said: Vec::new(),
+            said_bytes: 0,
+            lately: [(0, 0); LATELY],
+            turn: 0,
+            permits: None,
         }
     }
 
     /// Adds a point.
     pub(super) fn push(&mut self, name: &str, time: f64, value: f64) {
-        self.names.push_str(name);
+        let known = |&(begin, end): &(u32, u32)| self.names.get(begin as usize..end as usize) == Some(name);
+        let place = match self.lately.iter().copied().find(known) {
+            Some(place) => place,
+            None => {
+                // Far from either end: whoever fills a batch stops long before at its limit of bytes.
+                let begin = self.names.len() as u32;
+                self.names.push_str(name);
+                let place = (begin, self.names.len() as u32);
+                self.lately[self.turn] = place;
+                self.turn = (self.turn + 1) % LATELY;
+                place
+            }
+        };
         self.points.push(Point {
-            name_end: self.names.len(),
+            name: place,
             time,
             value,
         });
+    }
+
+    /// Bytes it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let said = self.said_bytes + self.said.capacity() * size_of::<(String, Said)>();
+        self.names.capacity() + self.points.capacity() * size_of::<Point>() + said
     }
 
     /// Points in the batch.
@@ -54,22 +90,39 @@ impl Batch {
         self.points.len()
     }
 
-    /// Whether there is none.
+    /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
-        self.points.is_empty()
+        self.points.is_empty() && self.said.is_empty()
+    }
+
+    /// Adds what was said of a metric; of what is said of one again and again, the last.
+    pub(super) fn say(&mut self, name: &str, said: Said) {
+        if let Some((last, before)) = self.said.last_mut()
+            && last == name
+        {
+            *before = said;
+            return;
+        }
+        self.said_bytes += name.len();
+        self.said.push((name.to_owned(), said));
+    }
+
+    /// What was said, in the order it came.
+    pub(super) fn said(&self) -> &[(String, Said)] {
+        &self.said
+    }
+
+    /// What the batch weighs in the queue.
+    pub(super) fn weight(&self) -> usize {
+        self.points.len() + self.said.len()
     }
 
     /// The points, in the order they came.
     pub(super) fn samples(&self) -> impl Iterator<Item = Sample<'_>> {
-        let mut begin = 0;
-        self.points.iter().map(move |point| {
-            let metric = &self.names[begin..point.name_end];
-            begin = point.name_end;
-            Sample {
-                metric,
-                time: point.time,
-                value: point.value,
-            }
+        self.points.iter().map(|point| Sample {
+            metric: &self.names[point.name.0 as usize..point.name.1 as usize],
+            time: point.time,
+            value: point.value,
         })
     }
 }

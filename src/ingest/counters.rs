@@ -2,6 +2,7 @@
 //! reason, or still waiting.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::trim::TrimTally;
 use crate::net::listeners::Service;
@@ -122,6 +123,7 @@ struct Tally {
     dropped: [AtomicU64; Drop::ALL.len()],
     connections: AtomicU64,
     refused_connections: AtomicU64,
+    evicted_connections: AtomicU64,
     failed_accepts: AtomicU64,
     failed_binds: AtomicU64,
 }
@@ -136,6 +138,7 @@ impl Tally {
             &self.retried,
             &self.connections,
             &self.refused_connections,
+            &self.evicted_connections,
             &self.failed_accepts,
             &self.failed_binds,
         ];
@@ -151,13 +154,14 @@ impl Tally {
 }
 
 /// Names of [`Sums::plain`].
-const PLAIN: [&str; 8] = [
+const PLAIN: [&str; 9] = [
     "received",
     "accepted",
     "written",
     "retried",
     "connections",
     "connections_refused",
+    "connections_evicted",
     "accepts_failed",
     "binds_failed",
 ];
@@ -178,6 +182,8 @@ pub struct Counters {
     oldest: AtomicU64,
     /// Unix milliseconds of the last accepted point; 0 for none yet.
     last_point: AtomicU64,
+    /// Since when the store does not take points, Unix seconds, and why. Held for the moment of a read or a write.
+    held_up: Mutex<Option<(f64, String)>>,
     /// What the trimming thread has done.
     pub(super) trim: TrimTally,
 }
@@ -249,6 +255,12 @@ impl Counters {
         refused.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// A connection was closed for the sake of another one. Answers how many were before.
+    pub fn evicted_connection(&self, service: Service) -> u64 {
+        let evicted = &self.of(service).evicted_connections;
+        evicted.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// A connection could not be accepted. Answers how many could not before.
     pub fn failed_accept(&self, service: Service) -> u64 {
         self.of(service).failed_accepts.fetch_add(1, Ordering::Relaxed)
@@ -257,6 +269,21 @@ impl Counters {
     /// The listener's address could not be bound. Answers how often it could not before.
     pub fn failed_bind(&self, service: Service) -> u64 {
         self.of(service).failed_binds.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The store does not take points, and why; or does again.
+    pub(super) fn set_held_up(&self, why: Option<String>, now: f64) {
+        let mut held_up = self.held_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = held_up.as_ref().map_or(now, |(since, _)| *since);
+        *held_up = why.map(|why| (since, why));
+    }
+
+    /// Since when the store does not take points, Unix seconds, and why.
+    pub fn held_up(&self) -> Option<(f64, String)> {
+        self.held_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Unix seconds of the last accepted point.

@@ -61,8 +61,11 @@ pub(super) async fn serve(socket: UdpSocket, intake: Intake, parse: Parse, stop:
 fn receive(socket: &UdpSocket, buffer: &mut [u8], intake: &Intake, parse: Parse) {
     let mut filling = intake.begin();
     for _ in 0..BATCH_DATAGRAMS {
-        match socket.try_recv(buffer) {
-            Ok(length) => parse(&buffer[..length], &mut filling),
+        match socket.try_recv_from(buffer) {
+            Ok((length, peer)) => {
+                filling.come_from(peer);
+                parse(&buffer[..length], &mut filling);
+            }
             // Nothing there, or an error of a single datagram: the next wait for readiness tells.
             Err(_) => break,
         }

@@ -13,9 +13,13 @@ use skywatch_settings::Pattern;
 
 use super::counters::Drop;
 use crate::hash::Hashed;
+use crate::said::Word;
 
 /// Seconds between two notices that there are too many metrics.
 const NOTICE_EACH: u32 = 60;
+
+/// Seconds between two times that it is passed on that a metric has no number.
+const SAY_EACH: u32 = 60;
 
 /// What may come in.
 #[derive(Debug, Clone)]
@@ -66,6 +70,8 @@ struct Names {
 struct Known {
     /// Unix seconds of the last point.
     seen: u32,
+    /// Unix seconds at which it was last passed on that there is no number; 0 for never.
+    said: u32,
     taken: bool,
 }
 
@@ -128,6 +134,26 @@ impl Opened<'_> {
         self.name(name)
     }
 
+    /// Whether what was said of a metric at `time` is to be passed on: if its points are taken, and of what is said again and
+    /// again once a minute.
+    pub(crate) fn said(&mut self, name: &str, time: f64, word: Word) -> bool {
+        if !(time >= self.oldest && time <= self.latest) {
+            return false;
+        }
+        let hash = self.names.state.hash_one(name);
+        let now = self.now as u32;
+        let Some(known) = self.names.known.get_mut(&hash).filter(|known| known.taken) else {
+            return false;
+        };
+        // It is there, though it has no number.
+        known.seen = now;
+        if word == Word::NoNumber && now.abs_diff(known.said) < SAY_EACH {
+            return false;
+        }
+        known.said = now;
+        true
+    }
+
     fn name(&mut self, name: &str) -> Result<(), Drop> {
         let hash = self.names.state.hash_one(name);
         if let Some(known) = self.names.known.get_mut(&hash) {
@@ -150,7 +176,8 @@ impl Opened<'_> {
         if taken || !full {
             self.names.taken += usize::from(taken);
             let seen = self.now as u32;
-            self.names.known.insert(hash, Known { seen, taken });
+            let known = Known { seen, said: 0, taken };
+            self.names.known.insert(hash, known);
         }
         if taken { Ok(()) } else { Err(Drop::Skipped) }
     }
@@ -253,6 +280,35 @@ mod tests {
         assert_eq!(gate.open(later).point("c", later, 1.0), Ok(()));
         assert_eq!(gate.open(later).point("a", later, 1.0), Ok(()));
         assert_eq!(gate.open(later).point("b", later, 1.0), Err(Drop::TooManyMetrics));
+    }
+
+    #[test]
+    fn what_is_said_of_a_metric_that_is_taken_is_passed_on_once_a_minute() {
+        let gate = gate(10);
+        assert!(!gate.open(NOW).said("a", NOW, Word::NoNumber), "not known");
+        assert_eq!(gate.open(NOW).point("a", NOW, 1.0), Ok(()));
+        assert_eq!(gate.open(NOW).point("noise.1", NOW, 1.0), Err(Drop::Skipped));
+        assert!(!gate.open(NOW).said("noise.1", NOW, Word::NoNumber), "not taken");
+        assert!(
+            !gate.open(NOW).said("a", NOW - 1_001.0, Word::NoNumber),
+            "too old"
+        );
+        assert!(!gate.open(NOW).said("a", f64::NAN, Word::NoNumber));
+        for (later, is_passed_on) in [
+            (0.0, true),
+            (15.0, false),
+            (59.0, false),
+            (60.0, true),
+            (75.0, false),
+        ] {
+            let now = NOW + later;
+            assert_eq!(
+                gate.open(now).said("a", now, Word::NoNumber),
+                is_passed_on,
+                "{later}"
+            );
+        }
+        assert!(gate.open(NOW + 76.0).said("a", NOW + 76.0, Word::Ended));
     }
 
     #[test]

@@ -12,25 +12,41 @@ use super::counters::{Counters, Drop};
 use super::gate::{Gate, Opened};
 use super::name;
 use crate::clock::unix_now;
+use crate::net::http::Porter;
 use crate::net::listeners::Service;
+use crate::net::slots::Slots;
+use crate::said::{Said, Word};
+
+/// How many times the largest frame or request its points may take in memory: four bytes of a number become sixteen.
+const EXPANSION: usize = 4;
+/// What is always allowed, bytes.
+const LEAST_EXPANSION: usize = 4 << 20;
 
 /// What all listeners share: clone it for each.
 #[derive(Clone)]
 pub(super) struct Intake {
     /// The listener's own.
     pub service: Service,
+    /// The client's own, while one is served.
+    pub peer: Option<SocketAddr>,
     /// Bounded by `room`, not by itself.
     pub queue: Sender<Batch>,
     /// One permit a point that may wait in the queue.
     pub room: Arc<Semaphore>,
     /// Permits in all.
     pub bound: usize,
+    /// One permit a kilobyte that may wait in the queue.
+    pub room_bytes: Arc<Semaphore>,
+    /// Of these, permits in all.
+    pub bound_kilobytes: usize,
+    /// One permit a request that may be unpacked and wait for its place in the queue.
+    pub unpacking: Arc<Semaphore>,
     /// What is counted.
     pub counters: Arc<Counters>,
     /// What is let in.
     pub gate: Arc<Gate>,
-    /// One permit a connection, over all listeners.
-    pub connections: Arc<Semaphore>,
+    /// One slot a connection, over all listeners.
+    pub connections: Arc<Slots>,
     /// A client silent for so long is disconnected.
     pub idle_timeout: Duration,
     /// Longest frame of a framed protocol, bytes.
@@ -46,8 +62,10 @@ impl Intake {
         Filling {
             intake: self,
             now,
+            peer: self.peer,
             gate: self.gate.open(now),
             batch: Batch::new(self.service, now),
+            most_bytes: self.most_bytes(),
             received: 0,
         }
     }
@@ -58,8 +76,22 @@ impl Intake {
     }
 
     /// Permits a batch needs. One larger than the whole queue gets in when the queue is empty.
-    fn share(&self, batch: &Batch) -> u32 {
-        u32::try_from(batch.len().min(self.bound)).unwrap_or(u32::MAX)
+    fn share(&self, batch: &Batch) -> [u32; 2] {
+        let kilobytes = batch.bytes().div_ceil(1_024);
+        [(batch.weight(), self.bound), (kilobytes, self.bound_kilobytes)]
+            .map(|(wanted, bound)| u32::try_from(wanted.min(bound)).unwrap_or(u32::MAX))
+    }
+
+    /// Bytes that one batch may take: what a frame or a request of the largest size honestly holds, several times. Beyond it
+    /// somebody lets a few bytes stand for many.
+    fn most_bytes(&self) -> usize {
+        let longest = match self.service {
+            Service::Pickle => self.max_frame,
+            Service::RemoteWrite => self.max_request,
+            // Nothing stands for more than itself there.
+            _ => return usize::MAX,
+        };
+        (longest * EXPANSION).max(LEAST_EXPANSION)
     }
 
     /// Queues a batch once there is room for it: the policy of connections, whose senders feel it.
@@ -67,9 +99,15 @@ impl Intake {
         if batch.is_empty() {
             return;
         }
-        let share = self.share(&batch);
-        // The semaphore is never closed; without a permit the batch is queued all the same.
-        batch.permit = Arc::clone(&self.room).acquire_many_owned(share).await.ok();
+        let [points, kilobytes] = self.share(&batch);
+        // The semaphores are never closed; without a permit the batch is queued all the same. Always in this order, and
+        // what has both is in the queue, so nobody waits for himself.
+        let points = Arc::clone(&self.room).acquire_many_owned(points).await;
+        let kilobytes = Arc::clone(&self.room_bytes).acquire_many_owned(kilobytes).await;
+        batch.permits = points
+            .ok()
+            .zip(kilobytes.ok())
+            .map(|(points, kilobytes)| [points, kilobytes]);
         self.queue(batch);
     }
 
@@ -78,36 +116,15 @@ impl Intake {
         if batch.is_empty() {
             return;
         }
-        match Arc::clone(&self.room).try_acquire_many_owned(self.share(&batch)) {
-            Ok(permit) => {
-                batch.permit = Some(permit);
+        let [points, kilobytes] = self.share(&batch);
+        let points = Arc::clone(&self.room).try_acquire_many_owned(points);
+        let kilobytes = Arc::clone(&self.room_bytes).try_acquire_many_owned(kilobytes);
+        match points.ok().zip(kilobytes.ok()) {
+            Some((points, kilobytes)) => {
+                batch.permits = Some([points, kilobytes]);
                 self.queue(batch);
             }
-            Err(_) => self.drop_points(Drop::QueueFull, batch.len() as u64, b""),
-        }
-    }
-
-    /// Counts a connection for which there is no permit left.
-    pub(super) fn refuse_connection(&self, peer: SocketAddr) {
-        let before = self.counters.refused_connection(self.service);
-        if is_shown(before, 1) {
-            tracing::warn!(
-                "{} :: connection of {peer} refused, `ingest.max_connections` are open ({} so far)",
-                self.service.name(),
-                before + 1
-            );
-        }
-    }
-
-    /// Counts a connection that the system does not hand out.
-    pub(super) fn fail_accept(&self, error: &std::io::Error) {
-        let before = self.counters.failed_accept(self.service);
-        if is_shown(before, 1) {
-            tracing::warn!(
-                "{} :: cannot accept a connection ({} times so far) :: {error}",
-                self.service.name(),
-                before + 1
-            );
+            None => self.drop_points(Drop::QueueFull, batch.len() as u64, b""),
         }
     }
 
@@ -120,14 +137,57 @@ impl Intake {
 
     /// Counts what is not taken, and shows some of it.
     pub(super) fn drop_points(&self, reason: Drop, points: u64, shown: &[u8]) {
+        self.drop_points_of(self.peer, reason, points, shown);
+    }
+
+    fn drop_points_of(&self, peer: Option<SocketAddr>, reason: Drop, points: u64, shown: &[u8]) {
         let before = self.counters.dropped(self.service, reason, points);
         let after = before + points;
         if is_shown(before, points) {
             let shown = String::from_utf8_lossy(&shown[..shown.len().min(80)]);
+            let from = peer.map_or(String::new(), |peer| format!(", from {peer}"));
             tracing::warn!(
-                "{} :: point dropped, {} ({after} so far) :: {shown:?}",
+                "{} :: point dropped, {} ({after} so far){from} :: {shown:?}",
                 self.service.name(),
                 reason.name(),
+            );
+        }
+    }
+}
+
+impl Porter for Intake {
+    fn admitted(&self, instead: bool) {
+        self.counters.connection(self.service);
+        if instead {
+            let before = self.counters.evicted_connection(self.service);
+            if is_shown(before, 1) {
+                tracing::warn!(
+                    "{} :: the idlest connection closed for another one, `ingest.max_connections` are open ({} so far)",
+                    self.service.name(),
+                    before + 1
+                );
+            }
+        }
+    }
+
+    fn refused(&self, peer: SocketAddr) {
+        let before = self.counters.refused_connection(self.service);
+        if is_shown(before, 1) {
+            tracing::warn!(
+                "{} :: connection of {peer} refused, `ingest.max_connections` are open and at work ({} so far)",
+                self.service.name(),
+                before + 1
+            );
+        }
+    }
+
+    fn failed(&self, error: &std::io::Error) {
+        let before = self.counters.failed_accept(self.service);
+        if is_shown(before, 1) {
+            tracing::warn!(
+                "{} :: cannot accept a connection ({} times so far) :: {error}",
+                self.service.name(),
+                before + 1
             );
         }
     }
@@ -144,8 +204,11 @@ pub(super) struct Filling<'i> {
     intake: &'i Intake,
     /// Unix seconds of the read.
     now: f64,
+    /// Whose points they are.
+    peer: Option<SocketAddr>,
     gate: Opened<'i>,
     batch: Batch,
+    most_bytes: usize,
     received: u64,
 }
 
@@ -153,6 +216,9 @@ impl Filling<'_> {
     /// Takes a point, or drops and counts it. `shown` is what of it the log may show.
     #[inline]
     pub(super) fn point(&mut self, written: &str, time: f64, value: f64, shown: &[u8]) {
+        if self.batch.bytes() > self.most_bytes {
+            return self.refuse(Drop::FrameTooLong, shown);
+        }
         let taken = name::canonical(written, self.intake.max_name()).and_then(|name| {
             self.gate
                 .point(&name, time, value)
@@ -160,14 +226,40 @@ impl Filling<'_> {
         });
         match taken {
             Ok(()) => self.received += 1,
-            Err(reason) => self.refuse(reason, shown),
+            Err(reason) => {
+                if reason == Drop::NotFinite {
+                    self.said(written, time, Word::NoNumber);
+                }
+                self.refuse(reason, shown);
+            }
         }
+    }
+
+    /// The mark that a series has ended: no point, but no silence either.
+    pub(super) fn ended(&mut self, written: &str, time: f64, shown: &[u8]) {
+        self.said(written, time, Word::Ended);
+        self.refuse(Drop::StaleMarker, shown);
+    }
+
+    /// Passes on what was said of a metric of which points were taken.
+    fn said(&mut self, written: &str, time: f64, word: Word) {
+        if self.batch.bytes() <= self.most_bytes
+            && let Ok(name) = name::canonical(written, self.intake.max_name())
+            && self.gate.said(&name, time, word)
+        {
+            self.batch.say(&name, Said { word, time });
+        }
+    }
+
+    /// Says whose points come next, where one read is of several clients.
+    pub(super) fn come_from(&mut self, peer: SocketAddr) {
+        self.peer = Some(peer);
     }
 
     /// Counts something that is not taken.
     pub(super) fn refuse(&mut self, reason: Drop, shown: &[u8]) {
         self.received += 1;
-        self.intake.drop_points(reason, 1, shown);
+        self.intake.drop_points_of(self.peer, reason, 1, shown);
     }
 
     /// Unix seconds of the read.

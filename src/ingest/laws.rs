@@ -49,12 +49,12 @@ impl<'de, A: Deserialize<'de>, B: Deserialize<'de>> Deserialize<'de> for Pair<A,
 /// dependency of the product) wherever both read a list of points.
 ///
 /// Left out is where serde-pickle differs from Python: it looks into the memo when all is read and finds what came last in a
-/// place that was written twice, and it takes the carriage return from the end of a line.
+/// place that was written twice, it takes the carriage return from the end of a line, and it takes a set for a tuple.
 pub fn pickle(bytes: &[u8], oracle: impl FnOnce(&[u8]) -> Option<Points>) {
     let Ok(reader) = Reader::read(bytes) else { return };
     let mut ours = Vec::new();
     reader.items(|item| ours.push(item.map(|item| (item.name.to_vec(), item.time, item.value))));
-    if reader.memo_rewritten || bytes.windows(2).any(|pair| pair == b"\r\n") {
+    if reader.memo_rewritten || reader.has_sets || bytes.windows(2).any(|pair| pair == b"\r\n") {
         return;
     }
     let Some(theirs) = oracle(bytes) else { return };

@@ -38,6 +38,7 @@ use tokio::task::JoinSet;
 
 use crate::net::carbon_out::CarbonOut;
 use crate::net::listeners::{Bound, ListenError, Listener, Service, Socket};
+use crate::net::slots::{self, Slots};
 use crate::status::StatusFile;
 use crate::stop::Stop;
 use crate::store::Connect;
@@ -55,6 +56,12 @@ use writer::{Writer, WriterOptions};
 const BIND_AGAIN: Duration = Duration::from_secs(3);
 /// Time the writer has for the write under way when all others are done.
 const LAST_WRITE: Duration = Duration::from_millis(500);
+
+/// Its part of the descriptors that may be connections; the rest is for pages, which may be served by the same process.
+const CONNECTIONS_SHARE: f64 = 0.75;
+
+/// Requests that are unpacked and have no place in the queue yet.
+const UNPACKING: usize = 4;
 
 /// Why the ingest cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +87,8 @@ pub struct IngestOptions {
     pub flush_interval: Duration,
     /// Points that may wait for the store.
     pub queue_points: usize,
+    /// Bytes that may wait for the store.
+    pub queue_bytes: usize,
     /// A client silent for so long is disconnected.
     pub idle_timeout: Duration,
     /// Clients at a time.
@@ -195,12 +204,20 @@ impl Ingest {
         let intake = Intake {
             // Each listener gets its own.
             service: Service::Carbon,
+            peer: None,
             queue,
             room: Arc::new(Semaphore::new(self.options.queue_points)),
             bound: self.options.queue_points,
+            room_bytes: Arc::new(Semaphore::new(self.options.queue_bytes.div_ceil(1_024))),
+            bound_kilobytes: self.options.queue_bytes.div_ceil(1_024),
+            unpacking: Arc::new(Semaphore::new(UNPACKING)),
             counters: Arc::clone(&self.counters),
             gate,
-            connections: Arc::new(Semaphore::new(self.options.max_connections)),
+            connections: Slots::new(slots::affordable(
+                self.options.max_connections,
+                CONNECTIONS_SHARE,
+                "ingest.max_connections",
+            )),
             idle_timeout: self.options.idle_timeout,
             max_frame: self.options.max_frame_bytes,
             max_request: self.options.max_request_bytes,

@@ -5,9 +5,9 @@
 //! every name there is, is looked through once and passed on as it is.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use super::counters::Drop;
+use crate::labels;
 
 /// The name as it is stored.
 ///
@@ -76,8 +76,7 @@ fn sorted(written: &str) -> Result<Cow<'_, str>, Drop> {
 /// Tags a name may have; keeps the search for equal keys short.
 const MOST_TAGS: usize = 64;
 
-/// Writes labels as tags behind the label `__name__`. What has a meaning in a name (`;`, `=` in a key, blanks, control
-/// characters, `%` itself) is written as `%XX`, so that different labels never become the same name.
+/// The name of labels as it is stored ([`labels::name_of`]).
 ///
 /// # Errors
 /// [`Drop::BadName`] without a `__name__`.
@@ -85,44 +84,7 @@ pub(super) fn of_labels<'a>(
     labels: impl Iterator<Item = (&'a str, &'a str)>,
     into: &mut String,
 ) -> Result<(), Drop> {
-    into.clear();
-    let mut name = "";
-    let mut tags: Vec<String> = Vec::new();
-    for (key, value) in labels {
-        if key == "__name__" {
-            name = value;
-        } else if !value.is_empty() {
-            // An empty label is one that is not there.
-            let mut text = String::with_capacity(key.len() + value.len() + 1);
-            escape(key, true, &mut text);
-            text.push('=');
-            escape(value, false, &mut text);
-            tags.push(text);
-        }
-    }
-    if name.is_empty() {
-        return Err(Drop::BadName);
-    }
-    escape(name, false, into);
-    tags.sort_unstable();
-    for tag in tags {
-        into.push(';');
-        into.push_str(&tag);
-    }
-    Ok(())
-}
-
-fn escape(text: &str, key: bool, into: &mut String) {
-    for c in text.chars() {
-        if matches!(c, ';' | '%') || key && c == '=' || c.is_whitespace() || c.is_control() {
-            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                // Writing to a string cannot fail.
-                let _ = write!(into, "%{byte:02X}");
-            }
-        } else {
-            into.push(c);
-        }
-    }
+    labels::name_of(labels, into).then_some(()).ok_or(Drop::BadName)
 }
 
 #[cfg(test)]

@@ -14,20 +14,24 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::serve::IncomingStream;
 use prost::Message;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout_at};
 
 use super::counters::Drop;
 use super::intake::{Filling, Intake};
 use super::name;
-use crate::net::Idle;
+use crate::net::Patience;
+use crate::net::guard::is_of_a_page;
+use crate::net::http::HttpListener;
 
 /// How long a request waits for room in the queue. Senders wait 30 s by default.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -36,7 +40,7 @@ const RETRY_AFTER: &str = "5";
 /// How long requests under way may take after stop.
 const LAST_REQUESTS: Duration = Duration::from_millis(800);
 /// A series with more bytes is none.
-const LONGEST_SERIES: usize = 4 << 20;
+const LONGEST_SERIES: usize = 1 << 20;
 /// The value with which Prometheus marks that a series has ended.
 const STALE_MARKER: u64 = 0x7ff0_0000_0000_0002;
 
@@ -82,7 +86,18 @@ pub(super) async fn serve(
         .with_state(intake.clone());
     let (closing, mut closed) = tokio::sync::watch::channel(());
     let mut too_late = closed.clone();
-    let graceful = axum::serve(Limited { listener, intake }, app)
+    let clients = HttpListener {
+        listener,
+        slots: Arc::clone(&intake.connections),
+        // The largest request over a slow line, and the wait for room in the queue.
+        patience: Patience {
+            silence: intake.idle_timeout,
+            request: intake.idle_timeout.max(LONGEST_WAIT * 2),
+            reading_is_work: true,
+        },
+        porter: intake,
+    };
+    let graceful = axum::serve(clients, app.into_make_service_with_connect_info::<Peer>())
         .with_graceful_shutdown(async move { while closed.changed().await.is_ok() {} });
     let serving = tokio::spawn(async move {
         tokio::select! {
@@ -99,51 +114,36 @@ pub(super) async fn serve(
     let _ = serving.await;
 }
 
-/// Accepts as many connections as are allowed, and watches their silence.
-struct Limited {
-    listener: TcpListener,
-    intake: Intake,
-}
+/// Who has sent a request.
+#[derive(Debug, Clone, Copy)]
+struct Peer(SocketAddr);
 
-impl axum::serve::Listener for Limited {
-    type Io = Idle<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let intake = &self.intake;
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, peer)) => match Arc::clone(&intake.connections).try_acquire_owned() {
-                    Ok(permit) => {
-                        intake.counters.connection(intake.service);
-                        return (Idle::new(stream, intake.idle_timeout, permit), peer);
-                    }
-                    Err(_) => intake.refuse_connection(peer),
-                },
-                Err(error) => {
-                    intake.fail_accept(&error);
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.listener.local_addr()
+impl Connected<IncomingStream<'_, HttpListener<Intake>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, HttpListener<Intake>>) -> Self {
+        Self(*stream.remote_addr())
     }
 }
 
 async fn write(
     State(intake): State<Intake>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    let intake = Intake {
+        peer: Some(peer),
+        ..intake
+    };
     let refuse = |reason: Drop, status: StatusCode, why: String| {
         let mut filling = intake.begin();
         filling.refuse(reason, why.as_bytes());
         filling.finish();
         (status, why + "\n").into_response()
     };
+    if is_of_a_page(&headers) {
+        let why = "a page in a browser may not write points";
+        return refuse(Drop::BadFrame, StatusCode::FORBIDDEN, why.to_owned());
+    }
     let body = match body {
         Ok(body) => body,
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
@@ -161,32 +161,38 @@ async fn write(
         let why = "expected remote write 1.0: `Content-Encoding: snappy`, message `prometheus.WriteRequest`";
         return refuse(Drop::BadFrame, StatusCode::UNSUPPORTED_MEDIA_TYPE, why.to_owned());
     }
-    let batch = {
+    let full = |points: u64| {
+        intake.drop_points(Drop::TurnedAway, points, b"");
+        let why = "the queue is full: the store does not keep up or does not answer\n";
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            [(header::RETRY_AFTER, RETRY_AFTER)],
+            why,
+        )
+            .into_response()
+    };
+    let due = Instant::now() + LONGEST_WAIT;
+    // Unpacked, it may be many times as large: few at a time are.
+    let Ok(Ok(_unpacking)) = timeout_at(due, intake.unpacking.acquire()).await else {
+        return full(0);
+    };
+    let (batch, taken) = {
         let mut filling = intake.begin();
         let taken = take_compressed(&body, intake.max_request, &mut filling);
-        let batch = filling.finish();
-        match taken {
-            Ok(()) => batch,
-            Err(wrong) => {
-                // The points before the one that is wrong are not kept: the sender hears that all of it is refused.
-                intake.drop_points(wrong.reason, batch.len() as u64, b"");
-                return refuse(wrong.reason, wrong.status, wrong.why);
-            }
-        }
+        (filling.finish(), taken)
     };
-    let points = batch.len() as u64;
-    match timeout(LONGEST_WAIT, intake.wait_in(batch)).await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(_) => {
+    if let Err(wrong) = taken {
+        // A sender does not send again what is refused for good: the points before what is wrong are kept.
+        let points = batch.len() as u64;
+        if timeout_at(due, intake.wait_in(batch)).await.is_err() {
             intake.drop_points(Drop::TurnedAway, points, b"");
-            let why = "the queue is full: the store does not keep up or does not answer\n";
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                [(header::RETRY_AFTER, RETRY_AFTER)],
-                why,
-            )
-                .into_response()
         }
+        return refuse(wrong.reason, wrong.status, wrong.why);
+    }
+    let points = batch.len() as u64;
+    match timeout_at(due, intake.wait_in(batch)).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(_) => full(points),
     }
 }
 
@@ -221,11 +227,19 @@ fn take_compressed(body: &[u8], most: usize, into: &mut Filling<'_>) -> Result<(
         .decompress_vec(body)
         .map_err(Wrong::bad)?;
     let mut whole = String::new();
-    each_series(&message, &mut |series| take_series(series, &mut whole, into))
+    each_series(&message, &mut |series| match series {
+        Ok(series) => take_series(series, &mut whole, into),
+        Err(why) => into.refuse(Drop::Malformed, why.as_bytes()),
+    })
 }
 
-/// Hands out the series of a `WriteRequest`, one after the other; metadata and whatever else there may be is skipped.
-fn each_series(mut rest: &[u8], each: &mut dyn FnMut(&TimeSeries)) -> Result<(), Wrong> {
+/// Hands out the series of a `WriteRequest`, one after the other; metadata and whatever else there may be is skipped. A
+/// series or sample that cannot be read is handed out as what is wrong with it, and costs only itself; where the next
+/// one begins must be clear.
+fn each_series(
+    mut rest: &[u8],
+    each: &mut dyn FnMut(Result<&TimeSeries, &'static str>),
+) -> Result<(), Wrong> {
     while !rest.is_empty() {
         let (tag, wire) = decode_key(&mut rest).map_err(Wrong::bad)?;
         if tag != 1 {
@@ -233,22 +247,75 @@ fn each_series(mut rest: &[u8], each: &mut dyn FnMut(&TimeSeries)) -> Result<(),
             continue;
         }
         if wire != WireType::LengthDelimited {
-            return Err(Wrong::bad("a series is no message"));
+            skip_field(wire, tag, &mut rest, DecodeContext::default()).map_err(Wrong::bad)?;
+            each(Err("a series is no message"));
+            continue;
         }
-        let length = decode_varint(&mut rest).map_err(Wrong::bad)?;
-        let series = usize::try_from(length)
-            .ok()
-            .and_then(|length| rest.split_at_checked(length));
-        let Some((series, after)) = series else {
-            return Err(Wrong::bad("the message is cut off"));
-        };
+        let series = delimited(&mut rest).ok_or_else(|| Wrong::bad("the message is cut off"))?;
         if series.len() > LONGEST_SERIES {
-            return Err(Wrong::bad("a series has more than 4 MiB"));
+            each(Err("a series has more than 1 MiB"));
+            continue;
         }
-        rest = after;
-        each(&TimeSeries::decode(series).map_err(Wrong::bad)?);
+        match TimeSeries::decode(series) {
+            Ok(series) => each(Ok(&series)),
+            Err(_) => match salvage(series) {
+                Some((series, lost)) => {
+                    each(Ok(&series));
+                    (0..lost).for_each(|_| each(Err("a sample cannot be read")));
+                }
+                None => each(Err("a series cannot be read")),
+            },
+        }
     }
     Ok(())
+}
+
+/// The bytes of a message within a message.
+fn delimited<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let length = usize::try_from(decode_varint(rest).ok()?).ok()?;
+    let (message, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    Some(message)
+}
+
+/// What can be read of a series that cannot be read as a whole, and how many of its samples cannot: all labels must be
+/// good, or its name is not certain.
+fn salvage(mut rest: &[u8]) -> Option<(TimeSeries, usize)> {
+    let mut series = TimeSeries::default();
+    let mut lost = 0;
+    while !rest.is_empty() {
+        // What follows a field whose end is not known is lost with it.
+        let Ok((tag, wire)) = decode_key(&mut rest) else {
+            lost += 1;
+            break;
+        };
+        if wire != WireType::LengthDelimited || !matches!(tag, 1 | 2 | 4) {
+            if tag == 1 {
+                return None;
+            }
+            lost += usize::from(matches!(tag, 2 | 4));
+            if skip_field(wire, tag, &mut rest, DecodeContext::default()).is_err() {
+                break;
+            }
+            continue;
+        }
+        let Some(field) = delimited(&mut rest) else {
+            if tag == 1 {
+                return None;
+            }
+            lost += 1;
+            break;
+        };
+        match tag {
+            1 => series.labels.push(Label::decode(field).ok()?),
+            2 => match Sample::decode(field) {
+                Ok(sample) => series.samples.push(sample),
+                Err(_) => lost += 1,
+            },
+            _ => series.histograms.push(field.to_vec()),
+        }
+    }
+    Some((series, lost))
 }
 
 fn take_series(series: &TimeSeries, whole: &mut String, into: &mut Filling<'_>) {
@@ -258,15 +325,11 @@ fn take_series(series: &TimeSeries, whole: &mut String, into: &mut Filling<'_>) 
         .map(|label| (label.name.as_str(), label.value.as_str()));
     let named = name::of_labels(labels, whole);
     for sample in &series.samples {
+        let time = sample.timestamp as f64 / 1_000.0;
         match named {
             Err(reason) => into.refuse(reason, b"a series without `__name__`"),
-            Ok(()) if sample.value.to_bits() == STALE_MARKER => {
-                into.refuse(Drop::StaleMarker, whole.as_bytes());
-            }
-            Ok(()) => {
-                let time = sample.timestamp as f64 / 1_000.0;
-                into.point(whole, time, sample.value, whole.as_bytes());
-            }
+            Ok(()) if sample.value.to_bits() == STALE_MARKER => into.ended(whole, time, whole.as_bytes()),
+            Ok(()) => into.point(whole, time, sample.value, whole.as_bytes()),
         }
     }
     for _ in &series.histograms {
@@ -277,10 +340,14 @@ fn take_series(series: &TimeSeries, whole: &mut String, into: &mut Filling<'_>) 
 /// What must hold for any bytes at all: whatever prost reads as a whole request is read the same, series by series.
 pub(super) fn laws(bytes: &[u8]) {
     let mut ours = Vec::new();
-    let read = each_series(bytes, &mut |series| ours.push(series.encode_to_vec()));
+    let read = each_series(bytes, &mut |series| ours.push(series.map(Message::encode_to_vec)));
     if let Ok(oracle) = WriteRequest::decode(bytes) {
         assert!(read.is_ok(), "{read:?}");
-        let theirs: Vec<Vec<u8>> = oracle.series.iter().map(Message::encode_to_vec).collect();
+        let theirs: Vec<_> = oracle
+            .series
+            .iter()
+            .map(|series| Ok(series.encode_to_vec()))
+            .collect();
         assert_eq!(ours, theirs);
     }
     // Nothing of it may be unpacked beyond the limit, whatever length it claims.
@@ -301,6 +368,7 @@ pub(super) struct WriteRequest {
 mod tests {
     use super::super::testing::{self, counter, points, time};
     use super::*;
+    use crate::said::{Said, Word};
     use proptest::prelude::*;
 
     fn series(labels: &[(&str, &str)], samples: &[(f64, i64)]) -> TimeSeries {
@@ -328,7 +396,8 @@ mod tests {
             .build()
             .expect("a runtime");
         runtime.block_on(async {
-            write(State(intake.clone()), headers, Ok(Bytes::from(body)))
+            let peer = ConnectInfo(Peer(SocketAddr::from(([192, 0, 2, 7], 9))));
+            write(State(intake.clone()), peer, headers, Ok(Bytes::from(body)))
                 .await
                 .status()
         })
@@ -373,6 +442,91 @@ mod tests {
             assert_eq!(counter(&intake, &format!("dropped.{reason}")), 1, "{reason}");
         }
         assert_eq!(counter(&intake, "received"), 7);
+    }
+
+    /// A field of a message within a message.
+    fn field(tag: u8, bytes: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(bytes.len()).expect("a short field");
+        [&[tag << 3 | 2, length][..], bytes].concat()
+    }
+
+    #[test]
+    fn a_series_or_sample_that_cannot_be_read_costs_only_itself() {
+        let (intake, receive) = testing::intake();
+        let at = time() as i64 * 1_000;
+        let good = |name| field(1, &series(&[("__name__", name)], &[(1.0, at)]).encode_to_vec());
+        let label = field(1, &[field(1, b"__name__"), field(2, b"half")].concat());
+        let sample = |value| field(2, &Sample { value, timestamp: at }.encode_to_vec());
+        let broken_sample = field(2, b"\x09half");
+        for (bad, lost, kept) in [
+            // No UTF-8 in a label; no label; no message; half a label.
+            (
+                field(1, &field(1, &[field(1, b"__name__"), field(2, b"\xff")].concat())),
+                1,
+                0,
+            ),
+            (field(1, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), 1, 0),
+            (vec![0x08, 7], 1, 0),
+            (field(1, b"\x0a\x7f"), 1, 0),
+            // A sample that cannot be read, before and behind one that can; one whose end is not known.
+            (
+                field(1, &[&label[..], &broken_sample, &sample(5.0)].concat()),
+                1,
+                1,
+            ),
+            (
+                field(
+                    1,
+                    &[&label[..], &sample(5.0), &broken_sample, &sample(6.0)].concat(),
+                ),
+                1,
+                2,
+            ),
+            (field(1, &[&label[..], &sample(5.0), b"\x12\x7f"].concat()), 1, 1),
+            (field(1, &[&label[..], b"\x10\x05", &sample(5.0)].concat()), 1, 1),
+        ] {
+            let before = counter(&intake, "dropped.malformed") + counter(&intake, "dropped.bad_name");
+            let message = [good("before"), bad.clone(), good("after")].concat();
+            let body = snap::raw::Encoder::new().compress_vec(&message).expect("snappy");
+            assert_eq!(post(&intake, &[], body), StatusCode::NO_CONTENT, "{bad:?}");
+            let names: Vec<String> = points(&receive.try_recv().expect("a batch"))
+                .into_iter()
+                .map(|point| point.0)
+                .collect();
+            let half = std::iter::repeat_n("half", kept);
+            let expected: Vec<&str> = ["before"].into_iter().chain(half).chain(["after"]).collect();
+            assert_eq!(names, expected, "{bad:?}");
+            let after = counter(&intake, "dropped.malformed") + counter(&intake, "dropped.bad_name");
+            assert_eq!(after - before, lost, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_instead_of_a_number_goes_along() {
+        let (intake, receive) = testing::intake();
+        let at = time() as i64 * 1_000;
+        let send = |value| {
+            let request = WriteRequest {
+                series: vec![series(&[("__name__", "a")], &[(value, at)])],
+            };
+            assert_eq!(post(&intake, &[], packed(&request)), StatusCode::NO_CONTENT);
+            receive.try_recv().ok()
+        };
+        // Of a metric without a point there is nothing to say.
+        assert!(send(f64::from_bits(STALE_MARKER)).is_none());
+        assert_eq!(
+            send(1.0).map(|batch| (batch.len(), batch.said().len())),
+            Some((1, 0))
+        );
+        for (value, word) in [
+            (f64::NAN, Word::NoNumber),
+            (f64::from_bits(STALE_MARKER), Word::Ended),
+        ] {
+            let batch = send(value).expect("a batch");
+            let time = at as f64 / 1_000.0;
+            assert_eq!(batch.said(), [("a".to_owned(), Said { word, time })]);
+            assert_eq!(batch.len(), 0);
+        }
     }
 
     #[test]

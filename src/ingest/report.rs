@@ -26,10 +26,15 @@ pub(super) fn each_second(
 ) {
     let mut reported = Vec::new();
     let mut reports = 0u32;
+    let mut was_held_up = false;
     while !stop.sleep(REPORT_EACH) {
         let snapshot = counters.snapshot(services, unix_now());
         reports += 1;
-        if snapshot != reported || reports.is_multiple_of(REPORTS_A_SIGN) {
+        let is_held_up = counters.held_up().is_some();
+        if snapshot != reported
+            || std::mem::replace(&mut was_held_up, is_held_up) != is_held_up
+            || reports.is_multiple_of(REPORTS_A_SIGN)
+        {
             reported = snapshot;
             write_status(counters, &reported, file);
         }
@@ -77,5 +82,6 @@ fn write_status(counters: &Counters, snapshot: &[(String, u64)], file: &StatusFi
         at: unix_now(),
         counters: snapshot.to_vec(),
         last_point: counters.last_point(),
+        held_up: counters.held_up(),
     });
 }

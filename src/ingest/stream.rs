@@ -4,7 +4,6 @@
 //! back. What a protocol adds is a [`Cutter`], which cuts the stream into points.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -13,6 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::intake::{Filling, Intake};
+use crate::net::http::Porter as _;
+use crate::net::slots::{Admitted, Slot};
 
 /// Bytes read at one go while a client has much to say.
 pub(super) const BUFFER: usize = 64 * 1024;
@@ -52,17 +53,23 @@ pub(super) async fn serve<C: Cutter>(
     let mut clients = JoinSet::new();
     let (closing, closed) = tokio::sync::watch::channel(());
     let admit = |clients: &mut JoinSet<()>, (stream, peer): (TcpStream, SocketAddr)| {
-        let Ok(permit) = Arc::clone(&intake.connections).try_acquire_owned() else {
-            intake.refuse_connection(peer);
-            return;
+        let admitted = intake.connections.admit();
+        let instead = matches!(admitted, Admitted::Instead(_));
+        let (Admitted::Free(slot) | Admitted::Instead(slot)) = admitted else {
+            intake.refused(peer);
+            return false;
         };
-        intake.counters.connection(intake.service);
-        let (intake, mut closed, cutter) = (intake.clone(), closed.clone(), cutter(&intake));
+        intake.admitted(instead);
+        let (mut closed, cutter) = (closed.clone(), cutter(&intake));
+        let intake = Intake {
+            peer: Some(peer),
+            ..intake.clone()
+        };
         clients.spawn(async move {
             let over = async move { while closed.changed().await.is_ok() {} };
-            read_client(stream, &intake, cutter, over).await;
-            drop(permit);
+            read_client(stream, &intake, cutter, slot, over).await;
         });
+        instead
     };
     tokio::pin!(stop);
     loop {
@@ -70,10 +77,15 @@ pub(super) async fn serve<C: Cutter>(
             () = &mut stop => break,
             _ = clients.join_next(), if !clients.is_empty() => {}
             accepted = listener.accept() => match accepted {
-                Ok(client) => admit(&mut clients, client),
+                Ok(client) => {
+                    if admit(&mut clients, client) {
+                        // Whoever is to go gives back a descriptor, once it is its turn.
+                        tokio::task::yield_now().await;
+                    }
+                }
                 Err(error) => {
                     // Out of descriptors, most likely: wait for one instead of spinning.
-                    intake.fail_accept(&error);
+                    intake.failed(&error);
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
             },
@@ -90,11 +102,12 @@ pub(super) async fn serve<C: Cutter>(
     while clients.join_next().await.is_some() {}
 }
 
-/// Reads one client to its end, its idle timeout, or until nothing more is on its way after `over`.
+/// Reads one client to its end, its idle timeout, or until its slot is needed or nothing more is on its way after `over`.
 pub(super) async fn read_client(
     mut stream: impl AsyncRead + Unpin,
     intake: &Intake,
     mut cutter: impl Cutter,
+    mut slot: Slot,
     over: impl Future<Output = ()>,
 ) {
     tokio::pin!(over);
@@ -110,10 +123,12 @@ pub(super) async fn read_client(
                 continue;
             }
             read = timeout(patience, stream.read(cutter.room())) => read,
+            () = slot.closed() => break,
         };
         let Some(read) = read.ok().and_then(Result::ok).filter(|&n| n > 0) else {
             break;
         };
+        slot.heard();
         let (batch, cut) = {
             let mut filling = intake.begin();
             let cut = cutter.take(read, &mut filling);

@@ -11,6 +11,7 @@ use super::intake::{Filling, Intake};
 use super::stream::{Cutter, read_client};
 use crate::clock::unix_now;
 use crate::net::listeners::Service;
+use crate::net::slots::{Admitted, Slots};
 
 /// A time that is neither too old nor too far ahead.
 pub(super) fn time() -> u64 {
@@ -30,12 +31,16 @@ pub(super) fn intake() -> (Intake, crossbeam_channel::Receiver<Batch>) {
     };
     let intake = Intake {
         service: Service::Carbon,
+        peer: None,
         queue,
         room: Arc::new(Semaphore::new(1_000_000)),
         bound: 1_000_000,
+        room_bytes: Arc::new(Semaphore::new(100_000)),
+        bound_kilobytes: 100_000,
+        unpacking: Arc::new(Semaphore::new(2)),
         counters: Arc::default(),
         gate: Arc::new(Gate::new(policy)),
-        connections: Arc::new(Semaphore::new(10)),
+        connections: Slots::new(10),
         idle_timeout: Duration::from_secs(5),
         max_frame: 100_000,
         max_request: 100_000,
@@ -77,8 +82,11 @@ pub(super) fn read_stream<C: Cutter>(
         .build()
         .expect("a runtime");
     let (mut client, server) = tokio::io::duplex(1 << 20);
+    let Admitted::Free(slot) = intake.connections.admit() else {
+        panic!("no slot");
+    };
     runtime.block_on(async {
-        let reading = read_client(server, &intake, cutter(&intake), std::future::pending());
+        let reading = read_client(server, &intake, cutter(&intake), slot, std::future::pending());
         let writing = async {
             for piece in pieces {
                 // A reader that has had enough is what some tests are about.

@@ -13,8 +13,9 @@ use super::batch::Batch;
 use super::counters::{Counters, Drop};
 use super::gate::Gate;
 use crate::clock::unix_now;
+use crate::said;
 use crate::stop::Stop;
-use crate::store::{Connect, Points as _, Sample, Store, StoreError};
+use crate::store::{Connect, Keys as _, Points as _, Sample, Store, StoreError};
 
 /// Longest wait between two tries.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
@@ -78,11 +79,13 @@ impl<K: Connect> Writer<K> {
         while let Ok(first) = queue.recv() {
             let due = Instant::now() + self.options.flush_interval;
             let mut points = first.len();
+            let mut weight = first.weight();
             batches.push(first);
-            while points < self.options.batch_points {
+            while weight < self.options.batch_points {
                 match queue.recv_deadline(due) {
                     Ok(batch) => {
                         points += batch.len();
+                        weight += batch.weight();
                         batches.push(batch);
                     }
                     Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
@@ -100,9 +103,14 @@ impl<K: Connect> Writer<K> {
             return self.give_up_on(batches, points);
         }
         let samples: Vec<Sample<'_>> = batches.iter().flat_map(Batch::samples).collect();
+        let said: Vec<(String, String)> = batches
+            .iter()
+            .flat_map(Batch::said)
+            .map(|(metric, said)| (said::key(metric), said.write()))
+            .collect();
         let mut backoff = Duration::from_millis(100);
         let refused = loop {
-            let error = match self.try_write(&samples) {
+            let error = match self.try_write(&samples, &said) {
                 Ok(refused) => break refused,
                 Err(error) => error,
             };
@@ -125,6 +133,7 @@ impl<K: Connect> Writer<K> {
             }
         };
         if self.failing.take().is_some() {
+            self.counters.set_held_up(None, unix_now());
             tracing::info!("the store takes points again");
         }
         for batch in batches {
@@ -162,12 +171,17 @@ impl<K: Connect> Writer<K> {
                 .map(|hint| format!("\nhint: {hint}"))
                 .unwrap_or_default();
             tracing::error!("points wait, the store does not take them :: {reason}{hint}");
+            self.counters.set_held_up(Some(reason.clone()), unix_now());
             self.failing = Some((reason, Instant::now()));
         }
     }
 
     /// Answers the metrics whose samples the store will never take.
-    fn try_write(&mut self, samples: &[Sample<'_>]) -> Result<HashSet<String>, StoreError> {
+    fn try_write(
+        &mut self,
+        samples: &[Sample<'_>],
+        said: &[(String, String)],
+    ) -> Result<HashSet<String>, StoreError> {
         let mut store = match self.store.take() {
             Some(store) => store,
             None => self.connect.connect()?,
@@ -175,6 +189,17 @@ impl<K: Connect> Writer<K> {
         if !self.introduced {
             introduce(&mut store, &self.gate)?;
             self.introduced = true;
+        }
+        if !said.is_empty() {
+            let entries: Vec<(&str, &[u8])> = said
+                .iter()
+                .map(|(key, said)| (key.as_str(), said.as_bytes()))
+                .collect();
+            store.set(&entries, Some(self.gate.policy.max_age))?;
+        }
+        if samples.is_empty() {
+            self.store = Some(store);
+            return Ok(HashSet::new());
         }
         let refused = match store.append(samples) {
             Ok(()) => HashSet::new(),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -130,12 +130,7 @@ impl Days {
             return Ok(Arc::clone(file));
         }
         let path = self.folder.join(format!("{day}.hours"));
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)?;
+        let file = crate::files::create(&path)?;
         let mut header = [0; HEADER as usize];
         header[..MAGIC.len()].copy_from_slice(MAGIC);
         header[MAGIC.len()..].copy_from_slice(&day.to_le_bytes());
@@ -143,6 +138,28 @@ impl Days {
         let file = Arc::new(DayFile { file, day });
         self.files.insert(day, Arc::clone(&file));
         Ok(file)
+    }
+
+    /// Writes all files to their places again, from what is open.
+    pub(super) fn write_anew(&mut self) -> std::io::Result<()> {
+        for (day, known) in &mut self.files {
+            let mut anew = crate::files::create(&self.folder.join(format!("{day}.hours")))?;
+            let mut place = 0;
+            let mut piece = vec![0; 1 << 20];
+            loop {
+                let read = known.file.read_at(&mut piece, place)?;
+                if read == 0 {
+                    break;
+                }
+                anew.write_all(&piece[..read])?;
+                place += read as u64;
+            }
+            *known = Arc::new(DayFile {
+                file: anew,
+                day: *day,
+            });
+        }
+        Ok(())
     }
 
     /// Removes files that no metric reaches any more; whether there were any. The clock does not count when all data are

@@ -72,6 +72,7 @@ impl MemoryDesk {
             desk: self,
             name,
             slot,
+            is_kept: true,
         }
     }
 
@@ -166,9 +167,18 @@ pub struct MetricHours<'d> {
     desk: &'d mut MemoryDesk,
     name: &'d Arc<str>,
     slot: &'d mut Option<Slot>,
+    /// Whether what is appended is written.
+    is_kept: bool,
 }
 
 impl MetricHours<'_> {
+    /// The same for a look of which nothing is kept.
+    #[must_use]
+    pub fn on_trial(mut self) -> Self {
+        self.is_kept = false;
+        self
+    }
+
     fn load(&mut self) {
         let desk = &mut *self.desk;
         if desk.is_loaded {
@@ -191,7 +201,7 @@ impl MetricHours<'_> {
     /// Writes what is new. Days in which nothing is new are left alone.
     fn store(&mut self) {
         let is_idle = !self.desk.is_loaded || self.desk.fresh.is_empty();
-        if is_idle || !self.desk.is_readable || self.desk.shared.is_read_only {
+        if !self.is_kept || is_idle || !self.desk.is_readable || self.desk.shared.is_read_only {
             return;
         }
         let shared = Arc::clone(&self.desk.shared);

@@ -40,7 +40,7 @@ impl InboxWriter {
     /// The folder cannot be made.
     pub fn new(folder: &Path) -> std::io::Result<Self> {
         let folder = folder.join(FOLDER);
-        std::fs::create_dir_all(&folder)?;
+        crate::files::folder(&folder)?;
         Ok(Self {
             folder,
             bytes: MAGIC.to_vec(),

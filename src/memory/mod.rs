@@ -13,6 +13,7 @@ mod hourly;
 mod inbox;
 mod names;
 mod states;
+mod taught;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,12 +21,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use skywatch_algorithms::streaming::{Hour, REACH};
 
+use crate::files;
 use days::{DAY_HOURS, Days};
 pub use desk::{MemoryDesk, MetricHours, Slot};
 pub use hourly::Hourly;
 pub use inbox::InboxWriter;
 use names::Names;
 pub use states::{Found, Part, Saver, States};
+pub use taught::TaughtWriter;
 
 /// Days of files kept: those the reach lies in, and one for the day that begins.
 const KEPT_DAYS: u32 = REACH / DAY_HOURS + 1;
@@ -76,7 +79,7 @@ impl Memory {
     /// # Errors
     /// The folder or a file in it cannot be made or read.
     pub fn open(folder: &Path) -> std::io::Result<Self> {
-        std::fs::create_dir_all(folder.join(inbox::FOLDER))?;
+        files::folder(&folder.join(inbox::FOLDER))?;
         Self::with(folder, false)
     }
 
@@ -123,6 +126,9 @@ impl Memory {
         if shared.is_read_only {
             return;
         }
+        if self.was_taken_away() {
+            self.write_anew();
+        }
         let taken = inbox::take(&shared.folder, &mut self.desk(), &shared.losses);
         let dropped = shared.days_mut().drop_old(now, &shared.losses);
         if taken > 0 || dropped {
@@ -133,6 +139,32 @@ impl Memory {
         }
         let newest = shared.days().newest();
         shared.names().tend(newest, &shared.losses);
+    }
+
+    /// Whether the files that are open are not in their place any more.
+    fn was_taken_away(&self) -> bool {
+        !self.shared.folder.join("names").exists() && self.shared.names().is_written()
+    }
+
+    /// Writes what is known again: files that were deleted can be read for as long as they are open.
+    fn write_anew(&self) {
+        let shared = &self.shared;
+        let outcome = files::folder(&shared.folder.join(inbox::FOLDER))
+            .and_then(|()| shared.days_mut().write_anew())
+            .and_then(|()| shared.names().rewrite());
+        shared.generation.fetch_add(1, Ordering::Relaxed);
+        match outcome {
+            Ok(()) => tracing::error!(
+                "the long memory in `{}` was deleted while in use :: written anew, nothing is lost",
+                shared.folder.display()
+            ),
+            Err(error) => {
+                Losses::count(&shared.losses.failed);
+                tracing::error!(
+                    "the long memory was deleted while in use, and is not written anew :: {error}"
+                );
+            }
+        }
     }
 
     /// What went wrong so far.
@@ -164,14 +196,7 @@ impl Shared {
 
 /// Writes a file beside its place, makes sure that it is on the disk, and renames it.
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = path.with_file_name(name);
-    let mut file = std::fs::File::create(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_data()?;
-    std::fs::rename(&beside, path)
+    files::replace(path, bytes, true)
 }
 
 /// A checksum that is never 0, so that a hole in a file holds no record.

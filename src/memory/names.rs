@@ -182,13 +182,18 @@ impl Names {
         }
     }
 
-    fn rewrite(&mut self) -> std::io::Result<()> {
+    /// Whether there is a file of it.
+    pub(super) fn is_written(&self) -> bool {
+        self.log.is_some()
+    }
+
+    pub(super) fn rewrite(&mut self) -> std::io::Result<()> {
         let mut bytes = MAGIC.to_vec();
         for (name, place) in &self.places {
             write_entry(&mut bytes, name, *place);
         }
         replace(&self.path, &bytes)?;
-        self.log = Some(File::options().append(true).open(&self.path)?);
+        self.log = Some(crate::files::append(&self.path)?);
         self.fresh.clear();
         Ok(())
     }

@@ -5,8 +5,12 @@
 //! metric's latest state lies, and a worker takes it when it first looks at the metric: which worker that is, and how many
 //! there are, need not be as before. Points that came after a state was saved are in the window, and are shown to it
 //! then. A state of another version, or one that does not hold against its checksum, is counted and learnt anew.
+//!
+//! A metric that nobody watches any more may come back: a store that has lost its names gets them again. So what was learnt
+//! of it is not thrown away with it but goes to a file of its own, for [`UNCLAIMED_KEPT`], and whoever watches the metric
+//! next takes it from there. A start puts there, too, what it found and nobody took.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::hash::BuildHasherDefault;
 use std::io::{BufReader, Read as _};
@@ -18,32 +22,61 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Sender, bounded};
 use skywatch_algorithms::streaming::Adaptive;
 
+use super::taught::Taught;
 use super::{checksum, replace};
+use crate::files;
 use crate::hash::{Hashed, hash};
 
 /// What a file begins with, the version of its form in the last byte but one; the version of the states follows.
-const MAGIC: &[u8; 12] = b"skyw-minds\x02\n";
+const MAGIC: &[u8; 12] = b"skyw-state\x03\n";
+/// What files of an earlier form begin with.
+const EARLIER: &[u8] = b"skyw-";
 /// What a whole file ends with: one that was cut between two entries lacks it.
-const END: &[u8; 8] = b"minds.\x00\n";
+const END: &[u8; 8] = b"states\x00\n";
 const HEADER: usize = MAGIC.len() + 4;
 /// Bytes of an entry before its name: two checksums, lengths of name and state, time of the last point.
 const ENTRY: usize = 22;
 /// Parts that may wait for the disk.
 const WAITING: usize = 4;
+/// The file of states whose metrics nobody watches.
+const UNCLAIMED: &str = "unclaimed.states";
+/// Seconds after a metric's last point for which a state that nobody takes is kept.
+const UNCLAIMED_KEPT: f64 = 7.0 * 86_400.0;
+/// Most of them; the newest stay.
+const MOST_UNCLAIMED: usize = 1_000_000;
 
-struct Place {
-    file: usize,
+/// Where a state lies.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// The number of its file.
+    pub(super) file: usize,
+    /// Where the entry begins.
+    begin: u64,
     /// Where the state begins.
     at: u64,
     length: u32,
     sum: u32,
-    /// Unix seconds of its last point.
+    /// Unix seconds of its last point; of its first one for a state that was taught.
+    pub(super) time: f64,
+}
+
+/// A state whose metric has just left, on its way to the file.
+struct Left {
+    /// The whole entry.
+    entry: Vec<u8>,
+    /// Where in it the state begins.
+    at: usize,
     time: f64,
 }
 
 #[derive(Default)]
 struct Index {
-    files: Vec<File>,
+    files: BTreeMap<usize, File>,
+    /// The number the next file gets.
+    next: usize,
+    /// The number of the file of those that nobody watches.
+    unclaimed: Option<usize>,
+    left: HashMap<u64, Left, BuildHasherDefault<Hashed>>,
     paths: BTreeSet<PathBuf>,
     places: HashMap<u64, Place, BuildHasherDefault<Hashed>>,
     counts: Found,
@@ -64,6 +97,7 @@ pub struct Found {
 pub struct States {
     folder: PathBuf,
     index: Mutex<Index>,
+    taught: Taught,
 }
 
 impl States {
@@ -81,14 +115,19 @@ impl States {
         for entry in entries {
             let path = entry.path();
             if path.extension().is_some_and(|extension| extension == "states") {
-                index.read(&path)?;
-                index.paths.insert(path);
+                let number = index.read(&path)?;
+                if path.ends_with(UNCLAIMED) {
+                    index.unclaimed = number;
+                } else {
+                    index.paths.insert(path);
+                }
             }
         }
         index.counts.states = index.places.len() as u64;
         Ok(Self {
             folder: folder.to_owned(),
             index: Mutex::new(index),
+            taught: Taught::open(folder),
         })
     }
 
@@ -105,36 +144,149 @@ impl States {
     /// The state of a metric, once, and what else was saved with it.
     pub fn take(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
         let mut index = self.index();
-        let place = index.places.remove(&hash(metric))?;
-        let mut bytes = vec![0; place.length as usize];
-        let read = index.files[place.file].read_exact_at(&mut bytes, place.at);
-        let state = (read.is_ok() && checksum(&bytes, hash(metric)) == place.sum)
-            .then(|| {
-                let mut rest = bytes.as_slice();
-                let state = Adaptive::read(&mut rest)?;
-                Some((state, rest.to_vec()))
-            })
-            .flatten();
-        if state.is_none() {
+        let state = index.read_state(metric);
+        index.left.remove(&hash(metric));
+        if index.places.remove(&hash(metric)).is_some() && state.is_none() {
             index.counts.damaged += 1;
         }
         state
     }
 
-    /// Lets go of what nobody took, and removes the files that are not among `kept`: those of an earlier run with
-    /// other workers.
-    fn let_go(&self, kept: &BTreeSet<PathBuf>) {
+    /// The same, which stays for whoever takes it.
+    pub fn look_at(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
+        self.index().read_state(metric)
+    }
+
+    /// What a backfill has learnt of a metric since the last question, if it did. Costs next to nothing while nothing waits.
+    pub fn taught(&self, metric: &str) -> Option<Adaptive> {
+        self.taught.take(metric)
+    }
+
+    /// What is done between passes: looks for states that a backfill has left. `now`: Unix seconds.
+    pub fn tend(&self, now: f64) {
+        self.taught.tend(now);
+    }
+
+    /// Keeps the state of a metric that nobody watches any more, as of its last point (Unix seconds), for whoever watches it
+    /// next. It goes to the disk with [`Saver::save_unclaimed`].
+    pub fn leave(&self, metric: &str, state: &Adaptive, last: f64, extra: impl FnOnce(&mut Vec<u8>)) {
+        let mut part = Part::new(metric);
+        let begin = part.bytes.len();
+        part.add(metric, state, last, extra);
+        let entry = part.bytes.split_off(begin);
+        if entry.is_empty() {
+            return;
+        }
+        let mut index = self.index();
+        index.places.remove(&hash(metric));
+        let left = Left {
+            at: ENTRY + metric.len(),
+            entry,
+            time: last,
+        };
+        index.left.insert(hash(metric), left);
+    }
+
+    /// Writes what nobody watches to its file: what has just left and what lies there already; `all` adds what an earlier run
+    /// left and nobody took. Takes nobody's time but the caller's: others take states meanwhile.
+    fn write_unclaimed(&self, all: bool) -> std::io::Result<()> {
+        let path = self.folder.join(UNCLAIMED);
+        let mut bytes = Part::new(UNCLAIMED).bytes;
+        let written = {
+            let mut index = self.index();
+            let newest = index.left.values().map(|left| left.time);
+            let newest = newest.chain(index.places.values().map(|place| place.time));
+            let limit = newest.fold(f64::NEG_INFINITY, f64::max) - UNCLAIMED_KEPT;
+            let is_meant = |place: &Place| all || Some(place.file) == index.unclaimed;
+            let mut meant: Vec<(u64, f64)> = index
+                .places
+                .iter()
+                .filter(|(_, place)| is_meant(place))
+                .map(|(key, place)| (*key, place.time))
+                .chain(index.left.iter().map(|(key, left)| (*key, left.time)))
+                .collect();
+            meant.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+            let kept = meant
+                .partition_point(|(_, time)| *time >= limit)
+                .min(MOST_UNCLAIMED);
+            for (key, _) in meant.drain(kept..) {
+                index.left.remove(&key);
+                index.places.remove(&key);
+            }
+            if meant.is_empty() {
+                if let Some(number) = index.unclaimed.take() {
+                    index.files.remove(&number);
+                }
+                return match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                    _ => Ok(()),
+                };
+            }
+            meant
+        };
+        for (key, _) in &written {
+            let index = self.index();
+            // Whoever has taken it meanwhile saves it.
+            if let Some(left) = index.left.get(key) {
+                bytes.extend(&left.entry);
+            } else if let Some(place) = index.places.get(key) {
+                let begin = bytes.len();
+                let length = place.at + u64::from(place.length) - place.begin;
+                bytes.resize(begin + length as usize, 0);
+                let file = index.files.get(&place.file);
+                let read = file.map(|file| file.read_exact_at(&mut bytes[begin..], place.begin));
+                if !matches!(read, Some(Ok(()))) {
+                    bytes.truncate(begin);
+                }
+            }
+        }
+        bytes.extend(END);
+        replace(&path, &bytes)?;
+        let mut index = self.index();
+        let mut found = Index::default();
+        if let Some(number) = found.read(&path)? {
+            let number = found.files.remove(&number).map(|file| index.keep(file));
+            for (key, place) in found.places {
+                // Only what was not taken meanwhile.
+                let has_left = index.left.get(&key).is_some_and(|left| left.time <= place.time);
+                if has_left {
+                    index.left.remove(&key);
+                }
+                if let Some(number) = number
+                    && (has_left || index.places.contains_key(&key))
+                {
+                    index.places.insert(
+                        key,
+                        Place {
+                            file: number,
+                            ..place
+                        },
+                    );
+                }
+            }
+            let before = std::mem::replace(&mut index.unclaimed, number);
+            if let Some(before) = before {
+                index.files.remove(&before);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts aside what nobody took, and removes the files that are not among `kept`: those of an earlier run with other
+    /// workers.
+    fn let_go(&self, kept: &BTreeSet<PathBuf>) -> std::io::Result<()> {
+        self.write_unclaimed(true)?;
         let mut index = self.index();
         for path in index.paths.difference(kept) {
             if let Err(error) = std::fs::remove_file(path) {
                 tracing::debug!("`{}` stays :: {error}", path.display());
             }
         }
-        let counts = index.counts;
-        *index = Index {
-            counts,
-            ..Index::default()
-        };
+        index.paths.clear();
+        let unclaimed = index.unclaimed;
+        index.files.retain(|number, _| Some(*number) == unclaimed);
+        index.places.retain(|_, place| Some(place.file) == unclaimed);
+        Ok(())
     }
 
     /// Starts the thread that saves. `parts`: how many parts all workers have together; when each was saved once, what an
@@ -143,17 +295,24 @@ impl States {
     /// # Errors
     /// The folder cannot be made, or the thread not started.
     pub fn saver(self: &std::sync::Arc<Self>, parts: usize) -> std::io::Result<Saver> {
-        std::fs::create_dir_all(&self.folder)?;
+        files::folder(&self.folder)?;
         let states = std::sync::Arc::clone(self);
-        let (send, parts_to_save) = bounded::<Part>(WAITING);
+        let (send, parts_to_save) = bounded::<Option<Part>>(WAITING);
         let thread = std::thread::Builder::new()
             .name("states".to_owned())
             .spawn(move || {
                 let mut saved = BTreeSet::new();
                 let mut is_failing = false;
                 for part in parts_to_save {
-                    let path = states.folder.join(part.name);
-                    let outcome = replace(&path, &part.bytes);
+                    let path = states
+                        .folder
+                        .join(part.as_ref().map_or(UNCLAIMED, |part| &part.name));
+                    let is_of_watched = part.is_some();
+                    // Somebody may have deleted the folder.
+                    let outcome = files::folder(&states.folder).and_then(|()| match part {
+                        Some(part) => replace(&path, &part.finish()),
+                        None => states.write_unclaimed(false),
+                    });
                     match &outcome {
                         Err(error) if !is_failing => {
                             tracing::warn!("states not saved to `{}` :: {error}", path.display());
@@ -162,10 +321,14 @@ impl States {
                         _ => {}
                     }
                     is_failing = outcome.is_err();
-                    if !is_failing && saved.len() < parts {
+                    if !is_failing && is_of_watched && saved.len() < parts {
                         saved.insert(path);
-                        if saved.len() == parts {
-                            states.let_go(&saved);
+                        if saved.len() == parts
+                            && let Err(error) = states.let_go(&saved)
+                        {
+                            tracing::warn!(
+                                "states of metrics that are not watched stay where they are :: {error}"
+                            );
                         }
                     }
                 }
@@ -178,67 +341,127 @@ impl States {
 }
 
 impl Index {
-    /// Notes where the states of a file lie. Damage ends the file: where an entry ends is not known without its head.
-    fn read(&mut self, path: &Path) -> std::io::Result<()> {
+    /// Takes a file, and answers its number.
+    fn keep(&mut self, file: File) -> usize {
+        let number = self.next;
+        self.next += 1;
+        self.files.insert(number, file);
+        number
+    }
+
+    /// The state of a metric and what else was saved with it, if it is known and holds against its checksum.
+    fn read_state(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
+        let key = hash(metric);
+        if let Some(left) = self.left.get(&key) {
+            return parse(&left.entry[left.at..]);
+        }
+        let place = self.places.get(&key)?;
+        place.read(self.files.get(&place.file)?, metric)
+    }
+
+    /// Notes where the states of a file lie, and answers the number it has now.
+    fn read(&mut self, path: &Path) -> std::io::Result<Option<usize>> {
         let file = File::open(path)?;
-        let mut reader = BufReader::with_capacity(1 << 16, &file);
-        let mut header = [0; HEADER];
-        let is_whole = reader.read_exact(&mut header).is_ok();
-        let (magic, version) = header.split_at(MAGIC.len());
-        if !is_whole || magic != MAGIC {
-            self.counts.damaged += 1;
-            return Ok(());
-        }
-        if version != Adaptive::VERSION.to_le_bytes() {
-            self.counts.other_versions += 1;
-            return Ok(());
-        }
-        let mut length = file.metadata()?.len();
-        let mut end = [0; END.len()];
-        let before = length.saturating_sub(END.len() as u64);
-        let mut is_damaged = file.read_exact_at(&mut end, before).is_err() || end != *END;
-        if !is_damaged {
-            length = before;
-        }
-        let number = self.files.len();
-        let mut at = HEADER as u64;
-        let mut name = Vec::new();
-        while at < length {
-            let mut head = [0; ENTRY];
-            let Some((sum, entry)) = reader.read_exact(&mut head).ok().and_then(|()| Entry::of(&head)) else {
-                is_damaged = true;
-                break;
-            };
-            name.resize(usize::from(entry.name), 0);
-            let is_whole = reader.read_exact(&mut name).is_ok()
-                && checksum(&[&head[4..], &name].concat(), 0) == sum
-                && at + (ENTRY + name.len()) as u64 + u64::from(entry.length) <= length;
-            let Some(metric) = is_whole.then(|| str::from_utf8(&name).ok()).flatten() else {
-                is_damaged = true;
-                break;
-            };
-            at += (ENTRY + name.len()) as u64;
-            let place = Place {
-                file: number,
-                at,
-                length: entry.length,
-                sum: entry.sum,
-                time: entry.time,
-            };
-            let known = self
-                .places
+        let number = self.next;
+        let places = &mut self.places;
+        let is_of_states = walk(&file, &mut self.counts, &mut |metric, place| {
+            let known = places
                 .get(&hash(metric))
                 .is_some_and(|known| known.time > place.time);
             if !known {
-                self.places.insert(hash(metric), place);
+                places.insert(
+                    hash(metric),
+                    Place {
+                        file: number,
+                        ..place
+                    },
+                );
             }
-            at += u64::from(entry.length);
-            reader.seek_relative(i64::from(entry.length))?;
-        }
-        self.counts.damaged += u64::from(is_damaged);
-        self.files.push(file);
-        Ok(())
+        })?;
+        Ok(is_of_states.then(|| self.keep(file)))
     }
+}
+
+/// Calls `each` with the metric and the place of every state in a file, and answers whether it is one of states that this
+/// version reads. Damage ends the file: where an entry ends is not known without its head.
+pub(super) fn walk(
+    file: &File,
+    counts: &mut Found,
+    each: &mut dyn FnMut(&str, Place),
+) -> std::io::Result<bool> {
+    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let mut header = [0; HEADER];
+    let is_whole = reader.read_exact(&mut header).is_ok();
+    let (magic, version) = header.split_at(MAGIC.len());
+    if is_whole && magic != MAGIC && magic.starts_with(EARLIER) {
+        counts.other_versions += 1;
+        return Ok(false);
+    }
+    if !is_whole || magic != MAGIC {
+        counts.damaged += 1;
+        return Ok(false);
+    }
+    if version != Adaptive::VERSION.to_le_bytes() {
+        counts.other_versions += 1;
+        return Ok(false);
+    }
+    let mut length = file.metadata()?.len();
+    let mut end = [0; END.len()];
+    let before = length.saturating_sub(END.len() as u64);
+    let mut is_damaged = file.read_exact_at(&mut end, before).is_err() || end != *END;
+    if !is_damaged {
+        length = before;
+    }
+    let mut at = HEADER as u64;
+    let mut name = Vec::new();
+    while at < length {
+        let mut head = [0; ENTRY];
+        let Some((sum, entry)) = reader.read_exact(&mut head).ok().and_then(|()| Entry::of(&head)) else {
+            is_damaged = true;
+            break;
+        };
+        name.resize(usize::from(entry.name), 0);
+        let is_whole = reader.read_exact(&mut name).is_ok()
+            && checksum(&[&head[4..], &name].concat(), 0) == sum
+            && at + (ENTRY + name.len()) as u64 + u64::from(entry.length) <= length;
+        let Some(metric) = is_whole.then(|| str::from_utf8(&name).ok()).flatten() else {
+            is_damaged = true;
+            break;
+        };
+        let begin = at;
+        at += (ENTRY + name.len()) as u64;
+        let place = Place {
+            file: 0,
+            begin,
+            at,
+            length: entry.length,
+            sum: entry.sum,
+            time: entry.time,
+        };
+        each(metric, place);
+        at += u64::from(entry.length);
+        reader.seek_relative(i64::from(entry.length))?;
+    }
+    counts.damaged += u64::from(is_damaged);
+    Ok(true)
+}
+
+impl Place {
+    /// The state that lies here, and what else was saved with it; `None` if it does not hold against its checksum.
+    pub(super) fn read(&self, file: &File, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
+        let mut bytes = vec![0; self.length as usize];
+        file.read_exact_at(&mut bytes, self.at).ok()?;
+        if checksum(&bytes, hash(metric)) != self.sum {
+            return None;
+        }
+        parse(&bytes)
+    }
+}
+
+/// A state, and the bytes behind it.
+fn parse(mut bytes: &[u8]) -> Option<(Adaptive, Vec<u8>)> {
+    let state = Adaptive::read(&mut bytes)?;
+    Some((state, bytes.to_vec()))
 }
 
 struct Entry {
@@ -269,6 +492,17 @@ pub struct Part {
 }
 
 impl Part {
+    /// Bytes by now.
+    pub(super) fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The bytes of the whole part.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.bytes.extend(END);
+        self.bytes
+    }
+
     /// An empty part; `name` is the same each time the same metrics are saved.
     #[must_use]
     pub fn new(name: &str) -> Self {
@@ -305,17 +539,23 @@ impl Part {
 
 /// The thread that writes. Dropping it waits until all is written.
 pub struct Saver {
-    send: Option<Sender<Part>>,
+    send: Option<Sender<Option<Part>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Saver {
     /// Hands a part over; waits only if the disk is far behind.
-    pub fn save(&self, mut part: Part) {
-        part.bytes.extend(END);
+    pub fn save(&self, part: Part) {
         if let Some(send) = &self.send {
             // A thread that has died has said so.
-            let _ = send.send(part);
+            let _ = send.send(Some(part));
+        }
+    }
+
+    /// Lets what was [left](States::leave) be written; waits only if the disk is far behind.
+    pub fn save_unclaimed(&self) {
+        if let Some(send) = &self.send {
+            let _ = send.send(None);
         }
     }
 }

@@ -291,6 +291,44 @@ fn the_later_state_counts_and_files_of_other_workers_go() {
 }
 
 #[test]
+fn states_that_nobody_takes_are_kept_for_whoever_takes_them_later() {
+    let folder = tempfile::tempdir().expect("a folder");
+    save(folder.path(), "0-of-1.0", 0..6);
+    for round in 0..3 {
+        let states = Arc::new(States::open(folder.path()).expect("readable"));
+        let saver = states.saver(1).expect("a thread");
+        // Two are watched, and one of them leaves; the parts of those that stay take the place of all there was.
+        let (stays, leaves) = (round, 5);
+        let (state, extra) = states.take(&name(leaves)).expect("it is kept");
+        assert_eq!((&state, &extra), (&learnt(leaves), &vec![leaves as u8; 3]));
+        let mut part = Part::new("0-of-1.0");
+        let (watched, beside) = states.take(&name(stays)).expect("it is kept");
+        part.add(&name(stays), &watched, 60.0, |bytes| bytes.extend(&beside));
+        saver.save(part);
+        states.leave(&name(leaves), &state, 60.0, |bytes| bytes.extend(&extra));
+        assert_eq!(states.look_at(&name(leaves)), Some((state, extra)), "at once");
+        saver.save_unclaimed();
+        drop(saver);
+        assert_eq!(states.look_at(&name(stays)), None);
+        // Also of the one before, which is watched no more and whose part is written over.
+        for kept in (0..6).filter(|kept| *kept != stays) {
+            assert!(
+                states.look_at(&name(kept)).is_some(),
+                "{kept} after round {round}"
+            );
+        }
+    }
+    let states = States::open(folder.path()).expect("readable");
+    assert_eq!(states.found().damaged, 0);
+    for kept in 0..6 {
+        assert_eq!(
+            states.take(&name(kept)),
+            Some((learnt(kept), vec![kept as u8; 3]))
+        );
+    }
+}
+
+#[test]
 fn a_state_of_another_version_is_not_read() {
     let folder = tempfile::tempdir().expect("a folder");
     save(folder.path(), "a", 0..3);

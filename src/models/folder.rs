@@ -27,9 +27,21 @@ impl Folder {
     }
 }
 
+/// Reads a file and nothing else: a pipe would be waited for, and a device may have no end.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let known = fs::metadata(path)?;
+    if !known.is_file() && !known.is_dir() {
+        return Err(std::io::Error::other(format!(
+            "`{}` is a pipe, a device or a socket, not a file",
+            path.display()
+        )));
+    }
+    fs::read(path)
+}
+
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    crate::files::folder(folder)?;
     let mut file = tempfile::NamedTempFile::with_prefix_in(".new-", folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
@@ -39,7 +51,7 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 impl Shelf for Folder {
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>, ModelError> {
-        match fs::read(self.path.join(name)) {
+        match read(&self.path.join(name)) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.failure(&error)),

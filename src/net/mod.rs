@@ -1,9 +1,12 @@
 //! What goes over the wire and belongs to no room in particular.
 
 pub mod carbon_out;
+pub(crate) mod guard;
+pub(crate) mod http;
 mod idle;
 mod kernel_drops;
 pub mod listeners;
+pub(crate) mod slots;
 
-pub(crate) use idle::Idle;
+pub(crate) use idle::Patience;
 pub(crate) use kernel_drops::KernelDrops;

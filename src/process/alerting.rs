@@ -1,7 +1,7 @@
 //! From settings to receivers, routes and the dispatch.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use skywatch_alerters::incident::Hysteresis;
 use skywatch_alerters::matcher::{Matcher, Selection};
@@ -9,7 +9,7 @@ use skywatch_alerters::render::Templates;
 use skywatch_alerters::route::{Grouping, Limits, Pace, Route, Routes};
 use skywatch_alerters::schedule::{Hours, Week, zone};
 use skywatch_alerters::senders::{self, Sender};
-use skywatch_alerters::state::{Policy, Receiver};
+use skywatch_alerters::state::{Audience, Policy, Receiver};
 use skywatch_alerters::{Direction, Evidence, RateCap, Severity, chart};
 use skywatch_settings::{self as settings, AlertDirection, MinSeverity, ReceiverKind, Settings};
 
@@ -24,6 +24,10 @@ use crate::windows::{Windows, as_judged};
 
 /// News that some incidents of a thread are over waits so long for the rest of it.
 const PARTIAL_AFTER: f64 = 1_800.0;
+/// Longest wait for one answer of the store for a chart …
+const CHART_TIMEOUT: Duration = Duration::from_secs(3);
+/// … and how long charts are done without after it did not come.
+const CHART_REST: Duration = Duration::from_secs(30);
 /// Width of a picture in a chat, pixels.
 const PICTURE_WIDTH: u32 = 640;
 
@@ -49,18 +53,32 @@ pub(crate) fn policy(settings: &Settings) -> Result<Policy, ProcessError> {
             .receivers()
             .into_iter()
             .map(|receiver| Receiver {
-                name: receiver.name,
+                name: receiver.name.clone(),
                 resolved: receiver.resolved,
                 cap: RateCap {
                     notices: receiver.max_notices,
                     per: receiver.per.as_secs_f64(),
                 },
+                audience: audience(&receiver.kind),
             })
             .collect(),
         digest_from: alerts.digest_from,
         partial_after: PARTIAL_AFTER,
         base_url: base_url(settings),
+        command: wiring::command(settings),
     })
+}
+
+/// Who reads what a receiver of this kind gets.
+fn audience(kind: &ReceiverKind) -> Audience {
+    match kind {
+        // A pager wakes people, one alert a conversation.
+        ReceiverKind::Email(_) | ReceiverKind::Slack(_) | ReceiverKind::PagerDuty(_) => Audience::People,
+        ReceiverKind::Alertmanager(manager) => Audience::Machine {
+            refresh: Some(senders::AlertmanagerSender::refresh(manager.valid_for).as_secs_f64()),
+        },
+        ReceiverKind::Webhook(_) | ReceiverKind::Syslog(_) => Audience::Machine { refresh: None },
+    }
 }
 
 fn route(route: &settings::Route) -> Result<Route, ProcessError> {
@@ -198,7 +216,7 @@ fn sender(
             })?)
         }
         ReceiverKind::Webhook(hook) => Arc::new(senders::WebhookSender::new(senders::WebhookOptions {
-            url: settings::Secret::new(hook.url),
+            url: hook.url,
             signing_key: hook.secret,
             token: hook.token,
             headers: hook.headers,
@@ -251,7 +269,7 @@ pub(crate) fn dispatch_alone(settings: &Settings) -> Result<DispatchOptions, Pro
         history: history_path(&settings.state_dir),
         keep_history: settings.alerts.keep_history,
         log: false,
-        window_of: Box::new(|_, _| None),
+        window_of: Arc::new(|_, _| None),
         followed: Followed::default(),
         grace: Duration::ZERO,
         vitals: vitals(settings),
@@ -273,11 +291,19 @@ fn vitals(settings: &Settings) -> VitalsOptions {
     }
 }
 
-/// Reads windows for charts, over a connection of its own.
+/// Reads windows for charts, over a connection of its own. A notice is worth more than its chart: a store that does not
+/// answer soon is not waited for, and for a while not asked again.
 fn window_of<K: Connect>(connect: K, full_duration: Duration) -> WindowOf {
-    let windows = Windows::new(connect, full_duration.as_secs_f64());
-    Box::new(move |metric, rate| {
-        let (mut found, _) = windows.read(&[metric]);
+    let windows = Windows::new(connect.within(CHART_TIMEOUT), full_duration.as_secs_f64());
+    let failed = Mutex::new(None::<Instant>);
+    Arc::new(move |metric, rate| {
+        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.is_some_and(|at| at.elapsed() < CHART_REST) {
+            return None;
+        }
+        let (mut found, trouble) = windows.read(&[metric]);
+        *failed = trouble.map(|_| Instant::now());
+        drop(failed);
         let judged = as_judged(&found.pop().flatten()?, rate);
         Some(Evidence {
             times: judged.times,

@@ -3,10 +3,13 @@
 
 pub(crate) mod alerting;
 mod child;
+mod claim;
 mod parent;
 pub(crate) mod roles;
 mod service;
 mod signals;
+#[cfg(feature = "learned")]
+pub(crate) mod study;
 #[cfg(feature = "learned")]
 pub(crate) mod trainer;
 #[cfg(feature = "learned")]
@@ -14,15 +17,17 @@ mod voting;
 pub(crate) mod wiring;
 
 pub use child::{Pulse, die_with_parent};
+pub(crate) use claim::{Claim, is_claimed};
 pub use parent::{ChildSpec, Parent, ParentOptions};
 pub(crate) use roles::worker_options;
 pub use roles::{Role, RunOptions, check, run_all, run_role};
 pub use service::Service;
-pub use signals::{Signals, end_by_force, stop_on_signal};
+pub use signals::{Hangup, Signals, end_by_force, stop_on_signal};
 #[cfg(feature = "learned")]
 pub use trainer::{TrainerRun, train};
 pub(crate) use wiring::{
-    claim_state_dir, embedded as embedded_store, ingest_policy, long_memory, redis as redis_store,
+    adaptive_rules, embedded as embedded_store, ingest_policy, long_memory, redis as redis_store,
+    states_folder,
 };
 
 /// Why a process ended before it was told to.
@@ -77,6 +82,14 @@ pub enum ProcessError {
         path: std::path::PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// Another process runs over the state folder.
+    #[error("state folder `{}` is in use by {who}\nhint: stop that one first, or give this one another `state_dir`", path.display())]
+    StateDirInUse {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// What it has said of itself.
+        who: String,
     },
     /// The system refuses a process, a thread or a signal handler.
     #[error("cannot start {what}: {source}")]

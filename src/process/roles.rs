@@ -13,7 +13,8 @@ use skywatch_settings::{Settings, StoreUrl};
 
 use super::ProcessError;
 use super::{alerting, wiring};
-use crate::analyzer::{AnalyzerOptions, Outlets, Supervisor, WorkerOptions, open_summary};
+use crate::analyzer::watchman::Watchman;
+use crate::analyzer::{AnalyzerOptions, Inquiries, Outlets, Supervisor, WorkerOptions, open_summary};
 use crate::clock::unix_now;
 use crate::dispatch::control::Control;
 use crate::dispatch::{self, Inbox, Office, Outlet};
@@ -280,12 +281,7 @@ pub(crate) fn web_pages<K: Connect>(
     if let Some(address) = web.address() {
         tracing::info!("pages on http://{address}");
     }
-    Ok(web.run(
-        connect,
-        &settings.state_dir,
-        settings.store.full_duration.as_secs_f64(),
-        stop,
-    )?)
+    Ok(web.run(connect, &settings.state_dir, &wiring::web_options(settings), stop)?)
 }
 
 pub(crate) fn analyzer<K: Connect>(
@@ -303,7 +299,16 @@ pub(crate) fn analyzer<K: Connect>(
     let followed = Followed::default();
     let dispatch = alerting::dispatch(connect.clone(), settings, followed.clone())?;
     let (inbox, messages) = Inbox::new();
-    let control = control(connect.clone(), settings, &dispatch.outlets, inbox.clone());
+    let workers = wiring::workers(settings);
+    let (inquiries, questions) = Inquiries::new(workers);
+    let control = control(
+        connect.clone(),
+        settings,
+        &dispatch.outlets,
+        inbox.clone(),
+        inquiries,
+    );
+    let desk = inbox.clone();
     let dispatching = std::thread::Builder::new()
         .name("dispatch".to_owned())
         .spawn(move || dispatch::run(dispatch, &receive, &inbox, &messages))
@@ -311,8 +316,16 @@ pub(crate) fn analyzer<K: Connect>(
             what: "the dispatch thread",
             source,
         })?;
+    let status = AnalyzerStatusFile::open(Path::new(&settings.state_dir), wiring::quiet_after(settings));
+    let status = Arc::new(status);
+    let hears = Box::new(move |silent| desk.store(silent));
+    let watchman =
+        Watchman::start(&connect, Arc::clone(&status), hears).map_err(|source| ProcessError::Start {
+            what: "the thread that asks the store",
+            source,
+        })?;
     let outlets = Outlets {
-        status: AnalyzerStatusFile::open(Path::new(&settings.state_dir), wiring::quiet_after(settings)),
+        status,
         beat,
         graphite: graphite(settings)?.map(|out| (out, wiring::prefix(settings, "analyzer"))),
         dispatch: send,
@@ -322,12 +335,13 @@ pub(crate) fn analyzer<K: Connect>(
     };
     let options = AnalyzerOptions {
         worker,
-        workers: wiring::workers(settings),
+        workers,
         optimum_run_duration: settings.analyzer.optimum_run_duration,
         pass_deadline: settings.analyzer.pass_deadline,
         up_key: settings.analyzer.up_key.clone(),
         passes: run.passes,
         summary: run.summary.clone(),
+        questions,
     };
     tracing::info!(
         "watching metrics in {} with {} workers, a pass each {} seconds",
@@ -336,6 +350,7 @@ pub(crate) fn analyzer<K: Connect>(
         options.optimum_run_duration.as_secs_f64()
     );
     let outcome = Supervisor::new(connect, options, outlets, stop.clone())?.run();
+    drop(watchman);
     // The supervisor has dropped its end of the channel: the dispatch sends what waits and ends.
     let due = Instant::now() + wiring::grace(settings);
     while stop.is_said() && !dispatching.is_finished() {
@@ -373,14 +388,29 @@ pub(crate) fn worker_options(settings: &Settings) -> WorkerOptions {
 }
 
 /// Lets commands on this machine speak to us. Without it the watch goes on.
-fn control<K: Connect>(connect: K, settings: &Settings, outlets: &[Outlet], inbox: Inbox) -> Option<Control> {
+fn control<K: Connect>(
+    connect: K,
+    settings: &Settings,
+    outlets: &[Outlet],
+    inbox: Inbox,
+    inquiries: Inquiries,
+) -> Option<Control> {
     let examiner = alerting::examiner_of(connect, settings);
     let office = Office::new(
         Box::new(move |request| inbox.ask(request)),
-        Box::new(move |metric, now| examiner.examine(metric, now).map_err(|error| error.to_string())),
+        Box::new(move |metric, now| examiner.ask(&inquiries, metric, now)),
         outlets,
         alerting::base_url(settings),
+        wiring::command(settings),
     );
+    #[cfg(feature = "learned")]
+    let office = {
+        let settings = settings.clone();
+        office.with_study(Box::new(move |asked| {
+            super::study::answer(&settings, asked)
+                .unwrap_or_else(|error| dispatch::Answer::refused(error.to_string()))
+        }))
+    };
     match Control::start(&settings.state_dir, office) {
         Ok(control) => Some(control),
         Err(error) => {

@@ -10,6 +10,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Handle;
 
 use super::ProcessError;
+use crate::log;
 use crate::stop::Stop;
 
 /// The signal thread. Dropping it ends the thread.
@@ -42,6 +43,7 @@ pub fn end_by_force(stop: &Stop, time: Duration) -> Result<(), ProcessError> {
             stop.wait();
             std::thread::sleep(time);
             tracing::error!("something did not end in {time:?} :: the process ends by force");
+            log::finish();
             std::process::exit(1);
         })
         .map(drop)
@@ -51,37 +53,60 @@ pub fn end_by_force(stop: &Stop, time: Duration) -> Result<(), ProcessError> {
         })
 }
 
-/// Says `stop` when the process gets SIGTERM, SIGINT or SIGHUP.
+/// What a hangup (SIGHUP) means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hangup {
+    /// Nothing: a service has no terminal that could go. To others it is "read your settings again", which is not here yet.
+    GoesOn,
+    /// The terminal is gone and with it whoever waited for the command, unless it was started to outlive that (`nohup`).
+    Ends,
+}
+
+/// Says `stop` when the process gets SIGTERM or SIGINT, or SIGHUP if that means the end.
 ///
 /// # Errors
 /// [`ProcessError::Start`] if the system refuses the handlers or the thread.
-pub fn stop_on_signal(stop: &Stop) -> Result<Signals, ProcessError> {
+pub fn stop_on_signal(stop: &Stop, hangup: Hangup) -> Result<Signals, ProcessError> {
     let start = |source| ProcessError::Start {
         what: "the signal handlers",
         source,
     };
     // A file that may not grow is an error of the write that would make it, not the end of the process.
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(start)?;
-    let mut signals =
-        signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD]).map_err(start)?;
+    let mut heard = vec![SIGTERM, SIGINT, SIGCHLD];
+    // A handler of ours would undo what `nohup` has done.
+    if hangup == Hangup::GoesOn || !is_ignored(SIGHUP) {
+        heard.push(SIGHUP);
+    }
+    let mut signals = signal_hook::iterator::Signals::new(heard).map_err(start)?;
     let handle = signals.handle();
     let (tell, child_ended) = bounded(1);
     let stop = stop.clone();
+    let mut hung_up = false;
     let thread = std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
             for signal in signals.forever() {
-                if signal == SIGCHLD {
+                match signal {
                     // Full means: the word is already there.
-                    let _ = tell.try_send(());
-                } else {
-                    if stop.is_said() {
-                        // Asked twice: whoever asks does not want to wait.
-                        tracing::warn!("ending at once on a second signal {signal}");
-                        let _ = signal_hook::low_level::emulate_default_handler(signal);
+                    SIGCHLD => drop(tell.try_send(())),
+                    SIGHUP if hangup == Hangup::GoesOn => {
+                        if !std::mem::replace(&mut hung_up, true) {
+                            tracing::warn!(
+                                "going on after SIGHUP :: settings are read at the start only; restart to have changes count"
+                            );
+                        }
                     }
-                    tracing::info!("stopping on signal {signal}");
-                    stop.say();
+                    _ => {
+                        if stop.is_said() {
+                            // Asked twice: whoever asks does not want to wait.
+                            tracing::warn!("ending at once on a second signal {signal}");
+                            log::finish();
+                            let _ = signal_hook::low_level::emulate_default_handler(signal);
+                        }
+                        tracing::info!("stopping on signal {signal}");
+                        stop.say();
+                    }
                 }
             }
         })
@@ -91,4 +116,12 @@ pub fn stop_on_signal(stop: &Stop) -> Result<Signals, ProcessError> {
         thread: Some(thread),
         child_ended,
     })
+}
+
+/// Whether whoever started us has made us deaf to this signal. Where the system does not say, nobody has.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }

@@ -7,7 +7,7 @@ use skywatch_algorithms::streaming::Forecasts;
 use skywatch_settings::Settings;
 
 use super::{ProcessError, trainer};
-use crate::analyzer::mind::Learned;
+use crate::analyzer::adaptive::Learned;
 use crate::jobs::FAMILIES;
 use crate::models::{Model, Served, Turn};
 use crate::stop::Stop;

@@ -1,6 +1,5 @@
 //! From settings to the options of each room.
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +11,17 @@ use skywatch_settings::{EmailSecurity, Flavour, Profile, RedisUrl, Settings, Sys
 
 use super::ProcessError;
 use crate::analyzer::Knowledge;
-use crate::analyzer::mind::{AdaptiveOptions, Learned, Rule};
+use crate::analyzer::adaptive::{AdaptiveOptions, Learned};
+use crate::analyzer::rule::Rule;
+use crate::dispatch::running;
+use crate::files;
 use crate::ingest::{IngestOptions, Policy, TrimOptions};
 use crate::memory::{Memory, States};
 use crate::net::listeners::{self, Service};
 use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::redis::{RedisConnect, RedisOptions};
+use crate::web::WebOptions;
 
 /// Seconds in which the states of all metrics are saved once …
 const SAVE_EACH: f64 = 300.0;
@@ -27,26 +30,10 @@ const MOST_PARTS: f64 = 16.0;
 
 /// Makes the state folder, and proves that it can be written.
 pub(crate) fn prepare_state_dir(path: &Path) -> Result<(), ProcessError> {
-    std::fs::create_dir_all(path.join("status")).map_err(|source| state_dir_error(path, source))
+    files::folder(&path.join("status")).map_err(|source| state_dir_error(path, source))
 }
 
-/// Takes the state folder for this process and its children; the claim ends with the file returned, or with the
-/// process, however it ends. Over one Redis two may share a folder, though each then overwrites what the other's pages
-/// show: that is said and not refused. Only one can open an embedded store, which says so itself.
-pub(crate) fn claim_state_dir(path: &Path) -> Result<File, ProcessError> {
-    prepare_state_dir(path)?;
-    let lock = File::create(path.join("lock")).map_err(|source| state_dir_error(path, source))?;
-    if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
-        tracing::warn!(
-            "state folder `{}` is in use by another process :: pages will show now one, now the other; give this one \
-             another `state_dir`",
-            path.display()
-        );
-    }
-    Ok(lock)
-}
-
-fn state_dir_error(path: &Path, source: std::io::Error) -> ProcessError {
+pub(super) fn state_dir_error(path: &Path, source: std::io::Error) -> ProcessError {
     ProcessError::StateDir {
         path: path.to_owned(),
         source,
@@ -100,6 +87,7 @@ pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
         batch_points: ingest.batch_points,
         flush_interval: ingest.flush_interval,
         queue_points: ingest.queue_points,
+        queue_bytes: ingest.queue_bytes,
         idle_timeout: ingest.idle_timeout,
         max_connections: ingest.max_connections,
         max_frame_bytes: ingest.max_frame_bytes,
@@ -110,6 +98,16 @@ pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
             grace: settings.store.grace,
             yields_to_horizon: ingest.trim == TrimMode::Auto,
         }),
+    }
+}
+
+/// How pages are served.
+pub(crate) fn web_options(settings: &Settings) -> WebOptions {
+    WebOptions {
+        full_duration: settings.store.full_duration.as_secs_f64(),
+        max_connections: settings.web.max_connections,
+        hosts: settings.web.hosts.clone(),
+        base_url: settings.alerts.base_url.clone().unwrap_or_default(),
     }
 }
 
@@ -201,7 +199,7 @@ pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<Rule> {
     let all = &settings.adaptive;
     let some = all.overrides.iter().map(|one| Rule {
         metrics: Some(one.metrics.clone()),
-        threshold: one.threshold.unwrap_or(all.threshold) as f32,
+        sensitivity: one.sensitivity.unwrap_or(all.sensitivity) as f32,
         direction: one.direction.unwrap_or(all.direction),
         min_relative_change: one.min_relative_change.unwrap_or(all.min_relative_change),
         min_absolute_change: one.min_absolute_change.unwrap_or(all.min_absolute_change),
@@ -209,7 +207,7 @@ pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<Rule> {
     });
     let rest = Rule {
         metrics: None,
-        threshold: all.threshold as f32,
+        sensitivity: all.sensitivity as f32,
         direction: all.direction,
         min_relative_change: all.min_relative_change,
         min_absolute_change: all.min_absolute_change,
@@ -253,6 +251,32 @@ pub(crate) fn workers(settings: &Settings) -> usize {
     match settings.analyzer.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
+    }
+}
+
+/// What a command begins with that is to reach the process over this state folder. A folder whose name cannot be printed on
+/// a line is not named: the command then finds the process by itself, as long as it is the only one.
+pub(crate) fn command(settings: &Settings) -> String {
+    let usual = Settings::default().state_dir;
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let usual = usual
+        .strip_prefix("~")
+        .map_or(usual.clone(), |rest| home.join(rest));
+    let folder = running::whole(&settings.state_dir);
+    let bare = "skywatch".to_owned();
+    match folder.to_str() {
+        _ if folder == running::whole(&usual) => bare,
+        Some(plain)
+            if plain
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "/._-+@:=,".contains(c)) =>
+        {
+            format!("{bare} --state-dir {plain}")
+        }
+        Some(odd) if !odd.chars().any(|c| c.is_control() || c == '`' || c == '\'') => {
+            format!("{bare} --state-dir '{odd}'")
+        }
+        _ => bare,
     }
 }
 

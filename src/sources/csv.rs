@@ -1,19 +1,18 @@
-//! Files with a point a line: `name,time,value`, or `time,value` of one metric, as the Numenta benchmark has them.
+//! Files with a point a line: `name,time,value`, or `time,value` of one metric, as the Numenta benchmark has them, in
+//! other columns if a heading says so ([`row`](super::row)).
 //!
 //! A file is read in pieces of some megabytes, so that its size does not matter and reading can go on in the middle of it.
 //! A piece begins with the first line behind its offset and ends with the line its end lies in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use skywatch_algorithms::Series;
 
+use super::row::{Columns, NoPoint, Rows};
 use super::{EachSeries, LeftOut, Source, SourceError, Span};
 
 /// Bytes of a piece.
@@ -23,47 +22,24 @@ const LONGEST_LINE: u64 = 64 << 10;
 /// Lines in which there has to be a point.
 const FIRST_LINES: u64 = 10;
 
-/// Reads a line from the right, so that a name may hold commas: name, Unix seconds and value. `metric` is the
-/// name where lines have none. Times are numbers, or dates such as `2024-01-31 23:59:59`, in UTC if they do not say.
-pub fn row<'l>(line: &'l str, metric: Option<&'l str>) -> Option<(&'l str, f64, f64)> {
-    let mut fields = line
-        .rsplitn(if metric.is_some() { 2 } else { 3 }, ',')
-        .map(|field| field.trim().trim_matches('"'));
-    let value = fields.next()?.parse().ok()?;
-    let time = time(fields.next()?)?;
-    let name = match metric {
-        Some(metric) => metric,
-        None => fields.next()?,
-    };
-    Some((name, time, value))
-}
-
-/// Unix seconds as people and files write them.
-pub fn time(text: &str) -> Option<f64> {
-    let seconds = |timestamp: Timestamp| timestamp.as_duration().as_secs_f64();
-    if let Ok(time) = text.parse() {
-        return Some(time);
-    }
-    if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return Some(seconds(timestamp));
-    }
-    let civil: DateTime = text.parse().ok()?;
-    let zoned = civil.to_zoned(TimeZone::UTC).ok()?;
-    Some(seconds(zoned.timestamp()))
-}
-
 /// Some files.
 #[derive(Debug)]
 pub struct CsvFiles {
     files: Vec<PathBuf>,
     metric: Option<String>,
+    /// What the beginnings of files say of their columns.
+    columns: HashMap<PathBuf, Columns>,
 }
 
 impl CsvFiles {
     /// Files of lines `name,time,value`, or `time,value` of `metric`.
     #[must_use]
     pub fn new(files: Vec<PathBuf>, metric: Option<String>) -> Self {
-        Self { files, metric }
+        Self {
+            files,
+            metric,
+            columns: HashMap::new(),
+        }
     }
 
     fn form(&self) -> &'static str {
@@ -73,26 +49,30 @@ impl CsvFiles {
         }
     }
 
-    /// Refuses a file in whose first lines there is no point, instead of counting millions of them.
-    fn check(&self, path: &Path) -> Result<(), SourceError> {
+    /// The columns of a file. Refuses one in whose first lines there is no point, instead of counting millions of them.
+    fn look_at(&self, path: &Path) -> Result<Columns, SourceError> {
         let file = File::open(path).map_err(|source| failure(path, source))?;
         let mut head = BufReader::new(file.take(LONGEST_LINE));
+        let mut rows = Rows::new(self.metric.is_none());
         let mut line = Vec::new();
         let mut first = String::new();
         for _ in 0..FIRST_LINES {
             line.clear();
             head.read_until(b'\n', &mut line)
                 .map_err(|source| failure(path, source))?;
-            let text = String::from_utf8_lossy(&line);
-            if row(&text, self.metric.as_deref()).is_some() {
-                return Ok(());
+            let row = rows.read(without_break(&line));
+            let point = row.map(|row| row.point(self.metric.as_deref()));
+            // A value that is missing stands in a row all the same.
+            if let Some(Ok(_) | Err(NoPoint::Null | NoPoint::NotFinite)) = point {
+                return Ok(rows.columns());
             }
             if first.is_empty() {
+                let text = String::from_utf8_lossy(&line);
                 first = text.trim().chars().take(80).collect();
             }
         }
         if first.is_empty() {
-            return Ok(());
+            return Ok(rows.columns());
         }
         Err(SourceError::Options {
             reason: format!(
@@ -121,7 +101,8 @@ impl Source for CsvFiles {
         let mut parts = Vec::new();
         for path in &self.files {
             let known = std::fs::metadata(path).map_err(|source| failure(path, source))?;
-            self.check(path)?;
+            let columns = self.look_at(path)?;
+            self.columns.insert(path.clone(), columns);
             // A file that has changed since is another one.
             let changed = known.modified().ok();
             let changed = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
@@ -131,6 +112,11 @@ impl Source for CsvFiles {
             }
         }
         Ok(parts)
+    }
+
+    /// A piece ends wherever it ends.
+    fn gives_metrics_whole(&self) -> bool {
+        false
     }
 
     fn fetch(&mut self, part: &str, _: Span, each: &mut EachSeries<'_>) -> Result<LeftOut, SourceError> {
@@ -143,13 +129,24 @@ impl Source for CsvFiles {
                 reason: format!("`{part}` is no piece of a file"),
             });
         };
-        self.read(path, offset, each)
+        let rows = match (offset, self.columns.get(path)) {
+            (0, _) => Rows::new(self.metric.is_none()),
+            (_, Some(columns)) => Rows::within(*columns),
+            (_, None) => Rows::within(self.look_at(path)?),
+        };
+        self.read(path, offset, rows, each)
             .map_err(|source| failure(path, source))
     }
 }
 
 impl CsvFiles {
-    fn read(&self, path: &Path, offset: u64, each: &mut EachSeries<'_>) -> std::io::Result<LeftOut> {
+    fn read(
+        &self,
+        path: &Path,
+        offset: u64,
+        mut rows: Rows,
+        each: &mut EachSeries<'_>,
+    ) -> std::io::Result<LeftOut> {
         let mut reader = BufReader::with_capacity(64 << 10, File::open(path)?);
         let mut at = offset;
         if offset > 0 {
@@ -166,24 +163,21 @@ impl CsvFiles {
             if read == 0 {
                 break;
             }
-            let is_heading = at == 0;
             if line.last() != Some(&b'\n') && read == LONGEST_LINE {
                 line.clear();
                 line.push(b'?');
                 read += skip_line(&mut reader)?;
             }
             at += read;
-            let Ok(text) = str::from_utf8(&line) else {
-                *left_out.entry("not_utf8").or_default() += 1;
+            let Some(row) = rows.read(without_break(&line)) else {
                 continue;
             };
-            match row(text, self.metric.as_deref()) {
-                Some((name, time, value)) => match series.get_mut(name) {
+            match row.point(self.metric.as_deref()) {
+                Ok((name, time, value)) => match series.get_mut(name) {
                     Some(series) => series.push(time, value),
                     None => series.entry(name.to_owned()).or_default().push(time, value),
                 },
-                None if is_heading || text.trim().is_empty() => {}
-                None => *left_out.entry("malformed").or_default() += 1,
+                Err(why) => *left_out.entry(why.name()).or_default() += 1,
             }
         }
         for (name, mut points) in series {
@@ -191,6 +185,10 @@ impl CsvFiles {
         }
         Ok(left_out)
     }
+}
+
+fn without_break(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\n").unwrap_or(line)
 }
 
 /// Reads to behind the next line break and says how far that was.
@@ -226,34 +224,6 @@ mod tests {
         after: f64::NEG_INFINITY,
         until: f64::INFINITY,
     };
-
-    #[test]
-    fn rows_of_both_forms() {
-        assert_eq!(row("a.b,60,1.5", None), Some(("a.b", 60.0, 1.5)));
-        assert_eq!(row("\"a,b\", 60, 1.5", None), Some(("a,b", 60.0, 1.5)));
-        assert_eq!(row("a,b,60,1.5\r\n", None), Some(("a,b", 60.0, 1.5)));
-        let numenta = row("2014-04-01 00:00:05,19.761", Some("m"));
-        assert_eq!(numenta, Some(("m", 1_396_310_405.0, 19.761)));
-        for no_point in ["", "timestamp,value", "a.b,60", "a.b,then,1", "a.b,60,x"] {
-            assert_eq!(row(no_point, None), None, "{no_point}");
-        }
-    }
-
-    #[test]
-    fn times_as_files_write_them() {
-        for (text, seconds) in [
-            ("1700000000", 1_700_000_000.0),
-            ("1700000000.5", 1_700_000_000.5),
-            ("2023-11-14 22:13:20", 1_700_000_000.0),
-            ("2023-11-14T22:13:20", 1_700_000_000.0),
-            ("2023-11-14T22:13:20Z", 1_700_000_000.0),
-            ("2023-11-14T23:13:20.25+01:00", 1_700_000_000.25),
-            ("2023-11-14", 1_699_920_000.0),
-        ] {
-            assert_eq!(time(text), Some(seconds), "{text}");
-        }
-        assert_eq!(time("yesterday"), None);
-    }
 
     /// All points of all parts, and what was left out.
     fn all(source: &mut CsvFiles) -> (Vec<(String, f64, f64)>, LeftOut) {

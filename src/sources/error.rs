@@ -13,6 +13,14 @@ pub enum SourceError {
         /// What the system or the server said.
         reason: String,
     },
+    /// It lets nobody in like this.
+    #[error("`{place}` refuses us: {reason}")]
+    Denied {
+        /// The source.
+        place: String,
+        /// What it said, or is wrong with its certificate.
+        reason: String,
+    },
     /// It does not give this.
     #[error("`{place}` refuses `{part}`: {reason}")]
     Refused {
@@ -40,6 +48,16 @@ pub enum SourceError {
         part: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// More came than is read at one go.
+    #[error("`{place}` answers more than {megabytes} MB for `{part}`")]
+    TooLarge {
+        /// The source.
+        place: String,
+        /// What was asked for.
+        part: String,
+        /// The limit.
+        megabytes: u64,
     },
     /// A file cannot be read.
     #[error("cannot read `{path}`: {source}")]
@@ -71,6 +89,15 @@ impl SourceError {
         }
     }
 
+    /// Whether it is about the part that was asked for, and says nothing of the source: the next part may be good.
+    #[must_use]
+    pub fn is_of_the_part(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. } | Self::Malformed { .. } | Self::TooLarge { .. }
+        )
+    }
+
     /// What a person could do.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -78,8 +105,12 @@ impl SourceError {
             Self::Unavailable { .. } => Some(
                 "is the server running, and is this its address? the same command goes on where this one ended",
             ),
+            Self::Denied { .. } => Some("login, token and certificates belong to this server?"),
+            Self::TooLarge { .. } => Some("ask for less at a time: narrower patterns, or a later `--from`"),
             Self::Redirected { .. } => Some("name the address it redirects to"),
-            Self::Malformed { .. } => Some("is this the address of Graphite itself, without `/render`?"),
+            Self::Malformed { .. } => {
+                Some("is this the address of the server itself, without `/render` or `/api`?")
+            }
             Self::Store(error) => error.hint(),
             _ => None,
         }

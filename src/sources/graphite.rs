@@ -5,20 +5,15 @@
 //! whole. The raw points are asked for, never Graphite's consolidation; nulls are left out.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 use skywatch_algorithms::Series;
-use ureq::tls::{PemItem, RootCerts, TlsConfig};
 
+use super::http::{Answered, CONNECT_TIMEOUT, Http, HttpOptions, RESPONSE_TIMEOUT};
+use super::json::{List, Object, Pair, Text, quoted};
 use super::{EachSeries, LeftOut, Source, SourceError, Span};
-
-/// The largest answer that is read.
-const MOST_BYTES: u64 = 256 << 20;
-/// How much of an error's text is shown.
-const SHOWN: usize = 200;
 
 /// Which Graphite, and what of it.
 #[derive(Debug, Clone)]
@@ -40,8 +35,8 @@ impl Default for GraphiteOptions {
         Self {
             url: String::new(),
             targets: Vec::new(),
-            connect_timeout: Duration::from_secs(5),
-            response_timeout: Duration::from_secs(20),
+            connect_timeout: CONNECT_TIMEOUT,
+            response_timeout: RESPONSE_TIMEOUT,
             ca_file: None,
         }
     }
@@ -49,18 +44,19 @@ impl Default for GraphiteOptions {
 
 /// A Graphite.
 pub struct Graphite {
-    agent: ureq::Agent,
-    url: String,
-    /// The address without user and password.
-    place: String,
+    http: Http,
+    /// Metrics, patterns, or expressions.
     targets: Vec<String>,
 }
 
 /// One series of an answer; other fields are passed over.
 #[derive(Deserialize)]
 struct Rendered {
-    target: String,
-    datapoints: Vec<(Option<f64>, f64)>,
+    #[serde(default)]
+    target: Text,
+    /// Value and time.
+    #[serde(default)]
+    datapoints: List<Pair>,
 }
 
 /// The answer of `/metrics/expand`.
@@ -76,141 +72,45 @@ impl Graphite {
     ///
     /// [`SourceError::Options`] if the address or the file of authorities cannot be used.
     pub fn new(options: GraphiteOptions) -> Result<Self, SourceError> {
-        let url = options.url.trim_end_matches('/').to_owned();
-        let (scheme, rest) = url.split_once("://").unwrap_or_default();
-        if !["http", "https"].contains(&scheme) || rest.is_empty() {
-            return Err(SourceError::Options {
-                reason: "the address of the Graphite is not of the form `http://host:port` or `https://host`"
-                    .to_owned(),
-            });
-        }
-        let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let place = format!("{scheme}://{host}{path}");
-        let mut config = ureq::Agent::config_builder()
-            .timeout_connect(Some(options.connect_timeout))
-            .timeout_recv_response(Some(options.response_timeout))
-            .timeout_per_read(Some(options.response_timeout))
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .user_agent(concat!("skywatch/", env!("CARGO_PKG_VERSION")));
-        if let Some(path) = &options.ca_file {
-            let roots = authorities(path)?;
-            config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
-        }
+        let http = HttpOptions {
+            url: options.url,
+            bearer_token: None,
+            connect_timeout: options.connect_timeout,
+            response_timeout: options.response_timeout,
+            ca_file: options.ca_file,
+        };
         Ok(Self {
-            agent: config.build().into(),
-            url,
-            place,
+            http: Http::new("Graphite", http)?,
             targets: options.targets,
-        })
-    }
-
-    /// The body of an answer with status 200; an answer with another that says that there is no such thing is `None`.
-    fn get(&self, path: &str, part: &str, query: &[(&str, &str)]) -> Result<Option<Vec<u8>>, SourceError> {
-        let mut answer = self
-            .agent
-            .get(format!("{}{path}", self.url))
-            .query_pairs(query.iter().copied())
-            .call()
-            .map_err(|error| self.failure(part, &error))?;
-        let status = answer.status();
-        if status.is_redirection() {
-            let to = answer.headers().get("location");
-            let to = to.and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
-            return Err(SourceError::Redirected {
-                place: self.place.clone(),
-                to: to.to_owned(),
-            });
-        }
-        let limited = answer.body_mut().with_config().limit(MOST_BYTES);
-        let body = limited
-            .read_to_vec()
-            .map_err(|error| self.failure(part, &error))?;
-        if status.is_success() {
-            return Ok(Some(body));
-        }
-        let text: String = String::from_utf8_lossy(&body)
-            .trim()
-            .chars()
-            .take(SHOWN)
-            .collect();
-        let reason = format!("{status} {}", text.replace(char::is_control, " "));
-        let reason = reason.trim_end().to_owned();
-        if status.is_server_error() || status.as_u16() == 429 {
-            return Err(self.unavailable(reason));
-        }
-        if matches!(status.as_u16(), 400 | 404 | 405 | 501) {
-            tracing::debug!("{}{path} of `{part}` :: {reason}", self.place);
-            return Ok(None);
-        }
-        Err(SourceError::Refused {
-            place: self.place.clone(),
-            part: part.to_owned(),
-            reason,
         })
     }
 
     /// The metrics a pattern stands for, or the pattern itself.
     fn expand(&self, pattern: &str) -> Result<Vec<String>, SourceError> {
         let query = [("query", pattern), ("leavesOnly", "1")];
-        let answer = match self.get("/metrics/expand", pattern, &query) {
+        let answer = match self.http.get("/metrics/expand", pattern, &query) {
             // Some servers are as surprised as that by what they do not know.
             Err(SourceError::Unavailable { reason, .. }) if reason.starts_with("50") => None,
-            answer => answer?,
+            Ok(Answered::NoSuchThing(reason)) => {
+                tracing::debug!("{} cannot expand `{pattern}` :: {reason}", self.http.place);
+                None
+            }
+            Ok(Answered::Good(body)) => serde_json::from_slice::<Expanded>(&body).ok(),
+            Err(error) => return Err(error),
         };
-        let expanded = answer.and_then(|body| serde_json::from_slice::<Expanded>(&body).ok());
-        let Some(Expanded { results }) = expanded else {
+        let Some(Expanded { results }) = answer else {
             return Ok(vec![pattern.to_owned()]);
         };
         if results.is_empty() {
-            tracing::warn!("`{pattern}` stands for no metric of {}", self.place);
+            tracing::warn!("`{pattern}` stands for no metric of {}", self.http.place);
         }
         Ok(results)
-    }
-
-    fn unavailable(&self, reason: String) -> SourceError {
-        SourceError::Unavailable {
-            place: self.place.clone(),
-            reason,
-        }
-    }
-
-    fn malformed(&self, part: &str, reason: String) -> SourceError {
-        SourceError::Malformed {
-            place: self.place.clone(),
-            part: part.to_owned(),
-            reason,
-        }
-    }
-
-    fn failure(&self, part: &str, error: &ureq::Error) -> SourceError {
-        match error {
-            ureq::Error::BodyExceedsLimit(limit) => {
-                self.malformed(part, format!("the answer is larger than {} MB", limit >> 20))
-            }
-            // A certificate that is not trusted will not become so by waiting, nor will a bad address become a good one.
-            ureq::Error::Io(cause) if cause.kind() == io::ErrorKind::InvalidData => SourceError::Refused {
-                place: self.place.clone(),
-                part: part.to_owned(),
-                reason: cause.to_string(),
-            },
-            ureq::Error::Rustls(cause) => SourceError::Refused {
-                place: self.place.clone(),
-                part: part.to_owned(),
-                reason: cause.to_string(),
-            },
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) => SourceError::Options {
-                reason: format!("the address `{}` of the Graphite cannot be used", self.place),
-            },
-            other => self.unavailable(other.to_string()),
-        }
     }
 }
 
 impl Source for Graphite {
     fn describe(&self) -> String {
-        self.place.clone()
+        self.http.place.clone()
     }
 
     fn parts(&mut self) -> Result<Vec<String>, SourceError> {
@@ -238,50 +138,36 @@ impl Source for Graphite {
             ("until", &until),
             ("format", "json"),
         ];
-        let body = self
-            .get("/render", part, &query)?
-            .ok_or_else(|| SourceError::Refused {
-                place: self.place.clone(),
-                part: part.to_owned(),
-                reason: "there is no such thing".to_owned(),
-            })?;
-        let rendered: Vec<Rendered> =
-            serde_json::from_slice(&body).map_err(|error| match error.is_eof() {
-                // Cut off on the way.
-                true if !body.is_empty() => self.unavailable(format!("the answer ends too early: {error}")),
-                _ => self.malformed(part, error.to_string()),
-            })?;
+        let body = match self.http.get("/render", part, &query)? {
+            Answered::Good(body) => body,
+            Answered::NoSuchThing(reason) => return Err(self.http.refused(part, reason)),
+        };
+        let all: Vec<Object<Rendered>> = serde_json::from_slice(&quoted(&body))
+            .map_err(|error| self.http.unparsable(part, &body, &error))?;
         let mut left_out = LeftOut::new();
+        let mut leave_out = |reason| *left_out.entry(reason).or_default() += 1;
         let mut series = Series::default();
-        for one in rendered {
+        for one in all {
             series.clear();
-            for (value, time) in one.datapoints {
-                match value {
-                    Some(value) => series.push(time, value),
-                    None => *left_out.entry("null").or_default() += 1,
+            let Object(Some(Rendered {
+                target: Text(Some(target)),
+                datapoints: List(points),
+            })) = one
+            else {
+                leave_out("malformed_series");
+                continue;
+            };
+            for Pair(value, time) in points {
+                match (time.number(), value.number()) {
+                    (Ok(time), Ok(value)) => series.push(time, value),
+                    (Ok(_), Err(reason)) => leave_out(reason),
+                    (Err(_), _) => leave_out("malformed"),
                 }
             }
-            each(&one.target, &mut series);
+            each(&target, &mut series);
         }
         Ok(left_out)
     }
-}
-
-fn authorities(path: &std::path::Path) -> Result<RootCerts, SourceError> {
-    let refused = |reason: String| SourceError::Options {
-        reason: format!("cannot use the certificates in `{}`: {reason}", path.display()),
-    };
-    let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
-    let mut certificates = Vec::new();
-    for item in ureq::tls::parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|error| refused(error.to_string()))? {
-            certificates.push(certificate);
-        }
-    }
-    if certificates.is_empty() {
-        return Err(refused("there are none".to_owned()));
-    }
-    Ok(certificates.into())
 }
 
 #[cfg(test)]

@@ -1,13 +1,17 @@
-//! Places a window can be fetched from: a Graphite, a file, another Skyline's Redis.
+//! Places a window can be fetched from: a Graphite, a Prometheus, a file, another Skyline's Redis.
 //!
 //! The decision a reader would question: a source hands out what it has, in whatever order and as often as it has it, with
 //! names as they are called there. Order, age and names are judged by whoever stores or scores it, once for all
 //! sources. Retry and pace are the caller's too.
 
-pub mod csv;
+mod csv;
 mod error;
 mod graphite;
+mod http;
+mod json;
+mod prometheus;
 mod redis;
+pub mod row;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +20,7 @@ use skywatch_algorithms::Series;
 pub use csv::CsvFiles;
 pub use error::SourceError;
 pub use graphite::{Graphite, GraphiteOptions};
+pub use prometheus::{Prometheus, PrometheusOptions};
 pub use redis::SkylineRedis;
 
 /// A place windows can be fetched from. One thread uses it; calls block on the network or the disk, for no longer than the
@@ -27,6 +32,11 @@ pub trait Source: Send {
     /// What is fetched at one go each: a metric, an expression, a piece of a file. In a stable order, and under words that
     /// mean the same tomorrow.
     fn parts(&mut self) -> Result<Vec<String>, SourceError>;
+
+    /// Whether no two parts have points of the same metric.
+    fn gives_metrics_whole(&self) -> bool {
+        true
+    }
 
     /// Fetches one part. `each` gets a metric's name and points, perhaps more than `span` asks for, and perhaps
     /// in several calls.

@@ -4,7 +4,7 @@ use skywatch_algorithms::Series;
 
 use super::{EachSeries, LeftOut, Source, SourceError, Span};
 use crate::store::redis::{RedisConnect, RedisStore};
-use crate::store::{Connect as _, Fetched, Names as _, Points as _};
+use crate::store::{Connect as _, Fetched, Names as _, Points as _, Unreadable};
 
 /// The Redis; nothing is ever written there.
 pub struct SkylineRedis {
@@ -51,9 +51,18 @@ impl Source for SkylineRedis {
                         if report.skipped > 0 {
                             left_out.insert("not_finite", report.skipped as u64);
                         }
+                        if report.truncated_bytes > 0 {
+                            left_out.insert("unfinished", 1);
+                        }
                         return each(part, series);
                     }
                     Fetched::Missing => "missing_metrics",
+                    // Where the next point would begin is not known; those before the damage are whole.
+                    Fetched::Unreadable(Unreadable::Malformed(why)) if !series.is_empty() => {
+                        tracing::warn!("`{part}` is damaged behind {} points :: {why}", series.len());
+                        left_out.insert("damaged_metrics", 1);
+                        return each(part, series);
+                    }
                     Fetched::Unreadable(why) => {
                         tracing::warn!("`{part}` is no series and is left out :: {why}");
                         "unreadable_metrics"

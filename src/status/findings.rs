@@ -22,11 +22,22 @@ pub struct Finding {
 /// What became of a followed metric that was not anomalous.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fate {
-    /// Judged, and its last point, of this Unix time, is normal. One that has not moved for so long that it is not
-    /// judged is as normal as can be.
+    /// Judged, and its last point, of this Unix time, is normal. In the classic profile one that has not moved for so
+    /// long that it is not judged is as normal as can be.
     Normal {
         /// Time of the point.
         at: f64,
+        /// Its value; of a counter judged by its rate what was added since the point before.
+        value: f64,
+    },
+    /// Its last point is no anomaly any more, but not because it is back: a new level was taken for usual.
+    Settled {
+        /// Time of the point.
+        at: f64,
+        /// Its value, as in [`Fate::Normal`].
+        value: f64,
+        /// Where the level was before, in the same unit.
+        before: f64,
     },
     /// It does not exist any more.
     Deleted,
@@ -60,6 +71,8 @@ pub struct Findings {
     pub warming: Vec<Warming>,
     /// Time of the newest point of any metric, Unix seconds; 0 when there is none.
     pub newest: f64,
+    /// Why the store failed while the pass was under way, if it did.
+    pub cut_short: Option<String>,
 }
 
 /// From the analyzer to the dispatch.

@@ -15,11 +15,13 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use skywatch_alerters::Anomaly;
+use skywatch_alerters::{Anomaly, units};
+
+use crate::files;
 
 pub use beat::{Beat, Progress};
 pub use findings::{Fate, Finding, Findings, Followed, Warming, Word};
-pub use pass::{PassSummary, Seconds, Timing};
+pub use pass::{PassSummary, Seconds, Timing, Trouble};
 
 /// Anomalies kept for pages; beyond that only their number is told.
 const SHOWN: usize = 1_000;
@@ -58,6 +60,9 @@ pub struct AnalyzerStatus {
     pub last_anomaly: Option<f64>,
     /// Why no pass is running at present, or why the last one broke off.
     pub trouble: Option<String>,
+    /// Why the store does not answer, found out beside the passes.
+    #[serde(default)]
+    pub silent: Option<String>,
     /// Seconds after a pass from which the absence of another one is trouble by itself.
     #[serde(default)]
     pub quiet_after: f64,
@@ -72,6 +77,9 @@ pub struct IngestStatus {
     pub counters: Vec<(String, u64)>,
     /// Unix seconds at which the last point was accepted.
     pub last_point: Option<f64>,
+    /// Since when points wait because the store does not take them, Unix seconds, and why.
+    #[serde(default)]
+    pub held_up: Option<(f64, String)>,
 }
 
 /// Where the analyzer leaves its status.
@@ -88,7 +96,11 @@ impl AnalyzerStatusFile {
         let last: AnalyzerStatus = file.read().unwrap_or_default();
         Self {
             file,
-            state: Mutex::new(AnalyzerStatus { quiet_after, ..last }),
+            state: Mutex::new(AnalyzerStatus {
+                quiet_after,
+                silent: None,
+                ..last
+            }),
         }
     }
 
@@ -100,6 +112,21 @@ impl AnalyzerStatusFile {
             .iter()
             .map(|current| (current.anomaly.name().to_owned(), current.since))
             .collect()
+    }
+
+    /// The last finished pass; also one of a process before this one.
+    pub fn last_pass(&self) -> Option<PassSummary> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.pass.clone()
+    }
+
+    /// Reports whether the store answers at all: why not, or that it does.
+    pub fn silent(&self, why: Option<&str>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.silent.as_deref() != why {
+            state.silent = why.map(str::to_owned);
+            self.file.write(&*state);
+        }
     }
 
     /// Reports a finished pass.
@@ -135,6 +162,27 @@ impl AnalyzerStatusFile {
 }
 
 impl AnalyzerStatus {
+    /// Why what this says of metrics cannot be relied on at `now`, Unix seconds: each reason in a sentence. None when all is
+    /// well.
+    pub fn ailments(&self, now: f64) -> Vec<String> {
+        let mut why: Vec<String> = self.trouble.iter().chain(&self.silent).cloned().collect();
+        match &self.pass {
+            None if why.is_empty() => why.push("no pass has ended yet".to_owned()),
+            None => {}
+            Some(pass) => {
+                if self.is_quiet(now) {
+                    why.push(format!(
+                        "the last pass began {} ago",
+                        units::length(now - pass.at)
+                    ));
+                }
+                let ill = pass.troubles.iter().filter(|trouble| !trouble.is_warning);
+                why.extend(ill.map(|trouble| format!("{}: {}", trouble.component, trouble.why)));
+            }
+        }
+        why
+    }
+
     /// Whether the last pass is so long ago, at `now` (Unix seconds), that it says nothing about now.
     pub fn is_quiet(&self, now: f64) -> bool {
         self.pass
@@ -188,12 +236,10 @@ impl StatusFile {
     }
 
     fn try_write(&self, status: &impl Serialize) -> std::io::Result<()> {
-        let beside = self.path.with_extension("json.new");
         let text = serde_json::to_vec(status)?;
         if let Some(folder) = self.path.parent() {
-            std::fs::create_dir_all(folder)?;
+            files::folder(folder)?;
         }
-        std::fs::write(&beside, text)?;
-        std::fs::rename(&beside, &self.path)
+        files::replace(&self.path, &text, false)
     }
 }

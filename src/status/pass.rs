@@ -31,6 +31,20 @@ pub struct Timing {
     pub median_time: f64,
 }
 
+/// Something wrong with what passes work on, told as an incident of Skywatch's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// The component that is ill.
+    pub component: String,
+    /// How, in a sentence.
+    pub why: String,
+    /// Since when, Unix seconds.
+    pub since: f64,
+    /// Nothing is lost or missed yet, but may be.
+    #[serde(default)]
+    pub is_warning: bool,
+}
+
 /// One pass.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PassSummary {
@@ -40,6 +54,18 @@ pub struct PassSummary {
     pub at: f64,
     /// Metrics on the roll.
     pub metrics: u64,
+    /// Metrics of which the store holds enough to judge them by.
+    #[serde(default)]
+    pub held: u64,
+    /// How many that were before most of them were lost; 0 while they are there.
+    #[serde(default)]
+    pub held_before: u64,
+    /// What is wrong with the store and what it holds.
+    #[serde(default)]
+    pub troubles: Vec<Trouble>,
+    /// What was lost has been missing for so long that this is how things are now.
+    #[serde(default)]
+    pub loss_accepted: bool,
     /// Metrics that got a verdict.
     pub analyzed: u64,
     /// Metrics whose verdict is "anomalous".
@@ -56,10 +82,13 @@ pub struct PassSummary {
     pub retried: u64,
     /// Stored points no window can use: nil, not a number, cut off.
     pub unusable_points: u64,
-    /// Metrics the adaptive profile is still learning; the classic votes serve for them.
+    /// Points that came when later ones had been learnt; they change windows only.
+    #[serde(default)]
+    pub late_points: u64,
+    /// Metrics the adaptive profile knows too little of to judge them.
     #[serde(default)]
     pub warming: u64,
-    /// When the first of them is judged by it, Unix seconds, if that is known.
+    /// When the first of them is judged, Unix seconds, if that is known.
     #[serde(default)]
     pub first_verdicts_at: Option<f64>,
     /// Records of memories that were damaged and learnt anew, since the start.
@@ -96,11 +125,14 @@ impl PassSummary {
             ("unfinished".to_owned(), self.unfinished as f64),
             ("retried".to_owned(), self.retried as f64),
             ("unusable_points".to_owned(), self.unusable_points as f64),
+            ("late_points".to_owned(), self.late_points as f64),
             ("cached_bytes".to_owned(), self.cached_bytes as f64),
             ("without_room".to_owned(), self.without_room as f64),
             ("warming".to_owned(), self.warming as f64),
             ("memory_dropped".to_owned(), self.memory_dropped as f64),
             ("memory_failed".to_owned(), self.memory_failed as f64),
+            ("held".to_owned(), self.held as f64),
+            ("troubles".to_owned(), self.troubles.len() as f64),
         ];
         let counts = |kind: &str, counts: &BTreeMap<String, u64>| {
             counts
@@ -125,7 +157,7 @@ impl PassSummary {
             return None;
         }
         let of = format!(
-            "{} of {} metrics have less than a day",
+            "{} of {} metrics have too few points to be judged",
             grouped(self.warming),
             grouped(self.metrics)
         );
@@ -161,6 +193,9 @@ impl PassSummary {
                 self.memory_dropped, self.memory_failed
             ));
         }
+        for trouble in &self.troubles {
+            lines.push(format!("{} :: {}", trouble.component, trouble.why));
+        }
         if self.refetched > 0 {
             lines.push(format!("refetched :: {}", self.refetched));
         }
@@ -175,6 +210,9 @@ impl PassSummary {
         }
         if self.unusable_points > 0 {
             lines.push(format!("unusable points :: {}", self.unusable_points));
+        }
+        if self.late_points > 0 {
+            lines.push(format!("late points :: {}", self.late_points));
         }
         lines
     }
@@ -223,12 +261,14 @@ mod tests {
         };
         assert_eq!(summary(0, 30_000, None).warm_up(), None);
         let unknown = summary(412, 30_000, None).warm_up().expect("they are");
-        assert_eq!(unknown, "412 of 30,000 metrics have less than a day");
+        assert_eq!(unknown, "412 of 30,000 metrics have too few points to be judged");
         let known = summary(1_412, 1_230_000, Some(1.7e9 + 30.0))
             .warm_up()
             .expect("they are");
         assert!(
-            known.starts_with("1,412 of 1,230,000 metrics have less than a day; first verdicts at "),
+            known.starts_with(
+                "1,412 of 1,230,000 metrics have too few points to be judged; first verdicts at "
+            ),
             "{known}"
         );
         assert!(

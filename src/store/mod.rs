@@ -15,7 +15,7 @@ pub mod redis;
 pub mod trim;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use skywatch_algorithms::Series;
 
@@ -156,6 +156,13 @@ pub trait Names: Send {
     /// may come twice.
     fn list(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), StoreError>;
 
+    /// The same, given up with [`StoreError::Unavailable`] once it is `due` and more names are to come. A store in this
+    /// process has no need to look at the clock.
+    fn list_until(&mut self, due: Instant, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
+        let _ = due;
+        self.list(each)
+    }
+
     /// Adds and removes names. Points are not touched: a name added alone has none, and points
     /// whose name is removed stay until they are trimmed.
     fn change(&mut self, add: &[&str], remove: &[&str]) -> Result<(), StoreError>;
@@ -177,6 +184,22 @@ pub trait Keys: Send {
 pub trait Store: Points + Names + Keys {
     /// Proves that the store answers; reconnects if it has to.
     fn ping(&mut self) -> Result<(), StoreError>;
+
+    /// What the store says of itself that threatens what it holds. One that throws nothing away has nothing to say.
+    fn condition(&mut self) -> Result<Condition, StoreError> {
+        Ok(Condition::default())
+    }
+}
+
+/// What threatens what a store holds, as far as it says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Keys it has thrown away to stay within its memory, since it started.
+    pub evicted: Option<u64>,
+    /// What it does when its memory is full, in its own word; `None` if it takes nothing more then, which loses nothing.
+    pub evicts_by: Option<String>,
+    /// The most memory it may take, bytes; 0 for no limit.
+    pub limit: u64,
 }
 
 /// Makes handles: cheap to clone, shared between threads.
@@ -189,6 +212,14 @@ pub trait Connect: Clone + Send + Sync + 'static {
 
     /// Where the store is, for people; holds no secret.
     fn describe(&self) -> String;
+
+    /// The same way in for those who would rather have no answer than wait longer than `limit` for one. A store in this
+    /// process keeps nobody waiting.
+    #[must_use]
+    fn within(&self, limit: Duration) -> Self {
+        let _ = limit;
+        self.clone()
+    }
 
     /// A handle that trims metric by metric; `None` for a store that is not trimmed in this way.
     fn trimmer(&self) -> Result<Option<Box<dyn Trim>>, StoreError> {

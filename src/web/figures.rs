@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -15,14 +16,15 @@ use crate::status::{AnalyzerStatus, IngestStatus};
 
 type Labels = Vec<(String, String)>;
 type Figure = Family<Labels, Gauge<f64, AtomicU64>>;
+type Counted = Family<Labels, Counter<u64>>;
 /// Values with their labels, by the name of their family.
 type Families = BTreeMap<String, Vec<(Labels, f64)>>;
 
-/// All figures as text.
+/// All figures as text, as of `now`, Unix seconds.
 ///
 /// # Errors
 /// The encoder's, which writes to memory and has no reason to fail.
-pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus) -> Result<String, fmt::Error> {
+pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus, now: f64) -> Result<String, fmt::Error> {
     let mut families = Families::new();
     let mut add = |family: String, labels: Labels, value: f64| {
         families.entry(family).or_default().push((labels, value));
@@ -41,7 +43,7 @@ pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus) -> Result<S
     add(
         "analyzer_in_trouble".to_owned(),
         Vec::new(),
-        f64::from(u8::from(analyzer.trouble.is_some())),
+        f64::from(u8::from(!analyzer.ailments(now).is_empty())),
     );
     for (name, value) in &ingest.counters {
         let (family, labels) = of_ingest(name);
@@ -57,6 +59,28 @@ pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus) -> Result<S
     let mut registry = Registry::with_prefix("skywatch");
     for (name, values) in families {
         let help = name.replace('_', " ");
+        if is_counter(&name) {
+            // The encoder adds `_total`, as the format asks.
+            let counted = Counted::default();
+            let plain = Counter::<u64>::default();
+            let mut labelled = false;
+            for (labels, value) in &values {
+                // Counts of a few quintillions are not reached.
+                let count = *value as u64;
+                if labels.is_empty() {
+                    plain.inc_by(count);
+                } else {
+                    labelled = true;
+                    counted.get_or_create(labels).inc_by(count);
+                }
+            }
+            if labelled {
+                registry.register(name, help, counted);
+            } else {
+                registry.register(name, help, plain);
+            }
+            continue;
+        }
         match values.as_slice() {
             [(labels, value)] if labels.is_empty() => {
                 let figure = Gauge::<f64, AtomicU64>::default();
@@ -75,6 +99,16 @@ pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus) -> Result<S
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
+}
+
+/// Whether a figure only ever grows until its process starts anew. Those of a pass are about that pass.
+fn is_counter(family: &str) -> bool {
+    match family.strip_prefix("ingest_") {
+        Some(rest) => {
+            !rest.starts_with("last_") && !matches!(rest, "waiting" | "oldest_waiting_ms" | "waiting_bytes")
+        }
+        None => matches!(family, "analyzer_memory_dropped" | "analyzer_memory_failed"),
+    }
 }
 
 /// `exceptions.Boring` becomes `exceptions` with a label, and so on.
@@ -131,19 +165,24 @@ mod tests {
         let ingest = IngestStatus {
             counters: vec![
                 ("dropped.malformed".to_owned(), 2),
+                ("waiting".to_owned(), 7),
                 ("listener.pickle.received".to_owned(), 5),
                 ("listener.pickle.dropped.malformed".to_owned(), 2),
             ],
             at: 1_700_000_000.5,
             last_point: Some(1_699_999_999.25),
+            held_up: None,
         };
-        let text = text(&analyzer, &ingest).expect("encodes");
+        let text = text(&analyzer, &ingest, 0.0).expect("encodes");
         for line in [
             "skywatch_analyzer_exceptions{exception=\"Boring\"} 3.0",
             "skywatch_analyzer_exceptions{exception=\"Stale\"} 1.0",
-            "skywatch_ingest_dropped{reason=\"malformed\"} 2.0",
-            "skywatch_ingest_listener_received{listener=\"pickle\"} 5.0",
-            "skywatch_ingest_listener_dropped{listener=\"pickle\",reason=\"malformed\"} 2.0",
+            "skywatch_ingest_dropped_total{reason=\"malformed\"} 2",
+            "# TYPE skywatch_ingest_dropped counter",
+            "# TYPE skywatch_ingest_waiting gauge",
+            "skywatch_ingest_waiting 7.0",
+            "skywatch_ingest_listener_received_total{listener=\"pickle\"} 5",
+            "skywatch_ingest_listener_dropped_total{listener=\"pickle\",reason=\"malformed\"} 2",
             "skywatch_ingest_last_report_timestamp_seconds 1700000000.5",
             "skywatch_ingest_last_point_timestamp_seconds 1699999999.25",
             "skywatch_analyzer_in_trouble 0.0",
@@ -154,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_never_was_has_no_time() {
-        let text = text(&AnalyzerStatus::default(), &IngestStatus::default()).expect("encodes");
+        let text = text(&AnalyzerStatus::default(), &IngestStatus::default(), 0.0).expect("encodes");
         assert!(!text.contains("timestamp"), "{text}");
     }
 }

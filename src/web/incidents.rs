@@ -85,6 +85,24 @@ fn described(incident: &Incident) -> Value {
     if let Some(at) = incident.closed_at.filter(|_| !incident.phase.is_open()) {
         notes.push(format!("over {}", units::time(at)));
     }
+    if let Some(ending) = &incident.ending {
+        if let Some(value) = ending.value {
+            let before = ending
+                .before
+                .map(|before| format!(" (was {})", units::number(before)));
+            notes.push(format!(
+                "at {}{}",
+                units::number(value),
+                before.unwrap_or_default()
+            ));
+        }
+        if !ending.by.is_empty() {
+            notes.push(format!("by {}", shorten(&ending.by, 40)));
+        }
+    }
+    if let Some(times) = incident.flapping(crate::clock::unix_now()) {
+        notes.push(format!("flapping, {times} times in an hour"));
+    }
     let name = incident.subject.name();
     let value = if incident.anomaly.sentence.is_empty() {
         units::number(incident.anomaly.observed)

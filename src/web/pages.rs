@@ -2,17 +2,36 @@
 
 use minijinja::{Environment, Value, context};
 use skywatch_alerters::chart::{Chart, Mark};
-use skywatch_alerters::{Anomaly, units};
+use skywatch_alerters::{Anomaly, render, units};
 use skywatch_algorithms::Series;
 
 use super::incidents::Shown;
 use crate::clock::unix_now;
 use crate::status::{AnalyzerStatus, Current, IngestStatus};
 use crate::windows::as_judged;
-use skywatch_alerters::text::percent_encode;
+use skywatch_alerters::text::{one_line, percent_encode};
 
 /// Anomalies of the front page that are drawn; the rest are listed.
 pub(super) const CHARTS: usize = 50;
+
+/// Writes a value as all are written, but for what a text may hold to look like another one: control characters, and
+/// those that turn the direction of writing.
+fn visible(
+    out: &mut minijinja::Output<'_>,
+    state: &mut minijinja::State<'_, '_>,
+    value: &Value,
+) -> Result<(), minijinja::Error> {
+    if let Some(text) = value.as_str().filter(|_| !value.is_safe()) {
+        let lines: Vec<_> = text.split('\n').map(one_line).collect();
+        if lines
+            .iter()
+            .any(|line| matches!(line, std::borrow::Cow::Owned(_)))
+        {
+            return minijinja::escape_formatter(out, state, &Value::from(lines.join("\n")));
+        }
+    }
+    minijinja::escape_formatter(out, state, value)
+}
 
 /// The compiled templates.
 pub(super) struct Pages {
@@ -23,6 +42,7 @@ impl Pages {
     pub(super) fn new() -> Result<Self, minijinja::Error> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+        environment.set_formatter(visible);
         environment.add_template("style.css", include_str!("templates/style.css"))?;
         environment.add_template("base.html", include_str!("templates/base.html"))?;
         environment.add_template("now.html", include_str!("templates/now.html"))?;
@@ -90,7 +110,8 @@ impl Pages {
             pass,
             anomalies,
             store,
-            trouble => status.trouble.as_deref(),
+            trouble => no_pass(status),
+            troubles => troubles(status),
             chart_trouble => trouble,
             last_anomaly => status.last_anomaly.map(|at| units::length((now - at).max(0.0))),
             last_point => ingest.last_point.map(|at| units::length((now - at).max(0.0))),
@@ -105,10 +126,10 @@ impl Pages {
         status: &AnalyzerStatus,
         shown: &Shown,
     ) -> Result<String, minijinja::Error> {
-        let trouble = status.trouble.as_deref();
+        let (trouble, troubles) = (no_pass(status), troubles(status));
         self.environment
             .get_template("incidents.html")?
-            .render(context! { trouble, ..shown.context() })
+            .render(context! { trouble, troubles, ..shown.context() })
     }
 
     /// The page of one metric.
@@ -140,11 +161,25 @@ impl Pages {
                 share => (100.0 * warming.warmth).floor(),
                 ready => warming.ready_at.map(units::time),
             }),
-            trouble => status.trouble.as_deref(),
+            trouble => no_pass(status),
+            troubles => troubles(status),
             chart_trouble => trouble,
-            is_known => status.trouble.is_none() && !status.is_quiet(unix_now()),
+            is_known => no_pass(status).is_none() && !status.is_quiet(unix_now()),
         })
     }
+}
+
+/// Why no pass runs, if so.
+fn no_pass(status: &AnalyzerStatus) -> Option<&str> {
+    status.trouble.as_deref().or(status.silent.as_deref())
+}
+
+/// What is wrong with what passes work on.
+fn troubles(status: &AnalyzerStatus) -> Vec<String> {
+    let pass = status.pass.iter();
+    pass.flat_map(|pass| &pass.troubles)
+        .map(|trouble| trouble.why.clone())
+        .collect()
 }
 
 /// A pass's duration: milliseconds while it is short.
@@ -182,8 +217,7 @@ fn described(current: &Current, chart: Option<String>) -> Value {
         rate => anomaly.evidence.rate,
         at => units::time(anomaly.at),
         since => units::time(current.since),
-        voters => anomaly.voters().map(str::to_owned).collect::<Vec<_>>(),
-        cast => anomaly.cast(),
+        judged => render::judged(anomaly),
         sentence => anomaly.sentence.as_str(),
         chart => chart.map(Value::from_safe_string),
     }

@@ -49,7 +49,11 @@ fn names_are_text_in_every_message_and_nothing_else() {
     .with("alerts.digest_from", "100");
     let running = world.start();
     wait_for("every receiver to be told of everything", || {
-        let counts = [hook.told().len(), smtp.mails().len(), slack.requests().len()];
+        let counts = [
+            hook.of_metrics().len(),
+            smtp.mails().len(),
+            slack.requests().len(),
+        ];
         counts.iter().all(|count| *count == names.len()).then_some(())
     });
     // To a program a name is what it is.

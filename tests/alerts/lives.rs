@@ -25,9 +25,12 @@ fn people_take_silence_and_ask_while_it_runs_and_when_it_does_not() {
     metrics.well(&["web.calm", "batch.job", "db.quiet"]);
     metrics.bad(&["web.cpu"]);
 
-    // Before anything ever ran the files are begun by whoever asks.
-    assert_eq!(world.told(&["incidents"]), "no open incidents\n");
-    assert_eq!(world.told(&["notices"]), "no notice has been given up\n");
+    // Where nothing ever ran there is nothing to be said.
+    for question in ["incidents", "notices"] {
+        let ended = world.ask(&[question]);
+        assert_eq!((ended.code(), &*ended.stdout), (1, ""), "{}", ended.log);
+        assert!(ended.log.contains("and none ever has"), "{}", ended.log);
+    }
 
     let running = world.start();
     hook.wait_for("web.cpu", &["opened"]);
@@ -120,7 +123,8 @@ fn people_take_silence_and_ask_while_it_runs_and_when_it_does_not() {
         (world.told(&["silence", "list"]) == "no silences\n").then_some(())
     });
     assert_eq!(world.told(&["incidents"]), "no open incidents\n");
-    assert_eq!(running.stop().code(), 0);
+    let ended = running.stop();
+    assert_eq!(ended.code(), 0, "{}", ended.log);
     let ids: Vec<String> = hook.told().iter().map(|told| told.id.clone()).collect();
     let mut distinct = ids.clone();
     distinct.sort();

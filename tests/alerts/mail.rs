@@ -276,5 +276,6 @@ fn a_mail_refused_for_good_holds_up_nobody_and_can_be_tried_again() {
         subjects[0].contains("two") && subjects[1].contains("one"),
         "{subjects:?}"
     );
-    assert_eq!(world.told(&["notices"]), "no notice has been given up\n");
+    let left = world.told(&["notices"]);
+    assert!(left.ends_with("\nno notice has been given up\n"), "{left}");
 }

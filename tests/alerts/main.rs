@@ -15,13 +15,17 @@ mod common;
 #[expect(dead_code, reason = "the senders' own tests use the rest")]
 mod http_sink;
 
+mod asked;
 mod crowd;
 mod full_disk;
 mod hook;
 mod hostile;
 mod killed;
 mod lives;
+mod machines;
 mod mail;
 mod ourselves;
 mod receivers;
+mod settled;
+mod store;
 mod world;

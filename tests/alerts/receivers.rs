@@ -167,15 +167,13 @@ fn a_failing_receiver_is_told_of_through_another_and_so_is_its_recovery() {
             Answer::status(204)
         }
     });
-    let world = World::over(
-        &redis,
-        &format!(
-            "{}{}[[routes]]\nname = \"moody\"\nmetrics = [\"a.**\"]\nreceivers = [\"moody\"]\n\
-             [[routes]]\nname = \"rest\"\nreceivers = [\"moody\"]\n",
-            well.receiver("well"),
-            moody.receiver("moody")
-        ),
-    );
+    // A route each, for a machine gets in one notice what one route takes.
+    let mut config = well.receiver("well") + &moody.receiver("moody");
+    for name in ["a.one", "a.two", "a.three", "**"] {
+        config +=
+            &format!("[[routes]]\nname = \"{name}\"\nmetrics = [\"{name}\"]\nreceivers = [\"moody\"]\n");
+    }
+    let world = World::over(&redis, &config);
     metrics.bad(&["a.one", "a.two", "a.three"]);
     let running = world.start();
     // Refused for good: dead letters that people can see, and, after three, a receiver that fails.
@@ -216,9 +214,13 @@ fn hundreds_of_notices_to_a_slow_receiver_keep_their_order() {
     let redis = RedisServer::start();
     let mut metrics = Metrics::of(&redis);
     let hook = Hook::after(std::time::Duration::from_millis(8));
-    let config = hook.receiver("hook") + "max_notices = 100000\n";
-    let world = World::over(&redis, &config).with("alerts.digest_from", "100000");
     let names: Vec<String> = (0..250).map(|number| format!("many.m{number}")).collect();
+    // A route each, for a machine gets in one notice what one route takes.
+    let route = |name: &str| {
+        format!("[[routes]]\nname = \"{name}\"\nmetrics = [\"={name}\"]\nreceivers = [\"hook\"]\n")
+    };
+    let routes: String = names.iter().map(|name| route(name)).collect();
+    let world = World::over(&redis, &(hook.receiver("hook") + &routes + &route("late")));
     metrics.bad(&names);
     let running = world.start();
     wait_for("some room in memory", || (hook.told().len() >= 55).then_some(()));

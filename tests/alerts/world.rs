@@ -49,6 +49,21 @@ impl Metrics {
         self.append(names, &quiet(POINTS), |_| quiet(WELL));
     }
 
+    /// Metrics that are there no longer.
+    pub(crate) fn delete(&mut self, names: &[&str]) {
+        for name in names {
+            let key = format!("metrics.{name}");
+            redis::pipe()
+                .srem("metrics.unique_metrics", &key)
+                .ignore()
+                .del(&key)
+                .ignore()
+                .exec(&mut self.connection)
+                .unwrap();
+            self.ends.remove(*name);
+        }
+    }
+
     /// Appends `more` to those that are known, and begins the others with `first`.
     fn append<S: AsRef<str>>(&mut self, names: &[S], first: &[f64], more: impl Fn(&mut f64) -> Vec<f64>) {
         let begin = now() - ROOM;
@@ -115,6 +130,8 @@ impl World {
             .on(redis)
             .with("ingest.enabled", "false")
             .with("web.enabled", "false")
+            // What is bad or well is so by tests that learn nothing.
+            .with("analyzer.profile", "skyline")
             .with("analyzer.optimum_run_duration", "500ms")
             .with("alerts.resolve_after", "20s")
             .with("alerts.cooldown", "0s")
@@ -147,6 +164,16 @@ impl World {
     pub(crate) fn command(&self, arguments: &[&str]) -> std::process::Command {
         let config = self.config.display().to_string();
         self.setup.command(&[&["--config", &config], arguments].concat())
+    }
+
+    /// The binary as somebody runs it who knows nothing of this world but the machine and the user.
+    pub(crate) fn stranger(&self, arguments: &[&str]) -> Ended {
+        Skywatch::spawn(&mut self.setup.bare_command(arguments)).wait()
+    }
+
+    /// The same with one thing more in its environment.
+    pub(crate) fn stranger_with(&self, name: &str, value: &std::path::Path, arguments: &[&str]) -> Ended {
+        Skywatch::spawn(self.setup.bare_command(arguments).env(name, value)).wait()
     }
 
     /// Starts the watch, with a summary line a pass in `summary.jsonl`; everything is one process, so that its id is that

@@ -256,3 +256,88 @@ fn a_graphite_that_says_nothing_is_given_up_in_time() {
     );
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
+
+/// What one point is does not matter to the next, and what one metric is not to the server.
+#[test]
+fn values_that_are_no_json_cost_only_themselves() {
+    let redis = RedisServer::start();
+    let now = a_day(0)[1_439].0;
+    let bad = [
+        "1e9999",
+        "-1e9999",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "null",
+        "\"text\"",
+        "{}",
+        "[]",
+        "true",
+    ];
+    let sink = Sink::start(move |request, _| match request.path.as_str() {
+        "/metrics/expand" => {
+            let names: Vec<String> = (0..bad.len()).map(|number| format!("m.{number}")).collect();
+            Answer::Json(format!("{{\"results\": {names:?}}}"))
+        }
+        _ => {
+            let target = request.get("target");
+            let number: usize = target[2..].parse().unwrap();
+            Answer::Json(format!(
+                "[null, {{\"target\":{target:?},\"datapoints\":[[1,{}],[{},{}],[2,{}],[3],7,[4,{now},5]]}}]",
+                now - 120.0,
+                bad[number],
+                now - 60.0,
+                now,
+            ))
+        }
+    });
+    let log = filled(&over(&redis), &["--graphite", &sink.url(), "--target", "m.*"]);
+    assert!(log.contains("10 of 10 fetched, 0 done before, 0 failed"), "{log}");
+    assert!(log.contains("points     20 stored"), "{log}");
+    let line = log.lines().find(|line| line.starts_with("left out")).unwrap();
+    assert_eq!(
+        line,
+        "left out   malformed 34, malformed_series 10, not_finite 5, null 1"
+    );
+    for (number, bad) in bad.iter().enumerate() {
+        let found = stored(&redis, &format!("m.{number}"));
+        assert_eq!(found, [(now - 120.0, 1.0), (now, 2.0)], "{bad}");
+    }
+}
+
+#[test]
+fn metrics_that_cannot_be_read_are_no_dead_server() {
+    let redis = RedisServer::start();
+    let sink = Sink::start(|request, _| match request.path.as_str() {
+        "/metrics/expand" => {
+            let names: Vec<String> = (0..9).map(|number| format!("m.{number}.cpu")).collect();
+            Answer::Json(format!("{{\"results\": {names:?}}}"))
+        }
+        _ => match request.get("target") {
+            target @ ("m.0.cpu" | "m.8.cpu") => {
+                Answer::Json(format!("[{}]", rendered(target, &series_of(target))))
+            }
+            "m.1.cpu" | "m.2.cpu" | "m.3.cpu" => Answer::Json("<html>not what you think</html>".to_owned()),
+            "m.4.cpu" | "m.5.cpu" => Answer::Status(400, "cannot parse"),
+            _ => Answer::Status(404, "no such metric"),
+        },
+    });
+    let ended = backfill(&over(&redis), &["--graphite", &sink.url(), "--target", "m.*"]);
+    assert_eq!(ended.code(), 1);
+    assert!(
+        ended.log.contains("2 of 9 fetched, 0 done before, 7 failed"),
+        "{}",
+        ended.log
+    );
+    assert!(ended.log.contains("error: 7 parts failed"), "{}", ended.log);
+    assert!(stored(&redis, "m.8.cpu").len() >= 1_439);
+    // A server that lets nobody in is another matter.
+    let sink = Sink::start(|request, _| match request.path.as_str() {
+        "/render" => Answer::Status(401, "who are you?"),
+        _ => Answer::Json("{\"results\": [\"a\", \"b\", \"c\", \"d\", \"e\"]}".to_owned()),
+    });
+    let ended = backfill(&over(&redis), &["--graphite", &sink.url(), "--target", "m.*"]);
+    assert_eq!(ended.code(), 1);
+    assert_eq!(sink.rendered(), ["a", "b", "c"]);
+    assert!(ended.log.contains("refuses us: 401"), "{}", ended.log);
+}

@@ -13,6 +13,7 @@ mod common;
 mod files;
 mod graphite;
 mod otherwise;
+mod prometheus;
 mod sink;
 mod skyline;
 

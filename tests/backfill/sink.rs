@@ -1,4 +1,4 @@
-//! A Graphite on a socket: answers as it is told to, and remembers what it was asked.
+//! A Graphite or a Prometheus on a socket: answers as it is told to, and remembers what it was asked.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -24,6 +24,8 @@ pub(crate) enum Answer {
 pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) query: Vec<(String, String)>,
+    /// What the header of that name says.
+    pub(crate) authorization: String,
 }
 
 impl Request {
@@ -81,9 +83,14 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request
         if reader.read_line(&mut line).unwrap_or(0) == 0 {
             return;
         }
-        let request = parse(&line);
+        let mut request = parse(&line);
         let mut header = String::new();
         while reader.read_line(&mut header).unwrap_or(0) > 0 && header.trim() != "" {
+            if let Some((name, value)) = header.split_once(':')
+                && name.eq_ignore_ascii_case("authorization")
+            {
+                value.trim().clone_into(&mut request.authorization);
+            }
             header.clear();
         }
         let before = {
@@ -121,6 +128,7 @@ fn parse(line: &str) -> Request {
     Request {
         path: path.to_owned(),
         query: query.split('&').map(pair).collect(),
+        authorization: String::new(),
     }
 }
 

@@ -105,3 +105,55 @@ fn a_store_is_not_filled_from_itself_and_a_source_that_is_away_is_told() {
     assert!(ended.log.contains("does not answer"), "{}", ended.log);
     assert!(!ended.log.contains("secret"), "{}", ended.log);
 }
+
+/// What is stored before damage is whole, and worth having.
+#[test]
+fn damaged_tails_cost_only_themselves() {
+    let from = RedisServer::start();
+    let mut raw = from.connection();
+    let day = a_day(5);
+    let whole = encoded(&day[1_200..]);
+    let nan = [
+        &whole[..150],
+        b"\x92\xce\x65\x00\x00\x00\xcb\x7f\xf8\0\0\0\0\0\0",
+        &whole[150..],
+    ]
+    .concat();
+    for (name, bytes) in [
+        ("cut", &whole[..whole.len() - 7]),
+        ("garbage.behind", &[&whole[..], b"\xc1 nonsense"].concat()),
+        ("no.pair", &[&whole[..], b"\x07", &whole[..15]].concat()),
+        ("nan.within", &nan),
+        ("whole", &whole),
+    ] {
+        let _: () = raw.set(format!("metrics.{name}"), bytes).unwrap();
+        let _: () = raw
+            .sadd("metrics.unique_metrics", format!("metrics.{name}"))
+            .unwrap();
+    }
+    let redis = RedisServer::start();
+    let setup = over(&redis);
+    let log = filled(&setup, &["--redis", &from.socket_url()]);
+    assert!(log.contains("5 of 5 fetched, 0 done before, 0 failed"), "{log}");
+    assert!(
+        log.contains("left out   damaged_metrics 2, not_finite 1, unfinished 1\n"),
+        "{log}"
+    );
+    for (name, points) in [
+        ("cut", 239),
+        ("garbage.behind", 240),
+        ("no.pair", 240),
+        ("nan.within", 240),
+    ] {
+        assert_eq!(stored(&redis, name), day[1_200..1_200 + points], "{name}");
+    }
+    // The same from the store itself.
+    let replayed =
+        setup
+            .with("store.url", &from.socket_url())
+            .run(&["backtest", "--metrics", "**", "--json"]);
+    assert_eq!(replayed.code(), 0, "{}", replayed.log);
+    let summary: serde_json::Value = serde_json::from_str(&replayed.stdout).unwrap();
+    assert_eq!(summary["metrics"], 5, "{summary}");
+    assert_eq!(summary["points"], 239 + 4 * 240, "{summary}");
+}

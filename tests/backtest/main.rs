@@ -17,6 +17,7 @@ mod faults;
 mod form;
 mod labels;
 mod places;
+mod rules;
 mod script;
 
 use std::fmt::Write as _;

@@ -6,7 +6,7 @@ use crate::common::skywatch::Setup;
 
 #[test]
 fn a_restart_keeps_the_data_and_a_second_process_is_refused() {
-    let setup = Setup::new();
+    let setup = Setup::new().with("analyzer.profile", "skyline");
     let end = now();
     let mut lines = carbon::lines("loud", &each_minute(&loud(300), end));
     lines += &carbon::lines("quiet", &each_minute(&quiet(300), end));
@@ -34,16 +34,8 @@ fn a_restart_keeps_the_data_and_a_second_process_is_refused() {
 
     let second = setup.run(&["run"]);
     assert_eq!(second.code(), 1, "{}", second.log);
-    assert!(
-        second.log.contains("is in use by another process"),
-        "{}",
-        second.log
-    );
-    assert!(
-        second.log.contains("hint: stop the other `skywatch`"),
-        "{}",
-        second.log
-    );
+    assert!(second.log.contains("is in use by process "), "{}", second.log);
+    assert!(second.log.contains("hint: stop that one first"), "{}", second.log);
 
     let ended = running.stop();
     assert_eq!(ended.code(), 0, "{}", ended.log);

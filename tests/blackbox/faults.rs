@@ -7,10 +7,10 @@ use redis::Commands as _;
 use serde_json::{Value, json};
 
 use crate::common::proxy::Proxy;
-use crate::common::redis::RedisServer;
+use crate::common::redis::{RedisServer, ServerOptions};
 use crate::common::series::{each_minute, loud, now, quiet};
 use crate::common::skywatch::{Setup, Skywatch, summaries};
-use crate::common::{carbon, wait_for};
+use crate::common::{carbon, http, wait_for};
 use crate::redis_world::{NAMES, key, name, points, put, put_bytes, stream};
 
 /// A client that counts: point `n` of metric `seq` has value `n`. Sends until told that it is enough.
@@ -302,7 +302,10 @@ fn what_is_no_series_is_counted_and_the_rest_is_judged() {
         .unwrap();
     let _: () = store.sadd("metrics.unique_metrics", "elsewhere.a").unwrap();
 
-    let setup = Setup::new().on(&redis).with("ingest.enabled", "false");
+    let setup = Setup::new()
+        .on(&redis)
+        .with("analyzer.profile", "skyline")
+        .with("ingest.enabled", "false");
     let (passes, ended) = setup.run_passes(2);
     for pass in &passes {
         assert_eq!(pass["metrics"], 13, "{pass}");
@@ -439,4 +442,76 @@ fn a_redis_that_takes_no_writes_is_still_watched() {
     let (passes, ended) = setup.run_passes(1);
     assert_eq!(passes[0]["analyzed"], 22, "{}\n{}", passes[0], ended.log);
     assert!(ended.log.contains("is read-only"), "{}", ended.log);
+}
+
+/// Redis closes what has not been used for its `timeout`; with one of a second, every connection between two passes.
+#[test]
+fn connections_that_redis_closes_for_resting_are_no_fault() {
+    let redis = RedisServer::start_with(ServerOptions {
+        arguments: vec!["--timeout".to_owned(), "1".to_owned()],
+        ..ServerOptions::default()
+    });
+    put(&mut redis.connection(), "quiet", &each_minute(&quiet(200), now()));
+    let setup = Setup::new()
+        .on(&redis)
+        .with("analyzer.optimum_run_duration", "4s")
+        .with("ingest.flush_interval", "100ms");
+    let running = setup.start(&["run"]);
+    for pass in 1..=3 {
+        running.nth_line(pass, "total analyzed :: 1");
+        carbon::send(
+            running.carbon(),
+            format!("seq 1 {}\n", now() - 3_600.0).as_bytes(),
+        );
+        wait_for("the point to be written", || {
+            (running.ingest("written") == pass as u64).then_some(())
+        });
+        // A page reads a window, too.
+        let page = http::get(running.pages(), "/metric?name=quiet");
+        assert_eq!(page.status, 200);
+        assert!(!page.body.contains("does not answer"), "{}", page.body);
+    }
+    let ended = running.stop();
+    assert_eq!(ended.code(), 0, "{}", ended.log);
+    for word in ["ERROR", "WARNING"] {
+        assert!(!ended.log.contains(word), "{}", ended.log);
+    }
+}
+
+#[test]
+fn names_that_come_too_slowly_are_given_up_at_the_deadline() {
+    let redis = RedisServer::start();
+    let mut names = redis::pipe();
+    for chunk in 0..40 {
+        let members: Vec<String> = (0..1_000).map(|n| format!("metrics.m{chunk}.{n}")).collect();
+        names.sadd("metrics.unique_metrics", members).ignore();
+    }
+    names.exec(&mut redis.connection()).unwrap();
+    let slow = Proxy::to(redis.port());
+    let setup = Setup::new()
+        .with("store.url", &slow.url())
+        .with("analyzer.pass_deadline", "2s")
+        // Time to make it slow before the next one begins, and not amid the reading of points.
+        .with("analyzer.optimum_run_duration", "5s")
+        .with("ingest.enabled", "false");
+    let running = setup.start(&["run"]);
+    running.line("total metrics :: 40000");
+    let before = running
+        .log()
+        .matches("the names are not all listed after")
+        .count();
+    assert_eq!(before, 0);
+    // The set changes, so that it is listed again, four kilobytes every tenth of a second.
+    slow.pause_each(Duration::from_millis(100));
+    redis::cmd("SADD")
+        .arg("metrics.unique_metrics")
+        .arg("metrics.more")
+        .exec(&mut redis.connection())
+        .unwrap();
+    let begun = Instant::now();
+    running.line("the names are not all listed after");
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    slow.pause_each(Duration::ZERO);
+    running.line("total metrics :: 40001");
+    assert_eq!(running.stop().code(), 0);
 }

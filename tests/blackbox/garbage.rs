@@ -15,7 +15,7 @@ fn garbage_is_counted_by_reason_and_its_neighbours_are_stored() {
     let setup = Setup::new().on(&redis).with("analyzer.enabled", "false");
     let running = setup.start(&["run"]);
     let time = now();
-    let long_name = "n".repeat(1_025);
+    let long_name = "n".repeat(4_097);
     let garbage: Vec<(&str, Vec<u8>)> = vec![
         ("not_finite", format!("a nan {time}\n").into()),
         ("not_finite", format!("a -inf {time}\n").into()),
@@ -66,11 +66,12 @@ fn garbage_is_counted_by_reason_and_its_neighbours_are_stored() {
     assert_eq!(running.ingest("connections"), 2);
     let figures = http::get(running.pages(), "/metrics").body;
     assert!(
-        figures.contains("skywatch_ingest_dropped{reason=\"not_finite\"} 3.0"),
+        figures.contains("skywatch_ingest_dropped_total{reason=\"not_finite\"} 3"),
         "{figures}"
     );
     assert!(
-        figures.contains("skywatch_ingest_listener_dropped{listener=\"carbon\",reason=\"not_finite\"} 3.0"),
+        figures
+            .contains("skywatch_ingest_listener_dropped_total{listener=\"carbon\",reason=\"not_finite\"} 3"),
         "{figures}"
     );
     let line = running.line("point dropped, line_too_long");

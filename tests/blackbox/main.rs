@@ -19,5 +19,7 @@ mod pages;
 mod processes;
 mod redis_world;
 mod settings;
+mod state_folder;
+mod stderr;
 mod verdicts;
 mod votes;

@@ -52,7 +52,8 @@ fn encoded(name: &str) -> String {
 #[test]
 fn pages_show_what_is_wrong_and_strange_names_do_no_harm() {
     let redis = RedisServer::start();
-    let setup = Setup::new().on(&redis);
+    // Its pages show who of the nine tests votes how.
+    let setup = Setup::new().on(&redis).with("analyzer.profile", "skyline");
     let end = now();
     let mut lines = carbon::lines("plain.quiet", &each_minute(&quiet(200), end));
     for name in STRANGE {
@@ -155,7 +156,7 @@ fn pages_show_what_is_wrong_and_strange_names_do_no_harm() {
 fn machines_get_figures_status_and_health() {
     let mut redis = RedisServer::start();
     put(&mut redis.connection(), "loud", &each_minute(&loud(200), now()));
-    let setup = Setup::new().on(&redis);
+    let setup = Setup::new().on(&redis).with("analyzer.profile", "skyline");
     let idle = setup.start(&["run", "--set", "analyzer.enabled=false"]);
     let health = http::get(idle.pages(), "/healthz");
     assert_eq!(
@@ -306,5 +307,118 @@ fn a_browser_shows_the_anomaly_and_its_chart() {
         document.contains("&lt;script&gt;alert(1)&lt;/script&gt;</a>"),
         "{document}"
     );
+    assert_eq!(running.stop().code(), 0);
+}
+
+/// A raw request for the pages.
+fn ask(from: std::net::SocketAddr, head: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(from).unwrap();
+    stream
+        .write_all(format!("{head}Connection: close\r\n\r\n").as_bytes())
+        .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn answers_are_for_those_who_ask_for_us_and_say_what_browsers_may_do() {
+    let setup = Setup::new()
+        .with("web.hosts", "sky.example.org")
+        .with("alerts.base_url", "https://pages.example.org/sky");
+    let running = setup.start(&["run"]);
+    let pages = running.pages();
+    for path in ["/", "/metrics", "/api/v1/status", "/healthz", "/nowhere"] {
+        for host in [
+            "localhost:1500",
+            "127.0.0.1",
+            "[::1]",
+            "sky.example.org",
+            "pages.example.org:443",
+        ] {
+            let answer = ask(pages, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n"));
+            assert!(!answer.starts_with("HTTP/1.1 421"), "{host}: {answer}");
+            let answer = answer.to_lowercase();
+            for header in [
+                "x-content-type-options: nosniff",
+                "referrer-policy: no-referrer",
+                "frame-ancestors 'none'",
+            ] {
+                assert!(answer.contains(header), "{path}: no `{header}` in {answer}");
+            }
+        }
+        for host in ["evil.example:1500", "localhost.evil.example", "example.org"] {
+            let answer = ask(pages, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n"));
+            assert!(answer.starts_with("HTTP/1.1 421"), "{host}: {answer}");
+            assert!(answer.contains("web.hosts"), "{answer}");
+        }
+    }
+    // Not a browser.
+    assert!(ask(pages, "GET / HTTP/1.0\r\n").contains(" 200 "));
+    assert_eq!(running.stop().code(), 0);
+}
+
+#[test]
+fn those_who_only_hold_connections_do_not_keep_others_out() {
+    use std::io::{Read as _, Write as _};
+    let setup = Setup::new().with("web.max_connections", "6");
+    let running = setup.start(&["run"]);
+    let pages = running.pages();
+    let mut slow: Vec<_> = (0..6)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(pages).unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nX-Slow: ").unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..6 {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        for stream in &mut slow {
+            stream.write_all(b"x").unwrap();
+        }
+    }
+    for _ in 0..10 {
+        assert_eq!(http::get(pages, "/").status, 200);
+    }
+    // The first of them had to go; the others are still waited for.
+    let stream = &mut slow[0];
+    stream
+        .set_read_timeout(Some(std::time::Duration::from_secs(5)))
+        .unwrap();
+    let end = stream.read(&mut [0; 512]);
+    assert!(
+        !end.as_ref()
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock),
+        "{end:?}"
+    );
+    assert_eq!(running.stop().code(), 0);
+}
+
+#[test]
+fn what_turns_the_direction_of_writing_is_shown_and_does_nothing() {
+    let redis = RedisServer::start();
+    let name = "pay\u{202e}lap\u{200b}.\u{9b}31m";
+    put(&mut redis.connection(), name, &each_minute(&loud(200), now()));
+    let setup = Setup::new().on(&redis);
+    let running = setup.start(&["run"]);
+    running.line("; incident 1");
+    running.nth_line(2, "total anomalies :: 1");
+    let page = http::get(running.pages(), "/").body;
+    let incidents = setup.run(&["incidents"]).stdout;
+    let metric = http::get(running.pages(), "/metric?name=pay%E2%80%AElap%E2%80%8B.%C2%9B31m").body;
+    let log = running.log();
+    for (what, text) in [
+        ("page", &page),
+        ("metric", &metric),
+        ("command", &incidents),
+        ("log", &log),
+    ] {
+        assert!(text.contains("pay\u{fffd}lap"), "{what}: {text}");
+        assert!(
+            !text.contains(['\u{202e}', '\u{200b}', '\u{9b}']),
+            "{what}: {text}"
+        );
+    }
     assert_eq!(running.stop().code(), 0);
 }

@@ -94,7 +94,6 @@ fn every_stopping_signal_ends_all_within_five_seconds_with_every_point_stored() 
     for (name, arguments) in [
         ("TERM", &["run"][..]),
         ("INT", &["run"]),
-        ("HUP", &["run"]),
         ("TERM", &["run", "--single-process"]),
     ] {
         let redis = RedisServer::start();
@@ -119,6 +118,34 @@ fn every_stopping_signal_ends_all_within_five_seconds_with_every_point_stored() 
             .map(|number| points(&mut store, &format!("m{number}")).len())
             .sum();
         assert_eq!(stored, 10_000, "{name} {arguments:?}");
+    }
+}
+
+#[test]
+fn a_hangup_ends_neither_parent_nor_child_and_is_said_once() {
+    let redis = RedisServer::start();
+    for arguments in [&["run"][..], &["run", "--single-process"]] {
+        let setup = Setup::new().on(&redis);
+        let running = setup.start(arguments);
+        running.line("nothing to analyze yet");
+        let mut all = vec![running.pid()];
+        if arguments.len() == 1 {
+            all.extend(ROLES.map(|role| running.child(role)));
+        }
+        for _ in 0..2 {
+            for &pid in &all {
+                signal(pid, "HUP");
+            }
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        assert!(all.iter().all(|&pid| is_running(pid)), "{}", running.log());
+        let passes = running.log().matches("nothing to analyze yet").count();
+        running.nth_line(passes + 2, "nothing to analyze yet");
+        let ended = running.stop();
+        assert_eq!(ended.code(), 0, "{}", ended.log);
+        let said = ended.log.matches("going on after SIGHUP").count();
+        assert_eq!(said, all.len(), "{}", ended.log);
+        assert!(!ended.log.contains("ERROR"), "{}", ended.log);
     }
 }
 

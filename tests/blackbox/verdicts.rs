@@ -23,7 +23,10 @@ fn is_plain(line: &Golden) -> bool {
 #[test]
 fn the_running_analyzer_agrees_with_the_reference_and_with_votes() {
     let redis = RedisServer::start();
-    let setup = Setup::new().on(&redis).with("ingest.enabled", "false");
+    let setup = Setup::new()
+        .on(&redis)
+        .with("analyzer.profile", "skyline")
+        .with("ingest.enabled", "false");
     let series: Vec<Golden> = golden().into_iter().filter(is_plain).collect();
     assert!(series.len() > 60, "{} series", series.len());
     let end = now();

@@ -75,6 +75,16 @@ pub(crate) fn nab(file: &str, last: usize, rows: usize) -> Vec<f64> {
     all[last + 1 - rows..=last].to_vec()
 }
 
+/// Times and values of one of the small inputs from the field.
+pub(crate) fn field(file: &str) -> Vec<(f64, f64)> {
+    let text = std::fs::read_to_string(shared("field").join(file)).expect("an input");
+    let point = |line: &str| -> (f64, f64) {
+        let (time, value) = line.split_once(',').expect("two columns");
+        (time.parse().expect("a time"), value.parse().expect("a number"))
+    };
+    text.lines().skip(1).map(point).collect()
+}
+
 /// Gives values one point a minute, the last at `end`.
 pub(crate) fn each_minute(values: &[f64], end: f64) -> Vec<(f64, f64)> {
     let begin = end - 60.0 * (values.len() as f64 - 1.0);

@@ -26,7 +26,7 @@ impl Setup {
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("skywatch-test-").tempdir();
         let folder = folder.expect("a folder");
-        for name in ["home", "tmp"] {
+        for name in ["home", "tmp", "run"] {
             std::fs::create_dir(folder.path().join(name)).expect("the folder is writable");
         }
         let state = folder.path().join("state").display().to_string();
@@ -68,6 +68,16 @@ impl Setup {
 
     /// The binary with these settings and no other environment than a machine has.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.bare_command(arguments);
+        for (key, value) in &self.settings {
+            let name = format!("SKYWATCH__{}", key.to_uppercase().replace('.', "__"));
+            command.env(name, value);
+        }
+        command
+    }
+
+    /// The binary as somebody runs it who knows none of these settings: same machine, same user.
+    pub(crate) fn bare_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_skywatch"));
         command
             .args(arguments)
@@ -78,11 +88,8 @@ impl Setup {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.path("home"))
-            .env("TMPDIR", self.path("tmp"));
-        for (key, value) in &self.settings {
-            let name = format!("SKYWATCH__{}", key.to_uppercase().replace('.', "__"));
-            command.env(name, value);
-        }
+            .env("TMPDIR", self.path("tmp"))
+            .env("XDG_RUNTIME_DIR", self.path("run"));
         command
     }
 
@@ -271,7 +278,12 @@ impl Skywatch {
 
     /// One of the ingest's counters.
     pub(crate) fn ingest(&self, counter: &str) -> u64 {
-        let status = self.status();
+        self.ingest_at(self.pages(), counter)
+    }
+
+    /// The same, of one whose log does not tell where its pages are.
+    pub(crate) fn ingest_at(&self, pages: SocketAddr, counter: &str) -> u64 {
+        let status = http::get(pages, "/api/v1/status").json();
         let counters = status["ingest"]["counters"]
             .as_array()
             .cloned()
@@ -290,6 +302,28 @@ impl Skywatch {
     /// The process id of the child of this role.
     pub(crate) fn child(&self, role: &str) -> u32 {
         self.nth_child(1, role)
+    }
+
+    /// What `/healthz` answers, which must come within a second whatever else hangs.
+    pub(crate) fn health(&self) -> (u16, String) {
+        let asked = Instant::now();
+        let answer = http::get(self.pages(), "/healthz");
+        let took = asked.elapsed();
+        assert!(took < Duration::from_secs(1), "`/healthz` took {took:?}");
+        (answer.status, answer.body)
+    }
+
+    /// Waits until `/healthz` is 503 with these words.
+    pub(crate) fn is_ill(&self, words: &str) -> String {
+        wait_for(&format!("`/healthz` to say `{words}`"), || {
+            let (status, body) = self.health();
+            (status == 503 && body.contains(words)).then_some(body)
+        })
+    }
+
+    /// Waits until `/healthz` is 200.
+    pub(crate) fn is_well(&self) {
+        wait_for("`/healthz` to be well", || (self.health().0 == 200).then_some(()));
     }
 
     /// Asks it to end, and waits for that.

@@ -90,6 +90,11 @@ fn the_silent_are_disconnected_and_one_too_many_turned_away() {
     wait_for("three connections", || {
         (node.counter("connections") == 3).then_some(())
     });
+    // Whoever has never said a word would have to go.
+    for client in &mut clients {
+        client.write_all(b"P").unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(200));
     let mut fourth = TcpStream::connect(node.address(Protocol::Carbon)).unwrap();
     fourth.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     assert_eq!(fourth.read(&mut [0]).unwrap(), 0, "turned away");
@@ -131,4 +136,53 @@ fn what_had_arrived_before_a_stop_is_stored() {
     node.stop();
     assert_eq!(node.drops().len(), 0, "{:?}", node.drops());
     assert_eq!(stored(&redis).len(), 3 * 11_000);
+}
+
+/// Silent clients, more than there are slots for; with as few files as the system may allow, they must take neither the
+/// slot of a sender nor the descriptor of the connection to Redis.
+#[test]
+fn a_crowd_of_silent_clients_keeps_nobody_out() {
+    let redis = RedisServer::start();
+    let node = Node::start_with_files(&redis, 300, &[]);
+    let time = now();
+    let mut relay = node.client(Protocol::Carbon);
+    relay.send(&[("relay", time, 1.0)]).unwrap();
+    node.wait_for_counter("written", 1);
+    let mut silent: Vec<TcpStream> = (0..500)
+        .map(|_| TcpStream::connect(node.address(Protocol::Carbon)).unwrap())
+        .collect();
+    // The connection to Redis is lost, so that the next write needs a new one.
+    redis::cmd("CLIENT")
+        .arg("KILL")
+        .arg("TYPE")
+        .arg("normal")
+        .exec(&mut redis.connection())
+        .unwrap();
+    relay.send(&[("relay", time + 1.0, 1.0)]).unwrap();
+    node.wait_for_counter("written", 2);
+    std::thread::sleep(Duration::from_millis(1_100));
+    // Those who come later are let in, at the cost of the silent ones.
+    for n in 0..20 {
+        let mut client = node.client(Protocol::Carbon);
+        client.send(&[("late", time + f64::from(n), 1.0)]).unwrap();
+        client.finish().unwrap();
+    }
+    node.wait_for_counter("written", 22);
+    assert_eq!(relay.broken(), 0, "a sender was cut off");
+    assert!(node.counter("connections_evicted") > 0);
+    assert_eq!(node.counter("accepts_failed"), 0);
+    silent.clear();
+}
+
+#[test]
+fn the_limit_of_open_files_is_raised_as_far_as_it_goes() {
+    let redis = RedisServer::start();
+    let node = Node::start_after(&redis, "ulimit -Sn 200", &[]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", node.ingest_pid())).unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(words[3], words[4], "{line}");
 }

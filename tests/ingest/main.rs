@@ -12,6 +12,7 @@ mod bytes;
 mod redis_server;
 
 mod accounting;
+mod bombs;
 mod connections;
 mod crash;
 mod laws;

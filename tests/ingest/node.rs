@@ -48,6 +48,8 @@ pub(crate) struct Node {
     folder: TempDir,
     environment: BTreeMap<String, String>,
     ports: [u16; PROTOCOLS.len()],
+    /// What a shell does before it becomes the binary; empty for nothing.
+    before: String,
     child: Option<Child>,
     /// Runs started.
     runs: usize,
@@ -58,6 +60,16 @@ pub(crate) struct Node {
 impl Node {
     /// In front of `redis`, with these options of `[ingest]`, running.
     pub(crate) fn start(redis: &RedisServer, options: &[(&str, &str)]) -> Self {
+        Self::start_after(redis, "", options)
+    }
+
+    /// The same, where no process may open more than so many files.
+    pub(crate) fn start_with_files(redis: &RedisServer, files: usize, options: &[(&str, &str)]) -> Self {
+        Self::start_after(redis, &format!("ulimit -n {files}"), options)
+    }
+
+    /// The same, after a shell has done something to itself.
+    pub(crate) fn start_after(redis: &RedisServer, before: &str, options: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("skywatch-ingest-")
             .tempdir()
@@ -78,6 +90,7 @@ impl Node {
             ]),
             folder,
             ports: [0; PROTOCOLS.len()],
+            before: before.to_owned(),
             child: None,
             runs: 0,
             ended: BTreeMap::new(),
@@ -104,9 +117,10 @@ impl Node {
             .append(true)
             .open(self.folder.path().join("log"))
             .unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_skywatch"));
+        let mut command = Command::new("sh");
         command
-            .arg("run")
+            .args(["-c", &format!("{}\nexec \"$0\" run", self.before)])
+            .arg(env!("CARGO_BIN_EXE_skywatch"))
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs(&self.environment)

@@ -161,3 +161,149 @@ fn foreign_bytes_on_every_port_are_counted_and_hurt_nobody() {
     }
     assert_eq!(stored(&redis).len(), 5);
 }
+
+/// One element that is none costs only itself, in every protocol that has elements.
+#[test]
+fn one_bad_element_keeps_its_neighbours() {
+    let redis = RedisServer::start();
+    let mut node = Node::start(&redis, &[]);
+    let time = now();
+    let bad = ["1e9999", "nan", "-inf", "x", "1_000", "", "null"];
+    let mut lines = String::new();
+    for (number, value) in bad.iter().enumerate() {
+        lines.push_str(&format!(
+            "before.{number} 1 {time}\nbad {value} {time}\nafter.{number} 1 {time}\n"
+        ));
+    }
+    let mut stream = TcpStream::connect(node.address(Protocol::Carbon)).unwrap();
+    stream.write_all(lines.as_bytes()).unwrap();
+    drop(stream);
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let lines = lines
+        .replace("before", "udp.before")
+        .replace("after", "udp.after");
+    udp.send_to(lines.as_bytes(), node.address(Protocol::CarbonUdp))
+        .unwrap();
+    // A dictionary, None, a number with hundreds of digits, and points in between.
+    let point = |name: &str| {
+        let mut bytes = b"U".to_vec();
+        bytes.push(name.len() as u8);
+        bytes.extend(name.as_bytes());
+        bytes.extend(format!("F{time}\nF1.5\n").as_bytes());
+        bytes.extend(b"\x86\x86");
+        bytes
+    };
+    let mut pickle = b"](".to_vec();
+    for bad in [&b"}"[..], b"N", b"U\x03badK\x01L", b"(K\x01K\x02d"] {
+        pickle.extend(point("pickled"));
+        pickle.extend(bad);
+        if bad.ends_with(b"L") {
+            pickle.extend([b'9'; 500]);
+            pickle.extend(b"L\n\x86\x86");
+        }
+    }
+    pickle.extend(point("pickled.last"));
+    pickle.extend(b"e.");
+    let mut stream = TcpStream::connect(node.address(Protocol::Pickle)).unwrap();
+    stream.write_all(&(pickle.len() as u32).to_be_bytes()).unwrap();
+    stream.write_all(&pickle).unwrap();
+    drop(stream);
+    node.wait_for_counter("written", 2 * 14 + 5);
+    node.stop();
+    let found = stored(&redis);
+    for number in 0..bad.len() {
+        for name in ["before", "after", "udp.before", "udp.after"] {
+            assert_eq!(found[&format!("{name}.{number}")], [(time, 1.0)]);
+        }
+    }
+    assert_eq!(found["pickled.last"], [(time, 1.5)]);
+    let drops = node.drops();
+    assert_eq!(drops["not_finite"], 6 + 1, "{drops:?}");
+    assert_eq!(drops["malformed"], 2 * 4 + 3, "{drops:?}");
+    assert!(!drops.contains_key("bad_frame"), "{drops:?}");
+    // Who has sent it is in the log.
+    let log = node.log();
+    let told = log
+        .lines()
+        .find(|line| line.contains("carbon :: point dropped, not_finite"));
+    assert!(
+        told.is_some_and(|line| line.contains(", from 127.0.0.1:")),
+        "{log}"
+    );
+}
+
+/// A Prometheus that scrapes us sends our own figures back, and a pod has many labels.
+#[test]
+fn our_own_figures_are_not_watched_and_long_names_are() {
+    let redis = RedisServer::start();
+    let mut node = Node::start(&redis, &[]);
+    let time = now();
+    let labels: String = (0..20)
+        .map(|number| format!(";label_of_a_pod_number_{number:02}=value_of_quite_some_length_{number:02}"))
+        .collect();
+    let long = format!("container_cpu_usage_seconds_total{labels}");
+    assert!(long.len() > 1_024, "{}", long.len());
+    let mut client = node.client(Protocol::RemoteWrite);
+    client
+        .send(&[
+            (&long, time, 1.0),
+            (
+                "skywatch_analyzer_run_time;instance=a:1500;job=skywatch",
+                time,
+                1.0,
+            ),
+            (
+                "skywatch_ingest_received_total;instance=a:1500;job=skywatch",
+                time,
+                1.0,
+            ),
+            ("skywatch.host.ingest.received", time, 1.0),
+            ("app.skywatch_errors", time, 1.0),
+        ])
+        .unwrap();
+    client.finish().unwrap();
+    node.wait_for_counter("written", 3);
+    node.stop();
+    let names: Vec<String> = stored(&redis).into_keys().collect();
+    assert_eq!(
+        names,
+        ["app.skywatch_errors", &long, "skywatch.host.ingest.received"]
+    );
+    assert_eq!(node.drops()["skipped"], 2);
+}
+
+#[test]
+fn what_a_prometheus_says_instead_of_a_number_is_kept_for_the_analyzer() {
+    let redis = RedisServer::start();
+    let node = Node::start(&redis, &[]);
+    let time = now();
+    let mut client = node.client(Protocol::RemoteWrite);
+    client
+        .send(&[("ends", time - 60.0, 1.0), ("pauses", time - 60.0, 1.0)])
+        .unwrap();
+    client.finish().unwrap();
+    node.wait_for_counter("written", 2);
+    let stale = f64::from_bits(0x7ff0_0000_0000_0002);
+    let mut client = node.client(Protocol::RemoteWrite);
+    client
+        .send(&[
+            ("ends", time, stale),
+            ("pauses", time, f64::NAN),
+            ("unheard", time, stale),
+        ])
+        .unwrap();
+    client.finish().unwrap();
+    let said = |metric: &str| -> Option<String> {
+        redis::Commands::get(&mut redis.connection(), format!("skywatch.said.{metric}")).unwrap()
+    };
+    let words = crate::node::wait_for("both", || Some((said("ends")?, said("pauses")?)));
+    assert_eq!(words, (format!("ended {time}"), format!("no_number {time}")));
+    assert_eq!(said("unheard"), None);
+    let lives: i64 = redis::cmd("PTTL")
+        .arg("skywatch.said.ends")
+        .query(&mut redis.connection())
+        .unwrap();
+    assert!(lives > 0, "{lives}");
+    node.wait_for_counter("dropped.stale_marker", 2);
+    node.wait_for_counter("dropped.not_finite", 1);
+}

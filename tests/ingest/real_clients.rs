@@ -233,7 +233,34 @@ fn a_prometheus_delivers_by_remote_write() {
     wait_for("ten points of `up`", || {
         (stored(&redis).get(&up).is_some_and(|series| series.len() >= 10)).then_some(())
     });
+    // The other way: fetched from it, the series has the same name, and the values it had.
+    let other = RedisServer::start();
+    let fetched = Command::new(env!("CARGO_BIN_EXE_skywatch"))
+        .env("SKYWATCH__STORE__URL", other.socket_url())
+        .env("SKYWATCH__STATE_DIR", folder.path().join("state"))
+        .args(["backfill", "--prometheus", &format!("http://127.0.0.1:{port}")])
+        .args([
+            "--match",
+            "up",
+            "--query",
+            "sum by (job) (up)",
+            "--metric",
+            "jobs",
+        ])
+        .args(["--step", "1s", "--from", "-30s"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&fetched.stderr);
+    assert!(fetched.status.success(), "{said}");
     drop(prometheus);
+    let fetched = stored(&other);
+    for name in [&up, "jobs;job=it%20self"] {
+        let points = &fetched[name];
+        assert!(
+            points.len() >= 2 && points.last().unwrap().1 == 1.0,
+            "{name}: {points:?} {said}"
+        );
+    }
     let found = stored(&redis);
     assert!(
         found[&up].iter().filter(|point| point.1 == 1.0).count() >= 9,

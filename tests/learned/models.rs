@@ -315,3 +315,20 @@ fn the_vote_is_that_of_the_version_that_serves_and_only_on_metrics_it_knows() {
         "learnt as it stands, and asked for its rate"
     );
 }
+
+#[test]
+fn a_pipe_or_a_device_is_no_model_and_nothing_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(folder.path().join("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("zero")).unwrap();
+    for name in ["pipe", "zero"] {
+        let shelf = Folder::new(folder.path().to_owned());
+        let (send, receive) = std::sync::mpsc::channel();
+        std::thread::spawn(move || send.send(shelf.get(name).is_err()));
+        let refused = receive.recv_timeout(std::time::Duration::from_secs(10));
+        assert_eq!(refused, Ok(true), "{name}");
+    }
+}

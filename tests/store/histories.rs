@@ -6,7 +6,7 @@ use std::cell::Cell;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use skywatch::store::{Points, Tail};
-use skywatch_algorithms::Series;
+use skywatch_algorithms::{SameTime, Series};
 
 use crate::backends::{Backend, Read, append, fetch, points};
 
@@ -159,12 +159,12 @@ fn read<P: Points<Cursor: std::fmt::Debug>>(store: &mut P, metric: &mut Metric<P
         assert!(metric.written.is_empty());
         return;
     };
-    whole.canonicalise(WINDOW);
+    whole.canonicalise_by(WINDOW, SameTime::Smallest);
     if lost {
         (metric.window, metric.cursor) = (whole, Some(cursor));
         return;
     }
-    metric.window.canonicalise(WINDOW);
+    metric.window.canonicalise_by(WINDOW, SameTime::Smallest);
     assert_eq!(points(&metric.window), points(&whole));
 }
 

@@ -35,6 +35,7 @@ for_every_backend!(
     suite::points_come_back_as_they_were_stored,
     suite::an_append_says_nothing_about_other_metrics,
     suite::duplicates_vanish_in_the_canonical_window,
+    suite::of_equal_times_the_last_stored_is_read_last,
     suite::names_appear_with_their_first_point,
     suite::names_can_be_added_and_removed,
     suite::whoever_watches_the_names_learns_that_one_came,

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use redis::Commands;
 use skywatch::store::{Names, Tail, codec};
-use skywatch_algorithms::Series;
+use skywatch_algorithms::{SameTime, Series};
 
 use crate::Redis;
 use crate::backends::{Backend, append, points, tail, whole};
@@ -17,7 +17,7 @@ fn roomba(backend: &Redis, metric: &str, time: f64) {
     let stream: Vec<u8> = raw.get(&key).expect("a value");
     let mut series = Series::default();
     codec::decode(&stream, &mut series).expect("a good stream");
-    series.canonicalise(1e9);
+    series.canonicalise_by(1e9, SameTime::Smallest);
     let mut kept = Vec::new();
     let points = points(&series).into_iter().filter(|point| point.0 > time);
     points.for_each(|(time, value)| codec::encode(time, value, &mut kept));

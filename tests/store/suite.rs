@@ -73,8 +73,26 @@ pub(crate) fn duplicates_vanish_in_the_canonical_window(backend: &mut impl Backe
     }
     append(&mut store, "twice", &[(at(3), 100.0), (at(4), -100.0)]);
     let mut expected = minutes(0..10);
-    expected[4].1 = -100.0;
+    (expected[3].1, expected[4].1) = (100.0, -100.0);
     assert_eq!(canonical(whole(&mut store, "twice").0), expected);
+}
+
+/// Whoever reads all finds the point that was stored last behind those of its time that came before it.
+pub(crate) fn of_equal_times_the_last_stored_is_read_last(backend: &mut impl Backend) {
+    let mut store = backend.store();
+    append(&mut store, "a.b", &minutes(0..50));
+    let time = at(50);
+    for value in [7.0, -1.0, 30.0, 4.5] {
+        append(&mut store, "a.b", &[(time, value)]);
+    }
+    // Stored again, it is the last once more.
+    append(&mut store, "a.b", &[(time, 7.0)]);
+    let corrected = |store: &mut _| canonical(whole(store, "a.b").0).last().copied();
+    assert_eq!(corrected(&mut store), Some((time, 7.0)));
+    append(&mut store, "a.b", &[(time, -1.0), (at(51), 2.0), (time, 5.0)]);
+    let mut expected = minutes(0..50);
+    expected.extend([(time, 5.0), (at(51), 2.0)]);
+    assert_eq!(canonical(whole(&mut store, "a.b").0), expected);
 }
 
 pub(crate) fn names_appear_with_their_first_point(backend: &mut impl Backend) {

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use redis::Commands as _;
 use skywatch::store::trim::{Trim as _, Trimmed};
+use skywatch_algorithms::SameTime;
 
-use crate::world::{BEFORE, NOW, World, append, decoded, encoded, trim, window};
+use crate::world::{BEFORE, NOW, World, append, decoded, encoded, trim, window_by};
 
 const METRICS: usize = 12;
 const WRITERS: u32 = 3;
@@ -108,8 +109,15 @@ fn run(with_horizon: bool) {
     for (writer, steps) in (0..WRITERS).zip(written) {
         all.extend((0..steps).flat_map(|step| said(writer, step)));
     }
+    // Of points of one time ours keeps all, and Horizon the smallest.
+    let same_time = if with_horizon {
+        SameTime::Smallest
+    } else {
+        SameTime::Last
+    };
     for name in &names {
-        let (left, expected) = (window(&world.points(name)), window(&all));
+        let left = window_by(&world.points(name), same_time);
+        let expected = window_by(&all, same_time);
         let missing: Vec<_> = expected
             .iter()
             .filter(|point| !left.contains(point))

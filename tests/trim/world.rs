@@ -8,7 +8,7 @@ use redis::Commands as _;
 use skywatch::store::redis::{RedisConnect, RedisOptions, RedisStore};
 use skywatch::store::trim::{Limits, Trim as _, Trimmed, Watch};
 use skywatch::store::{Connect as _, Points as _, Sample, StoreError, codec};
-use skywatch_algorithms::Series;
+use skywatch_algorithms::{SameTime, Series};
 
 use crate::common::redis::{RedisServer, ServerOptions};
 
@@ -109,9 +109,14 @@ pub(crate) fn decoded(bytes: &[u8]) -> Vec<(f64, f64)> {
 
 /// The canonical window of points.
 pub(crate) fn window(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    window_by(points, SameTime::Last)
+}
+
+/// The same, of several points of one time the one that `same_time` says.
+pub(crate) fn window_by(points: &[(f64, f64)], same_time: SameTime) -> Vec<(f64, f64)> {
     let mut series = Series::default();
     points.iter().for_each(|&(time, value)| series.push(time, value));
-    series.canonicalise(WINDOW);
+    series.canonicalise_by(WINDOW, same_time);
     pairs(&series)
 }
 

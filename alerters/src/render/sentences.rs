@@ -2,7 +2,8 @@
 //!
 //! Pure Rust and never a template, so that a pager, a log line and a subject can rely on them.
 
-use crate::anomaly::{Anomaly, Severity, Subject};
+use crate::anomaly::{Anomaly, Subject};
+use crate::incident::Phase;
 use crate::notice::{Content, Counts, Daily, Item, News, Notice, Silent, What};
 use crate::{text, units};
 
@@ -46,7 +47,7 @@ pub fn log_line(anomaly: &Anomaly) -> String {
         ""
     };
     let findings = findings(anomaly);
-    let votes = votes_in_short(anomaly, &|detector| text::one_line(detector).into_owned());
+    let votes = judged(anomaly);
     let says = match anomaly.sentence.as_str() {
         "" => String::new(),
         sentence => format!("; {}", text::shorten(sentence, super::words::SENTENCE_COLUMNS)),
@@ -63,32 +64,106 @@ pub(super) fn told(
     sentence: &dyn Fn(&str) -> String,
 ) -> String {
     let anomaly = &item.anomaly;
-    let name = name(anomaly.name());
+    let quote = name;
+    let name = quote(anomaly.name());
     let lasted = units::length((item.until.unwrap_or(now) - item.since).max(0.0));
     if is_component(anomaly) {
         let says = sentence(component_says(anomaly));
         return match item.what {
             What::Opened => format!("{name}: {says}"),
+            What::Returned if item.flapping.is_some() => format!("{name} is {}: {says}", flapping(item)),
             What::Returned => format!("{name} again: {says}"),
             What::Worse => format!("{name} is worse: {says}"),
             What::SilenceEnded => format!("{name}, now that the silence is over: {says}"),
-            What::Reminder => format!("{name}, still after {lasted}: {says}"),
+            What::Reminder | What::Lasts => format!("{name}, still after {lasted}: {says}"),
             What::Acknowledged => format!("{name} is acknowledged: {says}"),
-            What::Resolved => format!("{name} is well again after {lasted}"),
+            What::Resolved | What::Settled => format!("{name} is well again after {lasted}"),
+            What::Gone => format!("{name} is watched no longer, after {lasted}: {says}"),
+            What::Closed => {
+                let by = closed_by(item, quote);
+                format!("{name} was closed{by} after {lasted}: {says}")
+            }
             What::Passed => format!("{name} was not well for {lasted}: {says}"),
         };
     }
     let findings = findings(anomaly);
     match item.what {
         What::Opened => format!("{name} is {findings}"),
+        What::Returned if item.flapping.is_some() => format!("{name} is {}: {findings}", flapping(item)),
         What::Returned => format!("{name} is anomalous again: {findings}"),
         What::Worse => format!("{name} is worse: {findings}"),
         What::SilenceEnded => format!("{name} is anomalous, now that the silence is over: {findings}"),
-        What::Reminder => format!("{name} is still anomalous after {lasted}: {findings}"),
+        What::Reminder | What::Lasts => format!("{name} is still anomalous after {lasted}: {findings}"),
         What::Acknowledged => format!("{name} is acknowledged: {findings}"),
-        What::Resolved => format!("{name} is back to normal after {lasted}"),
-        What::Passed => format!("{name} was anomalous for {lasted} and is back to normal"),
+        What::Passed => {
+            format!(
+                "{name} was anomalous for {lasted} and {}",
+                how_it_ended(item, quote)
+            )
+        }
+        What::Gone => match item.ending.as_ref().and_then(|ending| ending.value) {
+            Some(value) => format!("{name} is gone after {lasted}, last at {}", units::number(value)),
+            None => format!("{name} is gone after {lasted}"),
+        },
+        What::Resolved | What::Settled | What::Closed => {
+            format!("{name} {} after {lasted}", how_it_ended(item, quote))
+        }
     }
+}
+
+/// One line about an incident that has ended, for a person: `web1.cpu settled at 60 (was 10) after 12 min`.
+pub fn ended(item: &Item) -> String {
+    let name = |name: &str| text::shorten(name, super::words::NAME_COLUMNS).into_owned();
+    let sentence = |says: &str| text::shorten(says, super::words::SENTENCE_COLUMNS).into_owned();
+    told(item, item.until.unwrap_or(item.since), &name, &sentence)
+}
+
+/// `flapping, 4 times in an hour`, or empty.
+pub fn flapping(item: &Item) -> String {
+    let times = |times| format!("flapping, {times} times in an hour");
+    item.flapping.map_or_else(String::new, times)
+}
+
+/// `is back to normal at 31.4`; `settled at 60 (was 10)`; `is gone, last at 97.2`; `was closed by anna at 97.2`.
+///
+/// A green word is said of a recovery alone.
+fn how_it_ended(item: &Item, quote: &dyn Fn(&str) -> String) -> String {
+    let ending = item.ending.as_ref();
+    let value = ending.and_then(|ending| ending.value);
+    let before = ending.and_then(|ending| ending.before);
+    let at = |words: &str| match value {
+        Some(value) => format!("{words}{}", units::number(value)),
+        None => String::new(),
+    };
+    match item.outcome().unwrap_or(Phase::Resolved) {
+        Phase::Settled => {
+            let shown = units::distinct(&[value.unwrap_or(f64::NAN), before.unwrap_or(f64::NAN)]);
+            let level = value.map_or(" at a new level".to_owned(), |_| format!(" at {}", shown[0]));
+            let was = before.map_or(String::new(), |_| format!(" (was {})", shown[1]));
+            format!("settled{level}{was}")
+        }
+        Phase::Gone => format!("is gone{}", at(", last at ")),
+        Phase::Closed => format!("was closed{}{}", closed_by(item, quote), at(" at ")),
+        _ => format!("is back to normal{}", at(" at ")),
+    }
+}
+
+/// ` by anna`, or empty.
+fn closed_by(item: &Item, quote: &dyn Fn(&str) -> String) -> String {
+    match item.ending.as_ref().map(|ending| ending.by.as_str()) {
+        None | Some("") => String::new(),
+        Some(by) => format!(" by {}", quote(&text::shorten(by, SUMMARY_NAME_COLUMNS))),
+    }
+}
+
+/// The end and the value at that moment, for a line of its own: `settled at 60 (was 10)`; empty while it lasts.
+pub(super) fn ending(item: &Item, quote: &dyn Fn(&str) -> String) -> String {
+    if item.outcome().is_none() || is_component(&item.anomaly) {
+        return String::new();
+    }
+    let says = how_it_ended(item, quote);
+    let bare = says.strip_prefix("is ").or(says.strip_prefix("was "));
+    bare.unwrap_or(&says).to_owned()
 }
 
 /// `214 metrics are anomalous, 12 critical, 3 resolved`, with the group they are in or else the worst.
@@ -124,9 +199,21 @@ pub(super) fn counts(news: &News) -> String {
             parts.push(format!("{critical} critical"));
         }
     }
-    for (count, word) in [(resolved, "resolved"), (acknowledged, "acknowledged")] {
+    // "Resolved" is said only where all of them are.
+    let mut outcomes = news.items.iter().filter_map(Item::outcome);
+    let over = if outcomes.all(|outcome| outcome == Phase::Resolved) {
+        "resolved"
+    } else {
+        "over"
+    };
+    for (count, word) in [(resolved, over), (acknowledged, "acknowledged")] {
         if count > 0 && parts.is_empty() {
-            parts.push(format!("{} {word}", several(count, noun)));
+            let are = match (word, count) {
+                ("over", 1) => "is ",
+                ("over", _) => "are ",
+                _ => "",
+            };
+            parts.push(format!("{} {are}{word}", several(count, noun)));
         } else if count > 0 {
             parts.push(format!("{count} {word}"));
         }
@@ -157,10 +244,10 @@ pub(super) fn fallen_silent(silent: &Silent) -> String {
     }
 }
 
-/// `the day: 5 incidents opened, 4 resolved, 2 are open; 30000 metrics watched`
+/// `the day: 5 incidents opened, 4 over, 2 open; 30000 metrics watched`
 pub(super) fn a_day(daily: &Daily) -> String {
     let mut says = format!(
-        "the day: {} opened, {} resolved, {} open; {} watched",
+        "the day: {} opened, {} over, {} open; {} watched",
         several(daily.opened, "incident"),
         daily.resolved,
         daily.open,
@@ -187,10 +274,15 @@ pub(super) fn findings(anomaly: &Anomaly) -> String {
     let (Some(expected), Some(range)) = (anomaly.expected, range) else {
         return value;
     };
+    // Four digits may not tell them apart, and more would claim to know what nobody does.
+    let just = |bound: f64| {
+        let shown = units::distinct(&[anomaly.observed, bound]);
+        if shown[0] == shown[1] { "just " } else { "" }
+    };
     if anomaly.observed > expected.high {
-        format!("{value}, above the expected {range}")
+        format!("{value}, {}above the expected {range}", just(expected.high))
     } else if anomaly.observed < expected.low {
-        format!("{value}, below the expected {range}")
+        format!("{value}, {}below the expected {range}", just(expected.low))
     } else {
         format!("{value}, expected {range}")
     }
@@ -209,6 +301,13 @@ pub(super) fn numbers(anomaly: &Anomaly) -> (String, Option<String>) {
 /// `2 of 3 detectors: grubbs, ks_test`
 pub(super) fn votes_in_short(anomaly: &Anomaly, name: &dyn Fn(&str) -> String) -> String {
     let voters: Vec<String> = anomaly.voters().map(name).collect();
+    if let Some(score) = score_in_short(anomaly) {
+        // Votes say nothing where a score decides.
+        return match voters.as_slice() {
+            [] => score,
+            voters => format!("{score}: {}", voters.join(", ")),
+        };
+    }
     match (voters.len(), anomaly.cast()) {
         (_, 0) => "no detector voted".into(),
         (0, cast) => format!("0 of {}", several(cast as u64, "detector")),
@@ -218,6 +317,17 @@ pub(super) fn votes_in_short(anomaly: &Anomaly, name: &dyn Fn(&str) -> String) -
             voters.join(", ")
         ),
     }
+}
+
+/// Who or what called it anomalous: `2 of 3 detectors: grubbs, ks_test`, or the score where one decides.
+pub fn judged(anomaly: &Anomaly) -> String {
+    votes_in_short(anomaly, &|detector| text::one_line(detector).into_owned())
+}
+
+/// `score 1.8, where 1 is the limit`, of an anomaly that has a score; what counts then is not votes.
+pub(super) fn score_in_short(anomaly: &Anomaly) -> Option<String> {
+    let score = anomaly.strength?.score;
+    Some(format!("score {}, where 1 is the limit", units::number(score)))
 }
 
 /// `3rd time in 30 days, last on 2026-11-19 08:00 UTC`; empty the first time.
@@ -251,12 +361,12 @@ pub(super) fn several(count: u64, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
-/// `critical` where something is left to do, `resolved` where nothing is.
-pub(super) fn state(what: What, severity: Severity) -> &'static str {
-    match what {
-        What::Resolved | What::Passed => "resolved",
-        What::Acknowledged => "acknowledged",
-        _ => severity.as_str(),
+/// `critical` where something is left to do, `resolved`, `settled`, `gone` or `closed` where nothing is.
+pub(super) fn state(item: &Item) -> &'static str {
+    match (item.outcome(), item.what) {
+        (Some(outcome), _) => outcome.as_str(),
+        (None, What::Acknowledged) => "acknowledged",
+        (None, _) => item.severity.as_str(),
     }
 }
 

@@ -55,12 +55,14 @@ fn an_anomaly_by_score_says_why() {
     });
     insta::assert_snapshot!(
         log_line(anomaly),
-        @"web1.cpu is 97.2, above the expected 20.1 to 40.3, at 2026-11-21 13:42 UTC; 3.1 × the highest Tuesday 14:00 in 5 weeks; 2 of 3 detectors: season, step"
+        @"web1.cpu is 97.2, above the expected 20.1 to 40.3, at 2026-11-21 13:42 UTC; 3.1 × the highest Tuesday 14:00 in 5 weeks; score 1.73, where 1 is the limit: season, step"
     );
     let templates = templates();
     let line = templates.line(&notice).unwrap();
     assert!(
-        line.contains("; 3.1 × the highest Tuesday 14:00 in 5 weeks; 2 of 3 detectors: season, step"),
+        line.contains(
+            "; 3.1 × the highest Tuesday 14:00 in 5 weeks; score 1.73, where 1 is the limit: season, step"
+        ),
         "{line}"
     );
     let mail = templates.email(&notice).unwrap();
@@ -69,10 +71,14 @@ fn an_anomaly_by_score_says_why() {
         "20.1 to 40.3",
         "season",
         "measured 1.73",
+        "Judged:     score 1.73, where 1 is the limit",
     ] {
         assert!(mail.text.contains(words), "{words} in {}", mail.text);
     }
     let slack = templates.slack(&notice).unwrap();
+    for text in [&line, &mail.text, &mail.html, &slack] {
+        assert!(!text.contains("2 of 3"), "votes beside a score: {text}");
+    }
     assert!(
         slack.contains("`3.1 × the highest Tuesday 14:00 in 5 weeks`"),
         "{slack}"
@@ -87,7 +93,7 @@ fn a_value_inside_its_range_is_not_called_above_it() {
     anomaly.observed = -5.0;
     assert!(log_line(&anomaly).starts_with("m is -5, below the expected 20.1 to 40.3, at"));
     anomaly.observed = 40.300_1;
-    assert!(log_line(&anomaly).starts_with("m is 40.3001, above the expected 20.1 to 40.3, at"));
+    assert!(log_line(&anomaly).starts_with("m is 40.3, just above the expected 20.1 to 40.3, at"));
 }
 
 #[test]

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::sentences::{self, several};
 use crate::anomaly::{DetectorVote, Direction};
 use crate::chart::sparkline;
-use crate::notice::{Content, Daily, Item, News, Notice, Silent, What};
+use crate::incident::Phase;
+use crate::notice::{Content, Daily, Item, News, Notice, Silent};
 use crate::{text, units};
 
 /// Widest name in the body of a message; names may be kilobytes long.
@@ -60,7 +61,7 @@ pub(super) struct Words {
     summary: String,
     /// The whole in a sentence, without its full stop.
     headline: String,
-    /// `critical`, `warning`, `info`, `acknowledged` or `resolved`.
+    /// `critical`, `warning`, `info`, `acknowledged`, `resolved`, `settled`, `gone` or `closed`.
     state: &'static str,
     /// When the notice was made.
     made: String,
@@ -100,7 +101,8 @@ struct CountWords {
 struct ItemWords {
     /// 0 for an anomaly that has no number.
     incident: u64,
-    /// `opened`, `returned`, `worse`, `silence_ended`, `reminder`, `acknowledged`, `resolved`, `passed`.
+    /// `opened`, `returned`, `worse`, `silence_ended`, `reminder`, `lasts`, `acknowledged`, `resolved`, `settled`, `gone`,
+    /// `closed`, `passed`.
     what: &'static str,
     firing: bool,
     headline: String,
@@ -131,6 +133,10 @@ struct ItemWords {
     lasted: String,
     /// `3rd time in 30 days, last on …`, empty the first time.
     before: String,
+    /// `settled at 60 (was 10)`: how it ended, with the value then; empty while it lasts.
+    ending: String,
+    /// `flapping, 4 times in an hour`, or empty.
+    flapping: String,
     /// Who acknowledged it, which silence ended; or empty.
     remark: String,
     /// Time before which no further notice follows, or empty.
@@ -273,7 +279,7 @@ impl Words {
                     sentences::told(item, notice.at, &|name| medium.quote(name, columns), &|says| {
                         medium.quote(says, SENTENCE_COLUMNS)
                     });
-                self.state = sentences::state(item.what, item.severity);
+                self.state = sentences::state(item);
             }
             None => {
                 self.kind = "digest";
@@ -281,7 +287,7 @@ impl Words {
                 self.state = match notice.severity() {
                     Some(severity) => severity.as_str(),
                     None if news.counts.acknowledged > 0 => "acknowledged",
-                    None => "resolved",
+                    None => notice.outcome().unwrap_or(Phase::Resolved).as_str(),
                 };
             }
         }
@@ -329,21 +335,12 @@ impl ItemWords {
         };
         Self {
             incident: item.incident,
-            what: match item.what {
-                What::Opened => "opened",
-                What::Returned => "returned",
-                What::Worse => "worse",
-                What::SilenceEnded => "silence_ended",
-                What::Reminder => "reminder",
-                What::Acknowledged => "acknowledged",
-                What::Resolved => "resolved",
-                What::Passed => "passed",
-            },
+            what: item.what.as_str(),
             firing: item.what.is_firing(),
             headline: sentences::told(item, notice.at, &quote, &|says| {
                 medium.quote(says, SENTENCE_COLUMNS)
             }),
-            state: sentences::state(item.what, item.severity),
+            state: sentences::state(item),
             severity: item.severity.as_str(),
             kind: anomaly.subject.kind(),
             name: quote(anomaly.name()),
@@ -372,10 +369,12 @@ impl ItemWords {
             until: item.until.map(units::time).unwrap_or_default(),
             lasted: units::length((item.until.unwrap_or(notice.at) - item.since).max(0.0)),
             before: sentences::before(item),
+            ending: sentences::ending(item, &quote),
+            flapping: sentences::flapping(item),
             remark: optional(&item.remark),
             not_before: item.not_before.map(units::time).unwrap_or_default(),
             command: if item.what.is_firing() && item.incident > 0 {
-                format!("skywatch ack {}", item.incident)
+                format!("{} ack {}", notice.command, item.incident)
             } else {
                 String::new()
             },
@@ -396,6 +395,7 @@ impl ItemWords {
             },
             vote_count: match (anomaly.voters().count(), anomaly.cast()) {
                 _ if !measured => String::new(),
+                _ if anomaly.strength.is_some() => sentences::score_in_short(anomaly).unwrap_or_default(),
                 (_, 0) => "no detector voted".into(),
                 (anomalous, cast) => {
                     let call = if anomalous == 1 { "calls" } else { "call" };

@@ -6,8 +6,12 @@
 //! that never was is harmless. Repeats carry the same labels and are therefore one alert.
 //!
 //! A firing alert says when it ends by itself: [`validity`](AlertmanagerOptions::validity) from now. Without that
-//! Alertmanager would call it resolved after its own few minutes, as it expects to be told all the time.
-//! Incidents beyond those listed are left out, and so are daily notices.
+//! Alertmanager would call it resolved after its own few minutes, as it expects to be told all the time. While an
+//! incident lasts its alert is sent anew well before that ([`AlertmanagerSender::refresh`]), also when somebody has it
+//! or a silence is over it here. Every incident is sent; daily notices are not.
+//!
+//! An alert that has ended says how in the annotation `outcome` (resolved, settled, gone or closed), and in `value` what
+//! the value was then. They are no labels, for those would make another alert of it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,6 +46,8 @@ const OWN: [&str; 9] = [
     "severity",
     "trace",
 ];
+/// Longest time between two sends of an alert that lasts.
+const LONGEST_REFRESH: Duration = Duration::from_secs(30 * 60);
 /// How long the alert of a test lasts, seconds.
 const TEST_LASTS: f64 = 60.0;
 
@@ -123,6 +129,13 @@ struct Alert {
 }
 
 impl AlertmanagerSender {
+    /// How often alerts that last are to be sent anew when they are valid for so long: often enough that one or two
+    /// sends may fail, and that an Alertmanager that was started anew and has forgotten them soon has them again.
+    #[must_use]
+    pub fn refresh(validity: Duration) -> Duration {
+        (validity / 4).min(LONGEST_REFRESH)
+    }
+
     /// Checks the options and reads the CA file. Nothing is said to the server yet.
     ///
     /// # Errors
@@ -194,9 +207,7 @@ impl AlertmanagerSender {
     }
 
     fn of_item(&self, notice: &Notice, item: &Item, now: f64) -> Vec<Alert> {
-        let over = item
-            .until
-            .or(matches!(item.what, What::Resolved | What::Passed).then_some(now));
+        let over = item.until.or(item.what.is_over().then_some(now));
         let starts = if item.since.is_finite() {
             item.since
         } else {
@@ -282,11 +293,19 @@ fn annotations(item: &Item) -> BTreeMap<&'static str, String> {
         1 => "1 earlier incident in 30 days".to_owned(),
         more => format!("{more} earlier incidents in 30 days"),
     };
-    let description: Vec<&str> = [anomaly.sentence.as_str(), &item.remark, &before]
+    let flapping = render::flapping(item);
+    let description: Vec<&str> = [anomaly.sentence.as_str(), &item.remark, &flapping, &before]
         .into_iter()
         .filter(|part| !part.is_empty())
         .collect();
     let mut annotations = BTreeMap::from([("summary", render::log_line(anomaly))]);
+    if let Some(outcome) = item.outcome() {
+        annotations.insert("outcome", outcome.as_str().to_owned());
+        annotations.insert("summary", render::ended(item));
+        if let Some(value) = item.ending.as_ref().and_then(|ending| ending.value) {
+            annotations.insert("value", units::number(value));
+        }
+    }
     if !description.is_empty() {
         annotations.insert(
             "description",
@@ -351,14 +370,42 @@ mod tests {
     }
 
     #[test]
-    fn no_alert_ends_before_it_starts_or_lives_on_under_a_lower_severity() {
-        for what in [
-            What::Opened,
-            What::Worse,
-            What::Reminder,
-            What::Acknowledged,
-            What::Resolved,
+    fn how_it_ended_is_an_annotation_and_makes_no_other_alert() {
+        let of = |what| {
+            let alerts = sender().alerts(&sample::notice(vec![sample::item("web1.cpu", what)]), sample::AT);
+            (alerts[0].labels.clone(), alerts[0].annotations.clone())
+        };
+        let (labels, annotations) = of(What::Opened);
+        assert_eq!(annotations.get("outcome"), None);
+        for (what, outcome, value) in [
+            (What::Resolved, "resolved", "31.4"),
+            (What::Settled, "settled", "96.8"),
+            (What::Gone, "gone", "97.2"),
+            (What::Closed, "closed", "97.2"),
         ] {
+            let (ended, annotations) = of(what);
+            assert_eq!(ended, labels);
+            assert_eq!(
+                (annotations["outcome"].as_str(), annotations["value"].as_str()),
+                (outcome, value)
+            );
+        }
+        let (_, annotations) = of(What::Settled);
+        assert_eq!(
+            annotations["summary"],
+            "web1.cpu settled at 96.8 (was 30.2) after 22 min"
+        );
+    }
+
+    #[test]
+    fn what_lasts_is_sent_anew_before_it_would_end() {
+        let after = |seconds| AlertmanagerSender::refresh(Duration::from_secs(seconds)).as_secs();
+        assert_eq!((after(60), after(3_600), after(86_400)), (15, 900, 1_800));
+    }
+
+    #[test]
+    fn no_alert_ends_before_it_starts_or_lives_on_under_a_lower_severity() {
+        for what in What::ALL {
             let mut item = sample::item("web1.cpu", what);
             item.severity = Severity::Critical;
             for since in [sample::AT, sample::AT + 86_400.0 * 3.0, f64::NAN] {
@@ -371,8 +418,7 @@ mod tests {
                 let lasts = alerts
                     .iter()
                     .filter(|alert| alert.ends_at > now && alert.starts_at <= now);
-                let is_over = what == What::Resolved;
-                if since == sample::AT && !is_over {
+                if since == sample::AT && !what.is_over() {
                     assert_eq!(lasts.count(), 1, "{what:?}");
                 }
             }

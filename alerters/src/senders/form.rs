@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::link;
 use crate::anomaly::{Direction, Severity};
+use crate::incident::Phase;
 use crate::notice::{Content, Daily, Item, Notice, What};
 use crate::render;
 
@@ -58,7 +59,7 @@ struct Incidents<'a> {
     critical: u64,
     still_open: u64,
     held_back: u64,
-    /// The first few; the counts above are of all.
+    /// All of them; what is too much for one notice is in the next.
     items: Vec<ItemForm<'a>>,
 }
 
@@ -70,6 +71,18 @@ struct ItemForm<'a> {
     subject: Subject<'a>,
     since: f64,
     until: Option<f64>,
+    /// How it ended: `resolved` is back to what was expected, `settled` a new level that was accepted, `gone` a metric that
+    /// was deleted, `closed` somebody's word; `null` while it lasts.
+    outcome: Option<Phase>,
+    /// The newest value when it ended, where it is known.
+    value_at_end: Option<f64>,
+    /// The level before, of one that settled.
+    value_before: Option<f64>,
+    /// Who closed it.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    closed_by: &'a str,
+    /// How often it has begun within an hour, of one that is flapping.
+    flapping: Option<u32>,
     /// Time of the judged point.
     at: f64,
     value: f64,
@@ -239,6 +252,11 @@ impl<'a> ItemForm<'a> {
             },
             since: item.since,
             until: item.until,
+            outcome: item.outcome(),
+            value_at_end: item.ending.as_ref().and_then(|ending| ending.value),
+            value_before: item.ending.as_ref().and_then(|ending| ending.before),
+            closed_by: item.ending.as_ref().map_or("", |ending| ending.by.as_str()),
+            flapping: item.flapping,
             at: anomaly.at,
             value: anomaly.observed,
             expected: anomaly.expected.map(|expected| Expected {

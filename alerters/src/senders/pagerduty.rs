@@ -6,7 +6,7 @@
 //! | notice | event |
 //! |---|---|
 //! | something fires | trigger |
-//! | everything the thread was about is over | resolve |
+//! | everything the thread was about is over | resolve, with how it ended in summary and details |
 //! | all its incidents are acknowledged | acknowledge |
 //! | some are over, others of the thread last | none: to trigger with good news would page again whoever has closed the alert by hand |
 //! | metrics are silent | trigger, a warning |
@@ -29,6 +29,7 @@ use super::http::{self, Http};
 use super::{Sender, Sent, link};
 use crate::anomaly::Severity;
 use crate::error::Error;
+use crate::incident::Phase;
 use crate::notice::{Content, Item, News, Notice, What};
 use crate::{render, text, units};
 
@@ -148,11 +149,21 @@ struct Incident<'a> {
     /// `20.1 to 40.3`
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<String>,
-    /// `2 of 3: grubbs, ks_test`
+    /// `2 of 3 detectors: grubbs, ks_test`, or the score where one decides
     votes: String,
     since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<String>,
+    /// `resolved`, `settled`, `gone` or `closed`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Phase>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_at_end: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_before: Option<f64>,
+    /// `flapping, 4 times in an hour`
+    #[serde(skip_serializing_if = "String::is_empty")]
+    flapping: String,
     #[serde(skip_serializing_if = "str::is_empty")]
     remark: &'a str,
 }
@@ -206,6 +217,23 @@ impl PagerDutySender {
         }
     }
 
+    /// The end of an alert, with how it ended: there is one kind of end only, and it looks like a recovery.
+    fn resolve<'a>(&'a self, notice: &'a Notice, key: &'a str) -> Event<'a> {
+        Event {
+            payload: Some(Payload {
+                summary: text::shorten(&render::summary(notice), SUMMARY).into_owned(),
+                source: &self.source,
+                severity: Severity::Info.as_str(),
+                timestamp: units::rfc3339(notice.at),
+                component: None,
+                group: None,
+                class: None,
+                custom_details: notice.news().map(Details::of),
+            }),
+            ..self.event("resolve", key)
+        }
+    }
+
     /// An event that says no more than its name.
     fn event<'a>(&'a self, action: &'static str, key: &'a str) -> Event<'a> {
         Event {
@@ -232,7 +260,7 @@ impl Sender for PagerDutySender {
                 let severity = notice.severity().unwrap_or_default();
                 vec![self.trigger(notice, &key, severity)]
             }
-            Content::Incidents(_) if notice.is_all_over() => vec![self.event("resolve", &key)],
+            Content::Incidents(_) if notice.is_all_over() => vec![self.resolve(notice, &key)],
             Content::Incidents(news) if news.counts.acknowledged > 0 && news.counts.resolved == 0 => {
                 vec![self.event("acknowledge", &key)]
             }
@@ -270,7 +298,7 @@ impl<'a> Details<'a> {
 impl<'a> Incident<'a> {
     fn of(item: &'a Item) -> Self {
         let anomaly = &item.anomaly;
-        let voters: Vec<&str> = anomaly.voters().collect();
+        let ending = item.ending.as_ref();
         Self {
             incident: item.incident,
             name: anomaly.name(),
@@ -278,9 +306,13 @@ impl<'a> Incident<'a> {
             severity: item.severity,
             value: anomaly.observed,
             expected: anomaly.expected.map(|expected| expected.to_string()),
-            votes: format!("{} of {}: {}", voters.len(), anomaly.cast(), voters.join(", ")),
+            votes: render::judged(anomaly),
             since: units::rfc3339(item.since),
             until: item.until.and_then(units::rfc3339),
+            outcome: item.outcome(),
+            value_at_end: ending.and_then(|ending| ending.value),
+            value_before: ending.and_then(|ending| ending.before),
+            flapping: render::flapping(item),
             remark: &item.remark,
         }
     }

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use super::{Sender, Sent};
 use crate::anomaly::Severity;
 use crate::error::Error;
+use crate::incident::Phase;
 use crate::notice::{Content, Counts, Item, News, Notice, What};
 use crate::render::{Templates, summary};
 use crate::{text, units};
@@ -318,6 +319,7 @@ fn only(notice: &Notice, item: &Item) -> Notice {
     let item = Item {
         anomaly: item.anomaly.without_window(),
         remark: item.remark.clone(),
+        ending: item.ending.clone(),
         ..*item
     };
     Notice {
@@ -327,6 +329,7 @@ fn only(notice: &Notice, item: &Item) -> Notice {
         route: notice.route.clone(),
         at: notice.at,
         base_url: notice.base_url.clone(),
+        command: notice.command.clone(),
         content: Content::Incidents(News {
             items: vec![item],
             counts: Counts {
@@ -379,7 +382,24 @@ fn structured_data(notice: &Notice, columns: usize) -> String {
         param("state", state(notice));
         param("kind", anomaly.subject.kind());
         param("subject", &text::shorten(anomaly.name(), columns));
+        if let Some(outcome) = item.outcome() {
+            param("outcome", outcome.as_str());
+        }
         // In full, for a machine to read.
+        for (name, value) in [
+            (
+                "value_at_end",
+                item.ending.as_ref().and_then(|ending| ending.value),
+            ),
+            (
+                "value_before",
+                item.ending.as_ref().and_then(|ending| ending.before),
+            ),
+        ] {
+            if let Some(value) = value {
+                param(name, &value.to_string());
+            }
+        }
         if anomaly.observed.is_finite() {
             param("value", &anomaly.observed.to_string());
         }
@@ -404,17 +424,7 @@ fn structured_data(notice: &Notice, columns: usize) -> String {
 /// What the record is about, in one word.
 fn kind(notice: &Notice) -> &'static str {
     match &notice.content {
-        Content::Incidents(_) => match notice.single().map(|item| item.what) {
-            None => "digest",
-            Some(What::Opened) => "opened",
-            Some(What::Returned) => "returned",
-            Some(What::Worse) => "worse",
-            Some(What::SilenceEnded) => "silence_ended",
-            Some(What::Reminder) => "reminder",
-            Some(What::Acknowledged) => "acknowledged",
-            Some(What::Resolved) => "resolved",
-            Some(What::Passed) => "passed",
-        },
+        Content::Incidents(_) => notice.single().map_or("digest", |item| item.what.as_str()),
         Content::Silent(_) => "silent",
         Content::Daily(_) => "daily",
         Content::Test { .. } => "test",
@@ -425,7 +435,7 @@ fn state(notice: &Notice) -> &'static str {
     match (notice.severity(), notice.news()) {
         (Some(severity), _) => severity.as_str(),
         (None, Some(news)) if news.counts.acknowledged > 0 => "acknowledged",
-        (None, Some(_)) => "resolved",
+        (None, Some(_)) => notice.outcome().unwrap_or(Phase::Resolved).as_str(),
         (None, None) => "info",
     }
 }

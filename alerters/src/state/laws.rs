@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::tests::{policy, well, wrong};
+use super::tests::{policy, state, well, wrong};
 use super::*;
-use crate::incident::Outcome;
+use crate::incident::Phase;
 use crate::notice::What;
 use crate::route::Routes;
 
@@ -42,8 +42,13 @@ fn some_policy() -> impl Strategy<Value = Policy> {
         prop_oneof![Just(None), Just(Some(900.0))],
         prop_oneof![Just(1usize), Just(20)],
         0usize..3,
+        prop_oneof![
+            Just(Audience::People),
+            Just(Audience::Machine { refresh: None }),
+            Just(Audience::Machine { refresh: Some(700.0) })
+        ],
     )
-        .prop_map(|(seen, cooldown, wait, repeat, cap, depth)| {
+        .prop_map(|(seen, cooldown, wait, repeat, cap, depth, audience)| {
             let mut policy = policy();
             policy.hysteresis.seen = seen;
             policy.hysteresis.of = seen + 1;
@@ -54,6 +59,7 @@ fn some_policy() -> impl Strategy<Value = Policy> {
             route.grouping.depth = depth;
             route.receivers.push("night".into());
             policy.receivers[0].cap.notices = cap;
+            policy.receivers[1].audience = audience;
             policy
         })
 }
@@ -80,7 +86,6 @@ fn looks(minute: &Minute, at: f64) -> Vec<Look> {
 struct Record {
     told: BTreeMap<(String, u64), Vec<What>>,
     opened: BTreeMap<u64, f64>,
-    gone: Vec<u64>,
     ids: Vec<String>,
     acked_or_silenced: bool,
 }
@@ -88,17 +93,16 @@ struct Record {
 impl Record {
     fn note(&mut self, step: &Step) {
         for transition in &step.transitions {
-            match transition.to {
-                Phase::Open => drop(self.opened.insert(transition.incident, transition.at)),
-                Phase::Gone => self.gone.push(transition.incident),
-                _ => {}
+            if transition.to == Phase::Open {
+                self.opened.insert(transition.incident, transition.at);
             }
         }
         for (notice, told) in step.notices.iter().zip(&step.told) {
             self.ids.push(notice.id.clone());
             let news = notice.news().expect("these are all about incidents");
-            assert_eq!(news.counts.total(), told.len() as u64);
-            for item in &news.items {
+            let lasts = news.items.iter().filter(|item| item.what == What::Lasts).count();
+            assert_eq!(news.counts.total(), (told.len() + lasts) as u64);
+            for item in news.items.iter().filter(|item| item.what != What::Lasts) {
                 let key = (notice.receiver.clone(), item.incident);
                 self.told.entry(key).or_default().push(item.what);
             }
@@ -119,7 +123,7 @@ impl Record {
                     Some(false) => matches!(what, What::Returned | What::SilenceEnded),
                 };
                 assert!(fits, "{receiver} was told of {incident}: {said:?}");
-                firing = Some(!matches!(what, What::Resolved | What::Passed));
+                firing = Some(!what.is_over());
             }
         }
         let mut ids = self.ids.clone();
@@ -129,17 +133,38 @@ impl Record {
     }
 }
 
+/// The state after these minutes, and when they end.
+fn live_on(policy: &Policy, minutes: &[Minute]) -> (State, f64) {
+    let mut state = state(Kept::default());
+    let mut now = 1_000_000.0;
+    for minute in minutes {
+        now += 60.0;
+        let pass = Event::Pass(looks(minute, now));
+        state.step(policy, pass, now).unwrap();
+        let open = state.incidents().find(|incident| incident.phase == Phase::Open);
+        if let (1, Some(incident)) = (minute.besides, open.map(|incident| incident.id)) {
+            let ack = Event::Acknowledge {
+                incident,
+                by: "ann".into(),
+                until_resolved: false,
+            };
+            state.step(policy, ack, now).unwrap();
+        }
+    }
+    (state, now)
+}
+
 /// Lives through the minutes, then through quiet ones until nothing is left to be said.
 fn live(policy: &Policy, minutes: &[Minute], order: impl Fn(&mut Vec<Look>)) -> (State, Record) {
-    let mut state = State::new("t", Kept::default());
+    let mut state = state(Kept::default());
     let mut record = Record::default();
     let mut now = 1_000_000.0;
     let mut cooldowns = BTreeMap::new();
     let mut step = |state: &mut State, record: &mut Record, event, now| {
         if let Ok(step) = state.step(policy, event, now) {
             record.note(&step);
-            for (receiver, subject, at) in step.cooldowns {
-                cooldowns.insert((receiver, subject), at);
+            for cooldown in step.cooldowns {
+                cooldowns.insert((cooldown.receiver.clone(), cooldown.subject.clone()), cooldown);
             }
         }
         cooldowns.clone()
@@ -185,10 +210,7 @@ fn live(policy: &Policy, minutes: &[Minute], order: impl Fn(&mut Vec<Look>)) -> 
                         .cloned()
                         .collect(),
                     silences: state.silences().cloned().collect(),
-                    cooldowns: cooldowns
-                        .into_iter()
-                        .map(|((receiver, subject), at)| (receiver, subject, at))
-                        .collect(),
+                    cooldowns: cooldowns.into_values().collect(),
                     pace: policy
                         .receivers
                         .iter()
@@ -198,7 +220,7 @@ fn live(policy: &Policy, minutes: &[Minute], order: impl Fn(&mut Vec<Look>)) -> 
                         .collect(),
                     next: state.next(),
                 };
-                state = State::new("t", kept);
+                state = self::state(kept);
             }
             _ => {}
         }
@@ -223,8 +245,8 @@ proptest! {
         record.check();
         prop_assert_eq!(state.incidents().count(), 0, "no way out: {:?}", state.incidents().next());
         for ((receiver, incident), said) in &record.told {
-            let ended = matches!(said.last(), Some(What::Resolved | What::Passed));
-            prop_assert!(ended || record.gone.contains(incident), "{} never heard the end of {}: {:?}", receiver, incident, said);
+            let ended = said.last().is_some_and(|what| what.is_over());
+            prop_assert!(ended, "{} never heard the end of {}: {:?}", receiver, incident, said);
         }
     }
 
@@ -236,7 +258,7 @@ proptest! {
         policy.routes.top[0].pace.cooldown = 0.0;
         let (_, record) = live(&policy, &minutes, |_| ());
         if !record.acked_or_silenced {
-            for incident in record.opened.keys().filter(|id| !record.gone.contains(id)) {
+            for incident in record.opened.keys() {
                 for receiver in ["ops", "night"] {
                     prop_assert!(record.told.contains_key(&(receiver.to_owned(), *incident)), "{receiver} never heard of {incident}");
                 }
@@ -267,5 +289,54 @@ proptest! {
         policy.routes = Routes::default();
         let (_, record) = live(&policy, &minutes, |_| ());
         prop_assert!(record.told.is_empty(), "no route leads anywhere");
+    }
+}
+
+proptest! {
+    // Three hours by the second hand take their time.
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn what_is_foretold_is_what_is_done(
+        policy in some_policy(),
+        minutes in proptest::collection::vec(minute(), 1..60),
+        wait in 0u8..60,
+    ) {
+        const STEP: f64 = 10.0;
+        const FAR: f64 = 3.0 * 3_600.0;
+        let (mut state, mut now) = live_on(&policy, &minutes);
+        now += f64::from(wait);
+        let mut foretold: BTreeMap<(u64, String), Option<f64>> = BTreeMap::new();
+        for metric in 0..METRICS {
+            let outlook = state.outlook(&policy, &Subject::Metric(name(metric)), now);
+            let Some(incident) = outlook.incident else { continue };
+            for prospect in outlook.prospects {
+                foretold.insert((incident.id, prospect.receiver), prospect.next_at);
+            }
+        }
+        let mut done: BTreeMap<(u64, String), f64> = BTreeMap::new();
+        let end = now + FAR;
+        while now < end {
+            let step = state.step(&policy, Event::Tick, now).unwrap();
+            for notice in &step.notices {
+                for item in &notice.news().unwrap().items {
+                    done.entry((item.incident, notice.receiver.clone())).or_insert(now);
+                }
+            }
+            now += STEP;
+        }
+        for (about, foretold) in foretold {
+            let done = done.get(&about).copied();
+            match foretold.filter(|at| *at < end - 60.0) {
+                // A moment between two ticks is that of the later one, and what it moves moves with it.
+                Some(at) => prop_assert!(
+                    done.is_some_and(|done| (at..at + 6.0 * STEP).contains(&done)),
+                    "{:?}: foretold {} from the end, done {:?}", about, end - at, done.map(|done| end - done)
+                ),
+                None => prop_assert!(
+                    done.is_none_or(|done| done > end - 60.0), "{:?}: not foretold, but done {:?}", about, done
+                ),
+            }
+        }
     }
 }

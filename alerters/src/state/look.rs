@@ -4,8 +4,10 @@ use std::collections::HashSet;
 
 use super::{Fresh, Policy, State, Step};
 use crate::anomaly::{Anomaly, Subject};
-use crate::incident::{Hysteresis, Incident, Look, Outcome, Phase};
+use crate::incident::{Hysteresis, Incident, Look, Outcome, Phase, Transition};
 
+/// Seconds a component must be well to count as well again, once it is flapping; doubled as for metrics.
+const FLAPPING_COMPONENT: f64 = 150.0;
 /// Windows kept of one event: notices chart only the worst few.
 const WINDOWS: usize = 500;
 
@@ -46,27 +48,23 @@ impl State {
         let mut looks: Vec<(f64, Look)> = looks.into_iter().map(|look| (badness(&look), look)).collect();
         looks.sort_by(|(worse, a), (bad, b)| bad.total_cmp(worse).then_with(|| a.subject.cmp(&b.subject)));
         for (_, look) in looks {
-            let rules = rules_for(&look.subject, policy);
+            let flapping = self
+                .about(&look.subject)
+                .and_then(|incident| incident.flapping(now));
+            let rules = rules_for(&look.subject, policy, flapping);
             match look.outcome {
                 Outcome::Anomalous(anomaly) => self.anomalous(*anomaly, now, &rules, step, fresh),
-                Outcome::Normal { at } => {
-                    let Some(incident) = self.known(&look.subject) else {
-                        continue;
-                    };
-                    let known_again = incident.unknown_since.is_some() && incident.phase.is_open();
-                    let transition = incident.normal(at, now, &rules);
-                    let forgotten = incident.is_forgotten(&rules);
-                    let id = incident.id;
-                    if let Some(transition) = transition {
-                        step.transitions.push(transition);
-                        step.incidents.insert(id);
-                    }
-                    if known_again {
-                        step.incidents.insert(id);
-                    }
-                    if forgotten {
-                        self.drop_incident(id);
-                    }
+                Outcome::Normal { at, value } => {
+                    self.well(&look.subject, step, |incident| {
+                        incident.normal(at, value, now, &rules)
+                    });
+                    self.forget_if_never_one(&look.subject, &rules);
+                }
+                Outcome::Settled { at, value, before } => {
+                    self.well(&look.subject, step, |incident| {
+                        incident.settled(at, value, before, now, &rules)
+                    });
+                    self.forget_if_never_one(&look.subject, &rules);
                 }
                 Outcome::Unknown => {
                     if let Some(incident) = self.known(&look.subject) {
@@ -80,7 +78,7 @@ impl State {
                     let (id, phase) = (incident.id, incident.phase);
                     if let Some(transition) = incident.deleted(now) {
                         step.transitions.push(transition);
-                        step.incidents.insert(id);
+                        step.touched.insert(id);
                     } else if phase == Phase::Pending {
                         self.drop_incident(id);
                     }
@@ -108,14 +106,13 @@ impl State {
         let lasts = live.is_some_and(|id| {
             self.incidents
                 .get(id)
-                .is_some_and(|incident| incident.phase != Phase::Resolved)
+                .is_some_and(|incident| !incident.phase.is_over())
         });
         if is_resting && !lasts {
             return;
         }
         let id = live.copied().unwrap_or_else(|| {
-            let id = self.next.incident;
-            self.next.incident += 1;
+            let id = self.new_incident();
             self.by_subject.insert(anomaly.subject.clone(), id);
             let incident = Box::new(Incident::first_seen(id, &anomaly));
             self.incidents.insert(id, incident);
@@ -127,13 +124,41 @@ impl State {
         let worst_before = incident.severity;
         if let Some(transition) = incident.anomalous(&anomaly, now, rules) {
             step.transitions.push(transition);
-            step.incidents.insert(id);
+            step.touched.insert(id);
         }
         if incident.severity > worst_before && incident.phase.is_open() {
-            step.incidents.insert(id);
+            step.touched.insert(id);
         }
         if fresh.len() < WINDOWS && !anomaly.evidence.times.is_empty() {
             fresh.insert(id, anomaly.evidence);
+        }
+    }
+
+    /// Lets a subject's incident take a point that is not anomalous.
+    fn well(
+        &mut self,
+        subject: &Subject,
+        step: &mut Step,
+        take: impl FnOnce(&mut Incident) -> Option<Transition>,
+    ) {
+        let Some(incident) = self.known(subject) else {
+            return;
+        };
+        let known_again = incident.unknown_since.is_some() && incident.phase.is_open();
+        let transition = take(incident);
+        if known_again || transition.is_some() {
+            step.touched.insert(incident.id);
+        }
+        step.transitions.extend(transition);
+    }
+
+    /// Forgets an incident that was pending and has not been seen often enough for so long that it never was one.
+    fn forget_if_never_one(&mut self, subject: &Subject, rules: &Hysteresis) {
+        let forgotten = self
+            .known(subject)
+            .filter(|incident| incident.is_forgotten(rules));
+        if let Some(id) = forgotten.map(|incident| incident.id) {
+            self.drop_incident(id);
         }
     }
 
@@ -151,24 +176,24 @@ impl State {
 }
 
 /// Components say themselves when they are ill and when they are well again.
-fn rules_for(subject: &Subject, policy: &Policy) -> Hysteresis {
+fn rules_for(subject: &Subject, policy: &Policy, flapping: Option<u32>) -> Hysteresis {
     match subject {
         Subject::Component(_) => Hysteresis {
             seen: 1,
             of: 1,
-            resolve_after: 0.0,
+            resolve_after: flapping.map_or(0.0, |_| FLAPPING_COMPONENT),
             ..policy.hysteresis
         },
         _ => policy.hysteresis,
     }
+    .damped(flapping)
 }
 
 fn unknown(incident: &mut Incident, now: f64, step: &mut Step) {
-    if incident.unknown_since.is_none() && incident.phase != Phase::Gone && incident.phase != Phase::Resolved
-    {
+    if incident.unknown_since.is_none() && !incident.phase.is_over() {
         incident.unknown_since = Some(now);
         if incident.phase.is_open() {
-            step.incidents.insert(incident.id);
+            step.touched.insert(incident.id);
         }
     }
 }

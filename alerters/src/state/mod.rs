@@ -8,6 +8,7 @@
 //! each incident and from what the receiver [was told](crate::incident::Told) of it; a notice is made when the group's
 //! turn comes, and says what is true then. An incident that comes and goes while its group waits is told of as that.
 
+mod kept;
 #[cfg(test)]
 mod laws;
 mod look;
@@ -20,11 +21,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use outlook::{Outlook, Prospect};
 
-use crate::anomaly::{Evidence, Subject};
+use crate::anomaly::{Evidence, Severity, Subject};
 use crate::group::{Desk, RateCap, Spoken};
-use crate::incident::{Acknowledgement, Hysteresis, Incident, Look, Phase, Transition};
+use crate::incident::{Acknowledgement, Hysteresis, Incident, Look, Outcome, Transition};
 use crate::notice::Notice;
-use crate::route::Routes;
+use crate::route::{Grouping, Routes};
 use crate::silence::{Armed, Silence};
 
 /// What does not change while the program runs.
@@ -42,6 +43,8 @@ pub struct Policy {
     pub partial_after: f64,
     /// Public address of the pages, without a slash at the end; empty for none.
     pub base_url: String,
+    /// What commands begin with that are to reach this process.
+    pub command: String,
 }
 
 /// What must be known of a receiver to make notices for it.
@@ -51,8 +54,45 @@ pub struct Receiver {
     pub name: String,
     /// Whether it is told when something is over.
     pub resolved: bool,
-    /// How many notices it gets.
+    /// How many notices it gets, if it is people.
     pub cap: RateCap,
+    /// Who reads what it gets.
+    pub audience: Audience,
+}
+
+/// Who reads what a receiver gets. Limits of length and number are for people: a machine gets everything, in batches,
+/// and at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Audience {
+    /// People: digests, groups, rate caps.
+    People,
+    /// A machine.
+    Machine {
+        /// Seconds after which it is told again that an incident lasts, as it would take silence for its end; `None`
+        /// where it does not.
+        refresh: Option<f64>,
+    },
+}
+
+impl Audience {
+    fn refresh(self) -> Option<f64> {
+        match self {
+            Self::People => None,
+            Self::Machine { refresh } => refresh,
+        }
+    }
+
+    /// How incidents are put together for it, where a route says how for people.
+    fn grouping(self, for_people: Grouping) -> Grouping {
+        match self {
+            Self::People => for_people,
+            Self::Machine { .. } => Grouping {
+                depth: 0,
+                wait: 0.0,
+                interval: 0.0,
+            },
+        }
+    }
 }
 
 /// Something that happens.
@@ -71,6 +111,13 @@ pub enum Event {
         by: String,
         /// Nothing more is to be said until it is resolved.
         until_resolved: bool,
+    },
+    /// Somebody closes an incident.
+    Close {
+        /// Its number.
+        incident: u64,
+        /// Who.
+        by: String,
     },
     /// Somebody asks for silence; its number is given here.
     Silence(Box<Silence>),
@@ -103,22 +150,38 @@ pub enum Refused {
 /// What follows from an event: to be kept, all of it or nothing, and then sent.
 #[derive(Debug, Clone, Default)]
 pub struct Step {
-    /// Incidents that took a step in their lives or were told of, or are worth keeping again.
-    pub incidents: BTreeSet<u64>,
+    /// Incidents that took a step in their lives or were told of, or are worth keeping again, as they are after it. They
+    /// are here whole: one that has ended is no longer in the state, and its end must be written all the same.
+    pub incidents: Vec<Incident>,
     /// The steps, in order.
     pub transitions: Vec<Transition>,
     /// Notices to be sent, in order for each receiver. Their subjects' windows are there as far as the event had them.
     pub notices: Vec<Notice>,
     /// All incidents each notice tells of, listed in it or not, in the order of `notices`.
     pub told: Vec<Vec<u64>>,
-    /// Silences that were made or have ended.
-    pub silences: BTreeSet<u64>,
-    /// Receiver, subject and Unix seconds of each time somebody was told that something is wrong.
-    pub cooldowns: Vec<(String, Subject, f64)>,
+    /// Silences that were made or have ended, whole for the same reason.
+    pub silences: Vec<Silence>,
+    /// Each time somebody was told that something is wrong, or is over.
+    pub cooldowns: Vec<Cooldown>,
     /// Receivers whose pace changed.
     pub paced: BTreeSet<String>,
     /// Notices that the rate caps hold back at present, by receiver.
     pub held_back: Vec<(String, usize)>,
+    /// Numbers of the incidents to be kept, until the end of the step.
+    touched: BTreeSet<u64>,
+    /// The same of silences.
+    touched_silences: BTreeSet<u64>,
+}
+
+/// When somebody was last told that something is wrong with a subject.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cooldown {
+    /// Who.
+    pub receiver: String,
+    /// With what.
+    pub subject: Subject,
+    /// When, Unix seconds, and how bad it was; `None` once he was told that it is over.
+    pub told: Option<(f64, Severity)>,
 }
 
 /// What was kept of an earlier run.
@@ -128,23 +191,53 @@ pub struct Kept {
     pub incidents: Vec<Incident>,
     /// Silences that had not ended.
     pub silences: Vec<Silence>,
-    /// When somebody was last told that something is wrong: receiver, subject, Unix seconds.
-    pub cooldowns: Vec<(String, Subject, f64)>,
+    /// When somebody was last told that something is wrong.
+    pub cooldowns: Vec<Cooldown>,
     /// What receivers were sent lately.
     pub pace: Vec<(String, Spoken)>,
     /// The next numbers to give.
     pub next: Next,
 }
 
-/// The next numbers to give. Numbers are never given twice.
+/// The next numbers to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Next {
     /// To an incident.
     pub incident: u64,
     /// To a silence.
     pub silence: u64,
-    /// To a notice.
+    /// To a notice; those of each run begin anew, as its name is part of their ids.
     pub notice: u64,
+}
+
+/// Numbers from here on were given without a file to write them to. They are microseconds since 1970: nobody gives a
+/// million a second, so no two runs give the same, whatever either of them can read of the other.
+pub const APART: u64 = 1_000_000_000_000;
+
+/// Which numbers this run may give.
+///
+/// A number is given before it is written, and may be told before it is, too, when the disk takes nothing. So it must be
+/// claimed first: the next run begins behind whatever was claimed. What nobody can claim is taken from a range where runs
+/// cannot meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The first number of an incident that is not claimed.
+    pub incident: u64,
+    /// The first number of a silence that is not claimed.
+    pub silence: u64,
+    /// What to give beyond: microseconds since 1970 at the start of this run.
+    pub apart: u64,
+}
+
+impl Claim {
+    /// No number but those apart.
+    pub fn nothing(apart: u64) -> Self {
+        Self {
+            incident: 0,
+            silence: 0,
+            apart: apart.max(APART),
+        }
+    }
 }
 
 impl Default for Next {
@@ -162,25 +255,34 @@ impl Default for Next {
 pub struct State {
     /// What the ids of notices begin with: names this installation.
     origin: String,
+    /// What follows in them: names this run of it.
+    run: String,
+    claim: Claim,
     /// Boxed: numbers grow, and a tree that grows at one end is hardly more than half full.
     incidents: BTreeMap<u64, Box<Incident>>,
     by_subject: HashMap<Subject, u64>,
     silences: BTreeMap<u64, Armed>,
     /// When a receiver was last told that something is wrong with a subject.
-    cooldowns: HashMap<String, HashMap<Subject, f64>>,
+    cooldowns: HashMap<String, HashMap<Subject, (f64, Severity)>>,
     desks: BTreeMap<String, Desk>,
     /// The incidents of each thread.
     threads: HashMap<String, BTreeSet<u64>>,
     next: Next,
-    /// Incidents that another one about the same subject goes on for; written down with the next step.
-    superseded: BTreeSet<u64>,
+    /// Ends of incidents that another one about the same subject goes on for; written down with the next step.
+    superseded: Vec<Transition>,
+    /// When there may be something to say though nothing happens, Unix seconds. Infinite after a start: what is known of
+    /// incidents may be old, and nothing is said of them before the first event.
+    wake_at: f64,
 }
 
 impl State {
-    /// The state as it was kept. `origin` names this installation in the ids of notices.
-    pub fn new(origin: &str, kept: Kept) -> Self {
+    /// The state as it was kept. `origin` names this installation in the ids of notices, and `run` this run of it: no
+    /// other may have the same, whatever became of what was kept.
+    pub fn new(origin: &str, run: &str, kept: Kept, claim: Claim) -> Self {
         let mut state = Self {
             origin: origin.to_owned(),
+            run: run.to_owned(),
+            claim,
             incidents: BTreeMap::new(),
             by_subject: HashMap::new(),
             silences: BTreeMap::new(),
@@ -188,23 +290,35 @@ impl State {
             desks: BTreeMap::new(),
             threads: HashMap::new(),
             next: kept.next,
-            superseded: BTreeSet::new(),
+            superseded: Vec::new(),
+            wake_at: f64::INFINITY,
         };
-        for (receiver, subject, at) in kept.cooldowns {
-            state.cooldowns.entry(receiver).or_default().insert(subject, at);
+        for Cooldown {
+            receiver,
+            subject,
+            told,
+        } in kept.cooldowns
+        {
+            if let Some(told) = told {
+                state.cooldowns.entry(receiver).or_default().insert(subject, told);
+            }
         }
         for (receiver, pace) in kept.pace {
             state.desks.entry(receiver).or_default().pace = pace;
         }
         for silence in kept.silences {
-            state.next.silence = state.next.silence.max(silence.id + 1);
+            if silence.id < APART {
+                state.next.silence = state.next.silence.max(silence.id + 1);
+            }
             // One that a later version wrote, and this one cannot read, is in force for nothing.
             if let Ok(armed) = Armed::new(silence) {
                 state.silences.insert(armed.silence.id, armed);
             }
         }
         for incident in kept.incidents {
-            state.next.incident = state.next.incident.max(incident.id + 1);
+            if incident.id < APART {
+                state.next.incident = state.next.incident.max(incident.id + 1);
+            }
             for told in incident.told.values() {
                 state
                     .threads
@@ -218,11 +332,9 @@ impl State {
             // Two that last about one subject are left by a start that could not read what was kept: the later goes on.
             if let Some(older) = state.by_subject.insert(subject, id)
                 && let Some(older) = state.incidents.get_mut(&older)
-                && older.phase.is_open()
+                && let Some(end) = older.superseded(id)
             {
-                older.phase = Phase::Gone;
-                older.closed_at = Some(older.last_at);
-                state.superseded.insert(older.id);
+                state.superseded.push(end);
             }
         }
         state
@@ -233,12 +345,9 @@ impl State {
     /// # Errors
     /// [`Refused`]; nothing has changed then.
     pub fn step(&mut self, policy: &Policy, event: Event, now: f64) -> Result<Step, Refused> {
-        let mut step = Step {
-            incidents: std::mem::take(&mut self.superseded),
-            ..Step::default()
-        };
+        let mut step = Step::default();
         let mut fresh = HashMap::new();
-        let worth_working_out = !matches!(event, Event::Tick);
+        let worth_working_out = !matches!(event, Event::Tick) || now >= self.wake_at;
         match event {
             Event::Pass(looks) => self.pass(policy, looks, now, &mut step, &mut fresh),
             Event::Looks(looks) => self.looks(policy, looks, now, &mut step, &mut fresh),
@@ -257,7 +366,15 @@ impl State {
                     until_resolved,
                 };
                 step.transitions.push(incident.acknowledge(ack, now));
-                step.incidents.insert(incident.id);
+                step.touched.insert(incident.id);
+            }
+            Event::Close { incident, by } => {
+                let found = self.incidents.get_mut(&incident);
+                let incident = found
+                    .filter(|incident| incident.phase.is_open())
+                    .ok_or(Refused::NoIncident(incident))?;
+                step.transitions.push(incident.close(&by, now));
+                step.touched.insert(incident.id);
             }
             Event::Silence(silence) => self.add_silence(*silence, &mut step)?,
             Event::EndSilence { silence } => {
@@ -267,15 +384,29 @@ impl State {
                     return Err(Refused::NoSilence(silence));
                 }
                 armed.silence.ended_at = Some(now);
-                step.silences.insert(silence);
+                step.touched_silences.insert(silence);
             }
             Event::Tick => {}
+        }
+        // Only now that the event was not refused: what a refused one took along would be lost.
+        for end in std::mem::take(&mut self.superseded) {
+            step.touched.insert(end.incident);
+            step.transitions.push(end);
         }
         let ended = self.end_silences(now, &mut step);
         if worth_working_out || ended {
             self.work_out(policy, now, &mut step);
         }
         self.flush(policy, now, &fresh, &mut step);
+        // Before anything is forgotten: what is to be written must not depend on what is still remembered.
+        let kept = step.touched.iter().filter_map(|id| self.incidents.get(id));
+        step.incidents = kept.map(|incident| Incident::clone(incident)).collect();
+        let kept = step
+            .touched_silences
+            .iter()
+            .filter_map(|id| self.silences.get(id));
+        step.silences = kept.map(|armed| armed.silence.clone()).collect();
+        self.silences.retain(|_, armed| !armed.is_over(now));
         if worth_working_out {
             self.forget(policy, now);
         }
@@ -283,25 +414,33 @@ impl State {
     }
 
     fn add_silence(&mut self, mut silence: Silence, step: &mut Step) -> Result<(), Refused> {
-        silence.id = self.next.silence;
+        let in_turn = self.next.silence < self.claim.silence;
+        silence.id = if in_turn {
+            self.next.silence
+        } else {
+            self.claim.apart
+        };
         let armed = Armed::new(silence).map_err(Refused::Silence)?;
         let open = || self.incidents().filter(|incident| incident.phase.is_open());
         if armed.silence.until_resolved && !open().any(|incident| armed.covers(incident)) {
             return Err(Refused::NothingToResolve);
         }
-        self.next.silence += 1;
-        step.silences.insert(armed.silence.id);
+        if in_turn {
+            self.next.silence += 1;
+        } else {
+            self.claim.apart += 1;
+        }
+        step.touched_silences.insert(armed.silence.id);
         self.silences.insert(armed.silence.id, armed);
         Ok(())
     }
 
     /// Ends the silences whose incidents are resolved, and drops those that are over. Answers whether one is.
     fn end_silences(&mut self, now: f64, step: &mut Step) -> bool {
-        let before = self.silences.len();
         for armed in self.silences.values_mut() {
             if armed.silence.ended_at.is_none() && armed.is_over(now) {
                 armed.silence.ended_at = armed.silence.until;
-                step.silences.insert(armed.silence.id);
+                step.touched_silences.insert(armed.silence.id);
             }
             let lasts = |incident: &Incident| incident.phase.is_open() && armed.covers(incident);
             if armed.silence.until_resolved
@@ -310,13 +449,10 @@ impl State {
                 && !self.incidents.values().any(|incident| lasts(incident))
             {
                 armed.silence.ended_at = Some(now);
-                step.silences.insert(armed.silence.id);
+                step.touched_silences.insert(armed.silence.id);
             }
         }
-        // What is written of an ended one is written from the step, so those it names stay for it.
-        self.silences
-            .retain(|id, armed| !armed.is_over(now) || step.silences.contains(id));
-        self.silences.len() < before || !step.silences.is_empty()
+        !step.touched_silences.is_empty()
     }
 
     /// Drops incidents whose life has ended.
@@ -348,11 +484,11 @@ impl State {
             stays
         });
         for subjects in cooldowns.values_mut() {
-            subjects.retain(|_, at| now - *at < 86_400.0 * 7.0);
+            subjects.retain(|_, (at, _)| now - *at < 86_400.0 * 7.0);
         }
     }
 
-    /// An incident that is live, or was until this step.
+    /// An incident that is live, or whose end still waits to be told.
     pub fn incident(&self, id: u64) -> Option<&Incident> {
         self.incidents.get(&id).map(Box::as_ref)
     }
@@ -371,14 +507,14 @@ impl State {
     pub fn followed(&self) -> impl Iterator<Item = &str> {
         self.incidents
             .values()
-            .filter(|incident| incident.phase != Phase::Gone)
+            .filter(|incident| incident.is_watched())
             .filter_map(|incident| match &incident.subject {
                 Subject::Metric(name) => Some(name.as_str()),
                 _ => None,
             })
     }
 
-    /// A silence that has not ended, or did in this step.
+    /// A silence that has not ended.
     pub fn silence(&self, id: u64) -> Option<&Silence> {
         self.silences.get(&id).map(|armed| &armed.silence)
     }
@@ -393,14 +529,48 @@ impl State {
         self.desks.get(receiver).map(|desk| &desk.pace)
     }
 
-    /// The next numbers to give.
+    /// The next numbers to give in turn.
     pub fn next(&self) -> Next {
         self.next
     }
 
+    /// Lets numbers below these be given: they are claimed for this run.
+    pub fn claimed(&mut self, incident: u64, silence: u64) {
+        self.claim.incident = self.claim.incident.max(incident);
+        self.claim.silence = self.claim.silence.max(silence);
+    }
+
+    /// How many numbers of incidents and of silences the event may ask for.
+    pub fn asks_for(&self, event: &Event) -> (u64, u64) {
+        match event {
+            Event::Pass(looks) | Event::Looks(looks) => {
+                let new = |look: &&Look| {
+                    matches!(look.outcome, Outcome::Anomalous(_))
+                        && self
+                            .about(&look.subject)
+                            .is_none_or(|incident| incident.phase.is_over())
+                };
+                (looks.iter().filter(new).count() as u64, 0)
+            }
+            Event::Silence(_) => (0, 1),
+            _ => (0, 0),
+        }
+    }
+
+    /// The number of a new incident.
+    fn new_incident(&mut self) -> u64 {
+        let number = if self.next.incident < self.claim.incident {
+            &mut self.next.incident
+        } else {
+            &mut self.claim.apart
+        };
+        *number += 1;
+        *number - 1
+    }
+
     /// The id of a new notice that the caller makes himself: about silent metrics, a day, a test.
     pub fn new_notice_id(&mut self) -> String {
-        let id = format!("{}.{}", self.origin, self.next.notice);
+        let id = format!("{}.{}.{}", self.origin, self.run, self.next.notice);
         self.next.notice += 1;
         id
     }

@@ -1,15 +1,22 @@
 //! What would happen with a subject, for people who ask.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::tell::routed;
-use super::{Policy, State};
+use super::tell::{Why, routed};
+use super::{Event, Policy, State};
 use crate::anomaly::Subject;
 use crate::incident::Incident;
 use crate::matcher::About;
-use crate::route::Tried;
+use crate::route::{Route, Tried};
+
+/// Incidents up to which all of them are looked at to foretell the next notice about one.
+const AHEAD: usize = 500;
+/// Moments looked at for it, how far ahead, and the least time between two, seconds.
+const STEPS_AHEAD: usize = 3_000;
+const FAR_AHEAD: f64 = 8.0 * 86_400.0;
+const SOON: f64 = 1e-3;
 
 /// What is known of a subject and who would hear of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,10 +69,13 @@ impl State {
         };
         let tried = policy.routes.explain(&about, now);
         let prospects = match incident {
-            Some(incident) => routed(policy, incident, now)
-                .into_iter()
-                .map(|(receiver, route)| self.prospect(incident, receiver, route, &silences, now))
-                .collect(),
+            Some(incident) => {
+                let next = self.forecast(policy, incident.id, now);
+                routed(policy, incident, now)
+                    .into_iter()
+                    .map(|(receiver, route)| self.prospect(policy, incident, receiver, route, &next, now))
+                    .collect()
+            }
             None => {
                 let taking = policy.routes.taking(&about, now);
                 let leads = taking
@@ -78,9 +88,7 @@ impl State {
                         receiver: receiver.clone(),
                         route: route.name.clone(),
                         told_at: None,
-                        cooling_until: self
-                            .cooling_until(receiver, subject, route, now)
-                            .filter(|until| *until > now),
+                        cooling_until: self.cooling_until(receiver, subject, route, now),
                         next_at: None,
                         why: "nothing is wrong with it".to_owned(),
                     })
@@ -97,50 +105,91 @@ impl State {
 
     fn prospect(
         &self,
+        policy: &Policy,
         incident: &Incident,
         receiver: &str,
-        route: &crate::route::Route,
-        silences: &[u64],
+        route: &Route,
+        next: &BTreeMap<String, f64>,
         now: f64,
     ) -> Prospect {
         let told = incident.told.get(receiver);
-        let cooling_until = self
-            .cooling_until(receiver, &incident.subject, route, now)
-            .filter(|until| *until > now);
-        let (next_at, why) = if let Some(silence) = silences.first() {
-            let until = self.silence(*silence).and_then(|silence| silence.until);
-            (until, format!("silence {silence} is in force"))
-        } else if !incident.phase.is_open() {
-            (None, format!("the incident is {}", incident.phase))
-        } else if let Some(ack) = &incident.ack {
-            (None, format!("{} has it", ack.by))
-        } else if let Some(held) = route.limits.hold(&incident.anomaly).filter(|_| told.is_none()) {
-            (None, held)
-        } else if self.firing(incident, receiver, told, route, now).is_some() {
-            (Some(now), "it waits for its group's turn".to_owned())
-        } else if let (None, Some(until)) = (told, cooling_until) {
-            (
-                Some(until),
-                "the receiver heard of the same subject lately".to_owned(),
-            )
-        } else if let Some(told) = told {
-            match route.pace.repeat {
-                Some(repeat) => (
-                    Some(told.fired_at + repeat),
-                    "it was told, and is told again if it lasts".to_owned(),
-                ),
-                None => (None, "it was told".to_owned()),
+        let known = policy.receivers.iter().find(|known| known.name == receiver);
+        let why = match known.map(|known| self.word(incident, known, Some(route), now).why) {
+            Some(Why::Due) => "it waits for its group's turn".to_owned(),
+            Some(Why::Over) => format!("the incident is {}", incident.phase),
+            Some(Why::Silenced(silence)) => format!("silence {silence} is in force"),
+            Some(Why::Taken) => {
+                let by = incident.ack.as_ref().map_or("somebody", |ack| ack.by.as_str());
+                format!("{by} has it")
             }
-        } else {
-            (None, "nothing is to be said".to_owned())
+            Some(Why::Held(why)) => why,
+            Some(Why::Cooling) => "the receiver heard of the same subject lately".to_owned(),
+            Some(Why::Told) => "it was told, and is told again if it lasts".to_owned(),
+            Some(Why::ToldOnce) => "it was told".to_owned(),
+            Some(Why::NoRoute) | None => "nothing is to be said".to_owned(),
         };
         Prospect {
             receiver: receiver.to_owned(),
             route: route.name.clone(),
             told_at: told.map(|told| told.at),
-            cooling_until,
-            next_at,
+            cooling_until: self.cooling_until(receiver, &incident.subject, route, now),
+            next_at: next.get(receiver).copied(),
             why,
         }
+    }
+
+    fn cooling_until(&self, receiver: &str, subject: &Subject, route: &Route, now: f64) -> Option<f64> {
+        let (until, _) = self.cooling(receiver, subject, route, now)?;
+        (until > now).then_some(until)
+    }
+
+    /// When each receiver is next told of an incident if nothing happens but that time passes, Unix seconds. The core
+    /// itself is let run ahead on a copy: what is foretold is what will be done, whatever the rules are.
+    fn forecast(&self, policy: &Policy, incident: u64, now: f64) -> BTreeMap<String, f64> {
+        let mut ahead = self.clone();
+        if ahead.incidents.len() > AHEAD {
+            // In a crowd only those that may share a notice, or a cap, with this one.
+            let waits = |other: &Incident| !other.waiting.is_empty();
+            ahead
+                .incidents
+                .retain(|id, other| *id == incident || waits(other));
+        }
+        let mut next = BTreeMap::new();
+        let mut at = now;
+        for _ in 0..STEPS_AHEAD {
+            let Ok(step) = ahead.step(policy, Event::Tick, at) else {
+                break;
+            };
+            for (notice, told) in step.notices.iter().zip(&step.told) {
+                let lists = |item: &crate::notice::Item| item.incident == incident;
+                if told.contains(&incident) || notice.news().is_some_and(|news| news.items.iter().any(lists))
+                {
+                    next.entry(notice.receiver.clone()).or_insert(at);
+                }
+            }
+            at = ahead.next_moment(policy, at);
+            if next.len() == policy.receivers.len() || at > now + FAR_AHEAD {
+                break;
+            }
+        }
+        next
+    }
+
+    /// The next moment after `now` at which there may be something to say though nothing happens; infinity is never.
+    fn next_moment(&self, policy: &Policy, now: f64) -> f64 {
+        let silences = self.silences.values().map(|armed| &armed.silence);
+        let ends = silences
+            .flat_map(|silence| [Some(silence.from), silence.until])
+            .flatten();
+        let turns = policy.receivers.iter().filter_map(|receiver| {
+            let desk = self.desks.get(&receiver.name)?;
+            Some(desk.next_turn(now, receiver.cap, policy.partial_after))
+        });
+        let first = ends
+            .filter(|at| *at > now)
+            .chain(turns)
+            .fold(f64::INFINITY, f64::min);
+        // What has just been told is asked about again at once: when it is told next follows from that.
+        first.min(self.wake_at.max(now + SOON))
     }
 }

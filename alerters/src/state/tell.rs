@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Fresh, Policy, Receiver, State, Step};
+use super::{Audience, Cooldown, Fresh, Policy, Receiver, State, Step};
 use crate::anomaly::{Severity, Subject};
 use crate::group::{GroupKey, Wanted};
 use crate::incident::{Incident, Phase, Told};
 use crate::matcher::About;
-use crate::notice::{Content, Counts, Item, LISTED, News, Notice, What};
+use crate::notice::{BATCH, Content, Counts, Item, LISTED, News, Notice, What};
 use crate::route::{Grouping, Route};
 
 /// What the name of a component begins with that stands for a receiver.
@@ -15,10 +15,67 @@ pub(crate) const RECEIVER_COMPONENT: &str = "skywatch.receiver.";
 /// Incidents of one notice that keep their window, to be charted.
 const CHARTED: usize = 3;
 
+/// What a receiver is to be told of an incident at one moment, and why: the one answer both notices and forecasts follow.
+#[derive(Debug)]
+pub(super) struct Word {
+    /// What is to be said now.
+    pub(super) what: Option<What>,
+    /// When the answer may be another one though nothing happens, Unix seconds; infinity is never.
+    pub(super) next: f64,
+    /// Why.
+    pub(super) why: Why,
+}
+
+/// Why something is said or not.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Why {
+    /// It is to be said.
+    Due,
+    /// The incident has ended, and nothing of that is left to be said.
+    Over,
+    /// A silence of this number is in force.
+    Silenced(u64),
+    /// Somebody has it.
+    Taken,
+    /// No route leads there now.
+    NoRoute,
+    /// It is too small for the route.
+    Held(String),
+    /// The receiver heard of the same subject lately.
+    Cooling,
+    /// It was told, and is told again.
+    Told,
+    /// It was told.
+    ToldOnce,
+}
+
+impl Word {
+    fn say(what: What) -> Self {
+        Self {
+            what: Some(what),
+            next: f64::INFINITY,
+            why: Why::Due,
+        }
+    }
+
+    fn wait(next: f64, why: Why) -> Self {
+        Self {
+            what: None,
+            next,
+            why,
+        }
+    }
+
+    fn nothing(why: Why) -> Self {
+        Self::wait(f64::INFINITY, why)
+    }
+}
+
 impl State {
     /// Works out anew what waits for each receiver.
     pub(super) fn work_out(&mut self, policy: &Policy, now: f64, step: &mut Step) {
         let mut incidents = std::mem::take(&mut self.incidents);
+        let mut wake = f64::INFINITY;
         for incident in incidents.values_mut() {
             if incident.phase == Phase::Pending {
                 continue;
@@ -27,29 +84,28 @@ impl State {
             incident
                 .waiting
                 .retain(|name| policy.receivers.iter().any(|receiver| receiver.name == *name));
-            let silenced = self.mind_silence(incident, now, step);
-            let routed = if incident.phase.is_open() && !silenced {
+            self.mind_silence(incident, now, step);
+            let routed = if incident.phase.is_open() && incident.silenced_by.is_none() {
                 routed(policy, incident, now)
             } else {
                 Vec::new()
             };
             for receiver in &policy.receivers {
                 let route = routed.iter().find(|(name, _)| *name == receiver.name);
-                let wanted = self.wanted(
-                    policy,
-                    incident,
-                    receiver,
-                    route.map(|(_, route)| *route),
-                    silenced,
-                    now,
-                );
+                let route = route.map(|(_, route)| *route);
+                let word = self.word(incident, receiver, route, now);
+                wake = wake.min(word.next);
+                let wanted = word
+                    .what
+                    .and_then(|what| Self::wanted(policy, incident, receiver, route, what, now));
                 let changed = if wanted.is_some() {
                     incident.waiting.insert(receiver.name.clone())
                 } else {
                     incident.waiting.remove(&receiver.name)
                 };
-                if changed {
-                    step.incidents.insert(incident.id);
+                // That it still lasts need not be remembered as waiting: it is asked anew.
+                if changed && word.what != Some(What::Lasts) {
+                    step.touched.insert(incident.id);
                 }
                 if wanted.is_some() || changed {
                     let desk = self.desks.entry(receiver.name.clone()).or_default();
@@ -58,10 +114,22 @@ impl State {
             }
         }
         self.incidents = incidents;
+        self.wake_at = if self.minds_the_hour(policy) {
+            wake.min(next_minute(now))
+        } else {
+            wake
+        };
     }
 
-    /// Whether the incident is under a silence; notes when one over it has ended.
-    fn mind_silence(&self, incident: &mut Incident, now: f64, step: &mut Step) -> bool {
+    /// Whether what is said may change with the hour of the day.
+    fn minds_the_hour(&self, policy: &Policy) -> bool {
+        !self.incidents.is_empty()
+            && (policy.routes.have_hours()
+                || self.silences.values().any(|armed| armed.silence.hours.is_some()))
+    }
+
+    /// Notes under which silence the incident is, and when one over it has ended.
+    fn mind_silence(&self, incident: &mut Incident, now: f64, step: &mut Step) {
         let before = incident.silenced_by;
         let over_it = self
             .silences
@@ -69,131 +137,185 @@ impl State {
             .find(|armed| incident.phase.is_open() && armed.in_force(now) && armed.covers(incident));
         incident.silenced_by = over_it.map(|armed| armed.silence.id);
         if before != incident.silenced_by {
-            step.incidents.insert(incident.id);
+            step.touched.insert(incident.id);
             // One that is in force and merely does not cover it at the moment has not ended.
             let ended = |id: u64| self.silences.get(&id).is_none_or(|armed| !armed.in_force(now));
             if before.is_some_and(ended) && over_it.is_none() && incident.phase.is_open() {
                 incident.silence_ended_at = Some(now);
             }
         }
-        over_it.is_some()
     }
 
-    /// What a receiver is to be told of an incident now, if anything.
-    fn wanted(
+    /// What a receiver is to be told of an incident now, and if nothing, when that may change.
+    pub(super) fn word(
         &self,
+        incident: &Incident,
+        receiver: &Receiver,
+        route: Option<&Route>,
+        now: f64,
+    ) -> Word {
+        let told = incident.told.get(&receiver.name);
+        let word = self.word_by_route(incident, receiver, told, route, now);
+        let (Some(refresh), Some(told)) = (receiver.audience.refresh(), told) else {
+            return word;
+        };
+        if word.what.is_some() || !incident.phase.is_open() || told.over {
+            return word;
+        }
+        // Whatever keeps people from being told, a machine that is told nothing takes it for over.
+        let last = told.refreshed_at.map_or(told.at, |at| at.max(told.at));
+        let due = last + refresh;
+        if now >= due || last > now {
+            Word::say(What::Lasts)
+        } else {
+            Word {
+                next: word.next.min(due),
+                ..word
+            }
+        }
+    }
+
+    fn word_by_route(
+        &self,
+        incident: &Incident,
+        receiver: &Receiver,
+        told: Option<&Told>,
+        route: Option<&Route>,
+        now: f64,
+    ) -> Word {
+        if incident.phase.is_over() {
+            return match told {
+                Some(told) if !told.over && receiver.resolved => Word::say(What::of_end(incident.phase)),
+                // Whoever closed it before anybody was told knows of it.
+                None if incident.waiting.contains(&receiver.name) && incident.phase != Phase::Closed => {
+                    Word::say(What::Passed)
+                }
+                _ => Word::nothing(Why::Over),
+            };
+        }
+        if !incident.phase.is_open() {
+            return Word::nothing(Why::Over);
+        }
+        if let Some(silence) = incident.silenced_by {
+            return Word::nothing(Why::Silenced(silence));
+        }
+        if incident.ack.is_some() {
+            return match told {
+                Some(told) if !told.over && !told.acknowledged => Word::say(What::Acknowledged),
+                _ => Word::nothing(Why::Taken),
+            };
+        }
+        match route {
+            Some(route) => self.firing(incident, &receiver.name, told, route, now),
+            None => Word::nothing(Why::NoRoute),
+        }
+    }
+
+    /// What is to be said, and with which others.
+    fn wanted(
         policy: &Policy,
         incident: &Incident,
         receiver: &Receiver,
         route: Option<&Route>,
-        silenced: bool,
+        what: What,
         now: f64,
     ) -> Option<Wanted> {
         let told = incident.told.get(&receiver.name);
-        let what = if incident.phase == Phase::Resolved {
-            match told {
-                Some(told) if !told.over && receiver.resolved => What::Resolved,
-                None if incident.waiting.contains(&receiver.name) => What::Passed,
-                _ => return None,
-            }
-        } else if !incident.phase.is_open() || silenced {
-            return None;
-        } else if incident.ack.is_some() {
-            told.filter(|told| !told.over && !told.acknowledged)?;
-            What::Acknowledged
-        } else {
-            self.firing(incident, &receiver.name, told, route?, now)?
-        };
-        let (key, route, grouping) = match (told, route) {
+        let taken;
+        let route = match (told, route) {
             (Some(told), _) => {
                 let spoken = policy.routes.find(&told.route);
-                let interval = spoken.map_or(60.0, |route| route.grouping.interval);
                 let at_once = Grouping {
                     depth: 0,
                     wait: 0.0,
-                    interval,
+                    interval: spoken.map_or(60.0, |route| route.grouping.interval),
                 };
-                (GroupKey::Thread(told.thread.clone()), told.route.clone(), at_once)
+                return Some(Wanted {
+                    key: GroupKey::Thread(told.thread.clone()),
+                    what,
+                    route: told.route.clone(),
+                    grouping: receiver.audience.grouping(at_once),
+                });
             }
-            (None, Some(route)) => {
-                let namespace = route.grouping.namespace(&incident.subject).to_owned();
-                let key = GroupKey::New {
-                    route: route.name.clone(),
-                    namespace,
-                };
-                (key, route.name.clone(), route.grouping)
-            }
+            (None, Some(route)) => route,
             // It waited, and was over before its route would have told of it.
             (None, None) => {
-                let taken = routed(policy, incident, now);
-                let (_, route) = taken.into_iter().find(|(name, _)| *name == receiver.name)?;
-                let namespace = route.grouping.namespace(&incident.subject).to_owned();
-                let key = GroupKey::New {
-                    route: route.name.clone(),
-                    namespace,
-                };
-                (key, route.name.clone(), route.grouping)
+                taken = routed(policy, incident, now);
+                taken.iter().find(|(name, _)| *name == receiver.name)?.1
             }
         };
+        let grouping = receiver.audience.grouping(route.grouping);
+        let namespace = grouping.namespace(&incident.subject).to_owned();
         Some(Wanted {
-            key,
+            key: GroupKey::New {
+                route: route.name.clone(),
+                namespace,
+            },
             what,
-            route,
+            route: route.name.clone(),
             grouping,
         })
     }
 
     /// What a route would say of an open incident that nobody has taken.
-    pub(super) fn firing(
+    fn firing(
         &self,
         incident: &Incident,
         receiver: &str,
         told: Option<&Told>,
         route: &Route,
         now: f64,
-    ) -> Option<What> {
+    ) -> Word {
         let Some(told) = told else {
-            if route.limits.hold(&incident.anomaly).is_some() {
-                return None;
+            if let Some(held) = route.limits.hold(&incident.anomaly) {
+                return Word::nothing(Why::Held(held));
             }
             if incident.silence_ended_at.is_some() {
-                return Some(What::SilenceEnded);
+                return Word::say(What::SilenceEnded);
             }
-            if self
-                .cooling_until(receiver, &incident.subject, route, now)
-                .is_some_and(|until| now < until)
+            if let Some((until, severity)) = self.cooling(receiver, &incident.subject, route, now)
+                && now < until
+                && incident.severity <= severity
             {
-                return None;
+                return Word::wait(until, Why::Cooling);
             }
-            return Some(if incident.returns > 0 {
+            return Word::say(if incident.returns > 0 {
                 What::Returned
             } else {
                 What::Opened
             });
         };
         if incident.silence_ended_at.is_some_and(|ended| ended > told.at) {
-            Some(What::SilenceEnded)
-        } else if told.over {
-            (now >= told.fired_at + route.pace.cooldown || told.fired_at > now).then_some(What::Returned)
-        } else if incident.severity > told.severity {
-            Some(What::Worse)
-        } else {
-            let repeat = route.pace.repeat?;
-            (now >= told.fired_at + repeat || told.fired_at > now + repeat).then_some(What::Reminder)
+            return Word::say(What::SilenceEnded);
+        }
+        // Whoever was told that it is over believes so until he is told otherwise.
+        if told.over {
+            return Word::say(What::Returned);
+        }
+        if incident.severity > told.severity {
+            return Word::say(What::Worse);
+        }
+        match route.pace.repeat {
+            // A time ahead of now is that of a clock that was wrong.
+            Some(repeat) if now >= told.fired_at + repeat || told.fired_at > now + repeat => {
+                Word::say(What::Reminder)
+            }
+            Some(repeat) => Word::wait(told.fired_at + repeat, Why::Told),
+            None => Word::nothing(Why::ToldOnce),
         }
     }
 
-    /// Until when a receiver is left in peace about a subject, Unix seconds.
-    pub(super) fn cooling_until(
+    /// Until when a receiver is left in peace about a subject, Unix seconds, unless it becomes worse than this.
+    pub(super) fn cooling(
         &self,
         receiver: &str,
         subject: &Subject,
         route: &Route,
         now: f64,
-    ) -> Option<f64> {
-        let at = *self.cooldowns.get(receiver)?.get(subject)?;
+    ) -> Option<(f64, Severity)> {
+        let (at, severity) = *self.cooldowns.get(receiver)?.get(subject)?;
         // A time ahead of now is that of a clock that was wrong.
-        (at <= now).then_some(at + route.pace.cooldown)
+        (at <= now).then_some((at + route.pace.cooldown, severity))
     }
 
     /// Makes the notices whose turn it is.
@@ -202,12 +324,19 @@ impl State {
             let Some(desk) = self.desks.get(&receiver.name) else {
                 continue;
             };
+            let people = receiver.audience == Audience::People;
             let ready: Vec<GroupKey> = desk
                 .ready(now)
                 .into_iter()
-                .filter(|key| self.is_whole(&receiver.name, key, policy.partial_after, now))
+                .filter(|key| !people || self.is_whole(&receiver.name, key, policy.partial_after, now))
                 .collect();
             if ready.is_empty() {
+                continue;
+            }
+            if !people {
+                for key in ready {
+                    self.make_notices(policy, receiver, &[key], 0, now, fresh, step);
+                }
                 continue;
             }
             let Some(desk) = self.desks.get_mut(&receiver.name) else {
@@ -233,7 +362,7 @@ impl State {
             }
             for (place, keys) in plan.into_iter().enumerate() {
                 let held_back = if place == 0 { held_back } else { 0 };
-                self.make_notice(policy, &receiver.name, &keys, held_back, now, fresh, step);
+                self.make_notices(policy, receiver, &keys, held_back, now, fresh, step);
             }
         }
     }
@@ -246,7 +375,7 @@ impl State {
         let Some(group) = self.desks.get(receiver).and_then(|desk| desk.groups.get(key)) else {
             return false;
         };
-        let only_ends = group.due.values().all(|what| *what == What::Resolved);
+        let only_ends = group.due.values().all(|what| what.is_over());
         if !only_ends || now - group.since >= partial_after || group.since > now {
             return true;
         }
@@ -256,31 +385,27 @@ impl State {
             .all(|incident| !incident.phase.is_open())
     }
 
+    /// Makes the notice of groups that speak together; for a machine as many as their incidents fill.
     #[expect(
         clippy::too_many_arguments,
         reason = "one place calls it, and each is of another kind"
     )]
-    fn make_notice(
+    fn make_notices(
         &mut self,
         policy: &Policy,
-        receiver: &str,
+        receiver: &Receiver,
         keys: &[GroupKey],
         held_back: usize,
         now: f64,
         fresh: &Fresh,
         step: &mut Step,
     ) {
-        let Some(desk) = self.desks.get_mut(receiver) else {
+        let people = receiver.audience == Audience::People;
+        let Some(desk) = self.desks.get_mut(&receiver.name) else {
             return;
         };
-        let groups = desk.speak(keys, now);
+        let groups = desk.speak(keys, people, now);
         let Some(first) = groups.first() else { return };
-        let id = format!("{}.{}", self.origin, self.next.notice);
-        self.next.notice += 1;
-        let (thread, route) = match &keys[0] {
-            GroupKey::Thread(thread) => (thread.clone(), first.route.clone()),
-            GroupKey::New { .. } => (id.clone(), first.route.clone()),
-        };
         let due: BTreeMap<u64, What> = groups
             .iter()
             .flat_map(|group| &group.due)
@@ -292,55 +417,90 @@ impl State {
             .filter(|id| self.incidents.contains_key(id))
             .collect();
         told.sort_by(|a, b| worst_first(&self.incidents[a], due[a], &self.incidents[b], due[b]));
-        let counts = self.mark_told(policy, receiver, &thread, &due, now, step);
-        let members = self.threads.get(&thread).into_iter().flatten();
-        let still_open = members
-            .filter_map(|id| self.incidents.get(id))
-            .filter(|incident| incident.phase.is_open())
-            .count() as u64;
-        let repeat = policy.routes.find(&route).and_then(|route| route.pace.repeat);
-        let items = told.iter().take(LISTED).enumerate().map(|(place, id)| {
-            let window = fresh.get(id).filter(|_| place < CHARTED);
-            self.item(&self.incidents[id], due[id], repeat, now, window.cloned())
-        });
-        let group = match keys {
-            [GroupKey::New { namespace, .. }] if told.len() > 1 => namespace.clone(),
-            _ => String::new(),
+        let (in_one, listed) = if people {
+            (told.len().max(1), LISTED)
+        } else {
+            (BATCH, BATCH)
         };
-        step.notices.push(Notice {
-            id,
-            thread,
-            receiver: receiver.to_owned(),
-            route,
-            at: now,
-            content: Content::Incidents(News {
-                items: items.collect(),
-                counts,
-                still_open,
-                held_back: held_back as u64,
-                group,
-            }),
-            base_url: policy.base_url.clone(),
-        });
-        step.told.push(told);
-        step.paced.insert(receiver.to_owned());
+        for told in told.chunks(in_one) {
+            let id = self.new_notice_id();
+            let thread = match &keys[0] {
+                GroupKey::Thread(thread) => thread.clone(),
+                GroupKey::New { .. } => id.clone(),
+            };
+            let counts = self.mark_told(policy, &receiver.name, &thread, told, &due, now, step);
+            let members = self.threads.get(&thread).into_iter().flatten();
+            let still_open = members
+                .filter_map(|id| self.incidents.get(id))
+                .filter(|incident| incident.phase.is_open())
+                .count() as u64;
+            let repeat = policy
+                .routes
+                .find(&first.route)
+                .and_then(|route| route.pace.repeat);
+            let items = told.iter().take(listed).enumerate().map(|(place, id)| {
+                let window = fresh.get(id).filter(|_| place < CHARTED);
+                self.item(&self.incidents[id], due[id], repeat, now, window.cloned())
+            });
+            let group = match keys {
+                [GroupKey::New { namespace, .. }] if told.len() > 1 => namespace.clone(),
+                _ => String::new(),
+            };
+            step.notices.push(Notice {
+                id,
+                thread,
+                receiver: receiver.name.clone(),
+                route: first.route.clone(),
+                at: now,
+                content: Content::Incidents(News {
+                    items: items.collect(),
+                    counts,
+                    still_open,
+                    held_back: held_back as u64,
+                    group,
+                }),
+                base_url: policy.base_url.clone(),
+                command: policy.command.clone(),
+            });
+            // That it still lasts is no part of its history.
+            let news = told.iter().filter(|id| due[id] != What::Lasts);
+            step.told.push(news.copied().collect());
+        }
+        if people {
+            step.paced.insert(receiver.name.clone());
+        }
     }
 
     /// Notes on each incident that the receiver was told of it, and counts what it was told.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one place calls it, and each is of another kind"
+    )]
     fn mark_told(
         &mut self,
         policy: &Policy,
         receiver: &str,
         thread: &str,
+        ids: &[u64],
         due: &BTreeMap<u64, What>,
         now: f64,
         step: &mut Step,
     ) -> Counts {
         let mut counts = Counts::default();
-        for (id, what) in due {
-            let Some(incident) = self.incidents.get_mut(id) else {
+        for id in ids {
+            let (Some(incident), Some(what)) = (self.incidents.get_mut(id), due.get(id)) else {
                 continue;
             };
+            incident.waiting.remove(receiver);
+            if *what == What::Lasts {
+                if let Some(told) = incident.told.get_mut(receiver) {
+                    told.refreshed_at = Some(now);
+                    self.wake_at = f64::NEG_INFINITY;
+                }
+                counts.firing += 1;
+                counts.critical += u64::from(incident.severity == Severity::Critical);
+                continue;
+            }
             let route = match incident.told.get(receiver) {
                 Some(told) => told.route.clone(),
                 None => routed(policy, incident, now)
@@ -357,12 +517,14 @@ impl State {
                 at: now,
                 fired_at: if firing { now } else { fired_before.unwrap_or(now) },
                 severity: incident.severity,
-                over: matches!(what, What::Resolved | What::Passed),
+                over: what.is_over(),
                 acknowledged: *what == What::Acknowledged,
+                refreshed_at: None,
             };
             incident.told.insert(receiver.to_owned(), told);
-            incident.waiting.remove(receiver);
-            step.incidents.insert(*id);
+            step.touched.insert(*id);
+            // What is next to be said of it, and when, is another thing now.
+            self.wake_at = f64::NEG_INFINITY;
             self.threads.entry(thread.to_owned()).or_default().insert(*id);
             if firing {
                 counts.firing += 1;
@@ -372,12 +534,22 @@ impl State {
             } else {
                 counts.resolved += 1;
             }
-            if firing || *what == What::Passed {
-                let subjects = self.cooldowns.entry(receiver.to_owned()).or_default();
-                subjects.insert(incident.subject.clone(), now);
-                step.cooldowns
-                    .push((receiver.to_owned(), incident.subject.clone(), now));
-            }
+            // The word that it is over ends the quiet that the word of its beginning began.
+            let subjects = self.cooldowns.entry(receiver.to_owned()).or_default();
+            let told = if firing {
+                let told = (now, incident.severity);
+                subjects.insert(incident.subject.clone(), told);
+                Some(told)
+            } else if what.is_over() && subjects.remove(&incident.subject).is_some() {
+                None
+            } else {
+                continue;
+            };
+            step.cooldowns.push(Cooldown {
+                receiver: receiver.to_owned(),
+                subject: incident.subject.clone(),
+                told,
+            });
         }
         counts
     }
@@ -394,6 +566,7 @@ impl State {
         if let Some(window) = window {
             anomaly.evidence = window;
         }
+        let over = what.is_over();
         let remark = match (&incident.ack, what) {
             (Some(ack), What::Acknowledged) => format!("{} has it", ack.by),
             _ => String::new(),
@@ -404,13 +577,22 @@ impl State {
             anomaly,
             severity: incident.severity,
             since: incident.since,
-            until: incident.closed_at.filter(|_| !what.is_firing()),
+            until: incident.closed_at.filter(|_| over),
+            ending: incident.ending.clone().filter(|_| over),
+            flapping: incident.flapping(now),
             before: 0,
             last_before: None,
-            not_before: repeat.filter(|_| what.is_firing()).map(|repeat| now + repeat),
+            not_before: repeat
+                .filter(|_| what.is_firing() && what != What::Lasts)
+                .map(|repeat| now + repeat),
             remark,
         }
     }
+}
+
+/// The beginning of the minute after `now`: hours of the day are told in minutes.
+pub(super) fn next_minute(now: f64) -> f64 {
+    (now / 60.0).floor() * 60.0 + 60.0
 }
 
 /// The receivers an open incident leads to, each with the first route that leads there. What is wrong with a receiver is

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::anomaly::{Anomaly, Severity, Strength};
-use crate::incident::Outcome;
+use crate::incident::{Ending, Phase};
 use crate::matcher::{Matcher, Selection};
 use crate::notice::{News, What};
 use crate::route::{Grouping, Limits, Pace, Route};
@@ -27,7 +27,7 @@ pub(super) fn wrong(name: &str, at: f64) -> Look {
 pub(super) fn well(name: &str, at: f64) -> Look {
     Look {
         subject: Subject::Metric(name.into()),
-        outcome: Outcome::Normal { at },
+        outcome: Outcome::Normal { at, value: 31.0 },
     }
 }
 
@@ -67,6 +67,7 @@ pub(super) fn policy() -> Policy {
             notices: 20,
             per: 600.0,
         },
+        audience: Audience::People,
     };
     Policy {
         hysteresis: Hysteresis {
@@ -83,7 +84,15 @@ pub(super) fn policy() -> Policy {
         digest_from: 5,
         partial_after: 1_800.0,
         base_url: String::new(),
+        command: crate::notice::usual_command(),
     }
+}
+
+/// A state that may give any number.
+pub(super) fn state(kept: Kept) -> State {
+    let mut state = State::new("t", "1", kept, Claim::nothing(0));
+    state.claimed(APART, APART);
+    state
 }
 
 /// A state with its policy and its clock.
@@ -97,7 +106,7 @@ impl Scene {
     fn new(policy: Policy) -> Self {
         Self {
             policy,
-            state: State::new("t", Kept::default()),
+            state: state(Kept::default()),
             now: START,
         }
     }
@@ -165,7 +174,7 @@ fn it_is_told_once_and_once_again_when_it_is_over() {
     };
     assert_eq!(kinds(&over), [What::Resolved]);
     assert!(over[0].is_all_over() && !over[0].is_first());
-    assert_eq!(over[0].thread, "t.1");
+    assert_eq!(over[0].thread, "t.1.1");
     assert_eq!(scene.say(well), []);
 }
 
@@ -221,23 +230,348 @@ fn back_within_half_an_hour_is_the_same_incident() {
 }
 
 #[test]
-fn flapping_within_the_cooldown_is_told_when_the_cooldown_is_over() {
+fn a_return_is_told_at_once_and_what_flaps_is_said_to_flap_and_damped() {
     let mut scene = Scene::new(policy());
     let mut said = scene.say(wrong);
     (0..5).for_each(|_| said.extend(scene.say(well)));
     assert_eq!(said, [What::Opened, What::Resolved]);
-    for minute in 6..30 {
-        assert_eq!(scene.say(wrong), [], "minute {minute}");
-    }
+    // The cooldown of the first notice would run for another 25 minutes.
     assert_eq!(scene.say(wrong), [What::Returned]);
+    (0..5).for_each(|_| drop(scene.say(well)));
+    let at = scene.now + 60.0;
+    let third = scene.pass(vec![wrong("web.1.cpu", at)]);
+    assert_eq!(kinds(&third), [What::Returned]);
+    assert_eq!(news(&third[0]).items[0].flapping, Some(3));
+    // From now on five minutes are not long enough.
+    (0..9).for_each(|_| assert_eq!(scene.say(well), []));
+    assert_eq!(scene.say(well), [What::Resolved]);
+    // An hour later it has forgotten that.
+    (0..60).for_each(|_| drop(scene.say(well)));
+    scene.say(wrong);
+    let said: Vec<What> = (0..5).flat_map(|_| scene.say(well)).collect();
+    assert_eq!(said, [What::Resolved]);
+}
+
+/// An anomaly that is critical by its votes.
+fn critical(name: &str, at: f64) -> Look {
+    let mut worse = anomaly(name, at);
+    worse.votes.retain(|vote| vote.answer == Some(true));
+    Look {
+        subject: worse.subject.clone(),
+        outcome: Outcome::Anomalous(Box::new(worse)),
+    }
+}
+
+#[test]
+fn worse_breaks_every_cooldown() {
+    // Nobody is told that it is over here, so that the cooldown runs on.
+    let mut policy = policy();
+    policy.receivers[0].resolved = false;
+    policy.hysteresis.return_within = 0.0;
+    let mut scene = Scene::new(policy);
+    assert_eq!(scene.say(wrong), [What::Opened]);
+    (0..6).for_each(|_| assert_eq!(scene.say(well), []));
+    assert_eq!(scene.say(wrong), [], "the same, and no worse");
+    (0..6).for_each(|_| assert_eq!(scene.say(well), []));
+    let outlook = |scene: &Scene| {
+        let subject = Subject::Metric("web.1.cpu".into());
+        scene.state.outlook(&scene.policy, &subject, scene.now).prospects[0].clone()
+    };
+    assert!(outlook(&scene).cooling_until.is_some());
+    assert_eq!(scene.say(critical), [What::Opened]);
+    // The story: a warning, its end, and soon after something far worse.
+    let mut scene = Scene::new(self::policy());
+    scene.say(wrong);
+    (0..5).for_each(|_| drop(scene.say(well)));
+    assert_eq!(outlook(&scene).cooling_until, None);
+    assert_eq!(scene.say(critical), [What::Returned]);
+}
+
+/// The one incident's end, as it is told.
+fn the_end(scene: &mut Scene, look: impl Fn(&str, f64) -> Look) -> Option<(What, Ending)> {
+    let at = scene.now + 60.0;
+    let notices = scene.pass(vec![look("web.1.cpu", at)]);
+    let item = &news(notices.first()?).items[0];
+    Some((item.what, item.ending.clone().expect("it has ended")))
+}
+
+#[test]
+fn no_longer_new_is_not_good_again() {
+    let at_level = |level: f64| {
+        move |name: &str, at: f64| Look {
+            subject: Subject::Metric(name.into()),
+            outcome: Outcome::Normal { at, value: level },
+        }
+    };
+    let settled = |name: &str, at: f64| Look {
+        subject: Subject::Metric(name.into()),
+        outcome: Outcome::Settled {
+            at,
+            value: 60.0,
+            before: 10.0,
+        },
+    };
+    let end = |outcome, value: f64, before: Option<f64>| Ending {
+        outcome,
+        value: Some(value),
+        before,
+        by: String::new(),
+    };
+    // Said by whoever judges it.
+    let mut scene = Scene::new(policy());
+    scene.say(wrong);
+    (0..4).for_each(|_| assert_eq!(the_end(&mut scene, settled), None));
+    assert_eq!(
+        the_end(&mut scene, settled),
+        Some((What::Settled, end(Phase::Settled, 60.0, Some(10.0))))
+    );
+    let incident = scene.state.incidents().next().unwrap();
+    assert_eq!(incident.phase, Phase::Settled);
+    assert_eq!(scene.say(wrong), [What::Returned]);
+    // Said by nobody, but the value is where it was anomalous: the classic tests get used to everything.
+    let mut scene = Scene::new(policy());
+    scene.say(wrong);
+    (0..4).for_each(|_| assert_eq!(the_end(&mut scene, at_level(95.0)), None));
+    assert_eq!(
+        the_end(&mut scene, at_level(95.0)),
+        Some((What::Settled, end(Phase::Settled, 95.0, Some(30.2))))
+    );
+    // Back: whatever was said in between.
+    let mut scene = Scene::new(policy());
+    scene.say(wrong);
+    (0..4).for_each(|_| assert_eq!(the_end(&mut scene, settled), None));
+    assert_eq!(
+        the_end(&mut scene, at_level(31.0)),
+        Some((What::Resolved, end(Phase::Resolved, 31.0, None)))
+    );
+    // A little outside of what was expected, and far from where it was: good again.
+    let mut scene = Scene::new(policy());
+    scene.say(wrong);
+    (0..4).for_each(|_| assert_eq!(the_end(&mut scene, at_level(41.0)), None));
+    assert_eq!(the_end(&mut scene, at_level(41.0)).unwrap().0, What::Resolved);
 }
 
 #[test]
 fn a_deleted_metric_is_gone_and_nobody_is_told_it_is_well() {
     let mut scene = Scene::new(policy());
     scene.say(wrong);
-    assert!(scene.pass(vec![deleted("web.1.cpu")]).is_empty());
+    let notices = scene.pass(vec![deleted("web.1.cpu")]);
+    assert_eq!(kinds(&notices), [What::Gone]);
+    let item = &news(&notices[0]).items[0];
+    assert_eq!(item.ending.as_ref().unwrap().value, Some(97.2));
+    assert!(notices[0].is_all_over());
     assert_eq!(scene.state.incidents().count(), 0);
+    // One whose group still waits is told of all the same.
+    let mut policy = policy();
+    policy.routes.top[0].grouping.wait = 600.0;
+    let mut scene = Scene::new(policy);
+    scene.say(wrong);
+    assert!(scene.pass(vec![deleted("web.1.cpu")]).is_empty());
+    let said: Vec<What> = (0..10).flat_map(|_| kinds(&scene.pass(vec![]))).collect();
+    assert_eq!(said, [What::Passed]);
+    assert_eq!(scene.state.incidents().count(), 0);
+}
+
+#[test]
+fn what_somebody_closed_begins_anew_only_when_it_is_worse_or_was_well() {
+    let close = |scene: &mut Scene| {
+        let notices = scene.event(Event::Close {
+            incident: scene.state.next().incident - 1,
+            by: "ann".into(),
+        });
+        let item = &news(&notices[0]).items[0];
+        assert_eq!(
+            (item.what, item.ending.as_ref().unwrap().by.as_str()),
+            (What::Closed, "ann")
+        );
+    };
+    let mut scene = Scene::new(policy());
+    scene.say(wrong);
+    scene.now += 60.0;
+    close(&mut scene);
+    assert_eq!(
+        scene
+            .state
+            .step(
+                &scene.policy,
+                Event::Close {
+                    incident: 1,
+                    by: "bob".into()
+                },
+                scene.now
+            )
+            .unwrap_err(),
+        Refused::NoIncident(1)
+    );
+    (0..100).for_each(|_| assert_eq!(scene.say(wrong), []));
+    assert_eq!(
+        scene.say(critical),
+        [What::Returned],
+        "worse than what was closed"
+    );
+    scene.now += 60.0;
+    close(&mut scene);
+    assert_eq!(scene.say(well), []);
+    assert_eq!(scene.say(wrong), [What::Opened], "it was well in between");
+    assert_eq!(
+        scene
+            .state
+            .about(&Subject::Metric("web.1.cpu".into()))
+            .unwrap()
+            .id,
+        2
+    );
+}
+
+/// A policy in which the first receiver is a machine.
+fn policy_of_machine(refresh: Option<f64>) -> Policy {
+    let mut policy = policy();
+    policy.receivers[0].audience = Audience::Machine { refresh };
+    policy.receivers[0].cap.notices = 1;
+    policy.routes.top[0].grouping.wait = 600.0;
+    policy
+}
+
+#[test]
+fn a_machine_gets_every_incident_at_once_in_batches() {
+    let mut scene = Scene::new(policy_of_machine(None));
+    let at = scene.now + 60.0;
+    let many =
+        |look: fn(&str, f64) -> Look, at| (0..1_037).map(|i| look(&format!("app.{i}.cpu"), at)).collect();
+    let mut alive = std::collections::BTreeSet::new();
+    let notices = scene.pass(many(wrong, at));
+    assert_eq!(notices.len(), 6);
+    for notice in &notices {
+        let news = news(notice);
+        assert_eq!(news.counts.total(), news.items.len() as u64);
+        assert!(notice.is_first());
+        alive.extend(news.items.iter().map(|item| item.incident));
+    }
+    assert_eq!(alive.len(), 1_037);
+    for _ in 0..5 {
+        let at = scene.now + 60.0;
+        for notice in scene.pass(many(well, at)) {
+            assert!(!notice.is_first() && notice.is_all_over());
+            for item in &news(&notice).items {
+                assert!(item.what == What::Resolved && alive.remove(&item.incident));
+            }
+        }
+    }
+    assert!(alive.is_empty());
+}
+
+#[test]
+fn a_machine_hears_that_it_lasts_whoever_has_it_and_whatever_is_silent() {
+    let mut scene = Scene::new(policy_of_machine(Some(300.0)));
+    let lasts = |scene: &mut Scene, minutes: usize| -> Vec<What> {
+        (0..minutes)
+            .flat_map(|_| {
+                scene.now += 60.0;
+                // No pass at all: not even the store need answer.
+                kinds(&scene.event(Event::Tick))
+            })
+            .collect()
+    };
+    assert_eq!(scene.say(wrong), [What::Opened]);
+    assert_eq!(lasts(&mut scene, 4), []);
+    assert_eq!(lasts(&mut scene, 1), [What::Lasts]);
+    scene.event(Event::Acknowledge {
+        incident: 1,
+        by: "ann".into(),
+        until_resolved: true,
+    });
+    assert_eq!(lasts(&mut scene, 10), [What::Lasts, What::Lasts]);
+    scene.silence(silence("web.**", None)).unwrap();
+    assert_eq!(lasts(&mut scene, 10), [What::Lasts, What::Lasts]);
+    let before = scene.now;
+    scene.now += 60.0;
+    let gone = scene.event(Event::Looks(vec![deleted("web.1.cpu")]));
+    assert_eq!(kinds(&gone), [What::Gone], "{before}");
+    assert_eq!(lasts(&mut scene, 60), []);
+}
+
+#[test]
+fn numbers_nobody_could_claim_are_of_a_range_where_runs_cannot_meet() {
+    let policy = policy();
+    let run = |run: &str, apart: u64| {
+        let mut state = State::new("t", run, Kept::default(), Claim::nothing(apart));
+        state.claimed(2, 1);
+        let looks = (0..3).map(|i| wrong(&format!("app.{i}.cpu"), START)).collect();
+        let step = state.step(&policy, Event::Pass(looks), START).unwrap();
+        let incidents: Vec<u64> = step.incidents.iter().map(|incident| incident.id).collect();
+        let ids: Vec<String> = step.notices.iter().map(|notice| notice.id.clone()).collect();
+        (incidents, ids, state)
+    };
+    let apart = 1_795_268_520_000_000;
+    let (incidents, ids, mut state) = run("a", apart);
+    assert_eq!(incidents, [1, apart, apart + 1]);
+    let (other, other_ids, _) = run("b", apart + 1_000_000);
+    assert!(other[1..].iter().all(|id| !incidents.contains(id)));
+    assert!(ids.iter().all(|id| !other_ids.contains(id)));
+    // What was given apart leaves those in turn alone.
+    state.claimed(9, 9);
+    let kept = Kept {
+        incidents: state.incidents().cloned().collect(),
+        next: state.next(),
+        ..Kept::default()
+    };
+    let mut state = State::new("t", "c", kept, Claim::nothing(apart + 2_000_000));
+    state.claimed(9, 9);
+    let step = state
+        .step(&policy, Event::Pass(vec![wrong("db.cpu", START)]), START)
+        .unwrap();
+    assert!(
+        step.incidents.iter().any(|incident| incident.id == 2),
+        "{:?}",
+        step.incidents
+    );
+}
+
+#[test]
+fn whatever_ends_is_handed_out_whole_to_be_written() {
+    let ends = |step: &Step| {
+        let kept: Vec<(u64, Phase)> = step.incidents.iter().map(|kept| (kept.id, kept.phase)).collect();
+        let turns: Vec<(u64, Phase)> = step
+            .transitions
+            .iter()
+            .map(|turn| (turn.incident, turn.to))
+            .collect();
+        (kept, turns)
+    };
+    // Deleted, and in the same step no longer in the state.
+    let mut scene = Scene::new(policy());
+    scene.say(wrong);
+    let looks = Event::Pass(vec![deleted("web.1.cpu")]);
+    let step = scene.state.step(&scene.policy, looks, scene.now + 60.0).unwrap();
+    assert_eq!(scene.state.about(&Subject::Metric("web.1.cpu".into())), None);
+    assert_eq!(ends(&step), (vec![(1, Phase::Gone)], vec![(1, Phase::Gone)]));
+    // One of two about the same subject, which only the next step writes; a refused event in between takes nothing along.
+    let mut scene = Scene::new(policy());
+    scene.say(wrong);
+    let first = scene.state.incidents().next().unwrap().clone();
+    let second = Incident {
+        id: 2,
+        ..first.clone()
+    };
+    let kept = Kept {
+        incidents: vec![first, second],
+        ..Kept::default()
+    };
+    scene.state = state(kept);
+    scene
+        .state
+        .step(&scene.policy, Event::EndSilence { silence: 9 }, scene.now)
+        .unwrap_err();
+    let step = scene.state.step(&scene.policy, Event::Tick, scene.now).unwrap();
+    assert_eq!(ends(&step), (vec![(1, Phase::Closed)], vec![(1, Phase::Closed)]));
+    // A silence that ends with the step.
+    scene.silence(silence("db.**", Some(scene.now + 30.0))).unwrap();
+    let step = scene
+        .state
+        .step(&scene.policy, Event::Tick, scene.now + 60.0)
+        .unwrap();
+    assert_eq!(step.silences.len(), 1);
+    assert_eq!(scene.state.silences().count(), 0);
 }
 
 #[test]
@@ -295,7 +629,14 @@ fn a_strength_says_how_sure_and_how_bad() {
         ..anomaly("m", 0.0)
     };
     assert_eq!((of(1.0).score(), of(1.0).severity()), (0.5, Severity::Warning));
-    assert_eq!(of(2.0).severity(), Severity::Critical);
+    // Just above the limit, and at twice of it.
+    assert_eq!(of(1.1).severity(), Severity::Warning);
+    assert_eq!(of(1.0 + 2.02_f64.ln() / 4.0).severity(), Severity::Critical);
+    // 35 usual errors where 15 are the limit: somebody should get up.
+    assert_eq!(
+        of(1.0 + (35.0_f64 / 15.0).ln() / 4.0).severity(),
+        Severity::Critical
+    );
     assert!(of(3.0).score() > of(2.0).score());
     assert_eq!(of(f64::INFINITY).score(), 1.0);
 }
@@ -465,7 +806,10 @@ fn what_is_wrong_with_a_receiver_is_told_to_another() {
         ("night", Some(Severity::Critical))
     );
     scene.now += 120.0;
-    let over = scene.event(Event::Looks(vec![look(Outcome::Normal { at: scene.now })]));
+    let over = scene.event(Event::Looks(vec![look(Outcome::Normal {
+        at: scene.now,
+        value: f64::NAN,
+    })]));
     assert_eq!(kinds(&over), [What::Resolved]);
 }
 
@@ -492,11 +836,15 @@ fn a_restart_knows_what_was_told() {
     let kept = Kept {
         incidents: scene.state.incidents().cloned().collect(),
         pace: vec![("ops".into(), scene.state.spoken("ops").unwrap().clone())],
-        cooldowns: vec![("ops".into(), Subject::Metric("web.1.cpu".into()), START + 60.0)],
+        cooldowns: vec![Cooldown {
+            receiver: "ops".into(),
+            subject: Subject::Metric("web.1.cpu".into()),
+            told: Some((START + 60.0, Severity::Warning)),
+        }],
         next: scene.state.next(),
         ..Kept::default()
     };
-    scene.state = State::new("t", kept);
+    scene.state = state(kept);
     assert_eq!(scene.say(wrong), []);
     let said: Vec<What> = (0..5).flat_map(|_| scene.say(well)).collect();
     assert_eq!(said, [What::Resolved]);

@@ -64,7 +64,7 @@ fn the_end_resolves_under_the_same_key() {
 fn each_notice_becomes_the_event_that_fits() {
     assert_eq!(events(&later(What::Reminder)), ["trigger warning"]);
     assert_eq!(events(&later(What::Acknowledged)), ["acknowledge"]);
-    assert_eq!(events(&later(What::Passed)), ["resolve"]);
+    assert_eq!(events(&later(What::Passed)), ["resolve info"]);
 
     let mut critical = sample::item("web1.cpu", What::Worse);
     critical.severity = Severity::Critical;

@@ -20,6 +20,7 @@ mod rest;
 mod runs;
 mod score;
 mod season;
+mod since;
 mod slots;
 mod sums;
 mod switches;

@@ -13,8 +13,8 @@ use crate::settings::SecretOption;
 /// Anything that takes JSON over HTTP.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WebhookReceiver {
-    /// Where notices are posted.
-    pub url: String,
+    /// Where notices are posted. The address is often all it takes to write there, so it is masked.
+    pub url: Secret,
     /// What the body is signed with; `None` does not sign.
     pub secret: Option<Secret>,
     /// A token sent along (HTTP Bearer).
@@ -30,8 +30,10 @@ pub struct WebhookReceiver {
 options! {
     /// `type = "webhook"`
     pub(crate) WebhookOptions {
-        /// Where notices are posted.
-        url: Option<String> = None,
+        /// Where notices are posted. Filled from `url_file` when that is set.
+        url: Option<Secret> = None,
+        /// A file with that address.
+        url_file: Option<PathBuf> = None,
         /// What the body is signed with. Filled from `secret_file` when that is set.
         secret: Option<Secret> = None,
         /// A file with it.
@@ -113,6 +115,7 @@ impl Value for Vec<Header> {
 impl WebhookOptions {
     pub(super) fn secrets(&mut self, table: &Table<'_>) -> Vec<SecretOption<'_>> {
         vec![
+            SecretOption::new(table.key("url"), &mut self.url, &self.url_file),
             SecretOption::new(table.key("secret"), &mut self.secret, &self.secret_file),
             SecretOption::new(table.key("token"), &mut self.token, &self.token_file),
         ]
@@ -125,7 +128,7 @@ impl WebhookOptions {
             let hint = format!("such as `url = \"{example}\"`");
             return table.missing(&["url"], check, &hint);
         };
-        let Some(url) = table.url(["url", example], &self.url, text, false, check) else {
+        let Some(url) = table.url(["url", example], &self.url, text.expose(), false, check) else {
             return;
         };
         // What only signs does not travel.

@@ -1,5 +1,6 @@
 //! The law of the adaptive profile: a watch with a stepped clock, killed and started again as it may be, knows and says
-//! of every metric to the bit what a replay of the same points does.
+//! of every metric to the bit what a replay of the same points does, those that are stored twice, and those whose newest
+//! value is corrected, among them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use skywatch_algorithms::{Ensemble, Rules};
-use skywatch_settings::AlertDirection;
 
-use super::super::mind::{AdaptiveOptions, Rule};
+use super::super::adaptive::AdaptiveOptions;
+use super::super::rule::Rule;
 use super::super::worker::{Worker, WorkerOptions};
 use crate::backtest::player::{AdaptivePlayer, Track};
 use crate::memory::{Memory, States};
@@ -23,8 +24,15 @@ const START: f64 = 1_700_000_100.0;
 const STEP: f64 = 120.0;
 const REST: f64 = 6.0 * 3_600.0;
 const PARTS: usize = 3;
-/// Low, so that there is much to compare.
-const THRESHOLD: f32 = 0.01;
+/// High, so that there is much to compare.
+const SENSITIVITY: f32 = 100.0;
+
+fn rule() -> Rule {
+    Rule {
+        sensitivity: SENSITIVITY,
+        ..Rule::plain(REST)
+    }
+}
 
 /// What one metric says at each step; nothing at some.
 fn value(metric: usize, step: usize, seed: u32) -> Option<f64> {
@@ -50,19 +58,17 @@ fn name(metric: usize) -> Arc<str> {
     Arc::from(format!("metric.{metric}"))
 }
 
-fn options(folder: &Path, full_duration: f64, cache: bool, seat: (usize, usize)) -> WorkerOptions {
+pub(super) fn options(
+    folder: &Path,
+    full_duration: f64,
+    cache: bool,
+    seat: (usize, usize),
+    rule: Rule,
+) -> WorkerOptions {
     let states = Arc::new(States::open(&folder.join("states")).expect("room"));
     let saver = states.saver(PARTS * seat.1).expect("a thread");
-    let rules = vec![Rule {
-        metrics: None,
-        threshold: THRESHOLD,
-        direction: AlertDirection::Both,
-        min_relative_change: 0.0,
-        min_absolute_change: 0.0,
-        rest: REST,
-    }];
     let adaptive = AdaptiveOptions {
-        rules,
+        rules: vec![rule],
         memory: Memory::open(&folder.join("memory")).expect("room"),
         states,
         saver,
@@ -82,60 +88,120 @@ fn options(folder: &Path, full_duration: f64, cache: bool, seat: (usize, usize))
     }
 }
 
+/// One metric in a replay, and what the watch must say of it.
+struct Expected {
+    track: Track<AdaptivePlayer>,
+    newest: f64,
+    is_alarm: bool,
+    /// Whether the alarm under way was heard when it began, by the newest point and by the one before it.
+    is_heard: bool,
+    was_heard: bool,
+}
+
+impl Expected {
+    fn new(metric: &str) -> Self {
+        let mut track = Track::new(AdaptivePlayer::default(), Arc::from([rule()]));
+        track.begin(metric);
+        Self {
+            track,
+            newest: 0.0,
+            is_alarm: false,
+            is_heard: false,
+            was_heard: false,
+        }
+    }
+
+    fn take(&mut self, time: f64, value: f64) {
+        if time > self.newest {
+            (self.newest, self.was_heard) = (time, self.is_heard);
+        }
+        // Nobody knows what comes next.
+        let answer = self.track.row(time, value, f64::NAN);
+        self.is_alarm = answer.is_alarm;
+        self.is_heard = answer.is_alarm && (self.was_heard || answer.heard >= 1.0);
+    }
+}
+
 #[test]
 fn a_watch_is_a_replay() {
-    let alarms = AtomicUsize::new(0);
+    let (alarms, corrected) = (AtomicUsize::new(0), AtomicUsize::new(0));
     proptest!(ProptestConfig::with_cases(12), |(
         seed in any::<u32>(),
         cache in any::<bool>(),
-        // Steps between two passes, and what comes after a pass.
-        plan in prop::collection::vec((prop_oneof![3 => Just(1_usize), 1 => 1_usize..250], 0_u8..20), 60..120),
+        // Steps between two passes, what comes after a pass, and what becomes of the newest points meanwhile.
+        plan in prop::collection::vec((prop_oneof![3 => Just(1_usize), 1 => 1_usize..250], 0_u8..20, 0_u8..4), 60..120),
     )| {
         let folder = tempfile::tempdir().expect("a folder");
         let connect = EmbeddedConnect::open(&EmbeddedOptions::new(folder.path().join("store"))).expect("a store");
         let mut store = connect.connect().expect("a store");
         let start = |seat| {
-            let options = options(folder.path(), 4.0 * 86_400.0, cache, seat);
+            let options = options(folder.path(), 4.0 * 86_400.0, cache, seat, rule());
             let mut worker = Worker::new(connect.clone(), options, Progress::default(), Stop::default());
             worker.take_over((0..5).map(name).collect());
             worker
         };
         let mut worker = start((0, 1));
-        let mut replays: Vec<_> = (0..5).map(|_| Track::new(AdaptivePlayer::default(), REST, THRESHOLD)).collect();
-        // Whether the alarm under way was heard when it began.
-        let mut is_heard = [false; 5];
+        let mut replays: Vec<_> = (0..5).map(|metric| Expected::new(&name(metric))).collect();
         let mut step = 0;
-        for (number, (steps, then)) in plan.into_iter().enumerate() {
-            let mut lasting = BTreeMap::new();
+        let mut number = 0;
+        for (steps, then, change) in plan {
+            let mut shown = BTreeMap::new();
+            let mut put = |replays: &mut Vec<Expected>, metric: usize, time: f64, value: f64| {
+                store.append(&[Sample { metric: &name(metric), time, value }]).expect("room");
+                replays[metric].take(time, value);
+                shown.insert(metric, value);
+            };
             for step in step..step + steps {
                 for metric in 0..5 {
                     let Some(value) = value(metric, step, seed) else { continue };
                     let time = START + STEP * step as f64;
-                    store.append(&[Sample { metric: &name(metric), time, value }]).expect("room");
-                    let answer = replays[metric].row(time, value);
-                    is_heard[metric] = answer.is_alarm && (is_heard[metric] || answer.heard >= THRESHOLD);
-                    lasting.insert(metric, (answer.is_alarm, is_heard[metric]));
+                    // An aggregator sends a part first.
+                    if change == 1 {
+                        put(&mut replays, metric, time, value / 2.0);
+                    }
+                    put(&mut replays, metric, time, value);
+                    if change == 2 {
+                        put(&mut replays, metric, time, value);
+                    }
                 }
             }
             step += steps;
             let now = START + STEP * step as f64;
-            let report = worker.look(number as u64 + 1, now);
-            prop_assert!(report.tally.reasons.is_empty(), "{:?}", report.tally.reasons);
-            for (name, state) in worker.states() {
-                let metric = usize::from(name.as_bytes()[7] - b'0');
-                let mut expected = Vec::new();
-                replays[metric].player().state().write(&mut expected);
-                // Not printed: thousands of bytes.
-                prop_assert!(state == expected, "{name} after step {step}");
-            }
-            for (metric, (is_alarm, is_heard)) in lasting {
-                if replays[metric].player().state().warmth() < 1.0 || steps > 1 {
-                    continue;
+            let mut compare = |worker: &mut Worker<_>, replays: &[Expected], shown: &BTreeMap<usize, f64>| {
+                number += 1;
+                let report = worker.look(number, now);
+                prop_assert!(report.tally.reasons.is_empty(), "{:?}", report.tally.reasons);
+                prop_assert_eq!(report.tally.late_points, 0);
+                for (name, state) in worker.states() {
+                    let metric = usize::from(name.as_bytes()[7] - b'0');
+                    let mut expected = Vec::new();
+                    replays[metric].track.player().state().write(&mut expected);
+                    // Not printed: thousands of bytes.
+                    prop_assert!(state == expected, "{name} after step {step}");
                 }
-                let found = report.anomalies.iter().find(|anomaly| anomaly.name() == &*name(metric));
-                alarms.fetch_add(usize::from(is_alarm), Ordering::Relaxed);
-                let opens = found.and_then(|anomaly| anomaly.strength).map(|strength| strength.opens);
-                prop_assert_eq!(opens, is_alarm.then_some(is_heard), "metric {} at step {}", metric, step);
+                for &metric in shown.keys() {
+                    let replay = &replays[metric];
+                    if !replay.track.player().state().is_ready() || steps > 1 {
+                        continue;
+                    }
+                    let found = report.anomalies.iter().find(|anomaly| anomaly.name() == &*name(metric));
+                    alarms.fetch_add(usize::from(replay.is_alarm), Ordering::Relaxed);
+                    let opens = found.and_then(|anomaly| anomaly.strength).map(|strength| strength.opens);
+                    let expected = replay.is_alarm.then_some(replay.is_heard);
+                    prop_assert_eq!(opens, expected, "metric {} at step {}", metric, step);
+                }
+                Ok(())
+            };
+            compare(&mut worker, &replays, &shown)?;
+            if change == 3 {
+                // Judged already, and corrected.
+                for (metric, value) in shown.clone() {
+                    let (time, value) = (replays[metric].newest, 3.0 * value + 7.0);
+                    store.append(&[Sample { metric: &name(metric), time, value }]).expect("room");
+                    replays[metric].take(time, value);
+                }
+                corrected.fetch_add(shown.len(), Ordering::Relaxed);
+                compare(&mut worker, &replays, &shown)?;
             }
             match then {
                 // Killed: what was not saved is lost.
@@ -146,10 +212,13 @@ fn a_watch_is_a_replay() {
                     drop(worker);
                     worker = start((1, 2));
                 }
-                _ => worker.save(number as u64),
+                _ => worker.save(number),
             }
         }
     });
-    let alarms = alarms.into_inner();
-    assert!(alarms > 20, "only {alarms} alarms to compare");
+    let (alarms, corrected) = (alarms.into_inner(), corrected.into_inner());
+    assert!(
+        alarms > 20 && corrected > 100,
+        "only {alarms} alarms and {corrected} corrections to compare"
+    );
 }

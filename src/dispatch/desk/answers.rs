@@ -57,6 +57,12 @@ impl Desk {
                     Err(error) => refused(error.to_string()),
                 }
             }
+            Request::Close { id, by } => {
+                match self.event(Event::Close { incident: id, by }, now, Batch::new(now)) {
+                    Ok(()) => self.answer(Request::Incident { id }),
+                    Err(error) => refused(error.to_string()),
+                }
+            }
             Request::Silences { all } => self.with_reader(|history| {
                 let silences = history.silences(all)?;
                 let in_time = |silence: &skywatch_alerters::silence::Silence| {
@@ -67,10 +73,15 @@ impl Desk {
                 })
             }),
             Request::Silence { silence } => {
-                let id = self.state.next().silence;
+                let before: Vec<u64> = self.state.silences().map(|silence| silence.id).collect();
                 match self.event(Event::Silence(silence), now, Batch::new(now)) {
                     Ok(()) => Reply::Silences {
-                        silences: self.state.silence(id).cloned().into_iter().collect(),
+                        silences: self
+                            .state
+                            .silences()
+                            .filter(|silence| !before.contains(&silence.id))
+                            .cloned()
+                            .collect(),
                     },
                     Err(error) => refused(error.to_string()),
                 }

@@ -131,7 +131,7 @@ impl Model {
             batch.cooldowns.push(Cooldown {
                 receiver: "ops".into(),
                 subject: Subject::Metric(name),
-                told_at: keep.then_some(AT),
+                told: keep.then_some((AT, Severity::Critical)),
             });
         }
         if let Some((key, value)) = meta {

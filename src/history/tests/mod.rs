@@ -8,10 +8,11 @@ mod past;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use skywatch_alerters::incident::{Incident, Phase, Transition};
+use skywatch_alerters::incident::{Ending, Incident, Phase, Transition};
 use skywatch_alerters::notice::What;
 use skywatch_alerters::sample::{self, AT};
 use skywatch_alerters::silence::Silence;
+use skywatch_alerters::state::Cooldown;
 use skywatch_alerters::{Notice, Severity, Subject};
 use tempfile::TempDir;
 
@@ -60,7 +61,18 @@ fn incident(id: u64, name: &str, phase: Phase) -> Incident {
         phase,
         since: at - 30.0,
         opened_at: (phase != Phase::Pending).then_some(at),
-        closed_at: matches!(phase, Phase::Resolved | Phase::Gone).then_some(at + 600.0),
+        closed_at: phase.is_over().then_some(at + 600.0),
+        ending: phase.is_over().then(|| Ending {
+            outcome: phase,
+            value: Some(60.0),
+            before: (phase == Phase::Settled).then_some(10.0),
+            by: String::new(),
+        }),
+        expected: None,
+        value: Some(60.0),
+        accepted: false,
+        level_before: None,
+        begun: Vec::new(),
         looks: 0b1011,
         last_at: at,
         last_anomalous: at,
@@ -153,7 +165,7 @@ fn everything_of_a_batch_is_there_after_reopening() {
         cooldowns: vec![Cooldown {
             receiver: "ops".into(),
             subject: Subject::Entity("host 1".into()),
-            told_at: Some(AT),
+            told: Some((AT, Severity::Warning)),
         }],
         meta: vec![("groups".into(), Some(serde_json::json!({"a": [1, 2.5]})))],
         passes: vec![Pass::one(AT, 10, 9, 1, 0.5)],

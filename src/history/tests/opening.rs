@@ -245,3 +245,53 @@ fn a_child_that_is_being_started_does_not_hold_the_lock() {
         );
     });
 }
+
+#[test]
+fn an_older_file_gets_ends_and_severities() {
+    let place = Place::new();
+    let batch = Batch {
+        incidents: vec![
+            incident(1, "back", Phase::Resolved),
+            incident(2, "deleted", Phase::Gone),
+            incident(3, "lasts", Phase::Open),
+        ],
+        cooldowns: vec![Cooldown {
+            receiver: "ops".into(),
+            subject: Subject::Metric("lasts".into()),
+            told: Some((AT, Severity::Critical)),
+        }],
+        ..Batch::new(AT)
+    };
+    place.open().commit(&batch).unwrap();
+    // As the version before wrote it.
+    Connection::open(place.path())
+        .unwrap()
+        .execute_batch(
+            "UPDATE incidents SET body = json_remove(body, '$.ending', '$.expected', '$.value', '$.accepted', '$.begun');
+             ALTER TABLE cooldowns DROP COLUMN severity;
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    let saved = place.open().load(AT).unwrap();
+    assert_eq!(saved.unreadable, 0);
+    let ends: Vec<Option<Phase>> = saved
+        .incidents
+        .iter()
+        .map(|incident| incident.ending.as_ref().map(|ending| ending.outcome))
+        .collect();
+    assert_eq!(ends, [Some(Phase::Resolved), Some(Phase::Gone), None]);
+    // What is not known counts as the least, so that anything worse is told.
+    assert_eq!(saved.cooldowns[0].told, Some((AT, Severity::Info)));
+}
+
+#[test]
+fn numbers_given_apart_do_not_move_those_in_turn() {
+    let place = Place::new();
+    let apart = skywatch_alerters::state::APART + 7;
+    let batch = Batch {
+        incidents: vec![incident(5, "a", Phase::Open), incident(apart, "b", Phase::Open)],
+        ..Batch::new(AT)
+    };
+    place.open().commit(&batch).unwrap();
+    assert_eq!(place.open().load(AT).unwrap().next_incident, 6);
+}

@@ -129,7 +129,7 @@ fn what_is_old_goes_in_slices_and_what_lasts_stays() {
             .map(|at| Cooldown {
                 receiver: "ops".into(),
                 subject: Subject::Metric(format!("told at {at}")),
-                told_at: Some(at),
+                told: Some((at, Severity::Warning)),
             })
             .to_vec(),
         passes: vec![Pass::one(AT, 1, 1, 1, 1.0)],
@@ -155,7 +155,10 @@ fn what_is_old_goes_in_slices_and_what_lasts_stays() {
     // n.2 told of an incident that lasts, and n.4 waits.
     let gone = (total.incidents, total.notices, total.silences, total.passes);
     assert_eq!((gone, total.cooldowns), ((3, 2, 1, 1), 1));
-    assert_eq!(history.load(AT).unwrap().cooldowns[0].told_at, Some(AT + 2e6));
+    assert_eq!(
+        history.load(AT).unwrap().cooldowns[0].told,
+        Some((AT + 2e6, Severity::Warning))
+    );
     assert_eq!(ids(&history.incidents(&Filter::default(), 9).unwrap()), [6, 5, 4]);
     assert_eq!(notice_ids(&history.waiting("ops", 9, AT).unwrap()), ["n.4"]);
     assert_eq!(

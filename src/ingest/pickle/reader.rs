@@ -1,7 +1,8 @@
 //! A reader of so much of Python's pickles as points are made of, and no more.
 //!
 //! Taken are numbers, texts, bytes, `None`, tuples, lists and the memo, of protocols 0 to 2 and what a Python 3 needs to
-//! write the same in protocols 3 and 4. Every other opcode is refused, above all those that name or call something
+//! write the same in protocols 3 and 4; dictionaries and sets are read and are no points, so that one among points costs
+//! only itself. Every other opcode is refused, above all those that name or call something
 //! (GLOBAL, REDUCE, BUILD, INST, OBJ, NEWOBJ, EXT, PERSID): nothing in a pickle is ever run. Objects lie flat in one list
 //! and refer to each other by number, so a deep nest costs no stack and a list that holds itself no end.
 
@@ -45,8 +46,6 @@ pub(in crate::ingest) struct Item<'r> {
 const MOST_OBJECTS: usize = 1 << 18;
 /// Marks open at a time: one for the list, one for a tuple, and some to spare.
 const MOST_MARKS: usize = 64;
-/// Digits of a number written as text; more than a float with meaning has.
-const MOST_DIGITS: usize = 400;
 
 /// Number of an object.
 type Id = u32;
@@ -83,6 +82,8 @@ pub(in crate::ingest) struct Reader<'f> {
     sparse_memo: HashMap<u32, Id>,
     /// A place of the memo was written twice: legal, though nobody's pickler does it.
     pub(in crate::ingest) memo_rewritten: bool,
+    /// Whether there is a set in it, which serde-pickle gives out like a tuple.
+    pub(in crate::ingest) has_sets: bool,
 }
 
 impl<'f> Reader<'f> {
@@ -103,6 +104,7 @@ impl<'f> Reader<'f> {
             memo: Vec::with_capacity(frame.len() / 16),
             sparse_memo: HashMap::new(),
             memo_rewritten: false,
+            has_sets: false,
         };
         loop {
             let at = reader.at;
@@ -214,9 +216,31 @@ impl<'f> Reader<'f> {
             0x86 => self.tuple_of::<2>()?,
             0x87 => self.tuple_of::<3>()?,
             b'N' => self.make(Object::Nothing)?,
+            // EMPTY_DICT, EMPTY_SET
+            b'}' | 0x8f => {
+                self.has_sets |= opcode == 0x8f;
+                self.make(Object::Nothing)?;
+            }
+            // DICT, FROZENSET
+            b'd' | 0x91 => {
+                self.has_sets |= opcode == 0x91;
+                self.since_mark()?;
+                self.make(Object::Nothing)?;
+            }
+            // SETITEMS, ADDITEMS
+            b'u' | 0x90 => {
+                self.since_mark()?;
+                self.is_nothing()?;
+            }
+            // SETITEM
+            b's' => {
+                self.pop()?;
+                self.pop()?;
+                self.is_nothing()?;
+            }
             0x88 => self.make(Object::Number(1.0))?,
             0x89 => self.make(Object::Number(0.0))?,
-            b'I' => self.decimal(false)?,
+            b'I' => self.decimal(true)?,
             b'L' => self.decimal(true)?,
             b'F' => self.decimal(false)?,
             b'J' => {
@@ -247,6 +271,11 @@ impl<'f> Reader<'f> {
             b'U' | b'C' | 0x8c => {
                 let length = usize::from(self.byte()?);
                 self.here(length)?;
+            }
+            // BINUNICODE8, BINBYTES8, BYTEARRAY8
+            0x8d | 0x8e | 0x96 => {
+                let length = u64::from_le_bytes(self.array()?);
+                self.here(usize::try_from(length).ok()?)?;
             }
             // BINSTRING, BINBYTES, BINUNICODE
             b'T' | b'B' | b'X' => {
@@ -335,6 +364,11 @@ impl<'f> Reader<'f> {
         }
     }
 
+    /// Whether what lies on top of the stack is a dictionary or a set, of which nothing is kept.
+    fn is_nothing(&self) -> Option<()> {
+        matches!(self.top()?, Object::Nothing).then_some(())
+    }
+
     fn since_mark(&mut self) -> Option<Vec<Id>> {
         let mark = self.marks.pop()?;
         (mark <= self.stack.len()).then(|| self.stack.split_off(mark))
@@ -378,34 +412,38 @@ impl<'f> Reader<'f> {
     }
 
     /// INT, LONG and FLOAT as text.
-    fn decimal(&mut self, long: bool) -> Option<()> {
+    fn decimal(&mut self, is_whole: bool) -> Option<()> {
         let text = std::str::from_utf8(self.line()?).ok()?;
-        let text = if long {
+        let text = if is_whole {
             text.strip_suffix('L').unwrap_or(text)
         } else {
             text
         };
-        if text.len() > MOST_DIGITS {
-            return None;
-        }
-        self.make(Object::Number(text.parse().ok()?))
+        let number = match text.bytes().position(|byte| byte == b'_') {
+            // Python takes underscores between the digits of whole numbers.
+            Some(at) if is_whole && at > 0 => text.replace('_', "").parse().ok(),
+            _ => text.parse().ok(),
+        };
+        // What is no number ends with its line all the same.
+        self.make(number.map_or(Object::Nothing, Object::Number))
     }
 
     /// A long in two's complement, little end first.
     fn long(&mut self, length: usize) -> Option<()> {
         let bytes = self.bytes(length)?;
-        let number = match bytes {
-            [] => 0.0,
-            bytes if bytes.len() <= 16 => {
-                let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
-                let mut whole = [if negative { 0xff } else { 0 }; 16];
-                whole[..bytes.len()].copy_from_slice(bytes);
-                i128::from_le_bytes(whole) as f64
-            }
-            // No measurement and no time is so large.
-            _ => return None,
+        let sign = match bytes.last() {
+            Some(byte) if byte & 0x80 != 0 => 0xff,
+            _ => 0,
         };
-        self.make(Object::Number(number))
+        let (low, high) = bytes.split_at(bytes.len().min(16));
+        let mut whole = [sign; 16];
+        whole[..low.len()].copy_from_slice(low);
+        // No measurement and no time needs more than these.
+        let is_held = high.iter().all(|byte| *byte == sign) && (high.is_empty() || (whole[15] ^ sign) < 0x80);
+        self.make(match is_held {
+            true => Object::Number(i128::from_le_bytes(whole) as f64),
+            false => Object::Nothing,
+        })
     }
 
     /// STRING: a Python literal in quotes.
@@ -562,6 +600,53 @@ mod tests {
         assert_eq!(items(pickle), [None, None, None, None, None, point]);
     }
 
+    /// What other than points may stand among points costs only itself.
+    #[test]
+    fn dictionaries_sets_and_numbers_beyond_all_numbers_are_elements_like_others() {
+        let before = &b"U\x01aK\x01K\x02\x86\x86"[..];
+        let after = &b"U\x01bK\x03K\x04\x86\x86"[..];
+        let long = [&b"U\x01aK\x01\x8a\x28"[..], &[1; 40], b"\x86\x86"].concat();
+        for bad in [
+            &b"}"[..],
+            b"}q\x05(U\x01kK\x01U\x01lNu",
+            b"}U\x01kK\x01s",
+            b"(U\x01kK\x01d",
+            b"\x8f(K\x01K\x02\x90",
+            b"(K\x01\x91",
+            b"U\x01aK\x01}\x86\x86",
+            b"U\x01aK\x01I1x\n\x86\x86",
+            b"\x8d\x01\0\0\0\0\0\0\0x",
+            b"\x96\x02\0\0\0\0\0\0\0xy",
+            &long,
+        ] {
+            let pickle = [&b"]("[..], before, bad, after, b"e."].concat();
+            let point = |name: &str, time, value| Some((name.to_owned(), time, value));
+            assert_eq!(
+                items(&pickle),
+                [point("a", 1.0, 2.0), None, point("b", 3.0, 4.0)],
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn whole_numbers_of_any_length_are_read() {
+        let digits = [&b"L"[..], &[b'9'; 500], b"L\n"].concat();
+        let zeros = [&b"I"[..], &[b'0'; 500], b"7\n"].concat();
+        for (number, value) in [
+            (&b"L1_000_000L\n"[..], 1e6),
+            (b"I-1_0\n", -10.0),
+            (&digits, f64::INFINITY),
+            (&zeros, 7.0),
+            (&[&b"\x8a\x20\x05"[..], &[0; 31]].concat(), 5.0),
+            (&[&b"\x8a\x20\xfb"[..], &[0xff; 31]].concat(), -5.0),
+            (b"\x8a\0", 0.0),
+        ] {
+            let pickle = [b"](U\x01aK\x01", number, b"\x86\x86e."].concat();
+            assert_eq!(items(&pickle), [Some(("a".to_owned(), 1.0, value))], "{number:?}");
+        }
+    }
+
     #[test]
     fn nothing_is_ever_named_or_called() {
         for (pickle, opcode) in [
@@ -575,7 +660,6 @@ mod tests {
             (b"\x82\x01.", 0x82),
             (b"P1\n.", b'P'),
             (b"]Q.", b'Q'),
-            (b"}.", b'}'),
             (b"]2.", b'2'),
             (b"\x97.", 0x97),
         ] {
@@ -596,7 +680,10 @@ mod tests {
             (b".", Wrong::NoList),
             (b"a]..", Wrong::Operand { opcode: b'a', at: 0 }),
             (b"h\x05..", Wrong::Operand { opcode: b'h', at: 0 }),
-            (b"Ix\n.", Wrong::Operand { opcode: b'I', at: 0 }),
+            (b"}.", Wrong::NoList),
+            (b"]N(\x93.", Wrong::Opcode { opcode: 0x93, at: 3 }),
+            (b"]K\x01K\x02s.", Wrong::Operand { opcode: b's', at: 5 }),
+            (b"](K\x01u.", Wrong::Operand { opcode: b'u', at: 4 }),
             (b"K\x01(\x86..", Wrong::Operand { opcode: 0x86, at: 3 }),
         ] {
             assert_eq!(Reader::read(pickle).map(|_| ()), Err(wrong), "{pickle:?}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
@@ -13,6 +13,7 @@ use super::metrics::Metrics;
 use super::recent::{EmbeddedCursor, Since};
 use super::sync::Syncer;
 use super::{EmbeddedOptions, Sample, StoreError, failure, key};
+use crate::clock::unix_now;
 
 /// Openings of any store by this process, so that a cursor tells its own from another.
 static OPENINGS: AtomicU32 = AtomicU32::new(0);
@@ -44,6 +45,9 @@ pub(super) struct Engine {
     /// Held while a name gets its number or loses it, which is written before it is used: what
     /// follows in the journal can rely on it.
     numbering: Mutex<u32>,
+    /// The number of the next arrival. It begins with the clock, in nanoseconds, so that numbers go on growing when the
+    /// store is opened again.
+    arrival: AtomicU64,
 }
 
 impl Engine {
@@ -75,6 +79,7 @@ impl Engine {
             setting: Mutex::new(()),
             metrics: RwLock::new(metrics),
             numbering: Mutex::new(next),
+            arrival: AtomicU64::new((unix_now() * 1e9) as u64),
         })
     }
 
@@ -141,7 +146,9 @@ impl Engine {
             };
             match (keyspace, id) {
                 (Some(keyspace), Some(id)) => {
-                    writes.insert(keyspace, key::point(*id, sample.time, sample.value), []);
+                    let arrival = self.arrival.fetch_add(1, Ordering::Relaxed);
+                    let key = key::point(*id, sample.time, sample.value);
+                    writes.insert(keyspace, key, arrival.to_be_bytes());
                     stored.push((sample, *id));
                 }
                 (Some(_), None) => lost.push(*sample),
@@ -160,15 +167,17 @@ impl Engine {
         Ok(lost)
     }
 
-    /// Reads all points of a metric, sorted, and the cursor behind them; `None` without that name.
+    /// Reads all points of a metric, sorted, those of one time as they arrived last, and the cursor behind them; `None`
+    /// without that name.
     pub(super) fn read(&self, metric: &str, into: &mut Series) -> Result<Option<EmbeddedCursor>, StoreError> {
         // The cursor first: what arrives while reading comes again, rather than being missed.
         let Some(cursor) = self.read_metrics().cursor(metric) else {
             return Ok(None);
         };
+        let mut of_one_time = OfOneTime::default();
         for day in self.days.all() {
             for entry in day.prefix(cursor.metric.to_be_bytes()) {
-                let key = entry.key().map_err(|error| self.failed(error))?;
+                let (key, arrival) = entry.into_inner().map_err(|error| self.failed(error))?;
                 let Some((time, value)) = key::time_and_value(&key) else {
                     let reason = format!("a key of {} bytes among the points", key.len());
                     return Err(StoreError::Corrupt {
@@ -176,8 +185,7 @@ impl Engine {
                         reason,
                     });
                 };
-                into.times.push(time);
-                into.values.push(value);
+                of_one_time.put(time, value, &arrival, into);
             }
         }
         Ok(Some(cursor))
@@ -295,6 +303,32 @@ impl Engine {
         // Only if nothing has arrived since it was looked at.
         let names = self.remove_names_if(&candidates, |name, now| empty.get(name) == Some(&now))?;
         Ok(Dropped { days, names })
+    }
+}
+
+/// Points of one time, which the keys have in the order of their values, put in the order of their arrival.
+#[derive(Default)]
+struct OfOneTime {
+    /// Numbers of arrival of the last points, which have the same time.
+    arrivals: Vec<u64>,
+}
+
+impl OfOneTime {
+    /// Appends the next point of the keys. `arrival`: its number as stored; what an earlier version stored has none.
+    fn put(&mut self, time: f64, value: f64, arrival: &[u8], into: &mut Series) {
+        let arrival = <[u8; 8]>::try_from(arrival).map_or(0, u64::from_be_bytes);
+        if into.times.last() != Some(&time) {
+            self.arrivals.clear();
+        }
+        let later = self
+            .arrivals
+            .iter()
+            .rev()
+            .take_while(|&&other| other > arrival)
+            .count();
+        self.arrivals.insert(self.arrivals.len() - later, arrival);
+        into.times.push(time);
+        into.values.insert(into.values.len() - later, value);
     }
 }
 

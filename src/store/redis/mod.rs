@@ -6,6 +6,7 @@
 //! pipelined, with the next chunk on its way while the replies to the last are read ([`wire`]).
 
 mod append;
+mod condition;
 mod cursor;
 mod failure;
 mod fetch;
@@ -17,12 +18,14 @@ mod tails;
 mod trim;
 mod wire;
 
+use std::time::Duration;
+
 use ::redis::Value;
 use skywatch_algorithms::Series;
 
 use super::{
-    Connect, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, Store, StoreError, Tail, Trim,
-    Unreadable, codec,
+    Condition, Connect, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, Store, StoreError, Tail,
+    Trim, Unreadable, codec,
 };
 
 pub use cursor::RedisCursor;
@@ -87,6 +90,10 @@ impl Connect for RedisConnect {
         self.place().to_owned()
     }
 
+    fn within(&self, limit: Duration) -> Self {
+        self.with_limits(limit)
+    }
+
     fn trimmer(&self) -> Result<Option<Box<dyn Trim>>, StoreError> {
         Ok(Some(Box::new(self.connect()?)))
     }
@@ -121,6 +128,10 @@ impl Points for RedisStore {
 impl Store for RedisStore {
     fn ping(&mut self) -> Result<(), StoreError> {
         self.wire.ping()
+    }
+
+    fn condition(&mut self) -> Result<Condition, StoreError> {
+        self.ask_condition()
     }
 }
 

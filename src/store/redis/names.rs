@@ -1,5 +1,7 @@
 //! The set of names.
 
+use std::time::Instant;
+
 use ::redis::Value;
 
 use super::wire;
@@ -35,38 +37,12 @@ impl super::Names for RedisStore {
         Ok(number.unwrap_or(0))
     }
 
-    /// Members without the namespace, or that are no text, are not ours to read and left out.
     fn list(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
-        let mut cursor = b"0".to_vec();
-        let mut strangers = 0u64;
-        loop {
-            let mut packed = Vec::new();
-            let arguments: [&[u8]; 3] = [&cursor, b"COUNT", SCAN_COUNT];
-            wire::pack(&mut packed, &[b"SSCAN"], "", &self.unique_metrics, &arguments);
-            let reply = self.wire.request(&packed, 1)?.pop();
-            let Some((next, members)) = scan_reply(reply) else {
-                return Err(self.unexpected(None));
-            };
-            for member in members {
-                let Value::BulkString(member) = member else {
-                    continue;
-                };
-                let name = member.strip_prefix(self.namespace.as_bytes());
-                match name.and_then(|name| str::from_utf8(name).ok()) {
-                    Some(name) => each(name),
-                    None => strangers += 1,
-                }
-            }
-            if next == b"0" {
-                break;
-            }
-            cursor = next;
-        }
-        if strangers > 0 {
-            let set = &self.unique_metrics;
-            tracing::debug!(strangers, %set, "members without the namespace are left out");
-        }
-        Ok(())
+        self.scan(None, each)
+    }
+
+    fn list_until(&mut self, due: Instant, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
+        self.scan(Some(due), each)
     }
 
     fn change(&mut self, add: &[&str], remove: &[&str]) -> Result<(), StoreError> {
@@ -99,6 +75,50 @@ pub(super) fn has_added(reply: &Value) -> bool {
 }
 
 impl RedisStore {
+    /// Members without the namespace, or that are no text, are not ours to read and left out.
+    fn scan(&mut self, due: Option<Instant>, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        let mut cursor = b"0".to_vec();
+        let mut strangers = 0u64;
+        loop {
+            let mut packed = Vec::new();
+            let arguments: [&[u8]; 3] = [&cursor, b"COUNT", SCAN_COUNT];
+            wire::pack(&mut packed, &[b"SSCAN"], "", &self.unique_metrics, &arguments);
+            let reply = self.wire.request(&packed, 1)?.pop();
+            let Some((next, members)) = scan_reply(reply) else {
+                return Err(self.unexpected(None));
+            };
+            for member in members {
+                let Value::BulkString(member) = member else {
+                    continue;
+                };
+                let name = member.strip_prefix(self.namespace.as_bytes());
+                match name.and_then(|name| str::from_utf8(name).ok()) {
+                    Some(name) => each(name),
+                    None => strangers += 1,
+                }
+            }
+            if next == b"0" {
+                break;
+            }
+            cursor = next;
+            if due.is_some_and(|due| Instant::now() >= due) {
+                return Err(StoreError::Unavailable {
+                    place: self.wire.connect().place().to_owned(),
+                    reason: format!(
+                        "the names are not all listed after {:.1} seconds",
+                        begun.elapsed().as_secs_f64()
+                    ),
+                });
+            }
+        }
+        if strangers > 0 {
+            let set = &self.unique_metrics;
+            tracing::debug!(strangers, %set, "members without the namespace are left out");
+        }
+        Ok(())
+    }
+
     /// Tells whoever watches the set that names have come. Should it fail, they are found a minute later; points must not
     /// wait for it.
     pub(super) fn announce_names(&mut self) {

@@ -100,6 +100,20 @@ impl RedisConnect {
         })))
     }
 
+    /// The same way in, with no wait longer than `limit`.
+    pub(super) fn with_limits(&self, limit: Duration) -> Self {
+        let checked = &*self.0;
+        let mut options = checked.options.clone();
+        options.connect_timeout = options.connect_timeout.min(limit);
+        options.response_timeout = options.response_timeout.min(limit);
+        Self(Arc::new(Checked {
+            options,
+            client: checked.client.clone(),
+            place: checked.place.clone(),
+            user: checked.user.clone(),
+        }))
+    }
+
     pub(super) fn options(&self) -> &RedisOptions {
         &self.0.options
     }

@@ -6,11 +6,13 @@
 //! understood, and TLS is left to the library.
 
 use std::io::{self, Read as _, Write as _};
+use std::mem::MaybeUninit;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use ::redis::{ConnectionAddr, ConnectionInfo, ErrorKind, ProtocolVersion, RedisError, Value};
+use socket2::SockRef;
 
 use super::RedisOptions;
 use super::wire;
@@ -43,6 +45,19 @@ impl Socket {
             Self::Unix(socket) => socket.read(into),
             Self::Tcp(socket) => socket.read(into),
         }
+    }
+
+    /// Whether the other side has neither closed the connection nor said what nobody asked for.
+    fn is_open(&self) -> bool {
+        let socket = match self {
+            Self::Unix(socket) => SockRef::from(socket),
+            Self::Tcp(socket) => SockRef::from(socket),
+        };
+        let quiet = socket.set_nonblocking(true);
+        let answer = socket.peek(&mut [MaybeUninit::uninit()]);
+        let loud = socket.set_nonblocking(false);
+        let waiting = matches!(&answer, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        waiting && quiet.is_ok() && loud.is_ok()
     }
 
     fn set_timeouts(&self, limit: Duration) -> io::Result<()> {
@@ -114,6 +129,11 @@ impl Plain {
             Reply::Other(Value::ServerError(error)) => Err(error.into()),
             Reply::Other(_) | Reply::Bytes(_) => Ok(()),
         }
+    }
+
+    /// Whether the server has left the connection open, as far as that shows without asking.
+    pub(super) fn is_open(&self) -> bool {
+        self.socket.is_open()
     }
 
     /// Sends packed commands.

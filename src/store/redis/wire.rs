@@ -3,6 +3,8 @@
 //!
 //! What is read in bulk has a connection of its own ([`plain`](super::plain)) where there is no TLS.
 
+use std::time::{Duration, Instant};
+
 use ::redis::{Connection, Value};
 
 use super::plain::{Plain, Reply};
@@ -11,6 +13,12 @@ use super::{RedisConnect, StoreError, failure};
 /// A reply larger than this leaves behind a read buffer as large, which only a new connection
 /// gives back.
 const KEPT_REPLY_BYTES: usize = 8 << 20;
+
+/// A connection that has rested so long may have been closed meanwhile: Redis has a time-out for idle clients, of a second
+/// at least, and so have proxies. Asking costs less than taking what is no fault for one.
+const RESTED: Duration = Duration::from_millis(900);
+
+const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
 /// An exchange of many commands and their replies.
 pub(super) trait Exchange {
@@ -33,6 +41,9 @@ pub(super) struct Wire {
     connection: Option<Connection>,
     /// The one for reading in bulk; likewise.
     plain: Option<Plain>,
+    /// When each of them was used last.
+    used: Instant,
+    plain_used: Instant,
     out: Vec<u8>,
 }
 
@@ -42,6 +53,8 @@ impl Wire {
             connect,
             connection: None,
             plain: None,
+            used: Instant::now(),
+            plain_used: Instant::now(),
             out: Vec::new(),
         }
     }
@@ -53,10 +66,7 @@ impl Wire {
     /// Runs an exchange to its end. While it runs the connection is out of `self`: an error, or a
     /// panic in a caller's callback, drops it together with the replies nobody will read.
     pub(super) fn run(&mut self, exchange: &mut impl Exchange) -> Result<(), StoreError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connect.open()?,
-        };
+        let mut connection = self.open()?;
         let mut oversized = false;
         let mut awaited = 0;
         loop {
@@ -79,8 +89,29 @@ impl Wire {
         }
         if !oversized {
             self.connection = Some(connection);
+            self.used = Instant::now();
         }
         Ok(())
+    }
+
+    /// The connection, opened if there is none or if the other side has closed it while it rested.
+    fn open(&mut self) -> Result<Connection, StoreError> {
+        if let Some(mut connection) = self.connection.take() {
+            if self.used.elapsed() < RESTED {
+                return Ok(connection);
+            }
+            let answer = connection
+                .send_packed_command(PING)
+                .and_then(|()| connection.recv_response());
+            match answer {
+                // Also "you may not ping" comes from somebody who is there.
+                Ok(_) => return Ok(connection),
+                // It is open and silent: another one would be, too.
+                Err(error) if error.is_timeout() => return Err(self.failure(&error)),
+                Err(_) => {}
+            }
+        }
+        self.connect.open()
     }
 
     /// Runs an exchange that reads much, to its end: as [`run`](Self::run) does, over the connection for that.
@@ -89,8 +120,8 @@ impl Wire {
             return self.run(exchange);
         }
         let mut plain = match self.plain.take() {
-            Some(plain) => plain,
-            None => self.connect.open_plain()?,
+            Some(plain) if self.plain_used.elapsed() < RESTED || plain.is_open() => plain,
+            _ => self.connect.open_plain()?,
         };
         let mut awaited = 0;
         loop {
@@ -111,6 +142,7 @@ impl Wire {
             awaited = packed;
         }
         self.plain = Some(plain);
+        self.plain_used = Instant::now();
         Ok(())
     }
 
@@ -140,13 +172,14 @@ impl Wire {
     /// Asks for a sign of life. A connection that has died since its last use is replaced.
     pub(super) fn ping(&mut self) -> Result<(), StoreError> {
         if self.connection.is_some() {
-            match self.request(b"*1\r\n$4\r\nPING\r\n", 1) {
+            match self.request(PING, 1) {
                 // Dead, or not allowed to ping: opening one tells which.
                 Err(StoreError::Unavailable { .. } | StoreError::Denied { .. }) => {}
                 other => return other.map(|_| ()),
             }
         }
         self.connection = Some(self.connect.open()?);
+        self.used = Instant::now();
         Ok(())
     }
 

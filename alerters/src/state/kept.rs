@@ -1,0 +1,31 @@
+//! What there is to be kept, whole: for a history that has to begin anew while the state lives on.
+
+use super::{Cooldown, Kept, State};
+
+impl State {
+    /// All that a new [`State`] would have to be given to go on as this one.
+    pub fn kept(&self) -> Kept {
+        let cooldowns = self.cooldowns.iter().flat_map(|(receiver, subjects)| {
+            subjects.iter().map(|(subject, told)| Cooldown {
+                receiver: receiver.clone(),
+                subject: subject.clone(),
+                told: Some(*told),
+            })
+        });
+        let pace = self.desks.iter();
+        Kept {
+            incidents: self.incidents().cloned().collect(),
+            silences: self.silences().cloned().collect(),
+            cooldowns: cooldowns.collect(),
+            pace: pace
+                .map(|(receiver, desk)| (receiver.clone(), desk.pace.clone()))
+                .collect(),
+            next: self.next,
+        }
+    }
+
+    /// What the ids of notices begin with.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+}

@@ -1,0 +1,52 @@
+//! A history that was deleted under the running process is begun anew with everything that is in memory.
+
+use skywatch_alerters::incident::Phase;
+use skywatch_alerters::notice::Content;
+use skywatch_alerters::state::Kept;
+
+use super::{CLAIMED, Desk};
+use crate::history::{Batch, Posting};
+
+impl Desk {
+    /// Looks whether the history is still where it was, and writes it again if it is not.
+    pub(super) fn mind_the_history(&mut self, now: f64) {
+        if !self.books.was_taken_away(now) {
+            return;
+        }
+        let Kept {
+            incidents,
+            silences,
+            cooldowns,
+            pace,
+            next,
+        } = self.state.kept();
+        let mut batch = Batch::new(now);
+        batch.incidents = incidents;
+        batch
+            .incidents
+            .retain(|incident| incident.phase != Phase::Pending);
+        batch.silences = silences;
+        batch.cooldowns = cooldowns;
+        for (key, value) in [
+            ("origin", serde_json::to_value(self.state.origin())),
+            ("next", serde_json::to_value(next)),
+            (CLAIMED, serde_json::to_value(self.claimed)),
+            ("pace", serde_json::to_value(pace)),
+        ] {
+            batch.meta.push((key.to_owned(), value.ok()));
+        }
+        for post in self.posts.values_mut() {
+            // Those that waited on the disk only are gone with it.
+            post.more_wait(false);
+            batch.notices.extend(post.letters().map(|notice| Posting {
+                incidents: match &notice.content {
+                    Content::Incidents(news) => news.items.iter().map(|item| item.incident).collect(),
+                    _ => Vec::new(),
+                },
+                notice: notice.clone(),
+                settled: None,
+            }));
+        }
+        self.books.keep(batch);
+    }
+}

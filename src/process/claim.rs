@@ -1,0 +1,142 @@
+//! The claim to a state folder: one running process has it, others are told who.
+//!
+//! The claim is a lock on a file in the folder, which the system takes back however the process ends, so nothing is left
+//! behind by one that died. What the file says is for people only. A folder that is deleted under the process is made
+//! anew here; whoever keeps files in it notices and writes them again.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::ProcessError;
+use super::wiring::{prepare_state_dir, state_dir_error};
+use crate::files;
+use crate::stop::Stop;
+
+/// How often the folder is looked at.
+const LOOK_EACH: Duration = Duration::from_secs(1);
+/// Pause before a lock that somebody has is tried again.
+const AGAIN_AFTER: Duration = Duration::from_millis(30);
+
+/// A claimed state folder; the claim ends when this is dropped, or with the process.
+pub(crate) struct Claim {
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Claim {
+    /// Takes the state folder for this process and its children.
+    ///
+    /// # Errors
+    /// Somebody else has it, or it cannot be made or written.
+    pub(crate) fn take(folder: &Path) -> Result<Self, ProcessError> {
+        prepare_state_dir(folder)?;
+        let lock = lock(folder)?;
+        let stop = Stop::new();
+        let (told, folder) = (stop.clone(), folder.to_owned());
+        let thread = std::thread::Builder::new()
+            .name("state-folder".to_owned())
+            .spawn(move || watch(&folder, lock, &told))
+            .map_err(|source| ProcessError::Start {
+                what: "the thread that watches the state folder",
+                source,
+            })?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.stop.say();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Whether a process has the state folder at this moment.
+pub(crate) fn is_claimed(folder: &Path) -> bool {
+    File::open(path_of(folder))
+        .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+fn path_of(folder: &Path) -> PathBuf {
+    folder.join("lock")
+}
+
+fn lock(folder: &Path) -> Result<File, ProcessError> {
+    let path = path_of(folder);
+    let mut file = files::write(&path).map_err(|source| state_dir_error(&path, source))?;
+    let mut tries = 0;
+    let locked = loop {
+        match file.try_lock() {
+            // A command may be asking whether somebody has it, which takes a moment.
+            Err(TryLockError::WouldBlock) if tries < 3 => {
+                tries += 1;
+                std::thread::sleep(AGAIN_AFTER);
+            }
+            outcome => break outcome,
+        }
+    };
+    match locked {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut who = String::new();
+            let _ = file.take(200).read_to_string(&mut who);
+            let who = match who.trim() {
+                "" => "another process".to_owned(),
+                who => who.to_owned(),
+            };
+            return Err(ProcessError::StateDirInUse {
+                path: folder.to_owned(),
+                who,
+            });
+        }
+        Err(TryLockError::Error(source)) => return Err(state_dir_error(&path, source)),
+    }
+    let since = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC");
+    // A full disk is no reason not to watch: then nobody is told who we are.
+    let _ = file
+        .set_len(0)
+        .and_then(|()| writeln!(file, "process {}, since {since}", std::process::id()));
+    Ok(file)
+}
+
+/// Looks whether the folder is still there, and makes it anew if it is not.
+fn watch(folder: &Path, lock: File, stop: &Stop) {
+    let of = |file: &File| file.metadata().ok().map(|found| (found.dev(), found.ino()));
+    let mut lock = (of(&lock), lock);
+    let mut failing = false;
+    while !stop.sleep(LOOK_EACH) {
+        if files::identity(&path_of(folder)) == lock.0 {
+            continue;
+        }
+        match prepare_state_dir(folder).and_then(|()| self::lock(folder)) {
+            Ok(file) => {
+                failing = false;
+                lock = (of(&file), file);
+                tracing::error!(
+                    "the state folder `{}` was deleted while in use :: made anew; what is in memory is written again",
+                    folder.display()
+                );
+            }
+            Err(error) if !failing => {
+                failing = true;
+                tracing::error!(
+                    "the state folder was deleted while in use, and cannot be made anew :: {error}"
+                );
+            }
+            Err(_) => {}
+        }
+    }
+    // Closing it is not enough: a child that is being started at this moment has a copy of it.
+    let _ = lock.1.unlock();
+}

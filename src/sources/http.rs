@@ -1,0 +1,219 @@
+//! Asking a server over HTTP, the same for every source: limits, no redirects, no secret in what is said of it.
+//!
+//! What is wrong with the server (no answer, a refused login, a certificate) is told from what is wrong with the
+//! one thing that was asked for: the first ends a backfill, the second costs that part.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use skywatch_settings::Secret;
+use ureq::tls::{PemItem, RootCerts, TlsConfig};
+
+use super::SourceError;
+
+/// The largest answer that is read.
+const MOST_BYTES: u64 = 256 << 20;
+/// How much of an error's text is shown.
+const SHOWN: usize = 200;
+
+/// How a server is reached.
+#[derive(Debug, Clone)]
+pub(super) struct HttpOptions {
+    /// `http://host:port`, with whatever path stands in front; may hold user and password.
+    pub(super) url: String,
+    /// Goes along as `Authorization: Bearer …`.
+    pub(super) bearer_token: Option<Secret>,
+    /// Limit for getting a connection.
+    pub(super) connect_timeout: Duration,
+    /// Limit for the beginning of an answer, and for each wait for more of it.
+    pub(super) response_timeout: Duration,
+    /// Authorities to trust, PEM, instead of the usual ones.
+    pub(super) ca_file: Option<PathBuf>,
+}
+
+/// Limit for getting a connection, unless another is asked for.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Limit for an answer, unless another is asked for.
+pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// An answer that came.
+pub(super) enum Answered {
+    /// Status 200 and so on.
+    Good(Vec<u8>),
+    /// The server has no such thing, or finds something wrong with what was asked: status and text.
+    NoSuchThing(String),
+}
+
+/// A server.
+pub(super) struct Http {
+    agent: ureq::Agent,
+    url: String,
+    authorization: Option<Secret>,
+    /// The address without user and password.
+    pub(super) place: String,
+}
+
+impl Http {
+    /// Checks the options; connects to nothing. `what` is what people call such a server.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Options`] if the address or the file of authorities cannot be used.
+    pub(super) fn new(what: &str, options: HttpOptions) -> Result<Self, SourceError> {
+        let url = options.url.trim_end_matches('/').to_owned();
+        let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        if !["http", "https"].contains(&scheme) || rest.is_empty() {
+            return Err(SourceError::Options {
+                reason: format!(
+                    "the address of the {what} is not of the form `http://host:port` or `https://host`"
+                ),
+            });
+        }
+        let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let place = format!("{scheme}://{host}{path}");
+        let mut config = ureq::Agent::config_builder()
+            .timeout_connect(Some(options.connect_timeout))
+            .timeout_recv_response(Some(options.response_timeout))
+            .timeout_per_read(Some(options.response_timeout))
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .user_agent(concat!("skywatch/", env!("CARGO_PKG_VERSION")));
+        if let Some(path) = &options.ca_file {
+            let roots = authorities(path)?;
+            config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+        }
+        let bearer = |token: &Secret| format!("Bearer {}", token.expose().trim());
+        Ok(Self {
+            agent: config.build().into(),
+            url,
+            authorization: options.bearer_token.as_ref().map(bearer).map(Secret::new),
+            place,
+        })
+    }
+
+    /// Asks for `path`; `part` is what it is about, for people.
+    ///
+    /// # Errors
+    ///
+    /// The server's, or [`SourceError::TooLarge`].
+    pub(super) fn get(
+        &self,
+        path: &str,
+        part: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Answered, SourceError> {
+        let mut request = self
+            .agent
+            .get(format!("{}{path}", self.url))
+            .query_pairs(query.iter().copied());
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization.expose());
+        }
+        let mut answer = request.call().map_err(|error| self.failure(part, &error))?;
+        let status = answer.status();
+        if status.is_redirection() {
+            let to = answer.headers().get("location");
+            let to = to.and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
+            return Err(SourceError::Redirected {
+                place: self.place.clone(),
+                to: to.to_owned(),
+            });
+        }
+        let limited = answer.body_mut().with_config().limit(MOST_BYTES);
+        let body = limited
+            .read_to_vec()
+            .map_err(|error| self.failure(part, &error))?;
+        if status.is_success() {
+            return Ok(Answered::Good(body));
+        }
+        let text: String = String::from_utf8_lossy(&body)
+            .trim()
+            .chars()
+            .take(SHOWN)
+            .collect();
+        let reason = format!("{status} {}", text.replace(char::is_control, " "));
+        let reason = reason.trim_end().to_owned();
+        match status.as_u16() {
+            429 | 500..=599 => Err(self.unavailable(reason)),
+            400 | 404 | 405 | 422 => Ok(Answered::NoSuchThing(reason)),
+            401 | 403 | 407 => Err(SourceError::Denied {
+                place: self.place.clone(),
+                reason,
+            }),
+            _ => Err(self.refused(part, reason)),
+        }
+    }
+
+    pub(super) fn unavailable(&self, reason: String) -> SourceError {
+        SourceError::Unavailable {
+            place: self.place.clone(),
+            reason,
+        }
+    }
+
+    pub(super) fn refused(&self, part: &str, reason: String) -> SourceError {
+        SourceError::Refused {
+            place: self.place.clone(),
+            part: part.to_owned(),
+            reason,
+        }
+    }
+
+    pub(super) fn malformed(&self, part: &str, reason: String) -> SourceError {
+        SourceError::Malformed {
+            place: self.place.clone(),
+            part: part.to_owned(),
+            reason,
+        }
+    }
+
+    /// What a body that cannot be parsed says of the server: one that ends too early was cut off on the way.
+    pub(super) fn unparsable(&self, part: &str, body: &[u8], error: &serde_json::Error) -> SourceError {
+        match error.is_eof() && !body.is_empty() {
+            true => self.unavailable(format!("the answer ends too early: {error}")),
+            false => self.malformed(part, error.to_string()),
+        }
+    }
+
+    fn failure(&self, part: &str, error: &ureq::Error) -> SourceError {
+        match error {
+            ureq::Error::BodyExceedsLimit(limit) => SourceError::TooLarge {
+                place: self.place.clone(),
+                part: part.to_owned(),
+                megabytes: limit >> 20,
+            },
+            // A certificate that is not trusted will not become so by waiting, nor will a bad address become a good one.
+            ureq::Error::Io(cause) if cause.kind() == io::ErrorKind::InvalidData => SourceError::Denied {
+                place: self.place.clone(),
+                reason: cause.to_string(),
+            },
+            ureq::Error::Rustls(cause) => SourceError::Denied {
+                place: self.place.clone(),
+                reason: cause.to_string(),
+            },
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => SourceError::Options {
+                reason: format!("the address `{}` cannot be used", self.place),
+            },
+            other => self.unavailable(other.to_string()),
+        }
+    }
+}
+
+fn authorities(path: &Path) -> Result<RootCerts, SourceError> {
+    let refused = |reason: String| SourceError::Options {
+        reason: format!("cannot use the certificates in `{}`: {reason}", path.display()),
+    };
+    let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
+    let mut certificates = Vec::new();
+    for item in ureq::tls::parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| refused(error.to_string()))? {
+            certificates.push(certificate);
+        }
+    }
+    if certificates.is_empty() {
+        return Err(refused("there are none".to_owned()));
+    }
+    Ok(certificates.into())
+}
