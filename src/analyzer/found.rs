@@ -18,11 +18,8 @@ pub(super) struct Found {
 impl Found {
     /// The point a state was shown last, as an anomaly of that score, at the sensitivity of `rule`.
     pub(super) fn new(state: &Adaptive, rule: &Rule, at: f64, score: f32, opens: bool) -> Self {
-        let mut report = state.report();
+        let mut report = state.report_at(rule.sensitivity);
         report.score = score;
-        for part in &mut report.parts {
-            part.score *= rule.sensitivity;
-        }
         Self { report, at, opens }
     }
 

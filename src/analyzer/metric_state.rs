@@ -331,7 +331,7 @@ impl MetricState {
 impl Trial {
     /// The newest point of the metric looked at last, as if it were an anomaly.
     pub(super) fn found(&self, rule: &Rule, at: f64) -> Found {
-        let score = self.adaptive.report().score * rule.sensitivity;
+        let score = self.adaptive.report_at(rule.sensitivity).score;
         Found::new(&self.adaptive, rule, at, score, self.alerts.is_heard)
     }
 

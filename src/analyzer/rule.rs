@@ -70,7 +70,7 @@ impl Rule {
         let score = reading.at(self.sensitivity);
         if !is_judged
             || score.is_nan()
-            || (score >= 1.0 && !self.hears_all() && !self.matters(&state.report()))
+            || (score >= 1.0 && !self.hears_all() && !self.matters(&state.report_at(self.sensitivity)))
         {
             return 0.0;
         }

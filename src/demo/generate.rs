@@ -213,7 +213,7 @@ impl Fleet {
 /// The six faults.
 fn fault(name: &str) -> Option<Fault> {
     Some(match name {
-        "fra.web03.nginx.latency_ms" => Fault::Times(7.0),
+        "fra.web03.nginx.latency_ms" => Fault::Times(14.0),
         "ams.web07.cpu.user" => Fault::Times(2.8),
         "fra.web09.eth0.tx_bytes" => Fault::Times(6.0),
         "app.checkout.orders_per_minute" => Fault::Stuck(0.0),
@@ -284,10 +284,8 @@ fn unit(metric: usize, time: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analyzer::judge::{CounterClass, Judge};
-    use skywatch_algorithms::{Ensemble, Rules, Series, Window};
+    use skywatch_algorithms::streaming::{Adaptive, Hours, Standing};
     use std::collections::HashMap;
-    use std::sync::Arc;
 
     #[test]
     fn every_fault_has_its_metric() {
@@ -302,33 +300,30 @@ mod tests {
     /// Whatever the hour: every planted metric is found and hardly another.
     #[test]
     fn the_demo_works_at_any_time_of_day() {
+        const MINUTES: u32 = 4 * 1_440;
         let fleet = Fleet::new();
-        let ensemble = Ensemble::classic(Rules::earthgecko());
-        let mut judge = Judge::new(Arc::new(ensemble), 86_400.0, true);
-        for hour in 0..24 {
+        let planted = fleet.planted();
+        for hour in (0..24).step_by(5) {
             let last = 1_795_000_020 / 60 * 60 + hour * (3_600 + 11 * 60);
-            let mut windows: HashMap<&str, Series> = HashMap::new();
-            let mut tick = fleet.begin(last - 1_439 * 60);
+            let mut states: HashMap<&str, (Adaptive, Hours)> = HashMap::new();
+            let mut tick = fleet.begin(last - (MINUTES - 1) * 60);
             // The first pass may come before or after the first live points, and the demo may go on for a while.
-            for minute in 0..1_440 + LIVE_MINUTES {
-                let time = last - 1_439 * 60 + minute * 60;
-                tick.points(time, minute + PLANTED_MINUTES >= 1_440, &mut |metric, value| {
-                    windows.entry(metric).or_default().push(f64::from(time), value);
+            for minute in 0..MINUTES + LIVE_MINUTES {
+                let time = last - (MINUTES - 1) * 60 + minute * 60;
+                tick.points(time, minute + PLANTED_MINUTES >= MINUTES, &mut |metric, value| {
+                    let (state, hours) = states.entry(metric).or_default();
+                    state.observe(f64::from(time), value, hours);
                 });
-            }
-            let planted = fleet.planted();
-            for live in 0..=LIVE_MINUTES {
-                let now = f64::from(last + live * 60);
-                let mut found: Vec<&str> = Vec::new();
-                for (&metric, series) in &windows {
-                    let end = series.times.partition_point(|time| *time <= now);
-                    let begin = series.times.partition_point(|time| *time <= now - 86_400.0);
-                    let window = Window::sorted(&series.times[begin..end], &series.values[begin..end]);
-                    let verdict = judge.judge(window, &mut CounterClass::default(), now).verdict;
-                    if verdict.is_ok_and(|verdict| verdict.is_anomalous()) {
-                        found.push(metric);
-                    }
+                if minute + 1 < MINUTES {
+                    continue;
                 }
+                let live = minute + 1 - MINUTES;
+                let mut found: Vec<&str> = states
+                    .iter()
+                    .filter(|(_, (state, _))| state.standing(1.0) == Standing::Out)
+                    .map(|(&metric, _)| metric)
+                    .collect();
+                found.sort_unstable();
                 let missed: Vec<_> = planted.iter().filter(|p| !found.contains(&p.as_str())).collect();
                 let others = found.len() - (planted.len() - missed.len());
                 assert!(
@@ -336,7 +331,7 @@ mod tests {
                     "hour {hour}, live minute {live}: missed {missed:?}"
                 );
                 assert!(
-                    others * 50 <= fleet.len() - planted.len(),
+                    others * 100 <= fleet.len() - planted.len(),
                     "hour {hour}: {others} others of {found:?}"
                 );
             }

@@ -28,6 +28,8 @@ use view::View;
 const PASS_EACH: Duration = Duration::from_secs(5);
 /// Resolution of the made-up metrics, seconds.
 const STEP: u32 = 60;
+/// What the metrics are known by when the demo begins: in its first two days a metric is judged with much caution.
+const HISTORY: Duration = Duration::from_secs(4 * 86_400);
 /// How often the status is looked at.
 const LOOK_EACH: Duration = Duration::from_millis(200);
 
@@ -91,6 +93,7 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
         ..Settings::default()
     };
     settings.analyzer.optimum_run_duration = PASS_EACH;
+    settings.store.full_duration = HISTORY;
     settings.alerts.log = false;
     settings.ingest = Ingests {
         carbon_listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
@@ -105,7 +108,7 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
     let last = (unix_now() as u32) / STEP * STEP;
     writeln!(
         out,
-        "making {} metrics with a day of history, one point a minute",
+        "making {} metrics with four days of history, one point a minute",
         fleet.len()
     )?;
     make_history(&fleet, &connect, last)?;
@@ -164,9 +167,9 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
     })
 }
 
-/// Writes a day of points up to `last`, with a progress bar where there is a terminal.
+/// Writes [`HISTORY`] up to `last`, with a progress bar where there is a terminal.
 fn make_history(fleet: &Fleet, connect: &impl Connect, last: u32) -> Result<(), StoreError> {
-    let minutes = 24 * 60;
+    let minutes = HISTORY.as_secs() as u32 / STEP;
     let bar = ProgressBar::new(u64::from(minutes));
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} minutes of history");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
