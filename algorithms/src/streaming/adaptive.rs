@@ -57,10 +57,12 @@ const LEAST_ERROR: f32 = 9.25;
 const LEAST_SUM: f32 = 7.75;
 /// Before the first day is over nothing is known of peaks: light tails are not believed.
 const LIGHT_AFTER: f64 = 86_400.0;
-/// A metric known for a moment may stray so many more limits, and by e less each so many seconds: two more after two
-/// days, a tenth after four. On the first days everything happens for the first time.
-const FIRST: f64 = 30.0;
-const FIRST_FADES: f64 = 0.75 * 86_400.0;
+/// On a metric's first day everything happens for the first time: until it is nearly over limits are higher by so many …
+const FIRST_DAY: f64 = 20.0;
+const NEARLY_A_DAY: [f64; 2] = [0.85 * 86_400.0, 0.95 * 86_400.0];
+/// … and after it by as many, falling by e in so many seconds: weekends and clean-ups are still to come.
+const FIRST_WEEK: f64 = 1.0;
+const FIRST_WEEK_FADES: f64 = 3.0 * 86_400.0;
 const WEEK: f64 = 7.0 * 86_400.0;
 /// Newness, in usual distances, from which an error counts in full; less is asked where tails are light.
 const NEW: f32 = 7.0;
@@ -455,7 +457,9 @@ impl Adaptive {
         if known > WEEK || self.level.stands_off_zero() {
             1.0
         } else {
-            (1.0 + FIRST * (-known / FIRST_FADES).exp()) as f32
+            let [begins, ends] = NEARLY_A_DAY;
+            let day = FIRST_DAY * ((ends - known) / (ends - begins)).clamp(0.0, 1.0);
+            (1.0 + day + FIRST_WEEK * (-known / FIRST_WEEK_FADES).exp()) as f32
         }
     }
 
