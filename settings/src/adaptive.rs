@@ -22,7 +22,7 @@ pub(crate) const SENSITIVITY_INSTEAD: &str =
 section! {
     /// What the adaptive profile calls anomalous. Without effect in the profile `skyline`.
     Adaptive in "adaptive" {
-        /// What scores are multiplied by; a point is anomalous from 1 on. Larger hears more.
+        /// What ratios to limits are multiplied by; a point is anomalous from 1 on. Larger hears more.
         sensitivity: f64 = 1.0,
         /// Which way a value must have gone from what was expected.
         direction: AlertDirection = AlertDirection::Both,

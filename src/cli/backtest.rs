@@ -66,7 +66,7 @@ pub(super) struct Arguments {
     /// How long after an alert only a higher score is another one, such as `6h`; `off` for no rest; by default `adaptive.rest`, 16 hours
     #[arg(long, value_name = "TIME", value_parser = rest)]
     rest: Option<f64>,
-    /// What scores are multiplied by, of all metrics; by default `adaptive.sensitivity` and the overrides
+    /// What ratios to limits are multiplied by, of all metrics; by default `adaptive.sensitivity` and the overrides
     #[arg(long, value_name = "NUMBER", value_parser = sensitivity)]
     sensitivity: Option<f32>,
     /// When something was wrong: `{"x/y.csv": [[start, end], …]}`, or a `truth.json`

@@ -218,7 +218,7 @@ fn fault(name: &str) -> Option<Fault> {
         "fra.web09.eth0.tx_bytes" => Fault::Times(6.0),
         "app.checkout.orders_per_minute" => Fault::Stuck(0.0),
         "queue.billing.depth" => Fault::Times(12.0),
-        "app.payments.p95_ms" => Fault::Times(5.0),
+        "app.payments.p95_ms" => Fault::Times(9.0),
         _ => return None,
     })
 }

@@ -31,7 +31,7 @@ fn settings_say_what_is_an_alarm() {
     assert!(alarms(&plain) > 0);
     let half = judged(&[("adaptive.sensitivity", "0.5")], &[]);
     for (half, plain) in half.iter().zip(&plain) {
-        assert_eq!(half.2, 0.5 * plain.2);
+        assert!(half.2 <= plain.2, "{half:?} {plain:?}");
         assert_eq!(half.3, half.2 >= 1.0);
     }
     assert!(alarms(&half) < alarms(&plain));

@@ -58,7 +58,7 @@ const LEAST_SUM: f32 = 7.75;
 /// Before the first day is over nothing is known of peaks: light tails are not believed.
 const LIGHT_AFTER: f64 = 86_400.0;
 /// On a metric's first day everything happens for the first time: until it is nearly over limits are higher by so many …
-const FIRST_DAY: f64 = 20.0;
+const FIRST_DAY: f64 = 3.5;
 const NEARLY_A_DAY: [f64; 2] = [0.85 * 86_400.0, 0.95 * 86_400.0];
 /// … and after it by as many, falling by e in so many seconds: weekends and clean-ups are still to come.
 const FIRST_WEEK: f64 = 1.0;
@@ -589,7 +589,8 @@ impl Adaptive {
             0.0
         };
         let record = RECORD * self.range.observe(self.time, value, scale);
-        self.rank = block.max(record).max(self.limits.nearly * beyond);
+        let nearly = beyond.max(self.ratios[LEARNED]);
+        self.rank = block.max(record).max(self.limits.nearly * nearly);
         self.note_departure(level, strongest);
         self.learn(value, level, signed, allowance, day, is_known);
     }
