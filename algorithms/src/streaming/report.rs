@@ -70,12 +70,12 @@ fn sentence(state: &Adaptive, strongest: &str) -> String {
             let side = if state.sum < 0.0 { "below" } else { "above" };
             format!(
                 "several points in a row stay {side} what was expected, {}",
-                number(expected)
+                quantity(state, expected)
             )
         }
         "flat" => format!(
             "it has stood at {} for {} points, and does not usually stand still so long",
-            number(observed),
+            quantity(state, observed),
             state.runs.standing()
         ),
         "zero" => "it has fallen to zero, where it usually never is".to_owned(),
@@ -89,8 +89,8 @@ fn sentence(state: &Adaptive, strongest: &str) -> String {
             let side = if observed < expected { "below" } else { "above" };
             format!(
                 "{} is far {side} what was learnt of metrics like it, {}",
-                number(observed),
-                number(expected)
+                quantity(state, observed),
+                quantity(state, expected)
             )
         }
         _ if state.level.is_still() || state.scale <= 0.0 => {
@@ -105,7 +105,7 @@ fn sentence(state: &Adaptive, strongest: &str) -> String {
             };
             format!(
                 "{times} times its usual error of the last day {side} the expected {}{}",
-                number(expected),
+                quantity(state, expected),
                 unlike(state)
             )
         }
@@ -150,19 +150,31 @@ fn season(state: &Adaptive) -> String {
     } else {
         format!(
             "the hour was at {}, {side} the {what} such as {when} UTC in {known}, {}",
-            number(mean),
-            number(bound)
+            quantity(state, mean),
+            quantity(state, bound)
         )
     }
 }
 
-/// Three significant digits, and no more than nine places.
+/// A value of the metric; the rate of a counter is one a second.
+fn quantity(state: &Adaptive, value: f64) -> String {
+    let unit = if state.is_rate() { " a second" } else { "" };
+    format!("{}{unit}", number(value))
+}
+
+/// Three significant digits: no more than nine places, and `k`, `M`, `G`, `T` for many thousands.
 fn number(value: f64) -> String {
     if !value.is_finite() {
         return value.to_string();
     }
     if value.abs() < 1e-9 {
         return "0".to_owned();
+    }
+    let suffixes = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")];
+    let large = suffixes.into_iter().find(|(least, _)| value.abs() >= *least);
+    if let Some((least, suffix)) = large {
+        let unit = if suffix == "k" { 1e3 } else { least };
+        return format!("{}{suffix}", number(value / unit));
     }
     let digits = 2 - value.abs().log10().floor() as i32;
     if digits < 0 {
@@ -174,5 +186,34 @@ fn number(value: f64) -> String {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn numbers_are_short() {
+        let said = [
+            0.0,
+            1e-13,
+            0.001234,
+            3.14159,
+            250.0,
+            1234.0,
+            98_765.0,
+            1.0e6,
+            21_300_000.0,
+            -4.2e9,
+            9.99e15,
+        ]
+        .map(number);
+        assert_eq!(
+            said,
+            [
+                "0", "0", "0.00123", "3.14", "250", "1230", "98.8k", "1M", "21.3M", "-4.2G", "9990T"
+            ]
+        );
     }
 }
