@@ -358,7 +358,12 @@ fn a_score_at_a_higher_sensitivity_is_no_lower() {
     for &(time, value) in &series(4_000) {
         let reading = state.observe(
             time,
-            value * if time as u64 % 977 == 0 { 1.5 } else { 1.0 },
+            value
+                * if (time as u64).is_multiple_of(977) {
+                    1.5
+                } else {
+                    1.0
+                },
             &mut memory,
         );
         let scores = [0.2, 0.5, 1.0, 2.0, 5.0].map(|sensitivity| reading.at(sensitivity));
