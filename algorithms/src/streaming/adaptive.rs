@@ -360,8 +360,13 @@ impl Adaptive {
         } else if self.departed > 0.0 && !self.is_back() {
             Standing::Settled { before: self.before }
         } else if self.runs.stands() {
+            let is_zero = self.observed == 0.0;
             Standing::Settled {
-                before: self.expected,
+                before: if is_zero {
+                    self.runs.fell_from()
+                } else {
+                    self.expected
+                },
             }
         } else {
             Standing::Usual
@@ -624,7 +629,14 @@ impl Adaptive {
         }
         if self.ratios[strongest] >= DEPARTS {
             let reach = self.reach[usize::from(value < level)];
-            (self.before, self.near) = (level, reach);
+            // Whoever was told hears "back" only of what is more than half way back.
+            let half = 0.5 * (value - level).abs();
+            let is_told = self.ratios[strongest] >= 1.0;
+            (self.before, self.near) = (level, if is_told { reach.min(half) } else { reach });
+            if strongest == ZERO {
+                let from = self.runs.fell_from();
+                (self.before, self.near) = (from, 0.5 * from.abs());
+            }
             if strongest == SEASON {
                 let [_, least, most] = self.season.compared();
                 (self.before, self.near) = (0.5 * (least + most), (0.5 * (most - least)).max(reach));

@@ -32,8 +32,9 @@ pub(super) struct Runs {
     zero: f32,
     /// Runs of zeros that ended, slowly forgotten.
     known: f32,
-    /// Whether the run of zeros began with a fall.
+    /// Whether the run of zeros began with a fall, and from where.
     fell: u8,
+    from: f64,
     /// Whether the newest point stands, or is zero, for longer than is usual.
     stands: u8,
     points: u32,
@@ -49,6 +50,7 @@ packed!(Runs {
     zero,
     known,
     fell,
+    from,
     stands,
     points
 });
@@ -57,6 +59,11 @@ impl Runs {
     /// Whether it has stood, or been zero, for longer than is usual, told or not.
     pub(super) fn stands(&self) -> bool {
         self.stands > 0
+    }
+
+    /// The value before the last run of zeros.
+    pub(super) fn fell_from(&self) -> f64 {
+        self.from
     }
 
     /// Points that stand at the newest value.
@@ -116,6 +123,7 @@ impl Runs {
         if value == 0.0 {
             if self.zeros == 0.0 {
                 let falls = error < -3.0 || self.equal > STILL as f32;
+                self.from = self.last;
                 self.fell = u8::from(falls && self.last.abs() > TYPICAL * largest);
             }
             self.zeros += 1.0;

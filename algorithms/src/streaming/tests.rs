@@ -284,6 +284,20 @@ fn a_level_that_stays_is_settled_and_one_that_returns_is_usual() {
 }
 
 #[test]
+fn what_is_settled_says_from_where() {
+    for (before, after) in [(1.0, 0.0), (50.0, 19.0), (10.0, 60.0), (5.0, 0.0)] {
+        let values = (0..3_000).map(|point| if point < 2_900 { before } else { after });
+        let (alarms, state) = shown(60.0, values);
+        assert!(alarms[2_900..2_903].contains(&true), "{before} to {after}");
+        assert_eq!(
+            state.standing(1.0),
+            Standing::Settled { before },
+            "{before} to {after}"
+        );
+    }
+}
+
+#[test]
 fn every_step_is_judged() {
     for step in [10.0, 60.0, 300.0, 900.0, 3600.0, 86_400.0] {
         let value = |point: u32| {
