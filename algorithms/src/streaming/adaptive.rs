@@ -504,30 +504,25 @@ impl Adaptive {
         self.sum = self
             .sums
             .observe(if is_weekly { 0.0 } else { signed / self.limits.edge });
-        let known = self.switches.limit(side).max(weekly);
-        let limit = (self.limits.error * caution).max(known);
         let is_light = self.time - self.began > LIGHT_AFTER && !is_still;
-        let light = if is_light {
-            (self.limits.light * caution).max(known)
-        } else {
-            f32::INFINITY
-        };
+        // Up and down: by repeated evidence, and by the metric's own peaks.
+        let limits = [0, 1].map(|side| {
+            let known = self.switches.limit(side).max(weekly);
+            let own = if is_light {
+                (self.limits.light * caution).max(known)
+            } else {
+                f32::INFINITY
+            };
+            ((self.limits.error * caution).max(known), own)
+        });
+        let (limit, light) = limits[side];
         let sum = if is_light {
             self.limits.sum * caution
         } else {
             f32::INFINITY
         };
         let slow = self.limits.slow;
-        self.reach = [0, 1].map(|side| {
-            let known = self.switches.limit(side).max(weekly);
-            let least = (self
-                .limits
-                .error
-                .min(if is_light { self.limits.light } else { f32::MAX })
-                * caution)
-                .max(known);
-            f64::from(least / slow) * scale
-        });
+        self.reach = limits.map(|(limit, light)| f64::from(limit.min(light) / slow) * scale);
         let forecast = forecast.filter(|_| is_known).map(|expected| {
             let learned = self.learned.get_or_insert_default();
             learned.expected = expected;
