@@ -48,16 +48,24 @@ def kpi(plan):
         figures.append(f1(f"{title}: F1{how}", whole["F1"], [unit[:3] for unit in counts], bars[0], note=note))
         figures.append(daily(f"{title}: false a day", whole["false_day"], [(unit[1], unit[3]) for unit in counts], bars[1]))
         figures.append(Figure(f"{title}: macro F1", score.macro(items, on), bars[2]))
-        for family in families:
-            mine = [(item, rows) for item, rows in zip(items, on) if item.fam == family]
-            part = score.total(*map(list, zip(*mine)))
-            note = f"{_said(part)}, {part['false_day']:.3f} false a day" + (f", threshold {thresholds[family]:.4g}" if title == "score" else "")
-            figures.append(Figure(f"{title}: F1, family {family}", part["F1"], note=note, detail=True))
+        groups = [f"family {item.fam}" for item in items]
+        said = {f"family {family}": limit for family, limit in thresholds.items()} if title == "score" else {}
+        figures += _by_group(score, title, items, on, groups, said)
     return figures
 
 
 def _said(whole):
     return f"P {whole['P']:.2f} R {whole['R']:.2f}, {whole['hits']}/{whole['events']} events"
+
+
+def _by_group(score, title, items, on, groups, thresholds):
+    """F1 of each group of items, with the threshold it was given, if any."""
+    figures = []
+    for group in sorted(set(groups)):
+        part = score.total(*map(list, zip(*((item, rows) for item, rows, own in zip(items, on, groups) if own == group))))
+        note = f"{_said(part)}, {part['false_day']:.3f} false a day" + (f", threshold {thresholds[group]:.4g}" if group in thresholds else "")
+        figures.append(Figure(f"{title}: F1, {group}", part["F1"], note=note, detail=True))
+    return figures
 
 
 def cloud(plan):
@@ -82,11 +90,7 @@ def cloud(plan):
         counts = [(*item.count(rows), item.m, item.days) for item, rows in zip(items, on)]
         figures.append(f1(f"{title}: F1{how}", whole["F1"], [unit[:3] for unit in counts], bars[0], note=_said(whole)))
         figures.append(daily(f"{title}: false a day", whole["false_day"], [(unit[1], unit[3]) for unit in counts], bars[1]))
-        for domain in domains:
-            mine = [(item, rows) for item, rows in zip(items, on) if item.dom == domain]
-            part = score.total(*map(list, zip(*mine)))
-            note = f"{_said(part)}, {part['false_day']:.3f} false a day" + (f", threshold {thresholds[domain]:.4g}" if title == "score" else "")
-            figures.append(Figure(f"{title}: F1, {domain}", part["F1"], note=note, detail=True))
+        figures += _by_group(score, title, items, on, [item.dom for item in items], thresholds if title == "score" else {})
     return figures
 
 

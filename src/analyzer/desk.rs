@@ -230,11 +230,7 @@ impl Desk {
                     self.same_time,
                     &mut self.spare,
                 );
-                let window = mem::take(&mut watched.window);
-                let mut times = mem::take(&mut self.times);
-                self.look(index, name, watched, window.window(&mut times), pass);
-                self.times = times;
-                watched.window = window;
+                self.look_at_cached(index, name, watched, pass);
                 if let (Some(before), Some((_, last_time))) = (before, watched.last)
                     && last_time - before > watched.silent_after()
                 {
@@ -338,6 +334,17 @@ impl Desk {
                 return;
             }
         }
+        self.look_at_cached(index, name, watched, pass);
+    }
+
+    /// Judges the cached window.
+    fn look_at_cached<C>(
+        &mut self,
+        index: usize,
+        name: &Arc<str>,
+        watched: &mut Watched<C>,
+        pass: &mut Pass,
+    ) {
         let window = mem::take(&mut watched.window);
         let mut times = mem::take(&mut self.times);
         self.look(index, name, watched, window.window(&mut times), pass);
