@@ -65,6 +65,20 @@ impl AdaptiveDesk {
         self.model = self.options.learned.as_ref().and_then(|learned| learned());
     }
 
+    /// The verdict on a metric that needs no state yet, if it needs none: too few points to judge it by, and nothing was
+    /// saved or taught. All its points must be in a window that is kept.
+    pub(super) fn waits(&self, name: &str, window: Window<'_>, now: f64) -> Option<Sight> {
+        let times = window.times();
+        if times.len() >= Adaptive::ENOUGH as usize || self.options.states.knows(name) {
+            return None;
+        }
+        let due = times.partition_point(|&time| time <= now).max(1);
+        Some(Sight {
+            verdict: Judged::Excluded(Exception::TooShort),
+            at: *times.get(due - 1)?,
+        })
+    }
+
     /// Shows a metric's state what is new in the canonical window.
     ///
     /// # Errors

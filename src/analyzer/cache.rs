@@ -100,6 +100,24 @@ impl CachedWindow {
         self.runs.last().map(Run::last)
     }
 
+    /// Points in the window.
+    pub fn len(&self) -> usize {
+        self.values().len()
+    }
+
+    /// Mean seconds between two points, if there are two.
+    pub fn step(&self) -> Option<f64> {
+        let (first, last) = (self.runs.first()?.time(0), self.last_time()?);
+        (self.len() > 1).then(|| (last - first) / (self.len() - 1) as f64)
+    }
+
+    /// Whether [`CachedWindow::append`] would drop points of the window: it has grown longer than `full_duration`.
+    pub fn outgrows(&self, new: &Series, full_duration: f64) -> bool {
+        let first = self.runs.first().map(|run| run.time(0));
+        let last = new.times.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        first.is_some_and(|first| last - first >= full_duration)
+    }
+
     /// Values of the window, oldest first.
     fn values(&self) -> &[f64] {
         &self.values[self.skipped..]

@@ -7,6 +7,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
+use skywatch_algorithms::streaming::Adaptive;
 use skywatch_algorithms::{Ballot, Exception, SameTime, Series, Verdict, Window};
 
 use super::adaptive::{AdaptiveDesk, Moment};
@@ -87,16 +88,31 @@ impl<C> Watched<C> {
         self.state.as_deref()
     }
 
-    /// What it knows of one that it does not judge yet.
-    pub(super) fn warming(&self) -> Option<&MetricState> {
-        self.state().filter(|state| !state.adaptive().is_ready())
+    /// How far the adaptive profile, if that is the profile, has learnt a metric that it does not judge yet: the share of the
+    /// points it needs, and when it will have them, Unix seconds, if that can be told.
+    fn warmth(&self) -> Option<(f64, Option<f64>)> {
+        match self.state() {
+            Some(state) => {
+                let state = state.adaptive();
+                (!state.is_ready()).then(|| (state.warmth(), state.ready_at()))
+            }
+            None => {
+                let (enough, points) = (f64::from(Adaptive::ENOUGH), self.window.len() as f64);
+                let ready_at = self.window.last_time().zip(self.window.step());
+                Some((
+                    (points / enough).min(1.0),
+                    ready_at.map(|(last, step)| last + (enough - points) * step),
+                ))
+            }
+        }
     }
 
     /// Age of the last point from which the metric counts as falling silent, seconds.
     fn silent_after(&self) -> f64 {
-        let step = self
-            .state()
-            .map_or(f64::from(self.step), |state| state.adaptive().step());
+        let step = match self.state() {
+            Some(state) => state.adaptive().step(),
+            None => self.window.step().unwrap_or(f64::from(self.step)),
+        };
         SILENT_AFTER.max(SILENT_STEPS * step)
     }
 
@@ -223,6 +239,9 @@ impl Desk {
                     let late = new.times.iter().filter(|&&time| time <= state.learnt());
                     pass.report.tally.late_points += late.count() as u64;
                 }
+                if watched.state.is_none() && watched.window.outgrows(new, self.options.full_duration) {
+                    self.learn_cached(name, watched, pass);
+                }
                 watched.window.append(
                     new,
                     self.clock(pass),
@@ -238,11 +257,12 @@ impl Desk {
                 }
             }
             Tail::Lost => {
+                self.learn_cached(name, watched, pass);
                 watched.forget();
                 pass.report.tally.refetched += 1;
             }
-            Tail::Missing => Self::missing(name, watched, pass),
-            Tail::Unreadable(why) => Self::unreadable(name, watched, why.to_string(), pass),
+            Tail::Missing => self.missing(name, watched, pass),
+            Tail::Unreadable(why) => self.unreadable(name, watched, why.to_string(), pass),
         }
     }
 
@@ -266,8 +286,8 @@ impl Desk {
                 }
                 self.look(index, name, watched, series.sorted_window(), pass);
             }
-            Fetched::Missing => Self::missing(name, watched, pass),
-            Fetched::Unreadable(why) => Self::unreadable(name, watched, why.to_string(), pass),
+            Fetched::Missing => self.missing(name, watched, pass),
+            Fetched::Unreadable(why) => self.unreadable(name, watched, why.to_string(), pass),
         }
     }
 
@@ -319,7 +339,7 @@ impl Desk {
             if let Some(exception) = served {
                 pass.report.tally.excepted(exception);
                 self.seen(name, watched, last_time, pass);
-                Self::done(watched, pass);
+                self.done(watched, pass);
                 return;
             }
             if let Verdict::Judged {
@@ -330,11 +350,27 @@ impl Desk {
             {
                 pass.report.tally.judged(false, ballot);
                 self.seen(name, watched, last_time, pass);
-                Self::done(watched, pass);
+                self.done(watched, pass);
                 return;
             }
         }
         self.look_at_cached(index, name, watched, pass);
+    }
+
+    /// Gives a metric that had no need of one a state before its window loses points. None of them can be an alarm.
+    fn learn_cached<C>(&mut self, name: &Arc<str>, watched: &mut Watched<C>, pass: &Pass) {
+        let Some(adaptive) = self.adaptive.as_mut().filter(|_| watched.state.is_none()) else {
+            return;
+        };
+        let window = watched.window.window(&mut self.times);
+        let moment = Moment {
+            now: pass.now,
+            stale_period: self.options.stale_period,
+        };
+        if !window.times().is_empty() {
+            // What panics is counted when it panics again, a moment later.
+            let _ = adaptive.look(name, &mut watched.state, window, moment);
+        }
     }
 
     /// Judges the cached window.
@@ -372,7 +408,7 @@ impl Desk {
             false => self.look_with_votes(index, name, watched, window, pass),
         }
         pass.report.judging += begun.elapsed();
-        Self::done(watched, pass);
+        self.done(watched, pass);
     }
 
     /// The classic profile's look.
@@ -451,7 +487,12 @@ impl Desk {
             now: pass.now,
             stale_period: self.options.stale_period,
         };
-        let sight = match adaptive.look(name, &mut watched.state, window, moment) {
+        let is_kept = watched.cursor.is_some() && self.options.cache;
+        let waits = match watched.state {
+            None if is_kept => adaptive.waits(name, window, pass.now),
+            _ => None,
+        };
+        let sight = match waits.map_or_else(|| adaptive.look(name, &mut watched.state, window, moment), Ok) {
             Ok(sight) => sight,
             Err(panic) => {
                 watched.last = None;
@@ -491,6 +532,12 @@ impl Desk {
         self.seen(name, watched, sight.at, pass);
     }
 
+    /// How far a metric is that the adaptive profile does not judge yet (see [`Watched::warmth`]).
+    pub(super) fn warmth<C>(&self, watched: &Watched<C>) -> Option<(f64, Option<f64>)> {
+        let is_learnt = self.adaptive.is_some() && (watched.state.is_some() || watched.last.is_some());
+        is_learnt.then(|| watched.warmth()).flatten()
+    }
+
     fn measure_length(&self, name: &Arc<str>, window: Window<'_>, pass: &mut Pass) {
         let length = match (window.times().first(), window.times().last()) {
             (Some(first), Some(last)) => last - first,
@@ -507,7 +554,7 @@ impl Desk {
         pass.report.newest = pass.report.newest.max(last_time);
         let age = pass.now - last_time;
         let silent_after = watched.silent_after();
-        let listed_until = match watched.state() {
+        let listed_until = match self.adaptive {
             Some(_) => silent_after + SILENT_LISTED,
             None => 0.0,
         };
@@ -517,25 +564,25 @@ impl Desk {
         }
     }
 
-    fn missing<C>(name: &Arc<str>, watched: &mut Watched<C>, pass: &mut Pass) {
+    fn missing<C>(&self, name: &Arc<str>, watched: &mut Watched<C>, pass: &mut Pass) {
         watched.forget();
         if pass.follows(name) {
             pass.report.fates.push((Arc::clone(name), Fate::Deleted));
         }
         pass.report.tally.excepted(Exception::DeletedByRoomba);
-        Self::done(watched, pass);
+        self.done(watched, pass);
     }
 
-    fn unreadable<C>(name: &Arc<str>, watched: &mut Watched<C>, why: String, pass: &mut Pass) {
+    fn unreadable<C>(&self, name: &Arc<str>, watched: &mut Watched<C>, why: String, pass: &mut Pass) {
         watched.forget();
         pass.report.tally.other(name, why);
-        Self::done(watched, pass);
+        self.done(watched, pass);
     }
 
-    fn done<C>(watched: &mut Watched<C>, pass: &mut Pass) {
+    fn done<C>(&self, watched: &mut Watched<C>, pass: &mut Pass) {
         watched.done_in = pass.number;
-        if let Some(state) = watched.warming() {
-            pass.report.tally.warming(state.adaptive().ready_at());
+        if let Some((_, ready_at)) = self.warmth(watched) {
+            pass.report.tally.warming(ready_at);
         }
     }
 }

@@ -6,6 +6,7 @@
 mod ahead;
 mod answers;
 mod fates;
+mod few;
 mod live;
 
 use std::sync::Arc;

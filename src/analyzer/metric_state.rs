@@ -17,7 +17,6 @@ use skywatch_algorithms::{Exception, Window};
 use super::found::Found;
 use super::rule::{Alerted, Point, Rule, exclusion, stale_after};
 use crate::memory::{MemoryDesk, Slot};
-use crate::status::Warming;
 
 /// A state that a backfill has learnt must reach so much further back than what is known already, seconds.
 const LONGER: f64 = 3_600.0;
@@ -113,15 +112,6 @@ impl MetricState {
     /// Time of the last point learnt, Unix seconds: what comes with this time or an earlier one comes too late.
     pub(super) fn learnt(&self) -> f64 {
         self.learnt
-    }
-
-    /// How far it has learnt the metric.
-    pub(super) fn warming(&self, metric: &str) -> Warming {
-        Warming {
-            metric: metric.to_owned(),
-            warmth: self.adaptive.warmth(),
-            ready_at: self.adaptive.ready_at(),
-        }
     }
 
     /// Takes over what a backfill has learnt if that reaches further back than what is known; whether it did. What has come

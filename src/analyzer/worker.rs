@@ -354,10 +354,14 @@ impl<K: Connect> Worker<K> {
             if !watched.is_done(number) {
                 pass.report.unfinished.push(Arc::clone(name));
             }
-            if let Some(state) = watched.warming()
-                && pass.report.warming.len() < WARMING_SHOWN
+            if pass.report.warming.len() < WARMING_SHOWN
+                && let Some((warmth, ready_at)) = self.desk.warmth(watched)
             {
-                pass.report.warming.push(state.warming(name));
+                pass.report.warming.push(Warming {
+                    metric: name.to_string(),
+                    warmth,
+                    ready_at,
+                });
             }
         }
         pass.report.cached_bytes = self.keep_to_the_limit();

@@ -152,6 +152,11 @@ impl States {
         state
     }
 
+    /// Whether anything was saved of a metric, or learnt of it by a backfill, that nobody has taken.
+    pub fn knows(&self, metric: &str) -> bool {
+        self.index().knows(metric) || self.taught.knows(metric)
+    }
+
     /// The same, which stays for whoever takes it.
     pub fn look_at(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
         self.index().read_state(metric)
@@ -350,6 +355,11 @@ impl Index {
     }
 
     /// The state of a metric and what else was saved with it, if it is known and holds against its checksum.
+    fn knows(&self, metric: &str) -> bool {
+        let key = hash(metric);
+        self.left.contains_key(&key) || self.places.contains_key(&key)
+    }
+
     fn read_state(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
         let key = hash(metric);
         if let Some(left) = self.left.get(&key) {

@@ -134,6 +134,10 @@ impl Taught {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn knows(&self, metric: &str) -> bool {
+        self.is_any.load(Ordering::Relaxed) && self.waiting().places.contains_key(&hash(metric))
+    }
+
     pub(super) fn take(&self, metric: &str) -> Option<Adaptive> {
         if !self.is_any.load(Ordering::Relaxed) {
             return None;

@@ -9,8 +9,8 @@ use crate::common::{carbon, http};
 
 const METRICS: usize = 5;
 
-/// Points of a minute each up to now; too few to be judged by.
-const POINTS: u32 = 8;
+/// Points of a minute each up to now; of fewer no state is made, and with these nothing is judged yet.
+const POINTS: u32 = 20;
 
 fn lines() -> String {
     lines_of(POINTS)

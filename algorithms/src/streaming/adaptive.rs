@@ -34,8 +34,6 @@ const ZERO: usize = 4;
 const BURST: usize = 5;
 const LEARNED: usize = 6;
 
-/// Points before one is judged: fewer do not tell what an error usually is.
-const ENOUGH: u32 = 20;
 /// Points before errors teach what peaks are usual.
 const SETTLED: u32 = 40;
 /// So many usual distances between two points are a gap: the level before it says nothing any more.
@@ -264,6 +262,9 @@ impl Adaptive {
     /// The version of what [`Adaptive::write`] writes. A state of another version is not read but learnt anew.
     pub const VERSION: u32 = 5;
 
+    /// Points before one is judged: fewer do not tell what an error usually is.
+    pub const ENOUGH: u32 = 20;
+
     /// Shows the next point and asks for its score. A point that is not later than the last one, or not finite, changes
     /// nothing and scores 0. Time in Unix seconds. O(400) where the point looks odd or ends a block, else O(1).
     pub fn observe(&mut self, time: f64, value: f64, memory: &mut impl LongMemory) -> Reading {
@@ -329,20 +330,20 @@ impl Adaptive {
     /// silent, or careful, until it has them.
     #[must_use]
     pub fn warmth(&self) -> f64 {
-        (f64::from(self.points) / f64::from(ENOUGH)).min(1.0)
+        (f64::from(self.points) / f64::from(Self::ENOUGH)).min(1.0)
     }
 
     /// Whether enough points are known to judge the next one.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.points >= ENOUGH
+        self.points >= Self::ENOUGH
     }
 
     /// Unix seconds from which its scores will count if points go on as they came; `None` when they do already, or
     /// before the first point.
     #[must_use]
     pub fn ready_at(&self) -> Option<f64> {
-        let left = f64::from(ENOUGH.saturating_sub(self.points));
+        let left = f64::from(Self::ENOUGH.saturating_sub(self.points));
         (self.points > 0 && !self.is_ready()).then_some(self.time + left * self.step)
     }
 
@@ -491,7 +492,7 @@ impl Adaptive {
         let side = usize::from(error < 0.0);
         let scale = self.level.scale_for(value, f64::from(LIMIT));
         (self.observed, self.expected, self.scale) = (value, level, scale);
-        let is_known = self.points > ENOUGH && (self.since_gap > 1 || is_still);
+        let is_known = self.points > Self::ENOUGH && (self.since_gap > 1 || is_still);
         let size = if is_known {
             ((error.abs() / scale) as f32).min(1e6)
         } else {
