@@ -2,12 +2,12 @@
 
 use std::fs;
 
+use super::hook::Hook;
+use super::world::{Metrics, World};
 use crate::common::redis::RedisServer;
 use crate::common::skywatch::Ended;
 use crate::common::smtp::Smtp;
 use crate::common::wait_for;
-use crate::hook::Hook;
-use crate::world::{Metrics, World};
 
 fn good(ended: &Ended) -> &str {
     assert_eq!(ended.code(), 0, "{}{}", ended.stdout, ended.log);

@@ -1,12 +1,12 @@
 //! Twenty thousand at once: few notices for people, all of them for machines, nothing forgotten.
 
+use super::hook::Hook;
+use super::world::{Metrics, World};
 use crate::common::mime;
 use crate::common::redis::RedisServer;
 use crate::common::skywatch::summaries;
 use crate::common::smtp::Smtp;
 use crate::common::wait_for;
-use crate::hook::Hook;
-use crate::world::{Metrics, World};
 
 const CROWD: usize = 20_000;
 /// Mails there may be about all of them, whatever becomes of them.

@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
+use super::hook::Hook;
+use super::world::{Metrics, World};
 use crate::common::redis::RedisServer;
 use crate::common::skywatch::Skywatch;
 use crate::common::wait_for;
-use crate::hook::Hook;
-use crate::world::{Metrics, World};
 
 /// Lets no file of a running process grow beyond so many bytes.
 fn limit(running: &Skywatch, bytes: &str) {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::common::http_sink::{Answer, HttpSink, Request};
 use crate::common::wait_for;
-use crate::http_sink::{Answer, HttpSink, Request};
 
 /// A web server that takes notices.
 pub(crate) struct Hook {

@@ -3,12 +3,12 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
+use super::hook::Hook;
+use super::world::{Metrics, World};
+use crate::common::http_sink::{Answer, HttpSink};
 use crate::common::redis::RedisServer;
 use crate::common::smtp::Smtp;
 use crate::common::{PATIENCE, mime, wait_for};
-use crate::hook::Hook;
-use crate::http_sink::{Answer, HttpSink};
-use crate::world::{Metrics, World};
 
 #[test]
 fn names_are_text_in_every_message_and_nothing_else() {

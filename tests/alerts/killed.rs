@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use super::hook::Hook;
+use super::world::{Metrics, World};
 use crate::common::redis::RedisServer;
 use crate::common::skywatch::signal;
 use crate::common::wait_for;
-use crate::hook::Hook;
-use crate::world::{Metrics, World};
 
 const ROUNDS: usize = 10;
 /// Longest life of a process, milliseconds.

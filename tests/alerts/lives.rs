@@ -2,10 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use super::hook::Hook;
+use super::world::{Metrics, World};
 use crate::common::redis::RedisServer;
 use crate::common::wait_for;
-use crate::hook::Hook;
-use crate::world::{Metrics, World};
 
 #[test]
 fn people_take_silence_and_ask_while_it_runs_and_when_it_does_not() {

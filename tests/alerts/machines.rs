@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::hook::Hook;
+use super::world::{Metrics, World};
+use crate::common::http_sink::{Answer, HttpSink};
 use crate::common::redis::RedisServer;
 use crate::common::wait_for;
-use crate::hook::Hook;
-use crate::http_sink::{Answer, HttpSink};
-use crate::world::{Metrics, World};
 
 /// What each metric's alert was sent with, in order; without those that end it under lower severities.
 fn alerts(sink: &HttpSink) -> BTreeMap<String, Vec<Value>> {

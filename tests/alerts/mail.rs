@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::certificate::certificate;
+use super::world::{Metrics, World};
+use crate::common::certificate::certificate;
 use crate::common::redis::RedisServer;
 use crate::common::{PATIENCE, mime, wait_for};
-use crate::world::{Metrics, World};
 
 /// What the server does to one mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

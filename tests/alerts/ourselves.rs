@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::hook::Hook;
+use super::world::{Metrics, World};
+use crate::common::http_sink::{Answer, HttpSink};
 use crate::common::redis::RedisServer;
 use crate::common::series::now;
 use crate::common::skywatch::signal;
 use crate::common::wait_for;
-use crate::hook::Hook;
-use crate::http_sink::{Answer, HttpSink};
-use crate::world::{Metrics, World};
 
 #[test]
 fn each_good_pass_is_a_sign_of_life_and_silent_metrics_are_told_once() {

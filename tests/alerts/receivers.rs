@@ -5,11 +5,11 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
+use super::hook::Hook;
+use super::world::{Metrics, World};
+use crate::common::http_sink::{Answer, HttpSink, Request};
 use crate::common::redis::RedisServer;
 use crate::common::wait_for;
-use crate::hook::Hook;
-use crate::http_sink::{Answer, HttpSink, Request};
-use crate::world::{Metrics, World};
 
 /// What each address does with its first requests, before it is well.
 fn troubled(request: &Request, times: &Mutex<BTreeMap<String, usize>>) -> Answer {

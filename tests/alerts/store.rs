@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::hook::Hook;
+use super::world::{Metrics, World};
 use crate::common::http;
 use crate::common::redis::RedisServer;
 use crate::common::skywatch::{Skywatch, signal};
 use crate::common::wait_for;
-use crate::hook::Hook;
-use crate::world::{Metrics, World};
 
 /// Two passes of these tests, which are a second, and the time a machine busy with other tests may take to tell of them.
 const TWO_PASSES: Duration = Duration::from_secs(20);

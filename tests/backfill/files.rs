@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::{a_day, backfill, filled, judged, over, stored};
 use crate::common::redis::RedisServer;
 use crate::common::skywatch::Setup;
-use crate::{a_day, backfill, filled, judged, over, stored};
 
 fn file(setup: &Setup, name: &str, lines: &[String]) -> String {
     let path: PathBuf = setup.path(name);
@@ -249,7 +249,7 @@ fn a_backfill_that_stores_nothing_fails_and_says_why() {
             ended.log
         );
     }
-    let sink = crate::sink::Sink::start(|_, _| crate::sink::Answer::Json("[]".to_owned()));
+    let sink = crate::common::sink::Sink::start(|_, _| crate::common::sink::Answer::Json("[]".to_owned()));
     let ended = backfill(&setup, &["--graphite", &sink.url(), "--target", "a"]);
     assert_eq!(ended.code(), 1, "{}", ended.log);
     assert!(

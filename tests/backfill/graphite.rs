@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use skywatch::sources::{Graphite, GraphiteOptions, Source as _, SourceError, Span};
 
+use super::{a_day, backfill, filled, judged, over, stored};
 use crate::common::redis::RedisServer;
-use crate::sink::{Answer, Request, Sink, rendered};
-use crate::{a_day, backfill, filled, judged, over, stored};
+use crate::common::sink::{Answer, Request, Sink, rendered};
 
 const PATTERN: &str = "servers.*.cpu";
 

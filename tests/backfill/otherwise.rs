@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::{a_day, backfill, filled, over, stored};
 use crate::common::redis::{RedisServer, ServerOptions};
+use crate::common::sink::{Answer, Sink, rendered};
 use crate::common::skywatch::signal;
 use crate::common::wait_for;
-use crate::sink::{Answer, Sink, rendered};
-use crate::{a_day, backfill, filled, over, stored};
 
 const METRICS: usize = 12;
 

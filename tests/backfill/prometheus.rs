@@ -1,9 +1,9 @@
 //! From a Prometheus, by an HTTP stand-in that holds requests to what a real one takes; a real one is in the tests of the
 //! ingest.
 
+use super::{a_day, backfill, filled, judged, over, stored};
 use crate::common::redis::RedisServer;
-use crate::sink::{Answer, Request, Sink};
-use crate::{a_day, backfill, filled, judged, over, stored};
+use crate::common::sink::{Answer, Request, Sink};
 
 /// Two series of `load`, one of them with values that are none; whatever is asked for more than 11,000 points is refused.
 fn prometheus(request: &Request) -> Answer {

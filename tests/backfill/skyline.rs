@@ -3,9 +3,9 @@
 use redis::Commands as _;
 use skywatch::store::codec;
 
+use super::{a_day, backfill, filled, judged, over, stored};
 use crate::common::redis::RedisServer;
 use crate::common::skywatch::Setup;
-use crate::{a_day, backfill, filled, judged, over, stored};
 
 fn encoded(points: &[(f64, f64)]) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -1,7 +1,7 @@
 //! A row depends on itself and those before it.
 
+use super::{file, points, put, replayed, rows};
 use crate::common::skywatch::Setup;
-use crate::{file, points, put, replayed, rows};
 
 #[test]
 fn what_follows_a_row_does_not_change_it() {

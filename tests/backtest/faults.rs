@@ -1,7 +1,7 @@
 //! What cannot be replayed is said, and by which exit code.
 
+use super::{backtest, file, points, put, rows};
 use crate::common::skywatch::Setup;
-use crate::{backtest, file, points, put, rows};
 
 #[test]
 fn what_is_wrong_is_said() {

@@ -1,7 +1,7 @@
 //! What is read, and what is written for it.
 
+use super::{file, points, put, replayed, rows};
 use crate::common::skywatch::Setup;
-use crate::{file, points, put, replayed, rows};
 
 #[test]
 fn every_row_comes_out_as_it_went_in() {

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
+use super::{file, put, replayed};
 use crate::common::skywatch::Setup;
-use crate::{file, put, replayed};
 
 /// Ten days of a quiet series with an excursion on the last, far beyond anything before.
 fn excursion() -> Vec<(f64, f64)> {
-    let mut points = crate::points(10, 1);
+    let mut points = super::points(10, 1);
     for (index, (_, value)) in points.iter_mut().enumerate() {
         *value = 50.0 + (*value * 1_000.0) % 1.0 + f64::from(index as u32 * 7_919 % 101) / 50.0;
         if (2_700..2_712).contains(&index) {

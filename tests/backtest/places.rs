@@ -1,9 +1,9 @@
 //! From a store and from a Graphite.
 
+use super::{backtest, file, points, put, replayed, rows};
 use crate::common::redis::RedisServer;
+use crate::common::sink::{Answer, Sink, rendered};
 use crate::common::skywatch::Setup;
-use crate::sink::{Answer, Sink, rendered};
-use crate::{backtest, file, points, put, replayed, rows};
 
 /// What a file with the same points gives.
 fn from_file(setup: &Setup, points: &[(f64, f64)]) -> Vec<(f32, bool)> {

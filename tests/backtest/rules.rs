@@ -1,9 +1,9 @@
 //! What is an alarm follows the settings of the live analyzer: sensitivity, direction, least change, and what overrides
 //! say of some metrics.
 
+use super::{file, points, put, replayed, rows};
 use crate::common::series::field;
 use crate::common::skywatch::Setup;
-use crate::{file, points, put, replayed, rows};
 
 type Row = (String, String, f32, bool);
 

@@ -215,7 +215,7 @@ fn what_people_are_told_of_a_metric_is_what_the_running_analyzer_knows() {
         .collect();
     let mut store = redis.connection();
     for name in ["long.a", "long.b"] {
-        crate::redis_world::put(&mut store, name, &points);
+        super::redis_world::put(&mut store, name, &points);
     }
     let running = setup.start(&["run", "--set", "ingest.enabled=false"]);
     crate::common::wait_for("all to be learnt", || {
@@ -226,8 +226,8 @@ fn what_people_are_told_of_a_metric_is_what_the_running_analyzer_knows() {
     assert_eq!(known["warmth"], 1.0, "{known}");
     // Neither the store nor the disk can tell any more what it knows.
     std::fs::remove_dir_all(setup.path("state/states")).unwrap();
-    let packed = crate::redis_world::stream(&points[points.len() - 120..]);
-    let _: () = redis::Commands::set(&mut store, crate::redis_world::key("long.a"), packed).unwrap();
+    let packed = super::redis_world::stream(&points[points.len() - 120..]);
+    let _: () = redis::Commands::set(&mut store, super::redis_world::key("long.a"), packed).unwrap();
     let passes = running.log().matches("total metrics").count();
     running.nth_line(passes + 2, "total metrics");
     let told = setup.run(&["explain", "long.a"]).stdout;
@@ -280,7 +280,7 @@ fn what_was_learnt_outlives_the_loss_of_all_names() {
         let mut store = redis.connection();
         for metric in 0..METRICS {
             let points = [(until - 60.0, 101.0), (until, 103.0)];
-            crate::redis_world::put(&mut store, &format!("learn.{metric}"), &points);
+            super::redis_world::put(&mut store, &format!("learn.{metric}"), &points);
         }
         pass(&running, "the metrics to be judged again", &|pass| {
             pass["analyzed"] == METRICS

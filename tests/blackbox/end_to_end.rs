@@ -3,6 +3,7 @@
 
 use redis::Commands as _;
 
+use super::redis_world::{NAMES, key, points, put};
 use crate::common::carbon;
 use crate::common::graphite::Graphite;
 use crate::common::mime;
@@ -10,7 +11,6 @@ use crate::common::redis::RedisServer;
 use crate::common::series::{each_minute, loud, nab, now, quiet};
 use crate::common::skywatch::Setup;
 use crate::common::smtp::Smtp;
-use crate::redis_world::{NAMES, key, points, put};
 
 const DAY: usize = 1440;
 

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use redis::Commands as _;
 use serde_json::{Value, json};
 
+use super::redis_world::{NAMES, key, name, points, put, put_bytes, stream};
 use crate::common::proxy::Proxy;
 use crate::common::redis::{RedisServer, ServerOptions};
 use crate::common::series::{each_minute, loud, now, quiet};
 use crate::common::skywatch::{Setup, Skywatch, summaries};
 use crate::common::{carbon, http, wait_for};
-use crate::redis_world::{NAMES, key, name, points, put, put_bytes, stream};
 
 /// A client that counts: point `n` of metric `seq` has value `n`. Sends until told that it is enough.
 struct Counting {

@@ -3,11 +3,11 @@
 use std::io::Write as _;
 use std::net::TcpStream;
 
+use super::redis_world::{NAMES, points};
 use crate::common::redis::RedisServer;
 use crate::common::series::now;
 use crate::common::skywatch::Setup;
 use crate::common::{carbon, http, wait_for};
-use crate::redis_world::{NAMES, points};
 
 #[test]
 fn garbage_is_counted_by_reason_and_its_neighbours_are_stored() {

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::redis_world::put;
 use crate::common::redis::RedisServer;
 use crate::common::series::{each_minute, loud, now, quiet};
 use crate::common::skywatch::{Setup, Skywatch};
 use crate::common::{carbon, http, wait_for};
-use crate::redis_world::put;
 
 /// Names that would do harm where they are not escaped.
 const STRANGE: [&str; 6] = [

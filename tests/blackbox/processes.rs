@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use skywatch::ingest::client::{Client, Protocol};
 
+use super::redis_world::{points, put};
 use crate::common::redis::RedisServer;
 use crate::common::series::{each_minute, loud, now, quiet};
 use crate::common::skywatch::{Setup, is_running, signal, summaries};
 use crate::common::{PATIENCE, carbon, wait_for};
-use crate::redis_world::{points, put};
 
 const ROLES: [&str; 3] = ["ingest", "analyzer", "web"];
 

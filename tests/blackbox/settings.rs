@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::redis_world::{points, put};
 use crate::common::redis::{RedisServer, ServerOptions};
 use crate::common::series::{each_minute, now, quiet};
 use crate::common::skywatch::Setup;
 use crate::common::{carbon, wait_for};
-use crate::redis_world::{points, put};
 
 #[test]
 fn an_unknown_key_names_its_place_and_the_nearest_key() {

@@ -3,11 +3,11 @@
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use super::redis_world::put;
 use crate::common::redis::RedisServer;
 use crate::common::series::{each_minute, loud, now};
 use crate::common::skywatch::{Setup, Skywatch, signal};
 use crate::common::{carbon, http, wait_for};
-use crate::redis_world::put;
 
 fn walk(folder: &Path, all: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {

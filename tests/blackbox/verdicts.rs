@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::redis_world::put;
 use crate::common::redis::RedisServer;
 use crate::common::series::{Golden, ending_at, golden, now};
 use crate::common::skywatch::Setup;
 use crate::common::wait_for;
-use crate::redis_world::put;
 
 /// Whether a series is stored and read back as it stands, and judged the same at any other time.
 fn is_plain(line: &Golden) -> bool {

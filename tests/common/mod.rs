@@ -3,16 +3,22 @@
 //! Whatever is started here has its own folder and ports chosen by the system, ends with the value that stands
 //! for it, and is waited for with [`wait_for`] and never without a limit.
 
+pub(crate) mod bytes;
 pub(crate) mod carbon;
+#[path = "../../alerters/tests/support/certificate.rs"]
+pub(crate) mod certificate;
 pub(crate) mod graphite;
 pub(crate) mod http;
+#[path = "../../alerters/tests/support/http_sink.rs"]
+#[expect(dead_code, reason = "the senders' own tests use the rest")]
+pub(crate) mod http_sink;
 #[path = "../../alerters/tests/support/mime.rs"]
 #[expect(dead_code, reason = "the sender's own tests use the rest")]
 pub(crate) mod mime;
-#[path = "../store/proxy.rs"]
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod series;
+pub(crate) mod sink;
 pub(crate) mod skywatch;
 pub(crate) mod smtp;
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use skywatch::ingest::client::Protocol;
 
-use crate::node::{Node, now, stored, wait_for};
-use crate::redis_server::RedisServer;
+use super::node::{Node, now, stored, wait_for};
+use crate::common::redis::RedisServer;
 
 /// Metrics of one client.
 const METRICS: usize = 40;
@@ -29,7 +29,7 @@ fn a_hundred_thousand_points_through_restarts() {
     account(100_000, Duration::from_secs(10));
 }
 
-/// `cargo test --release --test ingest -- --ignored --nocapture million`
+/// `cargo test --release --test tests -- --ignored --nocapture million`
 #[test]
 #[ignore = "a minute; the same with a tenth of the points runs always"]
 fn a_million_points_through_restarts() {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use skywatch::ingest::client::Protocol;
 
-use crate::node::{Node, now, signal, wait_for};
-use crate::redis_server::{RedisServer, peak_memory};
+use super::node::{Node, now, signal, wait_for};
+use crate::common::redis::{RedisServer, peak_memory};
 
 /// Most memory the ingest may have had: 160,000 points of four names are 4 MB, written out they are 160.
 const MOST: u64 = 120 << 20;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use skywatch::ingest::client::Protocol;
 
-use crate::node::{Node, now, stored, wait_for};
-use crate::redis_server::RedisServer;
+use super::node::{Node, now, stored, wait_for};
+use crate::common::redis::RedisServer;
 
 const STREAMS: [Protocol; 3] = [Protocol::Carbon, Protocol::Pickle, Protocol::RemoteWrite];
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use skywatch::ingest::client::Protocol;
 
-use crate::node::{Node, now, stored};
-use crate::redis_server::RedisServer;
+use super::node::{Node, now, stored};
+use crate::common::redis::RedisServer;
 
 /// Clients, each with a metric of its own.
 const CLIENTS: usize = 10;

@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use skywatch::ingest::laws;
 
-use crate::bytes;
+use crate::common::bytes;
 
 /// Every cut of the kept bytes, and each byte of them turned into others, which cuts do not reach.
 fn kept(target: &str, least: usize, check: impl Fn(&[u8])) {

@@ -13,7 +13,7 @@ use skywatch::store::codec;
 use skywatch_algorithms::Series;
 use tempfile::TempDir;
 
-use crate::redis_server::{RedisServer, free_port};
+use crate::common::redis::{RedisServer, free_port};
 
 /// Longest wait for anything that should happen soon.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

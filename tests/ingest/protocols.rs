@@ -6,8 +6,8 @@ use std::process::Command;
 
 use skywatch::ingest::client::Protocol;
 
-use crate::node::{Node, PROTOCOLS, now, stored};
-use crate::redis_server::RedisServer;
+use super::node::{Node, PROTOCOLS, now, stored};
+use crate::common::redis::RedisServer;
 
 #[test]
 fn the_same_points_over_every_protocol_become_the_same_series() {
@@ -296,7 +296,7 @@ fn what_a_prometheus_says_instead_of_a_number_is_kept_for_the_analyzer() {
     let said = |metric: &str| -> Option<String> {
         redis::Commands::get(&mut redis.connection(), format!("skywatch.said.{metric}")).unwrap()
     };
-    let words = crate::node::wait_for("both", || Some((said("ends")?, said("pauses")?)));
+    let words = super::node::wait_for("both", || Some((said("ends")?, said("pauses")?)));
     assert_eq!(words, (format!("ended {time}"), format!("no_number {time}")));
     assert_eq!(said("unheard"), None);
     let lives: i64 = redis::cmd("PTTL")

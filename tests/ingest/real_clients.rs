@@ -11,8 +11,8 @@ use std::sync::Mutex;
 
 use skywatch::ingest::client::Protocol;
 
-use crate::node::{Node, now, stored, wait_for};
-use crate::redis_server::{RedisServer, free_port};
+use super::node::{Node, now, stored, wait_for};
+use crate::common::redis::{RedisServer, free_port};
 
 /// A program that ends with the value.
 struct Program(Child);

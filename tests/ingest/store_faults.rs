@@ -2,8 +2,8 @@
 
 use skywatch::ingest::client::Protocol;
 
-use crate::node::{Node, now, stored, wait_for};
-use crate::redis_server::{RedisServer, ServerOptions};
+use super::node::{Node, now, stored, wait_for};
+use crate::common::redis::{RedisServer, ServerOptions};
 
 fn config(redis: &RedisServer, key: &str, value: &str) {
     redis::cmd("CONFIG")

@@ -8,8 +8,8 @@ use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch::store::{Connect as _, Points as _, Sample};
 use skywatch_algorithms::random::Random;
 
+use super::moto::Moto;
 use crate::common::redis::RedisServer;
-use crate::moto::Moto;
 
 struct Node {
     folder: tempfile::TempDir,

@@ -12,7 +12,7 @@ use skywatch_algorithms::learned::{
 };
 use skywatch_algorithms::streaming::Forecasts as _;
 
-use crate::moto::Moto;
+use super::moto::Moto;
 
 /// A shelf that tests may also reach behind the library's back.
 #[derive(Clone)]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use skywatch::store::redis::{RedisConnect, RedisOptions, RedisStore};
 use skywatch::store::{Connect, Names, StoreError};
 
-use crate::backends::{append, redis_at, whole};
-use crate::redis_server::{RedisServer, ServerOptions, free_port};
+use super::backends::{append, redis_at, whole};
+use crate::common::redis::{RedisServer, ServerOptions, free_port};
 
 fn open(options: RedisOptions) -> Result<RedisStore, StoreError> {
     RedisConnect::new(options).expect("good options").connect()

@@ -8,7 +8,7 @@ use skywatch::store::{Connect, Fetched, Points, Sample, Tail};
 use skywatch_algorithms::Series;
 use tempfile::TempDir;
 
-use crate::redis_server::RedisServer;
+use crate::common::redis::RedisServer;
 
 /// A store the suite can work on.
 pub(crate) trait Backend {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use skywatch::store::codec::{decode, encode, laws};
 use skywatch_algorithms::Series;
 
-use crate::bytes;
+use crate::common::bytes;
 
 /// Any element msgpack knows, as rmp-serde writes it.
 #[derive(Debug, Clone, Serialize)]

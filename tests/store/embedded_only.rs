@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use skywatch::store::embedded::{Dropped, EmbeddedConnect, EmbeddedOptions};
 use skywatch::store::{Connect, Keys, Names, StoreError, Tail};
 
-use crate::Embedded;
-use crate::backends::{Backend, Read, append, fetch, points, tail, whole};
+use super::Embedded;
+use super::backends::{Backend, Read, append, fetch, points, tail, whole};
 
 const DAY: f64 = 86_400.0;
 /// Midnight of some day.

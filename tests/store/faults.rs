@@ -6,10 +6,10 @@ use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch::store::{Connect, Names, Points, Sample, Store, StoreError};
 use skywatch_algorithms::Series;
 
-use crate::Redis;
-use crate::backends::{Backend, Read, append, fetch, points, redis_at, whole};
-use crate::proxy::Proxy;
-use crate::redis_server::{RedisServer, ServerOptions};
+use super::Redis;
+use super::backends::{Backend, Read, append, fetch, points, redis_at, whole};
+use crate::common::proxy::Proxy;
+use crate::common::redis::{RedisServer, ServerOptions};
 
 fn minutes(count: u32) -> Vec<(f64, f64)> {
     (0..count)

@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, TestRunner};
 use skywatch::store::{Points, Tail};
 use skywatch_algorithms::{SameTime, Series};
 
-use crate::backends::{Backend, Read, append, fetch, points};
+use super::backends::{Backend, Read, append, fetch, points};
 
 const WINDOW: f64 = 900.0;
 const GRACE: f64 = 240.0;
@@ -200,7 +200,7 @@ pub(crate) fn tails_add_up_to_whole_reads(backend: &mut impl Backend) {
 
 #[test]
 fn points_sent_again_behind_new_ones_do_not_hide_these() {
-    let backend = crate::Redis::start();
+    let backend = super::Redis::start();
     let mut store = backend.store();
     let minutes = |range: std::ops::Range<u32>| -> Vec<(f64, f64)> {
         range
@@ -208,9 +208,9 @@ fn points_sent_again_behind_new_ones_do_not_hide_these() {
             .collect()
     };
     append(&mut store, "a", &minutes(0..20));
-    let (_, cursor) = crate::backends::whole(&mut store, "a");
+    let (_, cursor) = super::backends::whole(&mut store, "a");
     append(&mut store, "a", &minutes(20..21));
     append(&mut store, "a", &minutes(10..20));
-    let (_, new) = crate::backends::tail(&mut store, "a", &cursor);
+    let (_, new) = super::backends::tail(&mut store, "a", &cursor);
     assert!(new.contains(&minutes(20..21)[0]), "{new:?}");
 }

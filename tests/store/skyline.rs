@@ -6,9 +6,9 @@ use redis::Commands;
 use skywatch::store::{Names, Tail, codec};
 use skywatch_algorithms::{SameTime, Series};
 
-use crate::Redis;
-use crate::backends::{Backend, append, points, tail, whole};
-use crate::histories::{self, Kind};
+use super::Redis;
+use super::backends::{Backend, append, points, tail, whole};
+use super::histories::{self, Kind};
 
 /// What Skyline's roomba leaves of a stream: sorted, one point a time (the smallest), the front cut.
 fn roomba(backend: &Redis, metric: &str, time: f64) {

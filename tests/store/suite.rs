@@ -6,7 +6,7 @@ use std::time::Duration;
 use skywatch::store::{Connect, Keys, Names, Points, Sample, Store, Tail};
 use skywatch_algorithms::Series;
 
-use crate::backends::{Backend, Read, append, fetch, points, tail, whole};
+use super::backends::{Backend, Read, append, fetch, points, tail, whole};
 
 /// A Tuesday noon; far from any change of day.
 const NOON: f64 = 1_700_049_600.0;

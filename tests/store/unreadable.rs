@@ -5,9 +5,9 @@ use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch::store::{Connect, Names, Points, Sample, StoreError, Tail, codec};
 use skywatch_algorithms::Series;
 
-use crate::Redis;
-use crate::backends::{Backend, Read, append, fetch, points, tail, whole};
-use crate::redis_server::peak_memory;
+use super::Redis;
+use super::backends::{Backend, Read, append, fetch, points, tail, whole};
+use crate::common::redis::peak_memory;
 
 fn stream(points: u32) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -6,7 +6,7 @@ use redis::Commands as _;
 use skywatch::store::trim::{Trim as _, Trimmed};
 use skywatch_algorithms::SameTime;
 
-use crate::world::{BEFORE, NOW, World, append, decoded, encoded, trim, window_by};
+use super::world::{BEFORE, NOW, World, append, decoded, encoded, trim, window_by};
 
 const METRICS: usize = 12;
 const WRITERS: u32 = 3;

@@ -7,7 +7,7 @@ use skywatch::store::trim::Trimmed;
 use skywatch::store::{DecodeReport, codec};
 use skywatch_algorithms::Series;
 
-use crate::world::{BEFORE, NOW, World, trim, window};
+use super::world::{BEFORE, NOW, World, trim, window};
 
 /// Something in a stream.
 #[derive(Debug, Clone)]

@@ -7,8 +7,8 @@ use redis::Commands as _;
 use skywatch::store::trim::{Trim as _, Trimmed};
 use skywatch::store::{Connect as _, Names as _, Points as _, Sample, StoreError, Unreadable};
 
+use super::world::{BEFORE, LIMITS, NOW, Told, World, append, connect, encoded, minutes, trim, trim_between};
 use crate::common::redis::ServerOptions;
-use crate::world::{BEFORE, LIMITS, NOW, Told, World, append, connect, encoded, minutes, trim, trim_between};
 
 #[test]
 fn old_points_are_cut_once_they_are_a_twenty_fourth() {

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use skywatch::store::Connect as _;
 use skywatch::store::trim::Trimmed;
 
-use crate::world::{BEFORE, connect, encoded, minutes, trim};
+use super::world::{BEFORE, connect, encoded, minutes, trim};
 
 const REFUSAL: &str =
     "-ERR Error compiling script (new function): user_script:1: unexpected symbol near '#'\r\n";

@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use redis::Commands as _;
 
+use super::world::{decoded, encoded, minutes};
 use crate::common::redis::RedisServer;
 use crate::common::skywatch::Setup;
 use crate::common::{carbon, wait_for};
-use crate::world::{decoded, encoded, minutes};
 
 fn now() -> f64 {
     SystemTime::now()

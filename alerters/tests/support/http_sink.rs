@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
-use crate::certificate::certificate;
+use super::certificate::certificate;
 
 /// Longest wait for anything. Far above what a test needs, so that a slow machine fails none.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -1,14 +1,6 @@
 //! The whole of it, black box: the real binary between a real Redis, carbon clients, a mail server, a
 //! Graphite and a browser, all on sockets of this machine.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is how a test says no, in its helpers too"
-)]
-
-#[path = "../common/mod.rs"]
-mod common;
-
 mod adaptive;
 mod demo;
 mod embedded;

@@ -1,28 +1,18 @@
 //! Filling windows from elsewhere, black box: the real binary between a Graphite on a socket, files and a real Redis, and
 //! everything that goes wrong on the way.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is how a test says no, in its helpers too"
-)]
-
-#[path = "../common/mod.rs"]
-#[expect(dead_code, reason = "the other black-box tests use the rest")]
-mod common;
-
 mod files;
 mod graphite;
 mod otherwise;
 mod prometheus;
-mod sink;
 mod skyline;
 
 use redis::Commands as _;
 use skywatch::store::codec;
 use skywatch_algorithms::Series;
 
-use common::redis::RedisServer;
-use common::skywatch::{Ended, Setup};
+use crate::common::redis::RedisServer;
+use crate::common::skywatch::{Ended, Setup};
 
 /// Settings over a Redis, with the defaults for age that the common ones leave out.
 fn over(redis: &RedisServer) -> Setup {
@@ -54,7 +44,7 @@ fn stored(redis: &RedisServer, metric: &str) -> Vec<(f64, f64)> {
 
 /// A day of minutes up to now, of changing values.
 fn a_day(seed: u32) -> Vec<(f64, f64)> {
-    let now = (common::series::now() / 60.0).floor() * 60.0;
+    let now = (crate::common::series::now() / 60.0).floor() * 60.0;
     (0..1_440u32)
         .map(|minute| {
             let value = 100.0 + f64::from((minute * 7 + seed * 13) % 23);

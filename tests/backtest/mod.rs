@@ -1,17 +1,5 @@
 //! Replaying past points, black box: the real binary over files, a real Redis and a Graphite on a socket.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a failed unwrap is how a test says no, in its helpers too"
-)]
-
-#[path = "../common/mod.rs"]
-#[expect(dead_code, reason = "the other black-box tests use the rest")]
-mod common;
-#[path = "../backfill/sink.rs"]
-#[expect(dead_code, reason = "the tests of backfill use the rest")]
-mod sink;
-
 mod causal;
 mod faults;
 mod form;
@@ -23,7 +11,7 @@ mod script;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use common::skywatch::{Ended, Setup};
+use crate::common::skywatch::{Ended, Setup};
 
 /// Runs `skywatch backtest` to its end.
 fn backtest(setup: &Setup, arguments: &[&str]) -> Ended {

@@ -60,11 +60,6 @@ impl Proxy {
     }
 
     /// Rests so long before each piece from the server, of four kilobytes at most.
-    #[allow(
-        clippy::allow_attributes,
-        dead_code,
-        reason = "not every test target has slow servers"
-    )]
     pub(crate) fn pause_each(&self, pause: Duration) {
         let millis = u64::try_from(pause.as_millis()).expect("a short pause");
         self.pause.store(millis, Ordering::SeqCst);

@@ -1,18 +1,12 @@
 //! The store, black box: one suite for both backends, and for Redis everything that goes wrong
 //! between a client and a server. The server is a real one.
 
-#[path = "../common/bytes.rs"]
-mod bytes;
-#[path = "../common/redis.rs"]
-mod redis_server;
-
 mod access;
 mod backends;
 mod codec_laws;
 mod embedded_only;
 mod faults;
 mod histories;
-mod proxy;
 mod skyline;
 mod suite;
 mod unreadable;

@@ -1,0 +1,17 @@
+//! Alerts, black box: anomalies lie in a real Redis, the real binary watches it, and what arrives at mail servers, web
+//! servers and logs on real sockets is held against what must arrive, however badly those behave and whoever is killed.
+
+mod asked;
+mod crowd;
+mod full_disk;
+mod hook;
+mod hostile;
+mod killed;
+mod lives;
+mod machines;
+mod mail;
+mod ourselves;
+mod receivers;
+mod settled;
+mod store;
+mod world;
