@@ -101,14 +101,14 @@ impl CachedWindow {
     }
 
     /// Points in the window.
-    pub fn len(&self) -> usize {
+    pub fn points(&self) -> usize {
         self.values().len()
     }
 
     /// Mean seconds between two points, if there are two.
     pub fn step(&self) -> Option<f64> {
         let (first, last) = (self.runs.first()?.time(0), self.last_time()?);
-        (self.len() > 1).then(|| (last - first) / (self.len() - 1) as f64)
+        (self.points() > 1).then(|| (last - first) / (self.points() - 1) as f64)
     }
 
     /// Whether [`CachedWindow::append`] would drop points of the window: it has grown longer than `full_duration`.

@@ -97,7 +97,7 @@ impl<C> Watched<C> {
                 (!state.is_ready()).then(|| (state.warmth(), state.ready_at()))
             }
             None => {
-                let (enough, points) = (f64::from(Adaptive::ENOUGH), self.window.len() as f64);
+                let (enough, points) = (f64::from(Adaptive::ENOUGH), self.window.points() as f64);
                 let ready_at = self.window.last_time().zip(self.window.step());
                 Some((
                     (points / enough).min(1.0),
