@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use serde_json::{Value, json};
-use skywatch::memory::{Memory, States};
+use skywatch::baseline::{Baseline, States};
 use skywatch_algorithms::streaming::{Adaptive, Hour, Hours, LongMemory as _};
 
 /// Minutes in a batch fit: sixteen days.
@@ -110,8 +110,8 @@ fn batch() -> Value {
 /// An hour that turns for all metrics: appended and 35 days recalled, microseconds a metric; then states saved and taken.
 fn memory() -> Value {
     let folder = tempfile::tempdir().expect("a folder");
-    let memory = Memory::open(folder.path()).expect("room");
-    let mut desk = memory.desk();
+    let memory = Baseline::open(folder.path()).expect("room");
+    let mut desk = memory.handle();
     let names: Vec<Arc<str>> = (0..REMEMBERED)
         .map(|metric| Arc::from(rig::name(metric)))
         .collect();
@@ -148,7 +148,7 @@ fn memory() -> Value {
     let (state, _) = fitted(&points(1));
     let saver = states.saver(1).expect("a thread");
     let begun = Instant::now();
-    let mut part = skywatch::memory::Part::new("all");
+    let mut part = skywatch::baseline::StatePart::new("all");
     names
         .iter()
         .for_each(|name| part.add(name, &state, 1.7e9, |_| {}));

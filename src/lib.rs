@@ -9,6 +9,7 @@ compile_error!("Skywatch is built and tried on Linux only");
 pub mod analyzer;
 pub mod backfill;
 pub mod backtest;
+pub mod baseline;
 pub mod cli;
 pub mod clock;
 pub mod demo;
@@ -21,7 +22,6 @@ pub mod ingest;
 pub mod jobs;
 mod labels;
 mod log;
-pub mod memory;
 #[cfg(feature = "learned")]
 pub mod models;
 pub mod net;

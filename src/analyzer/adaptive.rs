@@ -10,7 +10,7 @@ use skywatch_algorithms::{Exception, Window};
 
 use super::metric_state::{Circumstances, Judged, MetricState, Sight, Trial};
 use super::rule::Rule;
-use crate::memory::{Memory, MemoryDesk, Part, Saver, States};
+use crate::baseline::{Baseline, BaselineHandle, StatePart, StateSaver, States};
 use crate::status::Fate;
 
 /// What all workers share.
@@ -18,11 +18,11 @@ pub struct AdaptiveOptions {
     /// The first that picks a metric counts; the last picks all.
     pub rules: Vec<Rule>,
     /// Hours of all metrics.
-    pub memory: Memory,
+    pub memory: Baseline,
     /// What an earlier run saved.
     pub states: Arc<States>,
     /// Where states go.
-    pub saver: Saver,
+    pub saver: StateSaver,
     /// Parts in which a worker saves its states, one a pass.
     pub parts: usize,
     /// Whose vote joins those of the detectors, if anybody's.
@@ -35,7 +35,7 @@ pub type Learned = Arc<dyn Fn() -> Option<Arc<dyn Forecasts>> + Send + Sync>;
 /// A worker's means of looking with the adaptive profile.
 pub(super) struct AdaptiveDesk {
     options: Arc<AdaptiveOptions>,
-    memory: MemoryDesk,
+    memory: BaselineHandle,
     trial: Trial,
     /// What serves during this pass.
     model: Option<Arc<dyn Forecasts>>,
@@ -53,7 +53,7 @@ pub(super) struct Moment {
 impl AdaptiveDesk {
     pub(super) fn new(options: Arc<AdaptiveOptions>) -> Self {
         Self {
-            memory: options.memory.desk(),
+            memory: options.memory.handle(),
             options,
             trial: Trial::default(),
             model: None,
@@ -130,13 +130,13 @@ impl AdaptiveDesk {
         part: &str,
         metrics: impl Iterator<Item = (&'m Arc<str>, Option<&'m MetricState>)>,
     ) {
-        let mut saved = Part::new(part);
+        let mut saved = StatePart::new(part);
         for (name, state) in metrics {
             match state {
                 Some(state) => saved.add(name, state.adaptive(), state.learnt(), |bytes| state.write(bytes)),
                 // Not looked at since the start: what was saved before is still all there is.
                 None => {
-                    if let Some((adaptive, rest)) = self.options.states.look_at(name) {
+                    if let Some((adaptive, rest)) = self.options.states.peek(name) {
                         let learnt = MetricState::read(adaptive.clone(), &rest, 0).learnt();
                         saved.add(name, &adaptive, learnt, |bytes| bytes.extend(rest));
                     }
@@ -152,7 +152,7 @@ impl AdaptiveDesk {
         for (name, state) in metrics {
             has_left = true;
             let states = &self.options.states;
-            states.leave(name, state.adaptive(), state.learnt(), |bytes| state.write(bytes));
+            states.release(name, state.adaptive(), state.learnt(), |bytes| state.write(bytes));
         }
         if has_left {
             self.options.saver.save_unclaimed();
@@ -161,7 +161,7 @@ impl AdaptiveDesk {
 
     /// Gives to the disk what the pass left.
     pub(super) fn rest(&mut self) {
-        self.memory.rest();
+        self.memory.flush();
     }
 }
 
@@ -211,14 +211,14 @@ pub(super) fn examine(
     name: &Arc<str>,
     rules: &[Rule],
     known: Known,
-    memory: &Memory,
+    memory: &Baseline,
     model: Option<&dyn Forecasts>,
     window: Window<'_>,
     moment: Moment,
 ) -> Result<Examined, String> {
     let mut state = take_up(name, rules, known.saved);
     state.take_over(known.taught, window);
-    let mut memory = memory.desk();
+    let mut memory = memory.handle();
     let mut trial = Trial::default();
     guarded(|| {
         let rule = &rules[state.rule()];

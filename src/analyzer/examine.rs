@@ -12,7 +12,7 @@ use super::inquiry::Inquiries;
 use super::judge::{CounterClass, Judge};
 use super::rule::{Rule, stale_after};
 use super::worker::{WorkerOptions, class_key};
-use crate::memory::{Memory, States};
+use crate::baseline::{Baseline, States};
 use crate::store::{Connect, Fetched, Keys as _, Points as _, StoreError};
 
 /// What a look at one metric shows.
@@ -265,7 +265,7 @@ impl<K: Connect> Examiner<K> {
             now: found.now,
             stale_period: self.options.stale_period,
         };
-        let examined = Memory::look_at(&knowledge.memory)
+        let examined = Baseline::open_read_only(&knowledge.memory)
             .map_err(|error| error.to_string())
             .and_then(|memory| {
                 let name = Arc::from(found.metric.as_str());

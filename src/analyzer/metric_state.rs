@@ -16,7 +16,7 @@ use skywatch_algorithms::{Exception, Window};
 
 use super::found::Found;
 use super::rule::{Alerted, Point, Rule, exclusion, stale_after};
-use crate::memory::{MemoryDesk, Slot};
+use crate::baseline::{BaselineHandle, MetricSlot};
 
 /// A state that a backfill has learnt must reach so much further back than what is known already, seconds.
 const LONGER: f64 = 3_600.0;
@@ -48,7 +48,7 @@ pub(super) struct MetricState {
     learnt: f64,
     /// Time and value of the point judged last, which is not learnt yet.
     newest: Option<(f64, f64)>,
-    slot: Option<Slot>,
+    slot: Option<MetricSlot>,
     rule: u16,
 }
 
@@ -189,7 +189,7 @@ impl MetricState {
         name: &Arc<str>,
         window: Window<'_>,
         with: &Circumstances<'_>,
-        memory: &mut MemoryDesk,
+        memory: &mut BaselineHandle,
         trial: &mut Trial,
     ) -> Sight {
         let (times, values) = (window.times(), window.values());
@@ -305,13 +305,13 @@ impl MetricState {
         name: &Arc<str>,
         newest: Point,
         with: &Circumstances<'_>,
-        memory: &mut MemoryDesk,
+        memory: &mut BaselineHandle,
         trial: &mut Trial,
     ) -> Option<Found> {
         trial.adaptive.clone_from(&self.adaptive);
         trial.alerts.clone_from(&self.alerts);
         let mut slot = self.slot;
-        let mut hours = memory.of(name, &mut slot).on_trial();
+        let mut hours = memory.of(name, &mut slot).without_saving();
         let score = with.rule.observe(&mut trial.adaptive, newest, &mut hours);
         let opens = trial.alerts.take(newest.time, score, with.rule.rest);
         (score >= 1.0).then(|| Found::new(&trial.adaptive, with.rule, newest.time, score, opens))

@@ -375,7 +375,7 @@ impl<K: Connect> Supervisor<K> {
         }
         if let Some(adaptive) = &self.options.worker.adaptive {
             let [dropped, failed, _] = adaptive.memory.losses().counts();
-            summary.memory_dropped = dropped + adaptive.states.found().damaged;
+            summary.memory_dropped = dropped + adaptive.states.counts().damaged;
             summary.memory_failed = failed;
         }
         for line in summary.log_lines() {

@@ -12,8 +12,8 @@ use skywatch_algorithms::Series;
 use skywatch_algorithms::streaming::{Adaptive, Hour, Hours as Recent, REACH};
 
 use super::BackfillError;
+use crate::baseline::{HourlyAggregator, InboxWriter, TaughtWriter};
 use crate::clock::unix_now;
-use crate::memory::{Hourly, InboxWriter, TaughtWriter};
 
 /// Metrics taught at a time: a state is 4 KiB, its hours 14 kB.
 const AT_A_TIME: usize = 20_000;
@@ -30,7 +30,7 @@ pub struct Knowledge {
 /// Hours and states on their way.
 pub(super) struct Teacher {
     folders: Knowledge,
-    hourly: Hourly,
+    hourly: HourlyAggregator,
     hours: InboxWriter,
     whole: Vec<Hour>,
     states: TaughtWriter,
@@ -79,7 +79,7 @@ impl Teacher {
             hours: hours.map_err(|source| unremembered(&folders.memory, source))?,
             states: states.map_err(|source| unremembered(&folders.states, source))?,
             folders: folders.clone(),
-            hourly: Hourly::default(),
+            hourly: HourlyAggregator::default(),
             whole: Vec::new(),
             pupils: HashMap::new(),
             without_room: 0,
@@ -192,7 +192,7 @@ mod tests {
             teacher.take("a", &piece).expect("room");
         }
         teacher.finish(unix_now()).expect("room");
-        let states = crate::memory::States::open(&folder.path().join("states")).expect("states");
+        let states = crate::baseline::States::open(&folder.path().join("states")).expect("states");
         assert_eq!(states.taught("a"), Some(expected));
     }
 }

@@ -13,10 +13,10 @@ use super::ProcessError;
 use crate::analyzer::Knowledge;
 use crate::analyzer::adaptive::{AdaptiveOptions, Learned};
 use crate::analyzer::rule::Rule;
+use crate::baseline::{Baseline, States};
 use crate::dispatch::running;
 use crate::files;
 use crate::ingest::{IngestOptions, Policy, TrimOptions};
-use crate::memory::{Memory, States};
 use crate::net::listeners::{self, Service};
 use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
@@ -137,9 +137,9 @@ pub(crate) fn adaptive(settings: &Settings, stop: &Stop) -> Result<Option<Adapti
         path: path.to_owned(),
         source,
     };
-    let hours = Memory::open(&memory).map_err(|source| unusable(&memory, source))?;
+    let hours = Baseline::open(&memory).map_err(|source| unusable(&memory, source))?;
     let kept = Arc::new(States::open(&states).map_err(|source| unusable(&states, source))?);
-    let found = kept.found();
+    let found = kept.counts();
     if found.states > 0 {
         tracing::info!("states of {} metrics taken up", found.states);
     }

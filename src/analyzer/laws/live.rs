@@ -14,7 +14,7 @@ use super::super::adaptive::AdaptiveOptions;
 use super::super::rule::Rule;
 use super::super::worker::{Worker, WorkerOptions};
 use crate::backtest::player::{AdaptivePlayer, Track};
-use crate::memory::{Memory, States};
+use crate::baseline::{Baseline, States};
 use crate::status::Progress;
 use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
@@ -69,7 +69,7 @@ pub(super) fn options(
     let saver = states.saver(PARTS * seat.1).expect("a thread");
     let adaptive = AdaptiveOptions {
         rules: vec![rule],
-        memory: Memory::open(&folder.join("memory")).expect("room"),
+        memory: Baseline::open(&folder.join("memory")).expect("room"),
         states,
         saver,
         parts: PARTS,

@@ -9,7 +9,7 @@ use skywatch_algorithms::streaming::Hour;
 
 /// The hour a metric is in.
 #[derive(Debug, Clone, Copy)]
-struct Open {
+struct OpenHour {
     number: u32,
     min: f64,
     max: f64,
@@ -17,7 +17,7 @@ struct Open {
     points: u32,
 }
 
-impl Open {
+impl OpenHour {
     fn new(number: u32, value: f64) -> Self {
         Self {
             number,
@@ -47,11 +47,11 @@ impl Open {
 
 /// Hours under way.
 #[derive(Debug, Default)]
-pub struct Hourly {
-    open: HashMap<String, Open>,
+pub struct HourlyAggregator {
+    open: HashMap<String, OpenHour>,
 }
 
-impl Hourly {
+impl HourlyAggregator {
     /// Takes points of a metric, finite and in order of time, and adds the hours that are over to `whole`.
     pub fn take(&mut self, metric: &str, points: impl Iterator<Item = (f64, f64)>, whole: &mut Vec<Hour>) {
         let mut open = self.open.get(metric).copied();
@@ -62,7 +62,7 @@ impl Hourly {
                 Some(hour) if hour.number > number => {}
                 other => {
                     whole.extend(other.map(|hour| hour.close()));
-                    *other = Some(Open::new(number, value));
+                    *other = Some(OpenHour::new(number, value));
                 }
             }
         }
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn an_hour_is_given_once_it_is_over() {
-        let mut hourly = Hourly::default();
+        let mut hourly = HourlyAggregator::default();
         let mut whole = Vec::new();
         hourly.take("a", [(0.0, 2.0), (1_800.0, 4.0)].into_iter(), &mut whole);
         assert!(whole.is_empty());
@@ -110,7 +110,7 @@ mod tests {
         };
         assert_eq!(whole, [hour(0, 2.0, 5.0, 9.0), hour(1, 1.0, 1.0, 1.0)]);
         assert_eq!(hourly.finish(10_799.0).count(), 0);
-        let mut hourly = Hourly::default();
+        let mut hourly = HourlyAggregator::default();
         hourly.take("a", [(7_200.0, 1.0)].into_iter(), &mut whole);
         let last: Vec<_> = hourly.finish(10_800.0).collect();
         assert_eq!(last, [("a".to_owned(), hour(2, 1.0, 1.0, 1.0))]);

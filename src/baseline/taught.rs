@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use skywatch_algorithms::streaming::{Adaptive, REACH};
 
 use super::replace;
-use super::states::{Found, Part, Place, walk};
+use super::states::{StateCounts, StateLocation, StatePart, walk};
 use crate::clock::unix_now;
 use crate::files;
 use crate::hash::{Hashed, hash};
@@ -33,7 +33,7 @@ const FORGOTTEN_AFTER: f64 = REACH as f64 * 3_600.0;
 /// Leaves states for the process that watches.
 pub struct TaughtWriter {
     folder: PathBuf,
-    part: Part,
+    part: StatePart,
     waiting: u64,
     left: u64,
 }
@@ -48,7 +48,7 @@ impl TaughtWriter {
         files::folder(&folder)?;
         Ok(Self {
             folder,
-            part: Part::new(FOLDER),
+            part: StatePart::new(FOLDER),
             waiting: 0,
             left: 0,
         })
@@ -86,7 +86,7 @@ impl TaughtWriter {
         }
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{:.3}-{}-{number}.states", unix_now(), std::process::id());
-        let part = std::mem::replace(&mut self.part, Part::new(FOLDER));
+        let part = std::mem::replace(&mut self.part, StatePart::new(FOLDER));
         replace(&self.folder.join(name), &part.finish())?;
         self.left += std::mem::take(&mut self.waiting);
         Ok(())
@@ -94,7 +94,7 @@ impl TaughtWriter {
 }
 
 /// What waits.
-pub(super) struct Taught {
+pub(super) struct TaughtStates {
     folder: PathBuf,
     /// Whether anything does: asked for each metric of each pass.
     is_any: AtomicBool,
@@ -105,12 +105,12 @@ pub(super) struct Taught {
 struct Waiting {
     /// Files that were read, by name.
     known: BTreeSet<PathBuf>,
-    files: Vec<Letter>,
-    places: HashMap<u64, Place, BuildHasherDefault<Hashed>>,
+    files: Vec<InboxFile>,
+    places: HashMap<u64, StateLocation, BuildHasherDefault<Hashed>>,
 }
 
 /// A file.
-struct Letter {
+struct InboxFile {
     path: PathBuf,
     /// States in it that nobody asked for yet.
     left: usize,
@@ -118,7 +118,7 @@ struct Letter {
     touched: f64,
 }
 
-impl Taught {
+impl TaughtStates {
     /// What waits in the folder of the states. One that cannot be read holds nothing, and is tried again.
     pub(super) fn open(folder: &Path) -> Self {
         let taught = Self {
@@ -199,7 +199,7 @@ impl Taught {
         let mut found = 0;
         for path in new {
             let Ok(file) = File::open(&path) else { continue };
-            let mut counts = Found::default();
+            let mut counts = StateCounts::default();
             let number = waiting.files.len();
             let mut left = 0;
             let mut replaced = Vec::new();
@@ -214,7 +214,7 @@ impl Taught {
                 place.file = number;
                 replaced.extend(places.insert(hash(metric), place).map(|before| before.file));
             });
-            if walked.is_err() || counts != Found::default() {
+            if walked.is_err() || counts != StateCounts::default() {
                 tracing::warn!(
                     "what a backfill has learnt is not all taken from `{}` :: damaged, or left by another version",
                     path.display()
@@ -227,7 +227,7 @@ impl Taught {
             }
             found += left;
             waiting.known.insert(path.clone());
-            waiting.files.push(Letter {
+            waiting.files.push(InboxFile {
                 path,
                 left,
                 touched: now,
@@ -274,7 +274,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (long, short) = (state(0.0, 700), state(600.0 * 3_600.0, 100));
         leave(folder.path(), &[("a", &long), ("b", &short)]);
-        let taught = Taught::open(folder.path());
+        let taught = TaughtStates::open(folder.path());
         assert_eq!(taught.take("c"), None);
         leave(folder.path(), &[("a", &short), ("b", &long), ("c", &short)]);
         taught.tend(unix_now());
@@ -290,7 +290,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let one = state(0.0, 50);
         leave(folder.path(), &[("a", &one), ("b", &one)]);
-        let taught = Taught::open(folder.path());
+        let taught = TaughtStates::open(folder.path());
         let now = unix_now();
         assert!(taught.take("a").is_some());
         taught.tend(now + SAVED_AFTER + 10.0);
@@ -299,7 +299,7 @@ mod tests {
         taught.tend(now + 10.0);
         assert_eq!(files(folder.path()), 1, "nothing is saved yet");
         // A start in between finds all of it again.
-        assert!(Taught::open(folder.path()).take("a").is_some());
+        assert!(TaughtStates::open(folder.path()).take("a").is_some());
         taught.tend(now + SAVED_AFTER + 10.0);
         assert_eq!(files(folder.path()), 0);
         leave(folder.path(), &[("z", &one)]);
@@ -321,7 +321,7 @@ mod tests {
         bytes[at] ^= 1;
         std::fs::write(&path, bytes).expect("room");
         std::fs::write(folder.path().join(FOLDER).join("x.states"), "nonsense").expect("room");
-        let taught = Taught::open(folder.path());
+        let taught = TaughtStates::open(folder.path());
         assert!(taught.take("a").is_some());
         assert_eq!(taught.take("b"), None);
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use skywatch_algorithms::streaming::Hour;
 
-use super::{KEPT_DAYS, Losses, checksum};
+use super::{KEPT_DAYS, LossCounts, checksum};
 
 /// Hours a file holds.
 pub(super) const DAY_HOURS: u32 = 24;
@@ -61,13 +61,13 @@ impl DayFile {
 }
 
 /// All files there are.
-pub(super) struct Days {
+pub(super) struct DayFiles {
     folder: PathBuf,
     files: BTreeMap<u32, Arc<DayFile>>,
 }
 
-impl Days {
-    pub(super) fn open(folder: &Path, is_read_only: bool, losses: &Losses) -> std::io::Result<Self> {
+impl DayFiles {
+    pub(super) fn open(folder: &Path, is_read_only: bool, losses: &LossCounts) -> std::io::Result<Self> {
         let mut files = BTreeMap::new();
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries.collect::<Result<Vec<_>, _>>()?,
@@ -84,7 +84,7 @@ impl Days {
                     files.insert(file.day, Arc::new(file));
                 }
                 Ok(None) => {
-                    Losses::count(&losses.dropped);
+                    LossCounts::count(&losses.dropped);
                     tracing::warn!(
                         "`{}` holds no hours of this version and is left out",
                         path.display()
@@ -141,7 +141,7 @@ impl Days {
     }
 
     /// Writes all files to their places again, from what is open.
-    pub(super) fn write_anew(&mut self) -> std::io::Result<()> {
+    pub(super) fn recreate(&mut self) -> std::io::Result<()> {
         for (day, known) in &mut self.files {
             let mut anew = crate::files::create(&self.folder.join(format!("{day}.hours")))?;
             let mut place = 0;
@@ -164,7 +164,7 @@ impl Days {
 
     /// Removes files that no metric reaches any more; whether there were any. The clock does not count when all data are
     /// older than it, nor a day that is ahead of it.
-    pub(super) fn drop_old(&mut self, now: f64, losses: &Losses) -> bool {
+    pub(super) fn drop_old(&mut self, now: f64, losses: &LossCounts) -> bool {
         let today = day_of(now);
         let Some(newest) = self.files.keys().copied().rfind(|&day| day <= today + 1) else {
             return false;
@@ -178,7 +178,7 @@ impl Days {
         for day in &old {
             self.files.remove(day);
             if std::fs::remove_file(self.folder.join(format!("{day}.hours"))).is_err() {
-                Losses::count(&losses.failed);
+                LossCounts::count(&losses.failed);
             }
         }
         !old.is_empty()

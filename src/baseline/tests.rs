@@ -23,8 +23,13 @@ fn name(n: usize) -> Arc<str> {
     Arc::from(format!("metric.{n}"))
 }
 
-fn append(desk: &mut MemoryDesk, metric: &Arc<str>, slot: &mut Option<Slot>, hours: &[Hour]) -> Vec<Hour> {
-    let mut memory = desk.of(metric, slot);
+fn append(
+    handle: &mut BaselineHandle,
+    metric: &Arc<str>,
+    slot: &mut Option<MetricSlot>,
+    hours: &[Hour],
+) -> Vec<Hour> {
+    let mut memory = handle.of(metric, slot);
     let mut recalled = Vec::new();
     for &hour in hours {
         memory.append(hour);
@@ -40,8 +45,8 @@ fn a_disk_remembers_what_ram_does() {
     let mut numbers = FIRST..FIRST + 1_500;
     for _ in 0..3 {
         // Each round another process, that has forgotten where anything lies.
-        let memory = Memory::open(folder.path()).expect("room");
-        let mut desk = memory.desk();
+        let memory = Baseline::open(folder.path()).expect("room");
+        let mut handle = memory.handle();
         let mut slots = [None; 40];
         for number in numbers.by_ref().take(500) {
             for (n, slot) in slots
@@ -52,7 +57,7 @@ fn a_disk_remembers_what_ram_does() {
                 let turned = hour(number, n as f32 + number as f32 / 8.0);
                 let (mut ours, mut theirs) = (Vec::new(), Vec::new());
                 let metric = name(n);
-                let mut kept = desk.of(&metric, slot);
+                let mut kept = handle.of(&metric, slot);
                 kept.append(turned);
                 kept.recall(&mut ours);
                 oracle[n].append(turned);
@@ -75,15 +80,15 @@ fn a_disk_remembers_what_ram_does() {
 #[test]
 fn an_hour_that_is_kept_stays_and_later_ones_are_not_recalled() {
     let folder = tempfile::tempdir().expect("a folder");
-    let memory = Memory::open(folder.path()).expect("room");
-    let (mut desk, metric, mut slot) = (memory.desk(), name(1), None);
+    let memory = Baseline::open(folder.path()).expect("room");
+    let (mut handle, metric, mut slot) = (memory.handle(), name(1), None);
     append(
-        &mut desk,
+        &mut handle,
         &metric,
         &mut slot,
         &[hour(FIRST, 1.0), hour(FIRST + 30, 2.0)],
     );
-    let recalled = append(&mut desk, &metric, &mut slot, &[hour(FIRST, 9.0)]);
+    let recalled = append(&mut handle, &metric, &mut slot, &[hour(FIRST, 9.0)]);
     assert_eq!(recalled, [hour(FIRST, 1.0)]);
     assert_eq!(
         memory.hours_of("metric.1"),
@@ -97,11 +102,11 @@ fn what_is_damaged_is_dropped_and_counted() {
     let day = FIRST / 24;
     let path = folder.path().join(format!("{day}.hours"));
     let fill = || {
-        let memory = Memory::open(folder.path()).expect("room");
-        let mut desk = memory.desk();
+        let memory = Baseline::open(folder.path()).expect("room");
+        let mut handle = memory.handle();
         for n in 0..3 {
             append(
-                &mut desk,
+                &mut handle,
                 &name(n),
                 &mut None,
                 &[hour(FIRST, n as f32), hour(FIRST + 24, n as f32)],
@@ -113,7 +118,7 @@ fn what_is_damaged_is_dropped_and_counted() {
     file.write_all_at(b"?", 16 + days::RECORD as u64 + 5)
         .expect("room");
     file.set_len(16 + 3 * days::RECORD as u64 - 7).expect("room");
-    let memory = Memory::open(folder.path()).expect("room");
+    let memory = Baseline::open(folder.path()).expect("room");
     assert_eq!(memory.hours_of("metric.0").len(), 2);
     assert_eq!(memory.hours_of("metric.1"), [hour(FIRST + 24, 1.0)]);
     assert_eq!(memory.hours_of("metric.2"), [hour(FIRST + 24, 2.0)]);
@@ -124,14 +129,14 @@ fn what_is_damaged_is_dropped_and_counted() {
     let mut bytes = std::fs::read(&names).expect("a list");
     bytes.truncate(bytes.len() - 3);
     std::fs::write(&names, bytes).expect("room");
-    let memory = Memory::open(folder.path()).expect("room");
+    let memory = Baseline::open(folder.path()).expect("room");
     assert_eq!(memory.losses().dropped.load(Ordering::Relaxed), 1);
     let known = (0..3).filter(|&n| !memory.hours_of(&name(n)).is_empty()).count();
     assert_eq!(known, 2);
     drop(memory);
     // A whole file of something else.
     std::fs::write(&path, b"something else").expect("room");
-    let memory = Memory::open(folder.path()).expect("room");
+    let memory = Baseline::open(folder.path()).expect("room");
     assert_eq!(memory.losses().dropped.load(Ordering::Relaxed), 1);
     assert!(!path.exists());
 }
@@ -139,20 +144,20 @@ fn what_is_damaged_is_dropped_and_counted() {
 #[test]
 fn metrics_that_went_away_leave_their_place_to_others() {
     let folder = tempfile::tempdir().expect("a folder");
-    let memory = Memory::open(folder.path()).expect("room");
-    let mut desk = memory.desk();
+    let memory = Baseline::open(folder.path()).expect("room");
+    let mut handle = memory.handle();
     let (mut gone, mut stays) = (None, None);
-    append(&mut desk, &name(0), &mut gone, &[hour(FIRST, 0.0)]);
+    append(&mut handle, &name(0), &mut gone, &[hour(FIRST, 0.0)]);
     for day in 0..=KEPT_DAYS {
-        append(&mut desk, &name(1), &mut stays, &[hour(FIRST + 24 * day, 1.0)]);
+        append(&mut handle, &name(1), &mut stays, &[hour(FIRST + 24 * day, 1.0)]);
         memory.tend(f64::from(FIRST + 24 * day) * 3_600.0);
     }
     assert!(memory.hours_of("metric.0").is_empty());
     let mut fresh = None;
-    drop(desk);
-    let mut desk = memory.desk();
+    drop(handle);
+    let mut handle = memory.handle();
     append(
-        &mut desk,
+        &mut handle,
         &name(2),
         &mut fresh,
         &[hour(FIRST + 24 * KEPT_DAYS, 2.0)],
@@ -165,7 +170,7 @@ fn metrics_that_went_away_leave_their_place_to_others() {
     );
     // It speaks again, and its old place is not its own.
     append(
-        &mut desk,
+        &mut handle,
         &name(0),
         &mut gone,
         &[hour(FIRST + 24 * KEPT_DAYS, 5.0)],
@@ -185,15 +190,15 @@ fn hours_of_another_process_come_through_the_inbox() {
         assert_eq!(inbox.finish().expect("room"), 840);
     };
     leave(0);
-    let memory = Memory::open(folder.path()).expect("room");
-    let (mut desk, mut slot) = (memory.desk(), None);
-    append(&mut desk, &name(1), &mut slot, &[hour(FIRST + 839, 1.0)]);
+    let memory = Baseline::open(folder.path()).expect("room");
+    let (mut handle, mut slot) = (memory.handle(), None);
+    append(&mut handle, &name(1), &mut slot, &[hour(FIRST + 839, 1.0)]);
     memory.tend(f64::from(FIRST + 840) * 3_600.0);
     assert_eq!(memory.hours_of("metric.0"), hours);
-    // What is there stays, what is missing is added, and the desk sees it.
+    // What is there stays, what is missing is added, and the handle sees it.
     leave(1);
     memory.tend(f64::from(FIRST + 840) * 3_600.0);
-    let recalled = append(&mut desk, &name(1), &mut slot, &[hour(FIRST + 839, 7.0)]);
+    let recalled = append(&mut handle, &name(1), &mut slot, &[hour(FIRST + 839, 7.0)]);
     assert_eq!(
         (recalled.len(), recalled[839], recalled[838]),
         (840, hour(FIRST + 839, 1.0), hours[838])
@@ -208,12 +213,12 @@ fn hours_of_another_process_come_through_the_inbox() {
 #[test]
 fn who_only_looks_changes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    let none = Memory::look_at(&folder.path().join("none")).expect("it is empty");
+    let none = Baseline::open_read_only(&folder.path().join("none")).expect("it is empty");
     assert!(none.hours_of("metric.0").is_empty());
-    let memory = Memory::open(folder.path()).expect("room");
-    append(&mut memory.desk(), &name(0), &mut None, &[hour(FIRST, 1.0)]);
-    let guest = Memory::look_at(folder.path()).expect("it is there");
-    let recalled = append(&mut guest.desk(), &name(0), &mut None, &[hour(FIRST + 1, 2.0)]);
+    let memory = Baseline::open(folder.path()).expect("room");
+    append(&mut memory.handle(), &name(0), &mut None, &[hour(FIRST, 1.0)]);
+    let guest = Baseline::open_read_only(folder.path()).expect("it is there");
+    let recalled = append(&mut guest.handle(), &name(0), &mut None, &[hour(FIRST + 1, 2.0)]);
     assert_eq!(recalled, [hour(FIRST, 1.0), hour(FIRST + 1, 2.0)]);
     assert_eq!(memory.hours_of("metric.0"), [hour(FIRST, 1.0)]);
 }
@@ -233,7 +238,7 @@ fn learnt(n: usize) -> Adaptive {
 fn save(folder: &std::path::Path, part: &str, metrics: std::ops::Range<usize>) {
     let states = Arc::new(States::open(folder).expect("room"));
     let saver = states.saver(100).expect("a thread");
-    let mut saved = Part::new(part);
+    let mut saved = StatePart::new(part);
     for n in metrics {
         saved.add(&name(n), &learnt(n), 60.0, |bytes| bytes.extend([n as u8; 3]));
     }
@@ -244,17 +249,17 @@ fn save(folder: &std::path::Path, part: &str, metrics: std::ops::Range<usize>) {
 fn states_are_found_again_to_the_bit_and_once() {
     let folder = tempfile::tempdir().expect("a folder");
     assert_eq!(
-        States::open(&folder.path().join("none")).expect("none").found(),
-        Found::default()
+        States::open(&folder.path().join("none")).expect("none").counts(),
+        StateCounts::default()
     );
     save(folder.path(), "0-of-2.0", 0..5);
     save(folder.path(), "1-of-2.0", 5..9);
     let states = States::open(folder.path()).expect("readable");
     assert_eq!(
-        states.found(),
-        Found {
+        states.counts(),
+        StateCounts {
             states: 9,
-            ..Found::default()
+            ..StateCounts::default()
         }
     );
     for n in 0..9 {
@@ -266,21 +271,21 @@ fn states_are_found_again_to_the_bit_and_once() {
 #[test]
 fn the_later_state_counts_and_files_of_other_workers_go() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut old = Part::new("0-of-1.0");
+    let mut old = StatePart::new("0-of-1.0");
     let mut early = Adaptive::default();
     early.observe(60.0, 1.0, &mut Hours::default());
     old.add("m", &early, 60.0, |_| {});
     let states = Arc::new(States::open(folder.path()).expect("room"));
     states.saver(100).expect("a thread").save(old);
-    let mut new = Part::new("0-of-2.0");
+    let mut new = StatePart::new("0-of-2.0");
     new.add("m", &learnt(3), 120.0, |_| {});
     states.saver(100).expect("a thread").save(new);
     let states = Arc::new(States::open(folder.path()).expect("readable"));
     assert_eq!(states.take("m"), Some((learnt(3), Vec::new())));
     // Once every part was saved, those of the earlier run are removed.
     let saver = states.saver(2).expect("a thread");
-    saver.save(Part::new("0-of-2.0"));
-    saver.save(Part::new("1-of-2.0"));
+    saver.save(StatePart::new("0-of-2.0"));
+    saver.save(StatePart::new("1-of-2.0"));
     drop(saver);
     let mut left: Vec<_> = std::fs::read_dir(folder.path())
         .expect("a folder")
@@ -301,25 +306,22 @@ fn states_that_nobody_takes_are_kept_for_whoever_takes_them_later() {
         let (stays, leaves) = (round, 5);
         let (state, extra) = states.take(&name(leaves)).expect("it is kept");
         assert_eq!((&state, &extra), (&learnt(leaves), &vec![leaves as u8; 3]));
-        let mut part = Part::new("0-of-1.0");
+        let mut part = StatePart::new("0-of-1.0");
         let (watched, beside) = states.take(&name(stays)).expect("it is kept");
         part.add(&name(stays), &watched, 60.0, |bytes| bytes.extend(&beside));
         saver.save(part);
-        states.leave(&name(leaves), &state, 60.0, |bytes| bytes.extend(&extra));
-        assert_eq!(states.look_at(&name(leaves)), Some((state, extra)), "at once");
+        states.release(&name(leaves), &state, 60.0, |bytes| bytes.extend(&extra));
+        assert_eq!(states.peek(&name(leaves)), Some((state, extra)), "at once");
         saver.save_unclaimed();
         drop(saver);
-        assert_eq!(states.look_at(&name(stays)), None);
+        assert_eq!(states.peek(&name(stays)), None);
         // Also of the one before, which is watched no more and whose part is written over.
         for kept in (0..6).filter(|kept| *kept != stays) {
-            assert!(
-                states.look_at(&name(kept)).is_some(),
-                "{kept} after round {round}"
-            );
+            assert!(states.peek(&name(kept)).is_some(), "{kept} after round {round}");
         }
     }
     let states = States::open(folder.path()).expect("readable");
-    assert_eq!(states.found().damaged, 0);
+    assert_eq!(states.counts().damaged, 0);
     for kept in 0..6 {
         assert_eq!(
             states.take(&name(kept)),
@@ -338,10 +340,10 @@ fn a_state_of_another_version_is_not_read() {
     std::fs::write(&path, bytes).expect("room");
     let states = States::open(folder.path()).expect("readable");
     assert_eq!(
-        states.found(),
-        Found {
+        states.counts(),
+        StateCounts {
             other_versions: 1,
-            ..Found::default()
+            ..StateCounts::default()
         }
     );
     assert_eq!(states.take(&name(0)), None);
@@ -372,7 +374,7 @@ proptest! {
                 found += 1;
             }
         }
-        let counts = states.found();
+        let counts = states.counts();
         prop_assert!(found < 20 && counts.damaged + counts.other_versions > 0, "{} {:?}", found, counts);
     }
 }

@@ -1,7 +1,7 @@
 //! Which metric has which record: the same place in every day's file.
 //!
 //! A list in RAM, and a log of it on disk to which new metrics are appended; once a day it is written anew without those
-//! that have not been heard of for as long as any hour reaches. Their places are given to others.
+//! that have not been touch of for as long as any hour reaches. Their places are given to others.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -9,26 +9,26 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{KEPT_DAYS, Losses, checksum, replace};
+use super::{KEPT_DAYS, LossCounts, checksum, replace};
 
 /// What the log begins with, its version in the last byte but one.
 const MAGIC: &[u8; 12] = b"skyw-names\x01\n";
 /// Bytes of an entry before its name: checksum, slot, day, length of the name.
 const ENTRY: usize = 14;
-/// Places a desk takes at a time, so that its metrics lie side by side.
+/// Places a handle takes at a time, so that its metrics lie side by side.
 const RESERVED: u32 = 64;
 
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct SlotEntry {
     slot: u32,
     /// The last day with an hour of it.
     day: u32,
 }
 
 /// The list.
-pub(super) struct Names {
+pub(super) struct SlotTable {
     path: PathBuf,
-    places: HashMap<Arc<str>, Place>,
+    places: HashMap<Arc<str>, SlotEntry>,
     /// Places below `next` that nobody has.
     free: Vec<u32>,
     next: u32,
@@ -39,8 +39,8 @@ pub(super) struct Names {
     written: Option<u32>,
 }
 
-impl Names {
-    pub(super) fn open(folder: &Path, is_read_only: bool, losses: &Losses) -> std::io::Result<Self> {
+impl SlotTable {
+    pub(super) fn open(folder: &Path, is_read_only: bool, losses: &LossCounts) -> std::io::Result<Self> {
         let path = folder.join("names");
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
@@ -61,7 +61,7 @@ impl Names {
                 while !rest.is_empty() {
                     let Some((name, place)) = entry(&mut rest) else {
                         // Where one entry ends nobody knows where the next begins.
-                        Losses::count(&losses.dropped);
+                        LossCounts::count(&losses.dropped);
                         tracing::warn!(
                             "`{}` is cut off :: {} bytes dropped",
                             names.path.display(),
@@ -75,14 +75,14 @@ impl Names {
             }
             None if bytes.is_empty() => {}
             None => {
-                Losses::count(&losses.dropped);
+                LossCounts::count(&losses.dropped);
                 tracing::warn!("`{}` is no list of names of this version", names.path.display());
             }
         }
         names.find_free();
         // What was cut off must not stay in the middle of the log. A full disk is no reason not to watch.
         if !is_read_only && let Err(error) = names.rewrite() {
-            Losses::count(&losses.failed);
+            LossCounts::count(&losses.failed);
             tracing::warn!("`{}` not written :: {error}", names.path.display());
         }
         Ok(names)
@@ -116,19 +116,19 @@ impl Names {
     }
 
     /// Gives places back that were reserved and not used.
-    pub(super) fn give_back(&mut self, slots: &mut Vec<u32>) {
+    pub(super) fn release_unused(&mut self, slots: &mut Vec<u32>) {
         self.free.append(slots);
         self.free.sort_unstable_by(|a, b| b.cmp(a));
     }
 
     /// Gives a place to a metric that has none.
     pub(super) fn claim(&mut self, name: &Arc<str>, slot: u32, day: u32) {
-        self.places.insert(Arc::clone(name), Place { slot, day });
-        write_entry(&mut self.fresh, name, Place { slot, day });
+        self.places.insert(Arc::clone(name), SlotEntry { slot, day });
+        write_entry(&mut self.fresh, name, SlotEntry { slot, day });
     }
 
     /// Notes that a metric has an hour of that day; false if the place is not its own any more.
-    pub(super) fn heard(&mut self, name: &str, slot: u32, day: u32) -> bool {
+    pub(super) fn touch(&mut self, name: &str, slot: u32, day: u32) -> bool {
         let place = self.places.get_mut(name).filter(|place| place.slot == slot);
         match place {
             Some(place) => {
@@ -140,7 +140,7 @@ impl Names {
     }
 
     /// Appends what is new to the log.
-    pub(super) fn flush(&mut self, losses: &Losses) {
+    pub(super) fn flush(&mut self, losses: &LossCounts) {
         if self.fresh.is_empty() {
             return;
         }
@@ -149,13 +149,13 @@ impl Names {
             None => Ok(()),
         };
         if written.is_err() {
-            Losses::count(&losses.failed);
+            LossCounts::count(&losses.failed);
         }
         self.fresh.clear();
     }
 
     /// Once a day: writes the list anew, without metrics whose last hour lies before all files.
-    pub(super) fn tend(&mut self, newest: Option<u32>, losses: &Losses) {
+    pub(super) fn tend(&mut self, newest: Option<u32>, losses: &LossCounts) {
         let Some(newest) = newest else { return };
         if self.written == Some(newest) {
             return self.flush(losses);
@@ -177,7 +177,7 @@ impl Names {
         }
         self.written = Some(newest);
         if let Err(error) = self.rewrite() {
-            Losses::count(&losses.failed);
+            LossCounts::count(&losses.failed);
             tracing::warn!("`{}` not written :: {error}", self.path.display());
         }
     }
@@ -199,12 +199,12 @@ impl Names {
     }
 }
 
-fn write_entry(bytes: &mut Vec<u8>, name: &str, place: Place) {
+fn write_entry(bytes: &mut Vec<u8>, name: &str, place: SlotEntry) {
     let begin = bytes.len();
     bytes.extend([0; 4]);
     bytes.extend(place.slot.to_le_bytes());
     bytes.extend(place.day.to_le_bytes());
-    // Names are at most as long as the ingest takes them, far below this.
+    // SlotTable are at most as long as the ingest takes them, far below this.
     bytes.extend((name.len().min(usize::from(u16::MAX)) as u16).to_le_bytes());
     bytes.extend(&name.as_bytes()[..name.len().min(usize::from(u16::MAX))]);
     let sum = checksum(&bytes[begin + 4..], 0);
@@ -212,7 +212,7 @@ fn write_entry(bytes: &mut Vec<u8>, name: &str, place: Place) {
 }
 
 /// Takes an entry off the front; `None` if it is none.
-fn entry<'b>(bytes: &mut &'b [u8]) -> Option<(&'b str, Place)> {
+fn entry<'b>(bytes: &mut &'b [u8]) -> Option<(&'b str, SlotEntry)> {
     let head = bytes.get(..ENTRY)?;
     let number = |at: usize| Some(u32::from_le_bytes(*head[at..].first_chunk()?));
     let length = usize::from(u16::from_le_bytes(*head[12..].first_chunk()?));
@@ -220,7 +220,7 @@ fn entry<'b>(bytes: &mut &'b [u8]) -> Option<(&'b str, Place)> {
     if checksum(&whole[4..], 0) != number(0)? {
         return None;
     }
-    let place = Place {
+    let place = SlotEntry {
         slot: number(4)?,
         day: number(8)?,
     };

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use skywatch_algorithms::streaming::{Hour, LongMemory, REACH};
 
 use super::days::{DAY_HOURS, DayFile, RECORD, day_of, decode, encode};
-use super::{Losses, Shared};
+use super::{BaselineShared, LossCounts};
 use crate::clock::unix_now;
 use crate::hash::hash;
 
@@ -21,15 +21,15 @@ const BLOCK_BYTES: usize = BLOCK as usize * RECORD;
 
 /// A metric's place, kept beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot {
+pub struct MetricSlot {
     number: u32,
     /// The last day of which an hour was written.
     day: u32,
 }
 
-/// One thread's way to the long memory.
-pub struct MemoryDesk {
-    shared: Arc<Shared>,
+/// One thread's way to the hours on disk.
+pub struct BaselineHandle {
+    shared: Arc<BaselineShared>,
     /// The files as of `generation` and the last file made.
     files: Vec<Arc<DayFile>>,
     generation: u64,
@@ -38,7 +38,7 @@ pub struct MemoryDesk {
     block: Vec<u8>,
     /// Places for metrics to come.
     reserved: Vec<u32>,
-    /// Hours of the metric under the lamp, by number.
+    /// Hours of the metric being looked at, by number.
     kept: Vec<Hour>,
     /// Those of them that are not on the disk.
     fresh: Vec<u32>,
@@ -48,8 +48,8 @@ pub struct MemoryDesk {
     last: u32,
 }
 
-impl MemoryDesk {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+impl BaselineHandle {
+    pub(super) fn new(shared: Arc<BaselineShared>) -> Self {
         Self {
             shared,
             files: Vec::new(),
@@ -65,11 +65,11 @@ impl MemoryDesk {
         }
     }
 
-    /// The memory of one metric, for one look at it. What was appended is written when it is dropped.
-    pub fn of<'d>(&'d mut self, name: &'d Arc<str>, slot: &'d mut Option<Slot>) -> MetricHours<'d> {
+    /// The hours of one metric, for one look at it. What was appended is written when it is dropped.
+    pub fn of<'d>(&'d mut self, name: &'d Arc<str>, slot: &'d mut Option<MetricSlot>) -> MetricHours<'d> {
         self.is_loaded = false;
         MetricHours {
-            desk: self,
+            handle: self,
             name,
             slot,
             is_kept: true,
@@ -77,7 +77,7 @@ impl MemoryDesk {
     }
 
     /// Gives the names of new metrics to the disk; called at the end of a pass.
-    pub fn rest(&mut self) {
+    pub fn flush(&mut self) {
         let shared = &self.shared;
         if !shared.is_read_only {
             shared.names().flush(&shared.losses);
@@ -89,7 +89,7 @@ impl MemoryDesk {
         let mut slot = None;
         let mut hours = self.of(&name, &mut slot);
         hours.load();
-        std::mem::take(&mut hours.desk.kept)
+        std::mem::take(&mut hours.handle.kept)
     }
 
     /// Takes over the files as they are now.
@@ -115,7 +115,7 @@ impl MemoryDesk {
             self.block.resize(self.files.len() * BLOCK_BYTES, 0);
             for (file, bytes) in self.files.iter().zip(self.block.chunks_exact_mut(BLOCK_BYTES)) {
                 if let Err(error) = file.read(block * BLOCK, bytes) {
-                    Losses::count(&self.shared.losses.failed);
+                    LossCounts::count(&self.shared.losses.failed);
                     tracing::debug!("hours of day {} cannot be read :: {error}", file.day);
                     self.is_readable = false;
                     return;
@@ -126,7 +126,7 @@ impl MemoryDesk {
         let begin = (slot % BLOCK) as usize * RECORD;
         for (file, bytes) in self.files.iter().zip(self.block.chunks_exact(BLOCK_BYTES)) {
             if !decode(&bytes[begin..begin + RECORD], file.day, owner, &mut self.kept) {
-                Losses::count(&self.shared.losses.dropped);
+                LossCounts::count(&self.shared.losses.dropped);
             }
         }
     }
@@ -154,19 +154,19 @@ impl MemoryDesk {
     }
 }
 
-impl Drop for MemoryDesk {
+impl Drop for BaselineHandle {
     fn drop(&mut self) {
-        self.rest();
+        self.flush();
         let shared = Arc::clone(&self.shared);
-        shared.names().give_back(&mut self.reserved);
+        shared.names().release_unused(&mut self.reserved);
     }
 }
 
 /// One metric's hours during one look at it.
 pub struct MetricHours<'d> {
-    desk: &'d mut MemoryDesk,
+    handle: &'d mut BaselineHandle,
     name: &'d Arc<str>,
-    slot: &'d mut Option<Slot>,
+    slot: &'d mut Option<MetricSlot>,
     /// Whether what is appended is written.
     is_kept: bool,
 }
@@ -174,49 +174,49 @@ pub struct MetricHours<'d> {
 impl MetricHours<'_> {
     /// The same for a look of which nothing is kept.
     #[must_use]
-    pub fn on_trial(mut self) -> Self {
+    pub fn without_saving(mut self) -> Self {
         self.is_kept = false;
         self
     }
 
     fn load(&mut self) {
-        let desk = &mut *self.desk;
-        if desk.is_loaded {
+        let handle = &mut *self.handle;
+        if handle.is_loaded {
             return;
         }
-        desk.is_loaded = true;
-        desk.is_readable = true;
-        desk.kept.clear();
-        desk.fresh.clear();
-        desk.last = 0;
+        handle.is_loaded = true;
+        handle.is_readable = true;
+        handle.kept.clear();
+        handle.fresh.clear();
+        handle.last = 0;
         // Asked each time: after long silence the place may have been given to another.
-        let number = desk.shared.names().slot_of(self.name);
+        let number = handle.shared.names().slot_of(self.name);
         let known = self.slot.filter(|slot| Some(slot.number) == number);
-        *self.slot = known.or(number.map(|number| Slot { number, day: 0 }));
+        *self.slot = known.or(number.map(|number| MetricSlot { number, day: 0 }));
         if let Some(slot) = self.slot {
-            desk.read(slot.number, hash(self.name));
+            handle.read(slot.number, hash(self.name));
         }
     }
 
-    /// Writes what is new. Days in which nothing is new are left alone.
+    /// Writes what is new. DayFiles in which nothing is new are left alone.
     fn store(&mut self) {
-        let is_idle = !self.desk.is_loaded || self.desk.fresh.is_empty();
-        if !self.is_kept || is_idle || !self.desk.is_readable || self.desk.shared.is_read_only {
+        let is_idle = !self.handle.is_loaded || self.handle.fresh.is_empty();
+        if !self.is_kept || is_idle || !self.handle.is_readable || self.handle.shared.is_read_only {
             return;
         }
-        let shared = Arc::clone(&self.desk.shared);
-        let mut days: Vec<u32> = self.desk.fresh.drain(..).map(|hour| hour / DAY_HOURS).collect();
+        let shared = Arc::clone(&self.handle.shared);
+        let mut days: Vec<u32> = self.handle.fresh.drain(..).map(|hour| hour / DAY_HOURS).collect();
         days.sort_unstable();
         days.dedup();
         let today = day_of(unix_now());
         for day in days {
             if !shared.days().takes(day, today) {
-                Losses::count(&shared.losses.out_of_reach);
+                LossCounts::count(&shared.losses.out_of_reach);
                 continue;
             }
             let number = self.place(day);
-            if let Err(error) = self.desk.write(number, day, hash(self.name)) {
-                Losses::count(&shared.losses.failed);
+            if let Err(error) = self.handle.write(number, day, hash(self.name)) {
+                LossCounts::count(&shared.losses.failed);
                 tracing::debug!("hours of day {day} cannot be written :: {error}");
             }
         }
@@ -224,25 +224,25 @@ impl MetricHours<'_> {
 
     /// The metric's place; a new one if it has none, or lost it after long silence.
     fn place(&mut self, day: u32) -> u32 {
-        let desk = &mut *self.desk;
+        let handle = &mut *self.handle;
         if let Some(slot) = self.slot {
             if day <= slot.day {
                 return slot.number;
             }
-            if desk.shared.names().heard(self.name, slot.number, day) {
+            if handle.shared.names().touch(self.name, slot.number, day) {
                 slot.day = day;
                 return slot.number;
             }
         }
-        let mut names = desk.shared.names();
+        let mut names = handle.shared.names();
         let number = loop {
-            match desk.reserved.pop() {
+            match handle.reserved.pop() {
                 Some(number) => break number,
-                None => names.reserve(&mut desk.reserved),
+                None => names.reserve(&mut handle.reserved),
             }
         };
         names.claim(self.name, number, day);
-        *self.slot = Some(Slot { number, day });
+        *self.slot = Some(MetricSlot { number, day });
         number
     }
 }
@@ -251,22 +251,22 @@ impl LongMemory for MetricHours<'_> {
     /// An hour that is kept already stays as it is: whoever learns a metric anew sees its first hour only in part.
     fn append(&mut self, hour: Hour) {
         self.load();
-        let desk = &mut *self.desk;
-        desk.last = hour.number;
-        if let Err(place) = desk.kept.binary_search_by_key(&hour.number, |kept| kept.number) {
-            desk.kept.insert(place, hour);
-            desk.fresh.push(hour.number);
+        let handle = &mut *self.handle;
+        handle.last = hour.number;
+        if let Err(place) = handle.kept.binary_search_by_key(&hour.number, |kept| kept.number) {
+            handle.kept.insert(place, hour);
+            handle.fresh.push(hour.number);
         }
     }
 
     fn recall(&mut self, hours: &mut Vec<Hour>) {
         self.load();
-        let desk = &*self.desk;
-        let from = desk.last.saturating_sub(REACH);
-        let begin = desk.kept.partition_point(|hour| hour.number < from);
-        let end = desk.kept.partition_point(|hour| hour.number <= desk.last);
+        let handle = &*self.handle;
+        let from = handle.last.saturating_sub(REACH);
+        let begin = handle.kept.partition_point(|hour| hour.number < from);
+        let end = handle.kept.partition_point(|hour| hour.number <= handle.last);
         hours.clear();
-        hours.extend_from_slice(&desk.kept[begin..end]);
+        hours.extend_from_slice(&handle.kept[begin..end]);
     }
 }
 

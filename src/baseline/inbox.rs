@@ -1,4 +1,4 @@
-//! Hours that another process has for the one that keeps the memory.
+//! Hours that another process has for the one that keeps the baseline.
 //!
 //! `skywatch backfill` may run beside the analyzer; two writers of the same files would need locks, so it leaves whole files
 //! here, and the analyzer takes them in between two passes. A file that is cut off or damaged gives what stands before
@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use skywatch_algorithms::streaming::{Hour, LongMemory as _};
 
-use super::desk::MemoryDesk;
-use super::{Losses, checksum, replace};
+use super::handle::BaselineHandle;
+use super::{LossCounts, checksum, replace};
 
-/// The folder within the memory's.
+/// The folder within that of the baseline.
 pub(super) const FOLDER: &str = "inbox";
 /// What a file begins with, its version in the last byte but one.
 const MAGIC: &[u8; 12] = b"skyw-inbox\x01\n";
@@ -26,7 +26,7 @@ const ENTRY: usize = 8;
 /// Bytes of an hour.
 const HOUR: usize = 16;
 
-/// Leaves hours for the process that keeps the memory.
+/// Leaves hours for the process that keeps the baseline.
 pub struct InboxWriter {
     folder: PathBuf,
     bytes: Vec<u8>,
@@ -34,7 +34,7 @@ pub struct InboxWriter {
 }
 
 impl InboxWriter {
-    /// For the memory in `folder`, which need not be there yet.
+    /// For the baseline in `folder`, which need not be there yet.
     ///
     /// # Errors
     /// The folder cannot be made.
@@ -101,7 +101,7 @@ impl InboxWriter {
 }
 
 /// Takes in what waits; how many metrics' hours there were.
-pub(super) fn take(folder: &Path, desk: &mut MemoryDesk, losses: &Losses) -> usize {
+pub(super) fn take(folder: &Path, handle: &mut BaselineHandle, losses: &LossCounts) -> usize {
     let Ok(entries) = std::fs::read_dir(folder.join(FOLDER)) else {
         return 0;
     };
@@ -113,32 +113,32 @@ pub(super) fn take(folder: &Path, desk: &mut MemoryDesk, losses: &Losses) -> usi
     let mut metrics = 0;
     for path in files.into_iter().take(AT_ONCE) {
         match std::fs::read(&path) {
-            Ok(bytes) => metrics += take_in(&bytes, desk, losses),
-            Err(_) => Losses::count(&losses.failed),
+            Ok(bytes) => metrics += take_in(&bytes, handle, losses),
+            Err(_) => LossCounts::count(&losses.failed),
         }
         if let Err(error) = std::fs::remove_file(&path) {
-            Losses::count(&losses.failed);
+            LossCounts::count(&losses.failed);
             tracing::warn!("`{}` stays in the inbox :: {error}", path.display());
         }
     }
     metrics
 }
 
-fn take_in(bytes: &[u8], desk: &mut MemoryDesk, losses: &Losses) -> usize {
+fn take_in(bytes: &[u8], handle: &mut BaselineHandle, losses: &LossCounts) -> usize {
     let Some(mut rest) = bytes.strip_prefix(MAGIC) else {
-        Losses::count(&losses.dropped);
+        LossCounts::count(&losses.dropped);
         return 0;
     };
     let mut metrics = 0;
     while !rest.is_empty() {
         let Some((name, hours)) = entry(&mut rest) else {
-            Losses::count(&losses.dropped);
+            LossCounts::count(&losses.dropped);
             break;
         };
         let name: Arc<str> = Arc::from(name);
         let mut slot = None;
-        let mut memory = desk.of(&name, &mut slot);
-        hours.into_iter().for_each(|hour| memory.append(hour));
+        let mut hours_of = handle.of(&name, &mut slot);
+        hours.into_iter().for_each(|hour| hours_of.append(hour));
         metrics += 1;
     }
     metrics

@@ -4,14 +4,14 @@
 //! that is out of reach is dropped by removing its file. Files over months with a metric's hours side by side would be
 //! read in one go, but every hour of every metric would touch a page of its own: fourteen times the writes.
 //! One process writes; what others have to add (`skywatch backfill`) waits for it in the [`inbox`].
-//! Left out: anything that must not be lost. Hours and states can be learnt anew, so a record that does not hold
+//! ReleasedState out: anything that must not be lost. Hours and states can be learnt anew, so a record that does not hold
 //! against its checksum is dropped and counted, and nothing waits for the disk.
 
 mod days;
-mod desk;
+mod handle;
 mod hourly;
 mod inbox;
-mod names;
+mod slots;
 mod states;
 mod taught;
 
@@ -22,20 +22,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use skywatch_algorithms::streaming::{Hour, REACH};
 
 use crate::files;
-use days::{DAY_HOURS, Days};
-pub use desk::{MemoryDesk, MetricHours, Slot};
-pub use hourly::Hourly;
+use days::{DAY_HOURS, DayFiles};
+pub use handle::{BaselineHandle, MetricHours, MetricSlot};
+pub use hourly::HourlyAggregator;
 pub use inbox::InboxWriter;
-use names::Names;
-pub use states::{Found, Part, Saver, States};
+use slots::SlotTable;
+pub use states::{StateCounts, StatePart, StateSaver, States};
 pub use taught::TaughtWriter;
 
-/// Days of files kept: those the reach lies in, and one for the day that begins.
+/// DayFiles of files kept: those the reach lies in, and one for the day that begins.
 const KEPT_DAYS: u32 = REACH / DAY_HOURS + 1;
 
-/// What went wrong with memories since the start; nobody waits for it, so it is counted.
+/// What went wrong on disk since the start; nobody waits for it, so it is counted.
 #[derive(Debug, Default)]
-pub struct Losses {
+pub struct LossCounts {
     /// Records that do not hold against their checksum, or are cut off.
     pub dropped: AtomicU64,
     /// Reads and writes that the system refused.
@@ -44,7 +44,7 @@ pub struct Losses {
     pub out_of_reach: AtomicU64,
 }
 
-impl Losses {
+impl LossCounts {
     fn count(of: &AtomicU64) {
         of.fetch_add(1, Ordering::Relaxed);
     }
@@ -56,25 +56,25 @@ impl Losses {
     }
 }
 
-/// The long memory of all metrics. Cheap to clone; each thread that asks for metrics takes a [`MemoryDesk`].
+/// The hours of all metrics. Cheap to clone; each thread that asks for metrics takes a [`BaselineHandle`].
 #[derive(Clone)]
-pub struct Memory {
-    shared: Arc<Shared>,
+pub struct Baseline {
+    shared: Arc<BaselineShared>,
 }
 
-struct Shared {
+struct BaselineShared {
     folder: PathBuf,
-    days: RwLock<Days>,
-    names: Mutex<Names>,
-    /// Changes when records change under the desks.
+    days: RwLock<DayFiles>,
+    names: Mutex<SlotTable>,
+    /// Changes when records change under the handles.
     generation: AtomicU64,
-    losses: Losses,
-    /// Whether nothing is ever written: somebody else's memory, looked at.
+    losses: LossCounts,
+    /// Whether nothing is ever written: opened read-only.
     is_read_only: bool,
 }
 
-impl Memory {
-    /// Opens the memory in a folder, making it if there is none. One process may have it open so.
+impl Baseline {
+    /// Opens the baseline in a folder, making it if there is none. One process may have it open so.
     ///
     /// # Errors
     /// The folder or a file in it cannot be made or read.
@@ -83,20 +83,20 @@ impl Memory {
         Self::with(folder, false)
     }
 
-    /// Looks at the memory of a process that may be running; writes nothing. One that is not there is empty.
+    /// Opens the baseline of a process that may be running; writes nothing. One that is not there is empty.
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn look_at(folder: &Path) -> std::io::Result<Self> {
+    pub fn open_read_only(folder: &Path) -> std::io::Result<Self> {
         Self::with(folder, true)
     }
 
     fn with(folder: &Path, is_read_only: bool) -> std::io::Result<Self> {
-        let losses = Losses::default();
-        let days = Days::open(folder, is_read_only, &losses)?;
-        let names = Names::open(folder, is_read_only, &losses)?;
+        let losses = LossCounts::default();
+        let days = DayFiles::open(folder, is_read_only, &losses)?;
+        let names = SlotTable::open(folder, is_read_only, &losses)?;
         Ok(Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(BaselineShared {
                 folder: folder.to_owned(),
                 days: RwLock::new(days),
                 names: Mutex::new(names),
@@ -109,8 +109,8 @@ impl Memory {
 
     /// A place for one thread to ask from.
     #[must_use]
-    pub fn desk(&self) -> MemoryDesk {
-        MemoryDesk::new(Arc::clone(&self.shared))
+    pub fn handle(&self) -> BaselineHandle {
+        BaselineHandle::new(Arc::clone(&self.shared))
     }
 
     /// Puts metrics in the order in which their hours lie, so that reading one reads those that follow.
@@ -119,17 +119,17 @@ impl Memory {
         metrics.sort_by_cached_key(|name| names.slot_of(name).unwrap_or(u32::MAX));
     }
 
-    /// What is done between passes, while no desk is in use: takes in what waits in the inbox, drops days and metrics that
+    /// What is done between passes, while no handle is in use: takes in what waits in the inbox, drops days and metrics that
     /// are out of reach. `now`: Unix seconds.
     pub fn tend(&self, now: f64) {
         let shared = &self.shared;
         if shared.is_read_only {
             return;
         }
-        if self.was_taken_away() {
-            self.write_anew();
+        if self.was_deleted() {
+            self.recreate();
         }
-        let taken = inbox::take(&shared.folder, &mut self.desk(), &shared.losses);
+        let taken = inbox::take(&shared.folder, &mut self.handle(), &shared.losses);
         let dropped = shared.days_mut().drop_old(now, &shared.losses);
         if taken > 0 || dropped {
             shared.generation.fetch_add(1, Ordering::Relaxed);
@@ -142,15 +142,15 @@ impl Memory {
     }
 
     /// Whether the files that are open are not in their place any more.
-    fn was_taken_away(&self) -> bool {
+    fn was_deleted(&self) -> bool {
         !self.shared.folder.join("names").exists() && self.shared.names().is_written()
     }
 
     /// Writes what is known again: files that were deleted can be read for as long as they are open.
-    fn write_anew(&self) {
+    fn recreate(&self) {
         let shared = &self.shared;
         let outcome = files::folder(&shared.folder.join(inbox::FOLDER))
-            .and_then(|()| shared.days_mut().write_anew())
+            .and_then(|()| shared.days_mut().recreate())
             .and_then(|()| shared.names().rewrite());
         shared.generation.fetch_add(1, Ordering::Relaxed);
         match outcome {
@@ -159,7 +159,7 @@ impl Memory {
                 shared.folder.display()
             ),
             Err(error) => {
-                Losses::count(&shared.losses.failed);
+                LossCounts::count(&shared.losses.failed);
                 tracing::error!(
                     "the long memory was deleted while in use, and is not written anew :: {error}"
                 );
@@ -169,27 +169,27 @@ impl Memory {
 
     /// What went wrong so far.
     #[must_use]
-    pub fn losses(&self) -> &Losses {
+    pub fn losses(&self) -> &LossCounts {
         &self.shared.losses
     }
 
     /// Hours of one metric, oldest first, for people and tests.
     #[must_use]
     pub fn hours_of(&self, metric: &str) -> Vec<Hour> {
-        self.desk().hours_of(metric)
+        self.handle().hours_of(metric)
     }
 }
 
-impl Shared {
-    fn names(&self) -> MutexGuard<'_, Names> {
+impl BaselineShared {
+    fn names(&self) -> MutexGuard<'_, SlotTable> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn days(&self) -> std::sync::RwLockReadGuard<'_, Days> {
+    fn days(&self) -> std::sync::RwLockReadGuard<'_, DayFiles> {
         self.days.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn days_mut(&self) -> std::sync::RwLockWriteGuard<'_, Days> {
+    fn days_mut(&self) -> std::sync::RwLockWriteGuard<'_, DayFiles> {
         self.days.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! The states of the adaptive profile on disk: taken up again after a restart as if there had been none.
 //!
-//! Workers hand over a part of their states each pass ([`Saver::save`]), so that no pass waits and all are saved every
+//! Workers hand over a part of their states each pass ([`StateSaver::save`]), so that no pass waits and all are saved every
 //! few minutes; a thread writes each part beside its place, forces it to the disk and renames it. A start reads where each
 //! metric's latest state lies, and a worker takes it when it first looks at the metric: which worker that is, and how many
 //! there are, need not be as before. Points that came after a state was saved are in the window, and are shown to it
@@ -22,7 +22,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Sender, bounded};
 use skywatch_algorithms::streaming::Adaptive;
 
-use super::taught::Taught;
+use super::taught::TaughtStates;
 use super::{checksum, replace};
 use crate::files;
 use crate::hash::{Hashed, hash};
@@ -47,7 +47,7 @@ const MOST_UNCLAIMED: usize = 1_000_000;
 
 /// Where a state lies.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct StateLocation {
     /// The number of its file.
     pub(super) file: usize,
     /// Where the entry begins.
@@ -61,7 +61,7 @@ pub(super) struct Place {
 }
 
 /// A state whose metric has just left, on its way to the file.
-struct Left {
+struct ReleasedState {
     /// The whole entry.
     entry: Vec<u8>,
     /// Where in it the state begins.
@@ -70,21 +70,21 @@ struct Left {
 }
 
 #[derive(Default)]
-struct Index {
+struct StateIndex {
     files: BTreeMap<usize, File>,
     /// The number the next file gets.
     next: usize,
     /// The number of the file of those that nobody watches.
     unclaimed: Option<usize>,
-    left: HashMap<u64, Left, BuildHasherDefault<Hashed>>,
+    released: HashMap<u64, ReleasedState, BuildHasherDefault<Hashed>>,
     paths: BTreeSet<PathBuf>,
-    places: HashMap<u64, Place, BuildHasherDefault<Hashed>>,
-    counts: Found,
+    places: HashMap<u64, StateLocation, BuildHasherDefault<Hashed>>,
+    counts: StateCounts,
 }
 
 /// What a start found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct StateCounts {
     /// States there are.
     pub states: u64,
     /// States, or ends of files, that do not hold against their checksum.
@@ -96,8 +96,8 @@ pub struct Found {
 /// States that an earlier run left.
 pub struct States {
     folder: PathBuf,
-    index: Mutex<Index>,
-    taught: Taught,
+    index: Mutex<StateIndex>,
+    taught: TaughtStates,
 }
 
 impl States {
@@ -106,7 +106,7 @@ impl States {
     /// # Errors
     /// A file cannot be read.
     pub fn open(folder: &Path) -> std::io::Result<Self> {
-        let mut index = Index::default();
+        let mut index = StateIndex::default();
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries.collect::<Result<Vec<_>, _>>()?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -127,17 +127,17 @@ impl States {
         Ok(Self {
             folder: folder.to_owned(),
             index: Mutex::new(index),
-            taught: Taught::open(folder),
+            taught: TaughtStates::open(folder),
         })
     }
 
-    fn index(&self) -> MutexGuard<'_, Index> {
+    fn index(&self) -> MutexGuard<'_, StateIndex> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the start found, and what turned out to be damaged since.
     #[must_use]
-    pub fn found(&self) -> Found {
+    pub fn counts(&self) -> StateCounts {
         self.index().counts
     }
 
@@ -145,7 +145,7 @@ impl States {
     pub fn take(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
         let mut index = self.index();
         let state = index.read_state(metric);
-        index.left.remove(&hash(metric));
+        index.released.remove(&hash(metric));
         if index.places.remove(&hash(metric)).is_some() && state.is_none() {
             index.counts.damaged += 1;
         }
@@ -158,7 +158,7 @@ impl States {
     }
 
     /// The same, which stays for whoever takes it.
-    pub fn look_at(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
+    pub fn peek(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
         self.index().read_state(metric)
     }
 
@@ -173,9 +173,9 @@ impl States {
     }
 
     /// Keeps the state of a metric that nobody watches any more, as of its last point (Unix seconds), for whoever watches it
-    /// next. It goes to the disk with [`Saver::save_unclaimed`].
-    pub fn leave(&self, metric: &str, state: &Adaptive, last: f64, extra: impl FnOnce(&mut Vec<u8>)) {
-        let mut part = Part::new(metric);
+    /// next. It goes to the disk with [`StateSaver::save_unclaimed`].
+    pub fn release(&self, metric: &str, state: &Adaptive, last: f64, extra: impl FnOnce(&mut Vec<u8>)) {
+        let mut part = StatePart::new(metric);
         let begin = part.bytes.len();
         part.add(metric, state, last, extra);
         let entry = part.bytes.split_off(begin);
@@ -184,38 +184,38 @@ impl States {
         }
         let mut index = self.index();
         index.places.remove(&hash(metric));
-        let left = Left {
+        let released = ReleasedState {
             at: ENTRY + metric.len(),
             entry,
             time: last,
         };
-        index.left.insert(hash(metric), left);
+        index.released.insert(hash(metric), released);
     }
 
     /// Writes what nobody watches to its file: what has just left and what lies there already; `all` adds what an earlier run
     /// left and nobody took. Takes nobody's time but the caller's: others take states meanwhile.
     fn write_unclaimed(&self, all: bool) -> std::io::Result<()> {
         let path = self.folder.join(UNCLAIMED);
-        let mut bytes = Part::new(UNCLAIMED).bytes;
+        let mut bytes = StatePart::new(UNCLAIMED).bytes;
         let written = {
             let mut index = self.index();
-            let newest = index.left.values().map(|left| left.time);
+            let newest = index.released.values().map(|left| left.time);
             let newest = newest.chain(index.places.values().map(|place| place.time));
             let limit = newest.fold(f64::NEG_INFINITY, f64::max) - UNCLAIMED_KEPT;
-            let is_meant = |place: &Place| all || Some(place.file) == index.unclaimed;
+            let is_meant = |place: &StateLocation| all || Some(place.file) == index.unclaimed;
             let mut meant: Vec<(u64, f64)> = index
                 .places
                 .iter()
                 .filter(|(_, place)| is_meant(place))
                 .map(|(key, place)| (*key, place.time))
-                .chain(index.left.iter().map(|(key, left)| (*key, left.time)))
+                .chain(index.released.iter().map(|(key, left)| (*key, left.time)))
                 .collect();
             meant.sort_by(|(_, a), (_, b)| b.total_cmp(a));
             let kept = meant
                 .partition_point(|(_, time)| *time >= limit)
                 .min(MOST_UNCLAIMED);
             for (key, _) in meant.drain(kept..) {
-                index.left.remove(&key);
+                index.released.remove(&key);
                 index.places.remove(&key);
             }
             if meant.is_empty() {
@@ -232,7 +232,7 @@ impl States {
         for (key, _) in &written {
             let index = self.index();
             // Whoever has taken it meanwhile saves it.
-            if let Some(left) = index.left.get(key) {
+            if let Some(left) = index.released.get(key) {
                 bytes.extend(&left.entry);
             } else if let Some(place) = index.places.get(key) {
                 let begin = bytes.len();
@@ -248,21 +248,24 @@ impl States {
         bytes.extend(END);
         replace(&path, &bytes)?;
         let mut index = self.index();
-        let mut found = Index::default();
+        let mut found = StateIndex::default();
         if let Some(number) = found.read(&path)? {
             let number = found.files.remove(&number).map(|file| index.keep(file));
             for (key, place) in found.places {
                 // Only what was not taken meanwhile.
-                let has_left = index.left.get(&key).is_some_and(|left| left.time <= place.time);
+                let has_left = index
+                    .released
+                    .get(&key)
+                    .is_some_and(|left| left.time <= place.time);
                 if has_left {
-                    index.left.remove(&key);
+                    index.released.remove(&key);
                 }
                 if let Some(number) = number
                     && (has_left || index.places.contains_key(&key))
                 {
                     index.places.insert(
                         key,
-                        Place {
+                        StateLocation {
                             file: number,
                             ..place
                         },
@@ -279,7 +282,7 @@ impl States {
 
     /// Puts aside what nobody took, and removes the files that are not among `kept`: those of an earlier run with other
     /// workers.
-    fn let_go(&self, kept: &BTreeSet<PathBuf>) -> std::io::Result<()> {
+    fn drop_superseded(&self, kept: &BTreeSet<PathBuf>) -> std::io::Result<()> {
         self.write_unclaimed(true)?;
         let mut index = self.index();
         for path in index.paths.difference(kept) {
@@ -299,10 +302,10 @@ impl States {
     ///
     /// # Errors
     /// The folder cannot be made, or the thread not started.
-    pub fn saver(self: &std::sync::Arc<Self>, parts: usize) -> std::io::Result<Saver> {
+    pub fn saver(self: &std::sync::Arc<Self>, parts: usize) -> std::io::Result<StateSaver> {
         files::folder(&self.folder)?;
         let states = std::sync::Arc::clone(self);
-        let (send, parts_to_save) = bounded::<Option<Part>>(WAITING);
+        let (send, parts_to_save) = bounded::<Option<StatePart>>(WAITING);
         let thread = std::thread::Builder::new()
             .name("states".to_owned())
             .spawn(move || {
@@ -329,7 +332,7 @@ impl States {
                     if !is_failing && is_of_watched && saved.len() < parts {
                         saved.insert(path);
                         if saved.len() == parts
-                            && let Err(error) = states.let_go(&saved)
+                            && let Err(error) = states.drop_superseded(&saved)
                         {
                             tracing::warn!(
                                 "states of metrics that are not watched stay where they are :: {error}"
@@ -338,14 +341,14 @@ impl States {
                     }
                 }
             })?;
-        Ok(Saver {
+        Ok(StateSaver {
             send: Some(send),
             thread: Some(thread),
         })
     }
 }
 
-impl Index {
+impl StateIndex {
     /// Takes a file, and answers its number.
     fn keep(&mut self, file: File) -> usize {
         let number = self.next;
@@ -357,12 +360,12 @@ impl Index {
     /// The state of a metric and what else was saved with it, if it is known and holds against its checksum.
     fn knows(&self, metric: &str) -> bool {
         let key = hash(metric);
-        self.left.contains_key(&key) || self.places.contains_key(&key)
+        self.released.contains_key(&key) || self.places.contains_key(&key)
     }
 
     fn read_state(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
         let key = hash(metric);
-        if let Some(left) = self.left.get(&key) {
+        if let Some(left) = self.released.get(&key) {
             return parse(&left.entry[left.at..]);
         }
         let place = self.places.get(&key)?;
@@ -381,7 +384,7 @@ impl Index {
             if !known {
                 places.insert(
                     hash(metric),
-                    Place {
+                    StateLocation {
                         file: number,
                         ..place
                     },
@@ -396,8 +399,8 @@ impl Index {
 /// version reads. Damage ends the file: where an entry ends is not known without its head.
 pub(super) fn walk(
     file: &File,
-    counts: &mut Found,
-    each: &mut dyn FnMut(&str, Place),
+    counts: &mut StateCounts,
+    each: &mut dyn FnMut(&str, StateLocation),
 ) -> std::io::Result<bool> {
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let mut header = [0; HEADER];
@@ -426,7 +429,11 @@ pub(super) fn walk(
     let mut name = Vec::new();
     while at < length {
         let mut head = [0; ENTRY];
-        let Some((sum, entry)) = reader.read_exact(&mut head).ok().and_then(|()| Entry::of(&head)) else {
+        let Some((sum, entry)) = reader
+            .read_exact(&mut head)
+            .ok()
+            .and_then(|()| EntryHead::of(&head))
+        else {
             is_damaged = true;
             break;
         };
@@ -440,7 +447,7 @@ pub(super) fn walk(
         };
         let begin = at;
         at += (ENTRY + name.len()) as u64;
-        let place = Place {
+        let place = StateLocation {
             file: 0,
             begin,
             at,
@@ -456,7 +463,7 @@ pub(super) fn walk(
     Ok(true)
 }
 
-impl Place {
+impl StateLocation {
     /// The state that lies here, and what else was saved with it; `None` if it does not hold against its checksum.
     pub(super) fn read(&self, file: &File, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
         let mut bytes = vec![0; self.length as usize];
@@ -474,14 +481,14 @@ fn parse(mut bytes: &[u8]) -> Option<(Adaptive, Vec<u8>)> {
     Some((state, bytes.to_vec()))
 }
 
-struct Entry {
+struct EntryHead {
     sum: u32,
     name: u16,
     length: u32,
     time: f64,
 }
 
-impl Entry {
+impl EntryHead {
     /// The entry and the checksum over its head.
     fn of(head: &[u8; ENTRY]) -> Option<(u32, Self)> {
         let whole = u32::from_le_bytes(*head.first_chunk()?);
@@ -496,12 +503,12 @@ impl Entry {
 }
 
 /// Some metrics' states, on their way to a file of their own.
-pub struct Part {
+pub struct StatePart {
     name: String,
     bytes: Vec<u8>,
 }
 
-impl Part {
+impl StatePart {
     /// Bytes by now.
     pub(super) fn length(&self) -> usize {
         self.bytes.len()
@@ -548,21 +555,21 @@ impl Part {
 }
 
 /// The thread that writes. Dropping it waits until all is written.
-pub struct Saver {
-    send: Option<Sender<Option<Part>>>,
+pub struct StateSaver {
+    send: Option<Sender<Option<StatePart>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Saver {
+impl StateSaver {
     /// Hands a part over; waits only if the disk is far behind.
-    pub fn save(&self, part: Part) {
+    pub fn save(&self, part: StatePart) {
         if let Some(send) = &self.send {
             // A thread that has died has said so.
             let _ = send.send(Some(part));
         }
     }
 
-    /// Lets what was [left](States::leave) be written; waits only if the disk is far behind.
+    /// Lets what was [released](States::release) be written; waits only if the disk is far behind.
     pub fn save_unclaimed(&self) {
         if let Some(send) = &self.send {
             let _ = send.send(None);
@@ -570,7 +577,7 @@ impl Saver {
     }
 }
 
-impl Drop for Saver {
+impl Drop for StateSaver {
     fn drop(&mut self) {
         self.send = None;
         if let Some(thread) = self.thread.take() {
