@@ -38,6 +38,7 @@ pub mod random;
 pub mod shallow;
 pub mod statistics;
 pub mod streaming;
+pub mod verdicts;
 pub mod window;
 
 pub use detector::{Comparison, Detector, Failure, Look, Scratch, Vote, by_name};
