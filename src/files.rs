@@ -8,7 +8,8 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -55,17 +56,77 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     options().read(true).write(true).create_new(true).open(path)
 }
 
-/// Writes a file beside its place and renames it, so that nobody sees half of it; with `sync` it is on the disk before.
-pub(crate) fn replace(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = path.with_file_name(name);
-    let mut file = create(&beside)?;
-    file.write_all(bytes)?;
-    if sync {
-        file.sync_data()?;
+/// What is left of a replaced file after the power has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// The old content, the new, or an empty file: for what is written again soon or can be made again.
+    Volatile,
+    /// The new content: it and the folder's entry are forced to the disk before the call returns.
+    Durable,
+}
+
+/// A file that is written beside its place and takes it when it is whole: who opens the place sees the old content or the
+/// new, never a part. Dropped before, it leaves nothing behind.
+pub(crate) struct Replacement {
+    file: File,
+    beside: PathBuf,
+    place: PathBuf,
+    is_in_place: bool,
+}
+
+impl Replacement {
+    /// Begins a file that is to lie at `place`; several may be written at once, the last one to finish stays.
+    pub(crate) fn begin(place: &Path) -> io::Result<Self> {
+        static BEGUN: AtomicU64 = AtomicU64::new(0);
+        let mut name = std::ffi::OsString::from(".");
+        name.push(place.file_name().unwrap_or_default());
+        // No other writer, of this process or another, has the same name.
+        let count = BEGUN.fetch_add(1, Ordering::Relaxed);
+        name.push(format!(".{}-{count}.new", std::process::id()));
+        let beside = place.with_file_name(name);
+        Ok(Self {
+            file: create(&beside)?,
+            beside,
+            place: place.to_owned(),
+            is_in_place: false,
+        })
     }
-    std::fs::rename(&beside, path)
+
+    /// The file under way.
+    pub(crate) fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Puts it in its place.
+    pub(crate) fn finish(mut self, durability: Durability) -> io::Result<()> {
+        if durability == Durability::Durable {
+            self.file.sync_all()?;
+        }
+        std::fs::rename(&self.beside, &self.place)?;
+        self.is_in_place = true;
+        match (durability, self.place.parent()) {
+            (Durability::Durable, Some(folder)) if folder.as_os_str().is_empty() => {
+                File::open(".")?.sync_all()
+            }
+            (Durability::Durable, Some(folder)) => File::open(folder)?.sync_all(),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if !self.is_in_place {
+            let _ = std::fs::remove_file(&self.beside);
+        }
+    }
+}
+
+/// Replaces the file at `path` as a whole.
+pub(crate) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
+    let mut new = Replacement::begin(path)?;
+    new.file().write_all(bytes)?;
+    new.finish(durability)
 }
 
 /// Which file lies at a path: device and number. `None` for none.
@@ -105,9 +166,9 @@ mod tests {
             .write_all(b"new")
             .expect("room");
         assert_eq!(std::fs::read(&there).expect("it is there"), b"kept");
-        symlink(&there, place.path().join("status.new")).expect("a link");
         let status = place.path().join("status");
-        replace(&status, b"whole", true).expect("a file");
+        symlink(&there, &status).expect("a link");
+        replace(&status, b"whole", Durability::Durable).expect("a file");
         assert_eq!(std::fs::read(&there).expect("it is there"), b"kept");
         let deep = place.path().join("a/b");
         folder(&deep).expect("folders");
@@ -116,5 +177,23 @@ mod tests {
             let found = std::fs::symlink_metadata(path).expect("it is there");
             assert_eq!(found.permissions().mode() & 0o777, mode, "{}", path.display());
         }
+    }
+
+    #[test]
+    fn a_replacement_is_whole_or_leaves_no_trace() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("status");
+        replace(&place, b"old", Durability::Volatile).expect("room");
+        let (mut one, mut other) = (
+            Replacement::begin(&place).expect("room"),
+            Replacement::begin(&place).expect("room for two at once"),
+        );
+        one.file().write_all(b"half").expect("room");
+        other.file().write_all(b"whole").expect("room");
+        drop(one);
+        assert_eq!(std::fs::read(&place).expect("it is there"), b"old");
+        other.finish(Durability::Durable).expect("a place");
+        assert_eq!(std::fs::read(&place).expect("it is there"), b"whole");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }
 }

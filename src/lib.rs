@@ -8,6 +8,7 @@ compile_error!("Skywatch is built and tried on Linux only");
 
 pub mod analyzer;
 pub mod backfill;
+mod backoff;
 pub mod backtest;
 pub mod baseline;
 pub mod cli;
@@ -25,6 +26,7 @@ mod log;
 #[cfg(feature = "learned")]
 pub mod models;
 pub mod net;
+mod panics;
 pub mod process;
 mod said;
 pub mod sources;

@@ -9,6 +9,8 @@ pub mod anomaly;
 pub mod chart;
 mod error;
 mod group;
+pub mod host;
+pub mod http_client;
 pub mod incident;
 pub mod matcher;
 pub mod notice;

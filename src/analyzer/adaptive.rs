@@ -1,7 +1,6 @@
 //! The adaptive profile in a worker: the state of each metric, taken up where an earlier run saved it, shown what is new
 //! in the metric's window, and saved.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use skywatch_alerters::Anomaly;
@@ -11,6 +10,7 @@ use skywatch_algorithms::{Exception, Window};
 use super::metric_state::{Circumstances, Judged, MetricState, Sight, Trial};
 use super::rule::Rule;
 use crate::baseline::{Baseline, BaselineHandle, StatePart, StateSaver, States};
+use crate::panics;
 use crate::status::Fate;
 
 /// What all workers share.
@@ -176,11 +176,7 @@ fn take_up(name: &str, rules: &[Rule], saved: Option<(Adaptive, Vec<u8>)>) -> Me
 
 /// Runs what looks at a metric, and answers the message of a panic.
 fn guarded<T>(look: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(look)).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        format!("the adaptive profile panicked: {}", text.unwrap_or("no message"))
-    })
+    panics::caught(look).map_err(|message| format!("the adaptive profile panicked: {message}"))
 }
 
 /// What a look for people begins with.

@@ -4,12 +4,13 @@
 //! any check, and keeps a detector that panics from taking more than its own metric.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
 use skywatch_alerters::{Anomaly, DetectorVote, Evidence, Expected, Subject, Votes};
 use skywatch_algorithms::{Ballot, Ensemble, Look, Mark, Scratch, Series, Verdict, Vote, Window, counter};
+
+use crate::panics;
 
 /// Seconds between two looks at whether a metric known as a counter still never decreases
 /// (earthgecko's interval, `reference` 2.14).
@@ -209,14 +210,9 @@ impl Judge {
 
 /// Runs what asks detectors, and answers the message of a panic among them.
 fn guarded<T>(scratch: &mut Scratch, ask: impl FnOnce(&mut Scratch) -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(|| ask(scratch))).map_err(|panic| {
+    panics::caught(|| ask(scratch)).map_err(|message| {
         // The panic may have left the buffers half filled.
         *scratch = Scratch::default();
-        let message = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
         format!("a detector panicked: {message}")
     })
 }

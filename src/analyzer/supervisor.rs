@@ -21,6 +21,7 @@ use super::losses::Losses;
 use super::roll::Roll;
 use super::worker::{Order, PassReport, Worker, WorkerOptions};
 use super::{AnalyzerError, Outlets, said};
+use crate::backoff::Backoff;
 use crate::clock::unix_now;
 use crate::status::{Fate, Finding, Findings, PassSummary, Progress, Seconds, Word};
 use crate::stop::Stop;
@@ -32,7 +33,8 @@ const UP_KEY_EXPIRY: Duration = Duration::from_secs(120);
 const HUNG_AFTER: Duration = Duration::from_secs(10);
 /// How often the supervisor looks whether its workers live while it waits for their reports.
 const LOOK_EACH: Duration = Duration::from_millis(500);
-/// Longest wait between two tries to reach the store.
+/// Shortest and longest wait between two tries to reach the store.
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 /// Unfinished metrics named in the log; the rest are counted.
 const NAMED_UNFINISHED: usize = 10;
@@ -195,7 +197,7 @@ impl<K: Connect> Supervisor<K> {
 
     /// Pings the store, connecting again as often as needed; nothing if told to stop meanwhile.
     fn reach<'s>(&mut self, store: &'s mut Option<K::Store>) -> Option<&'s mut K::Store> {
-        let mut backoff = Duration::from_millis(250);
+        let mut backoff = Backoff::new(FIRST_BACKOFF, LONGEST_BACKOFF);
         let mut failures = 0;
         loop {
             let outcome = match store {
@@ -213,10 +215,9 @@ impl<K: Connect> Supervisor<K> {
                     failures += 1;
                     tracing::error!("store unreachable, try {failures} :: {error}");
                     self.outlets.trouble(&error);
-                    if self.stop.sleep(backoff) {
+                    if self.stop.sleep(backoff.pause()) {
                         return None;
                     }
-                    backoff = (backoff * 2).min(LONGEST_BACKOFF);
                 }
             }
         }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use skywatch_algorithms::Series;
 
+use crate::backoff::Backoff;
 use crate::clock::unix_now;
 use crate::ingest::{Drop, Gate, Policy, canonical_name};
 use crate::sources::{Source, SourceError, Span};
@@ -29,7 +30,7 @@ use teach::Teacher;
 const BATCH: usize = 10_000;
 /// Batches a second when the rate is low.
 const BATCHES_A_SECOND: u32 = 10;
-/// Waits between tries of a part, and of the store.
+/// Shortest and longest wait between two tries of a part, or of the store.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Parts in a row that fail before the source is given up.
@@ -209,16 +210,16 @@ fn with_retries<T>(
     summary: &mut Summary,
     mut attempt: impl FnMut() -> Result<T, SourceError>,
 ) -> Result<Option<T>, SourceError> {
-    let mut wait = FIRST_WAIT;
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     for left in (0..=options.retries).rev() {
         match attempt() {
             Err(error) if error.is_retryable() && left > 0 => {
-                tracing::warn!("trying again in {} s :: {error}", wait.as_secs_f32());
+                let pause = backoff.pause();
+                tracing::warn!("trying again in {} s :: {error}", pause.as_secs_f32());
                 summary.retries += 1;
-                if stop.sleep(wait) {
+                if stop.sleep(pause) {
                     return Ok(None);
                 }
-                wait = (wait * 2).min(LONGEST_WAIT);
             }
             outcome => return outcome.map(Some),
         }
@@ -362,7 +363,7 @@ impl<S: Store> Work<'_, S> {
                 value,
             })
             .collect();
-        let mut wait = FIRST_WAIT;
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let refused = loop {
             match self.store.append(&samples) {
                 Ok(()) => break Vec::new(),
@@ -370,10 +371,9 @@ impl<S: Store> Work<'_, S> {
                 Err(error) if error.is_retryable() => {
                     tracing::warn!("points wait for the store :: {error}");
                     summary.retries += 1;
-                    if self.stop.sleep(wait) {
+                    if self.stop.sleep(backoff.pause()) {
                         return Ok(false);
                     }
-                    wait = (wait * 2).min(LONGEST_WAIT);
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -6,13 +6,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::files;
+use crate::hash::hash;
 use crate::sources::Span;
 
 /// What was fetched up to so few seconds ago is done.
@@ -39,9 +39,8 @@ impl Progress {
     /// Opens the progress of `source` into `store` in a folder, which is made if need be.
     pub(super) fn open(folder: &Path, source: &str, store: &str) -> std::io::Result<Self> {
         files::folder(folder)?;
-        let mut hasher = DefaultHasher::new();
-        (source, store).hash(&mut hasher);
-        let path = folder.join(format!("{:016x}.jsonl", hasher.finish()));
+        // No address holds a line break.
+        let path = folder.join(format!("{:016x}.jsonl", hash(&format!("{source}\n{store}"))));
         let mut done = HashMap::new();
         let mut lines = 0;
         match File::open(&path) {
@@ -110,7 +109,7 @@ fn rewrite(path: &Path, done: &HashMap<String, (f64, f64)>) -> std::io::Result<(
         serde_json::to_writer(&mut text, &Done { part, after, until })?;
         text.push(b'\n');
     }
-    files::replace(path, &text, false)
+    files::replace(path, &text, files::Durability::Volatile)
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use memchr::memchr;
 
 use super::BacktestError;
 use super::player::{Player, Track};
 use super::record::Record;
+use crate::files::{Durability, Replacement};
 use crate::sources::row::Rows;
 use crate::stop::Stop;
 
@@ -208,48 +209,28 @@ fn read_some(file: &mut File, into: &mut [u8]) -> std::io::Result<usize> {
     }
 }
 
-/// A file that takes its place when it is whole; dropped before, it leaves nothing.
+/// Output that takes its place when it is whole.
 struct Out<'p> {
-    file: File,
-    beside: PathBuf,
+    new: Replacement,
     path: &'p Path,
-    is_finished: bool,
 }
 
 impl<'p> Out<'p> {
     fn create(path: &'p Path) -> Result<Self, BacktestError> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".new");
-        let beside = path.with_file_name(name);
-        let file = File::create(&beside).map_err(|source| unwritable(&beside, source))?;
-        Ok(Self {
-            file,
-            beside,
-            path,
-            is_finished: false,
-        })
+        let new = Replacement::begin(path).map_err(|source| unwritable(path, source))?;
+        Ok(Self { new, path })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), BacktestError> {
-        let written = self.file.write_all(bytes);
-        written.map_err(|source| unwritable(&self.beside, source))
+        let written = self.new.file().write_all(bytes);
+        written.map_err(|source| unwritable(self.path, source))
     }
 
-    fn finish(mut self) -> Result<(), BacktestError> {
-        std::fs::rename(&self.beside, self.path).map_err(|source| unwritable(self.path, source))?;
-        self.is_finished = true;
-        Ok(())
-    }
-}
-
-impl Drop for Out<'_> {
-    fn drop(&mut self) {
-        if !self.is_finished {
-            let _ = std::fs::remove_file(&self.beside);
-        }
+    fn finish(self) -> Result<(), BacktestError> {
+        let finished = self.new.finish(Durability::Volatile);
+        finished.map_err(|source| unwritable(self.path, source))
     }
 }
-
 fn unwritable(path: &Path, source: std::io::Error) -> BacktestError {
     BacktestError::Unwritable {
         path: path.to_owned(),

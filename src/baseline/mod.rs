@@ -196,7 +196,7 @@ impl BaselineShared {
 
 /// Writes a file beside its place, makes sure that it is on the disk, and renames it.
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    files::replace(path, bytes, true)
+    files::replace(path, bytes, files::Durability::Durable)
 }
 
 /// A checksum that is never 0, so that a hole in a file holds no record.

@@ -6,6 +6,8 @@
 use std::f64::consts::TAU;
 use std::sync::{Mutex, PoisonError};
 
+use skywatch_algorithms::random::Random;
+
 /// How long the planted anomalies have lasted when the demo begins.
 pub(super) const PLANTED_MINUTES: u32 = 4;
 
@@ -272,13 +274,9 @@ fn normal(metric: usize, time: u32) -> f64 {
     (sum - 6.0).clamp(-3.0, 3.0)
 }
 
-/// A number in `0..1` that depends on nothing else (SplitMix64, Steele, Lea and Flood 2014).
+/// A number in `0..1` that depends on nothing else.
 fn unit(metric: usize, time: u32) -> f64 {
-    let mut z = (metric as u64) << 32 | u64::from(time);
-    z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    Random::new((metric as u64) << 32 | u64::from(time)).unit()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, select};
 use skywatch_alerters::incident::{Incident, Look, Outcome, Phase, Transition};
 use skywatch_alerters::notice::Content;
 use skywatch_alerters::state::{Audience, Claim, Event, Kept, Next, Refused, State, Step};
-use skywatch_alerters::{Notice, Subject, render};
+use skywatch_alerters::{Notice, Subject, host, render};
 
 use super::books::{Books, Mark};
 use super::post::{Delivery, IN_MEMORY, Post, Verdict};
@@ -728,7 +728,6 @@ fn run_name(now: f64) -> String {
 
 /// What the ids of this history's notices begin with: never the same for two histories.
 fn new_origin(now: f64) -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let seed = format!("{host} {} {now}", std::process::id());
+    let seed = format!("{} {} {now}", host::name(), std::process::id());
     format!("{:08x}", crate::hash::hash(&seed) & 0xffff_ffff)
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use skywatch_alerters::http_client::{self, Trust};
 
 /// How long one call may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,9 +33,10 @@ impl Heartbeat {
 }
 
 fn call(url: &str, beats: &Receiver<()>) {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
+    let config = http_client::config(Trust::Public).expect("the public authorities are built in");
+    let agent: ureq::Agent = config
         .timeout_global(Some(TIMEOUT))
-        .max_redirects(0)
+        .http_status_as_error(true)
         .build()
         .into();
     let mut failing = false;

@@ -9,16 +9,16 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use skywatch_alerters::notice::Content;
 use skywatch_alerters::senders::{self, Sent};
 use skywatch_alerters::{Error, Evidence, Notice, Subject};
 
 use super::{Message, WindowOf};
+use crate::backoff::Backoff;
 
 /// First and longest pause between two tries.
-const BACKOFF: Duration = Duration::from_secs(2);
+const FIRST_BACKOFF: Duration = Duration::from_secs(2);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 /// Tries in a row after which the receiver counts as failing.
 pub(super) const FAILING_AFTER: u32 = 3;
@@ -66,7 +66,7 @@ pub(super) struct Post {
     more: bool,
     busy: bool,
     try_at: Instant,
-    backoff: ExponentialBackoff,
+    backoff: Backoff,
     /// Tries in a row that failed.
     failures: u32,
     /// Whether anything was handed over since the start.
@@ -105,7 +105,7 @@ impl Post {
             more: false,
             busy: false,
             try_at: Instant::now(),
-            backoff: backoff(),
+            backoff: Backoff::new(FIRST_BACKOFF, LONGEST_BACKOFF).with_jitter(),
             failures: 0,
             proven: false,
             last_error: String::new(),
@@ -206,7 +206,7 @@ impl Post {
                 let age = now - delivery.notice.at;
                 if error.is_transient() && age < self.outlet.give_up_after.as_secs_f64() {
                     self.failures += 1;
-                    let pause = self.backoff.next().unwrap_or(LONGEST_BACKOFF);
+                    let pause = self.backoff.pause();
                     let after = error
                         .retry_after()
                         .unwrap_or(pause)
@@ -228,7 +228,7 @@ impl Post {
     fn well(&mut self) {
         self.failures = 0;
         self.proven = true;
-        self.backoff = backoff();
+        self.backoff.reset();
         self.try_at = Instant::now();
     }
 
@@ -236,15 +236,6 @@ impl Post {
     pub(super) fn end(self) -> JoinHandle<()> {
         self.thread
     }
-}
-
-fn backoff() -> ExponentialBackoff {
-    ExponentialBuilder::default()
-        .with_min_delay(BACKOFF)
-        .with_max_delay(LONGEST_BACKOFF)
-        .with_jitter()
-        .without_max_times()
-        .build()
 }
 
 fn deliver(

@@ -10,12 +10,13 @@
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::unix_now;
+use crate::files::{Durability, Replacement};
 use crate::hash::hash;
 
 /// The folder of a service of the system.
@@ -75,17 +76,12 @@ impl Entry {
             since: unix_now(),
         };
         let file = folder.join(format!("{name}.json"));
-        let beside = folder.join(format!("{name}.new"));
-        let mut locked = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&beside)?;
-        // Nobody ever sees it without its lock.
+        let mut entry = Replacement::begin(&file)?;
+        // Nobody ever sees it without its lock, which belongs to the file wherever it is opened.
+        let locked = entry.file().try_clone()?;
         locked.lock()?;
-        locked.write_all(&serde_json::to_vec(&running)?)?;
-        fs::rename(&beside, &file)?;
+        entry.file().write_all(&serde_json::to_vec(&running)?)?;
+        entry.finish(Durability::Volatile)?;
         Ok(Self {
             running,
             file,

@@ -6,7 +6,6 @@
 //! left to it, unless the settings say otherwise.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::counters::Counters;
 use crate::clock::unix_now;
+use crate::hash::hash;
 use crate::stop::Stop;
 use crate::store::trim::{Limits, Trim, Trimmed, Watch};
 use crate::store::{Connect, StoreError};
@@ -314,9 +314,7 @@ struct Turn {
 
 impl Turn {
     fn has(&self, name: &str) -> bool {
-        let mut hasher = DefaultHasher::new();
-        name.hash(&mut hasher);
-        let behind_first = (hasher.finish() % self.turns + self.turns - self.first % self.turns) % self.turns;
+        let behind_first = (hash(name) % self.turns + self.turns - self.first % self.turns) % self.turns;
         behind_first < (self.last + 1).saturating_sub(self.first)
     }
 }

@@ -12,12 +12,14 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::batch::Batch;
 use super::counters::{Counters, Drop};
 use super::gate::Gate;
+use crate::backoff::Backoff;
 use crate::clock::unix_now;
 use crate::said;
 use crate::stop::Stop;
 use crate::store::{Connect, Keys as _, Points as _, Sample, Store, StoreError};
 
-/// Longest wait between two tries.
+/// Shortest and longest wait between two tries.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// A store that stays away is spoken of again after this.
 const REMIND_EACH: Duration = Duration::from_secs(60);
@@ -108,7 +110,7 @@ impl<K: Connect> Writer<K> {
             .flat_map(Batch::said)
             .map(|(metric, said)| (said::key(metric), said.write()))
             .collect();
-        let mut backoff = Duration::from_millis(100);
+        let mut backoff = Backoff::new(FIRST_BACKOFF, LONGEST_BACKOFF);
         let refused = loop {
             let error = match self.try_write(&samples, &said) {
                 Ok(refused) => break refused,
@@ -125,9 +127,8 @@ impl<K: Connect> Writer<K> {
                 }
                 std::thread::sleep(Duration::from_millis(100));
             } else {
-                self.stop.sleep(backoff);
+                self.stop.sleep(backoff.pause());
             }
-            backoff = (backoff * 2).min(LONGEST_BACKOFF);
             for batch in batches {
                 self.counters.retried(batch.service, batch.len() as u64);
             }

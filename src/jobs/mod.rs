@@ -22,6 +22,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::backoff::Backoff;
+
 pub use histories::FileHistories;
 pub use redis::{OpenRedisQueue, RedisQueue};
 pub use schedule::{Scheduler, enqueue_due};
@@ -185,8 +187,12 @@ impl Default for QueueOptions {
 impl QueueOptions {
     /// Seconds before the try after `tries`.
     fn pause(&self, tries: u32) -> f64 {
-        let doubled = self.backoff.as_secs_f64() * 2f64.powi(tries.saturating_sub(1).min(60) as i32);
-        doubled.min(self.backoff_max.as_secs_f64())
+        let mut backoff = Backoff::new(self.backoff, self.backoff_max);
+        // After 64 doublings every pause is the longest one.
+        for _ in 1..tries.clamp(1, 64) {
+            backoff.pause();
+        }
+        backoff.pause().as_secs_f64()
     }
 }
 

@@ -7,13 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{OpenQueue, Outcome, Queue, QueueError, Taken, Task, opened};
+use crate::backoff::Backoff;
 use crate::clock::unix_now;
+use crate::panics;
 use crate::stop::Stop;
 
 /// How long one look for a job lasts.
 const LOOK: Duration = Duration::from_secs(1);
-/// Pauses after a queue that does not answer, shortest and longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// Shortest and longest pause after a queue that does not answer.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What can be done with a task. Called on the trainer's thread, one at a time; blocks as long as it takes.
 pub trait Work: Sync {
@@ -53,20 +56,19 @@ impl Trainer<'_> {
     /// Only with `drain`: the queue does not answer. Otherwise that is waited for.
     pub fn run(&self, stop: &Stop) -> Result<(), QueueError> {
         let mut queue: Option<Box<dyn Queue>> = None;
-        let mut pause = PAUSES.0;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while !stop.is_said() {
             match self.turn(&mut queue, stop) {
-                Ok(true) => pause = PAUSES.0,
                 Ok(false) if self.options.drain => return Ok(()),
-                Ok(false) => pause = PAUSES.0,
+                Ok(_) => backoff.reset(),
                 Err(error) if self.options.drain => return Err(error),
                 Err(error) => {
+                    let pause = backoff.pause();
                     tracing::warn!("{error} :: asked again in {:.1} seconds", pause.as_secs_f64());
                     queue = None;
                     if stop.sleep(pause) {
                         break;
                     }
-                    pause = (pause * 2).min(PAUSES.1);
                 }
             }
         }
@@ -110,13 +112,12 @@ impl Trainer<'_> {
         outcome: &Outcome,
     ) -> Result<bool, QueueError> {
         let due = Instant::now() + self.options.lease;
-        let mut pause = PAUSES.0;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             match queue.finish(taken, &self.options.worker, outcome, unix_now()) {
                 Err(error) if Instant::now() < due => {
                     tracing::warn!("{error} :: asked again");
-                    std::thread::sleep(pause);
-                    pause = (pause * 2).min(PAUSES.1);
+                    std::thread::sleep(backoff.pause());
                     if let Ok(anew) = self.open.open() {
                         *queue = anew;
                     }
@@ -136,14 +137,15 @@ impl Trainer<'_> {
                 return Outcome::Failed(format!("cannot start a thread: {error}"));
             }
             let go_on = || is_ours.load(Ordering::Relaxed) && !stop.is_said();
-            let work = std::panic::AssertUnwindSafe(|| self.work.run(&taken.task, &go_on));
-            let outcome = std::panic::catch_unwind(work);
+            let outcome = panics::caught(|| self.work.run(&taken.task, &go_on));
             ended.say();
             match outcome {
                 Ok(Ok(what)) => Outcome::Done(what),
                 Ok(Err(_)) if stop.is_said() => Outcome::Released,
                 Ok(Err(why)) => Outcome::Failed(why),
-                Err(_) => Outcome::Failed("the trainer panicked, which is a defect".to_owned()),
+                Err(message) => {
+                    Outcome::Failed(format!("the trainer panicked, which is a defect: {message}"))
+                }
             }
         })
     }

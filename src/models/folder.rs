@@ -1,10 +1,11 @@
 //! Models in a local folder.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{ModelError, Shelf};
+use crate::files::{self, Durability};
 
 /// A folder. Written beside and renamed, and forced to the disk before it is named.
 #[derive(Debug, Clone)]
@@ -41,12 +42,8 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    crate::files::folder(folder)?;
-    let mut file = tempfile::NamedTempFile::with_prefix_in(".new-", folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    File::open(folder)?.sync_all()
+    files::folder(folder)?;
+    files::replace(path, bytes, Durability::Durable)
 }
 
 impl Shelf for Folder {

@@ -16,8 +16,6 @@ mod s3;
 mod served;
 mod shelf;
 
-use std::path::PathBuf;
-
 pub use card::{Card, Holdout, Kind, Pointer};
 pub use cpu::cpu_features;
 pub use files::{Model, Parts};
@@ -51,17 +49,9 @@ pub enum ModelError {
         /// What is wrong.
         why: String,
     },
-    /// The address of the place cannot be understood.
+    /// The address of the place, or its file of authorities, cannot be used.
     #[error("{0}")]
     Options(String),
-    /// A file beside that cannot be read, such as one of authorities.
-    #[error("cannot read `{}`: {reason}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
 }
 
 impl ModelError {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use backon::{BlockingRetryable as _, ExponentialBuilder};
 use rusty_s3::actions::{ListObjectsV2, S3Action as _};
 use rusty_s3::{Bucket as Address, Credentials, UrlStyle};
-use ureq::tls::{PemItem, RootCerts, TlsConfig};
+use skywatch_alerters::http_client::{self, Trust};
 
 use super::{ModelError, Shelf};
 
@@ -64,7 +64,7 @@ impl Bucket {
     /// Checks the options; connects to nothing.
     ///
     /// # Errors
-    /// [`ModelError::Options`] for an address that cannot be used, [`ModelError::File`] for the file of authorities.
+    /// [`ModelError::Options`] for an address or a file of authorities that cannot be used.
     pub fn new(options: BucketOptions) -> Result<Self, ModelError> {
         let endpoint = options
             .endpoint
@@ -72,29 +72,10 @@ impl Bucket {
             .map_err(|error| ModelError::Options(format!("the endpoint of the models' bucket: {error}")))?;
         let address = Address::new(endpoint, UrlStyle::Path, options.bucket.clone(), options.region)
             .map_err(|error| ModelError::Options(format!("the endpoint of the models' bucket: {error}")))?;
-        let mut config = ureq::Agent::config_builder()
-            .timeout_global(Some(options.timeout))
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .user_agent(concat!("skywatch/", env!("CARGO_PKG_VERSION")));
-        if let Some(path) = &options.ca_file {
-            let failed = |reason: String| ModelError::File {
-                path: path.clone(),
-                reason,
-            };
-            let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-            let mut roots = Vec::new();
-            for item in ureq::tls::parse_pem(&pem) {
-                if let PemItem::Certificate(certificate) = item.map_err(|error| failed(error.to_string()))? {
-                    roots.push(certificate);
-                }
-            }
-            if roots.is_empty() {
-                return Err(failed("there is no certificate in it".to_owned()));
-            }
-            let roots = RootCerts::new_with_certs(&roots);
-            config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
-        }
+        let trust = options.ca_file.as_deref().map_or(Trust::Public, Trust::Only);
+        let config = http_client::config(trust)
+            .map_err(|error| ModelError::Options(format!("the models' bucket: {error}")))?
+            .timeout_global(Some(options.timeout));
         let prefix = options.prefix.trim_matches('/');
         Ok(Self {
             address,

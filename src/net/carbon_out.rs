@@ -14,11 +14,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use crate::backoff::Backoff;
 use crate::stop::Stop;
 
 /// Batches held for an unreachable Graphite: an hour of passes at the default pace.
 const QUEUE: usize = 60;
-/// Longest wait between two tries to connect.
+/// Shortest and longest wait between two tries to connect.
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
 /// The handle that batches are pushed through. Dropping it lets the thread send the rest and end.
@@ -94,14 +96,14 @@ struct Line {
 impl Line {
     fn run(mut self, batches: &Receiver<String>) {
         'batches: for batch in batches {
-            let mut backoff = Duration::from_millis(500);
+            let mut backoff = Backoff::new(FIRST_BACKOFF, LONGEST_BACKOFF);
             while let Err(error) = self.send(&batch) {
                 self.stream = None;
                 if !self.failing {
                     tracing::warn!("graphite at {} unreachable :: {error}", self.address);
                     self.failing = true;
                 }
-                if self.stop.sleep(backoff) {
+                if self.stop.sleep(backoff.pause()) {
                     let left = batches.len() + 1;
                     tracing::warn!(
                         "graphite at {} unreachable to the end :: {left} batches lost",
@@ -109,7 +111,6 @@ impl Line {
                     );
                     break 'batches;
                 }
-                backoff = (backoff * 2).min(LONGEST_BACKOFF);
             }
         }
     }

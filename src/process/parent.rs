@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{after, select};
 
 use super::{ProcessError, Service, Signals};
+use crate::backoff::Backoff;
 use crate::stop::Stop;
 
 /// A child silent for so long is hung. Children speak each second.
@@ -57,7 +58,7 @@ struct Kept {
     spec: ChildSpec,
     /// `None` while waiting to be started again.
     running: Option<Running>,
-    backoff: Duration,
+    backoff: Backoff,
     start_at: Instant,
     starts: u64,
 }
@@ -83,7 +84,7 @@ impl Parent {
         let kept = specs.into_iter().map(|spec| Kept {
             spec,
             running: None,
-            backoff: options.restart_backoff,
+            backoff: Backoff::new(options.restart_backoff, options.restart_backoff_max),
             start_at: Instant::now(),
             starts: 0,
         });
@@ -103,7 +104,7 @@ impl Parent {
         while !stop.is_said() {
             for kept in &mut self.kept {
                 if kept.running.is_none() && Instant::now() >= kept.start_at {
-                    kept.start(&self.binary, &self.options)?;
+                    kept.start(&self.binary)?;
                 }
             }
             // A child that hangs is killed here, so that this loop going round is what there is to be told.
@@ -128,7 +129,7 @@ impl Parent {
                 recv(after(pause)) -> _ => {}
             }
             for kept in &mut self.kept {
-                if kept.look(&self.options) {
+                if kept.look() {
                     stop.say();
                 }
             }
@@ -178,7 +179,7 @@ impl Kept {
     }
 
     /// Starts the child. Once it has run, a system that refuses it for the moment is asked again after the pause.
-    fn start(&mut self, binary: &Path, options: &ParentOptions) -> Result<(), ProcessError> {
+    fn start(&mut self, binary: &Path) -> Result<(), ProcessError> {
         match self.spawn(binary) {
             Ok(running) => {
                 self.starts += 1;
@@ -192,7 +193,7 @@ impl Kept {
             }),
             Err(error) => {
                 tracing::error!("child `{}` cannot be started :: {error}", self.spec.name);
-                self.pause(options);
+                self.put_off();
                 Ok(())
             }
         }
@@ -228,7 +229,7 @@ impl Kept {
     }
 
     /// Looks whether the child has ended or fallen silent. Answers whether everything ends with it.
-    fn look(&mut self, options: &ParentOptions) -> bool {
+    fn look(&mut self) -> bool {
         let Some(running) = &mut self.running else {
             return false;
         };
@@ -254,37 +255,38 @@ impl Kept {
                 true
             }
             Ok(Some(status)) => {
-                self.ended(&how(status), options);
+                self.ended(&how(status));
                 false
             }
             Err(error) => {
-                self.ended(&error.to_string(), options);
+                self.ended(&error.to_string());
                 false
             }
         }
     }
 
-    fn ended(&mut self, how: &str, options: &ParentOptions) {
+    fn ended(&mut self, how: &str) {
         let Some(running) = self.running.take() else {
             return;
         };
         if running.since.elapsed() >= LONG_LIFE {
-            self.backoff = options.restart_backoff;
+            self.backoff.reset();
         }
+        let pause = self.put_off();
         tracing::error!(
             "child `{}` (pid {}) ended: {how} :: starting it again in {:.1} seconds, start {}",
             self.spec.name,
             running.child.id(),
-            self.backoff.as_secs_f64(),
+            pause.as_secs_f64(),
             self.starts + 1
         );
-        self.pause(options);
     }
 
     /// Puts off the next start, twice as long each time.
-    fn pause(&mut self, options: &ParentOptions) {
-        self.start_at = Instant::now() + self.backoff;
-        self.backoff = (self.backoff * 2).min(options.restart_backoff_max);
+    fn put_off(&mut self) -> Duration {
+        let pause = self.backoff.pause();
+        self.start_at = Instant::now() + pause;
+        pause
     }
 }
 

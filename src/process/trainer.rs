@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use skywatch_alerters::host;
 use skywatch_algorithms::learned::Rule;
 use skywatch_settings::{LimitRule, Settings, StoreUrl};
 
@@ -178,7 +179,7 @@ fn scheduler<'q>(settings: &Settings, open: &'q dyn OpenQueue) -> Option<Schedul
 /// A name no other trainer has: machine, process and moment.
 fn worker() -> String {
     static MADE: AtomicU64 = AtomicU64::new(0);
-    let host = wiring::host();
+    let host = host::name();
     let moment = (unix_now() * 1e3) as u64;
     format!(
         "{host}-{}-{moment:x}-{}",

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use skywatch_alerters::host;
 use skywatch_alerters::render::Templates;
 use skywatch_alerters::senders::{EmailOptions, Security, SyslogOptions, SyslogSender, SyslogTarget};
 use skywatch_algorithms as algorithms;
@@ -280,15 +281,9 @@ pub(crate) fn command(settings: &Settings) -> String {
     }
 }
 
-/// This machine's name; empty if it does not say.
-pub(crate) fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim().to_owned()
-}
-
 /// What self-metrics of `role` begin with: the configured prefix with `{host}` filled in.
 pub(crate) fn prefix(settings: &Settings, role: &str) -> String {
-    let host = host().replace('.', "_");
+    let host = host::name().replace('.', "_");
     format!("{}.{role}", settings.graphite.prefix.replace("{host}", &host))
 }
 

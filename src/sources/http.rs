@@ -4,11 +4,11 @@
 //! one thing that was asked for: the first ends a backfill, the second costs that part.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use skywatch_alerters::http_client::{self, Trust};
 use skywatch_settings::Secret;
-use ureq::tls::{PemItem, RootCerts, TlsConfig};
 
 use super::SourceError;
 
@@ -73,17 +73,14 @@ impl Http {
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let place = format!("{scheme}://{host}{path}");
-        let mut config = ureq::Agent::config_builder()
+        let trust = options.ca_file.as_deref().map_or(Trust::Public, Trust::Only);
+        let config = http_client::config(trust)
+            .map_err(|error| SourceError::Options {
+                reason: error.to_string(),
+            })?
             .timeout_connect(Some(options.connect_timeout))
             .timeout_recv_response(Some(options.response_timeout))
-            .timeout_per_read(Some(options.response_timeout))
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .user_agent(concat!("skywatch/", env!("CARGO_PKG_VERSION")));
-        if let Some(path) = &options.ca_file {
-            let roots = authorities(path)?;
-            config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
-        }
+            .timeout_per_read(Some(options.response_timeout));
         let bearer = |token: &Secret| format!("Bearer {}", token.expose().trim());
         Ok(Self {
             agent: config.build().into(),
@@ -199,21 +196,4 @@ impl Http {
             other => self.unavailable(other.to_string()),
         }
     }
-}
-
-fn authorities(path: &Path) -> Result<RootCerts, SourceError> {
-    let refused = |reason: String| SourceError::Options {
-        reason: format!("cannot use the certificates in `{}`: {reason}", path.display()),
-    };
-    let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
-    let mut certificates = Vec::new();
-    for item in ureq::tls::parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|error| refused(error.to_string()))? {
-            certificates.push(certificate);
-        }
-    }
-    if certificates.is_empty() {
-        return Err(refused("there are none".to_owned()));
-    }
-    Ok(certificates.into())
 }

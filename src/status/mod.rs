@@ -240,6 +240,6 @@ impl StatusFile {
         if let Some(folder) = self.path.parent() {
             files::folder(folder)?;
         }
-        files::replace(&self.path, &text, false)
+        files::replace(&self.path, &text, files::Durability::Volatile)
     }
 }

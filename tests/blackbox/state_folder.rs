@@ -142,7 +142,7 @@ fn a_link_in_the_place_of_a_file_of_ours_is_not_followed() {
     for (name, refused) in [
         ("lock", true),
         ("history.sqlite", false),
-        ("status/analyzer.json.new", false),
+        ("status/analyzer.json", false),
         ("status/ingest.json", false),
     ] {
         let setup = Setup::new().on(&redis);

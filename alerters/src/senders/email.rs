@@ -33,6 +33,7 @@ use skywatch_settings::Secret;
 use super::{Sender, Sent};
 use crate::chart::png_of;
 use crate::error::{Error, MailStep};
+use crate::http_client;
 use crate::notice::Notice;
 use crate::render::{Mail, Templates};
 use crate::text;
@@ -387,20 +388,12 @@ fn patience(sender: &EmailSender, deadline: Instant, step: &MailStep) -> Result<
 fn tls_parameters(host: &str, server: &str, ca_file: Option<&Path>) -> Result<TlsParameters, Error> {
     let mut tls = TlsParameters::builder(host.to_owned()).certificate_store(CertificateStore::WebpkiRoots);
     if let Some(path) = ca_file {
-        let pem = std::fs::read(path).map_err(|source| Error::CaFile {
-            path: path.to_owned(),
-            source,
-        })?;
-        // A file without any certificate parses as a list of none.
-        let certificates = Certificate::from_pem(&pem)
-            .ok()
-            .filter(|_| pem.windows(17).any(|bytes| bytes == b"BEGIN CERTIFICATE"));
-        let Some(certificates) = certificates else {
-            return Err(Error::CaFileContent {
+        for certificate in http_client::certificates(path)? {
+            let certificate = Certificate::from_der(certificate.der().to_vec());
+            tls = tls.add_root_certificate(certificate.map_err(|_| Error::CaFileContent {
                 path: path.to_owned(),
-            });
-        };
-        tls = tls.add_root_certificate(certificates);
+            })?);
+        }
     }
     tls.build_rustls().map_err(|source| match ca_file {
         Some(path) => Error::CaFileContent {

@@ -16,12 +16,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, header};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 
 use skywatch_settings::Secret;
 
 use super::address::Address;
 use crate::error::Error;
+use crate::http_client::{self, Trust};
 use crate::text;
 
 /// Longest timeout believed.
@@ -61,16 +61,9 @@ impl Http {
     /// `timeout` bounds an attempt and is at most an hour; `ca_file` holds PEM certificates that are trusted
     /// beside Mozilla's; nothing in `masked` ever appears in an error.
     pub(super) fn new(timeout: Duration, ca_file: Option<&Path>, masked: Vec<Secret>) -> Result<Self, Error> {
-        let mut config = ureq::Agent::config_builder()
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .max_idle_connections(0)
-            .user_agent(concat!("skywatch/", env!("CARGO_PKG_VERSION")));
-        if let Some(path) = ca_file {
-            config = config.tls_config(TlsConfig::builder().root_certs(authorities(path)?).build());
-        }
+        let config = http_client::config(ca_file.map_or(Trust::Public, Trust::Beside))?;
         Ok(Self {
-            agent: config.build().into(),
+            agent: config.max_idle_connections(0).build().into(),
             timeout: timeout.min(LONGEST_TIMEOUT),
             masked: masked
                 .into_iter()
@@ -308,52 +301,4 @@ fn in_json(body: &[u8]) -> Option<String> {
         .filter_map(serde_json::Value::as_str)
         .collect();
     (!texts.is_empty()).then(|| texts.join(": "))
-}
-
-/// Mozilla's authorities and those in the file.
-fn authorities(path: &Path) -> Result<RootCerts, Error> {
-    let unusable = || Error::CaFileContent {
-        path: path.to_owned(),
-    };
-    let pem = std::fs::read(path).map_err(|source| Error::CaFile {
-        path: path.to_owned(),
-        source,
-    })?;
-    let mut own = Vec::new();
-    for item in ureq::tls::parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|_| unusable())? {
-            own.push(certificate);
-        }
-    }
-    // The client passes over what it cannot use without a word, so it is asked for here.
-    let mut usable = rustls::RootCertStore::empty();
-    let all = own.iter().map(|certificate| certificate.der().to_vec().into());
-    if usable.add_parsable_certificates(all).0 == 0 {
-        return Err(unusable());
-    }
-    let public = webpki_root_certs::TLS_SERVER_ROOT_CERTS
-        .iter()
-        .map(|der| Certificate::from_der(der).to_owned());
-    Ok(public.chain(own).collect::<Vec<_>>().into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use base64::Engine as _;
-    use base64::prelude::BASE64_STANDARD;
-
-    #[test]
-    fn an_authority_of_ones_own_is_trusted_beside_the_public_ones() {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let body = BASE64_STANDARD.encode(made.cert.der());
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let pem = format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
-        std::fs::write(file.path(), pem).unwrap();
-        let RootCerts::Specific(all) = authorities(file.path()).unwrap() else {
-            panic!("not a list")
-        };
-        assert_eq!(all.len(), webpki_root_certs::TLS_SERVER_ROOT_CERTS.len() + 1);
-        assert_eq!(all.last().unwrap().der(), &made.cert.der()[..]);
-    }
 }

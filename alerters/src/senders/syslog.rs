@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::incident::Phase;
 use crate::notice::{Content, Counts, Item, News, Notice, What};
 use crate::render::{Templates, summary};
-use crate::{text, units};
+use crate::{host, text, units};
 
 /// What every receiver must take, bytes (RFC 5424, 6.1).
 const SHORTEST_LIMIT: usize = 480;
@@ -455,11 +455,8 @@ fn severity(notice: &Notice) -> u8 {
 
 /// What the system calls itself, `-` when it does not say.
 fn own_hostname() -> String {
-    ["/proc/sys/kernel/hostname", "/etc/hostname"]
-        .iter()
-        .filter_map(|path| std::fs::read_to_string(path).ok())
-        .map(|name| name.trim().to_owned())
-        .find(|name| check_name("hostname", name, 255).is_ok())
+    Some(host::name())
+        .filter(|name| check_name("hostname", name, 255).is_ok())
         .unwrap_or_else(|| "-".into())
 }
 
