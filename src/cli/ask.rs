@@ -19,7 +19,7 @@ use crate::dispatch::running::{self, Running};
 use crate::dispatch::{Answer, Call, Desk, Office, Reply, Request, control};
 use crate::history::history_path;
 use crate::log;
-use crate::process::{self, alerting};
+use crate::process::{self, alerting, judging};
 use crate::status::{AnalyzerStatus, StatusFile};
 
 /// How long a process that has the state folder, and does not listen, is waited for: it may be starting.
@@ -266,13 +266,9 @@ fn alone(settings: &Settings, call: &Call) -> anyhow::Result<Office> {
         Call::AlertTest { .. } => alerting::outlets(settings)?,
         _ => Vec::new(),
     };
-    let examine: crate::dispatch::Examine = match (call, &settings.store.url) {
-        (Call::Explain { .. }, StoreUrl::Embedded) => {
-            let examiner = alerting::examiner_of(process::embedded_store(settings)?, settings);
-            Box::new(move |metric, now| examiner.examine(metric, now).map_err(|error| error.to_string()))
-        }
-        (Call::Explain { .. }, StoreUrl::Redis(url)) => {
-            let examiner = alerting::examiner_of(process::redis_store(url, settings)?, settings);
+    let examine: crate::dispatch::Examine = match call {
+        Call::Explain { .. } => {
+            let examiner = judging::examiner_of(process::store(settings)?, settings);
             Box::new(move |metric, now| examiner.examine(metric, now).map_err(|error| error.to_string()))
         }
         _ => Box::new(|_, _| Err("nothing was asked of the store".to_owned())),

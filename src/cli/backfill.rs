@@ -110,10 +110,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
     };
     log::start(&settings.log);
     let source = source(settings, arguments, options.span)?;
-    match &settings.store.url {
-        StoreUrl::Embedded => fill(process::embedded_store(settings)?, source, settings, options),
-        StoreUrl::Redis(url) => fill(process::redis_store(url, settings)?, source, settings, options),
-    }
+    fill(process::store(settings)?, source, settings, options)
 }
 
 fn source(settings: &Settings, arguments: Arguments, span: Span) -> Result<Box<dyn Source>, Failure> {
@@ -159,7 +156,7 @@ fn source(settings: &Settings, arguments: Arguments, span: Span) -> Result<Box<d
         });
         let connect = connect.map_err(|error| Failure::Arguments(error.to_string()))?;
         if let StoreUrl::Redis(url) = &settings.store.url {
-            let store = process::redis_store(url, settings)?.describe();
+            let store = process::wiring::redis(url, settings)?.describe();
             if store == connect.describe() && settings.store.namespace == arguments.namespace {
                 return Err(Failure::Arguments(format!(
                     "`{store}` is the store itself\nhint: `--store` names the store to be filled, `--redis` where its points come \

@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 #[cfg(feature = "learned")]
 use skywatch_algorithms::learned::FamilyOptions;
-use skywatch_settings::{Pattern, Settings, StoreUrl, parse_duration};
+use skywatch_settings::{Pattern, Settings, parse_duration};
 
 use super::{Context, Failure, backfill, say};
 use crate::analyzer::rule::Rule;
@@ -221,10 +221,7 @@ fn feed(settings: &Settings, arguments: &Arguments, stop: &Stop) -> Result<Box<d
             .map_err(|why| Failure::Arguments(format!("the pattern `{text}` is wrong: {why}")))
     });
     let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
-    Ok(match &settings.store.url {
-        StoreUrl::Embedded => Box::new(StoreFeed::open(&process::embedded_store(settings)?, &patterns)?),
-        StoreUrl::Redis(url) => Box::new(StoreFeed::open(&process::redis_store(url, settings)?, &patterns)?),
-    })
+    Ok(Box::new(StoreFeed::open(&process::store(settings)?, &patterns)?))
 }
 
 /// What somebody asked for that cannot be is refused; the rest failed.

@@ -7,14 +7,14 @@ use clap::Args;
 use super::{Context, Failure};
 use crate::log;
 use crate::net::slots;
-use crate::process::Role;
-use crate::process::{self, Pulse, RunOptions};
+use crate::process::{self, Pulse, Role, RunOptions, roles};
 use crate::status::Beat;
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    role: Role,
+    #[arg(value_parser = roles::named)]
+    role: &'static dyn Role,
     #[arg(long)]
     passes: Option<u64>,
     #[arg(long)]
@@ -38,18 +38,15 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     process::die_with_parent(&stop)?;
     let beat = Beat::default();
     let _pulse = Pulse::start(beat.clone())?;
-    #[cfg(feature = "learned")]
-    if arguments.role == Role::Trainer {
-        let run = process::TrainerRun {
-            drain: arguments.drain,
-            histories: arguments.histories.clone(),
-        };
-        return Ok(process::train(settings, &run, &stop)?);
-    }
     let run = RunOptions {
         passes: arguments.passes,
         summary: arguments.summary.clone(),
         global: context.global.as_arguments(),
+        #[cfg(feature = "learned")]
+        trainer: process::TrainerRun {
+            drain: arguments.drain,
+            histories: arguments.histories.clone(),
+        },
     };
     Ok(process::run_role(arguments.role, settings, &run, beat, &stop)?)
 }

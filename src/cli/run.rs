@@ -10,7 +10,7 @@ use super::{Context, Failure};
 use crate::dispatch::running::Entry;
 use crate::log;
 use crate::net::slots;
-use crate::process::{self, ChildSpec, Parent, ParentOptions, Role, RunOptions, Service};
+use crate::process::{self, ChildSpec, Parent, ParentOptions, RunOptions, Service, roles};
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
@@ -36,6 +36,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         passes: arguments.passes,
         summary: arguments.summary.clone(),
         global: context.global.as_arguments(),
+        ..RunOptions::default()
     };
     let _claim = process::Claim::take(&settings.state_dir)?;
     // Without it commands know only what the analyzer itself says while it runs.
@@ -51,25 +52,26 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let mut service = Service::from_environment();
     let embedded = settings.store.url == StoreUrl::Embedded;
     if embedded || arguments.single_process || settings.process.single_process {
-        process::end_by_force(&stop, settings.process.stop_timeout)?;
+        process::end_by_force(&stop, process::time_to_end(settings))?;
         let told = tell_service(service, &stop)?;
         let outcome = process::run_all(settings, &options, &stop);
         stop.say();
         let _ = told.join();
         return Ok(outcome?);
     }
-    let specs = Role::wanted(settings).into_iter().map(|role| ChildSpec {
+    let specs = roles::wanted(settings).map(|role| ChildSpec {
         name: role.name(),
-        arguments: child_arguments(role, context, arguments),
-        // Without a number of passes it has no reason to end: whoever ended it, it is started again.
-        ends_all: role == Role::Analyzer && arguments.passes.is_some(),
+        arguments: options.child_arguments(role.name()),
+        ends_all: role.ends_all(&options),
+        stops_last: role.stops_last(),
     });
+    let specs = specs.collect();
     let options = ParentOptions {
         restart_backoff: settings.process.restart_backoff,
         restart_backoff_max: settings.process.restart_backoff_max,
         stop_timeout: settings.process.stop_timeout,
     };
-    Ok(Parent::new(specs.collect(), options)?.run(&signals, &mut service, &stop)?)
+    Ok(Parent::new(specs, options)?.run(&signals, &mut service, &stop)?)
 }
 
 /// Tells systemd how the one process is, until `stop` is said.
@@ -85,18 +87,4 @@ fn tell_service(mut service: Service, stop: &Stop) -> Result<std::thread::JoinHa
             service.stopping();
         });
     Ok(thread?)
-}
-
-fn child_arguments(role: Role, context: &Context, arguments: &Arguments) -> Vec<String> {
-    let mut all = vec!["child".to_owned(), role.name().to_owned()];
-    all.extend(context.global.as_arguments());
-    if role == Role::Analyzer {
-        if let Some(passes) = arguments.passes {
-            all.extend(["--passes".to_owned(), passes.to_string()]);
-        }
-        if let Some(summary) = &arguments.summary {
-            all.extend(["--summary".to_owned(), summary.display().to_string()]);
-        }
-    }
-    all
 }

@@ -50,7 +50,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
     };
     if let Task::Sequence { model, .. } = &task {
         // A name that cannot be is told now, not by a job that failed.
-        trainer::library(settings)?.pointer(model)?;
+        process::wiring::library(settings)?.pointer(model)?;
     }
     let mut queue = trainer::queue(settings)?.open()?;
     let id = queue

@@ -16,10 +16,11 @@ use skywatch_settings::{Ingest as Ingests, Settings};
 
 use crate::clock::unix_now;
 use crate::ingest::Ingest;
+use crate::process::launch::{Part, Work, together};
 use crate::process::{ProcessError, RunOptions, roles, wiring};
 use crate::status::{AnalyzerStatus, Beat, StatusFile};
-use crate::stop::{Stop, StopOnDrop};
-use crate::store::{Connect, Points, Sample, StoreError};
+use crate::stop::Stop;
+use crate::store::{AnyConnect, Connect, Points, Sample, StoreError};
 use crate::web::Web;
 use generate::Fleet;
 use view::View;
@@ -104,44 +105,47 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
     };
 
     let fleet = Fleet::new();
-    let connect = wiring::embedded(&settings)?;
+    let store = wiring::store(&settings)?;
     let last = (unix_now() as u32) / STEP * STEP;
     writeln!(
         out,
         "making {} metrics with four days of history, one point a minute",
         fleet.len()
     )?;
-    make_history(&fleet, &connect, last)?;
+    make_history(&fleet, &store, last)?;
 
     let ingest = Ingest::bind(wiring::ingest_options(&settings)).map_err(ProcessError::from)?;
     let carbon = ingest.carbon_address();
     let web = Web::bind_near(options.pages).map_err(ProcessError::from)?;
     let pages = web.address();
-    let mut view = View::new(out, connect.clone(), settings.store.full_duration.as_secs_f64());
+    let mut view = View::new(out, store.clone(), settings.store.full_duration.as_secs_f64());
     view.begin(&fleet, carbon, pages)?;
 
     let outcome = std::thread::scope(|scope| {
         let (settings, fleet) = (&settings, &fleet);
-        let mut threads = Vec::new();
-        let (to_ingest, to_web, to_analyzer) = (connect.clone(), connect.clone(), connect.clone());
-        // A part that ends, well or not, ends the demo.
-        let mut part = |work: Box<dyn FnOnce() -> Result<(), ProcessError> + Send>| {
-            threads.push(scope.spawn(move || {
-                let _stop = StopOnDrop(stop.clone());
-                work()
-            }));
+        let run = RunOptions::default();
+        let part = |name, work| Part {
+            name,
+            stops_last: false,
+            work,
         };
-        part(Box::new(move || roles::ingest(ingest, to_ingest, settings, stop)));
-        part(Box::new(move || roles::web_pages(web, to_web, settings, stop)));
-        part(Box::new(move || {
-            roles::analyzer(
-                to_analyzer,
-                settings,
-                &RunOptions::default(),
-                Beat::default(),
-                stop,
-            )
-        }));
+        let store = &store;
+        let parts = vec![
+            part(
+                "ingest",
+                Box::new(move |stop: &Stop| roles::take_in(ingest, store, settings, stop)) as Work<'_>,
+            ),
+            part(
+                "web",
+                Box::new(move |stop: &Stop| roles::serve(web, store, settings, stop)),
+            ),
+            part(
+                "analyzer",
+                Box::new(move |stop: &Stop| roles::watch(store, settings, &run, Beat::default(), stop)),
+            ),
+        ];
+        // A part that ends, well or not, ends the demo.
+        let parts = scope.spawn(move || together(parts, stop));
         if let Some(address) = carbon {
             scope.spawn(move || feed(fleet, address, last, stop));
         }
@@ -153,11 +157,9 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
             stop,
         );
         stop.say();
-        for thread in threads {
-            thread
-                .join()
-                .unwrap_or(Err(ProcessError::Panicked("a part of the demo")))?;
-        }
+        parts
+            .join()
+            .unwrap_or(Err(ProcessError::Panicked("a part of the demo")))?;
         outcome.map_err(DemoError::from)
     })?;
     Ok(DemoOutcome {
@@ -168,7 +170,7 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
 }
 
 /// Writes [`HISTORY`] up to `last`, with a progress bar where there is a terminal.
-fn make_history(fleet: &Fleet, connect: &impl Connect, last: u32) -> Result<(), StoreError> {
+fn make_history(fleet: &Fleet, connect: &AnyConnect, last: u32) -> Result<(), StoreError> {
     let minutes = HISTORY.as_secs() as u32 / STEP;
     let bar = ProgressBar::new(u64::from(minutes));
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} minutes of history");
@@ -224,7 +226,7 @@ fn watch(
     seconds: Option<u64>,
     begun: Instant,
     file: &StatusFile,
-    view: &mut View<'_, impl Connect>,
+    view: &mut View<'_>,
     stop: &Stop,
 ) -> std::io::Result<DemoOutcome> {
     let mut found = BTreeSet::new();

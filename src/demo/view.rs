@@ -9,7 +9,7 @@ use skywatch_algorithms::Series;
 
 use super::generate::Fleet;
 use crate::status::{Current, PassSummary};
-use crate::store::{Connect, Fetched, Points as _};
+use crate::store::{AnyConnect, Connect, Fetched, Points as _};
 use crate::windows::as_judged;
 
 /// Columns of a sparkline: three hours, each column three minutes.
@@ -17,19 +17,19 @@ const COLUMNS: usize = 60;
 const SPARK_SECONDS: f64 = 3.0 * 3600.0;
 
 /// Writes passes as they end, anomalies only when they change.
-pub(super) struct View<'o, K: Connect> {
+pub(super) struct View<'o> {
     out: &'o mut dyn Write,
-    connect: K,
+    store: AnyConnect,
     full_duration: f64,
     shown: Vec<String>,
     planted: Vec<String>,
 }
 
-impl<'o, K: Connect> View<'o, K> {
-    pub(super) fn new(out: &'o mut dyn Write, connect: K, full_duration: f64) -> Self {
+impl<'o> View<'o> {
+    pub(super) fn new(out: &'o mut dyn Write, store: AnyConnect, full_duration: f64) -> Self {
         Self {
             out,
-            connect,
+            store,
             full_duration,
             shown: Vec::new(),
             planted: Vec::new(),
@@ -117,7 +117,7 @@ impl<'o, K: Connect> View<'o, K> {
     fn spark(&self, metric: &str, rate: bool) -> Option<String> {
         let mut spark = None;
         let mut series = Series::default();
-        let mut store = self.connect.connect().ok()?;
+        let mut store = self.store.connect().ok()?;
         let read = store.fetch(&[metric], &mut series, &mut |_, series, fetched| {
             if matches!(fetched, Fetched::Found { .. }) {
                 series.canonicalise(self.full_duration);

@@ -13,9 +13,7 @@ use skywatch_alerters::state::{Audience, Policy, Receiver};
 use skywatch_alerters::{Direction, Evidence, RateCap, Severity, chart};
 use skywatch_settings::{self as settings, AlertDirection, MinSeverity, ReceiverKind, Settings};
 
-use super::roles::worker_options;
 use super::{ProcessError, wiring};
-use crate::analyzer::Examiner;
 use crate::dispatch::{DispatchOptions, Heartbeat, Outlet, VitalsOptions, WindowOf};
 use crate::history::history_path;
 use crate::status::Followed;
@@ -311,17 +309,6 @@ fn window_of<K: Connect>(connect: K, full_duration: Duration) -> WindowOf {
             rate,
         })
     })
-}
-
-/// Looks at single metrics as the analyzer does.
-pub(crate) fn examiner_of<K: Connect>(connect: K, settings: &Settings) -> Examiner<K> {
-    Examiner::new(
-        connect,
-        worker_options(settings),
-        settings.analyzer.min_length(),
-        settings.analyzer.max_tolerable_boredom,
-    )
-    .with_knowledge(wiring::knowledge(settings))
 }
 
 /// Public address of the pages without a slash at the end; empty for none.

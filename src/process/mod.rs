@@ -4,6 +4,8 @@
 pub(crate) mod alerting;
 mod child;
 mod claim;
+pub(crate) mod judging;
+pub(crate) mod launch;
 mod parent;
 pub(crate) mod roles;
 mod service;
@@ -18,17 +20,15 @@ pub(crate) mod wiring;
 
 pub use child::{Pulse, die_with_parent};
 pub(crate) use claim::{Claim, is_claimed};
+pub(crate) use judging::{adaptive_rules, long_memory, states_folder, worker_options};
+pub use launch::{check, run_all, run_role, time_to_end};
 pub use parent::{ChildSpec, Parent, ParentOptions};
-pub(crate) use roles::worker_options;
-pub use roles::{Role, RunOptions, check, run_all, run_role};
+pub use roles::{Needs, ROLES, Role, RoleContext, RunOptions};
 pub use service::Service;
 pub use signals::{Hangup, Signals, end_by_force, stop_on_signal};
 #[cfg(feature = "learned")]
-pub use trainer::{TrainerRun, train};
-pub(crate) use wiring::{
-    adaptive_rules, embedded as embedded_store, ingest_policy, long_memory, redis as redis_store,
-    states_folder,
-};
+pub use trainer::TrainerRun;
+pub(crate) use wiring::{ingest_policy, store};
 
 /// Why a process ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,9 @@ pub enum ProcessError {
     /// The store's reason, at start.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
+    /// A role that has not said that it needs the store asks for it: a defect of ours.
+    #[error("a role uses the store without needing it")]
+    NoStore,
     /// The queue of jobs.
     #[cfg(feature = "learned")]
     #[error(transparent)]

@@ -33,6 +33,8 @@ pub struct ChildSpec {
     pub arguments: Vec<String>,
     /// Whether the whole process ends when this child ends well.
     pub ends_all: bool,
+    /// Whether it is asked to end only when the others have ended.
+    pub stops_last: bool,
 }
 
 /// How the parent deals with its children.
@@ -139,11 +141,18 @@ impl Parent {
         Ok(())
     }
 
-    /// Asks all children to end, and kills those that do not.
+    /// Asks all children to end, and kills those that do not. Those that stop last have their own time for it.
     fn end(&mut self) {
+        for last in [false, true] {
+            self.end_those(last);
+        }
+    }
+
+    fn end_those(&mut self, last: bool) {
         let running: Vec<_> = self
             .kept
             .iter_mut()
+            .filter(|kept| kept.spec.stops_last == last)
             .filter_map(|kept| kept.running.take().map(|running| (kept.spec.name, running)))
             .collect();
         let due = Instant::now() + self.options.stop_timeout;

@@ -4,7 +4,7 @@
 use skywatch_alerters::units;
 use skywatch_settings::Settings;
 
-use super::{ProcessError, trainer};
+use super::{ProcessError, trainer, wiring};
 use crate::clock::unix_now;
 use crate::dispatch::{Answer, Study};
 use crate::jobs::QueueError;
@@ -47,9 +47,9 @@ pub(crate) fn answer(settings: &Settings, study: &Study) -> Result<Answer, Study
             }
             Ok(lines(["it waits again".to_owned()]))
         }
-        Study::Models => Ok(lines(list(&trainer::library(settings)?)?)),
+        Study::Models => Ok(lines(list(&wiring::library(settings)?)?)),
         Study::Model { model, version } => {
-            let library = trainer::library(settings)?;
+            let library = wiring::library(settings)?;
             let card = match version {
                 Some(version) => library.card(model, version, None)?,
                 None => {
@@ -62,7 +62,7 @@ pub(crate) fn answer(settings: &Settings, study: &Study) -> Result<Answer, Study
             Ok(lines([serde_json::to_string_pretty(&card)?]))
         }
         Study::RollBack { model, version } => {
-            let version = trainer::library(settings)?.roll_back(model, version.as_deref())?;
+            let version = wiring::library(settings)?.roll_back(model, version.as_deref())?;
             Ok(lines([format!("version {version} of {model} serves")]))
         }
     }

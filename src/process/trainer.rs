@@ -18,9 +18,8 @@ use crate::jobs::{
     FileHistories, Histories, OpenQueue, OpenRedisQueue, OpenSqliteQueue, QueueOptions, Scheduler, State,
     StoreHistories, Task, Trainer, TrainerOptions, Training, TrainingOptions, jobs_path,
 };
-use crate::models::{Bucket, BucketOptions, Folder, Library};
 use crate::stop::Stop;
-use crate::store::Connect;
+use crate::store::AnyConnect;
 
 /// How often a single process looks whether there is work for a trainer.
 const LOOK_EACH: Duration = Duration::from_secs(5);
@@ -49,30 +48,6 @@ pub(crate) fn queue(settings: &Settings) -> Result<Box<dyn OpenQueue>, ProcessEr
             options,
         }),
     })
-}
-
-/// The place of models that settings name.
-pub(crate) fn library(settings: &Settings) -> Result<Library, ProcessError> {
-    let models = &settings.models;
-    let Some((bucket, prefix)) = models.bucket() else {
-        return Ok(Library::new(Folder::new(settings.state_dir.join("models"))));
-    };
-    let amazon = || format!("https://s3.{}.amazonaws.com", models.region);
-    let bucket = Bucket::new(BucketOptions {
-        endpoint: models.endpoint.clone().unwrap_or_else(amazon),
-        bucket: bucket.to_owned(),
-        prefix: prefix.to_owned(),
-        region: models.region.clone(),
-        access_key: models.access_key.clone().unwrap_or_default(),
-        secret_key: models
-            .secret_key
-            .as_ref()
-            .map(|key| key.expose().to_owned())
-            .unwrap_or_default(),
-        ca_file: models.ca_file.clone(),
-        timeout: models.timeout,
-    })?;
-    Ok(Library::new(bucket))
 }
 
 fn training_options(settings: &Settings) -> TrainingOptions {
@@ -110,17 +85,21 @@ pub struct TrainerRun {
 ///
 /// # Errors
 /// A store or a place of models that cannot be used; with `drain` a queue that does not answer.
-pub fn train(settings: &Settings, run: &TrainerRun, stop: &Stop) -> Result<(), ProcessError> {
+pub(super) fn train(
+    settings: &Settings,
+    run: &TrainerRun,
+    store: Option<&AnyConnect>,
+    stop: &Stop,
+) -> Result<(), ProcessError> {
     if let Err(error) = rustix::process::nice(i32::try_from(settings.training.nice).unwrap_or(19)) {
         tracing::warn!("the trainer cannot give way to others: {error}");
     }
-    wiring::prepare_state_dir(&settings.state_dir)?;
     let open = queue(settings)?;
-    let library = library(settings)?;
-    let histories: Box<dyn Histories> = match (&run.histories, &settings.store.url) {
+    let library = wiring::library(settings)?;
+    let histories: Box<dyn Histories> = match (&run.histories, store) {
         (Some(path), _) => Box::new(FileHistories::new(path.clone())),
-        (None, StoreUrl::Embedded) => Box::new(store_histories(wiring::embedded(settings)?, settings)),
-        (None, StoreUrl::Redis(url)) => Box::new(store_histories(wiring::redis(url, settings)?, settings)),
+        (None, Some(store)) => Box::new(store_histories(store.clone(), settings)),
+        (None, None) => return Err(ProcessError::NoStore),
     };
     let training = Training {
         histories: &*histories,
@@ -160,9 +139,9 @@ pub fn train(settings: &Settings, run: &TrainerRun, stop: &Stop) -> Result<(), P
     Ok(())
 }
 
-fn store_histories<K: Connect>(connect: K, settings: &Settings) -> StoreHistories<K> {
+fn store_histories(store: AnyConnect, settings: &Settings) -> StoreHistories<AnyConnect> {
     StoreHistories {
-        connect,
+        connect: store,
         full_duration: settings.store.full_duration.as_secs_f64(),
     }
 }
@@ -211,8 +190,8 @@ pub(crate) fn start_drain(
 ///
 /// # Errors
 /// A queue that cannot be set up.
-pub(crate) fn keep<K: Connect>(
-    connect: K,
+pub(super) fn keep(
+    store: AnyConnect,
     settings: &Settings,
     global: &[String],
     stop: &Stop,
@@ -222,7 +201,7 @@ pub(crate) fn keep<K: Connect>(
         if let Some(scheduler) = scheduler(settings, &*open) {
             scope.spawn(move || scheduler.run(stop));
         }
-        let histories = store_histories(connect, settings);
+        let histories = store_histories(store, settings);
         while !stop.sleep(LOOK_EACH) {
             match has_work(&*open) {
                 Ok(false) => {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use skywatch_algorithms::streaming::Forecasts;
 use skywatch_settings::Settings;
 
-use super::{ProcessError, trainer};
+use super::{ProcessError, wiring};
 use crate::analyzer::adaptive::Learned;
 use crate::jobs::FAMILIES;
 use crate::models::{Model, Served, Turn};
@@ -58,7 +58,7 @@ fn served(settings: &Settings) -> Result<Option<Arc<Served>>, ProcessError> {
     if !settings.adaptive.learned {
         return Ok(None);
     }
-    let library = trainer::library(settings)?;
+    let library = wiring::library(settings)?;
     Ok(Some(Arc::new(Served::new(library, FAMILIES.to_owned()))))
 }
 

@@ -7,27 +7,20 @@ use std::time::Duration;
 use skywatch_alerters::host;
 use skywatch_alerters::render::Templates;
 use skywatch_alerters::senders::{EmailOptions, Security, SyslogOptions, SyslogSender, SyslogTarget};
-use skywatch_algorithms as algorithms;
-use skywatch_settings::{EmailSecurity, Flavour, Profile, RedisUrl, Settings, SyslogReceiver, TrimMode};
+use skywatch_settings::{EmailSecurity, Flavour, RedisUrl, Settings, StoreUrl, SyslogReceiver, TrimMode};
 
 use super::ProcessError;
-use crate::analyzer::Knowledge;
-use crate::analyzer::adaptive::{AdaptiveOptions, Learned};
-use crate::analyzer::rule::Rule;
-use crate::baseline::{Baseline, States};
 use crate::dispatch::running;
 use crate::files;
 use crate::ingest::{IngestOptions, Policy, TrimOptions};
+#[cfg(feature = "learned")]
+use crate::models::{Bucket, BucketOptions, Folder, Library};
+use crate::net::carbon_out::CarbonOut;
 use crate::net::listeners::{self, Service};
-use crate::stop::Stop;
+use crate::store::AnyConnect;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::redis::{RedisConnect, RedisOptions};
 use crate::web::WebOptions;
-
-/// Seconds in which the states of all metrics are saved once …
-const SAVE_EACH: f64 = 300.0;
-/// … a part each pass, in so many parts at most.
-const MOST_PARTS: f64 = 16.0;
 
 /// Makes the state folder, and proves that it can be written.
 pub(crate) fn prepare_state_dir(path: &Path) -> Result<(), ProcessError> {
@@ -62,6 +55,14 @@ pub(crate) fn redis(url: &RedisUrl, settings: &Settings) -> Result<RedisConnect,
         ..RedisOptions::default()
     };
     Ok(RedisConnect::new(options)?)
+}
+
+/// The store that settings name. A Redis is not connected yet.
+pub(crate) fn store(settings: &Settings) -> Result<AnyConnect, ProcessError> {
+    Ok(match &settings.store.url {
+        StoreUrl::Embedded => AnyConnect::Embedded(embedded(settings)?),
+        StoreUrl::Redis(url) => AnyConnect::Redis(redis(url, settings)?),
+    })
 }
 
 /// What the ingest lets in.
@@ -112,136 +113,6 @@ pub(crate) fn web_options(settings: &Settings) -> WebOptions {
     }
 }
 
-pub(crate) fn rules(settings: &Settings) -> algorithms::Rules {
-    let analyzer = &settings.analyzer;
-    algorithms::Rules {
-        flavour: match analyzer.flavour {
-            Flavour::Earthgecko => algorithms::Flavour::Earthgecko,
-            Flavour::Etsy => algorithms::Flavour::Etsy,
-        },
-        full_duration: settings.store.full_duration.as_secs_f64(),
-        stale_period: analyzer.stale_period.as_secs_f64(),
-        min_length: analyzer.min_length(),
-        boredom_window: analyzer.max_tolerable_boredom,
-        boredom_set_size: analyzer.boredom_set_size,
-        consensus: analyzer.consensus,
-    }
-}
-
-/// The adaptive profile, if it is the one asked for: its rules, and what it remembers in the state folder.
-pub(crate) fn adaptive(settings: &Settings, stop: &Stop) -> Result<Option<AdaptiveOptions>, ProcessError> {
-    if settings.analyzer.profile != Profile::Adaptive {
-        return Ok(None);
-    }
-    let (memory, states) = (memory_folder(settings), states_folder(settings));
-    let unusable = |path: &Path, source| ProcessError::StateDir {
-        path: path.to_owned(),
-        source,
-    };
-    let hours = Baseline::open(&memory).map_err(|source| unusable(&memory, source))?;
-    let kept = Arc::new(States::open(&states).map_err(|source| unusable(&states, source))?);
-    let found = kept.counts();
-    if found.states > 0 {
-        tracing::info!("states of {} metrics taken up", found.states);
-    }
-    if found.damaged + found.other_versions > 0 {
-        tracing::warn!(
-            "states in `{}` are learnt anew from windows and hours :: {} damaged, {} files of another version",
-            states.display(),
-            found.damaged,
-            found.other_versions
-        );
-    }
-    let pace = settings.analyzer.optimum_run_duration.as_secs_f64();
-    let parts = (SAVE_EACH / pace).clamp(1.0, MOST_PARTS) as usize;
-    let saver = kept
-        .saver(parts * workers(settings))
-        .map_err(|source| unusable(&states, source))?;
-    Ok(Some(AdaptiveOptions {
-        rules: adaptive_rules(settings),
-        memory: hours,
-        states: kept,
-        saver,
-        parts,
-        learned: learned_for_passes(settings, stop)?,
-    }))
-}
-
-#[cfg(feature = "learned")]
-fn learned_for_passes(settings: &Settings, stop: &Stop) -> Result<Option<Learned>, ProcessError> {
-    super::voting::for_passes(settings, stop)
-}
-
-#[cfg(not(feature = "learned"))]
-fn learned_for_passes(settings: &Settings, _: &Stop) -> Result<Option<Learned>, ProcessError> {
-    if settings.adaptive.learned {
-        tracing::warn!(
-            "`adaptive.learned` has no effect :: this Skywatch was built without learned detectors"
-        );
-    }
-    Ok(None)
-}
-
-#[cfg(feature = "learned")]
-fn learned_for_questions(settings: &Settings) -> Option<Learned> {
-    super::voting::for_questions(settings).unwrap_or_else(|error| {
-        tracing::warn!("people are told nothing of the learned vote :: {error}");
-        None
-    })
-}
-
-#[cfg(not(feature = "learned"))]
-fn learned_for_questions(_: &Settings) -> Option<Learned> {
-    None
-}
-
-/// What the adaptive profile calls anomalous: what is said of some metrics, and then what holds for all.
-pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<Rule> {
-    let all = &settings.adaptive;
-    let some = all.overrides.iter().map(|one| Rule {
-        metrics: Some(one.metrics.clone()),
-        sensitivity: one.sensitivity.unwrap_or(all.sensitivity) as f32,
-        direction: one.direction.unwrap_or(all.direction),
-        min_relative_change: one.min_relative_change.unwrap_or(all.min_relative_change),
-        min_absolute_change: one.min_absolute_change.unwrap_or(all.min_absolute_change),
-        rest: one.rest.unwrap_or(all.rest).as_secs_f64(),
-    });
-    let rest = Rule {
-        metrics: None,
-        sensitivity: all.sensitivity as f32,
-        direction: all.direction,
-        min_relative_change: all.min_relative_change,
-        min_absolute_change: all.min_absolute_change,
-        rest: all.rest.as_secs_f64(),
-    };
-    some.chain([rest]).collect()
-}
-
-/// What people are told the adaptive profile knows, if it is the one asked for.
-pub(crate) fn knowledge(settings: &Settings) -> Option<Knowledge> {
-    long_memory(settings).map(|memory| Knowledge {
-        memory,
-        states: states_folder(settings),
-        rules: adaptive_rules(settings),
-        learned: learned_for_questions(settings),
-    })
-}
-
-/// Where the hours of all metrics are kept, if the profile remembers any.
-pub(crate) fn long_memory(settings: &Settings) -> Option<PathBuf> {
-    (settings.analyzer.profile == Profile::Adaptive).then(|| memory_folder(settings))
-}
-
-/// Where the hours of all metrics are kept.
-pub(crate) fn memory_folder(settings: &Settings) -> PathBuf {
-    settings.state_dir.join("memory")
-}
-
-/// Where the adaptive profile's states are kept.
-pub(crate) fn states_folder(settings: &Settings) -> PathBuf {
-    settings.state_dir.join("states")
-}
-
 /// Etsy's analyzer judged counters as they stand.
 pub(crate) fn counters_as_rates(settings: &Settings) -> bool {
     settings.analyzer.counters_as_rates && settings.analyzer.flavour == Flavour::Earthgecko
@@ -285,6 +156,44 @@ pub(crate) fn command(settings: &Settings) -> String {
 pub(crate) fn prefix(settings: &Settings, role: &str) -> String {
     let host = host::name().replace('.', "_");
     format!("{}.{role}", settings.graphite.prefix.replace("{host}", &host))
+}
+
+/// Where self-metrics go, if anywhere.
+pub(crate) fn graphite(settings: &Settings) -> Result<Option<CarbonOut>, ProcessError> {
+    let Some(address) = &settings.graphite.address else {
+        return Ok(None);
+    };
+    CarbonOut::start(address.to_string(), settings.graphite.timeout)
+        .map(Some)
+        .map_err(|source| ProcessError::Start {
+            what: "the Graphite connection",
+            source,
+        })
+}
+
+/// The place of models that settings name.
+#[cfg(feature = "learned")]
+pub(crate) fn library(settings: &Settings) -> Result<Library, ProcessError> {
+    let models = &settings.models;
+    let Some((bucket, prefix)) = models.bucket() else {
+        return Ok(Library::new(Folder::new(settings.state_dir.join("models"))));
+    };
+    let amazon = || format!("https://s3.{}.amazonaws.com", models.region);
+    let bucket = Bucket::new(BucketOptions {
+        endpoint: models.endpoint.clone().unwrap_or_else(amazon),
+        bucket: bucket.to_owned(),
+        prefix: prefix.to_owned(),
+        region: models.region.clone(),
+        access_key: models.access_key.clone().unwrap_or_default(),
+        secret_key: models
+            .secret_key
+            .as_ref()
+            .map(|key| key.expose().to_owned())
+            .unwrap_or_default(),
+        ca_file: models.ca_file.clone(),
+        timeout: models.timeout,
+    })?;
+    Ok(Library::new(bucket))
 }
 
 /// Time after stop in which the outside may still come back; the rest of the time to stop is for the last reads and

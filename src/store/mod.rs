@@ -8,6 +8,7 @@
 //!
 //! Retry and back-off are not here; they belong to whoever loops, as does when to trim ([`trim`]).
 
+mod any;
 pub mod codec;
 pub mod embedded;
 mod error;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use skywatch_algorithms::Series;
 
+pub use any::{AnyConnect, AnyCursor, AnyStore};
 pub use codec::{DecodeReport, Malformed};
 pub use error::StoreError;
 pub use trim::Trim;

@@ -1,0 +1,183 @@
+//! From settings to how metrics are judged: by the analyzer, by `explain`, by a backtest.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use skywatch_algorithms::{self as algorithms, Ensemble};
+use skywatch_settings::{Flavour, Profile, Settings};
+
+use super::ProcessError;
+#[cfg(feature = "learned")]
+use super::voting;
+use super::wiring::{self, workers};
+use crate::analyzer::adaptive::{AdaptiveOptions, Learned};
+use crate::analyzer::rule::Rule;
+use crate::analyzer::{Examiner, Knowledge, WorkerOptions};
+use crate::baseline::{Baseline, States};
+use crate::stop::Stop;
+use crate::store::Connect;
+
+/// Seconds in which the states of all metrics are saved once …
+const SAVE_EACH: f64 = 300.0;
+/// … a part each pass, in so many parts at most.
+const MOST_PARTS: f64 = 16.0;
+
+/// What every worker is told, and everybody who judges as workers do.
+pub(crate) fn worker_options(settings: &Settings) -> WorkerOptions {
+    let rules = rules(settings);
+    WorkerOptions {
+        full_duration: rules.full_duration,
+        stale_period: rules.stale_period,
+        ensemble: Ensemble::classic(rules).into(),
+        counters_as_rates: wiring::counters_as_rates(settings),
+        cache: settings.analyzer.cache,
+        cache_bytes: match settings.analyzer.cache_bytes {
+            0 => usize::MAX,
+            all => all / wiring::workers(settings),
+        },
+        canary: settings.analyzer.canary_metric.clone().unwrap_or_default(),
+        adaptive: None,
+        seat: (0, 1),
+    }
+}
+
+pub(crate) fn rules(settings: &Settings) -> algorithms::Rules {
+    let analyzer = &settings.analyzer;
+    algorithms::Rules {
+        flavour: match analyzer.flavour {
+            Flavour::Earthgecko => algorithms::Flavour::Earthgecko,
+            Flavour::Etsy => algorithms::Flavour::Etsy,
+        },
+        full_duration: settings.store.full_duration.as_secs_f64(),
+        stale_period: analyzer.stale_period.as_secs_f64(),
+        min_length: analyzer.min_length(),
+        boredom_window: analyzer.max_tolerable_boredom,
+        boredom_set_size: analyzer.boredom_set_size,
+        consensus: analyzer.consensus,
+    }
+}
+
+/// The adaptive profile, if it is the one asked for: its rules, and what it remembers in the state folder.
+pub(crate) fn adaptive(settings: &Settings, stop: &Stop) -> Result<Option<AdaptiveOptions>, ProcessError> {
+    if settings.analyzer.profile != Profile::Adaptive {
+        return Ok(None);
+    }
+    let (memory, states) = (memory_folder(settings), states_folder(settings));
+    let unusable = |path: &Path, source| ProcessError::StateDir {
+        path: path.to_owned(),
+        source,
+    };
+    let hours = Baseline::open(&memory).map_err(|source| unusable(&memory, source))?;
+    let kept = Arc::new(States::open(&states).map_err(|source| unusable(&states, source))?);
+    let found = kept.counts();
+    if found.states > 0 {
+        tracing::info!("states of {} metrics taken up", found.states);
+    }
+    if found.damaged + found.other_versions > 0 {
+        tracing::warn!(
+            "states in `{}` are learnt anew from windows and hours :: {} damaged, {} files of another version",
+            states.display(),
+            found.damaged,
+            found.other_versions
+        );
+    }
+    let pace = settings.analyzer.optimum_run_duration.as_secs_f64();
+    let parts = (SAVE_EACH / pace).clamp(1.0, MOST_PARTS) as usize;
+    let saver = kept
+        .saver(parts * workers(settings))
+        .map_err(|source| unusable(&states, source))?;
+    Ok(Some(AdaptiveOptions {
+        rules: adaptive_rules(settings),
+        memory: hours,
+        states: kept,
+        saver,
+        parts,
+        learned: learned_for_passes(settings, stop)?,
+    }))
+}
+
+#[cfg(feature = "learned")]
+fn learned_for_passes(settings: &Settings, stop: &Stop) -> Result<Option<Learned>, ProcessError> {
+    voting::for_passes(settings, stop)
+}
+
+#[cfg(not(feature = "learned"))]
+fn learned_for_passes(settings: &Settings, _: &Stop) -> Result<Option<Learned>, ProcessError> {
+    if settings.adaptive.learned {
+        tracing::warn!(
+            "`adaptive.learned` has no effect :: this Skywatch was built without learned detectors"
+        );
+    }
+    Ok(None)
+}
+
+#[cfg(feature = "learned")]
+fn learned_for_questions(settings: &Settings) -> Option<Learned> {
+    voting::for_questions(settings).unwrap_or_else(|error| {
+        tracing::warn!("people are told nothing of the learned vote :: {error}");
+        None
+    })
+}
+
+#[cfg(not(feature = "learned"))]
+fn learned_for_questions(_: &Settings) -> Option<Learned> {
+    None
+}
+
+/// What the adaptive profile calls anomalous: what is said of some metrics, and then what holds for all.
+pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<Rule> {
+    let all = &settings.adaptive;
+    let some = all.overrides.iter().map(|one| Rule {
+        metrics: Some(one.metrics.clone()),
+        sensitivity: one.sensitivity.unwrap_or(all.sensitivity) as f32,
+        direction: one.direction.unwrap_or(all.direction),
+        min_relative_change: one.min_relative_change.unwrap_or(all.min_relative_change),
+        min_absolute_change: one.min_absolute_change.unwrap_or(all.min_absolute_change),
+        rest: one.rest.unwrap_or(all.rest).as_secs_f64(),
+    });
+    let rest = Rule {
+        metrics: None,
+        sensitivity: all.sensitivity as f32,
+        direction: all.direction,
+        min_relative_change: all.min_relative_change,
+        min_absolute_change: all.min_absolute_change,
+        rest: all.rest.as_secs_f64(),
+    };
+    some.chain([rest]).collect()
+}
+
+/// What people are told the adaptive profile knows, if it is the one asked for.
+pub(crate) fn knowledge(settings: &Settings) -> Option<Knowledge> {
+    long_memory(settings).map(|memory| Knowledge {
+        memory,
+        states: states_folder(settings),
+        rules: adaptive_rules(settings),
+        learned: learned_for_questions(settings),
+    })
+}
+
+/// Where the hours of all metrics are kept, if the profile remembers any.
+pub(crate) fn long_memory(settings: &Settings) -> Option<PathBuf> {
+    (settings.analyzer.profile == Profile::Adaptive).then(|| memory_folder(settings))
+}
+
+/// Where the hours of all metrics are kept.
+pub(crate) fn memory_folder(settings: &Settings) -> PathBuf {
+    settings.state_dir.join("memory")
+}
+
+/// Where the adaptive profile's states are kept.
+pub(crate) fn states_folder(settings: &Settings) -> PathBuf {
+    settings.state_dir.join("states")
+}
+
+/// Looks at single metrics as the analyzer does.
+pub(crate) fn examiner_of<K: Connect>(connect: K, settings: &Settings) -> Examiner<K> {
+    Examiner::new(
+        connect,
+        worker_options(settings),
+        settings.analyzer.min_length(),
+        settings.analyzer.max_tolerable_boredom,
+    )
+    .with_knowledge(knowledge(settings))
+}

@@ -1,0 +1,57 @@
+//! Takes points in.
+
+use skywatch_settings::Settings;
+
+use super::{Needs, Role, RoleContext, RunOptions};
+use crate::ingest;
+use crate::process::{ProcessError, wiring};
+use crate::stop::Stop;
+use crate::store::{AnyConnect, Connect};
+
+/// The role of that name.
+#[derive(Debug)]
+pub(super) struct Ingest;
+
+impl Role for Ingest {
+    fn name(&self) -> &'static str {
+        "ingest"
+    }
+
+    fn is_wanted(&self, settings: &Settings) -> bool {
+        settings.ingest.enabled
+    }
+
+    fn needs(&self, _: &RunOptions) -> Needs {
+        Needs { store: true }
+    }
+
+    fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
+        let bound = ingest::Ingest::bind(wiring::ingest_options(context.settings))?;
+        take_in(bound, context.store()?, context.settings, context.stop)
+    }
+}
+
+/// Serves an ingest that is bound already.
+pub(crate) fn take_in(
+    ingest: ingest::Ingest,
+    store: &AnyConnect,
+    settings: &Settings,
+    stop: &Stop,
+) -> Result<(), ProcessError> {
+    for (service, address) in ingest.addresses() {
+        tracing::info!(
+            "taking {} on {address}, storing in {}",
+            service.what(),
+            store.describe()
+        );
+    }
+    let graphite = wiring::graphite(settings)?;
+    let prefix = wiring::prefix(settings, "ingest");
+    let graphite = graphite.as_ref().map(|graphite| (graphite, prefix.as_str()));
+    // Here and not further in: the writer is hot.
+    match store.clone() {
+        AnyConnect::Redis(connect) => ingest.run(connect, &settings.state_dir, graphite, stop)?,
+        AnyConnect::Embedded(connect) => ingest.run(connect, &settings.state_dir, graphite, stop)?,
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! Serves the pages.
+
+use skywatch_settings::Settings;
+
+use super::{Needs, Role, RoleContext, RunOptions};
+use crate::process::{ProcessError, wiring};
+use crate::stop::Stop;
+use crate::store::AnyConnect;
+use crate::web;
+
+/// The role of that name.
+#[derive(Debug)]
+pub(super) struct Web;
+
+impl Role for Web {
+    fn name(&self) -> &'static str {
+        "web"
+    }
+
+    fn is_wanted(&self, settings: &Settings) -> bool {
+        settings.web.enabled
+    }
+
+    fn needs(&self, _: &RunOptions) -> Needs {
+        Needs { store: true }
+    }
+
+    fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
+        let bound = web::Web::bind(context.settings.web.listen)?;
+        serve(bound, context.store()?, context.settings, context.stop)
+    }
+}
+
+/// Serves pages on a socket that is bound already.
+pub(crate) fn serve(
+    web: web::Web,
+    store: &AnyConnect,
+    settings: &Settings,
+    stop: &Stop,
+) -> Result<(), ProcessError> {
+    if let Some(address) = web.address() {
+        tracing::info!("pages on http://{address}");
+    }
+    Ok(web.run(
+        store.clone(),
+        &settings.state_dir,
+        &wiring::web_options(settings),
+        stop,
+    )?)
+}
