@@ -17,7 +17,7 @@ use skywatch::history::{Batch, Filter, History, Pass, Posting};
 use skywatch_alerters::incident::{Incident, Phase, Transition};
 use skywatch_alerters::notice::What;
 use skywatch_alerters::sample::{self, AT};
-use skywatch_alerters::{DetectorVote, Severity, Subject};
+use skywatch_alerters::{DetectorVote, Severity, Subject, Votes};
 
 fn main() {
     let incidents = std::env::var("INCIDENTS").ok().and_then(|text| text.parse().ok());
@@ -142,14 +142,13 @@ fn name(id: u64) -> String {
 fn incident(id: u64, phase: Phase) -> Incident {
     let name = name(id);
     let mut anomaly = sample::anomaly(&name).without_window();
-    anomaly.votes = (0..9)
-        .map(|detector| DetectorVote {
-            detector: format!("stddev_from_average_{detector}"),
-            answer: Some(detector % 3 > 0),
-            measured: 8.123_456 + id as f64,
-            limit: 3.0,
-        })
-        .collect();
+    let votes = (0..9).map(|detector| DetectorVote {
+        detector: format!("stddev_from_average_{detector}"),
+        answer: Some(detector % 3 > 0),
+        measured: 8.123_456 + id as f64,
+        limit: 3.0,
+    });
+    anomaly = anomaly.with_votes(votes.collect::<Votes>());
     Incident {
         id,
         subject: Subject::Metric(name),

@@ -249,7 +249,7 @@ impl Incident {
             accepted: false,
             level_before: None,
             anomaly: anomaly.without_window(),
-            severity: anomaly.severity(),
+            severity: anomaly.severity,
             ack: None,
             returns: 0,
             begun: Vec::new(),
@@ -300,7 +300,7 @@ impl Incident {
         self.accepted = false;
         self.level_before = None;
         let before = self.severity;
-        self.severity = self.severity.max(anomaly.severity());
+        self.severity = self.severity.max(anomaly.severity);
         let taken = self.ack.as_ref().is_some_and(|ack| !ack.until_resolved);
         if self.phase == Phase::Acknowledged && self.severity > before && taken {
             self.ack = None;
@@ -451,11 +451,8 @@ impl Incident {
         if !self.phase.is_open() {
             return None;
         }
-        let why = match self.subject {
-            Subject::Metric(_) => "the metric was deleted",
-            _ => "it is watched no longer",
-        };
-        Some(self.end(Phase::Gone, None, now, why.to_owned()))
+        let why = self.subject.kind().deleted.to_owned();
+        Some(self.end(Phase::Gone, None, now, why))
     }
 
     /// Ends it as another one about the same subject goes on. Answers the transition it made.

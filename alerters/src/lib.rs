@@ -24,7 +24,10 @@ pub mod state;
 pub mod text;
 pub mod units;
 
-pub use anomaly::{Anomaly, DetectorVote, Direction, Evidence, Expected, Severity, Strength, Subject, Votes};
+pub use anomaly::{
+    Anomaly, Contributor, DetectorVote, Direction, Evidence, Expected, JudgedWindow, Severity, SpanEvidence,
+    Strength, Subject, SubjectKind, TraceEvidence, Votes,
+};
 pub use error::{Error, MailStep};
 pub use group::{RateCap, Spoken};
 pub use notice::Notice;

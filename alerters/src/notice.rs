@@ -292,14 +292,13 @@ impl Notice {
 
     /// Address of the page about an incident's subject, empty when pages have no public address.
     pub fn page_of(&self, item: &Item) -> String {
-        if self.base_url.is_empty() {
-            return String::new();
+        match (self.base_url.as_str(), item.anomaly.subject.kind().page) {
+            ("", _) => String::new(),
+            (base_url, None) => format!("{base_url}/incidents"),
+            (base_url, Some(page)) => {
+                format!("{base_url}{page}{}", text::percent_encode(item.anomaly.name()))
+            }
         }
-        format!(
-            "{}/metric?name={}",
-            self.base_url,
-            text::percent_encode(item.anomaly.name())
-        )
     }
 
     /// How what it tells of ended, when all of it has: of several ends the one that is the least of a recovery.

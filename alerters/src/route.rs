@@ -242,8 +242,8 @@ impl Limits {
 impl Grouping {
     /// What the subject shares with the others of its group.
     pub fn namespace<'n>(&self, subject: &'n Subject) -> &'n str {
-        if let Subject::Component(name) = subject {
-            return name;
+        if !subject.kind().is_grouped {
+            return subject.name();
         }
         if self.depth == 0 {
             return "";

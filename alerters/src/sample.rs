@@ -1,6 +1,6 @@
 //! Notices about things that never happened: for checking templates, for trying receivers, for tests.
 
-use crate::anomaly::{Anomaly, DetectorVote, Evidence, Expected, Severity, Subject, Votes};
+use crate::anomaly::{Anomaly, DetectorVote, Expected, JudgedWindow, Severity, Subject, Votes};
 use crate::incident::{Ending, Phase};
 use crate::notice::{Content, Counts, Daily, Item, LISTED, News, Notice, Silent, What};
 
@@ -21,30 +21,25 @@ pub fn anomaly(name: &str) -> Anomaly {
         measured,
         limit,
     };
-    Anomaly {
-        subject: Subject::Metric(name.into()),
-        at: AT,
-        observed: 97.2,
-        expected: Some(Expected {
-            low: 20.1,
-            high: 40.3,
-            centre: 30.2,
-        }),
-        votes: vec![
-            vote("grubbs", Some(true), 8.123, 3.98),
-            vote("ks_test", Some(false), 3.000_1, 3.0),
-            vote("least_squares", Some(true), 61.0, 24.5),
-            vote("histogram_bins", None, f64::NAN, f64::NAN),
-        ]
-        .into(),
-        evidence: Evidence {
+    let expected = Expected {
+        low: 20.1,
+        high: 40.3,
+        centre: 30.2,
+    };
+    let votes = vec![
+        vote("grubbs", Some(true), 8.123, 3.98),
+        vote("ks_test", Some(false), 3.000_1, 3.0),
+        vote("least_squares", Some(true), 61.0, 24.5),
+        vote("histogram_bins", None, f64::NAN, f64::NAN),
+    ];
+    Anomaly::new(Subject::Metric(name.into()), Severity::Warning, AT)
+        .with_value(97.2, Some(expected))
+        .with_votes(votes)
+        .with_window(JudgedWindow {
             times,
             values,
             rate: false,
-        },
-        sentence: String::new(),
-        strength: None,
-    }
+        })
 }
 
 /// An incident about [`anomaly`].
@@ -142,16 +137,9 @@ pub fn component(what: What) -> Item {
     if let Some(ending) = &mut item.ending {
         (ending.value, ending.before) = (None, None);
     }
-    item.anomaly = Anomaly {
-        subject: Subject::Component("skywatch.store".into()),
-        at: AT,
-        observed: f64::NAN,
-        expected: None,
-        votes: Votes::default(),
-        evidence: Evidence::default(),
-        sentence: "the store at `redis:6379` has not answered for 7 min".into(),
-        strength: None,
-    };
+    let subject = Subject::Component("skywatch.store".into());
+    item.anomaly = Anomaly::new(subject, Severity::Critical, AT)
+        .with_sentence("the store at `redis:6379` has not answered for 7 min");
     item
 }
 
@@ -276,13 +264,16 @@ pub fn bare() -> Notice {
     let mut item = item("web1.cpu", What::Opened);
     item.incident = 0;
     item.not_before = None;
-    item.anomaly.expected = None;
-    item.anomaly.votes.clear();
-    item.anomaly.evidence = Evidence {
+    let window = JudgedWindow {
         times: vec![0.0],
         values: vec![1.0],
         rate: true,
     };
+    item.anomaly = item
+        .anomaly
+        .with_value(97.2, None)
+        .with_votes(Votes::default())
+        .with_window(window);
     Notice {
         base_url: String::new(),
         ..notice(vec![item])
@@ -294,9 +285,11 @@ fn hostile(name: &str) -> [Notice; 4] {
     let mut item = item(name, What::Acknowledged);
     item.remark = name.to_owned();
     item.anomaly.sentence = name.to_owned();
-    for vote in item.anomaly.votes.iter_mut() {
-        vote.detector = name.to_owned();
-    }
+    let mut votes = item.anomaly.votes().to_vec();
+    votes
+        .iter_mut()
+        .for_each(|vote| name.clone_into(&mut vote.detector));
+    item.anomaly = item.anomaly.with_votes(votes);
     let mut of_ours = component(What::Opened);
     of_ours.anomaly.subject = Subject::Component(name.to_owned());
     of_ours.anomaly.sentence = name.to_owned();

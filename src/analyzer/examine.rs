@@ -313,7 +313,7 @@ impl<K: Connect> Examiner<K> {
             "" => format!("score {score:.2}, and 1 is the limit"),
             sentence => format!("score {score:.2}: {sentence}"),
         };
-        found.rate = examined.judged.evidence.rate;
+        found.rate = examined.judged.window().rate;
         found.judged = Some(examined.judged);
     }
 
@@ -343,7 +343,7 @@ impl<K: Connect> Examiner<K> {
         };
         match judge.describe(&found.metric, window.window(), ballot, now, true) {
             Ok(anomaly) => {
-                found.rate = anomaly.evidence.rate;
+                found.rate = anomaly.window().rate;
                 if found.why.is_empty() {
                     let (voters, cast) = (anomaly.voters().count(), anomaly.cast());
                     found.why = format!("{voters} of {cast} detectors call it anomalous");

@@ -1,10 +1,14 @@
 //! An anomaly by score, and its description in everybody's words.
 
-use skywatch_alerters::{Anomaly, DetectorVote, Evidence, Expected, Strength, Subject};
+use skywatch_alerters::{Anomaly, DetectorVote, Expected, JudgedWindow, Severity, Strength, Subject, Votes};
 use skywatch_algorithms::streaming::{Adaptive, Part, Report};
 use skywatch_algorithms::{Series, Window, counter};
 
 use super::rule::Rule;
+
+/// Score from which an anomaly is critical: twice the limit. A score is 1 at the limit and 1 + ln(times the limit) / 4
+/// beyond, so that 1.17 is twice, 1.4 five times and 1.75 twenty times the limit.
+const CRITICAL_SCORE: f64 = 1.17;
 
 /// An anomaly by score.
 pub(super) struct Found {
@@ -52,9 +56,9 @@ impl Found {
             measured: f64::from(part.score),
             limit: 1.0,
         });
-        let mut evidence = Evidence {
+        let mut evidence = JudgedWindow {
             rate: report.is_rate,
-            ..Evidence::default()
+            ..JudgedWindow::default()
         };
         if in_full {
             let mut rates = Series::default();
@@ -67,23 +71,28 @@ impl Found {
             evidence.times = judged.times().to_vec();
             evidence.values = judged.values().to_vec();
         }
-        Anomaly {
-            subject: Subject::Metric(metric.to_owned()),
-            at,
-            observed,
-            expected: Some(Expected {
-                low: report.low * step,
-                high: report.high * step,
-                centre: report.expected * step,
-            }),
-            votes: parts.collect(),
-            evidence,
-            sentence: report.sentence,
-            strength: Some(Strength {
-                score: f64::from(report.score),
-                opens,
-            }),
-        }
+        let expected = Expected {
+            low: report.low * step,
+            high: report.high * step,
+            centre: report.expected * step,
+        };
+        let score = f64::from(report.score);
+        Anomaly::new(Subject::Metric(metric.to_owned()), severity(score), at)
+            .with_value(observed, Some(expected))
+            .with_votes(parts.collect::<Votes>())
+            .with_window(evidence)
+            .with_sentence(report.sentence)
+            .with_strength(Strength { score, opens })
+    }
+}
+
+/// How much an anomaly of this score matters. A score holds both how far and how sure: limits lie where a metric's own
+/// noise hardly ever comes, and twice that is critical.
+fn severity(score: f64) -> Severity {
+    if score >= CRITICAL_SCORE {
+        Severity::Critical
+    } else {
+        Severity::Warning
     }
 }
 
@@ -94,4 +103,19 @@ fn step_before(window: Window<'_>, at: f64) -> Option<f64> {
     let place = times.partition_point(|&time| time < at);
     let before = place.checked_sub(1).and_then(|before| times.get(before))?;
     Some(at - before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twice_the_limit_is_critical() {
+        assert_eq!(severity(1.0), Severity::Warning);
+        // Just above the limit, and at twice of it.
+        assert_eq!(severity(1.1), Severity::Warning);
+        assert_eq!(severity(1.0 + 2.02_f64.ln() / 4.0), Severity::Critical);
+        // 35 usual errors where 15 are the limit: somebody should get up.
+        assert_eq!(severity(1.0 + (35.0_f64 / 15.0).ln() / 4.0), Severity::Critical);
+    }
 }

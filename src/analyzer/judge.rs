@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use skywatch_alerters::{Anomaly, DetectorVote, Evidence, Expected, Subject, Votes};
+use skywatch_alerters::{Anomaly, DetectorVote, Expected, JudgedWindow, Severity, Subject, Votes};
 use skywatch_algorithms::{Ballot, Ensemble, Look, Mark, Scratch, Series, Verdict, Vote, Window, counter};
 
 use crate::panics;
@@ -15,6 +15,9 @@ use crate::panics;
 /// Seconds between two looks at whether a metric known as a counter still never decreases
 /// (earthgecko's interval, `reference` 2.14).
 const CLASS_CHECK_INTERVAL: f64 = 300.0;
+
+/// Share of the cast votes from which an anomaly is critical: eight of the nine classic tests.
+const CRITICAL_SHARE: f64 = 0.85;
 
 /// Whether a metric is judged by its values or by their rate.
 ///
@@ -168,27 +171,25 @@ impl Judge {
             brief.or_insert_with(|| in_brief(&self.ensemble, ballot)).clone()
         };
         let evidence = if in_full {
-            Evidence {
+            JudgedWindow {
                 times: judged.times().to_vec(),
                 values: judged.values().to_vec(),
                 rate: self.judged_rates,
             }
         } else {
-            Evidence {
+            JudgedWindow {
                 rate: self.judged_rates,
-                ..Evidence::default()
+                ..JudgedWindow::default()
             }
         };
-        Ok(Anomaly {
-            subject: Subject::Metric(metric.to_owned()),
-            at,
-            observed,
-            expected: expected(judged),
-            votes,
-            evidence,
-            sentence: String::new(),
-            strength: None,
-        })
+        let mut anomaly = Anomaly::new(Subject::Metric(metric.to_owned()), Severity::Warning, at)
+            .with_value(observed, expected(judged))
+            .with_votes(votes)
+            .with_window(evidence);
+        if anomaly.score() >= CRITICAL_SHARE {
+            anomaly.severity = Severity::Critical;
+        }
+        Ok(anomaly)
     }
 
     /// Times each detector on the window judged last, one at a time: seconds, in detector order. One that panics has

@@ -93,7 +93,7 @@ fn print_examined(found: &Examination) -> anyhow::Result<()> {
         say(&format!("  expected   {expected}"))?;
     }
     say("")?;
-    for vote in &anomaly.votes {
+    for vote in anomaly.votes() {
         let answer = match vote.answer {
             Some(true) => "anomalous",
             Some(false) => "normal",

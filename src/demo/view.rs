@@ -101,7 +101,7 @@ impl<'o> View<'o> {
             .map(|expected| format!(", expected {expected}"))
             .unwrap_or_default();
         let spark = self
-            .spark(anomaly.name(), anomaly.evidence.rate)
+            .spark(anomaly.name(), anomaly.window().rate)
             .unwrap_or_default();
         writeln!(
             self.out,

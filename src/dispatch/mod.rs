@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use skywatch_alerters::Evidence;
+use skywatch_alerters::JudgedWindow;
 use skywatch_alerters::state::Policy;
 
 pub use desk::Desk;
@@ -43,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads the window of a metric for a chart: its name, and whether rates were judged. Asked by the posts, as it may take
 /// as long as the store does.
-pub type WindowOf = Arc<dyn Fn(&str, bool) -> Option<Evidence> + Send + Sync>;
+pub type WindowOf = Arc<dyn Fn(&str, bool) -> Option<JudgedWindow> + Send + Sync>;
 
 /// What the dispatch is told once.
 pub struct DispatchOptions {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use skywatch_alerters::notice::Content;
 use skywatch_alerters::senders::{self, Sent};
-use skywatch_alerters::{Error, Evidence, Notice, Subject};
+use skywatch_alerters::{Error, JudgedWindow, Notice, Subject};
 
 use super::{Message, WindowOf};
 use crate::backoff::Backoff;
@@ -243,7 +243,7 @@ fn deliver(
     sender: &dyn senders::Sender,
     jobs: &Receiver<Job>,
     deliveries: &Sender<Message>,
-    window_of: &(dyn Fn(&str, bool) -> Option<Evidence> + Send + Sync),
+    window_of: &(dyn Fn(&str, bool) -> Option<JudgedWindow> + Send + Sync),
 ) {
     for Job {
         mut notice,
@@ -265,13 +265,13 @@ fn deliver(
 
 /// Adds the window of the first incident, where none came with it: for the chart, or for whoever wants the values. Here and
 /// not at the desk, which must not wait for the store. What came after the notice was made is no part of it.
-fn illustrate(notice: &mut Notice, window_of: &(dyn Fn(&str, bool) -> Option<Evidence> + Send + Sync)) {
+fn illustrate(notice: &mut Notice, window_of: &(dyn Fn(&str, bool) -> Option<JudgedWindow> + Send + Sync)) {
     let made = notice.at;
     if let Content::Incidents(news) = &mut notice.content
         && let Some(item) = news.items.first_mut()
-        && item.anomaly.evidence.times.is_empty()
+        && item.anomaly.window().times.is_empty()
         && let Subject::Metric(name) = &item.anomaly.subject
-        && let Some(mut window) = window_of(name, item.anomaly.evidence.rate)
+        && let Some(mut window) = window_of(name, item.anomaly.window().rate)
     {
         let until = window.times.partition_point(|&time| time <= made);
         // A clock that is ahead of ours must not cost the whole window.
@@ -279,6 +279,6 @@ fn illustrate(notice: &mut Notice, window_of: &(dyn Fn(&str, bool) -> Option<Evi
             window.times.truncate(until);
             window.values.truncate(until);
         }
-        item.anomaly.evidence = window;
+        item.anomaly = item.anomaly.clone().with_window(window);
     }
 }

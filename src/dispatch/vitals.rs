@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use skywatch_alerters::incident::{Look, Outcome};
 use skywatch_alerters::notice::Silent;
-use skywatch_alerters::{Anomaly, Evidence, Strength, Subject, units};
+use skywatch_alerters::{Anomaly, Severity, Subject, units};
 
 use crate::analyzer::{DATA_COMPONENTS, METRICS_COMPONENT};
 use crate::status::{Findings, IngestStatus, StatusFile};
@@ -268,16 +268,10 @@ pub(super) fn look(component: &str, ill: Option<String>, now: f64) -> Look {
             at: now,
             value: f64::NAN,
         },
-        Some(sentence) => Outcome::Anomalous(Box::new(Anomaly {
-            subject: subject.clone(),
-            at: now,
-            observed: f64::NAN,
-            expected: None,
-            votes: skywatch_alerters::Votes::default(),
-            evidence: Evidence::default(),
-            sentence,
-            strength: None,
-        })),
+        Some(sentence) => {
+            let anomaly = Anomaly::new(subject.clone(), Severity::Critical, now);
+            Outcome::Anomalous(Box::new(anomaly.with_sentence(sentence)))
+        }
     };
     Look { subject, outcome }
 }
@@ -286,10 +280,7 @@ pub(super) fn look(component: &str, ill: Option<String>, now: f64) -> Look {
 fn warning(component: &str, sentence: String, now: f64) -> Look {
     let mut look = look(component, Some(sentence), now);
     if let Outcome::Anomalous(anomaly) = &mut look.outcome {
-        anomaly.strength = Some(Strength {
-            score: 1.0,
-            opens: true,
-        });
+        anomaly.severity = Severity::Warning;
     }
     look
 }

@@ -259,7 +259,7 @@ fn incidents(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<(
         let closed = incident.phase.is_over();
         let changed = upsert.execute(params![
             key(incident.id),
-            incident.subject.kind(),
+            incident.subject.kind().name,
             incident.subject.name(),
             incident.phase.as_str(),
             incident.severity.as_str(),
@@ -392,7 +392,7 @@ fn cooldowns(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<(
     let mut delete =
         transaction.prepare("DELETE FROM cooldowns WHERE receiver = ? AND kind = ? AND name = ?")?;
     for cooldown in &batch.cooldowns {
-        let (kind, name) = (cooldown.subject.kind(), cooldown.subject.name());
+        let (kind, name) = (cooldown.subject.kind().name, cooldown.subject.name());
         match cooldown.told {
             Some((at, severity)) => {
                 keep.execute(params![cooldown.receiver, kind, name, at, severity.as_str()])?

@@ -55,16 +55,7 @@ pub(super) fn severity(name: &str) -> rusqlite::Result<Severity> {
 
 /// The subject of that kind and name.
 pub(super) fn subject(kind: &str, name: String) -> rusqlite::Result<Subject> {
-    let make = [
-        Subject::Metric,
-        Subject::Entity,
-        Subject::Trace,
-        Subject::Component,
-    ]
-    .into_iter()
-    .find(|make| make(String::new()).kind() == kind);
-    make.map(|make| make(name))
-        .ok_or_else(|| unknown("kind of subject", kind))
+    Subject::of_kind(kind, name).ok_or_else(|| unknown("kind of subject", kind))
 }
 
 fn unknown(what: &str, name: &str) -> rusqlite::Error {

@@ -69,7 +69,7 @@ impl Reader {
         if let Some(subject) = &filter.subject {
             sql += " AND name = ? AND kind = ?";
             cells.push(subject.name().to_owned().into());
-            cells.push(subject.kind().to_owned().into());
+            cells.push(subject.kind().name.to_owned().into());
         }
         if let Some(name) = &filter.name {
             sql += " AND name GLOB ?";
@@ -140,12 +140,15 @@ impl Reader {
                  WHERE name = ? AND kind = ? AND id < ? AND opened_at >= ?",
             )?;
             let mut answer = |(subject, id): &(&Subject, u64)| {
-                statement.query_row(params![subject.name(), subject.kind(), key(*id), since], |row| {
-                    Ok(Before {
-                        count: number(row.get(0)?),
-                        last: row.get(1)?,
-                    })
-                })
+                statement.query_row(
+                    params![subject.name(), subject.kind().name, key(*id), since],
+                    |row| {
+                        Ok(Before {
+                            count: number(row.get(0)?),
+                            last: row.get(1)?,
+                        })
+                    },
+                )
             };
             asked.iter().map(&mut answer).collect()
         };

@@ -112,6 +112,24 @@ const MIGRATIONS: &[&str] = &["
         WHERE phase IN ('resolved', 'gone') AND json_valid(body) AND json_extract(body, '$.ending') IS NULL;
     -- How bad it was when it was told: worse is told at once. What was told before this was known counts as the least.
     ALTER TABLE cooldowns ADD COLUMN severity TEXT NOT NULL DEFAULT 'info';
+",
+    "
+    -- An anomaly's evidence is a list of kinds, votes among them, and its severity is said by its finder: what was said
+    -- before had one window and votes beside it.
+    UPDATE incidents SET body = json_set(json_remove(body, '$.anomaly.votes'),
+            '$.anomaly.severity', severity,
+            '$.anomaly.evidence', json_array(
+                json_object('kind', 'votes', 'votes', body -> '$.anomaly.votes'),
+                json_set(body -> '$.anomaly.evidence', '$.kind', 'window')))
+        WHERE json_valid(body) AND json_type(body, '$.anomaly.evidence') = 'object';
+    UPDATE notices SET body = json_set(body, '$.content.items', json((
+            SELECT json_group_array(json_set(json_remove(item.value, '$.anomaly.votes'),
+                '$.anomaly.severity', item.value ->> '$.severity',
+                '$.anomaly.evidence', json_array(
+                    json_object('kind', 'votes', 'votes', item.value -> '$.anomaly.votes'),
+                    json_set(item.value -> '$.anomaly.evidence', '$.kind', 'window'))))
+            FROM json_each(notices.body, '$.content.items') AS item)))
+        WHERE json_valid(body) AND json_type(body, '$.content.items[0].anomaly.evidence') = 'object';
 "];
 
 /// The version of the tables this program reads and writes.

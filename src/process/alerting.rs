@@ -10,7 +10,7 @@ use skywatch_alerters::route::{Grouping, Limits, Pace, Route, Routes};
 use skywatch_alerters::schedule::{Hours, Week, zone};
 use skywatch_alerters::senders::{self, Sender};
 use skywatch_alerters::state::{Audience, Policy, Receiver};
-use skywatch_alerters::{Direction, Evidence, RateCap, Severity, chart};
+use skywatch_alerters::{Direction, JudgedWindow, RateCap, Severity, chart};
 use skywatch_settings::{self as settings, AlertDirection, MinSeverity, ReceiverKind, Settings};
 
 use super::{ProcessError, wiring};
@@ -303,7 +303,7 @@ fn window_of<K: Connect>(connect: K, full_duration: Duration) -> WindowOf {
         *failed = trouble.map(|_| Instant::now());
         drop(failed);
         let judged = as_judged(&found.pop().flatten()?, rate);
-        Some(Evidence {
+        Some(JudgedWindow {
             times: judged.times,
             values: judged.values,
             rate,

@@ -5,7 +5,7 @@ use std::path::Path;
 use minijinja::{Value, context};
 use skywatch_alerters::incident::{Incident, Phase};
 use skywatch_alerters::text::{percent_encode, shorten};
-use skywatch_alerters::{Subject, units};
+use skywatch_alerters::units;
 
 use crate::history::{Filter, HistoryError, Reader};
 
@@ -115,8 +115,7 @@ fn described(incident: &Incident) -> Value {
         open => incident.phase.is_open(),
         severity => incident.severity.as_str(),
         name => shorten(name, NAME_COLUMNS),
-        link => matches!(incident.subject, Subject::Metric(_))
-            .then(|| format!("/metric?name={}", percent_encode(name))),
+        link => incident.subject.kind().page.map(|page| format!("{page}{}", percent_encode(name))),
         value,
         since => units::time(incident.since),
         note => notes.join(", "),

@@ -193,9 +193,9 @@ fn took(seconds: f64) -> String {
 
 fn chart(current: &Current, window: &Series) -> String {
     let anomaly = &current.anomaly;
-    let judged = as_judged(window, anomaly.evidence.rate);
+    let judged = as_judged(window, anomaly.window().rate);
     let mut chart = Chart::new(anomaly.name(), &judged.times, &judged.values)
-        .rate(anomaly.evidence.rate)
+        .rate(anomaly.window().rate)
         .mark(Mark {
             at: anomaly.at,
             value: anomaly.observed,
@@ -214,7 +214,7 @@ fn described(current: &Current, chart: Option<String>) -> Value {
         link => format!("/metric?name={}", percent_encode(anomaly.name())),
         observed => units::number(anomaly.observed),
         expected => anomaly.expected.map(|expected| expected.to_string()),
-        rate => anomaly.evidence.rate,
+        rate => anomaly.window().rate,
         at => units::time(anomaly.at),
         since => units::time(current.since),
         judged => render::judged(anomaly),
@@ -224,7 +224,7 @@ fn described(current: &Current, chart: Option<String>) -> Value {
 }
 
 fn votes(anomaly: &Anomaly) -> Vec<Value> {
-    let votes = anomaly.votes.iter().map(|vote| {
+    let votes = anomaly.votes().iter().map(|vote| {
         let shown = |value: f64| value.is_finite().then(|| units::number(value));
         context! {
             detector => vote.detector.as_str(),

@@ -208,7 +208,7 @@ fn explains(world: &World) {
     assert_eq!(told["outlook"]["incident"]["id"], 1, "{told}");
     let judged = &told["examined"]["Ok"];
     assert_eq!(judged["points"], 120, "{told}");
-    for vote in judged["judged"]["votes"].as_array().unwrap() {
+    for vote in judged["judged"]["evidence"][0]["votes"].as_array().unwrap() {
         assert!(
             vote.get("measured").is_some() && vote.get("limit").is_some(),
             "{vote}"

@@ -47,7 +47,7 @@ fn the_running_analyzer_agrees_with_the_reference_and_with_votes() {
     let mut found: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
     for current in status["analyzer"]["anomalies"].as_array().unwrap() {
         let anomaly = &current["anomaly"];
-        let votes = anomaly["votes"].as_array().unwrap().iter();
+        let votes = anomaly["evidence"][0]["votes"].as_array().unwrap().iter();
         let votes = votes.map(|vote| {
             (
                 vote["detector"].as_str().unwrap().to_owned(),

@@ -51,6 +51,7 @@ fn find_votes(value: &serde_json::Value) -> Option<&Vec<serde_json::Value>> {
             Some(votes) => Some(votes),
             None => fields.values().find_map(find_votes),
         },
+        serde_json::Value::Array(items) => items.iter().find_map(find_votes),
         _ => None,
     }
 }

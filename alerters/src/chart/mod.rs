@@ -70,15 +70,15 @@ impl<'a> Chart<'a> {
 
     /// The chart of an anomaly: its evidence, its expected range, and the mark on the judged point.
     pub fn of(anomaly: &'a Anomaly) -> Self {
-        let evidence = &anomaly.evidence;
+        let window = anomaly.window();
         Self {
-            rate: evidence.rate,
+            rate: window.rate,
             expected: anomaly.expected,
             mark: Some(Mark {
                 at: anomaly.at,
                 value: anomaly.observed,
             }),
-            ..Self::new(anomaly.name(), &evidence.times, &evidence.values)
+            ..Self::new(anomaly.name(), &window.times, &window.values)
         }
     }
 

@@ -14,7 +14,7 @@ use resvg::usvg::fontdb::{Database, Source};
 use resvg::usvg::{Options, Tree};
 
 use super::{Chart, Theme};
-use crate::anomaly::{Anomaly, Subject};
+use crate::anomaly::Anomaly;
 use crate::error::Error;
 
 /// Most pixels of a picture: 2,000 × 2,000.
@@ -79,8 +79,8 @@ pub fn png(chart: &Chart<'_>, scale: f32) -> Result<Vec<u8>, Error> {
 /// The picture of an anomaly for a message, `width` px wide and twice as dense, in the light theme. `None`
 /// when there is nothing to draw, or it cannot be drawn, which is logged.
 pub fn png_of(anomaly: &Anomaly, width: u32) -> Option<Vec<u8>> {
-    let nothing = anomaly.evidence.values.iter().all(|value| !value.is_finite());
-    if nothing || matches!(anomaly.subject, Subject::Component(_)) {
+    let nothing = anomaly.window().values.iter().all(|value| !value.is_finite());
+    if nothing {
         return None;
     }
     // Never so flat that nothing can be read from it.

@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::notice::Notice;
 use crate::{sample, text};
 use sentences::SUMMARY_COLUMNS;
-pub use sentences::{ended, flapping, judged, log_line, summary};
+pub use sentences::{contributors, ended, flapping, judged, log_line, summary};
 use words::{Medium, Words};
 
 /// The templates there are, by the names their replacements have in a folder.

@@ -2,7 +2,7 @@
 //!
 //! Pure Rust and never a template, so that a pager, a log line and a subject can rely on them.
 
-use crate::anomaly::{Anomaly, Subject};
+use crate::anomaly::{Anomaly, Contributor, Evidence};
 use crate::incident::Phase;
 use crate::notice::{Content, Counts, Daily, Item, News, Notice, Silent, What};
 use crate::{text, units};
@@ -12,6 +12,8 @@ use crate::{text, units};
 pub(super) const SUMMARY_COLUMNS: usize = 120;
 /// Widest name in a summary, so that the value is always seen beside it.
 const SUMMARY_NAME_COLUMNS: usize = 60;
+/// Contributors named in a message; what has a smaller part than these explains little.
+const CONTRIBUTORS: usize = 5;
 
 /// The notice in one line without control characters, at most 120 columns:
 /// `[skywatch] web1.cpu is 97.2, above the expected 20.1 to 40.3`
@@ -37,11 +39,11 @@ pub fn summary(notice: &Notice) -> String {
 pub fn log_line(anomaly: &Anomaly) -> String {
     let name = text::shorten(anomaly.name(), super::words::NAME_COLUMNS);
     let at = units::time(anomaly.at);
-    if is_component(anomaly) {
-        let says = text::shorten(component_says(anomaly), super::words::SENTENCE_COLUMNS);
+    if !anomaly.is_measured() {
+        let says = text::shorten(finder_says(anomaly), super::words::SENTENCE_COLUMNS);
         return format!("{name}: {says}, at {at}");
     }
-    let rate = if anomaly.evidence.rate {
+    let rate = if anomaly.window().rate {
         " (change per step)"
     } else {
         ""
@@ -67,8 +69,8 @@ pub(super) fn told(
     let quote = name;
     let name = quote(anomaly.name());
     let lasted = units::length((item.until.unwrap_or(now) - item.since).max(0.0));
-    if is_component(anomaly) {
-        let says = sentence(component_says(anomaly));
+    if !anomaly.is_measured() {
+        let says = sentence(finder_says(anomaly));
         return match item.what {
             What::Opened => format!("{name}: {says}"),
             What::Returned if item.flapping.is_some() => format!("{name} is {}: {says}", flapping(item)),
@@ -158,7 +160,7 @@ fn closed_by(item: &Item, quote: &dyn Fn(&str) -> String) -> String {
 
 /// The end and the value at that moment, for a line of its own: `settled at 60 (was 10)`; empty while it lasts.
 pub(super) fn ending(item: &Item, quote: &dyn Fn(&str) -> String) -> String {
-    if item.outcome().is_none() || is_component(&item.anomaly) {
+    if item.outcome().is_none() || !item.anomaly.is_measured() {
         return String::new();
     }
     let says = how_it_ended(item, quote);
@@ -186,15 +188,12 @@ pub(super) fn counts(news: &News) -> String {
         acknowledged,
         critical,
     } = news.counts;
-    let metrics_only = news
-        .items
-        .iter()
-        .all(|item| matches!(item.anomaly.subject, Subject::Metric(_)));
-    let noun = if metrics_only { "metric" } else { "subject" };
+    let [noun, nouns] = nouns(news);
+    let several = |count| format!("{count} {}", if count == 1 { noun } else { nouns });
     let mut parts = Vec::new();
     if firing > 0 {
         let verb = if firing == 1 { "is" } else { "are" };
-        parts.push(format!("{} {verb} anomalous", several(firing, noun)));
+        parts.push(format!("{} {verb} anomalous", several(firing)));
         if critical > 0 {
             parts.push(format!("{critical} critical"));
         }
@@ -213,7 +212,7 @@ pub(super) fn counts(news: &News) -> String {
                 ("over", _) => "are ",
                 _ => "",
             };
-            parts.push(format!("{} {are}{word}", several(count, noun)));
+            parts.push(format!("{} {are}{word}", several(count)));
         } else if count > 0 {
             parts.push(format!("{count} {word}"));
         }
@@ -319,6 +318,37 @@ pub(super) fn votes_in_short(anomaly: &Anomaly, name: &dyn Fn(&str) -> String) -
     }
 }
 
+/// `db.latency 70 %, cart.errors 20 %`: what has a part in it; empty where nothing is known of that.
+pub fn contributors(anomaly: &Anomaly) -> String {
+    shares(&anomaly.contributors)
+}
+
+/// `root causes: db 70 %, cache 20 %`; empty where nothing is ranked.
+pub(super) fn ranking(anomaly: &Anomaly) -> String {
+    let mut evidence = anomaly.evidence.iter();
+    let ranking = evidence.find_map(|evidence| match evidence {
+        Evidence::Ranking { of, ranked } => Some(format!("{of}: {}", shares(ranked))),
+        _ => None,
+    });
+    ranking.unwrap_or_default()
+}
+
+/// `namespace=shop, zone=eu`; empty without labels.
+pub(super) fn labels(anomaly: &Anomaly) -> String {
+    let labels = anomaly.labels.iter();
+    let labels: Vec<String> = labels.map(|(name, value)| format!("{name}={value}")).collect();
+    labels.join(", ")
+}
+
+fn shares(contributors: &[Contributor]) -> String {
+    let share = |of: &Contributor| {
+        let name = text::shorten(&of.name, SUMMARY_NAME_COLUMNS);
+        format!("{name} {:.0} %", of.weight * 100.0)
+    };
+    let shares: Vec<String> = contributors.iter().take(CONTRIBUTORS).map(share).collect();
+    shares.join(", ")
+}
+
 /// Who or what called it anomalous: `2 of 3 detectors: grubbs, ks_test`, or the score where one decides.
 pub fn judged(anomaly: &Anomaly) -> String {
     votes_in_short(anomaly, &|detector| text::one_line(detector).into_owned())
@@ -342,17 +372,22 @@ pub(super) fn before(item: &Item) -> String {
     }
 }
 
-/// What a component of ours suffers from, in its finder's words.
-fn component_says(anomaly: &Anomaly) -> &str {
+/// What is wrong, in its finder's words.
+fn finder_says(anomaly: &Anomaly) -> &str {
     if anomaly.sentence.is_empty() {
         return "not well";
     }
     &anomaly.sentence
 }
 
-/// Whether it is about a part of Skywatch: nothing was measured, nobody voted, there is nothing to draw.
-pub(super) fn is_component(anomaly: &Anomaly) -> bool {
-    matches!(anomaly.subject, Subject::Component(_))
+/// One of what the notice is about, and several.
+fn nouns(news: &News) -> [&'static str; 2] {
+    let mut kinds = news.items.iter().map(|item| item.anomaly.subject.kind());
+    match kinds.next() {
+        None => ["metric", "metrics"],
+        Some(first) if kinds.all(|kind| kind.name == first.name) => [first.name, first.plural],
+        Some(_) => ["subject", "subjects"],
+    }
 }
 
 /// `1 metric`, `5 metrics`

@@ -47,7 +47,11 @@ fn an_anomaly_by_score_says_why() {
         limit: 1.0,
     };
     let anomaly = &mut item(&mut notice).anomaly;
-    anomaly.votes = vec![vote("season", 1.734), vote("step", 1.02), vote("novelty", 0.4)].into();
+    *anomaly = anomaly.clone().with_votes(vec![
+        vote("season", 1.734),
+        vote("step", 1.02),
+        vote("novelty", 0.4),
+    ]);
     anomaly.sentence = "3.1 × the highest Tuesday 14:00 in 5 weeks".into();
     anomaly.strength = Some(Strength {
         score: 1.734,
@@ -124,7 +128,7 @@ fn every_message_in_every_medium() {
         .contains(&kind.as_str())
         {
             let first = notice.news().and_then(|news| news.items.first());
-            let drawn = first.is_some_and(|item| !item.anomaly.evidence.values.is_empty());
+            let drawn = first.is_some_and(|item| !item.anomaly.window().values.is_empty());
             let picture = if drawn { "cid:chart" } else { "" };
             let mail = templates.email_with_picture(&notice, picture).unwrap();
             insta::assert_snapshot!(format!("{kind}_html"), mail.html);
@@ -239,7 +243,10 @@ fn assert_slack_is_ours(message: &str) {
 #[test]
 fn a_detectors_name_may_break_at_its_underscores_and_nowhere_else() {
     let mut hostile = notice("m");
-    item(&mut hostile).anomaly.votes[0].detector = "a_<script>_b\n".into();
+    let anomaly = &mut item(&mut hostile).anomaly;
+    let mut votes = anomaly.votes().to_vec();
+    votes[0].detector = "a_<script>_b\n".into();
+    *anomaly = anomaly.clone().with_votes(votes);
     let html = templates().email(&hostile).unwrap().html;
     assert!(html.contains("a_<wbr>&lt;script&gt;_<wbr>b␊"));
     let mail = templates().email(&notice("{{ 7 * 7 }}")).unwrap();

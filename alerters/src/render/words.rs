@@ -153,6 +153,12 @@ struct ItemWords {
     /// `2 of 3 detectors: grubbs, ks_test`
     voters: String,
     votes: Vec<VoteWords>,
+    /// `db.latency 70 %, cart.errors 20 %`: what has a part in it, or empty.
+    contributors: String,
+    /// `root causes: db 70 %, cache 20 %`, or empty.
+    ranking: String,
+    /// `namespace=shop, zone=eu`, or empty.
+    labels: String,
 }
 
 /// One detector's vote.
@@ -318,8 +324,8 @@ impl Words {
 impl ItemWords {
     fn of(notice: &Notice, item: &Item, medium: Medium, columns: usize) -> Self {
         let anomaly = &item.anomaly;
-        let evidence = &anomaly.evidence;
-        let measured = !sentences::is_component(anomaly);
+        let window = anomaly.window();
+        let measured = anomaly.is_measured();
         let quote = |text: &str| medium.quote(text, columns);
         let optional = |text: &str| {
             if text.is_empty() {
@@ -342,7 +348,7 @@ impl ItemWords {
             }),
             state: sentences::state(item),
             severity: item.severity.as_str(),
-            kind: anomaly.subject.kind(),
+            kind: anomaly.subject.kind().name,
             name: quote(anomaly.name()),
             sentence: optional(&anomaly.sentence),
             measured,
@@ -363,7 +369,7 @@ impl ItemWords {
                 Some(Direction::Down) if measured => "down",
                 _ => "",
             },
-            rate: evidence.rate,
+            rate: window.rate,
             at: units::time(anomaly.at),
             since: units::time(item.since),
             until: item.until.map(units::time).unwrap_or_default(),
@@ -379,17 +385,17 @@ impl ItemWords {
                 String::new()
             },
             page: page(notice, item),
-            window: if measured && !evidence.values.is_empty() {
+            window: if measured && !window.values.is_empty() {
                 format!(
                     "{}, {}",
-                    units::length(evidence.covered()),
-                    several(evidence.values.len() as u64, "point")
+                    units::length(window.covered()),
+                    several(window.values.len() as u64, "point")
                 )
             } else {
                 String::new()
             },
-            sparkline: if measured && !evidence.values.is_empty() {
-                sparkline(&evidence.times, &evidence.values, SPARKLINE_COLUMNS)
+            sparkline: if measured && !window.values.is_empty() {
+                sparkline(&window.times, &window.values, SPARKLINE_COLUMNS)
             } else {
                 String::new()
             },
@@ -410,19 +416,21 @@ impl ItemWords {
             } else {
                 String::new()
             },
-            votes: (anomaly.votes.iter().take(MOST_VOTES))
+            votes: (anomaly.votes().iter().take(MOST_VOTES))
                 .map(|vote| VoteWords::of(vote, medium))
                 .collect(),
+            contributors: optional(&sentences::contributors(anomaly)),
+            ranking: optional(&sentences::ranking(anomaly)),
+            labels: optional(&sentences::labels(anomaly)),
         }
     }
 }
 
-/// Address of the subject's page. A component has none, and a name of kilobytes makes an address no program
-/// follows: then it is the page of all incidents.
+/// Address of the subject's page. A name of kilobytes makes an address no program follows: then it is the page of all
+/// incidents.
 fn page(notice: &Notice, item: &Item) -> String {
     let page = notice.page_of(item);
-    let is_component = sentences::is_component(&item.anomaly);
-    if page.is_empty() || (page.len() <= LONGEST_ADDRESS && !is_component) {
+    if page.len() <= LONGEST_ADDRESS {
         return page;
     }
     format!("{}/incidents", notice.base_url)

@@ -28,7 +28,7 @@ use skywatch_settings::Secret;
 use super::address::Address;
 use super::http::{self, Http};
 use super::{Sender, Sent, link};
-use crate::anomaly::{Severity, Subject};
+use crate::anomaly::Severity;
 use crate::error::Error;
 use crate::notice::{Content, Item, Notice, What};
 use crate::{render, text, units};
@@ -237,15 +237,16 @@ impl AlertmanagerSender {
     fn labels_of(&self, item: &Item, severity: Severity) -> BTreeMap<String, String> {
         let subject = &item.anomaly.subject;
         let mut labels = self.labels.clone();
-        if let Subject::Metric(name) = subject {
-            for (tag, value) in tags(name) {
-                labels.entry(tag.to_owned()).or_insert_with(|| value.to_owned());
-            }
+        let found = &item.anomaly.labels;
+        let found = found.iter().filter(|(name, value)| may_be_label(name, value));
+        let found = found.map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in tags(subject.name()).chain(found) {
+            labels.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }
         labels.extend([
             ("alertname".to_owned(), "SkywatchAnomaly".to_owned()),
-            ("kind".to_owned(), subject.kind().to_owned()),
-            (subject.kind().to_owned(), subject.name().to_owned()),
+            ("kind".to_owned(), subject.kind().name.to_owned()),
+            (subject.kind().name.to_owned(), subject.name().to_owned()),
             ("severity".to_owned(), severity.as_str().to_owned()),
             ("incident".to_owned(), item.incident.to_string()),
         ]);
@@ -320,7 +321,12 @@ fn tags(name: &str) -> impl Iterator<Item = (&str, &str)> {
     name.split(';')
         .skip(1)
         .filter_map(|tag| tag.split_once('='))
-        .filter(|(key, value)| is_label(key) && !OWN.contains(key) && !value.is_empty())
+        .filter(|(name, value)| may_be_label(name, value))
+}
+
+/// Whether this can be a label beside ours.
+fn may_be_label(name: &str, value: &str) -> bool {
+    is_label(name) && !OWN.contains(&name) && !value.is_empty()
 }
 
 /// Whether Prometheus takes this as a label of a user.

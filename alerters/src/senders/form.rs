@@ -4,10 +4,12 @@
 //! a bound it means that there is no bound. Names are as they came in, control characters and all; whoever shows
 //! them escapes them. Fields may be added within a version, none is renamed or removed.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::link;
-use crate::anomaly::{Direction, Severity};
+use crate::anomaly::{Contributor, Direction, Severity};
 use crate::incident::Phase;
 use crate::notice::{Content, Daily, Item, Notice, What};
 use crate::render;
@@ -91,6 +93,10 @@ struct ItemForm<'a> {
     /// Whether values are differences from one step to the next.
     rate: bool,
     sentence: &'a str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    contributors: &'a [Contributor],
     votes: Vec<Vote<'a>>,
     before: u64,
     last_before: Option<f64>,
@@ -241,13 +247,13 @@ impl<'a> Form<'a> {
 impl<'a> ItemForm<'a> {
     fn of(notice: &Notice, item: &'a Item, windows: bool) -> Self {
         let anomaly = &item.anomaly;
-        let evidence = &anomaly.evidence;
+        let window = anomaly.window();
         Self {
             incident: item.incident,
             what: item.what,
             severity: item.severity,
             subject: Subject {
-                kind: anomaly.subject.kind(),
+                kind: anomaly.subject.kind().name,
                 name: anomaly.name(),
             },
             since: item.since,
@@ -265,10 +271,12 @@ impl<'a> ItemForm<'a> {
                 centre: expected.centre,
             }),
             direction: anomaly.direction(),
-            rate: evidence.rate,
+            rate: window.rate,
             sentence: &anomaly.sentence,
+            labels: &anomaly.labels,
+            contributors: &anomaly.contributors,
             votes: anomaly
-                .votes
+                .votes()
                 .iter()
                 .map(|vote| Vote {
                     detector: &vote.detector,
@@ -282,9 +290,9 @@ impl<'a> ItemForm<'a> {
             not_before: item.not_before,
             remark: &item.remark,
             link: link(notice, item),
-            window: (windows && !evidence.times.is_empty()).then_some(Window {
-                times: &evidence.times,
-                values: &evidence.values,
+            window: (windows && !window.times.is_empty()).then_some(Window {
+                times: &window.times,
+                values: &window.values,
             }),
         }
     }

@@ -14,6 +14,7 @@
 //! | a test | trigger as info, and at once a resolve |
 //! | a day | none |
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -166,6 +167,11 @@ struct Incident<'a> {
     flapping: String,
     #[serde(skip_serializing_if = "str::is_empty")]
     remark: &'a str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: &'a BTreeMap<String, String>,
+    /// `db.latency 70 %, cart.errors 20 %`
+    #[serde(skip_serializing_if = "String::is_empty")]
+    contributors: String,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -209,7 +215,7 @@ impl PagerDutySender {
                 group: news
                     .map(|news| news.group.as_str())
                     .filter(|group| !group.is_empty()),
-                class: worst.map(|item| item.anomaly.subject.kind()),
+                class: worst.map(|item| item.anomaly.subject.kind().name),
                 custom_details: news.map(Details::of),
             }),
             links: links(notice),
@@ -314,6 +320,8 @@ impl<'a> Incident<'a> {
             value_before: ending.and_then(|ending| ending.before),
             flapping: render::flapping(item),
             remark: &item.remark,
+            labels: &anomaly.labels,
+            contributors: render::contributors(anomaly),
         }
     }
 }

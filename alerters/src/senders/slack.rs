@@ -262,7 +262,7 @@ impl SlackSender {
             .news()?
             .items
             .iter()
-            .find(|item| item.what.is_firing() && !item.anomaly.evidence.times.is_empty())?;
+            .find(|item| item.what.is_firing() && !item.anomaly.window().times.is_empty())?;
         Some((&item.anomaly, picture(&item.anomaly)?))
     }
 }

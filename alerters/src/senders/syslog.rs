@@ -380,7 +380,7 @@ fn structured_data(notice: &Notice, columns: usize) -> String {
             param("incident", &item.incident.to_string());
         }
         param("state", state(notice));
-        param("kind", anomaly.subject.kind());
+        param("kind", anomaly.subject.kind().name);
         param("subject", &text::shorten(anomaly.name(), columns));
         if let Some(outcome) = item.outcome() {
             param("outcome", outcome.as_str());

@@ -6,8 +6,9 @@ use super::{Fresh, Policy, State, Step};
 use crate::anomaly::{Anomaly, Subject};
 use crate::incident::{Hysteresis, Incident, Look, Outcome, Phase, Transition};
 
-/// Seconds a component must be well to count as well again, once it is flapping; doubled as for metrics.
-const FLAPPING_COMPONENT: f64 = 150.0;
+/// Seconds that a subject whose finder reports only what it has made sure of must be well to count as well again, once it
+/// is flapping; doubled as for others. Two and a half minutes: a component is looked at several times a minute.
+const FLAPPING_CONFIRMED: f64 = 150.0;
 /// Windows kept of one event: notices chart only the worst few.
 const WINDOWS: usize = 500;
 
@@ -129,7 +130,7 @@ impl State {
         if incident.severity > worst_before && incident.phase.is_open() {
             step.touched.insert(id);
         }
-        if fresh.len() < WINDOWS && !anomaly.evidence.times.is_empty() {
+        if fresh.len() < WINDOWS && !anomaly.window().times.is_empty() {
             fresh.insert(id, anomaly.evidence);
         }
     }
@@ -175,18 +176,19 @@ impl State {
     }
 }
 
-/// Components say themselves when they are ill and when they are well again.
+/// When an incident about the subject opens and ends.
 fn rules_for(subject: &Subject, policy: &Policy, flapping: Option<u32>) -> Hysteresis {
-    match subject {
-        Subject::Component(_) => Hysteresis {
-            seen: 1,
-            of: 1,
-            resolve_after: flapping.map_or(0.0, |_| FLAPPING_COMPONENT),
-            ..policy.hysteresis
-        },
-        _ => policy.hysteresis,
+    let rules = policy.hysteresis;
+    if !subject.kind().is_confirmed {
+        return rules.damped(flapping);
     }
-    .damped(flapping)
+    let confirmed = Hysteresis {
+        seen: 1,
+        of: 1,
+        resolve_after: flapping.map_or(0.0, |_| FLAPPING_CONFIRMED),
+        ..rules
+    };
+    confirmed.damped(flapping)
 }
 
 fn unknown(incident: &mut Incident, now: f64, step: &mut Step) {
@@ -201,7 +203,7 @@ fn unknown(incident: &mut Incident, now: f64, step: &mut Step) {
 /// Most severe first; what is not anomalous comes last.
 fn badness(look: &Look) -> f64 {
     match &look.outcome {
-        Outcome::Anomalous(anomaly) => 1.0 + anomaly.severity() as u8 as f64 * 2.0 + anomaly.score(),
+        Outcome::Anomalous(anomaly) => 1.0 + anomaly.severity as u8 as f64 * 2.0 + anomaly.score(),
         _ => 0.0,
     }
 }

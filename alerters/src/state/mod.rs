@@ -576,5 +576,5 @@ impl State {
     }
 }
 
-/// Windows that came with an event, by incident.
-type Fresh = HashMap<u64, Evidence>;
+/// Evidence with windows that came with an event, by incident.
+type Fresh = HashMap<u64, Vec<Evidence>>;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Audience, Cooldown, Fresh, Policy, Receiver, State, Step};
-use crate::anomaly::{Severity, Subject};
+use crate::anomaly::{Evidence, Severity, Subject};
 use crate::group::{GroupKey, Wanted};
 use crate::incident::{Incident, Phase, Told};
 use crate::matcher::About;
@@ -560,11 +560,11 @@ impl State {
         what: What,
         repeat: Option<f64>,
         now: f64,
-        window: Option<crate::anomaly::Evidence>,
+        evidence: Option<Vec<Evidence>>,
     ) -> Item {
         let mut anomaly = incident.anomaly.clone();
-        if let Some(window) = window {
-            anomaly.evidence = window;
+        if let Some(evidence) = evidence {
+            anomaly.evidence = evidence;
         }
         let over = what.is_over();
         let remark = match (&incident.ack, what) {
@@ -604,10 +604,7 @@ pub(super) fn routed<'r>(policy: &'r Policy, incident: &Incident, now: f64) -> V
         anomaly: Some(&incident.anomaly),
     };
     let taking = policy.routes.taking(&about, now);
-    let failing = match &incident.subject {
-        Subject::Component(name) => name.strip_prefix(RECEIVER_COMPONENT),
-        _ => None,
-    };
+    let failing = incident.subject.name().strip_prefix(RECEIVER_COMPONENT);
     let mut seen = BTreeSet::new();
     let mut routed: Vec<(&str, &Route)> = Vec::new();
     for route in &taking {

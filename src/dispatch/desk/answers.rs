@@ -4,7 +4,7 @@
 
 use skywatch_alerters::incident::Phase;
 use skywatch_alerters::state::Event;
-use skywatch_alerters::{Subject, render};
+use skywatch_alerters::{Anomaly, Subject, Votes, render};
 
 use super::{Desk, SHOWN};
 use crate::clock::unix_now;
@@ -123,16 +123,14 @@ impl Desk {
         detectors: &[String],
         now: f64,
     ) -> Reply {
-        let mut anomaly = skywatch_alerters::sample::anomaly(metric).without_window();
-        anomaly.votes.clear();
-        anomaly
-            .votes
-            .extend(detectors.iter().map(|detector| skywatch_alerters::DetectorVote {
-                detector: detector.clone(),
-                answer: Some(true),
-                measured: f64::NAN,
-                limit: f64::NAN,
-            }));
+        let votes = detectors.iter().map(|detector| skywatch_alerters::DetectorVote {
+            detector: detector.clone(),
+            answer: Some(true),
+            measured: f64::NAN,
+            limit: f64::NAN,
+        });
+        let anomaly = Anomaly::new(Subject::Metric(metric.to_owned()), severity, now);
+        let anomaly = anomaly.with_votes(votes.collect::<Votes>());
         let about = skywatch_alerters::matcher::About {
             name: metric,
             severity,

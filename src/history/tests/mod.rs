@@ -78,10 +78,7 @@ fn incident(id: u64, name: &str, phase: Phase) -> Incident {
         last_anomalous: at,
         quiet: 0.0,
         unknown_since: None,
-        anomaly: skywatch_alerters::Anomaly {
-            votes: skywatch_alerters::Votes::default(),
-            ..sample::anomaly(name).without_window()
-        },
+        anomaly: sample::anomaly(name).without_window().with_votes(Vec::new()),
         severity: Severity::Warning,
         ack: None,
         returns: 0,
@@ -105,7 +102,9 @@ fn transition(incident: u64, from: Option<Phase>, to: Phase) -> Transition {
 fn notice(id: &str, receiver: &str) -> Notice {
     let mut item = sample::item("web1.cpu", What::Opened);
     // One has no numbers, and what is no number is never the same as another.
-    item.anomaly.votes.retain(|vote| vote.answer.is_some());
+    let votes = item.anomaly.votes().iter().filter(|vote| vote.answer.is_some());
+    let votes: skywatch_alerters::Votes = votes.cloned().collect();
+    item.anomaly = item.anomaly.with_votes(votes);
     Notice {
         id: id.into(),
         thread: id.into(),

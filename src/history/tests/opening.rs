@@ -295,3 +295,35 @@ fn numbers_given_apart_do_not_move_those_in_turn() {
     place.open().commit(&batch).unwrap();
     assert_eq!(place.open().load(AT).unwrap().next_incident, 6);
 }
+
+#[test]
+fn evidence_of_an_older_file_becomes_a_list() {
+    let place = Place::new();
+    let told = posting("n.1", "ops", &[1]);
+    let wanted = incident(1, "lasts", Phase::Open);
+    let batch = Batch {
+        incidents: vec![wanted.clone()],
+        notices: vec![told.clone()],
+        ..Batch::new(AT)
+    };
+    place.open().commit(&batch).unwrap();
+    // As the version before wrote it.
+    Connection::open(place.path())
+        .unwrap()
+        .execute_batch(
+            "UPDATE incidents SET body = json_set(json_remove(body, '$.anomaly.severity'),
+                '$.anomaly.votes', body -> '$.anomaly.evidence[0].votes',
+                '$.anomaly.evidence', json_remove(body -> '$.anomaly.evidence[1]', '$.kind'));
+             UPDATE notices SET body = json_set(json_remove(body, '$.content.items[0].anomaly.severity'),
+                '$.content.items[0].anomaly.votes', body -> '$.content.items[0].anomaly.evidence[0].votes',
+                '$.content.items[0].anomaly.evidence',
+                    json_remove(body -> '$.content.items[0].anomaly.evidence[1]', '$.kind'));
+             PRAGMA user_version = 2;",
+        )
+        .unwrap();
+    let mut history = place.open();
+    let saved = history.load(AT).unwrap();
+    assert_eq!((saved.unreadable, &saved.incidents[0]), (0, &wanted));
+    let waiting = history.waiting("ops", 10, AT).unwrap();
+    assert_eq!(waiting[0].notice, told.notice);
+}

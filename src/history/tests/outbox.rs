@@ -59,8 +59,8 @@ fn what_is_sent_waits_no_more_and_lets_its_windows_go() {
     let Content::Incidents(news) = &record.notice.content else {
         panic!("{record:?}")
     };
-    assert!(news.items[0].anomaly.evidence.times.is_empty());
-    assert_eq!(news.items[0].anomaly.votes.len(), 3);
+    assert!(news.items[0].anomaly.window().times.is_empty());
+    assert_eq!(news.items[0].anomaly.votes().len(), 3);
 }
 
 #[test]
