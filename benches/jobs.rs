@@ -1,7 +1,8 @@
 //! 1,000 jobs, three trainers, one of them killed with kill -9 every one to three seconds.
 //!
-//! `cargo bench --bench jobs`; `JOBS`, `MILLISECONDS` (how long each job takes) and `LEASE` (seconds) may be set. Real
-//! children of the real binary over a real Redis. Counted: jobs done, jobs lost, and tries beyond one a job.
+//! `cargo bench --bench jobs`; `JOBS`, `MILLISECONDS` (how long each job takes) and `LEASE` (seconds) may be set. Each trainer
+//! is a process of its own over a real Redis: this binary, started with `QUEUE`. Counted: jobs done, jobs lost, and tries
+//! beyond one a job.
 
 #![expect(
     clippy::print_stdout,
@@ -16,48 +17,77 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use redis_server::RedisServer;
-use skywatch::jobs::{Queue as _, QueueOptions, RedisQueue, State, Task};
+use skywatch::jobs::kinds::GoOn;
+use skywatch::jobs::{
+    OpenRedisQueue, Queue as _, QueueOptions, RedisQueue, State, Task, Trainer, TrainerOptions, Work,
+};
+use skywatch::stop::Stop;
 use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch_algorithms::random::Random;
 
-fn main() {
-    let number = |name: &str, usual: u64| {
-        std::env::var(name)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(usual)
-    };
-    let (jobs, milliseconds, lease) = (
-        number("JOBS", 1_000) as usize,
-        number("MILLISECONDS", 100),
-        number("LEASE", 5),
-    );
-    let server = RedisServer::start();
-    let folder = tempfile::tempdir().unwrap();
-    let url = server.socket_url();
-    let connect = RedisConnect::new(RedisOptions {
-        url: url.clone(),
+/// A job that takes so long and does nothing.
+struct Waiting(Duration);
+
+impl Work for Waiting {
+    fn run(&self, _: &Task, _: &GoOn<'_>) -> Result<String, String> {
+        std::thread::sleep(self.0);
+        Ok("waited".to_owned())
+    }
+}
+
+fn number(name: &str, usual: u64) -> u64 {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(usual)
+}
+
+fn connect(url: &str) -> RedisConnect {
+    RedisConnect::new(RedisOptions {
+        url: url.to_owned(),
         ..RedisOptions::default()
     })
-    .unwrap();
-    let mut queue = RedisQueue::new(connect, "skywatch.jobs".to_owned(), QueueOptions::default());
+    .unwrap()
+}
+
+fn train(url: &str, wait: Duration, lease: Duration) {
+    let open = OpenRedisQueue {
+        connect: connect(url),
+        prefix: PREFIX.to_owned(),
+        options: QueueOptions {
+            lease,
+            ..QueueOptions::default()
+        },
+    };
+    let trainer = Trainer {
+        open: &open,
+        work: &Waiting(wait),
+        options: TrainerOptions {
+            worker: std::process::id().to_string(),
+            lease,
+            drain: false,
+        },
+    };
+    trainer.run(&Stop::new()).unwrap();
+}
+
+const PREFIX: &str = "skywatch.jobs";
+
+fn main() {
+    let (jobs, milliseconds) = (number("JOBS", 1_000) as usize, number("MILLISECONDS", 100));
+    if let Ok(url) = std::env::var("QUEUE") {
+        let lease = Duration::from_secs(number("LEASE", 5));
+        return train(&url, Duration::from_millis(milliseconds), lease);
+    }
+    let server = RedisServer::start();
+    let url = server.socket_url();
+    let mut queue = RedisQueue::new(connect(&url), PREFIX.to_owned(), QueueOptions::default());
     for number in 0..jobs {
-        queue
-            .enqueue(&Task::Wait { milliseconds }, None, number as f64)
-            .unwrap();
+        queue.enqueue(&Task::default(), None, number as f64).unwrap();
     }
     let start = || -> Child {
-        Command::new(env!("CARGO_BIN_EXE_skywatch"))
-            .args([
-                "child",
-                "trainer",
-                "--set",
-                &format!("jobs.lease={lease}s"),
-                "--store",
-                &url,
-            ])
-            .arg("--state-dir")
-            .arg(folder.path())
+        Command::new(std::env::current_exe().unwrap())
+            .env("QUEUE", &url)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

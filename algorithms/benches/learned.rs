@@ -110,7 +110,7 @@ fn vote() {
         },
     );
     for metric in 0..TAUGHT {
-        assert!(family.show(
+        assert!(family.add(
             &format!("m{metric}"),
             Window::new(&times, &series(metric, times.len()))
         ));

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use skywatch_algorithms::learned::{FamilyOptions, FittedFamilies, LearnedError, School, Traits};
+use skywatch_algorithms::learned::{FamilyOptions, FamilyTrainer, FittedFamilies, LearnedError, Traits};
 use skywatch_algorithms::streaming::Forecasts as _;
 use skywatch_algorithms::{Series, Window};
 
@@ -107,15 +107,15 @@ fn fit(
         .iter()
         .map(|(_, series)| Traits::of(window(series, history(series))))
         .collect();
-    let mut school = School::sort(&traits, options.most, &options.family);
+    let mut trainer = FamilyTrainer::sort(&traits, options.most, &options.family);
     for (place, (name, series)) in metrics.iter().enumerate() {
-        school.show(place, name, window(series, history(series)));
+        trainer.add(place, name, window(series, history(series)));
     }
     let mut going_on = |_, _: &_| match stop.is_said() {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     };
-    match school.fit(&mut going_on) {
+    match trainer.fit(&mut going_on) {
         Ok(fitted) => Ok(fitted
             .into_iter()
             .map(|(family, _)| family)

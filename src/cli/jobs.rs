@@ -51,7 +51,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
             job.id,
             job.state.as_str(),
             units::time(job.changed_at),
-            job.task.name(),
+            job.task.describe(),
             job.tries,
             if job.worker.is_empty() {
                 String::new()

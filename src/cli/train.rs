@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{Context, Failure, say};
 use crate::clock::unix_now;
-use crate::jobs::{FAMILIES, Job, State, Task};
+use crate::jobs::{FAMILIES, FamiliesJob, Job, SequenceJob, State, Task};
 use crate::log;
 use crate::process::{self, trainer};
 use crate::stop::Stop;
@@ -42,16 +42,16 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
                 "`{model}` is the model of all families\nhint: take another name"
             )));
         }
-        Some(model) => Task::Sequence {
-            model,
-            metrics: arguments.metrics,
-        },
-        None => Task::Families,
+        Some(model) => {
+            // A name that cannot be is told now, not by a job that failed.
+            process::wiring::registry(settings)?.pointer(&model)?;
+            Task::of(&SequenceJob {
+                model,
+                metrics: arguments.metrics,
+            })
+        }
+        None => Task::of(&FamiliesJob {}),
     };
-    if let Task::Sequence { model, .. } = &task {
-        // A name that cannot be is told now, not by a job that failed.
-        process::wiring::library(settings)?.pointer(model)?;
-    }
     let mut queue = trainer::queue(settings)?.open()?;
     let id = queue
         .enqueue(&task, None, unix_now())?

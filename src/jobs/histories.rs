@@ -1,6 +1,7 @@
-//! Histories in a file: how they get to a trainer where only one process can have the store open.
+//! Where the windows of metrics come from that a training learns from: the store, or a file where only one process can have
+//! the store open.
 //!
-//! One record of msgpack after the other: name, times, values; canonical windows. Written by us for our own
+//! The file is one record of msgpack after the other: name, times, values; canonical windows. Written by us for our own
 //! child and read once; not a format to keep.
 
 use std::fs::File;
@@ -8,9 +9,55 @@ use std::io::{BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use skywatch_algorithms::Window;
+use skywatch_algorithms::{Series, Window};
 
-use super::training::{Histories, TrainingError};
+use super::training::TrainingError;
+use crate::store::{Connect, Fetched, Names as _, Points as _};
+
+/// Metrics that are asked of the store at once: some megabytes of day-long windows.
+const TOGETHER: usize = 512;
+
+/// Where histories come from. Calls block on the store.
+pub trait Histories: Sync {
+    /// All metrics, in order.
+    fn names(&self) -> Result<Vec<String>, TrainingError>;
+
+    /// Calls `each` once for every metric whose history is found, with its place in `metrics` and its canonical window, a
+    /// counter's as it is stored.
+    fn read(&self, metrics: &[&str], each: &mut dyn FnMut(usize, Window<'_>)) -> Result<(), TrainingError>;
+}
+
+/// Histories as the store has them.
+pub struct StoreHistories<K: Connect> {
+    /// The way to the store.
+    pub connect: K,
+    /// Length of a window, seconds.
+    pub full_duration: f64,
+}
+
+impl<K: Connect> Histories for StoreHistories<K> {
+    fn names(&self) -> Result<Vec<String>, TrainingError> {
+        let mut names = std::collections::BTreeSet::new();
+        self.connect.connect()?.list(&mut |name| {
+            names.insert(name.to_owned());
+        })?;
+        Ok(names.into_iter().collect())
+    }
+
+    fn read(&self, metrics: &[&str], each: &mut dyn FnMut(usize, Window<'_>)) -> Result<(), TrainingError> {
+        let mut store = self.connect.connect()?;
+        let mut series = Series::default();
+        for (number, some) in metrics.chunks(TOGETHER).enumerate() {
+            store.fetch(some, &mut series, &mut |index, series, fetched| {
+                if matches!(fetched, Fetched::Found { .. }) {
+                    series.canonicalise(self.full_duration);
+                    each(number * TOGETHER + index, series.sorted_window());
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct Record {

@@ -11,9 +11,11 @@
 //! is in it.
 
 mod histories;
+pub mod kinds;
 mod redis;
 mod schedule;
 mod sqlite;
+mod task;
 mod trainer;
 mod training;
 
@@ -24,46 +26,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
 
-pub use histories::FileHistories;
+pub use histories::{FileHistories, Histories, StoreHistories};
+pub(crate) use kinds::FAMILIES;
+pub use kinds::{FamiliesJob, JobKind, SequenceJob};
 pub use redis::{OpenRedisQueue, RedisQueue};
 pub use schedule::{Scheduler, enqueue_due};
 pub(crate) use sqlite::jobs_path;
 pub use sqlite::{OpenSqliteQueue, SqliteQueue};
+pub use task::Task;
 pub use trainer::{Trainer, TrainerOptions, Work};
-pub(crate) use training::FAMILIES;
-pub use training::{Histories, StoreHistories, Trained, Training, TrainingError, TrainingOptions};
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Task {
-    /// Fits the families of all metrics.
-    Families,
-    /// Fits one network to metrics that belong together.
-    Sequence {
-        /// The model's name.
-        model: String,
-        /// The metrics, each a column.
-        metrics: Vec<String>,
-    },
-    /// Nothing, for so long: what a test of the queue does.
-    Wait {
-        /// Milliseconds.
-        milliseconds: u64,
-    },
-}
-
-impl Task {
-    /// The task in a few words.
-    #[must_use]
-    pub fn name(&self) -> String {
-        match self {
-            Self::Families => "families".to_owned(),
-            Self::Sequence { model, .. } => format!("sequence {model}"),
-            Self::Wait { milliseconds } => format!("wait {milliseconds} ms"),
-        }
-    }
-}
+pub use training::{Training, TrainingError};
 
 /// Where a job is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

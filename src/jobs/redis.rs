@@ -277,7 +277,7 @@ impl Queue for RedisQueue {
                 let (taken, why) = (
                     Taken {
                         id,
-                        task: Task::Families,
+                        task: Task::default(),
                         tries,
                         hold: entry,
                     },

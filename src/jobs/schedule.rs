@@ -39,7 +39,7 @@ pub fn enqueue_due(
         .rev()
         .find(|minute| cron.names(*minute));
     match named {
-        Some(minute) => queue.enqueue(task, Some(&format!("{}@{minute}", task.name())), until),
+        Some(minute) => queue.enqueue(task, Some(&format!("{}@{minute}", task.describe())), until),
         None => Ok(None),
     }
 }
@@ -59,7 +59,7 @@ impl Scheduler<'_> {
                 Ok(added) => {
                     after = until;
                     if let Some(id) = added {
-                        tracing::info!("job {id} :: {} :: enqueued by the schedule", self.task.name());
+                        tracing::info!("job {id} :: {} :: enqueued by the schedule", self.task.describe());
                     }
                 }
                 // Tried again in the next minute, with this one's tick.

@@ -126,7 +126,7 @@ impl SqliteQueue {
             Err(error) => {
                 let taken = Taken {
                     id,
-                    task: Task::Families,
+                    task: Task::default(),
                     tries,
                     hold,
                 };

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::kinds::GoOn;
 use super::{OpenQueue, Outcome, Queue, QueueError, Taken, Task, opened};
 use crate::backoff::Backoff;
 use crate::clock::unix_now;
@@ -25,7 +26,7 @@ pub trait Work: Sync {
     ///
     /// # Errors
     /// In words for people; the job is then tried again.
-    fn run(&self, task: &Task, go_on: &(dyn Fn() -> bool + Sync)) -> Result<String, String>;
+    fn run(&self, task: &Task, go_on: &GoOn<'_>) -> Result<String, String>;
 }
 
 /// How a trainer works.
@@ -84,12 +85,12 @@ impl Trainer<'_> {
         };
         let outcome = self.do_it(&taken, stop);
         match &outcome {
-            Outcome::Done(what) => tracing::info!("job {} :: {} :: {what}", taken.id, taken.task.name()),
+            Outcome::Done(what) => tracing::info!("job {} :: {} :: {what}", taken.id, taken.task.describe()),
             Outcome::Failed(why) => {
                 tracing::error!(
                     "job {} :: {} :: try {} failed :: {why}",
                     taken.id,
-                    taken.task.name(),
+                    taken.task.describe(),
                     taken.tries
                 );
             }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{ModelError, Shelf};
+use super::{BlobStore, ModelError};
 use crate::files::{self, Durability};
 
 /// A folder. Written beside and renamed, and forced to the disk before it is named.
@@ -46,7 +46,7 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     files::replace(path, bytes, Durability::Durable)
 }
 
-impl Shelf for Folder {
+impl BlobStore for Folder {
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>, ModelError> {
         match read(&self.path.join(name)) {
             Ok(bytes) => Ok(Some(bytes)),

@@ -4,25 +4,28 @@
 //! their checksum; a third, small file a model, `latest`, says which version serves and carries the card's checksum. The
 //! pointer is written last, so a model that was written by half is one that nobody points at, and a file that was
 //! changed later no longer fits the sum above it: it is refused, and what served before goes on serving
-//! ([`Served`]). A sum is no signature: who may write the folder or the bucket may publish a model.
+//! ([`LiveModel`]). A sum is no signature: who may write the folder or the bucket may publish a model.
 //!
 //! Models are data. Nothing in them is run, and every shape and number is checked before it is used.
 
+mod blob_store;
 mod card;
 mod cpu;
-mod files;
 mod folder;
+pub mod kinds;
+mod live;
+mod parts;
+mod registry;
 mod s3;
-mod served;
-mod shelf;
 
-pub use card::{Card, Holdout, Kind, Pointer};
+pub use blob_store::BlobStore;
+pub use card::{Card, Holdout, Pointer, Provenance};
 pub use cpu::cpu_features;
-pub use files::{Model, Parts};
 pub use folder::Folder;
+pub use kinds::{Model, ModelKind};
+pub use live::{LiveModel, LiveVersion, Refresh};
+pub use registry::ModelRegistry;
 pub use s3::{Bucket, BucketOptions};
-pub use served::{Served, Serving, Turn};
-pub use shelf::{Library, Shelf};
 
 /// Why a model cannot be kept or used.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ use rusty_s3::actions::{ListObjectsV2, S3Action as _};
 use rusty_s3::{Bucket as Address, Credentials, UrlStyle};
 use skywatch_alerters::http_client::{self, Trust};
 
-use super::{ModelError, Shelf};
+use super::{BlobStore, ModelError};
 
 /// How long a signature is good.
 const SIGNED_FOR: Duration = Duration::from_secs(60);
@@ -154,7 +154,7 @@ fn is_no_bucket(body: &Result<Vec<u8>, ureq::Error>) -> bool {
         .is_ok_and(|body| String::from_utf8_lossy(body).contains("NoSuchBucket"))
 }
 
-impl Shelf for Bucket {
+impl BlobStore for Bucket {
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>, ModelError> {
         let name = format!("{}{name}", self.prefix);
         self.ask(|| {

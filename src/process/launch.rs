@@ -30,7 +30,7 @@ pub fn check(settings: &Settings, run: &RunOptions) -> Result<(), ProcessError> 
     alerting::outlets(settings)?;
     run.summary.as_deref().map(open_summary).transpose()?;
     #[cfg(feature = "learned")]
-    wiring::library(settings)?;
+    wiring::registry(settings)?;
     let StoreUrl::Redis(url) = &settings.store.url else {
         return Ok(());
     };

@@ -8,7 +8,7 @@ use super::{ProcessError, trainer, wiring};
 use crate::clock::unix_now;
 use crate::dispatch::{Answer, Study};
 use crate::jobs::QueueError;
-use crate::models::{Kind, Library, ModelError};
+use crate::models::{ModelError, ModelKind, ModelRegistry};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -47,22 +47,22 @@ pub(crate) fn answer(settings: &Settings, study: &Study) -> Result<Answer, Study
             }
             Ok(lines(["it waits again".to_owned()]))
         }
-        Study::Models => Ok(lines(list(&wiring::library(settings)?)?)),
+        Study::Models => Ok(lines(list(&wiring::registry(settings)?)?)),
         Study::Model { model, version } => {
-            let library = wiring::library(settings)?;
+            let registry = wiring::registry(settings)?;
             let card = match version {
-                Some(version) => library.card(model, version, None)?,
+                Some(version) => registry.card(model, version, None)?,
                 None => {
-                    let pointer = library.pointer(model)?;
+                    let pointer = registry.pointer(model)?;
                     let unknown = || StudyError::Unknown(format!("there is no model `{model}`"));
                     let pointer = pointer.ok_or_else(unknown)?;
-                    library.card(model, &pointer.version, Some(&pointer.card_sha256))?
+                    registry.card(model, &pointer.version, Some(&pointer.card_sha256))?
                 }
             };
             Ok(lines([serde_json::to_string_pretty(&card)?]))
         }
         Study::RollBack { model, version } => {
-            let version = wiring::library(settings)?.roll_back(model, version.as_deref())?;
+            let version = wiring::registry(settings)?.roll_back(model, version.as_deref())?;
             Ok(lines([format!("version {version} of {model} serves")]))
         }
     }
@@ -75,38 +75,31 @@ fn lines(lines: impl IntoIterator<Item = String>) -> Answer {
 }
 
 /// A line for each version of each model.
-fn list(library: &Library) -> Result<Vec<String>, ModelError> {
-    let names = library.names()?;
+fn list(registry: &ModelRegistry) -> Result<Vec<String>, ModelError> {
+    let names = registry.names()?;
     if names.is_empty() {
-        let place = library.describe();
+        let place = registry.describe();
         return Ok(vec![format!(
             "no models in {place}\nhint: `skywatch train` fits them"
         )]);
     }
     let mut lines = Vec::new();
     for name in names {
-        let serving = library.pointer(&name)?.map(|pointer| pointer.version);
-        for version in library.versions(&name)? {
+        let serving = registry.pointer(&name)?.map(|pointer| pointer.version);
+        for version in registry.versions(&name)? {
             let mark = if serving.as_ref() == Some(&version) {
                 "serves"
             } else {
                 ""
             };
             // One that cannot be read does not hide the others.
-            let about = match library.card(&name, &version, None) {
+            let about = match registry.card(&name, &version, None) {
                 Ok(card) => {
-                    let what = match &card.kind {
-                        Kind::Sequence { columns, .. } => format!("{} columns", columns.len()),
-                        Kind::Families { metrics, .. } => {
-                            let count: usize = metrics.iter().map(Vec::len).sum();
-                            format!("{count} metrics in {} families", metrics.len())
-                        }
-                    };
-                    format!(
-                        "{what}, error {:.4} held back, made {}",
-                        card.holdout.error,
-                        units::time(card.made_at)
-                    )
+                    let made = units::time(card.provenance.made_at);
+                    let error = card.provenance.holdout.error;
+                    let what = ModelKind::of_card(&card).and_then(|kind| kind.describe(&card));
+                    let what = what.unwrap_or_else(|error| error.to_string());
+                    format!("{what}, error {error:.4} held back, made {made}")
                 }
                 Err(error) => error.to_string(),
             };

@@ -9,14 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use skywatch_alerters::host;
-use skywatch_algorithms::learned::Rule;
-use skywatch_settings::{LimitRule, Settings, StoreUrl};
+use skywatch_settings::{Settings, StoreUrl};
 
 use super::{ProcessError, wiring};
 use crate::clock::unix_now;
 use crate::jobs::{
-    FileHistories, Histories, OpenQueue, OpenRedisQueue, OpenSqliteQueue, QueueOptions, Scheduler, State,
-    StoreHistories, Task, Trainer, TrainerOptions, Training, TrainingOptions, jobs_path,
+    FamiliesJob, FileHistories, Histories, OpenQueue, OpenRedisQueue, OpenSqliteQueue, QueueOptions,
+    Scheduler, State, StoreHistories, Task, Trainer, TrainerOptions, Training, jobs_path,
 };
 use crate::stop::Stop;
 use crate::store::AnyConnect;
@@ -50,28 +49,6 @@ pub(crate) fn queue(settings: &Settings) -> Result<Box<dyn OpenQueue>, ProcessEr
     })
 }
 
-fn training_options(settings: &Settings) -> TrainingOptions {
-    let training = &settings.training;
-    TrainingOptions {
-        max_metrics: training.max_metrics,
-        max_families: training.max_families,
-        epochs: training.epochs,
-        holdout: training.holdout,
-        seed: training.seed as u64,
-        column_rule: match training.rule {
-            LimitRule::KSigma => Rule::KSigma {
-                k: training.k_sigma,
-                robust: training.robust,
-            },
-            LimitRule::Peaks => Rule::PeaksOverThreshold {
-                risk: training.risk,
-                level: 0.95,
-            },
-        },
-        counters_as_rates: wiring::counters_as_rates(settings),
-    }
-}
-
 /// What the trainer child was asked beyond the settings.
 #[derive(Debug, Clone, Default)]
 pub struct TrainerRun {
@@ -95,7 +72,7 @@ pub(super) fn train(
         tracing::warn!("the trainer cannot give way to others: {error}");
     }
     let open = queue(settings)?;
-    let library = wiring::library(settings)?;
+    let registry = wiring::registry(settings)?;
     let histories: Box<dyn Histories> = match (&run.histories, store) {
         (Some(path), _) => Box::new(FileHistories::new(path.clone())),
         (None, Some(store)) => Box::new(store_histories(store.clone(), settings)),
@@ -103,11 +80,12 @@ pub(super) fn train(
     };
     let training = Training {
         histories: &*histories,
-        library: &library,
-        options: training_options(settings),
+        registry: &registry,
+        options: &settings.training,
+        counters_as_rates: wiring::counters_as_rates(settings),
     };
     let worker = worker();
-    tracing::info!("trainer `{worker}` :: models go to {}", library.describe());
+    tracing::info!("trainer `{worker}` :: models go to {}", registry.describe());
     let trainer = Trainer {
         open: &*open,
         work: &training,
@@ -151,7 +129,7 @@ fn scheduler<'q>(settings: &Settings, open: &'q dyn OpenQueue) -> Option<Schedul
     Some(Scheduler {
         open,
         cron,
-        task: Task::Families,
+        task: Task::of(&FamiliesJob {}),
     })
 }
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use skywatch_algorithms::learned::FittedFamilies;
 use skywatch_algorithms::streaming::Forecasts;
 use skywatch_settings::Settings;
 
 use super::{ProcessError, wiring};
 use crate::analyzer::adaptive::Learned;
 use crate::jobs::FAMILIES;
-use crate::models::{Model, Served, Turn};
+use crate::models::{LiveModel, Refresh};
 use crate::stop::Stop;
 
 /// How often it is looked whether another version serves.
@@ -20,12 +21,12 @@ const LOOK_EACH: Duration = Duration::from_secs(15);
 /// # Errors
 /// An address of models that cannot be understood, or no thread.
 pub(crate) fn for_passes(settings: &Settings, stop: &Stop) -> Result<Option<Learned>, ProcessError> {
-    let Some(served) = served(settings)? else {
+    let Some(live) = live(settings)? else {
         return Ok(None);
     };
     // The first pass is to know already what serves.
-    let mut is_out_of_reach = look(&served, false);
-    let (looked_after, stop) = (Arc::clone(&served), stop.clone());
+    let mut is_out_of_reach = look(&live, false);
+    let (looked_after, stop) = (Arc::clone(&live), stop.clone());
     std::thread::Builder::new()
         .name("learned vote".to_owned())
         .spawn(move || {
@@ -37,7 +38,7 @@ pub(crate) fn for_passes(settings: &Settings, stop: &Stop) -> Result<Option<Lear
             what: "the thread of the learned vote",
             source,
         })?;
-    Ok(Some(asked(move || served.current())))
+    Ok(Some(asked(move || live.current())))
 }
 
 /// The vote for people who ask now and then, if settings want it: each question looks for the version that serves.
@@ -45,39 +46,36 @@ pub(crate) fn for_passes(settings: &Settings, stop: &Stop) -> Result<Option<Lear
 /// # Errors
 /// As [`for_passes`].
 pub(crate) fn for_questions(settings: &Settings) -> Result<Option<Learned>, ProcessError> {
-    let served = served(settings)?;
-    Ok(served.map(|served| {
+    let live = live(settings)?;
+    Ok(live.map(|live| {
         asked(move || {
-            look(&served, false);
-            served.current()
+            look(&live, false);
+            live.current()
         })
     }))
 }
 
-fn served(settings: &Settings) -> Result<Option<Arc<Served>>, ProcessError> {
+fn live(settings: &Settings) -> Result<Option<Arc<LiveModel<FittedFamilies>>>, ProcessError> {
     if !settings.adaptive.learned {
         return Ok(None);
     }
-    let library = wiring::library(settings)?;
-    Ok(Some(Arc::new(Served::new(library, FAMILIES.to_owned()))))
+    let registry = wiring::registry(settings)?;
+    Ok(Some(Arc::new(LiveModel::new(registry, FAMILIES.to_owned()))))
 }
 
 fn asked<F: Forecasts + 'static>(current: impl Fn() -> Option<Arc<F>> + Send + Sync + 'static) -> Learned {
-    Arc::new(move || current().map(|serving| serving as Arc<dyn Forecasts>))
+    Arc::new(move || current().map(|version| version as Arc<dyn Forecasts>))
 }
 
 /// Looks for another version and says so, trouble with the place only once; whether there was such trouble.
-fn look(served: &Served, was_out_of_reach: bool) -> bool {
-    match served.refresh() {
-        Ok(Turn::Unchanged) => {}
-        Ok(Turn::Changed(version)) => tracing::info!(
+fn look(live: &LiveModel<FittedFamilies>, was_out_of_reach: bool) -> bool {
+    match live.refresh() {
+        Ok(Refresh::Unchanged) => {}
+        Ok(Refresh::Changed(version)) => tracing::info!(
             "learned vote :: version {version} serves and knows {} metrics",
-            served.current().map_or(0, |serving| match &serving.model {
-                Model::Families(families) => families.metrics(),
-                Model::Sequence(_) => 0,
-            })
+            live.current().map_or(0, |version| version.model.metrics())
         ),
-        Ok(Turn::Refused(error)) => tracing::warn!("learned vote :: what served goes on :: {error}"),
+        Ok(Refresh::Refused(error)) => tracing::warn!("learned vote :: what served goes on :: {error}"),
         Err(error) => {
             if !was_out_of_reach {
                 tracing::warn!("learned vote :: what served goes on :: {error}");

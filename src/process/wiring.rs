@@ -14,7 +14,7 @@ use crate::dispatch::running;
 use crate::files;
 use crate::ingest::{IngestOptions, Policy, TrimOptions};
 #[cfg(feature = "learned")]
-use crate::models::{Bucket, BucketOptions, Folder, Library};
+use crate::models::{Bucket, BucketOptions, Folder, ModelRegistry};
 use crate::net::carbon_out::CarbonOut;
 use crate::net::listeners::{self, Service};
 use crate::store::AnyConnect;
@@ -173,10 +173,10 @@ pub(crate) fn graphite(settings: &Settings) -> Result<Option<CarbonOut>, Process
 
 /// The place of models that settings name.
 #[cfg(feature = "learned")]
-pub(crate) fn library(settings: &Settings) -> Result<Library, ProcessError> {
+pub(crate) fn registry(settings: &Settings) -> Result<ModelRegistry, ProcessError> {
     let models = &settings.models;
     let Some((bucket, prefix)) = models.bucket() else {
-        return Ok(Library::new(Folder::new(settings.state_dir.join("models"))));
+        return Ok(ModelRegistry::new(Folder::new(settings.state_dir.join("models"))));
     };
     let amazon = || format!("https://s3.{}.amazonaws.com", models.region);
     let bucket = Bucket::new(BucketOptions {
@@ -193,7 +193,7 @@ pub(crate) fn library(settings: &Settings) -> Result<Library, ProcessError> {
         ca_file: models.ca_file.clone(),
         timeout: models.timeout,
     })?;
-    Ok(Library::new(bucket))
+    Ok(ModelRegistry::new(bucket))
 }
 
 /// Time after stop in which the outside may still come back; the rest of the time to stop is for the last reads and

@@ -1,9 +1,14 @@
-//! kill -9 of trainers at work, the real ones.
+//! kill -9 of trainers at work: processes of their own, whose jobs are of a kind that only waits.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use skywatch::jobs::{Job, Queue, QueueOptions, RedisQueue, SqliteQueue, State, Task};
+use skywatch::jobs::kinds::GoOn;
+use skywatch::jobs::{
+    Job, OpenQueue, OpenRedisQueue, OpenSqliteQueue, Queue, QueueOptions, RedisQueue, SqliteQueue, State,
+    Task, Trainer, TrainerOptions, Work,
+};
+use skywatch::stop::Stop;
 use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch_algorithms::random::Random;
 
@@ -23,34 +28,80 @@ impl Drop for Trainers {
     }
 }
 
-fn trainer(store: &str, folder: &std::path::Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_skywatch"))
-        .args(["child", "trainer", "--set", "jobs.lease=1s", "--store", store])
-        .arg("--state-dir")
-        .arg(folder)
-        .env_clear()
-        .env("HOME", folder)
-        .stdin(Stdio::piped())
+/// Where the trainer that this test's binary becomes finds its queue.
+const QUEUE: &str = "SKYWATCH_TEST_QUEUE";
+/// How long a job takes.
+const WAIT: Duration = Duration::from_millis(20);
+
+struct Waiting;
+
+impl Work for Waiting {
+    fn run(&self, _: &Task, _: &GoOn<'_>) -> Result<String, String> {
+        std::thread::sleep(WAIT);
+        Ok("waited".to_owned())
+    }
+}
+
+#[test]
+#[ignore = "a child of the other tests here"]
+fn a_trainer() {
+    let Ok(place) = std::env::var(QUEUE) else {
+        return;
+    };
+    let options = QueueOptions {
+        lease: Duration::from_secs(1),
+        ..QueueOptions::default()
+    };
+    let open: Box<dyn OpenQueue> = if place.starts_with('/') {
+        Box::new(OpenSqliteQueue {
+            path: place.into(),
+            options,
+        })
+    } else {
+        Box::new(OpenRedisQueue {
+            connect: connect(&place),
+            prefix: PREFIX.to_owned(),
+            options,
+        })
+    };
+    let trainer = Trainer {
+        open: &*open,
+        work: &Waiting,
+        options: TrainerOptions {
+            worker: std::process::id().to_string(),
+            lease: options.lease,
+            drain: false,
+        },
+    };
+    trainer.run(&Stop::new()).unwrap();
+}
+
+fn trainer(place: &str) -> Child {
+    let (_, module) = module_path!().split_once("::").unwrap();
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("{module}::a_trainer"), "--ignored"])
+        .env(QUEUE, place)
+        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap()
 }
 
+fn connect(url: &str) -> RedisConnect {
+    RedisConnect::new(RedisOptions {
+        url: url.to_owned(),
+        ..RedisOptions::default()
+    })
+    .unwrap()
+}
+
 /// Lets `count` trainers do what is in the queue while one of them is killed now and then.
-fn survive(
-    queue: &mut dyn Queue,
-    store: &str,
-    folder: &std::path::Path,
-    jobs: usize,
-    count: usize,
-) -> Vec<Job> {
+fn survive(queue: &mut dyn Queue, place: &str, jobs: usize, count: usize) -> Vec<Job> {
     for number in 0..jobs {
-        queue
-            .enqueue(&Task::Wait { milliseconds: 20 }, None, number as f64)
-            .unwrap();
+        queue.enqueue(&Task::default(), None, number as f64).unwrap();
     }
-    let mut trainers = Trainers((0..count).map(|_| trainer(store, folder)).collect());
+    let mut trainers = Trainers((0..count).map(|_| trainer(place)).collect());
     let mut random = Random::new(9);
     let limit = Instant::now() + Duration::from_secs(90);
     let mut kills = 0;
@@ -70,7 +121,7 @@ fn survive(
             let victim = random.below(trainers.0.len());
             trainers.0[victim].kill().unwrap();
             trainers.0[victim].wait().unwrap();
-            trainers.0[victim] = trainer(store, folder);
+            trainers.0[victim] = trainer(place);
             kills += 1;
         }
     }
@@ -79,15 +130,9 @@ fn survive(
 #[test]
 fn slow_trainers_killed_over_redis_lose_nothing() {
     let server = RedisServer::start();
-    let folder = tempfile::tempdir().unwrap();
     let url = server.socket_url();
-    let connect = RedisConnect::new(RedisOptions {
-        url: url.clone(),
-        ..RedisOptions::default()
-    })
-    .unwrap();
-    let mut queue = RedisQueue::new(connect, PREFIX.to_owned(), QueueOptions::default());
-    let jobs = survive(&mut queue, &url, folder.path(), 150, 3);
+    let mut queue = RedisQueue::new(connect(&url), PREFIX.to_owned(), QueueOptions::default());
+    let jobs = survive(&mut queue, &url, 150, 3);
     let workers: std::collections::BTreeSet<&str> = jobs.iter().map(|job| job.worker.as_str()).collect();
     assert!(workers.len() > 1, "they share the work: {workers:?}");
     let tries: u32 = jobs.iter().map(|job| job.tries).sum();
@@ -100,8 +145,9 @@ fn slow_trainers_killed_over_redis_lose_nothing() {
 #[test]
 fn slow_trainers_killed_over_sqlite_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let mut queue = SqliteQueue::open(&folder.path().join("jobs.sqlite"), QueueOptions::default()).unwrap();
-    let jobs = survive(&mut queue, "embedded", folder.path(), 60, 1);
+    let path = folder.path().join("jobs.sqlite");
+    let mut queue = SqliteQueue::open(&path, QueueOptions::default()).unwrap();
+    let jobs = survive(&mut queue, path.to_str().unwrap(), 60, 1);
     let tries: u32 = jobs.iter().map(|job| job.tries).sum();
     assert!(
         tries as usize <= 60 + 4,

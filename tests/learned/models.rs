@@ -4,21 +4,22 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use skywatch::models::{
-    Bucket, Card, Folder, Holdout, Kind, Library, Model, ModelError, Served, Shelf, Turn,
+    BlobStore, Bucket, Card, Folder, Holdout, LiveModel, ModelError, ModelRegistry, Provenance, Refresh,
 };
 use skywatch_algorithms::Window;
 use skywatch_algorithms::learned::{
-    FamilyAutoencoder, FamilyOptions, FitReport, SequenceAutoencoder, SequenceOptions, Table, WINDOW,
+    FamilyAutoencoder, FamilyOptions, FitReport, FittedFamilies, FittedSequence, SequenceAutoencoder,
+    SequenceOptions, Table,
 };
 use skywatch_algorithms::streaming::Forecasts as _;
 
 use super::moto::Moto;
 
-/// A shelf that tests may also reach behind the library's back.
+/// A place of models that tests may also reach behind the registry's back.
 #[derive(Clone)]
-struct Shared(Arc<dyn Shelf>);
+struct Shared(Arc<dyn BlobStore>);
 
-impl Shelf for Shared {
+impl BlobStore for Shared {
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>, ModelError> {
         self.0.get(name)
     }
@@ -51,7 +52,7 @@ fn table(rows: usize) -> Table {
     }
 }
 
-fn made(version: &str, seed: u64) -> (Card, Model) {
+fn made(seed: u64) -> (Provenance, FittedSequence) {
     let options = SequenceOptions {
         epochs: 1,
         seed,
@@ -60,16 +61,7 @@ fn made(version: &str, seed: u64) -> (Card, Model) {
     let (network, fit): (_, FitReport) = SequenceAutoencoder::new(table(0).columns, options)
         .fit(&[table(64)], &mut |_| ControlFlow::Continue(()))
         .unwrap();
-    let card = Card {
-        format: 0,
-        model: "web".to_owned(),
-        version: version.to_owned(),
-        kind: Kind::Sequence {
-            columns: network.columns().to_vec(),
-            scaling: "tanh(ln(1 + x) / 32)".to_owned(),
-            window: WINDOW,
-            limits: network.limits().clone(),
-        },
+    let provenance = Provenance {
         trained: (1.7e9, 1.7e9 + 3780.0),
         made_at: 1.7e9,
         fits: vec![fit],
@@ -81,65 +73,59 @@ fn made(version: &str, seed: u64) -> (Card, Model) {
         seed,
         cpu: Vec::new(),
         made_by: "a test".to_owned(),
-        bytes: 0,
-        sha256: String::new(),
     };
-    (card, Model::Sequence(network))
+    (provenance, network)
 }
 
-fn publish(library: &Library, version: &str, seed: u64) -> Card {
-    let (mut card, model) = made(version, seed);
-    library.publish(&mut card, &model).unwrap();
-    card
+fn publish(registry: &ModelRegistry, version: &str, seed: u64) -> Card {
+    let (provenance, model) = made(seed);
+    registry.publish("web", version, provenance, &model).unwrap()
 }
 
 /// What the serving model makes of a table.
-fn answer(served: &Served) -> Vec<f64> {
-    let current = served.current().unwrap();
-    let Model::Sequence(network) = &current.model else {
-        panic!()
-    };
-    network.reconstruct(&table(40)).unwrap().expected
+fn answer(live: &LiveModel<FittedSequence>) -> Vec<f64> {
+    let current = live.current().unwrap();
+    current.model.reconstruct(&table(40)).unwrap().expected
 }
 
 #[test]
 fn what_is_published_serves_and_can_be_taken_back() {
-    both(|shelf| {
-        let library = Library::new(shelf);
-        let served = Served::new(library.clone(), "web".to_owned());
-        assert_eq!(library.names().unwrap(), [] as [String; 0]);
-        assert!(matches!(served.refresh(), Ok(Turn::Unchanged)));
-        assert!(served.current().is_none());
-        let first = publish(&library, "v1", 1);
-        assert!(matches!(served.refresh(), Ok(Turn::Changed(version)) if version == "v1"));
-        let of_first = answer(&served);
+    both(|blobs| {
+        let registry = ModelRegistry::new(blobs);
+        let live = LiveModel::new(registry.clone(), "web".to_owned());
+        assert_eq!(registry.names().unwrap(), [] as [String; 0]);
+        assert!(matches!(live.refresh(), Ok(Refresh::Unchanged)));
+        assert!(live.current().is_none());
+        let first = publish(&registry, "v1", 1);
+        assert!(matches!(live.refresh(), Ok(Refresh::Changed(version)) if version == "v1"));
+        let of_first = answer(&live);
         assert_eq!(
-            served.current().unwrap().card,
+            live.current().unwrap().card,
             first,
             "the card comes back as it was written"
         );
-        let held = served.current().unwrap();
-        publish(&library, "v2", 2);
-        assert!(matches!(served.refresh(), Ok(Turn::Changed(version)) if version == "v2"));
+        let held = live.current().unwrap();
+        publish(&registry, "v2", 2);
+        assert!(matches!(live.refresh(), Ok(Refresh::Changed(version)) if version == "v2"));
         assert_eq!(held.card.version, "v1", "who had the old one keeps it whole");
-        assert_ne!(answer(&served), of_first);
-        assert!(matches!(served.refresh(), Ok(Turn::Unchanged)));
-        assert_eq!(library.names().unwrap(), ["web"]);
-        assert_eq!(library.versions("web").unwrap(), ["v1", "v2"]);
-        assert_eq!(library.roll_back("web", None).unwrap(), "v1");
-        served.refresh().unwrap();
-        assert_eq!(answer(&served), of_first);
+        assert_ne!(answer(&live), of_first);
+        assert!(matches!(live.refresh(), Ok(Refresh::Unchanged)));
+        assert_eq!(registry.names().unwrap(), ["web"]);
+        assert_eq!(registry.versions("web").unwrap(), ["v1", "v2"]);
+        assert_eq!(registry.roll_back("web", None).unwrap(), "v1");
+        live.refresh().unwrap();
+        assert_eq!(answer(&live), of_first);
         assert!(
-            matches!(library.roll_back("web", None), Err(ModelError::Missing(_))),
+            matches!(registry.roll_back("web", None), Err(ModelError::Missing(_))),
             "there is none before it"
         );
-        assert_eq!(library.roll_back("web", Some("v2")).unwrap(), "v2");
+        assert_eq!(registry.roll_back("web", Some("v2")).unwrap(), "v2");
         assert!(matches!(
-            library.roll_back("web", Some("v3")),
+            registry.roll_back("web", Some("v3")),
             Err(ModelError::Missing(_))
         ));
         assert!(matches!(
-            library.roll_back("other", None),
+            registry.roll_back("other", None),
             Err(ModelError::Missing(_))
         ));
     });
@@ -147,15 +133,15 @@ fn what_is_published_serves_and_can_be_taken_back() {
 
 #[test]
 fn what_is_not_whole_is_refused_while_the_old_one_serves() {
-    both(|shelf| {
-        let library = Library::new(shelf.clone());
-        let served = Served::new(library.clone(), "web".to_owned());
-        publish(&library, "v1", 1);
-        served.refresh().unwrap();
-        let of_first = answer(&served);
-        publish(&library, "v2", 2);
+    both(|blobs| {
+        let registry = ModelRegistry::new(blobs.clone());
+        let live = LiveModel::new(registry.clone(), "web".to_owned());
+        publish(&registry, "v1", 1);
+        live.refresh().unwrap();
+        let of_first = answer(&live);
+        publish(&registry, "v2", 2);
         let path = |file: &str| format!("web/versions/v2/{file}");
-        let original = |file: &str| shelf.get(&path(file)).unwrap().unwrap();
+        let original = |file: &str| blobs.get(&path(file)).unwrap().unwrap();
         let (weights, card) = (original("model.safetensors"), original("card.json"));
         let mut flipped = weights.clone();
         *flipped.last_mut().unwrap() ^= 1;
@@ -171,56 +157,79 @@ fn what_is_not_whole_is_refused_while_the_old_one_serves() {
             ("card.json", &richer),
             ("card.json", &card[..card.len() / 2]),
         ] {
-            shelf.put(&path(file), bytes).unwrap();
+            blobs.put(&path(file), bytes).unwrap();
             // A newcomer tells each; one that has told it is quiet about it.
-            let newcomer = Served::new(library.clone(), "web".to_owned());
-            assert!(matches!(newcomer.refresh(), Ok(Turn::Refused(_))), "{file}");
-            assert!(matches!(newcomer.refresh(), Ok(Turn::Unchanged)));
+            let newcomer = LiveModel::<FittedSequence>::new(registry.clone(), "web".to_owned());
+            assert!(matches!(newcomer.refresh(), Ok(Refresh::Refused(_))), "{file}");
+            assert!(matches!(newcomer.refresh(), Ok(Refresh::Unchanged)));
             assert!(newcomer.current().is_none());
-            served.refresh().unwrap();
-            assert_eq!(answer(&served), of_first);
-            shelf.put(&path("model.safetensors"), &weights).unwrap();
-            shelf.put(&path("card.json"), &card).unwrap();
+            live.refresh().unwrap();
+            assert_eq!(answer(&live), of_first);
+            blobs.put(&path("model.safetensors"), &weights).unwrap();
+            blobs.put(&path("card.json"), &card).unwrap();
         }
-        shelf
+        blobs
             .put("web/latest", b"{\"version\": \"../v1\", \"card_sha256\": \"\"}")
             .unwrap();
-        assert!(matches!(served.refresh(), Ok(Turn::Refused(_))));
-        shelf.put("web/latest", b"{\"vers").unwrap();
-        assert!(matches!(served.refresh(), Ok(Turn::Refused(_))));
-        assert_eq!(answer(&served), of_first);
-        library.roll_back("web", Some("v2")).unwrap_err();
+        assert!(matches!(live.refresh(), Ok(Refresh::Refused(_))));
+        blobs.put("web/latest", b"{\"vers").unwrap();
+        assert!(matches!(live.refresh(), Ok(Refresh::Refused(_))));
+        assert_eq!(answer(&live), of_first);
+        registry.roll_back("web", Some("v2")).unwrap_err();
     });
 }
 
 #[test]
 fn a_version_without_a_pointer_is_no_version_in_use() {
-    both(|shelf| {
-        let library = Library::new(shelf.clone());
-        publish(&library, "v1", 1);
-        let pointer = shelf.get("web/latest").unwrap().unwrap();
-        publish(&library, "v2", 2);
+    both(|blobs| {
+        let registry = ModelRegistry::new(blobs.clone());
+        publish(&registry, "v1", 1);
+        let pointer = blobs.get("web/latest").unwrap().unwrap();
+        publish(&registry, "v2", 2);
         // As if v2 had been broken off before its last step.
-        shelf.put("web/latest", &pointer).unwrap();
-        let served = Served::new(library, "web".to_owned());
-        assert!(matches!(served.refresh(), Ok(Turn::Changed(version)) if version == "v1"));
+        blobs.put("web/latest", &pointer).unwrap();
+        let live = LiveModel::<FittedSequence>::new(registry, "web".to_owned());
+        assert!(matches!(live.refresh(), Ok(Refresh::Changed(version)) if version == "v1"));
     });
+}
+
+#[test]
+fn a_model_of_another_kind_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Folder::new(folder.path().to_owned());
+    let registry = ModelRegistry::new(blobs.clone());
+    publish(&registry, "v1", 1);
+    let live = LiveModel::<FittedFamilies>::new(registry.clone(), "web".to_owned());
+    let Ok(Refresh::Refused(error)) = live.refresh() else {
+        panic!("a network of columns serves as families")
+    };
+    assert!(
+        error.to_string().contains("`sequence`, not `families`"),
+        "{error}"
+    );
+    // One of a kind that only a later version knows is not pointed at.
+    let card = blobs.get("web/versions/v1/card.json").unwrap().unwrap();
+    let card = String::from_utf8(card)
+        .unwrap()
+        .replace("\"sequence\"", "\"later\"");
+    blobs.put("web/versions/v1/card.json", card.as_bytes()).unwrap();
+    let error = registry.roll_back("web", Some("v1")).unwrap_err().to_string();
+    assert!(error.contains("no models of the kind `later`"), "{error}");
 }
 
 #[test]
 fn names_that_are_paths_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let library = Library::new(Folder::new(folder.path().to_owned()));
+    let registry = ModelRegistry::new(Folder::new(folder.path().to_owned()));
     for name in ["", "..", "a/b", "a.b", "a b", "ä", &"x".repeat(101)] {
         assert!(
-            matches!(library.pointer(name), Err(ModelError::Name(_))),
+            matches!(registry.pointer(name), Err(ModelError::Name(_))),
             "{name}"
         );
     }
-    let (mut card, model) = made("v1", 1);
-    card.version = "../../v1".to_owned();
+    let (provenance, model) = made(1);
     assert!(matches!(
-        library.publish(&mut card, &model),
+        registry.publish("web", "../../v1", provenance, &model),
         Err(ModelError::Name(_))
     ));
 }
@@ -251,8 +260,8 @@ fn slow_a_bucket_with_many_names_is_listed_whole_and_a_missing_one_is_said() {
 #[test]
 fn the_vote_is_that_of_the_version_that_serves_and_only_on_metrics_it_knows() {
     let folder = tempfile::tempdir().unwrap();
-    let library = Library::new(Folder::new(folder.path().to_owned()));
-    let served = Served::new(library.clone(), "families".to_owned());
+    let registry = ModelRegistry::new(Folder::new(folder.path().to_owned()));
+    let live = LiveModel::<FittedFamilies>::new(registry.clone(), "families".to_owned());
     let times: Vec<f64> = (0..1440).map(|n| 1.7e9 + 60.0 * f64::from(n)).collect();
     let wave = |unit: f64| -> Vec<f64> {
         times
@@ -271,27 +280,19 @@ fn the_vote_is_that_of_the_version_that_serves_and_only_on_metrics_it_knows() {
                     ..FamilyOptions::default()
                 },
             );
-            assert!(family.show(name, Window::new(&times, values)));
+            assert!(family.add(name, Window::new(&times, values)));
             family.fit(&mut |_| ControlFlow::Continue(())).unwrap()
         })
         .collect();
-    assert!(served.current().is_none(), "nothing serves yet");
-    let (mut card, _) = made("v1", 1);
-    card.model = "families".to_owned();
-    card.fits = families.iter().map(|(_, fit)| fit.clone()).collect();
+    assert!(live.current().is_none(), "nothing serves yet");
+    let (mut provenance, _) = made(1);
+    provenance.fits = families.iter().map(|(_, fit)| fit.clone()).collect();
     let families: Vec<_> = families.into_iter().map(|(family, _)| family).collect();
-    card.kind = Kind::Families {
-        metrics: families
-            .iter()
-            .map(|family| family.names().map(str::to_owned).collect())
-            .collect(),
-        window: 32,
-    };
-    library
-        .publish(&mut card, &Model::Families(families.into()))
+    registry
+        .publish("families", "v1", provenance, &FittedFamilies::from(families))
         .unwrap();
-    assert!(matches!(served.refresh(), Ok(Turn::Changed(_))));
-    let serving = served.current().expect("it serves");
+    assert!(matches!(live.refresh(), Ok(Refresh::Changed(_))));
+    let serving = live.current().expect("it serves");
     let expected = |name: &str, count: usize, values: &[f64], is_rate: bool| {
         serving.forecast(name, Window::new(&times[..count], &values[..count]), is_rate)
     };
@@ -325,9 +326,9 @@ fn a_pipe_or_a_device_is_no_model_and_nothing_is_waited_for() {
     assert!(made.unwrap().success());
     std::os::unix::fs::symlink("/dev/zero", folder.path().join("zero")).unwrap();
     for name in ["pipe", "zero"] {
-        let shelf = Folder::new(folder.path().to_owned());
+        let blobs = Folder::new(folder.path().to_owned());
         let (send, receive) = std::sync::mpsc::channel();
-        std::thread::spawn(move || send.send(shelf.get(name).is_err()));
+        std::thread::spawn(move || send.send(blobs.get(name).is_err()));
         let refused = receive.recv_timeout(std::time::Duration::from_secs(10));
         assert_eq!(refused, Ok(true), "{name}");
     }

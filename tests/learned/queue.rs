@@ -37,8 +37,9 @@ fn both(check: impl Fn(&dyn Fn() -> Box<dyn Queue>)) {
     check(&|| redis_queue(&server, "test.jobs"));
 }
 
+/// A task of a kind that only tests know.
 fn task(milliseconds: u64) -> Task {
-    Task::Wait { milliseconds }
+    serde_json::from_value(serde_json::json!({"kind": "wait", "milliseconds": milliseconds})).unwrap()
 }
 
 const NO_WAIT: Duration = Duration::ZERO;

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::portrait::as_judged;
+use super::features::{as_judged, typical_step};
 use super::threshold::quantile;
 use crate::random::Random;
 use crate::window::Window;
@@ -86,17 +86,6 @@ impl Traits {
     fn distance(&self, other: &Self) -> f64 {
         self.0.iter().zip(other.0).map(|(a, b)| (a - b).powi(2)).sum()
     }
-}
-
-/// The middle of the times between points, seconds; `None` with fewer than two points.
-pub(super) fn typical_step(times: &[f64]) -> Option<f64> {
-    let mut steps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    steps.retain(|step| *step > 0.0);
-    if steps.is_empty() {
-        return None;
-    }
-    let middle = steps.len() / 2;
-    Some(*steps.select_nth_unstable_by(middle, f64::total_cmp).1)
 }
 
 impl Families {

@@ -1,6 +1,6 @@
 //! One small network for a family of like metrics: what should the next value be?
 //!
-//! It is shown what [`portrait`](super::portrait) says of a metric at a moment. The value of that moment is hidden; the
+//! It is shown what [`features`](super::features) says of a metric at a moment. The value of that moment is hidden; the
 //! network gives back all the others and says it. Autoencoders that see what they judge learn to copy it. Dense 48, 16, 48
 //! with rectifiers. What it says is a forecast; how wrong it usually is about a metric, and so from where on its error is
 //! an anomaly, is for the detector to learn that hears it.
@@ -11,23 +11,19 @@ use candle_core::{Device, Tensor};
 
 use super::adam::AdamW;
 use super::calendar::DAY;
+use super::dense::{DenseInference, NARROW, WIDE};
+use super::features::{FARTHEST, FEWEST_STEPS, INPUTS, MetricScale, PAST, as_judged, halves};
 use super::fit::{self, FitReport, Learner, Progress, Schedule};
 use super::layers::{Start, Variables};
-use super::portrait::{
-    FARTHEST, FEWEST_STEPS, INPUTS, MetricScale, SHOWN, as_judged, halves, show, show_judged,
-};
-use super::quick::Quick;
-use super::{LearnedError, Weights, portrait};
+use super::{LearnedError, Weights, features};
 use crate::random::Random;
 use crate::window::Window;
 
 /// The hidden newest value, and all that is shown.
-const OUTPUTS: usize = SHOWN + 1;
-pub(super) const WIDE: usize = 48;
-pub(super) const NARROW: usize = 16;
-/// Lessons kept in memory over all metrics, about; and for one metric.
-const ALL_LESSONS: usize = 400_000;
-const METRIC_LESSONS: std::ops::RangeInclusive<usize> = 24..=512;
+const OUTPUTS: usize = PAST + 1;
+/// Samples kept in memory over all metrics, about; and for one metric.
+const ALL_SAMPLES: usize = 400_000;
+const METRIC_SAMPLES: std::ops::RangeInclusive<usize> = 24..=512;
 /// Numbers kept of a metric: three in two halves, and whether it is a rate.
 const ROW: usize = 7;
 /// Weight of the hidden value in the loss, beside all that is shown.
@@ -35,7 +31,7 @@ const HIDDEN_WEIGHT: f64 = 2.0;
 
 /// One moment of one metric, as it is learnt from.
 #[derive(Debug, Clone, PartialEq)]
-struct Lesson {
+struct Sample {
     inputs: [f32; INPUTS],
     outputs: [f32; OUTPUTS],
 }
@@ -43,15 +39,15 @@ struct Lesson {
 /// How a family is fitted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FamilyOptions {
-    /// Rounds over all lessons, at most.
+    /// Rounds over all samples, at most.
     pub epochs: usize,
-    /// Lessons a step.
+    /// Samples a step.
     pub batch: usize,
     /// Step size of AdamW.
     pub rate: f64,
     /// Weight decay of AdamW.
     pub decay: f64,
-    /// Share of each metric's last lessons that is held back for validation, 0 to 0.5.
+    /// Share of each metric's last samples that is held back for validation, 0 to 0.5.
     pub validation: f64,
     /// Epochs without a better validation loss before it stops.
     pub patience: usize,
@@ -81,22 +77,22 @@ pub struct FamilyAutoencoder;
 #[derive(Debug)]
 pub struct UnfittedFamily {
     options: FamilyOptions,
-    lessons_a_metric: usize,
-    metrics: Vec<Pupil>,
+    samples_a_metric: usize,
+    metrics: Vec<Member>,
 }
 
 #[derive(Debug)]
-struct Pupil {
+struct Member {
     name: String,
     scale: MetricScale,
-    lessons: Vec<Lesson>,
+    samples: Vec<Sample>,
 }
 
 /// A family that can forecast.
 #[derive(Debug)]
 pub struct FittedFamily {
     layers: Variables,
-    quick: Quick,
+    dense: DenseInference,
     metrics: BTreeMap<String, MetricScale>,
 }
 
@@ -124,13 +120,13 @@ fn forward(layers: &Variables, x: &Tensor) -> candle_core::Result<Tensor> {
 }
 
 impl FamilyAutoencoder {
-    /// A family of about `metrics` metrics, which says how many lessons of each are kept.
+    /// A family of about `metrics` metrics, which says how many samples of each are kept.
     #[must_use]
     pub fn of(metrics: usize, options: FamilyOptions) -> UnfittedFamily {
-        let each = ALL_LESSONS / metrics.max(1);
+        let each = ALL_SAMPLES / metrics.max(1);
         UnfittedFamily {
             options,
-            lessons_a_metric: each.clamp(*METRIC_LESSONS.start(), *METRIC_LESSONS.end()),
+            samples_a_metric: each.clamp(*METRIC_SAMPLES.start(), *METRIC_SAMPLES.end()),
             metrics: Vec::new(),
         }
     }
@@ -139,13 +135,13 @@ impl FamilyAutoencoder {
 impl UnfittedFamily {
     /// Shows a metric's history, canonical and as long as there is; a counter's as it is stored. False if it is too short
     /// to learn from.
-    pub fn show(&mut self, name: &str, history: Window<'_>) -> bool {
+    pub fn add(&mut self, name: &str, history: Window<'_>) -> bool {
         as_judged(history, |history, is_rate| {
-            self.show_judged(name, history, is_rate)
+            self.add_judged(name, history, is_rate)
         })
     }
 
-    fn show_judged(&mut self, name: &str, history: Window<'_>, is_rate: bool) -> bool {
+    fn add_judged(&mut self, name: &str, history: Window<'_>, is_rate: bool) -> bool {
         let (times, values) = (history.times(), history.values());
         let Some(scale) = MetricScale::of(history, is_rate) else {
             return false;
@@ -153,26 +149,26 @@ impl UnfittedFamily {
         // The part of the history where there is enough before a point.
         let first = times.partition_point(|time| *time < times[0] + (FEWEST_STEPS + 1.0) * scale.step);
         let room = times.len() - first;
-        let count = room.min(self.lessons_a_metric);
-        if count < *METRIC_LESSONS.start() {
+        let count = room.min(self.samples_a_metric);
+        if count < *METRIC_SAMPLES.start() {
             return false;
         }
-        let mut lessons = Vec::with_capacity(count);
+        let mut samples = Vec::with_capacity(count);
         for number in 0..count {
             let newest = first + (number * room + room / 2) / count;
             let from = times.partition_point(|time| *time < times[newest] - DAY - scale.step);
             let window = Window::sorted(&times[from..=newest], &values[from..=newest]);
             let mut inputs = [0.0; INPUTS];
-            let Some(level) = show_judged(window, &scale, &mut inputs) else {
+            let Some(level) = features::fill_judged(window, &scale, &mut inputs) else {
                 continue;
             };
             let mut outputs = [0.0; OUTPUTS];
             outputs[0] = ((values[newest] - level) / scale.unit) as f32;
-            outputs[1..].copy_from_slice(&inputs[..SHOWN]);
-            lessons.push(Lesson { inputs, outputs });
+            outputs[1..].copy_from_slice(&inputs[..PAST]);
+            samples.push(Sample { inputs, outputs });
         }
         let name = name.to_owned();
-        self.metrics.push(Pupil { name, scale, lessons });
+        self.metrics.push(Member { name, scale, samples });
         true
     }
 
@@ -186,10 +182,10 @@ impl UnfittedFamily {
 
     fn fit_alone(self, progress: &mut Progress<'_>) -> Result<(FittedFamily, FitReport), LearnedError> {
         let (mut learnt, mut held) = (Vec::new(), Vec::new());
-        for pupil in &self.metrics {
+        for member in &self.metrics {
             let share = self.options.validation.clamp(0.0, 0.5);
-            let kept = pupil.lessons.len() - (pupil.lessons.len() as f64 * share) as usize;
-            let (early, late) = pupil.lessons.split_at(kept);
+            let kept = member.samples.len() - (member.samples.len() as f64 * share) as usize;
+            let (early, late) = member.samples.split_at(kept);
             learnt.extend(early);
             held.extend(late);
         }
@@ -215,10 +211,13 @@ impl UnfittedFamily {
             patience: self.options.patience.max(1),
         };
         let report = fit::run(&mut learner, schedule, progress)?;
-        let known = self.metrics.iter().map(|pupil| (pupil.name.clone(), pupil.scale));
+        let known = self
+            .metrics
+            .iter()
+            .map(|member| (member.name.clone(), member.scale));
         let fitted = FittedFamily {
             metrics: known.collect(),
-            quick: Quick::of(&learner.layers)?,
+            dense: DenseInference::of(&learner.layers)?,
             layers: learner.layers,
         };
         Ok((fitted, report))
@@ -229,24 +228,24 @@ struct Learning<'l> {
     layers: Variables,
     optimiser: AdamW,
     random: Random,
-    learnt: Vec<&'l Lesson>,
-    held: Vec<&'l Lesson>,
+    learnt: Vec<&'l Sample>,
+    held: Vec<&'l Sample>,
     batch: usize,
     remembered: Weights,
 }
 
-/// Loss of some lessons: Huber's, so that what is wild in the data does not rule the fit.
-fn loss(layers: &Variables, lessons: &[&Lesson]) -> candle_core::Result<Tensor> {
-    let inputs: Vec<f32> = lessons.iter().flat_map(|lesson| lesson.inputs).collect();
-    let outputs: Vec<f32> = lessons.iter().flat_map(|lesson| lesson.outputs).collect();
-    let inputs = Tensor::from_vec(inputs, (lessons.len(), INPUTS), &Device::Cpu)?;
-    let outputs = Tensor::from_vec(outputs, (lessons.len(), OUTPUTS), &Device::Cpu)?;
+/// Loss of some samples: Huber's, so that what is wild in the data does not rule the fit.
+fn loss(layers: &Variables, samples: &[&Sample]) -> candle_core::Result<Tensor> {
+    let inputs: Vec<f32> = samples.iter().flat_map(|sample| sample.inputs).collect();
+    let outputs: Vec<f32> = samples.iter().flat_map(|sample| sample.outputs).collect();
+    let inputs = Tensor::from_vec(inputs, (samples.len(), INPUTS), &Device::Cpu)?;
+    let outputs = Tensor::from_vec(outputs, (samples.len(), OUTPUTS), &Device::Cpu)?;
     let error = (forward(layers, &inputs)? - outputs)?.abs()?;
     let near = error.clamp(0f32, 1f32)?;
     // near² / 2 + (error − near)
     let huber = ((near.sqr()? * 0.5)? + (&error - &near)?)?;
     let hidden = huber.narrow(1, 0, 1)?.mean_all()?;
-    huber.narrow(1, 1, SHOWN)?.mean_all()? + (hidden * HIDDEN_WEIGHT)?
+    huber.narrow(1, 1, PAST)?.mean_all()? + (hidden * HIDDEN_WEIGHT)?
 }
 
 impl Learner for Learning<'_> {
@@ -254,9 +253,9 @@ impl Learner for Learning<'_> {
         let mut order = self.learnt.clone();
         self.random.shuffle(&mut order);
         let mut sum = 0.0;
-        for lessons in order.chunks(self.batch) {
-            let loss = loss(&self.layers, lessons)?;
-            sum += f64::from(loss.to_scalar::<f32>()?) * lessons.len() as f64;
+        for samples in order.chunks(self.batch) {
+            let loss = loss(&self.layers, samples)?;
+            sum += f64::from(loss.to_scalar::<f32>()?) * samples.len() as f64;
             let gradients = loss.backward()?;
             self.optimiser.step(&self.layers.all(), &gradients)?;
         }
@@ -268,8 +267,8 @@ impl Learner for Learning<'_> {
             return Ok(None);
         }
         let mut sum = 0.0;
-        for lessons in self.held.chunks(4096) {
-            sum += f64::from(loss(&self.layers, lessons)?.to_scalar::<f32>()?) * lessons.len() as f64;
+        for samples in self.held.chunks(4096) {
+            sum += f64::from(loss(&self.layers, samples)?.to_scalar::<f32>()?) * samples.len() as f64;
         }
         Ok(Some(sum / self.held.len() as f64))
     }
@@ -311,8 +310,8 @@ impl FittedFamily {
     #[must_use]
     pub fn forecast(&self, scale: &MetricScale, window: Window<'_>) -> Option<f64> {
         let mut inputs = [0.0; INPUTS];
-        let level = show(window, scale, &mut inputs)?;
-        let forecast = level + f64::from(self.quick.hidden(&inputs)) * scale.unit;
+        let level = features::fill(window, scale, &mut inputs)?;
+        let forecast = level + f64::from(self.dense.hidden(&inputs)) * scale.unit;
         forecast.is_finite().then_some(forecast)
     }
 
@@ -325,7 +324,7 @@ impl FittedFamily {
     ) -> Option<f64> {
         let (mut sum, mut count) = (0.0, 0.0);
         for window in windows {
-            let observed = portrait::newest(window, scale);
+            let observed = features::newest(window, scale);
             if let (Some(forecast), Some(observed)) = (self.forecast(scale, window), observed) {
                 sum += ((observed - forecast).abs() / scale.unit).min(f64::from(FARTHEST));
                 count += 1.0;
@@ -368,7 +367,7 @@ impl FittedFamily {
     /// [`LearnedError::Weights`] for any that is missing, of another shape or not finite, or a metric without a unit.
     pub fn from_weights(names: &[String], weights: &Weights) -> Result<Self, LearnedError> {
         let layers = Variables::load(&shapes(), weights)?;
-        let quick = Quick::of(&layers)?;
+        let dense = DenseInference::of(&layers)?;
         let rows = weights.take("metrics", &[names.len(), ROW])?;
         let mut metrics = BTreeMap::new();
         for (name, row) in names.iter().zip(rows.chunks(ROW)) {
@@ -389,7 +388,7 @@ impl FittedFamily {
         }
         Ok(Self {
             layers,
-            quick,
+            dense,
             metrics,
         })
     }

@@ -21,7 +21,7 @@ fn fitted(metrics: u64) -> (FittedFamily, FitReport) {
     let mut family = FamilyAutoencoder::of(metrics as usize, options);
     for seed in 0..metrics {
         let (times, values) = wave(3, seed);
-        assert!(family.show(&format!("m{seed}"), Window::new(&times, &values)));
+        assert!(family.add(&format!("m{seed}"), Window::new(&times, &values)));
     }
     family.fit(&mut |_| ControlFlow::Continue(())).unwrap()
 }
@@ -34,13 +34,13 @@ fn forecast(family: &FittedFamily, name: &str, times: &[f64], values: &[f64]) ->
 fn every_variable_gets_a_gradient() {
     let layers = Variables::start(&shapes(), 1).unwrap();
     let mut random = Random::new(3);
-    let lessons: Vec<Lesson> = (0..64)
-        .map(|_| Lesson {
+    let samples: Vec<Sample> = (0..64)
+        .map(|_| Sample {
             inputs: std::array::from_fn(|_| random.normal() as f32),
             outputs: std::array::from_fn(|_| random.normal() as f32),
         })
         .collect();
-    let gradients = loss(&layers, &lessons.iter().collect::<Vec<_>>())
+    let gradients = loss(&layers, &samples.iter().collect::<Vec<_>>())
         .unwrap()
         .backward()
         .unwrap();
@@ -78,9 +78,9 @@ fn it_says_what_should_have_been() {
 }
 
 #[test]
-fn quick_is_the_network() {
+fn the_inference_is_the_network() {
     let layers = Variables::start(&shapes(), 9).unwrap();
-    let quick = Quick::of(&layers).unwrap();
+    let dense = DenseInference::of(&layers).unwrap();
     let mut random = Random::new(3);
     for _ in 0..20 {
         let inputs: [f32; INPUTS] = std::array::from_fn(|_| random.normal() as f32);
@@ -91,7 +91,7 @@ fn quick_is_the_network() {
             .unwrap()
             .to_vec1()
             .unwrap();
-        assert!((all[0] - quick.hidden(&inputs)).abs() < 1e-4 * (1.0 + all[0].abs()));
+        assert!((all[0] - dense.hidden(&inputs)).abs() < 1e-4 * (1.0 + all[0].abs()));
     }
 }
 
@@ -107,7 +107,7 @@ fn a_counter_is_forecast_by_its_growth() {
             sum
         })
         .collect();
-    assert!(family.show("counter", Window::new(&times, &counts)));
+    assert!(family.add("counter", Window::new(&times, &counts)));
     let (family, _) = family.fit(&mut |_| ControlFlow::Continue(())).unwrap();
     let scale = family.scale("counter").unwrap();
     assert!(scale.is_rate);
@@ -165,7 +165,7 @@ fn strange_windows_are_no_vote_and_no_panic() {
     let (times, values): (Vec<f64>, Vec<f64>) = sparse.iter().map(|&n| (times[n], values[n])).unzip();
     let _ = forecast(&family, "m1", &times, &values);
     let mut family = FamilyAutoencoder::of(1, FamilyOptions::default());
-    assert!(!family.show("still", Window::new(&times, &vec![1.0; times.len()])));
-    assert!(!family.show("empty", Window::new(&[], &[])));
+    assert!(!family.add("still", Window::new(&times, &vec![1.0; times.len()])));
+    assert!(!family.add("empty", Window::new(&[], &[])));
     assert!(family.fit(&mut |_| ControlFlow::Continue(())).is_err());
 }

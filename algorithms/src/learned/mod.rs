@@ -11,16 +11,16 @@
 
 mod adam;
 mod calendar;
+mod dense;
 mod families;
 mod family;
+mod family_trainer;
+mod features;
 mod fit;
 mod fitted_families;
 mod layers;
 mod lstm;
-mod portrait;
-mod quick;
 mod scaling;
-mod school;
 mod sequence;
 mod table;
 mod threshold;
@@ -28,11 +28,11 @@ mod weights;
 
 pub use families::{Families, Traits};
 pub use family::{FamilyAutoencoder, FamilyOptions, FittedFamily, UnfittedFamily};
+pub use family_trainer::FamilyTrainer;
+pub use features::{MetricScale, STEPS};
 pub use fit::{Epoch, FitReport, Progress};
 pub use fitted_families::FittedFamilies;
-pub use portrait::{MetricScale, STEPS};
 pub use scaling::{descale, rescale};
-pub use school::School;
 pub use sequence::{FittedSequence, Reconstruction, SequenceAutoencoder, SequenceOptions};
 pub use table::{Table, WINDOW};
 pub use threshold::{Limits, Rule};

@@ -7,8 +7,6 @@
 //! never reach from one query's answer into the next; a row found is listed once and only for metrics, not for the
 //! calendar. One window of n rows costs about 0.8 MFLOP; 1,000 rows a few milliseconds.
 
-use std::collections::BTreeMap;
-
 use candle_core::{Device, Tensor};
 
 use super::adam::AdamW;
@@ -66,12 +64,11 @@ impl Default for SequenceOptions {
     }
 }
 
-/// A network that knows nothing yet, or only what an earlier one knew.
+/// A network that knows nothing yet.
 #[derive(Debug, Clone)]
 pub struct SequenceAutoencoder {
     columns: Vec<String>,
     options: SequenceOptions,
-    from: Option<Weights>,
 }
 
 /// A network that can judge.
@@ -277,18 +274,7 @@ impl SequenceAutoencoder {
     /// A network for tables of these columns.
     #[must_use]
     pub fn new(columns: Vec<String>, options: SequenceOptions) -> Self {
-        Self {
-            columns,
-            options,
-            from: None,
-        }
-    }
-
-    /// Begins where an earlier fit ended instead of anew.
-    #[must_use]
-    pub fn starting_from(mut self, weights: Weights) -> Self {
-        self.from = Some(weights);
-        self
+        Self { columns, options }
     }
 
     /// Learns from tables, one a question; the same ones and the same seed give the same weights to the bit.
@@ -312,10 +298,7 @@ impl SequenceAutoencoder {
         let options = self.options;
         let prepared = prepare(tables, &self.columns)?;
         let width = self.columns.len() + CALENDAR;
-        let network = match &self.from {
-            Some(weights) => Network::load(self.columns, weights)?,
-            None => Network::start(self.columns, options.seed)?,
-        };
+        let network = Network::start(self.columns, options.seed)?;
         let (learnt, held) = split(&prepared, options.validation);
         let mut learner = Learning {
             optimiser: AdamW::new(&network.variables.all(), options.rate, options.decay),
@@ -554,13 +537,6 @@ impl FittedSequence {
             count += errors.len();
         }
         Ok(sum / count.max(1) as f64)
-    }
-
-    /// Shapes and names of all weights, for whoever writes them down.
-    #[must_use]
-    pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
-        let shape = |(name, var): (&String, &candle_core::Var)| (name.clone(), var.dims().to_vec());
-        self.network.variables.0.iter().map(shape).collect()
     }
 }
 

@@ -10,13 +10,13 @@ use crate::window::Window;
 
 /// Metrics sorted into families that have learnt nothing yet.
 #[derive(Debug)]
-pub struct School {
+pub struct FamilyTrainer {
     /// The family of each metric, in the order they came.
     of: Vec<Option<usize>>,
     families: Vec<UnfittedFamily>,
 }
 
-impl School {
+impl FamilyTrainer {
     /// Sorts metrics by what they are like into at most `most` families; those that cannot be described are left out. All
     /// that is fitted later follows from the order of the metrics and from the seed.
     #[must_use]
@@ -44,9 +44,9 @@ impl School {
     }
 
     /// Shows the history of the metric that came in that place, canonical and as stored.
-    pub fn show(&mut self, place: usize, name: &str, history: Window<'_>) {
+    pub fn add(&mut self, place: usize, name: &str, history: Window<'_>) {
         if let Some(family) = self.of.get(place).copied().flatten() {
-            self.families[family].show(name, history);
+            self.families[family].add(name, history);
         }
     }
 

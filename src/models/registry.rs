@@ -2,44 +2,32 @@
 
 use std::sync::Arc;
 
-use super::ModelError;
-use super::card::{Card, Pointer};
-use super::files::{self, Model, Parts, checksum};
+use skywatch_algorithms::learned::Weights;
 
-/// Keeps bytes under names like `family-0/latest`. Calls block on the disk or the network; any thread may call.
-pub trait Shelf: Send + Sync {
-    /// What lies under `name`; `None` for nothing.
-    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, ModelError>;
-
-    /// Puts bytes there, all of them or none: a reader sees what was there or what is there, never a part.
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), ModelError>;
-
-    /// The next parts of all names that begin with `folder/`, in order, each once; of all names for an empty `folder`.
-    fn list(&self, folder: &str) -> Result<Vec<String>, ModelError>;
-
-    /// Where it is, for people; holds no secret.
-    fn describe(&self) -> String;
-}
+use super::card::{Card, Pointer, Provenance};
+use super::kinds;
+use super::parts::{self, Parts, checksum};
+use super::{BlobStore, Model, ModelError, ModelKind};
 
 /// All models of one place.
 #[derive(Clone)]
-pub struct Library {
-    shelf: Arc<dyn Shelf>,
+pub struct ModelRegistry {
+    blobs: Arc<dyn BlobStore>,
 }
 
-impl Library {
-    /// The models on a shelf.
+impl ModelRegistry {
+    /// The models that lie in `blobs`.
     #[must_use]
-    pub fn new(shelf: impl Shelf + 'static) -> Self {
+    pub fn new(blobs: impl BlobStore + 'static) -> Self {
         Self {
-            shelf: Arc::new(shelf),
+            blobs: Arc::new(blobs),
         }
     }
 
     /// Where they are.
     #[must_use]
     pub fn describe(&self) -> String {
-        self.shelf.describe()
+        self.blobs.describe()
     }
 
     /// All names, in order.
@@ -47,7 +35,7 @@ impl Library {
     /// # Errors
     /// [`ModelError::Place`].
     pub fn names(&self) -> Result<Vec<String>, ModelError> {
-        let mut names = self.shelf.list("")?;
+        let mut names = self.blobs.list("")?;
         names.retain(|name| is_name(name));
         Ok(names)
     }
@@ -57,7 +45,7 @@ impl Library {
     /// # Errors
     /// [`ModelError::Name`] and [`ModelError::Place`].
     pub fn versions(&self, model: &str) -> Result<Vec<String>, ModelError> {
-        self.shelf.list(&format!("{}/versions", check(model)?))
+        self.blobs.list(&format!("{}/versions", check(model)?))
     }
 
     /// Which version serves; `None` if the model was never published.
@@ -65,7 +53,7 @@ impl Library {
     /// # Errors
     /// [`ModelError::Refused`] for a pointer that cannot be read.
     pub fn pointer(&self, model: &str) -> Result<Option<Pointer>, ModelError> {
-        let Some(bytes) = self.shelf.get(&format!("{}/latest", check(model)?))? else {
+        let Some(bytes) = self.blobs.get(&format!("{}/latest", check(model)?))? else {
             return Ok(None);
         };
         let pointer: Pointer = serde_json::from_slice(&bytes)
@@ -81,7 +69,7 @@ impl Library {
     pub fn card(&self, model: &str, version: &str, sum: Option<&str>) -> Result<Card, ModelError> {
         let name = format!("{}/{}", check(model)?, check(version)?);
         let bytes = self.part(&name, model, version, "card.json")?;
-        let card = files::read_card(&name, &bytes, sum)?;
+        let card = parts::read_card(&name, &bytes, sum)?;
         if card.model != model || card.version != version {
             let why = format!("its card is that of `{}/{}`", card.model, card.version);
             return Err(ModelError::refused(&name, why));
@@ -92,13 +80,19 @@ impl Library {
     /// The version a pointer leads to, checked from end to end.
     ///
     /// # Errors
-    /// [`ModelError::Missing`] and [`ModelError::Refused`].
-    pub fn load(&self, model: &str, pointer: &Pointer) -> Result<(Card, Model), ModelError> {
+    /// [`ModelError::Missing`], and [`ModelError::Refused`] also for a model of another kind.
+    pub fn load<M: Model>(&self, model: &str, pointer: &Pointer) -> Result<(Card, M), ModelError> {
+        let (card, weights) = self.parts(model, pointer)?;
+        let loaded = kinds::load(&card, &weights)?;
+        Ok((card, loaded))
+    }
+
+    fn parts(&self, model: &str, pointer: &Pointer) -> Result<(Card, Weights), ModelError> {
         let card = self.card(model, &pointer.version, Some(&pointer.card_sha256))?;
         let name = format!("{model}/{}", pointer.version);
-        let weights = self.part(&name, model, &pointer.version, "model.safetensors")?;
-        let loaded = files::read_model(&card, &weights)?;
-        Ok((card, loaded))
+        let bytes = self.part(&name, model, &pointer.version, "model.safetensors")?;
+        let weights = parts::read_weights(&card, &bytes)?;
+        Ok((card, weights))
     }
 
     /// Writes a version and lets it serve: weights, card, then the pointer. Broken off in between, nothing has changed
@@ -106,13 +100,20 @@ impl Library {
     ///
     /// # Errors
     /// [`ModelError::Name`] and [`ModelError::Place`].
-    pub fn publish(&self, card: &mut Card, model: &Model) -> Result<(), ModelError> {
-        let folder = format!("{}/versions/{}", check(&card.model)?, check(&card.version)?);
-        let parts = Parts::new(card, model)?;
-        self.shelf
+    pub fn publish<M: Model>(
+        &self,
+        model: &str,
+        version: &str,
+        provenance: Provenance,
+        fitted: &M,
+    ) -> Result<Card, ModelError> {
+        let folder = format!("{}/versions/{}", check(model)?, check(version)?);
+        let (parts, card) = Parts::new(model, version, provenance, fitted)?;
+        self.blobs
             .put(&format!("{folder}/model.safetensors"), &parts.weights)?;
-        self.shelf.put(&format!("{folder}/card.json"), &parts.card)?;
-        self.shelf.put(&format!("{}/latest", card.model), &parts.pointer)
+        self.blobs.put(&format!("{folder}/card.json"), &parts.card)?;
+        self.blobs.put(&format!("{model}/latest"), &parts.pointer)?;
+        Ok(card)
     }
 
     /// Lets `version` serve again, or without one the version before the one that serves. It is loaded first: what
@@ -140,14 +141,15 @@ impl Library {
             card_sha256: checksum(&card),
             version: version.clone(),
         };
-        self.load(model, &pointer)?;
+        let (card, weights) = self.parts(model, &pointer)?;
+        ModelKind::of_card(&card)?.check(&card, &weights)?;
         let bytes = serde_json::to_vec_pretty(&pointer).map_err(|error| ModelError::refused(&name, error))?;
-        self.shelf.put(&format!("{model}/latest"), &bytes)?;
+        self.blobs.put(&format!("{model}/latest"), &bytes)?;
         Ok(version)
     }
 
     fn part(&self, name: &str, model: &str, version: &str, file: &str) -> Result<Vec<u8>, ModelError> {
-        let bytes = self.shelf.get(&format!("{model}/versions/{version}/{file}"))?;
+        let bytes = self.blobs.get(&format!("{model}/versions/{version}/{file}"))?;
         bytes.ok_or_else(|| ModelError::Missing(format!("{name}/{file}")))
     }
 }

@@ -1,4 +1,4 @@
-//! What a family's network is shown of a metric at one moment, and in what units.
+//! The inputs of a family's network: what it sees of a metric at one moment, and in what units.
 //!
 //! 36 numbers of falling sharpness (the last 16 steps, 8 means of 4 steps, 8 of 32 steps, and 4 means of 2 steps from this
 //! time yesterday), taken from the newest of them and in the metric's own unit, beside the time of day and of the week. The
@@ -6,7 +6,6 @@
 //! shown by its growth a second. Values that are not finite must have been dropped before.
 
 use super::calendar::{DAY, minute, weekday};
-use super::families::typical_step;
 use super::threshold::quantile;
 use crate::counter;
 use crate::window::{Series, Window};
@@ -15,9 +14,9 @@ use crate::window::{Series, Window};
 pub const STEPS: usize = 32;
 /// Numbers that stand for the same time a day ago.
 const YESTERDAY: usize = 4;
-pub(super) const SHOWN: usize = STEPS + YESTERDAY;
+pub(super) const PAST: usize = STEPS + YESTERDAY;
 /// Beside what is shown: whether there was a yesterday, the level, two circles.
-pub(super) const INPUTS: usize = SHOWN + 6;
+pub(super) const INPUTS: usize = PAST + 6;
 /// How far from its level a number is shown; beyond it is shown as this.
 pub(super) const FARTHEST: f32 = 8.0;
 /// Steps back that there must be for a vote.
@@ -76,6 +75,17 @@ fn kept(number: f64) -> f64 {
     halves(number).map(f64::from).iter().sum()
 }
 
+/// The middle of the times between points, seconds; `None` with fewer than two points.
+pub(super) fn typical_step(times: &[f64]) -> Option<f64> {
+    let mut steps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    steps.retain(|step| *step > 0.0);
+    if steps.is_empty() {
+        return None;
+    }
+    let middle = steps.len() / 2;
+    Some(*steps.select_nth_unstable_by(middle, f64::total_cmp).1)
+}
+
 /// Hands on a canonical history as it is judged, and whether that is by growth a second.
 pub(super) fn as_judged<T>(history: Window<'_>, look: impl FnOnce(Window<'_>, bool) -> T) -> T {
     if !counter::never_decreasing(history) {
@@ -106,22 +116,22 @@ pub(super) fn newest(window: Window<'_>, scale: &MetricScale) -> Option<f64> {
 
 /// What is shown at the newest point of a canonical window of a metric: numbers into `inputs`, and the level they are
 /// taken from. `None` if it does not reach far enough back. The newest value is not looked at. O(304).
-pub(super) fn show(window: Window<'_>, scale: &MetricScale, inputs: &mut [f32; INPUTS]) -> Option<f64> {
+pub(super) fn fill(window: Window<'_>, scale: &MetricScale, inputs: &mut [f32; INPUTS]) -> Option<f64> {
     if scale.is_rate {
         let rate = |at: usize| (at > 0).then(|| growth(window, at)).filter(|rate| *rate >= 0.0);
-        show_values(window.times(), rate, scale, inputs)
+        fill_values(window.times(), rate, scale, inputs)
     } else {
-        show_judged(window, scale, inputs)
+        fill_judged(window, scale, inputs)
     }
 }
 
 /// The same of a history that [`as_judged`] gave.
-pub(super) fn show_judged(
+pub(super) fn fill_judged(
     history: Window<'_>,
     scale: &MetricScale,
     inputs: &mut [f32; INPUTS],
 ) -> Option<f64> {
-    show_values(history.times(), |at| Some(history.values()[at]), scale, inputs)
+    fill_values(history.times(), |at| Some(history.values()[at]), scale, inputs)
 }
 
 /// Which of the shown numbers a point belongs to that is so many whole steps old. One of no step is of the newest.
@@ -139,7 +149,7 @@ const SLOTS: [u8; FARTHEST_STEP + 1] = {
     slots
 };
 
-fn show_values(
+fn fill_values(
     times: &[f64],
     value: impl Fn(usize) -> Option<f64>,
     scale: &MetricScale,
@@ -149,7 +159,7 @@ fn show_values(
     if past == 0 || now - times[0] < FEWEST_STEPS * scale.step {
         return None;
     }
-    let (mut sums, mut counts) = ([0.0f64; SHOWN], [0.0f64; SHOWN]);
+    let (mut sums, mut counts) = ([0.0f64; PAST], [0.0f64; PAST]);
     let steps_a_second = 1.0 / scale.step;
     for (at, time) in times[..past].iter().enumerate().rev() {
         // A point that comes a little late is still of its step. Rounded by hand, as `round` is a call.
@@ -184,27 +194,27 @@ fn show_values(
         .take(STEPS)
         .find(|(_, count)| *count > 0.0);
     let level = newest.map(|(sum, count)| sum / count)?;
-    let shown = |value: f64| (((value - level) / scale.unit) as f32).clamp(-FARTHEST, FARTHEST);
+    let scaled = |value: f64| (((value - level) / scale.unit) as f32).clamp(-FARTHEST, FARTHEST);
     let mut newer = 0.0;
     for ((input, sum), count) in inputs.iter_mut().zip(sums).zip(counts).take(STEPS) {
         if count > 0.0 {
-            newer = shown(sum / count);
+            newer = scaled(sum / count);
         }
         *input = newer;
     }
     let had_yesterday = counts[STEPS..].iter().any(|count| *count > 0.0);
-    for slot in STEPS..SHOWN {
+    for slot in STEPS..PAST {
         inputs[slot] = if counts[slot] > 0.0 {
-            shown(sums[slot] / counts[slot])
+            scaled(sums[slot] / counts[slot])
         } else {
             0.0
         };
     }
     let day = std::f64::consts::TAU * minute(now) / 1440.0;
     let week = std::f64::consts::TAU * (weekday(now) as f64 + minute(now) / 1440.0) / 7.0;
-    inputs[SHOWN] = f32::from(had_yesterday);
-    inputs[SHOWN + 1] = (((level - scale.centre) / scale.unit) as f32).clamp(-FARTHEST, FARTHEST);
-    for (input, circle) in inputs[SHOWN + 2..]
+    inputs[PAST] = f32::from(had_yesterday);
+    inputs[PAST + 1] = (((level - scale.centre) / scale.unit) as f32).clamp(-FARTHEST, FARTHEST);
+    for (input, circle) in inputs[PAST + 2..]
         .iter_mut()
         .zip([day.sin(), day.cos(), week.sin(), week.cos()])
     {

@@ -2,44 +2,31 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use skywatch_algorithms::Window;
-use skywatch_algorithms::streaming::Forecasts;
-
-use super::{Card, Library, Model, ModelError, Pointer};
+use super::{Card, Model, ModelError, ModelRegistry, Pointer};
 
 /// A model in use. Whoever asks gets the whole of one version; [`refresh`](Self::refresh) is called now and then, by one
-/// thread, and blocks on the shelf.
-pub struct Served {
-    library: Library,
+/// thread, and blocks on the place of models.
+pub struct LiveModel<M> {
+    registry: ModelRegistry,
     name: String,
     /// Held for the moment of a clone or an exchange, never while a model is read.
-    current: RwLock<Option<Arc<Serving>>>,
+    current: RwLock<Option<Arc<LiveVersion<M>>>>,
     /// The pointer that was refused last, so that it is said once and not each time. Held as briefly.
     refused: Mutex<Option<Pointer>>,
 }
 
 /// One version in use.
 #[derive(Debug)]
-pub struct Serving {
+pub struct LiveVersion<M> {
     /// What it is.
     pub card: Card,
     /// The model; any number of threads may ask it at once.
-    pub model: Model,
+    pub model: M,
 }
 
-/// A model of families is a vote on the metrics that it knows; any other has none.
-impl Forecasts for Serving {
-    fn forecast(&self, metric: &str, window: Window<'_>, is_rate: bool) -> Option<f64> {
-        match &self.model {
-            Model::Families(families) => families.forecast(metric, window, is_rate),
-            Model::Sequence(_) => None,
-        }
-    }
-}
-
-/// What a look at the shelf found.
+/// What a look for another version found.
 #[derive(Debug)]
-pub enum Turn {
+pub enum Refresh {
     /// What serves is the latest, or there is none.
     Unchanged,
     /// This version serves from now on.
@@ -48,12 +35,12 @@ pub enum Turn {
     Refused(ModelError),
 }
 
-impl Served {
+impl<M: Model> LiveModel<M> {
     /// A model by name; nothing serves before the first refresh.
     #[must_use]
-    pub fn new(library: Library, name: String) -> Self {
+    pub fn new(registry: ModelRegistry, name: String) -> Self {
         Self {
-            library,
+            registry,
             name,
             current: RwLock::new(None),
             refused: Mutex::new(None),
@@ -62,7 +49,7 @@ impl Served {
 
     /// What serves, if anything does.
     #[must_use]
-    pub fn current(&self) -> Option<Arc<Serving>> {
+    pub fn current(&self) -> Option<Arc<LiveVersion<M>>> {
         self.current
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -72,11 +59,11 @@ impl Served {
     /// Looks whether another version should serve and lets it, if it is whole.
     ///
     /// # Errors
-    /// [`ModelError::Place`] if the shelf cannot be read; what serves goes on.
-    pub fn refresh(&self) -> Result<Turn, ModelError> {
-        let pointer = match self.library.pointer(&self.name) {
+    /// [`ModelError::Place`] if the place of models cannot be read; what serves goes on.
+    pub fn refresh(&self) -> Result<Refresh, ModelError> {
+        let pointer = match self.registry.pointer(&self.name) {
             Ok(Some(pointer)) => pointer,
-            Ok(None) => return Ok(Turn::Unchanged),
+            Ok(None) => return Ok(Refresh::Unchanged),
             Err(error @ ModelError::Place { .. }) => return Err(error),
             Err(error) => {
                 let nowhere = Pointer {
@@ -90,27 +77,27 @@ impl Served {
             .current()
             .is_some_and(|current| current.card.version == pointer.version)
         {
-            return Ok(Turn::Unchanged);
+            return Ok(Refresh::Unchanged);
         }
-        match self.library.load(&self.name, &pointer) {
+        match self.registry.load(&self.name, &pointer) {
             Ok((card, model)) => {
                 let version = card.version.clone();
-                let new = Arc::new(Serving { card, model });
+                let new = Arc::new(LiveVersion { card, model });
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(new);
                 *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                Ok(Turn::Changed(version))
+                Ok(Refresh::Changed(version))
             }
             Err(error @ ModelError::Place { .. }) => Err(error),
             Err(error) => Ok(self.refuse(pointer, error)),
         }
     }
 
-    fn refuse(&self, pointer: Pointer, error: ModelError) -> Turn {
+    fn refuse(&self, pointer: Pointer, error: ModelError) -> Refresh {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if refused.as_ref() == Some(&pointer) {
-            return Turn::Unchanged;
+            return Refresh::Unchanged;
         }
         *refused = Some(pointer);
-        Turn::Refused(error)
+        Refresh::Refused(error)
     }
 }

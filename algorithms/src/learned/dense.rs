@@ -4,13 +4,17 @@
 //! weights stay in the first cache from metric to metric.
 
 use super::LearnedError;
-use super::family::{NARROW, WIDE};
+use super::features::INPUTS;
 use super::layers::Variables;
-use super::portrait::INPUTS;
+
+/// Numbers of the outer layers, and of the one between them, which is narrower than what is given back so that copying is no
+/// way through.
+pub(super) const WIDE: usize = 48;
+pub(super) const NARROW: usize = 16;
 
 /// The three layers, and of the last one only what says the hidden value.
 #[derive(Debug)]
-pub(super) struct Quick {
+pub(super) struct DenseInference {
     wide: Dense<INPUTS, WIDE>,
     narrow: Dense<WIDE, NARROW>,
     open: Dense<NARROW, WIDE>,
@@ -58,7 +62,7 @@ impl<const FROM: usize, const TO: usize> Dense<FROM, TO> {
     }
 }
 
-impl Quick {
+impl DenseInference {
     pub(super) fn of(layers: &Variables) -> Result<Self, LearnedError> {
         let out = numbers(layers, "out.weight")?;
         // A row a hidden number of the layer before; the hidden value is the first of each.
