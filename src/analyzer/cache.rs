@@ -11,7 +11,7 @@ use skywatch_algorithms::{SameTime, Series, Window};
 
 /// Consecutive points at equal distance.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Run {
+struct TimeRun {
     /// Time of the run's very first point, Unix seconds, whether or not it is still in the window.
     start: f64,
     /// Seconds from point to point; 0 while the run has one point.
@@ -23,7 +23,7 @@ struct Run {
     len: u32,
 }
 
-impl Run {
+impl TimeRun {
     /// The run that the first points make, found a block at a time: most series are one run.
     fn beginning(times: &[f64]) -> Option<Self> {
         let &[start, second, ..] = times else { return None };
@@ -58,7 +58,7 @@ impl Run {
 /// A canonical window at rest: ascending distinct times, at most `full_duration` apart.
 #[derive(Debug, Default)]
 pub struct CachedWindow {
-    runs: Vec<Run>,
+    runs: Vec<TimeRun>,
     /// Values; the first `skipped` have left the window.
     values: Vec<f64>,
     skipped: usize,
@@ -68,8 +68,8 @@ pub struct CachedWindow {
 
 /// Times written out, kept from metric to metric: most report at the same times.
 #[derive(Debug, Default)]
-pub struct Times {
-    runs: Vec<Run>,
+pub struct TimesBuffer {
+    runs: Vec<TimeRun>,
     times: Vec<f64>,
 }
 
@@ -83,7 +83,7 @@ impl CachedWindow {
         self.values
             .reserve_exact(series.values.len() + slack(series.values.len()));
         self.values.extend_from_slice(&series.values);
-        let regular = Run::beginning(&series.times);
+        let regular = TimeRun::beginning(&series.times);
         self.runs.extend(regular);
         for &time in &series.times[regular.map_or(0, |run| run.len as usize)..] {
             self.push_time(time);
@@ -97,7 +97,7 @@ impl CachedWindow {
 
     /// Time of the newest point, Unix seconds.
     pub fn last_time(&self) -> Option<f64> {
-        self.runs.last().map(Run::last)
+        self.runs.last().map(TimeRun::last)
     }
 
     /// Points in the window.
@@ -124,7 +124,7 @@ impl CachedWindow {
     }
 
     /// The window, with its times written out into `times` unless they stand there already.
-    pub fn window<'a>(&'a self, times: &'a mut Times) -> Window<'a> {
+    pub fn window<'a>(&'a self, times: &'a mut TimesBuffer) -> Window<'a> {
         if times.runs != self.runs {
             times.runs.clone_from(&self.runs);
             times.times.clear();
@@ -158,7 +158,7 @@ impl CachedWindow {
             self.make_room(new.values.len());
             for (&time, &value) in new.times.iter().zip(&new.values) {
                 if let Some(newest) = self.values.last_mut()
-                    && self.runs.last().map(Run::last) == Some(time)
+                    && self.runs.last().map(TimeRun::last) == Some(time)
                 {
                     *newest = value;
                     continue;
@@ -188,13 +188,13 @@ impl CachedWindow {
 
     /// Heap bytes held.
     pub fn bytes(&self) -> usize {
-        self.values.capacity() * size_of::<f64>() + self.runs.capacity() * size_of::<Run>()
+        self.values.capacity() * size_of::<f64>() + self.runs.capacity() * size_of::<TimeRun>()
     }
 
     /// Heap bytes that a series will take if its steps are equal.
     pub fn bytes_of(series: &Series) -> usize {
         let values = series.values.len();
-        (values + slack(values)) * size_of::<f64>() + size_of::<Run>()
+        (values + slack(values)) * size_of::<f64>() + size_of::<TimeRun>()
     }
 
     /// Grows by the slack at a time: doubling would waste up to half of the largest structure there is.
@@ -217,7 +217,7 @@ impl CachedWindow {
             if run.len == 1 && run.gone == 0 {
                 let step = time - run.start;
                 if run.start + step == time {
-                    *run = Run { step, len: 2, ..*run };
+                    *run = TimeRun { step, len: 2, ..*run };
                     return;
                 }
             } else if run.time(run.len) == time {
@@ -225,7 +225,7 @@ impl CachedWindow {
                 return;
             }
         }
-        self.runs.push(Run {
+        self.runs.push(TimeRun {
             start: time,
             step: 0.0,
             gone: 0,
@@ -283,7 +283,7 @@ mod tests {
     }
 
     fn out(cache: &CachedWindow) -> Vec<(f64, f64)> {
-        let mut times = Times::default();
+        let mut times = TimesBuffer::default();
         let window = cache.window(&mut times);
         window
             .times()

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use skywatch_alerters::{Anomaly, units};
-use skywatch_algorithms::{Ballot, Exception, SameTime, Series, Verdict};
+use skywatch_algorithms::streaming::Adaptive;
+use skywatch_algorithms::{Exception, Series, Verdict, Window};
 
-use super::adaptive::{self, Known, Learned, Moment};
+use super::adaptive::{AdaptiveOptions, ModelSource};
+use super::counter_class::CounterClass;
+use super::evaluator::{Evaluator, MetricKnowledge};
 use super::inquiry::Inquiries;
-use super::judge::{CounterClass, Judge};
-use super::rule::{Rule, stale_after};
-use super::worker::{WorkerOptions, class_key};
+use super::options::{WorkerOptions, clock, same_time};
+use super::rule::{AlarmRule, stale_after};
 use crate::baseline::{Baseline, States};
 use crate::store::{Connect, Fetched, Keys as _, Points as _, StoreError};
 
@@ -56,44 +58,67 @@ pub struct Examination {
 
 /// Where the adaptive profile's knowledge lies on disk, and what it calls anomalous.
 #[derive(Clone)]
-pub struct Knowledge {
+pub struct SavedKnowledge {
     /// The folder of the long memory.
     pub memory: PathBuf,
     /// The folder of saved states.
     pub states: PathBuf,
     /// The rules, the last of which picks all metrics.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<AlarmRule>,
     /// Whose vote joins those of the detectors, if anybody's.
-    pub learned: Option<Learned>,
+    pub learned: Option<ModelSource>,
+}
+
+impl SavedKnowledge {
+    /// What a look judges by; nothing is written. Saved states are left out unless the look is to begin `with_states`; those
+    /// that cannot be read are none.
+    ///
+    /// # Errors
+    /// The hours cannot be read.
+    fn open(&self, with_states: bool) -> Result<AdaptiveOptions, String> {
+        let states = match with_states {
+            true => States::open(&self.states).unwrap_or_else(|error| {
+                tracing::warn!("`{}` not readable :: {error}", self.states.display());
+                States::empty(&self.states)
+            }),
+            false => States::empty(&self.states),
+        };
+        Ok(AdaptiveOptions {
+            rules: self.rules.clone(),
+            memory: Baseline::open_read_only(&self.memory).map_err(|error| error.to_string())?,
+            states: Arc::new(states),
+            learned: self.learned.clone(),
+            saving: None,
+        })
+    }
 }
 
 /// Reads and judges single metrics, as a pass would.
 pub struct Examiner<K: Connect> {
     connect: K,
+    /// Those of workers, but for the adaptive profile.
     options: WorkerOptions,
-    /// The least number of points that are analyzed.
-    min_length: usize,
-    boredom_window: usize,
     /// In the adaptive profile.
-    knowledge: Option<Knowledge>,
+    knowledge: Option<SavedKnowledge>,
+}
+
+/// What a look begins with.
+#[derive(Default)]
+struct Beginning {
+    class: CounterClass,
+    /// The state of the running analyzer; `None` for what was saved.
+    learnt: Option<(Adaptive, Vec<u8>)>,
 }
 
 impl<K: Connect> Examiner<K> {
-    /// An examiner that judges as workers with these options do.
-    pub fn new(connect: K, options: WorkerOptions, min_length: usize, boredom_window: usize) -> Self {
+    /// An examiner that judges as workers with these options do; `knowledge` makes it one of the adaptive profile, as it
+    /// was last saved.
+    pub fn new(connect: K, options: WorkerOptions, knowledge: Option<SavedKnowledge>) -> Self {
         Self {
             connect,
             options,
-            min_length,
-            boredom_window,
-            knowledge: None,
+            knowledge,
         }
-    }
-
-    /// The same in the adaptive profile, as it was last saved.
-    #[must_use]
-    pub fn with_knowledge(self, knowledge: Option<Knowledge>) -> Self {
-        Self { knowledge, ..self }
     }
 
     /// What the running analyzer makes of one metric at `now`, Unix seconds: its own state, its own window, its own verdict.
@@ -101,48 +126,38 @@ impl<K: Connect> Examiner<K> {
     /// # Errors
     /// The analyzer does not answer, or a window that it does not keep cannot be read.
     pub fn ask(&self, inquiries: &Inquiries, metric: &str, now: f64) -> Result<Examination, String> {
-        let Some(mut insight) = inquiries.ask(metric)? else {
+        let Some(snapshot) = inquiries.ask(metric)? else {
             let mut found = self.examine(metric, now).map_err(|error| error.to_string())?;
             "the running analyzer, which does not watch it: its name is not among those in the store"
                 .clone_into(&mut found.answered_by);
             return Ok(found);
         };
         let mut found = self.nothing_found(metric, now);
-        found.answered_by = match insight.pass {
+        found.answered_by = match snapshot.pass {
             0 => "the running analyzer, which has not looked at it yet".to_owned(),
             pass => format!("the running analyzer, as of its pass {pass}"),
         };
-        let mut class = insight.class.unwrap_or_default();
-        let window = match insight.window.take() {
+        let mut class = snapshot.class;
+        let window = match snapshot.window {
             Some(window) => window,
             None => {
-                let read = self.read(metric, &mut found).map_err(|error| error.to_string())?;
-                if insight.class.is_none() {
-                    class = read.1;
-                }
-                read.0
+                let (window, stored) = self.read(metric, &mut found).map_err(|error| error.to_string())?;
+                class = class.or(Some(stored));
+                window
             }
         };
-        let window = match insight.verdict {
+        let window = match snapshot.verdict {
             // What came since is for the next pass.
             Some((_, last)) => until(window, last),
             None => window,
         };
-        let known = || match insight.learnt.take() {
-            Some(learnt) => Known {
-                saved: Some(learnt),
-                taught: None,
-            },
-            // It has not been looked at; what was saved is what the look will begin with.
-            None => self.saved(metric),
+        let beginning = Beginning {
+            class: class.unwrap_or_default(),
+            learnt: snapshot.learnt,
         };
-        self.look(known, &window, class, &mut found);
-        if let Some((verdict, _)) = insight.verdict {
-            let said = match verdict {
-                Verdict::Excluded(exception) => exception.name(),
-                Verdict::Judged { anomalous: true, .. } => "anomalous",
-                Verdict::Judged { .. } => "normal",
-            };
+        self.look(beginning, &window, &mut found);
+        if let Some((verdict, _)) = snapshot.verdict {
+            let said = name_of(verdict);
             if found.verdict != said {
                 found.why = format!(
                     "as it was judged then; now it would be {}: {}",
@@ -161,43 +176,9 @@ impl<K: Connect> Examiner<K> {
     pub fn examine(&self, metric: &str, now: f64) -> Result<Examination, StoreError> {
         let mut found = self.nothing_found(metric, now);
         let (window, class) = self.read(metric, &mut found)?;
-        self.look(|| self.saved(metric), &window, class, &mut found);
+        let beginning = Beginning { class, learnt: None };
+        self.look(beginning, &window, &mut found);
         Ok(found)
-    }
-
-    /// What was saved of a metric.
-    fn saved(&self, metric: &str) -> Known {
-        let Some(knowledge) = &self.knowledge else {
-            return Known::default();
-        };
-        let known = States::open(&knowledge.states).map(|states| Known {
-            saved: states.take(metric),
-            taught: states.taught(metric),
-        });
-        known.unwrap_or_else(|error| {
-            tracing::warn!("`{}` not readable :: {error}", knowledge.states.display());
-            Known::default()
-        })
-    }
-
-    /// Judges the window, in the adaptive profile by what is `known` of the metric.
-    fn look(
-        &self,
-        known: impl FnOnce() -> Known,
-        window: &Series,
-        class: CounterClass,
-        found: &mut Examination,
-    ) {
-        if let [first, .., last] = window.times.as_slice() {
-            found.length = last - first;
-        }
-        found.points = window.times.len();
-        found.age = window.times.last().map(|last| found.now - last);
-        match &self.knowledge {
-            _ if window.times.is_empty() => {}
-            Some(knowledge) => self.look_with(knowledge, known(), window, found),
-            None => self.judge(window, class, found),
-        }
     }
 
     fn nothing_found(&self, metric: &str, now: f64) -> Examination {
@@ -222,22 +203,16 @@ impl<K: Connect> Examiner<K> {
 
     /// The canonical window as it is stored, and the metric's class.
     fn read(&self, metric: &str, found: &mut Examination) -> Result<(Series, CounterClass), StoreError> {
-        let now = found.now;
         let mut store = self.connect.connect()?;
         let mut class = CounterClass::default();
+        let is_adaptive = self.knowledge.is_some();
+        let full_duration = self.options.full_duration;
         // The adaptive profile knows counters by itself.
-        if self.options.counters_as_rates && self.knowledge.is_none() {
-            let key = class_key(metric);
-            let stored = store.get(&[&key])?.pop().flatten();
-            let seen = stored.and_then(|text| std::str::from_utf8(&text).ok()?.parse::<f64>().ok());
-            if let Some(seen) = seen {
-                class = CounterClass::stored(seen.min(now), self.options.full_duration);
-            }
+        if self.options.counters_as_rates && !is_adaptive {
+            let stored = store.get(&[&CounterClass::key(metric)])?.pop().flatten();
+            class = CounterClass::read(stored.as_deref(), found.now, full_duration);
         }
-        let (clock, same_time) = match self.knowledge {
-            Some(_) => (now, SameTime::Last),
-            None => (f64::INFINITY, SameTime::Smallest),
-        };
+        let (clock, same_time) = (clock(is_adaptive, found.now), same_time(is_adaptive));
         let mut window = Series::default();
         store.fetch(
             &[metric],
@@ -245,7 +220,7 @@ impl<K: Connect> Examiner<K> {
             &mut |_, series, fetched| match fetched {
                 Fetched::Found { report, .. } => {
                     found.unusable = report.skipped as u64 + u64::from(report.truncated_bytes > 0);
-                    series.canonicalise_until(clock, self.options.full_duration, same_time);
+                    series.canonicalise_until(clock, full_duration, same_time);
                     window = std::mem::take(series);
                     Exception::Other.name().clone_into(&mut found.verdict);
                 }
@@ -259,110 +234,105 @@ impl<K: Connect> Examiner<K> {
         Ok((window, class))
     }
 
-    /// Looks with the adaptive profile.
-    fn look_with(&self, knowledge: &Knowledge, known: Known, window: &Series, found: &mut Examination) {
-        let moment = Moment {
-            now: found.now,
-            stale_period: self.options.stale_period,
-        };
-        let examined = Baseline::open_read_only(&knowledge.memory)
-            .map_err(|error| error.to_string())
-            .and_then(|memory| {
-                let name = Arc::from(found.metric.as_str());
-                let model = knowledge.learned.as_ref().and_then(|learned| learned());
-                adaptive::examine(
-                    &name,
-                    &knowledge.rules,
-                    known,
-                    &memory,
-                    model.as_deref(),
-                    window.sorted_window(),
-                    moment,
-                )
-            });
-        let examined = match examined {
-            Ok(examined) => examined,
-            Err(why) => {
-                found.why = why;
-                return;
-            }
-        };
-        found.warmth = Some(examined.adaptive.warmth());
-        found.ready_at = examined.adaptive.ready_at();
-        found.known_since = examined.adaptive.since();
-        if let Some(exception) = examined.exception {
-            exception.name().clone_into(&mut found.verdict);
-            found.why = match exception {
-                Exception::TooShort => format!(
-                    "{} points in its window, and too little is known to judge it",
-                    found.points
-                ),
-                Exception::Stale => why_stale(found, stale_after(&examined.adaptive, moment.stale_period)),
-                _ => String::new(),
-            };
-            return;
+    /// Judges the window as a pass would, and says what came of it.
+    fn look(&self, beginning: Beginning, series: &Series, found: &mut Examination) {
+        if let [first, .., last] = series.times.as_slice() {
+            found.length = last - first;
         }
-        found.verdict = if examined.is_anomalous {
-            "anomalous"
-        } else {
-            "normal"
-        }
-        .to_owned();
-        let score = examined.judged.strength.map_or(0.0, |strength| strength.score);
-        found.why = match examined.judged.sentence.as_str() {
-            "" => format!("score {score:.2}, and 1 is the limit"),
-            sentence => format!("score {score:.2}: {sentence}"),
-        };
-        found.rate = examined.judged.window().rate;
-        found.judged = Some(examined.judged);
-    }
-
-    fn judge(&self, window: &Series, mut class: CounterClass, found: &mut Examination) {
-        let now = found.now;
-        let mut judge = Judge::new(
-            self.options.ensemble.clone(),
-            self.options.full_duration,
-            self.options.counters_as_rates,
-        );
-        let judgement = judge.judge(window.window(), &mut class, now);
-        let ballot = match judgement.verdict {
-            Err(panic) => {
-                found.why = panic;
-                return;
-            }
-            Ok(Verdict::Excluded(exception)) => {
-                exception.name().clone_into(&mut found.verdict);
-                found.why = self.why_excluded(exception, found);
-                Ballot::default()
-            }
-            Ok(Verdict::Judged { anomalous, ballot }) => {
-                found.verdict = if anomalous { "anomalous" } else { "normal" }.to_owned();
-                found.why = String::new();
-                ballot
-            }
-        };
-        match judge.describe(&found.metric, window.window(), ballot, now, true) {
-            Ok(anomaly) => {
-                found.rate = anomaly.window().rate;
-                if found.why.is_empty() {
-                    let (voters, cast) = (anomaly.voters().count(), anomaly.cast());
-                    found.why = format!("{voters} of {cast} detectors call it anomalous");
-                }
-                found.judged = Some(anomaly.without_window());
-            }
-            Err(panic) if found.why.is_empty() => found.why = panic,
-            Err(_) => {}
+        found.points = series.times.len();
+        found.age = series.times.last().map(|last| found.now - last);
+        if !series.times.is_empty()
+            && let Err(why) = self.judge(beginning, series.sorted_window(), found)
+        {
+            found.why = why;
         }
     }
 
-    fn why_excluded(&self, exception: Exception, found: &Examination) -> String {
-        match exception {
-            Exception::TooShort => format!("{} points, and {} are needed", found.points, self.min_length),
-            Exception::Stale => why_stale(found, self.options.stale_period),
-            Exception::Boring => format!("its last {} points hardly differ", self.boredom_window),
-            Exception::DeletedByRoomba => "the store has no points of it".to_owned(),
-            Exception::Other => "it cannot be analyzed".to_owned(),
+    fn judge(&self, beginning: Beginning, window: Window<'_>, found: &mut Examination) -> Result<(), String> {
+        let with_states = beginning.learnt.is_none();
+        let knowledge = self.knowledge.as_ref();
+        let adaptive = knowledge
+            .map(|knowledge| knowledge.open(with_states))
+            .transpose()?;
+        let mut evaluator = Evaluator::new(&WorkerOptions {
+            adaptive: adaptive.map(Arc::new),
+            ..self.options.clone()
+        });
+        let (name, now): (Arc<str>, f64) = (Arc::from(found.metric.as_str()), found.now);
+        let mut known = MetricKnowledge {
+            class: Some(beginning.class),
+            state: None,
+        };
+        if let Some(adaptive) = evaluator.adaptive_mut() {
+            adaptive.begin();
+            let learnt = beginning.learnt;
+            known.state = learnt.map(|learnt| Box::new(adaptive.read(&name, learnt)));
         }
+        let evaluation = evaluator.evaluate(&name, &mut known, window, now)?;
+        let state = known.state.as_ref().map(|state| state.adaptive());
+        if let Some(state) = state {
+            found.warmth = Some(state.warmth());
+            found.ready_at = state.ready_at();
+            found.known_since = state.since();
+        }
+        name_of(evaluation.verdict).clone_into(&mut found.verdict);
+        found.why = match evaluation.verdict {
+            Verdict::Excluded(exception) => self.why_excluded(exception, state, found),
+            Verdict::Judged { .. } => String::new(),
+        };
+        let judged = match evaluator.describe_newest(&name, &known, window, &evaluation, now) {
+            Ok(judged) => judged,
+            Err(_) if !found.why.is_empty() => None,
+            Err(panic) => return Err(panic),
+        };
+        if let Some(judged) = judged {
+            found.rate = judged.window().rate;
+            if found.why.is_empty() {
+                found.why = why_judged(&judged);
+            }
+            found.judged = Some(judged.without_window());
+        }
+        Ok(())
+    }
+
+    fn why_excluded(&self, exception: Exception, state: Option<&Adaptive>, found: &Examination) -> String {
+        let stale_period = self.options.stale_period;
+        let rules = self.options.ensemble.rules();
+        match (exception, state) {
+            (Exception::TooShort, Some(_)) => format!(
+                "{} points in its window, and too little is known to judge it",
+                found.points
+            ),
+            (Exception::TooShort, None) => {
+                format!("{} points, and {} are needed", found.points, rules.min_length)
+            }
+            (Exception::Stale, Some(state)) => why_stale(found, stale_after(state, stale_period)),
+            (Exception::Stale, None) => why_stale(found, stale_period),
+            (Exception::Boring, _) => format!("its last {} points hardly differ", rules.boredom_window),
+            (Exception::DeletedByRoomba, _) => "the store has no points of it".to_owned(),
+            (Exception::Other, _) => "it cannot be analyzed".to_owned(),
+        }
+    }
+}
+
+/// A verdict in one word: `normal`, `anomalous`, or the exception.
+fn name_of(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Excluded(exception) => exception.name(),
+        Verdict::Judged { anomalous: true, .. } => "anomalous",
+        Verdict::Judged { .. } => "normal",
+    }
+}
+
+/// Why a metric is called anomalous, or is not.
+fn why_judged(judged: &Anomaly) -> String {
+    match (judged.strength, judged.sentence.as_str()) {
+        (None, _) => {
+            let (voters, cast) = (judged.voters().count(), judged.cast());
+            format!("{voters} of {cast} detectors call it anomalous")
+        }
+        (Some(strength), "") => format!("score {:.2}, and 1 is the limit", strength.score),
+        (Some(strength), sentence) => format!("score {:.2}: {sentence}", strength.score),
     }
 }
 

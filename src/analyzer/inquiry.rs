@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use skywatch_algorithms::streaming::Adaptive;
 use skywatch_algorithms::{Series, Verdict};
 
-use super::judge::CounterClass;
+use super::counter_class::CounterClass;
 use super::shard::shard_of;
 
 /// Questions that may wait for one worker.
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the analyzer knows of one metric.
 #[derive(Debug, Default)]
-pub struct Insight {
+pub struct MetricSnapshot {
     /// The last pass that was done with it; 0 when none has been yet.
     pub pass: u64,
     /// Its verdict, and the time of the last point that is in it, Unix seconds; `None` when it came to none.
@@ -34,20 +34,20 @@ pub struct Insight {
 }
 
 /// A question on its way to a worker.
-pub struct Question {
+pub struct MetricQuestion {
     /// The metric's name.
     pub metric: String,
     /// Takes the answer: `None` if the worker does not have the metric.
-    pub reply: Sender<Option<Box<Insight>>>,
+    pub reply: Sender<Option<Box<MetricSnapshot>>>,
 }
 
 /// The way to ask. Cheap to clone.
 #[derive(Clone)]
-pub struct Inquiries(Vec<Sender<Question>>);
+pub struct Inquiries(Vec<Sender<MetricQuestion>>);
 
 impl Inquiries {
     /// The way to so many workers, and the other ends, one a worker in the order of their seats.
-    pub fn new(workers: usize) -> (Self, Vec<Receiver<Question>>) {
+    pub fn new(workers: usize) -> (Self, Vec<Receiver<MetricQuestion>>) {
         let (send, receive) = (0..workers.max(1)).map(|_| bounded(WAITING)).unzip();
         (Self(send), receive)
     }
@@ -56,9 +56,9 @@ impl Inquiries {
     ///
     /// # Errors
     /// Why there is no answer, for people.
-    pub fn ask(&self, metric: &str) -> Result<Option<Box<Insight>>, String> {
+    pub fn ask(&self, metric: &str) -> Result<Option<Box<MetricSnapshot>>, String> {
         let (reply, answer) = bounded(1);
-        let question = Question {
+        let question = MetricQuestion {
             metric: metric.to_owned(),
             reply,
         };

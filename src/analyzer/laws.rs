@@ -14,8 +14,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use skywatch_algorithms::{Ballot, Ensemble, Mark, Rules, SameTime, Scratch, Series};
 
-use super::cache::{CachedWindow, Times};
-use super::judge::{CounterClass, Judge};
+use super::cache::{CachedWindow, TimesBuffer};
+use super::classic::ClassicJudge;
+use super::counter_class::CounterClass;
 
 const DAY: f64 = 86_400.0;
 const STEP: f64 = 600.0;
@@ -60,7 +61,7 @@ struct Metric {
     seen: usize,
     cache: CachedWindow,
     spare: Series,
-    times: Times,
+    times: TimesBuffer,
 }
 
 impl Metric {
@@ -69,7 +70,7 @@ impl Metric {
         for (index, &value) in points.iter().enumerate() {
             stored.push(1.7e9 + STEP * index as f64, value);
         }
-        let (cache, spare, times) = (CachedWindow::default(), Series::default(), Times::default());
+        let (cache, spare, times) = (CachedWindow::default(), Series::default(), TimesBuffer::default());
         Self {
             stored,
             seen: 0,
@@ -210,8 +211,8 @@ fn rates_are_the_same_warm_and_cold() {
         ..Rules::earthgecko()
     }));
     let (mut warm, mut cold) = (
-        Judge::new(Arc::clone(&ensemble), DAY, true),
-        Judge::new(Arc::clone(&ensemble), DAY, true),
+        ClassicJudge::new(Arc::clone(&ensemble), DAY, true),
+        ClassicJudge::new(Arc::clone(&ensemble), DAY, true),
     );
     let mut metric = Metric::new(&(0..140).map(|i| f64::from(i * i)).collect::<Vec<_>>());
     let mut class = CounterClass::default();
@@ -227,11 +228,13 @@ fn rates_are_the_same_warm_and_cold() {
         let now = metric.newest();
         let mut cold_class = class;
         let warm_verdict = warm
-            .judge(metric.cache.window(&mut metric.times), &mut class, now)
-            .verdict;
+            .evaluate(metric.cache.window(&mut metric.times), &mut class, now)
+            .map(|found| found.verdict);
         let mut all = metric.stored.clone();
         all.canonicalise_by(DAY, SameTime::Smallest);
-        let cold_verdict = cold.judge(all.sorted_window(), &mut cold_class, now).verdict;
+        let cold_verdict = cold
+            .evaluate(all.sorted_window(), &mut cold_class, now)
+            .map(|found| found.verdict);
         assert_eq!(
             format!("{warm_verdict:?}"),
             format!("{cold_verdict:?}"),

@@ -241,7 +241,7 @@ mod tests {
             at,
             ..PassSummary::default()
         };
-        tally.tell(&mut summary, &[], &mut []);
+        tally.write_into(&mut summary, &[], &mut []);
         losses.pass(judged + missing + short, 0, &tally, 0, &mut summary);
         summary
     }
@@ -330,7 +330,7 @@ mod tests {
             at: 1_060.0,
             ..PassSummary::default()
         };
-        tally.tell(&mut summary, &[], &mut []);
+        tally.write_into(&mut summary, &[], &mut []);
         losses.pass(3, 0, &tally, 0, &mut summary);
         assert_eq!(
             summary.troubles[0].why,

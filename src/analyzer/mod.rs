@@ -1,27 +1,35 @@
 //! The main job: every metric looked at on every pass.
 //!
-//! [`Supervisor`] owns the loop and the worker threads; a [`worker`] owns one shard and one store
-//! connection; the [`judge`] turns a window into a verdict; [`tally`] is what is counted, and [`crate::status`] how it is told.
+//! [`Supervisor`] owns the loop and the worker threads; a [`worker`] owns one shard and one store connection, and takes
+//! each metric through a [`metric_pass`]; the [`evaluator`] turns a window into a verdict, for passes and for [`examine`];
+//! [`tally`] is what is counted, and [`crate::status`] how others learn of it.
 
 pub mod adaptive;
+mod adaptive_metric;
 pub mod cache;
-mod desk;
+pub mod classic;
+pub mod counter_class;
+mod evaluator;
 mod examine;
-mod found;
 mod inquiry;
-pub mod judge;
 #[cfg(test)]
 mod laws;
 mod losses;
-mod metric_state;
-pub mod roll;
+mod metric_pass;
+mod options;
+pub(crate) mod pending_state;
+mod report;
+pub mod roster;
 pub mod rule;
-mod said;
+mod scored;
+mod sender_marks;
 pub mod shard;
+mod shard_pass;
+pub mod store_probe;
 mod supervisor;
 pub mod tally;
-pub mod watchman;
-pub mod worker;
+mod tracked;
+mod worker;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -33,16 +41,16 @@ use crossbeam_channel::{SendTimeoutError, Sender};
 use crate::net::carbon_out::CarbonOut;
 use crate::status::{AnalyzerStatusFile, Beat, Followed, PassSummary, Word};
 use crate::store::StoreError;
-pub use examine::{Examination, Examiner, Knowledge};
-pub use inquiry::{Inquiries, Question};
+pub use examine::{Examination, Examiner, SavedKnowledge};
+pub use inquiry::{Inquiries, MetricQuestion};
 pub(crate) use losses::{COMPONENTS as DATA_COMPONENTS, METRICS as METRICS_COMPONENT};
+pub use options::WorkerOptions;
 pub use supervisor::{AnalyzerOptions, Supervisor, open_summary};
-pub use worker::WorkerOptions;
 
-/// How long a pass waits for a dispatch that is behind.
+/// How long a pass waits for a dispatch that is backlog.
 const DISPATCH_PATIENCE: Duration = Duration::from_secs(1);
 /// Words that may wait for it.
-const BEHIND: usize = 10;
+const BACKLOG: usize = 10;
 
 /// Why the analyzer ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +84,7 @@ pub enum AnalyzerError {
 }
 
 /// Where the supervisor's findings and figures go.
-pub struct Outlets {
+pub struct PassOutputs {
     /// What pages and `/metrics` show.
     pub status: Arc<AnalyzerStatusFile>,
     /// Read by the watchdog.
@@ -86,14 +94,14 @@ pub struct Outlets {
     /// The dispatch thread.
     pub dispatch: Sender<Word>,
     /// Words the dispatch had no room for yet, oldest first.
-    pub behind: VecDeque<Word>,
+    pub backlog: VecDeque<Word>,
     /// Metrics whose fate it wants to know.
     pub followed: Followed,
     /// The dispatch has ended before us.
-    pub deserted: bool,
+    pub is_dispatch_gone: bool,
 }
 
-impl Outlets {
+impl PassOutputs {
     fn push(&self, summary: &PassSummary) {
         if let Some((graphite, prefix)) = &self.graphite {
             graphite.push(prefix, &summary.self_metrics(), summary.at);
@@ -108,22 +116,22 @@ impl Outlets {
     }
 
     /// Hands words over in their order. What a dispatch that is behind has no room for waits for the next one; beyond
-    /// [`BEHIND`] the oldest are given up, and that is said.
+    /// [`BACKLOG`] the oldest are given up, and that is said.
     fn dispatch(&mut self, word: Word) {
-        self.behind.push_back(word);
-        while let Some(oldest) = self.behind.pop_front() {
+        self.backlog.push_back(word);
+        while let Some(oldest) = self.backlog.pop_front() {
             match self.dispatch.send_timeout(oldest, DISPATCH_PATIENCE) {
                 Ok(()) => {}
                 Err(SendTimeoutError::Timeout(oldest)) => {
-                    self.behind.push_front(oldest);
-                    tracing::warn!("dispatch is behind :: {} words to it wait", self.behind.len());
+                    self.backlog.push_front(oldest);
+                    tracing::warn!("dispatch is behind :: {} words to it wait", self.backlog.len());
                     break;
                 }
-                Err(SendTimeoutError::Disconnected(_)) => self.deserted = true,
+                Err(SendTimeoutError::Disconnected(_)) => self.is_dispatch_gone = true,
             }
         }
-        while self.behind.len() > BEHIND {
-            if let Some(Word::Pass(lost)) = self.behind.pop_front() {
+        while self.backlog.len() > BACKLOG {
+            if let Some(Word::Pass(lost)) = self.backlog.pop_front() {
                 tracing::error!(
                     "dispatch is too far behind :: {} findings of pass {} given up",
                     lost.findings.len(),

@@ -13,7 +13,7 @@ pub(super) const SILENT_STEPS: f64 = 3.0;
 
 /// What the adaptive profile calls anomalous, for the metrics a pattern picks.
 #[derive(Debug, Clone)]
-pub struct Rule {
+pub struct AlarmRule {
     /// Which metrics; `None` for all.
     pub metrics: Option<Pattern>,
     /// What ratios to limits are multiplied by: an alarm where the product is 1.
@@ -30,7 +30,7 @@ pub struct Rule {
 
 /// A point as it is shown to a state.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Point {
+pub(crate) struct ObservedPoint {
     /// Unix seconds.
     pub(crate) time: f64,
     pub(crate) value: f64,
@@ -38,7 +38,18 @@ pub(crate) struct Point {
     pub(crate) forecast: Option<f64>,
 }
 
-impl Rule {
+impl ObservedPoint {
+    /// A point of which no model says anything.
+    pub(crate) fn plain(time: f64, value: f64) -> Self {
+        Self {
+            time,
+            value,
+            forecast: None,
+        }
+    }
+}
+
+impl AlarmRule {
     /// A rule for all metrics that hears every score as it is.
     pub(crate) fn plain(rest: f64) -> Self {
         Self {
@@ -64,7 +75,12 @@ impl Rule {
 
     /// Shows a state its next point and gives the score, finite, at this sensitivity: an alarm from 1 on. 0 as long as
     /// too little is known to judge the point, and for a deviation that does not matter.
-    pub(crate) fn observe(&self, state: &mut Adaptive, point: Point, memory: &mut impl LongMemory) -> f32 {
+    pub(crate) fn observe(
+        &self,
+        state: &mut Adaptive,
+        point: ObservedPoint,
+        memory: &mut impl LongMemory,
+    ) -> f32 {
         let is_judged = exclusion(state, 0.0, 0.0).is_none();
         let reading = state.observe_with(point.time, point.value, point.forecast, memory);
         let score = reading.at(self.sensitivity);
@@ -114,32 +130,9 @@ pub(crate) fn stale_after(state: &Adaptive, stale_period: f64) -> f64 {
     stale_period.max(SILENT_STEPS * state.step())
 }
 
-/// The rest after alerts, as [`skywatch_algorithms::streaming::Rest`] has it, for scores that are alerts only: lower ones
-/// never keep a higher one quiet.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Alerted {
-    /// Scores within the rest, falling, with their times.
-    pub(super) falling: Vec<(f64, f32)>,
-}
-
-impl Alerted {
-    /// Whether an alert of that score is heard.
-    pub(super) fn hear(&mut self, time: f64, score: f32, rest: f64) -> bool {
-        self.falling
-            .retain(|&(at, earlier)| at > time - rest && earlier >= score);
-        let is_heard = self.falling.is_empty();
-        self.falling.retain(|&(_, earlier)| earlier > score);
-        if rest > 0.0 {
-            self.falling.push((time, score));
-        }
-        is_heard
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use skywatch_algorithms::streaming::{Hours, Rest};
+    use skywatch_algorithms::streaming::Hours;
 
     use super::*;
 
@@ -151,20 +144,20 @@ mod tests {
 
     #[test]
     fn only_what_matters_is_spoken_of() {
-        let up = Rule {
+        let up = AlarmRule {
             direction: AlertDirection::Up,
-            ..Rule::plain(0.0)
+            ..AlarmRule::plain(0.0)
         };
         assert!(up.matters(&report(2.0, 1.0)) && !up.matters(&report(0.0, 1.0)));
-        let down = Rule {
+        let down = AlarmRule {
             direction: AlertDirection::Down,
-            ..Rule::plain(0.0)
+            ..AlarmRule::plain(0.0)
         };
         assert!(!down.matters(&report(2.0, 1.0)) && down.matters(&report(0.0, 1.0)));
-        let large = Rule {
+        let large = AlarmRule {
             min_relative_change: 0.5,
             min_absolute_change: 10.0,
-            ..Rule::plain(0.0)
+            ..AlarmRule::plain(0.0)
         };
         assert!(
             !large.matters(&report(14.0, 10.0)),
@@ -175,7 +168,7 @@ mod tests {
     }
 
     /// A week of minutes with a large spike at its end: the scores of the last points under a rule.
-    fn spike(rule: &Rule) -> f32 {
+    fn spike(rule: &AlarmRule) -> f32 {
         let (mut state, mut hours) = (Adaptive::default(), Hours::default());
         let mut last = 0.0;
         for minute in 0..7 * 1_440_u32 {
@@ -185,11 +178,7 @@ mod tests {
             } else {
                 10.0 + noise
             };
-            let point = Point {
-                time: 1.7e9 + 60.0 * f64::from(minute),
-                value,
-                forecast: None,
-            };
+            let point = ObservedPoint::plain(1.7e9 + 60.0 * f64::from(minute), value);
             last = rule.observe(&mut state, point, &mut hours);
         }
         last
@@ -197,21 +186,21 @@ mod tests {
 
     #[test]
     fn sensitivity_scales_and_what_does_not_matter_scores_nothing() {
-        let plain = spike(&Rule::plain(0.0));
+        let plain = spike(&AlarmRule::plain(0.0));
         assert!(plain >= 1.0, "{plain}");
-        let half = Rule {
+        let half = AlarmRule {
             sensitivity: 0.5,
-            ..Rule::plain(0.0)
+            ..AlarmRule::plain(0.0)
         };
         assert!((1.0..plain).contains(&spike(&half)), "{}", spike(&half));
-        let down = Rule {
+        let down = AlarmRule {
             direction: AlertDirection::Down,
-            ..Rule::plain(0.0)
+            ..AlarmRule::plain(0.0)
         };
         assert_eq!(spike(&down), 0.0);
-        let large = Rule {
+        let large = AlarmRule {
             min_absolute_change: 1_000.0,
-            ..Rule::plain(0.0)
+            ..AlarmRule::plain(0.0)
         };
         assert_eq!(spike(&large), 0.0);
     }
@@ -234,24 +223,5 @@ mod tests {
             None,
             "the longer one"
         );
-    }
-
-    proptest! {
-        /// Alerts are heard as the rest of the replay hears them.
-        #[test]
-        fn the_rest_is_the_one_of_the_replay(
-            points in prop::collection::vec((1_u32..400, 0_u32..40), 0..200),
-            rest in 0_u32..3_000,
-        ) {
-            let rest = f64::from(rest);
-            let (mut ours, mut theirs) = (Alerted::default(), Rest::new(rest));
-            let mut time = 0.0;
-            for (step, score) in points {
-                time += f64::from(step);
-                let score = score as f32 / 10.0;
-                let heard = theirs.hear(time, score) >= 1.0;
-                prop_assert_eq!(score >= 1.0 && ours.hear(time, score, rest), heard);
-            }
-        }
     }
 }

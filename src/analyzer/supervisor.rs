@@ -1,7 +1,7 @@
 //! The supervisor: one pass after another, at the optimum distance.
 //!
 //! It owns the workers (one thread each, orders down one channel a worker, reports up one channel for
-//! all), the roll of metrics, and what is told of a pass. A worker that does not report in time cannot be
+//! all), the roster of metrics, and what is told of a pass. A worker that does not report in time cannot be
 //! stopped from within; the supervisor then names what it was at and gives up, and whoever started the
 //! process starts it again.
 
@@ -16,11 +16,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use skywatch_alerters::Anomaly;
 
-use super::inquiry::Question;
+use super::inquiry::MetricQuestion;
 use super::losses::Losses;
-use super::roll::Roll;
-use super::worker::{Order, PassReport, Worker, WorkerOptions};
-use super::{AnalyzerError, Outlets, said};
+use super::options::WorkerOptions;
+use super::report::PassReport;
+use super::roster::Roster;
+use super::shard_pass::WorkerOrder;
+use super::worker::Worker;
+use super::{AnalyzerError, PassOutputs, sender_marks};
 use crate::backoff::Backoff;
 use crate::clock::unix_now;
 use crate::status::{Fate, Finding, Findings, PassSummary, Progress, Seconds, Word};
@@ -56,12 +59,12 @@ pub struct AnalyzerOptions {
     /// File that gets one JSON line a pass.
     pub summary: Option<PathBuf>,
     /// Where each worker hears what people ask, in the order of their seats; fewer, or none, if nobody can ask.
-    pub questions: Vec<Receiver<Question>>,
+    pub questions: Vec<Receiver<MetricQuestion>>,
 }
 
 /// A worker as the supervisor holds it.
-struct Hand {
-    orders: Sender<Order>,
+struct WorkerHandle {
+    orders: Sender<WorkerOrder>,
     thread: JoinHandle<()>,
 }
 
@@ -69,11 +72,11 @@ struct Hand {
 pub struct Supervisor<K: Connect> {
     connect: K,
     options: AnalyzerOptions,
-    outlets: Outlets,
+    outputs: PassOutputs,
     stop: Stop,
-    hands: Vec<Hand>,
+    workers: Vec<WorkerHandle>,
     reports: Receiver<PassReport>,
-    roll: Roll,
+    roster: Roster,
     /// What is lost of what there was.
     losses: Losses,
     summary: Option<File>,
@@ -90,16 +93,16 @@ impl<K: Connect> Supervisor<K> {
     pub fn new(
         connect: K,
         options: AnalyzerOptions,
-        outlets: Outlets,
+        outputs: PassOutputs,
         stop: Stop,
     ) -> Result<Self, AnalyzerError> {
         let summary = options.summary.as_deref().map(open_summary).transpose()?;
         let (send_report, reports) = bounded(options.workers);
-        let mut hands = Vec::with_capacity(options.workers);
+        let mut workers = Vec::with_capacity(options.workers);
         for number in 0..options.workers {
             let (orders, receive) = bounded(2);
             let progress = Progress::default();
-            outlets.beat.watch(progress.clone());
+            outputs.beat.watch(progress.clone());
             let worker = WorkerOptions {
                 seat: (number, options.workers),
                 ..options.worker.clone()
@@ -113,19 +116,19 @@ impl<K: Connect> Supervisor<K> {
                 .name(format!("worker-{number}"))
                 .spawn(move || worker.run(&receive, &send_report))
                 .map_err(AnalyzerError::Thread)?;
-            hands.push(Hand { orders, thread });
+            workers.push(WorkerHandle { orders, thread });
         }
-        let roll = Roll::default();
-        let since = outlets.status.since();
-        let losses = Losses::since(outlets.status.last_pass().as_ref(), unix_now());
+        let roster = Roster::default();
+        let since = outputs.status.since();
+        let losses = Losses::since(outputs.status.last_pass().as_ref(), unix_now());
         Ok(Self {
             connect,
             options,
-            outlets,
+            outputs,
             stop,
-            hands,
+            workers,
             reports,
-            roll,
+            roster,
             losses,
             summary,
             since,
@@ -139,8 +142,8 @@ impl<K: Connect> Supervisor<K> {
     /// A worker hangs or has died, or the summary file cannot be written.
     pub fn run(mut self) -> Result<(), AnalyzerError> {
         let outcome = self.run_passes();
-        let hands = std::mem::take(&mut self.hands);
-        let threads: Vec<_> = hands.into_iter().map(|hand| hand.thread).collect();
+        let workers = std::mem::take(&mut self.workers);
+        let threads: Vec<_> = workers.into_iter().map(|worker| worker.thread).collect();
         if outcome.is_ok() {
             for thread in threads {
                 if thread.join().is_err() {
@@ -163,7 +166,7 @@ impl<K: Connect> Supervisor<K> {
                     tracing::warn!("a pass gave up :: {error}");
                     store = None;
                 }
-                None if self.roll.metrics() == 0 => {
+                None if self.roster.metrics() == 0 => {
                     tracing::info!(
                         "no metrics in {} :: nothing to analyze yet",
                         self.connect.describe()
@@ -171,7 +174,7 @@ impl<K: Connect> Supervisor<K> {
                 }
                 None => {}
             }
-            if self.outlets.deserted {
+            if self.outputs.is_dispatch_gone {
                 return Err(AnalyzerError::DispatchDied);
             }
             if self.options.passes.is_some_and(|passes| self.pass >= passes) {
@@ -214,7 +217,7 @@ impl<K: Connect> Supervisor<K> {
                     *store = None;
                     failures += 1;
                     tracing::error!("store unreachable, try {failures} :: {error}");
-                    self.outlets.trouble(&error);
+                    self.outputs.trouble(&error);
                     if self.stop.sleep(backoff.pause()) {
                         return None;
                     }
@@ -237,17 +240,18 @@ impl<K: Connect> Supervisor<K> {
         }
         if let Err(error) = self.announce_and_list(store, now, begun + self.options.pass_deadline) {
             // A pass that could not even list its metrics is none: nothing is known, nothing is said.
-            self.outlets.trouble(&error);
+            self.outputs.trouble(&error);
             return Ok(Some(error));
         }
         self.pass += 1;
         let names = begun.elapsed();
         let deadline = begun + self.options.pass_deadline;
-        self.outlets.beat.pass_begins(deadline + HUNG_AFTER);
-        let followed = self.outlets.followed.get();
-        for hand in &self.hands {
-            hand.orders
-                .send(Order::Pass {
+        self.outputs.beat.pass_begins(deadline + HUNG_AFTER);
+        let followed = self.outputs.followed.get();
+        for worker in &self.workers {
+            worker
+                .orders
+                .send(WorkerOrder::Pass {
                     number: self.pass,
                     now,
                     deadline,
@@ -256,10 +260,10 @@ impl<K: Connect> Supervisor<K> {
                 .map_err(|_| AnalyzerError::WorkerDied)?;
         }
         let mut sum = PassReport::new(&self.options.worker);
-        for _ in 0..self.hands.len() {
+        for _ in 0..self.workers.len() {
             sum.add(self.next_report(deadline + HUNG_AFTER)?);
         }
-        self.outlets.beat.pass_ends();
+        self.outputs.beat.pass_ends();
         if self.stop.is_said() && !sum.unfinished.is_empty() {
             // Half a pass says nothing about the metrics it did not reach: what the last whole one said stands.
             tracing::info!(
@@ -270,22 +274,22 @@ impl<K: Connect> Supervisor<K> {
             return Ok(None);
         }
         // Asked each pass, not only when one leaves: it may have left while nobody looked.
-        let gone = followed.iter().filter(|name| !self.roll.holds(name));
+        let gone = followed.iter().filter(|name| !self.roster.holds(name));
         sum.fates
             .extend(gone.map(|name| (Arc::from(name.as_str()), Fate::Deleted)));
-        if let Err(error) = said::hear(store, &followed, now, &mut sum) {
+        if let Err(error) = sender_marks::apply(store, &followed, now, &mut sum) {
             // What was found stands as it is.
             sum.trouble = sum.trouble.or(Some(error));
         }
         let total = begun.elapsed();
-        let workers = self.hands.len() as f64;
+        let workers = self.workers.len() as f64;
         let seconds = Seconds {
             names: names.as_secs_f64(),
             fetch: sum.fetching.as_secs_f64() / workers,
             judge: sum.judging.as_secs_f64() / workers,
             total: total.as_secs_f64(),
         };
-        self.tell(sum, now, seconds, followed.len() as u64)
+        self.publish(sum, now, seconds, followed.len() as u64)
     }
 
     /// Waits for a worker's report until `due`, looking now and then whether all of them live.
@@ -294,13 +298,15 @@ impl<K: Connect> Supervisor<K> {
             match self.reports.recv_timeout(LOOK_EACH) {
                 Ok(report) => return Ok(report),
                 Err(RecvTimeoutError::Disconnected) => return Err(AnalyzerError::WorkerDied),
-                Err(RecvTimeoutError::Timeout) if self.hands.iter().any(|hand| hand.thread.is_finished()) => {
-                    // It may have reported with its last breath.
+                Err(RecvTimeoutError::Timeout)
+                    if self.workers.iter().any(|worker| worker.thread.is_finished()) =>
+                {
+                    // It may have reported just before it ended.
                     return self.reports.try_recv().map_err(|_| AnalyzerError::WorkerDied);
                 }
                 Err(RecvTimeoutError::Timeout) if Instant::now() >= due => {
                     return Err(AnalyzerError::Hung {
-                        metrics: self.outlets.beat.at(),
+                        metrics: self.outputs.beat.at(),
                     });
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -324,11 +330,11 @@ impl<K: Connect> Supervisor<K> {
         };
         self.losses.written(refused.as_ref(), now);
         self.losses.said(store.condition()?, now);
-        let changes = self.roll.call(store, self.hands.len(), due)?;
-        for (hand, change) in self.hands.iter().zip(changes) {
+        let changes = self.roster.refresh(store, self.workers.len(), due)?;
+        for (worker, change) in self.workers.iter().zip(changes) {
             if !(change.add.is_empty() && change.remove.is_empty()) {
                 // A closed channel shows again, and is handled, when the pass itself is ordered.
-                let _ = hand.orders.send(Order::Assign {
+                let _ = worker.orders.send(WorkerOrder::Assign {
                     add: change.add,
                     remove: change.remove,
                 });
@@ -338,7 +344,7 @@ impl<K: Connect> Supervisor<K> {
     }
 
     /// Says what a finished pass found: log, summary file, status, Graphite, dispatch.
-    fn tell(
+    fn publish(
         &mut self,
         mut sum: PassReport,
         now: f64,
@@ -352,7 +358,7 @@ impl<K: Connect> Supervisor<K> {
         let mut summary = PassSummary {
             pass: self.pass,
             at: now,
-            metrics: self.roll.metrics() as u64,
+            metrics: self.roster.metrics() as u64,
             unfinished: sum.unfinished.len() as u64,
             retried: sum.retried,
             seconds,
@@ -366,7 +372,7 @@ impl<K: Connect> Supervisor<K> {
             without_room: sum.without_room,
             ..PassSummary::default()
         };
-        sum.tally.tell(&mut summary, &detectors, &mut sum.timings);
+        sum.tally.write_into(&mut summary, &detectors, &mut sum.timings);
         let unfinished = summary.unfinished;
         self.losses
             .pass(summary.metrics, followed, &sum.tally, unfinished, &mut summary);
@@ -415,12 +421,12 @@ impl<K: Connect> Supervisor<K> {
             cut_short: sum.trouble.as_ref().map(ToString::to_string),
             summary,
         };
-        self.outlets.status.pass(&findings);
+        self.outputs.status.pass(&findings);
         if let Some(error) = &sum.trouble {
-            self.outlets.trouble(error);
+            self.outputs.trouble(error);
         }
-        self.outlets.push(&findings.summary);
-        self.outlets.dispatch(Word::Pass(Box::new(findings)));
+        self.outputs.push(&findings.summary);
+        self.outputs.dispatch(Word::Pass(Box::new(findings)));
         Ok(sum.trouble)
     }
 

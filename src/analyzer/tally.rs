@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use skywatch_algorithms::streaming::Part;
 use skywatch_algorithms::{Ballot, Exception, Mark};
 
 use crate::status::{PassSummary, Timing};
@@ -78,12 +77,12 @@ impl Tally {
         }
     }
 
-    /// Counts one metric that the adaptive profile found anomalous.
-    pub fn found(&mut self, parts: &[Part]) {
+    /// Counts one metric that the adaptive profile found anomalous, by the names of the detectors that say so.
+    pub fn found(&mut self, voters: impl Iterator<Item = &'static str>) {
         self.looked_at += 1;
         self.anomalous += 1;
-        for part in parts.iter().filter(|part| part.score >= 1.0) {
-            *self.adaptive.entry(part.detector).or_default() += 1;
+        for detector in voters {
+            *self.adaptive.entry(detector).or_default() += 1;
         }
     }
 
@@ -121,7 +120,7 @@ impl Tally {
     }
 
     /// Writes the counts into a summary; `detectors` and their sampled seconds in tally order.
-    pub fn tell(&self, summary: &mut PassSummary, detectors: &[&str], samples: &mut [Vec<f64>]) {
+    pub fn write_into(&self, summary: &mut PassSummary, detectors: &[&str], samples: &mut [Vec<f64>]) {
         summary.analyzed = self.analyzed();
         summary.anomalies = self.anomalous;
         summary.refetched = self.refetched;

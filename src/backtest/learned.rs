@@ -16,7 +16,7 @@ use skywatch_algorithms::{Series, Window};
 use super::BacktestError;
 use super::player::Player;
 use super::successive::Successive;
-use crate::analyzer::rule::{Point, Rule};
+use crate::analyzer::rule::{AlarmRule, ObservedPoint};
 use crate::stop::Stop;
 
 /// How a walk is fitted.
@@ -133,7 +133,7 @@ pub(super) struct LearnedPlayer {
     metric: String,
     first: f64,
     successive: Successive,
-    rule: Rule,
+    rule: AlarmRule,
     /// The last points; those before `from` are out of reach.
     recent: Series,
     from: usize,
@@ -146,7 +146,7 @@ impl LearnedPlayer {
             metric: String::new(),
             first: f64::NEG_INFINITY,
             successive: Successive::default(),
-            rule: Rule::plain(0.0),
+            rule: AlarmRule::plain(0.0),
             recent: Series::default(),
             from: 0,
         }
@@ -168,14 +168,14 @@ impl LearnedPlayer {
 
 impl LearnedPlayer {
     /// The newest point with what serves at its time expected of it.
-    fn with_forecast(&self, time: f64, value: f64) -> Point {
+    fn with_forecast(&self, time: f64, value: f64) -> ObservedPoint {
         let (times, values) = (&self.recent.times[self.from..], &self.recent.values[self.from..]);
         let serving = self.walk.serving(time - self.first);
         let forecast = serving.and_then(|families| {
             let window = Window::sorted(times, values);
             families.forecast(&self.metric, window, self.successive.is_rate())
         });
-        Point {
+        ObservedPoint {
             time,
             value,
             forecast,
@@ -184,7 +184,7 @@ impl LearnedPlayer {
 }
 
 impl Player for LearnedPlayer {
-    fn begin(&mut self, metric: &str, rule: &Rule) {
+    fn begin(&mut self, metric: &str, rule: &AlarmRule) {
         metric.clone_into(&mut self.metric);
         self.first = f64::NEG_INFINITY;
         self.successive = Successive::default();

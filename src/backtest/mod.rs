@@ -25,7 +25,7 @@ use serde::Serialize;
 use skywatch_algorithms::{SameTime, Series};
 
 use crate::analyzer::WorkerOptions;
-use crate::analyzer::rule::Rule;
+use crate::analyzer::rule::AlarmRule;
 use crate::sources::SourceError;
 use crate::stop::Stop;
 use crate::store::StoreError;
@@ -72,7 +72,7 @@ pub struct BacktestOptions {
     /// Through what.
     pub profile: Profile,
     /// What is an alarm, and how long the rest after it is; the first rule that picks a metric counts, the last picks all.
-    pub rules: Arc<[Rule]>,
+    pub rules: Arc<[AlarmRule]>,
     /// Where rows with scores go, if anywhere.
     pub output: Option<PathBuf>,
     /// Labels to hold the alarms against.
@@ -236,7 +236,10 @@ fn learned_players(
 fn gather(input: &Path, stop: &Stop) -> Result<Vec<(String, Series)>, BacktestError> {
     let jobs = folder::jobs(input)?;
     let gathered = jobs.into_par_iter().map(|job| {
-        let mut replay = Replay::new(Track::new(Gatherer::default(), Arc::from([Rule::plain(0.0)])));
+        let mut replay = Replay::new(Track::new(
+            Gatherer::default(),
+            Arc::from([AlarmRule::plain(0.0)]),
+        ));
         let mut record = Record::new(job.name.clone(), false);
         match replay.file(&job.path, None, &mut record, &|_| {}, stop) {
             Err(BacktestError::Interrupted) => Err(BacktestError::Interrupted),

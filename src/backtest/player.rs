@@ -12,14 +12,15 @@ use skywatch_algorithms::{SameTime, Series};
 
 use super::successive::Successive;
 use crate::analyzer::WorkerOptions;
-use crate::analyzer::cache::{CachedWindow, Times};
-use crate::analyzer::judge::{CounterClass, Judge};
-use crate::analyzer::rule::{Point, Rule};
+use crate::analyzer::cache::{CachedWindow, TimesBuffer};
+use crate::analyzer::classic::ClassicJudge;
+use crate::analyzer::counter_class::CounterClass;
+use crate::analyzer::rule::{AlarmRule, ObservedPoint};
 
 /// A profile as the replay drives it. Points are finite; on one thread.
 pub(crate) trait Player {
     /// Turns to a metric: the next point is its first.
-    fn begin(&mut self, metric: &str, rule: &Rule);
+    fn begin(&mut self, metric: &str, rule: &AlarmRule);
 
     /// Shows the next point, later than all before; its score, 1 at the limit. `is_final`: the row that follows is later
     /// still, so that [`Player::amend`] will not be asked about this one. Without it, it may be.
@@ -33,7 +34,7 @@ pub(crate) trait Player {
 }
 
 impl<P: Player + ?Sized> Player for Box<P> {
-    fn begin(&mut self, metric: &str, rule: &Rule) {
+    fn begin(&mut self, metric: &str, rule: &AlarmRule) {
         (**self).begin(metric, rule);
     }
 
@@ -53,7 +54,7 @@ pub(crate) struct Gatherer {
 }
 
 impl Player for Gatherer {
-    fn begin(&mut self, _: &str, _: &Rule) {
+    fn begin(&mut self, _: &str, _: &AlarmRule) {
         self.series.clear();
     }
 
@@ -73,14 +74,14 @@ impl Player for Gatherer {
 /// The adaptive profile.
 pub(crate) struct AdaptivePlayer {
     successive: Successive,
-    rule: Rule,
+    rule: AlarmRule,
 }
 
 impl Default for AdaptivePlayer {
     fn default() -> Self {
         Self {
             successive: Successive::default(),
-            rule: Rule::plain(0.0),
+            rule: AlarmRule::plain(0.0),
         }
     }
 }
@@ -93,38 +94,31 @@ impl AdaptivePlayer {
     }
 }
 
-fn without_forecast(time: f64, value: f64) -> Point {
-    Point {
-        time,
-        value,
-        forecast: None,
-    }
-}
-
 impl Player for AdaptivePlayer {
-    fn begin(&mut self, _: &str, rule: &Rule) {
+    fn begin(&mut self, _: &str, rule: &AlarmRule) {
         self.successive = Successive::default();
         self.rule = rule.clone();
     }
 
     fn show(&mut self, time: f64, value: f64, is_final: bool) -> f32 {
         self.successive
-            .show(without_forecast(time, value), is_final, &self.rule)
+            .show(ObservedPoint::plain(time, value), is_final, &self.rule)
     }
 
     fn amend(&mut self, time: f64, value: f64) -> Option<f32> {
-        self.successive.amend(without_forecast(time, value), &self.rule)
+        self.successive
+            .amend(ObservedPoint::plain(time, value), &self.rule)
     }
 }
 
 /// The nine classic tests.
 pub(crate) struct SkylinePlayer {
-    judge: Judge,
+    judge: ClassicJudge,
     consensus: f32,
     full_duration: f64,
     window: CachedWindow,
     class: CounterClass,
-    times: Times,
+    times: TimesBuffer,
     point: Series,
     spare: Series,
 }
@@ -133,7 +127,7 @@ impl SkylinePlayer {
     pub(crate) fn new(options: &WorkerOptions) -> Self {
         let consensus = options.ensemble.rules().consensus;
         Self {
-            judge: Judge::new(
+            judge: ClassicJudge::new(
                 Arc::clone(&options.ensemble),
                 options.full_duration,
                 options.counters_as_rates,
@@ -142,7 +136,7 @@ impl SkylinePlayer {
             full_duration: options.full_duration,
             window: CachedWindow::default(),
             class: CounterClass::default(),
-            times: Times::default(),
+            times: TimesBuffer::default(),
             point: Series::default(),
             spare: Series::default(),
         }
@@ -170,7 +164,7 @@ impl Player for SkylinePlayer {
         }
     }
 
-    fn begin(&mut self, _: &str, _: &Rule) {
+    fn begin(&mut self, _: &str, _: &AlarmRule) {
         self.window = CachedWindow::default();
         self.class = CounterClass::default();
     }
@@ -191,7 +185,7 @@ pub(crate) struct Answer {
 pub(crate) struct Track<P> {
     player: P,
     /// Of the metrics; the last picks all.
-    rules: Arc<[Rule]>,
+    rules: Arc<[AlarmRule]>,
     /// Seconds of the metric's rest.
     rest_length: f64,
     rest: Rest,
@@ -205,14 +199,14 @@ pub(crate) struct Track<P> {
 
 impl<P: Player> Track<P> {
     /// At the beginning of a metric that the last rule picks.
-    pub(crate) fn new(player: P, rules: Arc<[Rule]>) -> Self {
+    pub(crate) fn new(player: P, rules: Arc<[AlarmRule]>) -> Self {
         let rest_length = rules.last().map_or(0.0, |rule| rule.rest);
         Self {
             player,
             rules,
             rest_length,
-            rest: Rest::new(rest_length),
-            before: Rest::new(rest_length),
+            rest: Rest::default(),
+            before: Rest::default(),
             last: f64::NEG_INFINITY,
             score: 0.0,
         }
@@ -236,14 +230,14 @@ impl<P: Player> Track<P> {
             self.score = finite(score);
             self.rest.clone_from(&self.before);
             if !is_taken {
-                self.rest.hear(self.last, self.score);
+                self.rest.passes(self.last, self.score, self.rest_length);
             }
         }
         Answer {
             heard: match is_taken {
-                true => self.rest.hear(time, self.score),
-                false if self.rest_length > 0.0 => 0.0,
-                false => self.score,
+                true if self.rest.passes(time, self.score, self.rest_length) => self.score,
+                false if self.rest_length <= 0.0 => self.score,
+                _ => 0.0,
             },
             is_alarm: self.score >= 1.0,
             is_taken,
@@ -263,12 +257,12 @@ impl<P: Player> Track<P> {
 
     /// Turns to another metric, which a file is by its name.
     pub(crate) fn begin(&mut self, metric: &str) {
-        let plain = Rule::plain(0.0);
-        let place = Rule::of(&self.rules, metric.strip_suffix(".csv").unwrap_or(metric));
+        let plain = AlarmRule::plain(0.0);
+        let place = AlarmRule::of(&self.rules, metric.strip_suffix(".csv").unwrap_or(metric));
         let rule = self.rules.get(place).unwrap_or(&plain);
         self.player.begin(metric, rule);
         self.rest_length = rule.rest;
-        self.rest = Rest::new(self.rest_length);
+        self.rest = Rest::default();
         self.last = f64::NEG_INFINITY;
         self.score = 0.0;
     }
@@ -295,7 +289,7 @@ mod tests {
             value as f32
         }
 
-        fn begin(&mut self, _: &str, _: &Rule) {}
+        fn begin(&mut self, _: &str, _: &AlarmRule) {}
     }
 
     #[test]
@@ -309,7 +303,7 @@ mod tests {
             (30.0, 0.5),
         ];
         let told = |rest| {
-            let mut track = Track::new(Echo, Arc::from([Rule::plain(rest)]));
+            let mut track = Track::new(Echo, Arc::from([AlarmRule::plain(rest)]));
             rows.map(|(time, value)| {
                 let answer = track.row(time, value, f64::NAN);
                 (answer.heard, answer.is_alarm, answer.is_taken)
@@ -330,7 +324,7 @@ mod tests {
             value as f32
         }
 
-        fn begin(&mut self, _: &str, _: &Rule) {}
+        fn begin(&mut self, _: &str, _: &AlarmRule) {}
 
         fn amend(&mut self, _: f64, value: f64) -> Option<f32> {
             Some(value as f32)
@@ -339,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_corrected_value_is_heard_as_if_it_were_the_first() {
-        let mut track = Track::new(Corrigible, Arc::from([Rule::plain(100.0)]));
+        let mut track = Track::new(Corrigible, Arc::from([AlarmRule::plain(100.0)]));
         let mut row = |time, value| {
             let answer = track.row(time, value, f64::NAN);
             (answer.heard, answer.is_alarm, answer.is_taken)

@@ -1,5 +1,4 @@
-//! The adaptive profile's state under replay, which learns a point when a later one has come, as in
-//! `analyzer/metric_state.rs`.
+//! The adaptive profile's state under replay: the analyzer's [`PendingState`] with its long memory in RAM.
 //!
 //! Judging the newest point on a copy and learning it later costs each point twice. Where the row that follows is known to
 //! be later, the point is judged and learnt at once: the same, since what a state says of a point does not depend on who
@@ -7,90 +6,68 @@
 
 use skywatch_algorithms::streaming::{Adaptive, Hour, Hours, LongMemory};
 
-use crate::analyzer::rule::{Point, Rule};
+use crate::analyzer::pending_state::PendingState;
+use crate::analyzer::rule::{AlarmRule, ObservedPoint};
 
 /// One metric's state, and its newest point.
+#[derive(Default)]
 pub(super) struct Successive {
     /// All points but the newest, and that one too if it is final.
-    state: Adaptive,
+    state: PendingState,
     hours: Hours,
-    /// Time of the last point learnt.
-    learnt: f64,
-    /// The newest point, unless it is learnt.
-    newest: Option<Point>,
     /// Where the newest point is judged.
     trial: Adaptive,
-}
-
-impl Default for Successive {
-    fn default() -> Self {
-        Self {
-            state: Adaptive::default(),
-            hours: Hours::default(),
-            learnt: f64::NEG_INFINITY,
-            newest: None,
-            trial: Adaptive::default(),
-        }
-    }
 }
 
 impl Successive {
     #[cfg(test)]
     pub(super) fn state(&self) -> &Adaptive {
-        &self.state
+        &self.state.adaptive
     }
 
     /// Whether it is judged by its rate.
     #[cfg(feature = "learned")]
     pub(super) fn is_rate(&self) -> bool {
-        self.state.is_rate()
+        self.state.adaptive.is_rate()
     }
 
     /// Learns the newest point: a later one has come.
-    pub(super) fn settle(&mut self, rule: &Rule) {
-        if let Some(newest) = self.newest.take() {
-            self.learn(newest, rule);
+    pub(super) fn settle(&mut self, rule: &AlarmRule) {
+        if let Some(newest) = self.state.newest.take() {
+            self.state.learn(newest, rule, &mut self.hours);
         }
     }
 
     /// Shows a point later than all before.
-    pub(super) fn show(&mut self, point: Point, is_final: bool, rule: &Rule) -> f32 {
+    pub(super) fn show(&mut self, point: ObservedPoint, is_final: bool, rule: &AlarmRule) -> f32 {
         self.settle(rule);
-        if is_final {
-            return self.learn(point, rule);
+        match is_final {
+            true => self.state.learn(point, rule, &mut self.hours),
+            false => self.judge(point, rule),
         }
-        self.newest = Some(point);
-        self.try_newest(point, rule)
     }
 
     /// Shows a point that is not later than the newest one.
-    pub(super) fn amend(&mut self, point: Point, rule: &Rule) -> Option<f32> {
-        let newest = self.newest?;
-        if point.time <= self.learnt {
+    pub(super) fn amend(&mut self, point: ObservedPoint, rule: &AlarmRule) -> Option<f32> {
+        let newest = self.state.newest?;
+        if point.time <= self.state.learnt {
             return None;
         }
         let newest = if point.time < newest.time {
-            self.learn(point, rule);
+            self.state.learn(point, rule, &mut self.hours);
             newest
         } else {
             point
         };
-        self.newest = Some(newest);
-        Some(self.try_newest(newest, rule))
+        Some(self.judge(newest, rule))
     }
 
-    fn learn(&mut self, point: Point, rule: &Rule) -> f32 {
-        self.learnt = point.time;
-        rule.observe(&mut self.state, point, &mut self.hours)
-    }
-
-    fn try_newest(&mut self, newest: Point, rule: &Rule) -> f32 {
-        self.trial.clone_from(&self.state);
+    fn judge(&mut self, newest: ObservedPoint, rule: &AlarmRule) -> f32 {
         let mut hours = OnTrial {
             kept: &self.hours,
             with_more: None,
         };
-        rule.observe(&mut self.trial, newest, &mut hours)
+        self.state.judge(newest, rule, &mut hours, &mut self.trial)
     }
 }
 
@@ -130,18 +107,18 @@ mod tests {
             seed in any::<u32>(),
             finals in prop::collection::vec(any::<bool>(), 400..3_000),
         ) {
-            let rule = Rule::plain(0.0);
+            let rule = AlarmRule::plain(0.0);
             let (mut some, mut none) = (Successive::default(), Successive::default());
             for (step, is_final) in (0_u32..).zip(&finals) {
                 let noise = f64::from(step.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 22) / 1_024.0;
                 let spike = if (step + seed % 97).is_multiple_of(97) { 50.0 } else { 0.0 };
-                let point = Point { time: 1.7e9 + 300.0 * f64::from(step), value: noise + spike, forecast: None };
+                let point = ObservedPoint::plain(1.7e9 + 300.0 * f64::from(step), noise + spike);
                 let scores = (some.show(point, *is_final, &rule), none.show(point, false, &rule));
                 prop_assert_eq!(scores.0.to_bits(), scores.1.to_bits(), "step {}", step);
             }
             some.settle(&rule);
             none.settle(&rule);
-            prop_assert!(some.state == none.state);
+            prop_assert!(some.state() == none.state());
         }
     }
 }

@@ -131,6 +131,16 @@ impl States {
         })
     }
 
+    /// No states, whatever lies in the folder.
+    #[must_use]
+    pub fn empty(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            index: Mutex::default(),
+            taught: TaughtStates::empty(folder),
+        }
+    }
+
     fn index(&self) -> MutexGuard<'_, StateIndex> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }

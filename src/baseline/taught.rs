@@ -121,13 +121,18 @@ struct InboxFile {
 impl TaughtStates {
     /// What waits in the folder of the states. One that cannot be read holds nothing, and is tried again.
     pub(super) fn open(folder: &Path) -> Self {
-        let taught = Self {
+        let taught = Self::empty(folder);
+        taught.find(unix_now());
+        taught
+    }
+
+    /// Nothing, as long as nobody looks.
+    pub(super) fn empty(folder: &Path) -> Self {
+        Self {
             folder: folder.join(FOLDER),
             is_any: AtomicBool::new(false),
             waiting: Mutex::default(),
-        };
-        taught.find(unix_now());
-        taught
+        }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

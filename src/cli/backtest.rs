@@ -10,7 +10,7 @@ use skywatch_algorithms::learned::FamilyOptions;
 use skywatch_settings::{Pattern, Settings, parse_duration};
 
 use super::{Context, Failure, backfill, say};
-use crate::analyzer::rule::Rule;
+use crate::analyzer::rule::AlarmRule;
 #[cfg(feature = "learned")]
 use crate::backtest::WalkOptions;
 use crate::backtest::{
@@ -190,9 +190,9 @@ fn replay(
 }
 
 /// What the live analyzer calls anomalous, unless the command says otherwise. To the classic profile only the rest applies.
-fn rules(settings: &Settings, arguments: &Arguments, profile: Profile) -> Vec<Rule> {
+fn rules(settings: &Settings, arguments: &Arguments, profile: Profile) -> Vec<AlarmRule> {
     let mut rules = match profile {
-        Profile::Skyline => vec![Rule::plain(settings.adaptive.rest.as_secs_f64())],
+        Profile::Skyline => vec![AlarmRule::plain(settings.adaptive.rest.as_secs_f64())],
         Profile::Adaptive | Profile::Learned => process::adaptive_rules(settings),
     };
     for rule in &mut rules {

@@ -10,9 +10,9 @@ use super::ProcessError;
 #[cfg(feature = "learned")]
 use super::voting;
 use super::wiring::{self, workers};
-use crate::analyzer::adaptive::{AdaptiveOptions, Learned};
-use crate::analyzer::rule::Rule;
-use crate::analyzer::{Examiner, Knowledge, WorkerOptions};
+use crate::analyzer::adaptive::{AdaptiveOptions, ModelSource, Saving};
+use crate::analyzer::rule::AlarmRule;
+use crate::analyzer::{Examiner, SavedKnowledge, WorkerOptions};
 use crate::baseline::{Baseline, States};
 use crate::stop::Stop;
 use crate::store::Connect;
@@ -90,19 +90,18 @@ pub(crate) fn adaptive(settings: &Settings, stop: &Stop) -> Result<Option<Adapti
         rules: adaptive_rules(settings),
         memory: hours,
         states: kept,
-        saver,
-        parts,
         learned: learned_for_passes(settings, stop)?,
+        saving: Some(Saving { saver, parts }),
     }))
 }
 
 #[cfg(feature = "learned")]
-fn learned_for_passes(settings: &Settings, stop: &Stop) -> Result<Option<Learned>, ProcessError> {
+fn learned_for_passes(settings: &Settings, stop: &Stop) -> Result<Option<ModelSource>, ProcessError> {
     voting::for_passes(settings, stop)
 }
 
 #[cfg(not(feature = "learned"))]
-fn learned_for_passes(settings: &Settings, _: &Stop) -> Result<Option<Learned>, ProcessError> {
+fn learned_for_passes(settings: &Settings, _: &Stop) -> Result<Option<ModelSource>, ProcessError> {
     if settings.adaptive.learned {
         tracing::warn!(
             "`adaptive.learned` has no effect :: this Skywatch was built without learned detectors"
@@ -112,7 +111,7 @@ fn learned_for_passes(settings: &Settings, _: &Stop) -> Result<Option<Learned>, 
 }
 
 #[cfg(feature = "learned")]
-fn learned_for_questions(settings: &Settings) -> Option<Learned> {
+fn learned_for_questions(settings: &Settings) -> Option<ModelSource> {
     voting::for_questions(settings).unwrap_or_else(|error| {
         tracing::warn!("people are told nothing of the learned vote :: {error}");
         None
@@ -120,14 +119,14 @@ fn learned_for_questions(settings: &Settings) -> Option<Learned> {
 }
 
 #[cfg(not(feature = "learned"))]
-fn learned_for_questions(_: &Settings) -> Option<Learned> {
+fn learned_for_questions(_: &Settings) -> Option<ModelSource> {
     None
 }
 
 /// What the adaptive profile calls anomalous: what is said of some metrics, and then what holds for all.
-pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<Rule> {
+pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<AlarmRule> {
     let all = &settings.adaptive;
-    let some = all.overrides.iter().map(|one| Rule {
+    let some = all.overrides.iter().map(|one| AlarmRule {
         metrics: Some(one.metrics.clone()),
         sensitivity: one.sensitivity.unwrap_or(all.sensitivity) as f32,
         direction: one.direction.unwrap_or(all.direction),
@@ -135,7 +134,7 @@ pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<Rule> {
         min_absolute_change: one.min_absolute_change.unwrap_or(all.min_absolute_change),
         rest: one.rest.unwrap_or(all.rest).as_secs_f64(),
     });
-    let rest = Rule {
+    let rest = AlarmRule {
         metrics: None,
         sensitivity: all.sensitivity as f32,
         direction: all.direction,
@@ -147,8 +146,8 @@ pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<Rule> {
 }
 
 /// What people are told the adaptive profile knows, if it is the one asked for.
-pub(crate) fn knowledge(settings: &Settings) -> Option<Knowledge> {
-    long_memory(settings).map(|memory| Knowledge {
+pub(crate) fn knowledge(settings: &Settings) -> Option<SavedKnowledge> {
+    long_memory(settings).map(|memory| SavedKnowledge {
         memory,
         states: states_folder(settings),
         rules: adaptive_rules(settings),
@@ -173,11 +172,5 @@ pub(crate) fn states_folder(settings: &Settings) -> PathBuf {
 
 /// Looks at single metrics as the analyzer does.
 pub(crate) fn examiner_of<K: Connect>(connect: K, settings: &Settings) -> Examiner<K> {
-    Examiner::new(
-        connect,
-        worker_options(settings),
-        settings.analyzer.min_length(),
-        settings.analyzer.max_tolerable_boredom,
-    )
-    .with_knowledge(knowledge(settings))
+    Examiner::new(connect, worker_options(settings), knowledge(settings))
 }

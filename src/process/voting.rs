@@ -8,7 +8,7 @@ use skywatch_algorithms::streaming::Forecasts;
 use skywatch_settings::Settings;
 
 use super::{ProcessError, wiring};
-use crate::analyzer::adaptive::Learned;
+use crate::analyzer::adaptive::ModelSource;
 use crate::jobs::FAMILIES;
 use crate::models::{LiveModel, Refresh};
 use crate::stop::Stop;
@@ -20,7 +20,7 @@ const LOOK_EACH: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// An address of models that cannot be understood, or no thread.
-pub(crate) fn for_passes(settings: &Settings, stop: &Stop) -> Result<Option<Learned>, ProcessError> {
+pub(crate) fn for_passes(settings: &Settings, stop: &Stop) -> Result<Option<ModelSource>, ProcessError> {
     let Some(live) = live(settings)? else {
         return Ok(None);
     };
@@ -45,7 +45,7 @@ pub(crate) fn for_passes(settings: &Settings, stop: &Stop) -> Result<Option<Lear
 ///
 /// # Errors
 /// As [`for_passes`].
-pub(crate) fn for_questions(settings: &Settings) -> Result<Option<Learned>, ProcessError> {
+pub(crate) fn for_questions(settings: &Settings) -> Result<Option<ModelSource>, ProcessError> {
     let live = live(settings)?;
     Ok(live.map(|live| {
         asked(move || {
@@ -63,7 +63,9 @@ fn live(settings: &Settings) -> Result<Option<Arc<LiveModel<FittedFamilies>>>, P
     Ok(Some(Arc::new(LiveModel::new(registry, FAMILIES.to_owned()))))
 }
 
-fn asked<F: Forecasts + 'static>(current: impl Fn() -> Option<Arc<F>> + Send + Sync + 'static) -> Learned {
+fn asked<F: Forecasts + 'static>(
+    current: impl Fn() -> Option<Arc<F>> + Send + Sync + 'static,
+) -> ModelSource {
     Arc::new(move || current().map(|version| version as Arc<dyn Forecasts>))
 }
 

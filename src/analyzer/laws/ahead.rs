@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::rule::Rule;
+use super::super::rule::AlarmRule;
 use super::super::worker::Worker;
 use super::live::options;
 use crate::status::Progress;
@@ -36,7 +36,7 @@ struct World {
 }
 
 fn worker(folder: &Path, connect: &EmbeddedConnect, cache: bool) -> Worker<EmbeddedConnect> {
-    let options = options(folder, 86_400.0, cache, (0, 1), Rule::plain(0.0));
+    let options = options(folder, 86_400.0, cache, (0, 1), AlarmRule::plain(0.0));
     let mut worker = Worker::new(connect.clone(), options, Progress::default(), Stop::default());
     worker.take_over(vec![Arc::from(NAME)]);
     worker

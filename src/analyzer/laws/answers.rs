@@ -8,7 +8,9 @@ use skywatch_alerters::Anomaly;
 use skywatch_algorithms::{Ensemble, Rules, Series};
 
 use super::super::cache::CachedWindow;
-use super::super::worker::{Order, Worker, WorkerOptions};
+use super::super::options::WorkerOptions;
+use super::super::shard_pass::WorkerOrder;
+use super::super::worker::Worker;
 use crate::status::Progress;
 use crate::stop::Stop;
 use crate::store::{
@@ -148,11 +150,13 @@ fn a_tail_asked_for_again_after_a_lost_connection_goes_to_its_own_metric() {
     let (reports, from_worker) = unbounded();
     let add = ["lost", "quiet", "loud", "last"].map(Arc::from).to_vec();
     let remove = Vec::new();
-    orders.send(Order::Assign { add, remove }).expect("a worker");
+    orders
+        .send(WorkerOrder::Assign { add, remove })
+        .expect("a worker");
     let deadline = Instant::now() + Duration::from_secs(60);
     for number in 1..=2 {
         let now = NOW;
-        let pass = Order::Pass {
+        let pass = WorkerOrder::Pass {
             number,
             now,
             deadline,
@@ -208,10 +212,12 @@ fn who_was_kept_first_stays_and_the_others_are_read_whole() {
     let (reports, from_worker) = unbounded();
     let add = ["a", "b", "c", "loud"].map(Arc::from).to_vec();
     let remove = Vec::new();
-    orders.send(Order::Assign { add, remove }).expect("a worker");
+    orders
+        .send(WorkerOrder::Assign { add, remove })
+        .expect("a worker");
     let deadline = Instant::now() + Duration::from_secs(60);
     for number in 1..=3 {
-        let pass = Order::Pass {
+        let pass = WorkerOrder::Pass {
             number,
             now: NOW,
             deadline,

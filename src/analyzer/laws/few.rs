@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::live::options;
-use crate::analyzer::rule::Rule;
+use crate::analyzer::rule::AlarmRule;
 use crate::analyzer::worker::Worker;
 use crate::backtest::player::{AdaptivePlayer, Track};
 use crate::status::Progress;
@@ -20,7 +20,7 @@ fn first_state(steps: impl Iterator<Item = f64>) -> Option<usize> {
     let folder = tempfile::tempdir().expect("a folder");
     let connect = EmbeddedConnect::open(&EmbeddedOptions::new(folder.path().join("store"))).expect("a store");
     let mut store = connect.connect().expect("a store");
-    let rule = Rule::plain(0.0);
+    let rule = AlarmRule::plain(0.0);
     let options = options(folder.path(), WINDOW, true, (0, 1), rule.clone());
     let mut worker = Worker::new(connect, options, Progress::default(), Stop::default());
     worker.take_over(vec![Arc::from("few")]);

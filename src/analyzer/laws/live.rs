@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 use skywatch_algorithms::{Ensemble, Rules};
 
-use super::super::adaptive::AdaptiveOptions;
-use super::super::rule::Rule;
-use super::super::worker::{Worker, WorkerOptions};
+use super::super::adaptive::{AdaptiveOptions, Saving};
+use super::super::options::WorkerOptions;
+use super::super::rule::AlarmRule;
+use super::super::worker::Worker;
 use crate::backtest::player::{AdaptivePlayer, Track};
 use crate::baseline::{Baseline, States};
 use crate::status::Progress;
@@ -27,10 +28,10 @@ const PARTS: usize = 3;
 /// High, so that there is much to compare.
 const SENSITIVITY: f32 = 100.0;
 
-fn rule() -> Rule {
-    Rule {
+fn rule() -> AlarmRule {
+    AlarmRule {
         sensitivity: SENSITIVITY,
-        ..Rule::plain(REST)
+        ..AlarmRule::plain(REST)
     }
 }
 
@@ -63,7 +64,7 @@ pub(super) fn options(
     full_duration: f64,
     cache: bool,
     seat: (usize, usize),
-    rule: Rule,
+    rule: AlarmRule,
 ) -> WorkerOptions {
     let states = Arc::new(States::open(&folder.join("states")).expect("room"));
     let saver = states.saver(PARTS * seat.1).expect("a thread");
@@ -71,9 +72,8 @@ pub(super) fn options(
         rules: vec![rule],
         memory: Baseline::open(&folder.join("memory")).expect("room"),
         states,
-        saver,
-        parts: PARTS,
         learned: None,
+        saving: Some(Saving { saver, parts: PARTS }),
     };
     WorkerOptions {
         ensemble: Arc::new(Ensemble::classic(Rules::earthgecko())),

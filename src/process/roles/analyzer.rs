@@ -9,8 +9,8 @@ use crossbeam_channel::bounded;
 use skywatch_settings::Settings;
 
 use super::{Needs, Role, RoleContext, RunOptions};
-use crate::analyzer::watchman::Watchman;
-use crate::analyzer::{AnalyzerOptions, Inquiries, Outlets, Supervisor, WorkerOptions};
+use crate::analyzer::store_probe::StoreProbe;
+use crate::analyzer::{AnalyzerOptions, Inquiries, PassOutputs, Supervisor, WorkerOptions};
 use crate::dispatch::control::Control;
 use crate::dispatch::{self, Inbox, Office, Outlet};
 #[cfg(feature = "learned")]
@@ -91,20 +91,20 @@ pub(crate) fn watch(
         })?;
     let status = AnalyzerStatusFile::open(Path::new(&settings.state_dir), wiring::quiet_after(settings));
     let status = Arc::new(status);
-    let hears = Box::new(move |silent| desk.store(silent));
-    let watchman =
-        Watchman::start(store, Arc::clone(&status), hears).map_err(|source| ProcessError::Start {
+    let on_answer = Box::new(move |silent| desk.store(silent));
+    let probe =
+        StoreProbe::start(store, Arc::clone(&status), on_answer).map_err(|source| ProcessError::Start {
             what: "the thread that asks the store",
             source,
         })?;
-    let outlets = Outlets {
+    let outputs = PassOutputs {
         status,
         beat,
         graphite: wiring::graphite(settings)?.map(|out| (out, wiring::prefix(settings, "analyzer"))),
         dispatch: send,
-        behind: VecDeque::new(),
+        backlog: VecDeque::new(),
         followed,
-        deserted: false,
+        is_dispatch_gone: false,
     };
     let options = AnalyzerOptions {
         worker,
@@ -124,10 +124,10 @@ pub(crate) fn watch(
     );
     // Here and not further in: workers are hot.
     let outcome = match store.clone() {
-        AnyConnect::Redis(connect) => Supervisor::new(connect, options, outlets, stop.clone())?.run(),
-        AnyConnect::Embedded(connect) => Supervisor::new(connect, options, outlets, stop.clone())?.run(),
+        AnyConnect::Redis(connect) => Supervisor::new(connect, options, outputs, stop.clone())?.run(),
+        AnyConnect::Embedded(connect) => Supervisor::new(connect, options, outputs, stop.clone())?.run(),
     };
-    drop(watchman);
+    drop(probe);
     // The supervisor has dropped its end of the channel: the dispatch sends what waits and ends.
     let due = Instant::now() + wiring::grace(settings);
     while stop.is_said() && !dispatching.is_finished() {

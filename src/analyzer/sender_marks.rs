@@ -1,4 +1,4 @@
-//! Hearing what the other side said: a metric whose sender says that it has ended, or that it has no number, has not fallen
+//! What the senders of metrics said instead of a number: a metric whose sender says that it has ended, or that it has no number, has not fallen
 //! silent, and what was wrong with one that has ended is over.
 //!
 //! Asked for after each pass, of the few metrics it matters for: those that have fallen silent, and those that are
@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::worker::PassReport;
+use super::report::PassReport;
 use crate::said::{self, Said, Word};
 use crate::status::Fate;
 use crate::store::{Keys, StoreError};
@@ -20,7 +20,7 @@ const AT_ONCE: usize = 5_000;
 const NO_NUMBER_COUNTS: f64 = 300.0;
 
 /// Takes out of what a pass found whatever the senders of metrics have explained.
-pub(super) fn hear(
+pub(super) fn apply(
     store: &mut impl Keys,
     followed: &HashSet<String>,
     now: f64,

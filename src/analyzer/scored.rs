@@ -1,17 +1,17 @@
 //! An anomaly by score, and its description in everybody's words.
 
 use skywatch_alerters::{Anomaly, DetectorVote, Expected, JudgedWindow, Severity, Strength, Subject, Votes};
-use skywatch_algorithms::streaming::{Adaptive, Part, Report};
+use skywatch_algorithms::streaming::{Adaptive, Report};
 use skywatch_algorithms::{Series, Window, counter};
 
-use super::rule::Rule;
+use super::rule::AlarmRule;
 
 /// Score from which an anomaly is critical: twice the limit. A score is 1 at the limit and 1 + ln(times the limit) / 4
 /// beyond, so that 1.17 is twice, 1.4 five times and 1.75 twenty times the limit.
 const CRITICAL_SCORE: f64 = 1.17;
 
 /// An anomaly by score.
-pub(super) struct Found {
+pub(super) struct ScoredAnomaly {
     /// Scores in it are at the metric's sensitivity.
     report: Report,
     /// Time of the point, Unix seconds.
@@ -19,9 +19,9 @@ pub(super) struct Found {
     opens: bool,
 }
 
-impl Found {
+impl ScoredAnomaly {
     /// The point a state was shown last, as an anomaly of that score, at the sensitivity of `rule`.
-    pub(super) fn new(state: &Adaptive, rule: &Rule, at: f64, score: f32, opens: bool) -> Self {
+    pub(super) fn new(state: &Adaptive, rule: &AlarmRule, at: f64, score: f32, opens: bool) -> Self {
         let mut report = state.report_at(rule.sensitivity);
         report.score = score;
         Self { report, at, opens }
@@ -31,9 +31,10 @@ impl Found {
         self.report.score
     }
 
-    /// Each detector's part in it.
-    pub(super) fn parts(&self) -> &[Part] {
-        &self.report.parts
+    /// The detectors whose own score is at their limit.
+    pub(super) fn voters(&self) -> impl Iterator<Item = &'static str> {
+        let parts = self.report.parts.iter();
+        parts.filter(|part| part.score >= 1.0).map(|part| part.detector)
     }
 
     /// The value as people are told it, a counter's as what is added from point to point; and the factor that makes such

@@ -1,4 +1,4 @@
-//! From a canonical window to a verdict, for one metric at a time.
+//! The classic profile: from a canonical window to the votes of its detectors, for one metric at a time.
 //!
 //! Holds what a worker reuses from metric to metric, turns never-decreasing counters into rates before
 //! any check, and keeps a detector that panics from taking more than its own metric.
@@ -8,68 +8,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use skywatch_alerters::{Anomaly, DetectorVote, Expected, JudgedWindow, Severity, Subject, Votes};
-use skywatch_algorithms::{Ballot, Ensemble, Look, Mark, Scratch, Series, Verdict, Vote, Window, counter};
+use skywatch_algorithms::{Ballot, Ensemble, Look, Mark, Scratch, Series, Vote, Window, counter};
 
+use super::counter_class::CounterClass;
+use super::evaluator::Evaluation;
 use crate::panics;
 
-/// Seconds between two looks at whether a metric known as a counter still never decreases
-/// (earthgecko's interval, `reference` 2.14).
-const CLASS_CHECK_INTERVAL: f64 = 300.0;
+/// How many standard deviations the band of what was expected reaches to each side, as in the original's mails.
+const BAND: f64 = 3.0;
+/// Newest points that the band leaves out: those whose mean the classic tests hold against the rest.
+const TAIL: usize = 3;
 
 /// Share of the cast votes from which an anomaly is critical: eight of the nine classic tests.
 const CRITICAL_SHARE: f64 = 0.85;
 
-/// Whether a metric is judged by its values or by their rate.
-///
-/// The class outlives its evidence by `full_duration`, so that the reset of a counter, or a restart of
-/// ours, does not turn it into a gauge that jumped.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct CounterClass {
-    /// Unix seconds up to which the metric counts as a counter; 0 for one that does not.
-    pub until: f64,
-    /// Unix seconds of the last sight of a never-decreasing window.
-    pub seen: f64,
-}
-
-impl CounterClass {
-    /// The class as stored: the moment at which a never-decreasing window was last seen.
-    pub fn stored(seen: f64, full_duration: f64) -> Self {
-        Self {
-            until: seen + full_duration,
-            seen,
-        }
-    }
-
-    /// Whether the metric is judged by its rate at `now`.
-    pub fn is_counter(&self, now: f64) -> bool {
-        now < self.until
-    }
-
-    /// Looks at a window if a look is due. Answers whether the class must be stored again.
-    fn refresh(&mut self, window: Window<'_>, now: f64, full_duration: f64) -> bool {
-        let due = !self.is_counter(now) || now - self.seen > CLASS_CHECK_INTERVAL;
-        let seen = due && counter::never_decreasing(window);
-        if seen {
-            *self = Self::stored(now, full_duration);
-        }
-        seen
-    }
-}
-
-/// What came of one metric.
-pub struct Judgement {
-    /// The verdict, or the message of the panic that prevented it.
-    pub verdict: Result<Verdict, String>,
-    /// Time of the last point the detectors saw.
-    pub last_time: f64,
-    /// Its value.
-    pub last_value: f64,
-    /// The class was renewed and must be written to the store.
-    pub class_changed: bool,
-}
-
-/// One worker's means of judging; not shared.
-pub struct Judge {
+/// One thread's means of judging by votes; not shared.
+pub struct ClassicJudge {
     ensemble: Arc<Ensemble>,
     full_duration: f64,
     counters_as_rates: bool,
@@ -82,7 +36,7 @@ pub struct Judge {
     brief: HashMap<Ballot, Votes>,
 }
 
-impl Judge {
+impl ClassicJudge {
     /// A judge for windows of `full_duration` seconds.
     pub fn new(ensemble: Arc<Ensemble>, full_duration: f64, counters_as_rates: bool) -> Self {
         Self {
@@ -96,29 +50,42 @@ impl Judge {
         }
     }
 
-    /// Decides whether a window is judged by its rates, and makes them; whether the class changed.
-    fn prepare(&mut self, window: Window<'_>, class: &mut CounterClass, now: f64) -> bool {
-        let class_changed = self.counters_as_rates && class.refresh(window, now, self.full_duration);
+    /// Decides whether a window is judged by its rates, and makes them.
+    fn prepare(&mut self, window: Window<'_>, class: &mut CounterClass, now: f64) {
+        if self.counters_as_rates {
+            class.refresh(window, now, self.full_duration);
+        }
         self.judged_rates = self.counters_as_rates && class.is_counter(now);
         if self.judged_rates {
             counter::rates(window, &mut self.rates);
         }
-        class_changed
     }
 
     /// Judges one canonical window at `now` (Unix seconds).
-    pub fn judge(&mut self, window: Window<'_>, class: &mut CounterClass, now: f64) -> Judgement {
-        let class_changed = self.prepare(window, class, now);
+    ///
+    /// # Errors
+    /// The message of a panic among the detectors.
+    pub(super) fn evaluate(
+        &mut self,
+        window: Window<'_>,
+        class: &mut CounterClass,
+        now: f64,
+    ) -> Result<Evaluation, String> {
+        self.prepare(window, class, now);
         let judged = judged(self.judged_rates, &self.rates, window);
-        let (last_time, last_value) = judged.last().unwrap_or((f64::NEG_INFINITY, f64::NAN));
         let ensemble = &self.ensemble;
-        let verdict = guarded(&mut self.scratch, |scratch| ensemble.judge(judged, now, scratch));
-        Judgement {
+        let verdict = guarded(&mut self.scratch, |scratch| ensemble.judge(judged, now, scratch))?;
+        Ok(Evaluation {
             verdict,
-            last_time,
-            last_value,
-            class_changed,
-        }
+            at: self.newest(window).0,
+            scored: None,
+        })
+    }
+
+    /// Time and value of the newest point judged: `window` is the one that was evaluated last.
+    pub(super) fn newest(&self, window: Window<'_>) -> (f64, f64) {
+        let judged = judged(self.judged_rates, &self.rates, window);
+        judged.last().unwrap_or((f64::NEG_INFINITY, f64::NAN))
     }
 
     /// How many detectors do not call the window normal as of `now`: all are asked, so that it is comparable from window
@@ -139,7 +106,7 @@ impl Judge {
         Ok(if fails { 0 } else { votes })
     }
 
-    /// Describes the anomaly just judged: `window` is the one given to [`Judge::judge`] before, `ballot` its outcome.
+    /// Describes the anomaly just judged: `window` is the one given to [`ClassicJudge::evaluate`] before, `ballot` its outcome.
     ///
     /// `in_full` adds the window and both sides of every comparison; without it only who voted is told.
     pub fn describe(
@@ -209,7 +176,7 @@ impl Judge {
     }
 }
 
-/// Runs what asks detectors, and answers the message of a panic among them.
+/// Runs what asks detectors.
 fn guarded<T>(scratch: &mut Scratch, ask: impl FnOnce(&mut Scratch) -> T) -> Result<T, String> {
     panics::caught(|| ask(scratch)).map_err(|message| {
         // The panic may have left the buffers half filled.
@@ -243,10 +210,10 @@ fn answer(vote: &Vote) -> Option<bool> {
     }
 }
 
-/// Mean ± three sample standard deviations of the window without its last three points: the band the
+/// Mean ± [`BAND`] sample standard deviations of the window without its last three points: the band the
 /// original drew in its mails, freed of the anomaly itself. Where nothing was ever negative, neither is the band.
 fn expected(window: Window<'_>) -> Option<Expected> {
-    let before = &window.values()[..window.len().saturating_sub(3)];
+    let before = &window.values()[..window.len().saturating_sub(TAIL)];
     if before.len() < 2 {
         return None;
     }
@@ -259,9 +226,9 @@ fn expected(window: Window<'_>) -> Option<Expected> {
         f64::NEG_INFINITY
     };
     deviation.is_finite().then_some(Expected {
-        low: (mean - 3.0 * deviation).max(floor),
+        low: (mean - BAND * deviation).max(floor),
         centre: mean,
-        high: mean + 3.0 * deviation,
+        high: mean + BAND * deviation,
     })
 }
 
@@ -338,13 +305,13 @@ mod tests {
     fn a_panicking_detector_costs_one_metric() {
         let ensemble =
             Ensemble::with_detectors(Rules::earthgecko(), vec![Box::new(Panics)]).expect("one detector");
-        let mut judge = Judge::new(Arc::new(ensemble), 86_400.0, true);
+        let mut judge = ClassicJudge::new(Arc::new(ensemble), 86_400.0, true);
         let (bad, good) = (wave(200, -1.0), wave(200, 1.0));
         let now = 1.7e9 + 200.0 * 60.0;
         let mut class = CounterClass::default();
-        let verdict = judge.judge(bad.window(), &mut class, now).verdict;
-        assert!(verdict.expect_err("it panicked").contains("negative start"));
-        assert!(judge.judge(good.window(), &mut class, now).verdict.is_ok());
+        let panic = judge.evaluate(bad.window(), &mut class, now).err();
+        assert!(panic.expect("it panicked").contains("negative start"));
+        assert!(judge.evaluate(good.window(), &mut class, now).is_ok());
         let described = judge.describe("m", good.window(), Ballot::default(), now, true);
         assert!(described.is_err_and(|panic| panic.contains("no comparison")));
         let mut seconds = [Vec::new()];
@@ -354,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_counter_keeps_its_class_through_a_reset() {
-        let mut judge = Judge::new(Arc::new(Ensemble::classic(Rules::earthgecko())), 86_400.0, true);
+        let mut judge = ClassicJudge::new(Arc::new(Ensemble::classic(Rules::earthgecko())), 86_400.0, true);
         let mut class = CounterClass::default();
         let mut series = Series::default();
         for i in 0..200 {
@@ -364,20 +331,22 @@ mod tests {
             );
         }
         let mut now = 1.7e9 + 199.0 * 60.0;
-        assert!(judge.judge(series.window(), &mut class, now).class_changed);
-        assert!(judge.judged_rates);
+        assert!(judge.evaluate(series.window(), &mut class, now).is_ok());
+        assert!(judge.judged_rates && class.seen == now);
         for i in 0..5 {
             now += 60.0;
             series.push(now, 100.0 * f64::from(i));
-            let judgement = judge.judge(series.window(), &mut class, now);
+            let verdict = judge
+                .evaluate(series.window(), &mut class, now)
+                .map(|found| found.verdict);
             assert!(
-                !judgement.class_changed && judge.judged_rates,
+                class.seen != now && judge.judged_rates,
                 "the reset does not flip it"
             );
-            assert_ne!(judgement.verdict.map(|v| v.is_anomalous()), Ok(true));
+            assert_ne!(verdict.map(|verdict| verdict.is_anomalous()), Ok(true));
         }
         class.until = now - 1.0;
-        judge.judge(series.window(), &mut class, now);
+        let _ = judge.evaluate(series.window(), &mut class, now);
         assert!(!judge.judged_rates, "a class that has run out is judged afresh");
     }
 }

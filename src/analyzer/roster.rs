@@ -1,4 +1,4 @@
-//! The roll of metrics: who is there, and which worker has whom.
+//! The roster of metrics: which there are, and which worker has which.
 //!
 //! The store is asked each pass for the number of names and for the number that our writers leave there when a name
 //! comes, and for the names only when one of them changed, or a minute has gone by: among names that others write, one may
@@ -25,7 +25,7 @@ pub struct Change {
 
 /// All known names, each with the number of the listing that saw it last.
 #[derive(Debug, Default)]
-pub struct Roll {
+pub struct Roster {
     names: HashMap<Arc<str>, u64>,
     listing: u64,
     counted: u64,
@@ -33,23 +33,23 @@ pub struct Roll {
     listed: Option<Instant>,
 }
 
-impl Roll {
-    /// Number of metrics on the roll.
+impl Roster {
+    /// Number of metrics on the roster.
     pub fn metrics(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether the metric is on the roll.
+    /// Whether the metric is on the roster.
     pub fn holds(&self, name: &str) -> bool {
         self.names.contains_key(name)
     }
 
-    /// Brings the roll up to date. Answers what changed, a [`Change`] for each of `shards` workers, or
+    /// Brings the roster up to date. Answers what changed, a [`Change`] for each of `shards` workers, or
     /// nothing if the names were not listed.
     ///
     /// # Errors
-    /// The store's own, or that the names were not all there when they were `due`; the roll is then as before.
-    pub fn call(
+    /// The store's own, or that the names were not all there when they were `due`; the roster is then as before.
+    pub fn refresh(
         &mut self,
         store: &mut impl Names,
         shards: usize,
@@ -159,43 +159,43 @@ mod tests {
     #[test]
     fn lists_only_on_change_and_tells_each_shard_its_part() {
         let mut store = fixed(&["a", "b", "c"]);
-        let mut roll = Roll::default();
-        assert_eq!(added(&roll.call(&mut store, 2, soon()).expect("lists")), 3);
-        assert_eq!(roll.metrics(), 3);
-        assert!(roll.call(&mut store, 2, soon()).expect("counts").is_empty());
+        let mut roster = Roster::default();
+        assert_eq!(added(&roster.refresh(&mut store, 2, soon()).expect("lists")), 3);
+        assert_eq!(roster.metrics(), 3);
+        assert!(roster.refresh(&mut store, 2, soon()).expect("counts").is_empty());
         assert_eq!(store.listed, 1);
         store.names = vec!["a", "d"];
-        let changes = roll.call(&mut store, 2, soon()).expect("lists");
+        let changes = roster.refresh(&mut store, 2, soon()).expect("lists");
         assert_eq!(added(&changes), 1);
         assert_eq!(changes.iter().map(|c| c.remove.len()).sum::<usize>(), 2);
-        assert_eq!(roll.metrics(), 2);
+        assert_eq!(roster.metrics(), 2);
     }
 
     #[test]
     fn a_name_that_comes_as_another_leaves_is_seen_at_once() {
         let mut store = fixed(&["a", "b"]);
-        let mut roll = Roll::default();
-        roll.call(&mut store, 1, soon()).expect("lists");
+        let mut roster = Roster::default();
+        roster.refresh(&mut store, 1, soon()).expect("lists");
         store.names = vec!["a", "c"];
         store.additions += 1;
-        let changes = roll.call(&mut store, 1, soon()).expect("lists");
+        let changes = roster.refresh(&mut store, 1, soon()).expect("lists");
         assert_eq!((added(&changes), changes[0].remove.len()), (1, 1));
-        assert!(roll.holds("c") && !roll.holds("b"));
-        assert!(roll.call(&mut store, 1, soon()).expect("counts").is_empty());
+        assert!(roster.holds("c") && !roster.holds("b"));
+        assert!(roster.refresh(&mut store, 1, soon()).expect("counts").is_empty());
     }
 
     #[test]
     fn a_listing_that_breaks_off_hides_no_metric() {
         let mut store = fixed(&["a", "b", "c"]);
-        let mut roll = Roll::default();
+        let mut roster = Roster::default();
         for breaks_after in [0, 1, 2] {
             store.breaks_after = breaks_after;
-            assert!(roll.call(&mut store, 2, soon()).is_err());
-            assert_eq!(roll.metrics(), 0);
+            assert!(roster.refresh(&mut store, 2, soon()).is_err());
+            assert_eq!(roster.metrics(), 0);
         }
         store.breaks_after = usize::MAX;
         assert_eq!(
-            added(&roll.call(&mut store, 2, soon()).expect("lists")),
+            added(&roster.refresh(&mut store, 2, soon()).expect("lists")),
             3,
             "every worker hears of every name"
         );

@@ -1,7 +1,7 @@
 //! Whether the store answers, asked beside the passes.
 //!
 //! A pass that waits for a hung store learns of it when its own patience ends, which is long because a loaded store may be
-//! slow. The watchman asks for nothing but a sign of life, over a connection of its own, and has little patience.
+//! slow. The probe asks for nothing but a sign of life, over a connection of its own, and has little patience.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -17,16 +17,16 @@ const ASK_EACH: Duration = Duration::from_secs(2);
 /// How long an answer may take. One that does not come is asked for once more, over a new connection.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Hears why the store does not answer and since when (Unix seconds), each time it does not; and `None` once it does again.
-pub type Hears = Box<dyn Fn(Option<(String, f64)>) + Send>;
+/// OnAnswer why the store does not answer and since when (Unix seconds), each time it does not; and `None` once it does again.
+pub type OnAnswer = Box<dyn Fn(Option<(String, f64)>) + Send>;
 
 /// The thread that asks. Dropping it ends the thread, which is not waited for.
-pub struct Watchman {
+pub struct StoreProbe {
     stop: Stop,
     _thread: JoinHandle<()>,
 }
 
-impl Watchman {
+impl StoreProbe {
     /// Begins to ask.
     ///
     /// # Errors
@@ -34,14 +34,14 @@ impl Watchman {
     pub fn start(
         connect: &impl Connect,
         status: Arc<AnalyzerStatusFile>,
-        hears: Hears,
+        on_answer: OnAnswer,
     ) -> std::io::Result<Self> {
         let connect = connect.within(PATIENCE);
         let stop = Stop::new();
         let stopped = stop.clone();
         let thread = std::thread::Builder::new()
-            .name("watchman".to_owned())
-            .spawn(move || ask(&connect, &status, &hears, &stopped))?;
+            .name("store-probe".to_owned())
+            .spawn(move || ask(&connect, &status, &on_answer, &stopped))?;
         Ok(Self {
             stop,
             _thread: thread,
@@ -49,13 +49,13 @@ impl Watchman {
     }
 }
 
-impl Drop for Watchman {
+impl Drop for StoreProbe {
     fn drop(&mut self) {
         self.stop.say();
     }
 }
 
-fn ask(connect: &impl Connect, status: &AnalyzerStatusFile, hears: &Hears, stop: &Stop) {
+fn ask(connect: &impl Connect, status: &AnalyzerStatusFile, on_answer: &OnAnswer, stop: &Stop) {
     let mut store = None;
     let mut silent_since = None;
     loop {
@@ -72,7 +72,7 @@ fn ask(connect: &impl Connect, status: &AnalyzerStatusFile, hears: &Hears, stop:
                 if silent_since.take().is_some() {
                     tracing::info!("the store answers again");
                     status.silent(None);
-                    hears(None);
+                    on_answer(None);
                 }
             }
             // What waiting does not mend is for the passes to tell.
@@ -82,7 +82,7 @@ fn ask(connect: &impl Connect, status: &AnalyzerStatusFile, hears: &Hears, stop:
                 let since = *silent_since.get_or_insert(asked);
                 let why = error.to_string();
                 status.silent(Some(&why));
-                hears(Some((why, since)));
+                on_answer(Some((why, since)));
             }
         }
         if stop.sleep(ASK_EACH) {

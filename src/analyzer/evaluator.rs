@@ -1,0 +1,172 @@
+//! From what is known of a metric and its canonical window to a verdict: the one way for passes and for `explain`, in
+//! both profiles. (A replay judges point by point, through the same [`ClassicJudge`] and the same
+//! [`PendingState`](super::pending_state::PendingState).)
+
+use std::sync::Arc;
+
+use skywatch_alerters::Anomaly;
+use skywatch_algorithms::{Ballot, Exception, Verdict, Window};
+
+use super::adaptive::AdaptiveJudge;
+use super::adaptive_metric::AdaptiveMetric;
+use super::classic::ClassicJudge;
+use super::counter_class::CounterClass;
+use super::options::WorkerOptions;
+use super::scored::ScoredAnomaly;
+use crate::status::Fate;
+
+/// What is known of a metric beside its window.
+#[derive(Default)]
+pub(super) struct MetricKnowledge {
+    /// Whether it is judged by its rate; `None` until the store was asked, and in the adaptive profile, which knows counters
+    /// by itself.
+    pub(super) class: Option<CounterClass>,
+    /// What the adaptive profile knows of it; `None` before the first look, and in the classic profile.
+    pub(super) state: Option<Box<AdaptiveMetric>>,
+}
+
+/// A verdict, and what it is about.
+pub(super) struct Evaluation {
+    /// The ballot is blank in the adaptive profile.
+    pub(super) verdict: Verdict,
+    /// Time of the newest point that counts, Unix seconds; of the last one learnt if there is no newer.
+    pub(super) at: f64,
+    /// The anomaly of the adaptive profile: the point with the highest score among those that are new.
+    pub(super) scored: Option<Box<ScoredAnomaly>>,
+}
+
+impl Evaluation {
+    /// Of a metric that is not judged.
+    pub(super) fn excluded(exception: Exception, at: f64) -> Self {
+        Self {
+            verdict: Verdict::Excluded(exception),
+            at,
+            scored: None,
+        }
+    }
+}
+
+/// One thread's means of judging metrics.
+pub(super) struct Evaluator {
+    classic: ClassicJudge,
+    adaptive: Option<AdaptiveJudge>,
+}
+
+impl Evaluator {
+    /// Judges as the options say.
+    pub(super) fn new(options: &WorkerOptions) -> Self {
+        let adaptive = options.adaptive.clone();
+        Self {
+            classic: ClassicJudge::new(
+                Arc::clone(&options.ensemble),
+                options.full_duration,
+                options.counters_as_rates,
+            ),
+            adaptive: adaptive.map(|adaptive| AdaptiveJudge::new(adaptive, options.stale_period)),
+        }
+    }
+
+    /// What the adaptive profile judges by, if that is the profile.
+    pub(super) fn adaptive(&self) -> Option<&AdaptiveJudge> {
+        self.adaptive.as_ref()
+    }
+
+    /// The same, to be told where a pass begins and ends.
+    pub(super) fn adaptive_mut(&mut self) -> Option<&mut AdaptiveJudge> {
+        self.adaptive.as_mut()
+    }
+
+    /// What the classic profile judges by.
+    pub(super) fn classic_mut(&mut self) -> &mut ClassicJudge {
+        &mut self.classic
+    }
+
+    /// Judges a metric by its canonical window at `now`, Unix seconds.
+    ///
+    /// # Errors
+    /// The message of a panic.
+    pub(super) fn evaluate(
+        &mut self,
+        name: &Arc<str>,
+        known: &mut MetricKnowledge,
+        window: Window<'_>,
+        now: f64,
+    ) -> Result<Evaluation, String> {
+        match &mut self.adaptive {
+            Some(adaptive) => adaptive.evaluate(name, &mut known.state, window, now),
+            None => self
+                .classic
+                .evaluate(window, known.class.get_or_insert_default(), now),
+        }
+    }
+
+    /// Describes an anomaly: `evaluation` is the last one, of this window. `in_full` adds the window and what was measured.
+    ///
+    /// # Errors
+    /// The message of a panic.
+    pub(super) fn describe(
+        &mut self,
+        name: &str,
+        window: Window<'_>,
+        evaluation: Evaluation,
+        now: f64,
+        in_full: bool,
+    ) -> Result<Anomaly, String> {
+        match evaluation.scored {
+            Some(scored) => Ok(scored.describe(name, window, in_full)),
+            None => self
+                .classic
+                .describe(name, window, ballot_of(&evaluation), now, in_full),
+        }
+    }
+
+    /// Describes the newest point of the metric looked at last, whatever the verdict (`evaluation`) was; `None` if too
+    /// little is known to say anything of it.
+    ///
+    /// # Errors
+    /// The message of a panic.
+    pub(super) fn describe_newest(
+        &mut self,
+        name: &str,
+        known: &MetricKnowledge,
+        window: Window<'_>,
+        evaluation: &Evaluation,
+        now: f64,
+    ) -> Result<Option<Anomaly>, String> {
+        match (&self.adaptive, known.state.as_deref()) {
+            (Some(_), _) if matches!(evaluation.verdict, Verdict::Excluded(_)) => Ok(None),
+            (Some(adaptive), Some(state)) => adaptive.newest(name, state, window, evaluation.at).map(Some),
+            (Some(_), None) => Ok(None),
+            (None, _) => self
+                .classic
+                .describe(name, window, ballot_of(evaluation), now, true)
+                .map(Some),
+        }
+    }
+
+    /// The fate of the metric looked at last if it is well.
+    pub(super) fn fate(
+        &self,
+        known: &MetricKnowledge,
+        window: Window<'_>,
+        evaluation: &Evaluation,
+    ) -> Option<Fate> {
+        let is_normal = matches!(evaluation.verdict, Verdict::Judged { anomalous: false, .. });
+        let is_boring = evaluation.verdict == Verdict::Excluded(Exception::Boring);
+        match (&self.adaptive, known.state.as_deref()) {
+            (Some(adaptive), Some(state)) if is_normal => Some(adaptive.fate(state, window, evaluation.at)),
+            (None, _) if is_normal || is_boring => {
+                let (at, value) = self.classic.newest(window);
+                Some(Fate::Normal { at, value })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn ballot_of(evaluation: &Evaluation) -> Ballot {
+    match evaluation.verdict {
+        Verdict::Judged { ballot, .. } => ballot,
+        Verdict::Excluded(_) => Ballot::default(),
+    }
+}

@@ -1,0 +1,407 @@
+//! One metric in one pass: from what the store answered to a counted verdict.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::Instant;
+
+use skywatch_algorithms::{Ballot, Exception, SameTime, Series, Verdict, Window};
+
+use super::cache::{CachedWindow, TimesBuffer};
+use super::evaluator::{Evaluation, Evaluator};
+use super::options::WorkerOptions;
+use super::shard_pass::ShardPass;
+use super::tracked::TrackedMetric;
+use crate::hash::hash;
+use crate::status::{Fate, Progress};
+use crate::store::{DecodeReport, Fetched, Tail};
+
+/// Anomalies described in full each pass, a share by each worker; the rest tell only who voted. The dispatch keeps no more
+/// windows of a pass, and reads one anew when a notice needs another.
+const DESCRIBED_IN_FULL: u64 = 500;
+/// For how long a slow metric of the adaptive profile is listed as silent, seconds, though it is stale as soon as it is
+/// silent: as long as any other with the default `stale_period`.
+const SILENT_LISTED: f64 = 200.0;
+/// One metric in so many is used to time the detectors, another one each pass: each is then timed once in some hours, and
+/// a pass loses less than a hundredth by it.
+const TIMED_ONE_IN: u64 = 256;
+
+/// What a worker judges with: the evaluator and the buffers, reused from metric to metric.
+pub(super) struct JudgingContext {
+    pub(super) options: WorkerOptions,
+    pub(super) evaluator: Evaluator,
+    /// Bytes of all cached windows as far as known; put right after each pass.
+    pub(super) cached_bytes: usize,
+    progress: Progress,
+    same_time: SameTime,
+    times: TimesBuffer,
+    spare: Series,
+    /// Anomalies of a pass that are described in full.
+    in_full: u64,
+}
+
+impl JudgingContext {
+    pub(super) fn new(options: WorkerOptions, progress: Progress) -> Self {
+        Self {
+            evaluator: Evaluator::new(&options),
+            same_time: options.same_time(),
+            in_full: DESCRIBED_IN_FULL.div_ceil(options.seat.1.max(1) as u64),
+            options,
+            progress,
+            times: TimesBuffer::default(),
+            spare: Series::default(),
+            cached_bytes: 0,
+        }
+    }
+
+    /// Gets ready for a pass.
+    pub(super) fn begin(&mut self) {
+        if let Some(adaptive) = self.evaluator.adaptive_mut() {
+            adaptive.begin();
+        }
+    }
+
+    /// Says that no metric is being judged, and gives to the disk what the pass left.
+    pub(super) fn end(&mut self) {
+        self.progress.turn_to(None);
+        if let Some(adaptive) = self.evaluator.adaptive_mut() {
+            adaptive.flush();
+        }
+    }
+
+    /// How far a metric is that the adaptive profile does not judge yet (see [`TrackedMetric::warmth`]).
+    pub(super) fn warmth<C>(&self, metric: &TrackedMetric<C>) -> Option<(f64, Option<f64>)> {
+        metric.warmth().filter(|_| self.is_adaptive())
+    }
+
+    fn is_adaptive(&self) -> bool {
+        self.evaluator.adaptive().is_some()
+    }
+
+    /// The time later than which no point is the end of a window: the classic profile goes by points alone.
+    fn clock(&self, pass: &ShardPass) -> f64 {
+        self.options.clock(pass.now)
+    }
+}
+
+/// One metric in one pass.
+pub(super) struct MetricPass<'p, C> {
+    pub(super) context: &'p mut JudgingContext,
+    pub(super) pass: &'p mut ShardPass,
+    /// The metric's place in its shard.
+    pub(super) index: usize,
+    pub(super) name: &'p Arc<str>,
+    pub(super) metric: &'p mut TrackedMetric<C>,
+}
+
+impl<C> MetricPass<'_, C> {
+    /// Takes the answer to a question for what is new.
+    pub(super) fn tail(mut self, new: &mut Series, tail: Tail<C>) {
+        self.metric.unchanged = matches!(tail, Tail::Unchanged);
+        match tail {
+            Tail::Unchanged => self.again(),
+            Tail::New { cursor, report } => {
+                self.metric.cursor = Some(cursor);
+                self.count_unusable(&report);
+                self.append(new);
+            }
+            Tail::Lost => {
+                self.learn_cached();
+                self.metric.forget();
+                self.pass.report.tally.refetched += 1;
+            }
+            Tail::Missing => self.missing(),
+            Tail::Unreadable(why) => self.unreadable(why.to_string()),
+        }
+    }
+
+    /// Takes the whole stored stream.
+    pub(super) fn whole(mut self, series: &mut Series, fetched: Fetched<C>) {
+        match fetched {
+            Fetched::Found { cursor, report } => {
+                self.count_unusable(&report);
+                self.metric.last = None;
+                let (clock, options) = (self.context.clock(self.pass), &self.context.options);
+                series.canonicalise_until(clock, options.full_duration, self.context.same_time);
+                if options.cache {
+                    self.keep(cursor, series);
+                }
+                self.look(series.sorted_window());
+            }
+            Fetched::Missing => self.missing(),
+            Fetched::Unreadable(why) => self.unreadable(why.to_string()),
+        }
+    }
+
+    /// Adds new points to the cached window and judges it.
+    fn append(&mut self, new: &Series) {
+        // The old verdict has not seen the new points, whether or not there is time to judge them.
+        let before = self.metric.last.take().map(|(_, last_time)| last_time);
+        if let Some(state) = self.metric.state() {
+            let late = new.times.iter().filter(|&&time| time <= state.learnt());
+            self.pass.report.tally.late_points += late.count() as u64;
+        }
+        let full_duration = self.context.options.full_duration;
+        if self.metric.state().is_none() && self.metric.window.outgrows(new, full_duration) {
+            self.learn_cached();
+        }
+        let clock = self.context.clock(self.pass);
+        let JudgingContext { same_time, spare, .. } = &mut *self.context;
+        self.metric
+            .window
+            .append(new, clock, full_duration, *same_time, spare);
+        self.look_at_cached();
+        if let (Some(before), Some((_, last_time))) = (before, self.metric.last)
+            && last_time - before > self.metric.silent_after()
+        {
+            self.pass.report.back.push(Arc::clone(self.name));
+        }
+    }
+
+    /// Keeps a window if there is room for it.
+    fn keep(&mut self, cursor: C, series: &Series) {
+        let context = &mut *self.context;
+        let others = context.cached_bytes.saturating_sub(self.metric.bytes());
+        if CachedWindow::bytes_of(series) > context.options.cache_bytes.saturating_sub(others) {
+            self.metric.forget();
+            context.cached_bytes = others;
+            self.pass.report.without_room += 1;
+            return;
+        }
+        self.metric.cursor = Some(cursor);
+        self.metric.window.store(series);
+        context.cached_bytes = others + self.metric.bytes();
+    }
+
+    /// A metric without new points: the last verdict serves where it can.
+    fn again(&mut self) {
+        let Some((verdict, last_time)) = self.served() else {
+            return self.look_at_cached();
+        };
+        match verdict {
+            Verdict::Excluded(exception) => self.pass.report.tally.excepted(exception),
+            Verdict::Judged { anomalous, ballot } => self.pass.report.tally.judged(anomalous, ballot),
+        }
+        self.seen(last_time);
+        self.done();
+    }
+
+    /// The verdict as of now on a metric without new points, with the time of its last point, unless it must be looked at.
+    /// Only its age, the end of its class, or a clock that reaches a point that was ahead of it can change the verdict; an
+    /// anomaly is looked at once more because it must be described again, and a followed metric because its value is asked
+    /// for.
+    fn served(&self) -> Option<(Verdict, f64)> {
+        let (verdict, last_time) = self.metric.last?;
+        let (now, is_adaptive) = (self.pass.now, self.context.is_adaptive());
+        let class_ended = self.metric.known.class.is_some_and(|class| class.has_ended(now));
+        let has_ahead = is_adaptive
+            && self
+                .metric
+                .window
+                .last_time()
+                .is_some_and(|last| last > last_time);
+        if class_ended || has_ahead || self.pass.follows(self.name) {
+            return None;
+        }
+        let options = &self.context.options;
+        let is_stale = now - last_time > self.metric.stale_after(options.stale_period);
+        let served = match verdict {
+            Verdict::Excluded(Exception::TooShort | Exception::Stale) => verdict,
+            _ if is_stale => Verdict::Excluded(Exception::Stale),
+            Verdict::Excluded(_) => verdict,
+            Verdict::Judged { anomalous: false, .. } if is_adaptive || !options.ensemble.reads_clock() => {
+                verdict
+            }
+            Verdict::Judged { .. } => return None,
+        };
+        Some((served, last_time))
+    }
+
+    /// Gives a metric that had no need of one a state before its window loses points. None of them can be an alarm.
+    fn learn_cached(&mut self) {
+        let Self { context, metric, .. } = self;
+        let Some(adaptive) = context
+            .evaluator
+            .adaptive_mut()
+            .filter(|_| metric.known.state.is_none())
+        else {
+            return;
+        };
+        let window = metric.window.window(&mut context.times);
+        if !window.times().is_empty() {
+            // What panics is counted when it panics again, a moment later.
+            let _ = adaptive.evaluate(self.name, &mut metric.known.state, window, self.pass.now);
+        }
+    }
+
+    /// Judges the cached window.
+    fn look_at_cached(&mut self) {
+        let window = mem::take(&mut self.metric.window);
+        let mut times = mem::take(&mut self.context.times);
+        self.look(window.window(&mut times));
+        self.context.times = times;
+        self.metric.window = window;
+    }
+
+    /// Judges a canonical window and counts what comes of it, unless the deadline has passed.
+    fn look(&mut self, window: Window<'_>) {
+        let begun = Instant::now();
+        if begun >= self.pass.deadline {
+            return;
+        }
+        self.context.progress.turn_to(Some(self.name));
+        self.measure_length(window);
+        match self.evaluate(window) {
+            Ok(evaluation) => self.count(window, evaluation),
+            Err(panic) => {
+                self.metric.last = None;
+                self.pass.report.tally.other(self.name, panic);
+            }
+        }
+        self.pass.report.judging += begun.elapsed();
+        self.done();
+    }
+
+    fn evaluate(&mut self, window: Window<'_>) -> Result<Evaluation, String> {
+        let Self {
+            context,
+            pass,
+            name,
+            metric,
+            ..
+        } = self;
+        if let Some(adaptive) = context.evaluator.adaptive() {
+            let is_kept = metric.cursor.is_some() && context.options.cache;
+            if is_kept
+                && metric.known.state.is_none()
+                && let Some(waits) = adaptive.waits(name, window, pass.now)
+            {
+                return Ok(waits);
+            }
+        } else if let [first, .., last] = window.times() {
+            metric.step = ((last - first) / (window.times().len() - 1) as f64) as f32;
+        }
+        let seen_before = metric.known.class.map_or(0.0, |class| class.seen);
+        let evaluated = context
+            .evaluator
+            .evaluate(name, &mut metric.known, window, pass.now);
+        if metric.known.class.is_some_and(|class| class.seen != seen_before) {
+            pass.classes.push(self.index);
+        }
+        evaluated
+    }
+
+    /// Counts an evaluation and notes what others want to know of it.
+    fn count(&mut self, window: Window<'_>, evaluation: Evaluation) {
+        let (verdict, at) = (evaluation.verdict, evaluation.at);
+        self.metric.last = Some((verdict, at));
+        self.seen(at);
+        if self.pass.follows(self.name) {
+            let known = &self.metric.known;
+            let fate = self.context.evaluator.fate(known, window, &evaluation);
+            self.pass
+                .report
+                .fates
+                .extend(fate.map(|fate| (Arc::clone(self.name), fate)));
+        }
+        match verdict {
+            Verdict::Excluded(exception) => self.pass.report.tally.excepted(exception),
+            Verdict::Judged { anomalous, ballot } => {
+                match anomalous {
+                    true => self.found(window, evaluation, ballot),
+                    false => self.pass.report.tally.judged(false, ballot),
+                }
+                self.time_detectors(window);
+            }
+        }
+    }
+
+    /// Counts an anomaly and describes it.
+    fn found(&mut self, window: Window<'_>, evaluation: Evaluation, ballot: Ballot) {
+        let report = &mut self.pass.report;
+        let in_full = report.tally.anomalous < self.context.in_full;
+        let is_scored = evaluation
+            .scored
+            .as_ref()
+            .map(|scored| report.tally.found(scored.voters()));
+        let evaluator = &mut self.context.evaluator;
+        match evaluator.describe(self.name, window, evaluation, self.pass.now, in_full) {
+            Ok(anomaly) => {
+                if is_scored.is_none() {
+                    report.tally.judged(true, ballot);
+                }
+                report.anomalies.push(anomaly);
+            }
+            Err(panic) => report.tally.other(self.name, panic),
+        }
+    }
+
+    /// Times the classic detectors on a sample of metrics.
+    fn time_detectors(&mut self, window: Window<'_>) {
+        if self.context.is_adaptive() {
+            return;
+        }
+        let timings = &mut self.pass.report.timings;
+        let is_sampled = (hash(self.name) ^ self.pass.number).is_multiple_of(TIMED_ONE_IN);
+        // A shard of few metrics must have a sample, too.
+        if is_sampled || timings.iter().any(Vec::is_empty) {
+            let classic = self.context.evaluator.classic_mut();
+            classic.time_detectors(window, self.pass.now, timings);
+        }
+    }
+
+    fn measure_length(&mut self, window: Window<'_>) {
+        let length = match (window.times().first(), window.times().last()) {
+            (Some(first), Some(last)) => last - first,
+            _ => return,
+        };
+        let report = &mut self.pass.report;
+        if **self.name == *self.context.options.canary {
+            report.canary = Some(length);
+        }
+        report.longest = report.longest.max(length);
+    }
+
+    /// Notes what others want to know of a metric besides its verdict: whether its last point is new.
+    fn seen(&mut self, last_time: f64) {
+        let report = &mut self.pass.report;
+        report.newest = report.newest.max(last_time);
+        let age = self.pass.now - last_time;
+        let silent_after = self.metric.silent_after();
+        let listed_until = match self.context.is_adaptive() {
+            true => silent_after + SILENT_LISTED,
+            false => 0.0,
+        };
+        let listed_until = listed_until.max(self.metric.stale_after(self.context.options.stale_period));
+        if age > silent_after && age <= listed_until {
+            report.silent.push((Arc::clone(self.name), last_time));
+        }
+    }
+
+    fn missing(&mut self) {
+        self.metric.forget();
+        if self.pass.follows(self.name) {
+            let deleted = (Arc::clone(self.name), Fate::Deleted);
+            self.pass.report.fates.push(deleted);
+        }
+        self.pass.report.tally.excepted(Exception::DeletedByRoomba);
+        self.done();
+    }
+
+    fn unreadable(&mut self, why: String) {
+        self.metric.forget();
+        self.pass.report.tally.other(self.name, why);
+        self.done();
+    }
+
+    fn done(&mut self) {
+        self.metric.done_in = self.pass.number;
+        if let Some((_, ready_at)) = self.context.warmth(self.metric) {
+            self.pass.report.tally.warming(ready_at);
+        }
+    }
+
+    fn count_unusable(&mut self, report: &DecodeReport) {
+        let tally = &mut self.pass.report.tally;
+        tally.unusable_points += report.skipped as u64 + u64::from(report.truncated_bytes > 0);
+    }
+}

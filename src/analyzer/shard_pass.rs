@@ -1,0 +1,47 @@
+//! One pass over one shard, and the orders that lead to it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::report::PassReport;
+
+/// From the supervisor to a worker. A closed channel means: end.
+pub(super) enum WorkerOrder {
+    /// The shard changed.
+    Assign {
+        /// Metrics that are new to the shard.
+        add: Vec<Arc<str>>,
+        /// Metrics that left it.
+        remove: Vec<Arc<str>>,
+    },
+    /// Look at every metric of the shard once.
+    Pass {
+        /// Number of the pass.
+        number: u64,
+        /// The pass's "now", Unix seconds.
+        now: f64,
+        /// Leave over what is not done by then.
+        deadline: Instant,
+        /// Metrics whose fate is to be told even if they are normal.
+        followed: Arc<HashSet<String>>,
+    },
+}
+
+/// One pass as a worker sees it.
+pub(super) struct ShardPass {
+    pub(super) number: u64,
+    pub(super) now: f64,
+    pub(super) deadline: Instant,
+    pub(super) followed: Arc<HashSet<String>>,
+    pub(super) report: PassReport,
+    /// Metrics whose counter class must be written; indices into the shard.
+    pub(super) classes: Vec<usize>,
+}
+
+impl ShardPass {
+    /// Whether the fate of that metric is to be told.
+    pub(super) fn follows(&self, name: &str) -> bool {
+        !self.followed.is_empty() && self.followed.contains(name)
+    }
+}
