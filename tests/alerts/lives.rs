@@ -174,7 +174,9 @@ fn refuses(world: &World) {
         assert!(!ended.log.contains("panicked"), "{}", ended.log);
     }
     let found = world.ask(&["explain", "no.such.metric"]);
-    assert!(found.code() <= 1, "{}", found.log);
+    assert_eq!(found.code(), 0, "{}", found.log);
+    let words = "no.such.metric: DeletedByRoomba, the store has no points of it\n";
+    assert!(found.stdout.contains(words), "{}", found.stdout);
 }
 
 /// Where metrics would go, and why.

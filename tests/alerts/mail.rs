@@ -5,7 +5,6 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -269,7 +268,9 @@ fn a_mail_refused_for_good_holds_up_nobody_and_can_be_tried_again() {
     wait_for("the mail that was refused", || {
         (server.taken().len() == 2).then_some(())
     });
-    std::thread::sleep(Duration::from_millis(200));
+    wait_for("both to be marked as sent", || {
+        (world.count("SELECT count(*) FROM notices WHERE state = 'sent'") == 2).then_some(())
+    });
     assert_eq!(running.stop().code(), 0);
     let (subjects, _) = told(&server);
     assert!(

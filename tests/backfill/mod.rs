@@ -18,8 +18,8 @@ use crate::common::skywatch::{Ended, Setup};
 fn over(redis: &RedisServer) -> Setup {
     Setup::new()
         .on(redis)
-        .with("ingest.max_age", "")
-        .with("ingest.max_future", "10m")
+        .without("ingest.max_age")
+        .without("ingest.max_future")
 }
 
 /// Runs `skywatch backfill` to its end.

@@ -95,21 +95,13 @@ fn a_full_disk_is_said_and_leaves_no_half_file() {
     let setup = Setup::new();
     put(&setup.path("in/m.csv"), &file(&points(60, 1)));
     let (input, output) = (setup.path("in").display().to_string(), setup.path("out"));
-    let program = env!("CARGO_BIN_EXE_skywatch");
-    let limited = format!(
-        "ulimit -f 64; exec {program} backtest --input {input} --output {}",
-        output.display()
+    let setup = setup.after("ulimit -f 64");
+    let ended = backtest(
+        &setup,
+        &["--input", &input, "--output", &output.display().to_string()],
     );
-    let ended = std::process::Command::new("sh")
-        .args(["-c", &limited])
-        .env("HOME", setup.path("home"))
-        .output()
-        .unwrap();
-    let log = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(1), "{log}");
-    assert!(
-        log.contains("error: cannot write `") && log.contains("File too large"),
-        "{log}"
-    );
+    assert_eq!(ended.code(), 1, "{}", ended.log);
+    let line = ended.line("error: cannot write `");
+    assert!(line.contains("File too large"), "{line}");
     assert_eq!(std::fs::read_dir(&output).unwrap().count(), 0);
 }

@@ -109,7 +109,11 @@ fn a_redis_that_returns_while_we_stop_still_gets_everything() {
     wait_until_accepted(&running, counting.sent);
     crate::common::skywatch::signal(running.pid(), "TERM");
     running.line("stopping on signal 15");
-    std::thread::sleep(Duration::from_millis(500));
+    // It returns to an ingest that takes nothing more and only writes what is left.
+    let carbon = running.carbon();
+    wait_for("the carbon port to close", || {
+        std::net::TcpStream::connect(carbon).err()
+    });
     redis.start_again();
     let ended = running.wait();
     assert_eq!(ended.code(), 0, "{}", ended.log);

@@ -136,7 +136,7 @@ fn a_hangup_ends_neither_parent_nor_child_and_is_said_once() {
             for &pid in &all {
                 signal(pid, "HUP");
             }
-            std::thread::sleep(Duration::from_millis(300));
+            running.nth_line(all.len(), "going on after SIGHUP");
         }
         assert!(all.iter().all(|&pid| is_running(pid)), "{}", running.log());
         let passes = running.log().matches("nothing to analyze yet").count();

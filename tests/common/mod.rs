@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for anything that should happen soon. Far above what it takes, so that a busy machine
 /// fails no test.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Looks until there is something to see, or fails saying `what` did not come.
 pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

@@ -19,6 +19,8 @@ use super::{PATIENCE, carbon, http, wait_for};
 pub(crate) struct Setup {
     folder: TempDir,
     settings: BTreeMap<String, String>,
+    /// What a shell does before it becomes the binary; empty for nothing.
+    before: String,
 }
 
 impl Setup {
@@ -33,6 +35,7 @@ impl Setup {
         let setup = Self {
             folder,
             settings: BTreeMap::new(),
+            before: String::new(),
         };
         setup
             .with("state_dir", &state)
@@ -53,6 +56,18 @@ impl Setup {
     /// With one setting more, given through the environment.
     pub(crate) fn with(mut self, key: &str, value: &str) -> Self {
         self.settings.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// With the product's default of a setting that these tests have another one for.
+    pub(crate) fn without(mut self, key: &str) -> Self {
+        self.settings.remove(key);
+        self
+    }
+
+    /// Started by a shell that has done something to itself before.
+    pub(crate) fn after(mut self, before: &str) -> Self {
+        before.clone_into(&mut self.before);
         self
     }
 
@@ -78,7 +93,11 @@ impl Setup {
 
     /// The binary as somebody runs it who knows none of these settings: same machine, same user.
     pub(crate) fn bare_command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_skywatch"));
+        let program = env!("CARGO_BIN_EXE_skywatch");
+        let mut command = Command::new(if self.before.is_empty() { program } else { "sh" });
+        if !self.before.is_empty() {
+            command.args(["-c", &format!("{}\nexec \"$0\" \"$@\"", self.before), program]);
+        }
         command
             .args(arguments)
             .current_dir(self.folder.path())

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use skywatch::ingest::client::Protocol;
 
-use super::node::{Node, now, stored, wait_for};
+use super::node::{Node, stored};
 use crate::common::redis::RedisServer;
+use crate::common::series::now;
+use crate::common::wait_for;
 
 /// Metrics of one client.
 const METRICS: usize = 40;

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use skywatch::ingest::client::Protocol;
 
-use super::node::{Node, now, signal, wait_for};
+use super::node::Node;
 use crate::common::redis::{RedisServer, peak_memory};
+use crate::common::series::now;
+use crate::common::skywatch::signal;
+use crate::common::wait_for;
 
 /// Most memory the ingest may have had: 160,000 points of four names are 4 MB, written out they are 160.
 const MOST: u64 = 120 << 20;

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use skywatch::ingest::client::Protocol;
 
-use super::node::{Node, now, stored, wait_for};
+use super::node::{Node, stored};
 use crate::common::redis::RedisServer;
+use crate::common::series::now;
+use crate::common::wait_for;
 
 const STREAMS: [Protocol; 3] = [Protocol::Carbon, Protocol::Pickle, Protocol::RemoteWrite];
 
@@ -29,6 +31,10 @@ fn processor_time(pid: u32) -> u64 {
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
+fn open_files(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+}
+
 #[test]
 fn a_thousand_idle_connections_cost_little_and_no_threads() {
     let redis = RedisServer::start();
@@ -40,6 +46,7 @@ fn a_thousand_idle_connections_cost_little_and_no_threads() {
         .unwrap();
     node.wait_for_counter("written", 1);
     let (memory, threads) = (status(pid, "VmRSS"), status(pid, "Threads"));
+    let files = open_files(pid);
     let mut clients: Vec<TcpStream> = (0..1_000)
         .map(|n| TcpStream::connect(node.address(STREAMS[n % STREAMS.len()])).unwrap())
         .collect();
@@ -68,7 +75,9 @@ fn a_thousand_idle_connections_cost_little_and_no_threads() {
     );
     // All of them go away, some in the middle of something: nothing spins.
     drop(clients);
-    std::thread::sleep(Duration::from_millis(500));
+    wait_for("all to be gone", || {
+        (open_files(pid) < files + STREAMS.len()).then_some(())
+    });
     let used = processor_time(pid);
     std::thread::sleep(Duration::from_secs(1));
     let after = processor_time(pid) - used;
@@ -143,7 +152,7 @@ fn what_had_arrived_before_a_stop_is_stored() {
 #[test]
 fn a_crowd_of_silent_clients_keeps_nobody_out() {
     let redis = RedisServer::start();
-    let node = Node::start_with_files(&redis, 300, &[]);
+    let node = Node::start_after(&redis, "ulimit -n 300", &[]);
     let time = now();
     let mut relay = node.client(Protocol::Carbon);
     relay.send(&[("relay", time, 1.0)]).unwrap();

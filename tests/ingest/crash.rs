@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use skywatch::ingest::client::Protocol;
 
-use super::node::{Node, now, stored};
+use super::node::{Node, stored};
 use crate::common::redis::RedisServer;
+use crate::common::series::now;
 
 /// Clients, each with a metric of its own.
 const CLIENTS: usize = 10;

@@ -1,58 +1,35 @@
 //! The binary with nothing but its ingest, on ports that stay the same over restarts.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use redis::Commands as _;
 use skywatch::ingest::client::{Client, Protocol};
 use skywatch::status::{IngestStatus, StatusFile};
 use skywatch::store::codec;
 use skywatch_algorithms::Series;
-use tempfile::TempDir;
 
 use crate::common::redis::{RedisServer, free_port};
-
-/// Longest wait for anything that should happen soon.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+use crate::common::skywatch::{Setup, Skywatch, signal};
+use crate::common::{PATIENCE, wait_for};
 
 /// Every protocol with its setting.
 pub(crate) const PROTOCOLS: [(Protocol, &str); 5] = [
-    (Protocol::Carbon, "CARBON_LISTEN"),
-    (Protocol::CarbonUdp, "CARBON_UDP_LISTEN"),
-    (Protocol::Pickle, "PICKLE_LISTEN"),
-    (Protocol::Msgpack, "MSGPACK_LISTEN"),
-    (Protocol::RemoteWrite, "REMOTE_WRITE_LISTEN"),
+    (Protocol::Carbon, "carbon_listen"),
+    (Protocol::CarbonUdp, "carbon_udp_listen"),
+    (Protocol::Pickle, "pickle_listen"),
+    (Protocol::Msgpack, "msgpack_listen"),
+    (Protocol::RemoteWrite, "remote_write_listen"),
 ];
 
-/// Looks until there is something to see, or fails saying `what` did not come.
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let limit = Instant::now() + PATIENCE;
-    loop {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        assert!(Instant::now() < limit, "waited {PATIENCE:?} in vain for {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Unix seconds, whole.
-pub(crate) fn now() -> f64 {
-    skywatch::clock::unix_now().floor()
-}
-
 pub(crate) struct Node {
-    folder: TempDir,
-    environment: BTreeMap<String, String>,
+    setup: Setup,
     ports: [u16; PROTOCOLS.len()],
-    /// What a shell does before it becomes the binary; empty for nothing.
-    before: String,
-    child: Option<Child>,
+    running: Option<Skywatch>,
     /// Runs started.
     runs: usize,
+    /// What the runs that have ended had logged.
+    past: String,
     /// Counters of the runs that have ended, added up.
     ended: BTreeMap<String, u64>,
 }
@@ -63,72 +40,40 @@ impl Node {
         Self::start_after(redis, "", options)
     }
 
-    /// The same, where no process may open more than so many files.
-    pub(crate) fn start_with_files(redis: &RedisServer, files: usize, options: &[(&str, &str)]) -> Self {
-        Self::start_after(redis, &format!("ulimit -n {files}"), options)
-    }
-
     /// The same, after a shell has done something to itself.
     pub(crate) fn start_after(redis: &RedisServer, before: &str, options: &[(&str, &str)]) -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("skywatch-ingest-")
-            .tempdir()
-            .unwrap();
-        let mut node = Self {
-            environment: BTreeMap::from([
-                ("SKYWATCH__STORE__URL".to_owned(), redis.socket_url()),
-                ("SKYWATCH__ANALYZER__ENABLED".to_owned(), "false".to_owned()),
-                ("SKYWATCH__WEB__ENABLED".to_owned(), "false".to_owned()),
-                (
-                    "SKYWATCH__PROCESS__RESTART_BACKOFF".to_owned(),
-                    "100ms".to_owned(),
-                ),
-                (
-                    "SKYWATCH__STATE_DIR".to_owned(),
-                    folder.path().join("state").display().to_string(),
-                ),
-            ]),
-            folder,
-            ports: [0; PROTOCOLS.len()],
-            before: before.to_owned(),
-            child: None,
-            runs: 0,
-            ended: BTreeMap::new(),
-        };
-        for (index, (_, setting)) in PROTOCOLS.iter().enumerate() {
-            node.ports[index] = free_port();
-            let address = format!("127.0.0.1:{}", node.ports[index]);
-            node.environment
-                .insert(format!("SKYWATCH__INGEST__{setting}"), address);
+        let mut setup = Setup::new()
+            .on(redis)
+            .after(before)
+            .with("analyzer.enabled", "false")
+            .with("web.enabled", "false")
+            .with("process.restart_backoff", "100ms")
+            .without("ingest.max_age")
+            .without("ingest.max_future")
+            .without("ingest.trim");
+        let ports = PROTOCOLS.map(|_| free_port());
+        for ((_, setting), port) in PROTOCOLS.iter().zip(ports) {
+            setup = setup.with(&format!("ingest.{setting}"), &format!("127.0.0.1:{port}"));
         }
         for (option, value) in options {
-            let name = format!("SKYWATCH__INGEST__{}", option.to_uppercase());
-            node.environment.insert(name, (*value).to_owned());
+            setup = setup.with(&format!("ingest.{option}"), value);
         }
+        let mut node = Self {
+            setup,
+            ports,
+            running: None,
+            runs: 0,
+            past: String::new(),
+            ended: BTreeMap::new(),
+        };
         node.start_again();
         node
     }
 
     /// Starts it once more; returns when it listens on all ports.
     pub(crate) fn start_again(&mut self) {
-        assert!(self.child.is_none(), "it runs");
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.path().join("log"))
-            .unwrap();
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", &format!("{}\nexec \"$0\" run", self.before)])
-            .arg(env!("CARGO_BIN_EXE_skywatch"))
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .envs(&self.environment)
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log);
-        self.child = Some(command.spawn().unwrap());
+        assert!(self.running.is_none(), "it runs");
+        self.running = Some(self.setup.start(&["run"]));
         self.runs += 1;
         self.wait_until_it_listens();
     }
@@ -143,13 +88,8 @@ impl Node {
 
     /// Ends it as a service manager does, and waits; what it had counted is kept.
     pub(crate) fn stop(&mut self) {
-        let mut child = self.child.take().unwrap();
-        signal(child.id(), "TERM");
-        let begun = Instant::now();
-        while child.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < PATIENCE, "it does not stop:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let ended = self.running.take().expect("it runs").stop();
+        self.past.push_str(&ended.log);
         for (name, n) in self.status().counters {
             *self.ended.entry(name).or_default() += n;
         }
@@ -171,8 +111,10 @@ impl Node {
         line.rsplit(' ').next().unwrap().parse().unwrap()
     }
 
+    /// What all runs so far have logged.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        let present = self.running.as_ref().map(Skywatch::log);
+        self.past.clone() + &present.unwrap_or_default()
     }
 
     /// Waits for a log line that holds `words`.
@@ -198,12 +140,14 @@ impl Node {
         Client::new(protocol, self.address(protocol), PATIENCE)
     }
 
-    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
-        self.folder.path().join(name)
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
     }
 
     fn status(&self) -> IngestStatus {
-        StatusFile::ingest(&self.path("state")).read().unwrap_or_default()
+        StatusFile::ingest(&self.setup.path("state"))
+            .read()
+            .unwrap_or_default()
     }
 
     /// A counter of the present run.
@@ -239,27 +183,6 @@ impl Node {
             .map(|(reason, n)| (reason.to_owned(), n))
             .collect()
     }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let ingest = self.ingest_pid();
-            let _ = child.kill();
-            let _ = child.wait();
-            let _ = Command::new("kill")
-                .args(["-KILL", &ingest.to_string()])
-                .stderr(Stdio::null())
-                .status();
-        }
-    }
-}
-
-pub(crate) fn signal(pid: u32, name: &str) {
-    let sent = Command::new("kill")
-        .args([&format!("-{name}"), &pid.to_string()])
-        .status();
-    assert!(sent.unwrap().success(), "no process {pid} for SIG{name}");
 }
 
 /// Everything stored, metric by metric, in canonical order without duplicates.

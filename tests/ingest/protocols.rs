@@ -2,12 +2,12 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::process::Command;
 
 use skywatch::ingest::client::Protocol;
 
-use super::node::{Node, PROTOCOLS, now, stored};
+use super::node::{Node, PROTOCOLS, stored};
 use crate::common::redis::RedisServer;
+use crate::common::series::now;
 
 #[test]
 fn the_same_points_over_every_protocol_become_the_same_series() {
@@ -58,7 +58,7 @@ fn the_same_points_over_every_protocol_become_the_same_series() {
 fn a_file_is_replayed_over_every_protocol() {
     let redis = RedisServer::start();
     let node = Node::start(&redis, &[]);
-    let (named, nab) = (node.path("named.csv"), node.path("nab.csv"));
+    let (named, nab) = (node.setup().path("named.csv"), node.setup().path("nab.csv"));
     std::fs::write(
         &named,
         "name,time,value\na.b,60,1.5\na.b,120,2.5\n\"c,d\",120,3\n",
@@ -73,8 +73,7 @@ fn a_file_is_replayed_over_every_protocol() {
         let word = ["carbon", "carbon-udp", "pickle", "msgpack", "remote-write"][number];
         let to = node.address(protocol).to_string();
         for (file, metric, points) in [(&named, None, 3), (&nab, Some(format!("nab.{word}")), 2)] {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_skywatch"));
-            command.args([
+            let mut arguments = vec![
                 "send",
                 file.to_str().unwrap(),
                 "--to",
@@ -84,14 +83,11 @@ fn a_file_is_replayed_over_every_protocol() {
                 "--restamp",
                 "--rate",
                 "1000",
-            ]);
-            command.args(metric.iter().flat_map(|metric| ["--metric", metric]));
-            let ended = command.output().unwrap();
-            let said = String::from_utf8_lossy(&ended.stderr);
-            assert!(
-                ended.status.success() && said.contains(&format!("{points} points sent to {to}")),
-                "{said}"
-            );
+            ];
+            arguments.extend(metric.iter().flat_map(|metric| ["--metric", metric]));
+            let ended = node.setup().run(&arguments);
+            assert_eq!(ended.code(), 0, "{}", ended.log);
+            ended.line(&format!("{points} points sent to {to}"));
         }
         node.wait_for_counter("written", 5 * (number as u64 + 1));
     }
@@ -296,7 +292,7 @@ fn what_a_prometheus_says_instead_of_a_number_is_kept_for_the_analyzer() {
     let said = |metric: &str| -> Option<String> {
         redis::Commands::get(&mut redis.connection(), format!("skywatch.said.{metric}")).unwrap()
     };
-    let words = super::node::wait_for("both", || Some((said("ends")?, said("pauses")?)));
+    let words = crate::common::wait_for("both", || Some((said("ends")?, said("pauses")?)));
     assert_eq!(words, (format!("ended {time}"), format!("no_number {time}")));
     assert_eq!(said("unheard"), None);
     let lives: i64 = redis::cmd("PTTL")

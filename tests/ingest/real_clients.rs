@@ -11,8 +11,11 @@ use std::sync::Mutex;
 
 use skywatch::ingest::client::Protocol;
 
-use super::node::{Node, now, stored, wait_for};
+use super::node::{Node, stored};
 use crate::common::redis::{RedisServer, free_port};
+use crate::common::series::now;
+use crate::common::skywatch::Setup;
+use crate::common::wait_for;
 
 /// A program that ends with the value.
 struct Program(Child);
@@ -235,30 +238,24 @@ fn a_prometheus_delivers_by_remote_write() {
     });
     // The other way: fetched from it, the series has the same name, and the values it had.
     let other = RedisServer::start();
-    let fetched = Command::new(env!("CARGO_BIN_EXE_skywatch"))
-        .env("SKYWATCH__STORE__URL", other.socket_url())
-        .env("SKYWATCH__STATE_DIR", folder.path().join("state"))
-        .args(["backfill", "--prometheus", &format!("http://127.0.0.1:{port}")])
-        .args([
-            "--match",
-            "up",
-            "--query",
-            "sum by (job) (up)",
-            "--metric",
-            "jobs",
-        ])
-        .args(["--step", "1s", "--from", "-30s"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&fetched.stderr);
-    assert!(fetched.status.success(), "{said}");
+    let url = format!("http://127.0.0.1:{port}");
+    let ended = Setup::new().on(&other).run(
+        &[
+            &["backfill", "--prometheus", &url, "--match", "up"][..],
+            &["--query", "sum by (job) (up)", "--metric", "jobs"],
+            &["--step", "1s", "--from", "-30s"],
+        ]
+        .concat(),
+    );
+    assert_eq!(ended.code(), 0, "{}", ended.log);
     drop(prometheus);
     let fetched = stored(&other);
     for name in [&up, "jobs;job=it%20self"] {
         let points = &fetched[name];
         assert!(
             points.len() >= 2 && points.last().unwrap().1 == 1.0,
-            "{name}: {points:?} {said}"
+            "{name}: {points:?} {}",
+            ended.log
         );
     }
     let found = stored(&redis);

@@ -1,9 +1,15 @@
 //! A store that cannot take points: said as what it is, tried again, and nothing lost.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
 use skywatch::ingest::client::Protocol;
 
-use super::node::{Node, now, stored, wait_for};
+use super::node::{Node, stored};
 use crate::common::redis::{RedisServer, ServerOptions};
+use crate::common::series::now;
+use crate::common::wait_for;
 
 fn config(redis: &RedisServer, key: &str, value: &str) {
     redis::cmd("CONFIG")
@@ -60,7 +66,9 @@ fn a_read_only_redis_is_named_and_connections_feel_the_full_queue() {
         .map(|n| format!("a.rather.long.name.of.a.metric.{n}"))
         .collect();
     let points: Vec<_> = names.iter().map(|name| (name.as_str(), time, 2.0)).collect();
+    let sent = Arc::new(AtomicUsize::new(0));
     let sending = std::thread::spawn({
+        let sent = Arc::clone(&sent);
         let mut client = node.client(Protocol::Carbon);
         let points: Vec<_> = points
             .iter()
@@ -73,15 +81,24 @@ fn a_read_only_redis_is_named_and_connections_feel_the_full_queue() {
                     .map(|(name, time, value)| (name.as_str(), *time, *value))
                     .collect();
                 client.send(&points).unwrap();
+                sent.fetch_add(points.len(), Ordering::Relaxed);
             }
             client.finish().unwrap();
         }
     });
     node.line("is read-only");
-    wait_for("a full queue", || (node.counter("waiting") > 0).then_some(()));
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    assert!(node.counter("waiting") <= 4_000, "{}", node.counter("waiting"));
-    assert!(!sending.is_finished(), "the sender does not feel it");
+    // The sender stands still once the queue and the buffers of the connection are full, and not before.
+    let mut last = (0, Instant::now());
+    wait_for("the sender to stand still", || {
+        assert!(!sending.is_finished(), "the sender does not feel it");
+        assert!(node.counter("waiting") <= 4_000, "{}", node.counter("waiting"));
+        let now = sent.load(Ordering::Relaxed);
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        (now > 0 && last.1.elapsed() > Duration::from_secs(1)).then_some(())
+    });
+    assert!(node.counter("waiting") > 0);
     redis::cmd("REPLICAOF")
         .arg("NO")
         .arg("ONE")

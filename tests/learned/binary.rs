@@ -1,61 +1,31 @@
 //! `skywatch train`, `models` and `jobs`, as people type them.
 
-use std::path::Path;
-use std::process::{Command, Output};
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch::store::{Connect as _, Points as _, Sample};
 use skywatch_algorithms::random::Random;
 
 use super::moto::Moto;
 use crate::common::redis::RedisServer;
+use crate::common::series::now;
+use crate::common::skywatch::Setup;
 
-struct Node {
-    folder: tempfile::TempDir,
-    store: String,
-    more: Vec<String>,
+/// Short trainings over this store.
+fn over(store: &str) -> Setup {
+    Setup::new()
+        .with("store.url", store)
+        .with("training.epochs", "3")
+        .with("training.max_families", "3")
 }
 
-impl Node {
-    fn new(store: &str) -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            store: store.to_owned(),
-            more: Vec::new(),
-        }
-    }
+/// What a command that succeeds prints.
+fn good(setup: &Setup, arguments: &[&str]) -> String {
+    let ended = setup.run(arguments);
+    assert_eq!(ended.code(), 0, "{arguments:?}: {}", ended.log);
+    ended.stdout
+}
 
-    fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_skywatch"))
-            .args(arguments)
-            .args([
-                "--store",
-                &self.store,
-                "--set",
-                "training.epochs=3",
-                "--set",
-                "training.max_families=3",
-            ])
-            .args(&self.more)
-            .arg("--state-dir")
-            .arg(self.folder.path().join("state"))
-            .env_clear()
-            .env("HOME", self.folder.path())
-            .output()
-            .unwrap()
-    }
-
-    fn good(&self, arguments: &[&str]) -> String {
-        let ended = self.run(arguments);
-        let said = String::from_utf8_lossy(&ended.stderr);
-        assert!(ended.status.success(), "{arguments:?}: {said}");
-        String::from_utf8_lossy(&ended.stdout).into_owned()
-    }
-
-    fn card(&self, model: &str) -> serde_json::Value {
-        serde_json::from_str(&self.good(&["models", "show", model])).unwrap()
-    }
+fn card(setup: &Setup, model: &str) -> serde_json::Value {
+    serde_json::from_str(&good(setup, &["models", "show", model])).unwrap()
 }
 
 /// A day of minutes of some metrics, up to now.
@@ -66,11 +36,7 @@ fn fill(server: &RedisServer, metrics: usize) {
     })
     .unwrap();
     let mut store = connect.connect().unwrap();
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs_f64()
-        .floor();
+    let now = now();
     for metric in 0..metrics {
         let mut random = Random::new(metric as u64);
         let name = format!("web.m{metric}");
@@ -100,14 +66,13 @@ fn fill(server: &RedisServer, metrics: usize) {
 fn training_over_redis_repeats_to_the_bit_and_says_what_it_did() {
     let server = RedisServer::start();
     fill(&server, 12);
-    let (one, two) = (Node::new(&server.socket_url()), Node::new(&server.socket_url()));
-    assert!(one.good(&["models"]).contains("no models"));
+    let (one, two) = (over(&server.socket_url()), over(&server.socket_url()));
+    assert!(good(&one, &["models"]).contains("no models"));
     let ended = one.run(&["train"]);
-    let log = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert!(ended.status.success(), "{log}");
-    assert!(log.contains("epoch 1 :: loss"), "{log}");
-    two.good(&["train"]);
-    let (first, second) = (one.card("families"), two.card("families"));
+    assert_eq!(ended.code(), 0, "{}", ended.log);
+    assert!(ended.log.contains("epoch 1 :: loss"), "{}", ended.log);
+    good(&two, &["train"]);
+    let (first, second) = (card(&one, "families"), card(&two, "families"));
     assert_eq!(first["sha256"], second["sha256"], "two processes, one seed");
     assert_eq!(first["seed"], 42);
     assert!(first["cpu"].as_array().unwrap().len() > 1 || !cfg!(target_arch = "x86_64"));
@@ -119,14 +84,14 @@ fn training_over_redis_repeats_to_the_bit_and_says_what_it_did() {
         .sum();
     assert_eq!(metrics, 12);
     assert!(!first["fits"][0]["epochs"].as_array().unwrap().is_empty());
-    let jobs = one.good(&["jobs"]);
+    let jobs = good(&one, &["jobs"]);
     assert_eq!(jobs.matches("done").count(), 2, "{jobs}");
     // What is no worse takes its place: the same is no worse.
-    one.good(&["train"]);
-    let listed = one.good(&["models"]);
+    good(&one, &["train"]);
+    let listed = good(&one, &["models"]);
     assert_eq!(listed.lines().count(), 2, "{listed}");
     assert_eq!(listed.matches("serves").count(), 1);
-    let back = one.good(&["models", "rollback", "families"]);
+    let back = good(&one, &["models", "rollback", "families"]);
     assert!(back.contains(first["version"].as_str().unwrap()), "{back}");
 }
 
@@ -134,44 +99,39 @@ fn training_over_redis_repeats_to_the_bit_and_says_what_it_did() {
 fn a_model_of_several_metrics_goes_to_a_bucket() {
     let (server, moto) = (RedisServer::start(), Moto::start());
     fill(&server, 2);
-    let mut node = Node::new(&server.socket_url());
-    let key = node.folder.path().join("key");
+    let node = over(&server.socket_url());
+    let key = node.path("key");
     std::fs::write(&key, "secret\n").unwrap();
-    for (name, value) in [
-        ("models.place", "s3://models/sky"),
-        ("models.endpoint", &moto.endpoint()),
-        ("models.access_key", "key"),
-        ("models.secret_key_file", &key.display().to_string()),
-    ] {
-        node.more.extend(["--set".to_owned(), format!("{name}={value}")]);
-    }
-    let said = node.good(&["train", "--model", "web", "--metrics", "web.m0,web.m1"]);
+    let node = node
+        .with("models.place", "s3://models/sky")
+        .with("models.endpoint", &moto.endpoint())
+        .with("models.access_key", "key")
+        .with("models.secret_key_file", &key.display().to_string());
+    let said = good(&node, &["train", "--model", "web", "--metrics", "web.m0,web.m1"]);
     assert!(said.contains("serves"), "{said}");
-    let card = node.card("web");
+    let card = card(&node, "web");
     assert_eq!(card["columns"], serde_json::json!(["web.m0", "web.m1"]));
     assert_eq!(card["window"], 32);
-    assert!(!Path::new(&node.folder.path().join("state/models")).exists());
+    assert!(!node.path("state/models").exists());
     let ended = node.run(&["train", "--model", "web", "--metrics", "web.m0,web.gone"]);
-    let log = String::from_utf8_lossy(&ended.stderr);
+    assert_ne!(ended.code(), 0);
     assert!(
-        !ended.status.success() && log.contains("there is no metric `web.gone`"),
-        "{log}"
+        ended.log.contains("there is no metric `web.gone`"),
+        "{}",
+        ended.log
     );
 }
 
 #[test]
 fn with_the_embedded_store_the_queue_is_a_file() {
-    let node = Node::new("embedded");
+    let node = over("embedded");
     let ended = node.run(&["train"]);
-    let log = String::from_utf8_lossy(&ended.stderr);
-    assert!(
-        !ended.status.success() && log.contains("has enough history"),
-        "{log}"
-    );
-    let jobs = node.good(&["jobs"]);
+    assert_ne!(ended.code(), 0);
+    assert!(ended.log.contains("has enough history"), "{}", ended.log);
+    let jobs = good(&node, &["jobs"]);
     assert!(jobs.contains("waiting"), "{jobs}");
-    let id = node.good(&["train", "--enqueue"]);
-    assert!(node.good(&["jobs", "--json"]).contains(id.trim()));
+    let id = good(&node, &["train", "--enqueue"]);
+    assert!(good(&node, &["jobs", "--json"]).contains(id.trim()));
     let refused = node.run(&["train", "--model", "../x", "--metrics", "a"]);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("is no name for a model"));
+    assert!(refused.log.contains("is no name for a model"), "{}", refused.log);
 }

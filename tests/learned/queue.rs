@@ -1,12 +1,13 @@
 //! The promises of a queue, asked of both.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use skywatch::jobs::{Outcome, Queue, QueueOptions, RedisQueue, SqliteQueue, State, Task, enqueue_due};
 use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch_settings::Cron;
 
 use crate::common::redis::RedisServer;
+use crate::common::wait_for;
 
 /// A lease of one second; in SQLite time is what the caller says, in Redis idleness is real.
 fn options() -> QueueOptions {
@@ -28,13 +29,39 @@ fn redis_queue(server: &RedisServer, prefix: &str) -> Box<dyn Queue> {
     Box::new(RedisQueue::new(connect, prefix.to_owned(), options()))
 }
 
-/// Asks `check` of both kinds; it gets a way to open handles and a way to let time pass.
+/// Asks `check` of both kinds; it gets a way to open handles.
 fn both(check: impl Fn(&dyn Fn() -> Box<dyn Queue>)) {
+    both_in_time(|open, _| check(open));
+}
+
+/// The same, with a way to let time pass.
+fn both_in_time(check: impl Fn(&dyn Fn() -> Box<dyn Queue>, Pass)) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jobs.sqlite");
-    check(&|| Box::new(SqliteQueue::open(&path, options()).unwrap()));
+    check(
+        &|| Box::new(SqliteQueue::open(&path, options()).unwrap()),
+        Pass { real: false },
+    );
     let server = RedisServer::start();
-    check(&|| redis_queue(&server, "test.jobs"));
+    check(&|| redis_queue(&server, "test.jobs"), Pass { real: true });
+}
+
+/// How time passes for a queue.
+#[derive(Clone, Copy)]
+struct Pass {
+    real: bool,
+}
+
+impl Pass {
+    /// Asks again and again, with the seconds that have passed, until there is an answer.
+    fn until<T>(self, what: &str, mut ask: impl FnMut(f64) -> Option<T>) -> T {
+        if self.real {
+            let begun = Instant::now();
+            return wait_for(what, || ask(begun.elapsed().as_secs_f64()));
+        }
+        let found = (1..100).find_map(|step| ask(0.1 * f64::from(step)));
+        found.unwrap_or_else(|| panic!("ten seconds in vain for {what}"))
+    }
 }
 
 /// A task of a kind that only tests know.
@@ -122,38 +149,37 @@ fn a_tick_is_enqueued_once_however_many_schedulers_there_are() {
 
 #[test]
 fn the_dead_are_robbed_and_the_slow_are_not() {
-    both(|open| {
+    both_in_time(|open, pass| {
         let (mut slow, mut other) = (open(), open());
         let (first, second) = (task(1), task(2));
         slow.enqueue(&first, None, 0.0).unwrap();
         other.enqueue(&second, None, 0.0).unwrap();
         let slow_has = slow.take("slow", 0.0, NO_WAIT).unwrap().unwrap();
         let dead_had = other.take("dead", 0.0, NO_WAIT).unwrap().unwrap();
-        // Two leases pass; only one of the two says that it is alive.
-        for step in 1..=10 {
-            std::thread::sleep(Duration::from_millis(200));
-            assert!(slow.beat(&slow_has, "slow", f64::from(step) * 0.2).unwrap());
-        }
-        let taken = other.take("other", 2.0, NO_WAIT).unwrap().unwrap();
+        // A lease passes; only one of the two says that it is alive.
+        let (taken, now) = pass.until("the job of the dead one", |now| {
+            assert!(slow.beat(&slow_has, "slow", now).unwrap());
+            Some((other.take("other", now, NO_WAIT).unwrap()?, now))
+        });
         assert_eq!((&taken.id, taken.tries), (&dead_had.id, 2));
         assert_eq!(
-            other.take("other", 2.0, NO_WAIT).unwrap(),
+            other.take("other", now, NO_WAIT).unwrap(),
             None,
             "the slow one keeps its own"
         );
-        assert!(!other.beat(&dead_had, "dead", 2.0).unwrap());
+        assert!(!other.beat(&dead_had, "dead", now).unwrap());
         assert!(
             !other
-                .finish(&dead_had, "dead", &Outcome::Done("late".to_owned()), 2.0)
+                .finish(&dead_had, "dead", &Outcome::Done("late".to_owned()), now)
                 .unwrap()
         );
         assert!(
             other
-                .finish(&taken, "other", &Outcome::Done("well".to_owned()), 2.0)
+                .finish(&taken, "other", &Outcome::Done("well".to_owned()), now)
                 .unwrap()
         );
         assert!(
-            slow.finish(&slow_has, "slow", &Outcome::Done("well".to_owned()), 2.0)
+            slow.finish(&slow_has, "slow", &Outcome::Done("well".to_owned()), now)
                 .unwrap()
         );
         assert!(slow.list(10).unwrap().iter().all(|job| job.outcome == "well"));
@@ -186,15 +212,23 @@ fn a_failure_is_tried_again_later_and_ends_with_the_dead() {
 
 #[test]
 fn a_job_that_kills_its_trainers_ends_with_the_dead() {
-    both(|open| {
+    both_in_time(|open, pass| {
         let mut queue = open();
         queue.enqueue(&task(1), None, 0.0).unwrap();
-        for number in 0..3 {
-            let now = 2.0 * f64::from(number);
-            assert!(queue.take(&format!("w{number}"), now, NO_WAIT).unwrap().is_some());
-            std::thread::sleep(Duration::from_millis(1_050));
+        let mut now = 0.0;
+        queue.take("w0", now, NO_WAIT).unwrap().unwrap();
+        for number in 1..3 {
+            let begun = now;
+            pass.until("the job", |after| {
+                now = begun + after;
+                queue.take(&format!("w{number}"), now, NO_WAIT).unwrap()
+            });
         }
-        assert_eq!(queue.take("last", 6.0, NO_WAIT).unwrap(), None);
+        let begun = now;
+        pass.until("its end", |after| {
+            assert_eq!(queue.take("last", begun + after, NO_WAIT).unwrap(), None);
+            (queue.list(1).unwrap()[0].state == State::Dead).then_some(())
+        });
         let job = &queue.list(1).unwrap()[0];
         assert_eq!((job.state, job.tries), (State::Dead, 3));
         assert!(job.outcome.contains("fell silent"), "{}", job.outcome);

@@ -1,21 +1,14 @@
 //! The thread in the real binary.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use redis::Commands as _;
 
 use super::world::{decoded, encoded, minutes};
 use crate::common::redis::RedisServer;
-use crate::common::skywatch::Setup;
+use crate::common::series::now;
+use crate::common::skywatch::{Setup, Skywatch};
 use crate::common::{carbon, wait_for};
-
-fn now() -> f64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap()
-        .as_secs_f64()
-        .floor()
-}
 
 /// An ingest with a window so short that every metric has its turn in every pass.
 fn setup(redis: &RedisServer) -> Setup {
@@ -37,6 +30,16 @@ fn names(redis: &RedisServer) -> Vec<String> {
     let mut names: Vec<String> = redis.connection().smembers("metrics.unique_metrics").unwrap();
     names.sort_unstable();
     names
+}
+
+/// Whether the ingest has a thread that trims. Asked once a point was written: all threads have been started by then.
+fn has_trimmer(running: &Skywatch) -> bool {
+    carbon::send(running.carbon(), format!("fresh 1 {}\n", now()).as_bytes());
+    wait_for("the point", || (running.ingest("written") == 1).then_some(()));
+    let threads = std::fs::read_dir(format!("/proc/{}/task", running.child("ingest"))).unwrap();
+    threads
+        .map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")).unwrap())
+        .any(|name| name.trim_end() == "trim")
 }
 
 #[test]
@@ -90,6 +93,7 @@ fn trimming_is_left_to_a_live_horizon() {
     let running = setup(&redis).with("ingest.trim", "on").start(&["run"]);
     running.line("operated on ");
     assert!(names(&redis).is_empty());
+    assert!(has_trimmer(&running));
     running.stop();
 }
 
@@ -98,9 +102,8 @@ fn trimming_can_be_off() {
     let redis = RedisServer::start();
     put(&redis, "dead", &encoded(&minutes(100, now() - 3_600.0)));
     let running = setup(&redis).with("ingest.trim", "off").start(&["run"]);
-    running.carbon();
-    std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(names(&redis), ["metrics.dead"]);
+    assert!(!has_trimmer(&running));
+    assert_eq!(names(&redis), ["metrics.dead", "metrics.fresh"]);
     let ended = running.stop();
     assert!(!ended.log.contains("operated on"));
 }

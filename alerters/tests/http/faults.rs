@@ -85,6 +85,13 @@ fn a_connection_lost_in_mid_answer_is_worth_another_try() {
         assert!(matches!(error, Error::HttpConnection { .. }), "{error:?}");
         assert!(error.is_transient());
     }
+    let cut = Answer::Cut(r#"{"ok":"#.to_owned());
+    for (i, (sender, sent)) in each(&cut, PATIENT).into_iter().enumerate() {
+        match sent {
+            Ok(_) => assert_ne!(i, READS_ANSWERS, "{}", sender.kind()),
+            Err(error) => assert!(i == READS_ANSWERS && error.is_transient(), "{error:?}"),
+        }
+    }
 }
 
 #[test]

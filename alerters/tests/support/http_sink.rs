@@ -66,6 +66,8 @@ pub(crate) enum Answer {
     Hang,
     /// Breaks off in the middle of a header.
     HangUp,
+    /// Good headers, and the beginning of a longer body.
+    Cut(String),
     /// A status line and headers a byte at a time, without end.
     Drip,
     /// Good headers, then a body a byte at a time, without end.
@@ -249,6 +251,14 @@ fn answer(stream: &mut dyn Stream, answer: Answer, stop: &AtomicBool) -> io::Res
         }
         Answer::HangUp => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Le")?;
+            stream.flush()
+        }
+        Answer::Cut(body) => {
+            let length = body.len() + 1_000;
+            write!(
+                stream,
+                "HTTP/1.1 200 Said\r\nContent-Length: {length}\r\n\r\n{body}"
+            )?;
             stream.flush()
         }
         Answer::Drip => drip(stream, b"HTTP/1.1 200 OK\r\nX-Long: ", stop),
