@@ -16,7 +16,7 @@ use skywatch_algorithms::Series;
 
 use crate::backoff::Backoff;
 use crate::clock::unix_now;
-use crate::ingest::{Drop, Gate, Policy, canonical_name};
+use crate::ingest::{DropReason, Gate, IntakePolicy, canonical_name};
 use crate::sources::{Source, SourceError, Span};
 use crate::stop::Stop;
 use crate::store::{Connect, Names as _, Sample, Store, StoreError};
@@ -42,7 +42,7 @@ pub struct BackfillOptions {
     /// What is fetched.
     pub span: Span,
     /// What is let in.
-    pub policy: Policy,
+    pub policy: IntakePolicy,
     /// Seconds of a window, if old points are asked for: of a metric of which nothing younger comes, the window before its
     /// last point is stored, whatever its age.
     pub old_windows: Option<f64>,
@@ -265,7 +265,7 @@ impl<S: Store> Work<'_, S> {
         let mut points: Vec<(usize, f64, f64)> = Vec::new();
         for (name, series) in found {
             let Ok(name) = canonical_name(&name, self.options.policy.max_name_bytes) else {
-                summary.leave_out(Drop::BadName.name(), series.len() as u64);
+                summary.leave_out(DropReason::BadName.name(), series.len() as u64);
                 continue;
             };
             let mut finite = Series::default();
@@ -274,7 +274,7 @@ impl<S: Store> Work<'_, S> {
                     finite.push(time, value);
                 }
             }
-            summary.leave_out(Drop::NotFinite.name(), (series.len() - finite.len()) as u64);
+            summary.leave_out(DropReason::NotFinite.name(), (series.len() - finite.len()) as u64);
             let cut = finite.canonicalise(f64::INFINITY);
             summary.leave_out("duplicate", cut.duplicates as u64);
             if let Some(teacher) = &mut self.teacher
@@ -291,10 +291,10 @@ impl<S: Store> Work<'_, S> {
                 } else if time > span.until {
                     Some("after_until")
                 } else {
-                    gate.point(&name, time, value).err().map(Drop::name)
+                    gate.point(&name, time, value).err().map(DropReason::name)
                 };
                 match refused {
-                    Some(reason) if reason == Drop::TooOld.name() && self.ended.is_some() => {
+                    Some(reason) if reason == DropReason::TooOld.name() && self.ended.is_some() => {
                         old.push(time, value)
                     }
                     Some(reason) => summary.leave_out(reason, 1),
@@ -304,7 +304,7 @@ impl<S: Store> Work<'_, S> {
             drop(gate);
             if let Some(ended) = &mut self.ended {
                 let has_young = points.len() > before || summary.metrics.contains(&*name);
-                summary.leave_out(Drop::TooOld.name(), ended.take(&name, &old, has_young));
+                summary.leave_out(DropReason::TooOld.name(), ended.take(&name, &old, has_young));
             }
             names.push(name.into_owned());
         }
@@ -322,10 +322,10 @@ impl<S: Store> Work<'_, S> {
             return Ok(());
         };
         let (windows, too_old) = ended.finish(&summary.metrics);
-        summary.leave_out(Drop::TooOld.name(), too_old);
+        summary.leave_out(DropReason::TooOld.name(), too_old);
         for (name, window) in windows {
             if self.options.policy.skips(&name) {
-                summary.leave_out(Drop::Skipped.name(), window.len() as u64);
+                summary.leave_out(DropReason::Skipped.name(), window.len() as u64);
                 continue;
             }
             let names = [name];

@@ -14,7 +14,7 @@ use skywatch_settings::{Secret, Settings, StoreUrl};
 use super::{Context, Failure};
 use crate::backfill::{self, BackfillError, BackfillOptions, Knowledge, Summary};
 use crate::clock::unix_now;
-use crate::ingest::Policy;
+use crate::ingest::IntakePolicy;
 use crate::log;
 use crate::process;
 use crate::sources::{
@@ -172,8 +172,8 @@ fn source(settings: &Settings, arguments: Arguments, span: Span) -> Result<Box<d
 }
 
 /// What the ingest lets in, but as old as a window can hold.
-fn policy(settings: &Settings) -> Policy {
-    Policy {
+fn policy(settings: &Settings) -> IntakePolicy {
+    IntakePolicy {
         max_age: settings.store.full_duration,
         ..process::ingest_policy(settings)
     }

@@ -11,14 +11,14 @@ use crate::store::Sample;
 
 /// Points read at one go from one client.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(super) struct PointBatch {
     /// Where they came in.
     pub(super) service: Service,
     /// When they came, Unix seconds.
     pub(super) came: f64,
     /// All names, end to end.
     names: String,
-    points: Vec<Point>,
+    points: Vec<BatchPoint>,
     /// What was said of metrics instead of a number; few.
     said: Vec<(String, Said)>,
     /// Bytes of the names in it.
@@ -34,14 +34,14 @@ pub(super) struct Batch {
 const LATELY: usize = 4;
 
 #[derive(Debug, Clone, Copy)]
-struct Point {
+struct BatchPoint {
     /// The name in the arena: where it begins and ends.
     name: (u32, u32),
     time: f64,
     value: f64,
 }
 
-impl Batch {
+impl PointBatch {
     /// An empty batch.
     pub(super) fn new(service: Service, came: f64) -> Self {
         Self {
@@ -72,7 +72,7 @@ impl Batch {
                 place
             }
         };
-        self.points.push(Point {
+        self.points.push(BatchPoint {
             name: place,
             time,
             value,
@@ -82,7 +82,7 @@ impl Batch {
     /// Bytes it takes in memory.
     pub(super) fn bytes(&self) -> usize {
         let said = self.said_bytes + self.said.capacity() * size_of::<(String, Said)>();
-        self.names.capacity() + self.points.capacity() * size_of::<Point>() + said
+        self.names.capacity() + self.points.capacity() * size_of::<BatchPoint>() + said
     }
 
     /// Points in the batch.

@@ -2,37 +2,37 @@
 //!
 //! A line of any length costs at most one buffer: what is longer is skipped to the next line break and counted.
 
-use super::counters::Drop;
-use super::intake::{Filling, Intake};
+use super::counters::DropReason;
+use super::intake::{BatchBuilder, Intake};
 use super::line;
-use super::stream::{BUFFER, Broken, Cutter, IDLE_BUFFER};
+use super::stream::{BUFFER, Broken, Framer, IDLE_BUFFER};
 
 /// What a line holds beside its name: value, time, blanks.
 const BESIDE_NAME: usize = 128;
 
 /// Takes one line without its line break.
 #[inline]
-fn take_line(line: &[u8], longest: usize, into: &mut Filling<'_>) {
+fn take_line(line: &[u8], longest: usize, into: &mut BatchBuilder<'_>) {
     if line.len() > longest {
-        into.refuse(Drop::LineTooLong, line);
+        into.refuse(DropReason::LineTooLong, line);
         return;
     }
     match line::parse(line, into.now()) {
         Ok(point) => into.point(point.name, point.time, point.value, line),
-        Err(Drop::Malformed) if line.trim_ascii().is_empty() => {}
+        Err(DropReason::Malformed) if line.trim_ascii().is_empty() => {}
         Err(reason) => into.refuse(reason, line),
     }
 }
 
 /// Takes the lines of a datagram; its end ends the last one.
-pub(super) fn datagram(bytes: &[u8], into: &mut Filling<'_>) {
+pub(super) fn datagram(bytes: &[u8], into: &mut BatchBuilder<'_>) {
     for line in bytes.split(|&byte| byte == b'\n') {
         take_line(line, usize::MAX, into);
     }
 }
 
 /// Cuts a stream into lines.
-pub(super) struct Lines {
+pub(super) struct LineFramer {
     buffer: Vec<u8>,
     /// Bytes of an unfinished line at the front of the buffer.
     held: usize,
@@ -41,7 +41,7 @@ pub(super) struct Lines {
     longest: usize,
 }
 
-impl Lines {
+impl LineFramer {
     /// At the beginning of a stream.
     pub(super) fn new(intake: &Intake) -> Self {
         Self {
@@ -66,12 +66,12 @@ impl Lines {
     }
 }
 
-impl Cutter for Lines {
+impl Framer for LineFramer {
     fn room(&mut self) -> &mut [u8] {
         &mut self.buffer[self.held..]
     }
 
-    fn take(&mut self, read: usize, into: &mut Filling<'_>) -> Result<(), Broken> {
+    fn take(&mut self, read: usize, into: &mut BatchBuilder<'_>) -> Result<(), Broken> {
         let filled = self.held + read;
         let mut begin = 0;
         // The held bytes were looked through before: they have no line break.
@@ -90,7 +90,7 @@ impl Cutter for Lines {
         self.held = filled - begin;
         if self.held > self.longest {
             if !self.skipping {
-                into.refuse(Drop::LineTooLong, &self.buffer[..self.held]);
+                into.refuse(DropReason::LineTooLong, &self.buffer[..self.held]);
             }
             self.skipping = true;
             self.held = 0;
@@ -101,11 +101,11 @@ impl Cutter for Lines {
         Ok(())
     }
 
-    fn end(&mut self, into: &mut Filling<'_>) {
+    fn end(&mut self, into: &mut BatchBuilder<'_>) {
         let rest = &self.buffer[..self.held];
         if !rest.is_empty() && !self.skipping {
             // Carbon, too, drops a line that has no end: half a value must not become a point.
-            into.refuse(Drop::Unfinished, rest);
+            into.refuse(DropReason::Unfinished, rest);
         }
     }
 }
@@ -117,7 +117,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn run(pieces: &[&[u8]]) -> (Vec<(String, f64)>, Intake) {
-        let (points, intake) = read_stream(pieces, Lines::new);
+        let (points, intake) = read_stream(pieces, LineFramer::new);
         (
             points.into_iter().map(|(name, _, value)| (name, value)).collect(),
             intake,

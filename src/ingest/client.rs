@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use prost::Message as _;
 
-use super::remote_write::{Label, Sample, TimeSeries, WriteRequest};
+use super::remote_write::{Label, RemoteSample, TimeSeries, WriteRequest};
 use crate::store::codec;
 
 /// How far back written bytes are written again after a broken connection.
@@ -43,7 +43,7 @@ pub enum Protocol {
 }
 
 /// A point on its way out: name, Unix seconds, value.
-pub type Point<'p> = (&'p str, f64, f64);
+pub type SentPoint<'p> = (&'p str, f64, f64);
 
 /// Sends points to one address.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Client {
     ///
     /// # Errors
     /// The listener stayed away for longer than the patience, or refuses what it is sent.
-    pub fn send(&mut self, points: &[Point<'_>]) -> io::Result<()> {
+    pub fn send(&mut self, points: &[SentPoint<'_>]) -> io::Result<()> {
         match self.protocol {
             Protocol::Carbon => {
                 let mut lines = Vec::with_capacity(points.len() * 64);
@@ -284,13 +284,13 @@ impl Client {
     }
 }
 
-fn line((name, time, value): &Point<'_>, into: &mut Vec<u8>) {
+fn line((name, time, value): &SentPoint<'_>, into: &mut Vec<u8>) {
     // Writing to memory cannot fail.
     let _ = writeln!(into, "{name} {value} {time}");
 }
 
 /// One frame as carbon's relay writes it: protocol 2, without a memo.
-fn frame(points: &[Point<'_>]) -> Vec<u8> {
+fn frame(points: &[SentPoint<'_>]) -> Vec<u8> {
     let mut pickle = vec![0, 0, 0, 0, 0x80, 2, b']', b'('];
     for (name, time, value) in points {
         pickle.push(b'X');
@@ -308,7 +308,7 @@ fn frame(points: &[Point<'_>]) -> Vec<u8> {
     pickle
 }
 
-fn compressed(points: &[Point<'_>]) -> io::Result<Vec<u8>> {
+fn compressed(points: &[SentPoint<'_>]) -> io::Result<Vec<u8>> {
     let label = |name: &str, value: &str| Label {
         name: name.to_owned(),
         value: value.to_owned(),
@@ -322,7 +322,7 @@ fn compressed(points: &[Point<'_>]) -> io::Result<Vec<u8>> {
         }));
         TimeSeries {
             labels,
-            samples: vec![Sample {
+            samples: vec![RemoteSample {
                 value,
                 timestamp: (time * 1_000.0).round() as i64,
             }],

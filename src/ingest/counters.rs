@@ -4,14 +4,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::trim::TrimTally;
+use super::trim_tally::TrimTally;
 use crate::net::listeners::Service;
 
 /// Why a point was not stored. Those of frames, datagrams, requests and connections as a whole count one each, as how
 /// many points were in them is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Drop {
+pub enum DropReason {
     /// Not a point in the protocol's form.
     Malformed,
     /// Not UTF-8.
@@ -57,7 +57,7 @@ pub enum Drop {
     LostAtStop,
 }
 
-impl Drop {
+impl DropReason {
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; 21] = [
         Self::Malformed,
@@ -113,14 +113,14 @@ impl Drop {
 
 /// What is counted of one listener. Relaxed: it is read for people, and nothing hangs on its order.
 #[derive(Debug, Default)]
-struct Tally {
+struct ListenerCounters {
     /// Points that reached us, dropped or not.
     received: AtomicU64,
     /// Points put into the queue.
     accepted: AtomicU64,
     written: AtomicU64,
     retried: AtomicU64,
-    dropped: [AtomicU64; Drop::ALL.len()],
+    dropped: [AtomicU64; DropReason::ALL.len()],
     connections: AtomicU64,
     refused_connections: AtomicU64,
     evicted_connections: AtomicU64,
@@ -128,8 +128,8 @@ struct Tally {
     failed_binds: AtomicU64,
 }
 
-impl Tally {
-    fn add_to(&self, sums: &mut Sums) {
+impl ListenerCounters {
+    fn add_to(&self, sums: &mut ListenerSums) {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let plain = [
             &self.received,
@@ -153,7 +153,7 @@ impl Tally {
     }
 }
 
-/// Names of [`Sums::plain`].
+/// Names of [`ListenerSums::plain`].
 const PLAIN: [&str; 9] = [
     "received",
     "accepted",
@@ -167,15 +167,15 @@ const PLAIN: [&str; 9] = [
 ];
 
 #[derive(Default)]
-struct Sums {
+struct ListenerSums {
     plain: [u64; PLAIN.len()],
-    dropped: [u64; Drop::ALL.len()],
+    dropped: [u64; DropReason::ALL.len()],
 }
 
 /// Counters since start.
 #[derive(Debug, Default)]
 pub struct Counters {
-    tallies: [Tally; Service::OF_POINTS.len()],
+    tallies: [ListenerCounters; Service::OF_POINTS.len()],
     /// Points in the queue and with the writer.
     waiting: AtomicU64,
     /// Unix milliseconds at which the oldest point the writer holds came; 0 for none.
@@ -189,7 +189,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    fn of(&self, service: Service) -> &Tally {
+    fn of(&self, service: Service) -> &ListenerCounters {
         &self.tallies[service as usize]
     }
 
@@ -206,7 +206,7 @@ impl Counters {
     }
 
     /// Points given up. Answers how many were dropped for that reason before.
-    pub fn dropped(&self, service: Service, reason: Drop, points: u64) -> u64 {
+    pub fn dropped(&self, service: Service, reason: DropReason, points: u64) -> u64 {
         self.of(service).dropped[reason as usize].fetch_add(points, Ordering::Relaxed)
     }
 
@@ -235,10 +235,11 @@ impl Counters {
     pub fn give_up_waiting(&self) -> u64 {
         let lost = self.tallies.iter().map(|tally| {
             let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-            let dropped = |reason: Drop| read(&tally.dropped[reason as usize]);
-            let done = read(&tally.written) + dropped(Drop::RefusedByStore) + dropped(Drop::LostAtStop);
+            let dropped = |reason: DropReason| read(&tally.dropped[reason as usize]);
+            let done =
+                read(&tally.written) + dropped(DropReason::RefusedByStore) + dropped(DropReason::LostAtStop);
             let lost = read(&tally.accepted).saturating_sub(done);
-            tally.dropped[Drop::LostAtStop as usize].fetch_add(lost, Ordering::Relaxed);
+            tally.dropped[DropReason::LostAtStop as usize].fetch_add(lost, Ordering::Relaxed);
             lost
         });
         lost.sum()
@@ -295,7 +296,7 @@ impl Counters {
     /// Name and value of every counter, in a stable order: sums over all listeners first, then what waits and what was trimmed, then under
     /// `listener.NAME.` what each of `services` has counted, of drops only those that happened.
     pub fn snapshot(&self, services: &[Service], now: f64) -> Vec<(String, u64)> {
-        let mut sums = Sums::default();
+        let mut sums = ListenerSums::default();
         self.tallies.iter().for_each(|tally| tally.add_to(&mut sums));
         let mut all = Vec::new();
         push(&mut all, "", &sums, true);
@@ -309,7 +310,7 @@ impl Counters {
         all.push(("oldest_waiting_ms".to_owned(), age));
         all.extend(self.trim.snapshot());
         for &service in services {
-            let mut sums = Sums::default();
+            let mut sums = ListenerSums::default();
             self.of(service).add_to(&mut sums);
             push(&mut all, &format!("listener.{}.", service.name()), &sums, false);
         }
@@ -317,14 +318,14 @@ impl Counters {
     }
 }
 
-fn push(all: &mut Vec<(String, u64)>, prefix: &str, sums: &Sums, every_drop: bool) {
+fn push(all: &mut Vec<(String, u64)>, prefix: &str, sums: &ListenerSums, every_drop: bool) {
     all.extend(
         PLAIN
             .iter()
             .zip(sums.plain)
             .map(|(name, n)| (format!("{prefix}{name}"), n)),
     );
-    let dropped = Drop::ALL
+    let dropped = DropReason::ALL
         .iter()
         .zip(sums.dropped)
         .filter(|(_, n)| every_drop || *n > 0);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout};
 
-use super::counters::Drop;
-use super::intake::{Filling, Intake};
+use super::counters::DropReason;
+use super::intake::{BatchBuilder, Intake};
 use super::stream::{LAST_READS, LAST_SILENCE};
 use crate::net::KernelDrops;
 
@@ -23,7 +23,7 @@ const BATCH_DATAGRAMS: usize = 2_000;
 const LOOK_EACH: Duration = Duration::from_secs(1);
 
 /// Reads the points of one datagram.
-pub(super) type Parse = fn(&[u8], &mut Filling<'_>);
+pub(super) type Parse = fn(&[u8], &mut BatchBuilder<'_>);
 
 /// Receives until `stop` completes, then what has arrived by then.
 pub(super) async fn serve(socket: UdpSocket, intake: Intake, parse: Parse, stop: impl Future<Output = ()>) {
@@ -34,7 +34,7 @@ pub(super) async fn serve(socket: UdpSocket, intake: Intake, parse: Parse, stop:
     loop {
         tokio::select! {
             () = &mut stop => break,
-            _ = look.tick() => intake.drop_points(Drop::KernelBufferFull, drops.new_ones(), b""),
+            _ = look.tick() => intake.drop_points(DropReason::KernelBufferFull, drops.new_ones(), b""),
             ready = socket.readable() => match ready {
                 Ok(()) => receive(&socket, &mut buffer, &intake, parse),
                 Err(error) => {
@@ -54,24 +54,24 @@ pub(super) async fn serve(socket: UdpSocket, intake: Intake, parse: Parse, stop:
     {
         receive(&socket, &mut buffer, &intake, parse);
     }
-    intake.drop_points(Drop::KernelBufferFull, drops.new_ones(), b"");
+    intake.drop_points(DropReason::KernelBufferFull, drops.new_ones(), b"");
 }
 
 /// Takes what waits, up to a batch.
 fn receive(socket: &UdpSocket, buffer: &mut [u8], intake: &Intake, parse: Parse) {
-    let mut filling = intake.begin();
+    let mut builder = intake.begin();
     for _ in 0..BATCH_DATAGRAMS {
         match socket.try_recv_from(buffer) {
             Ok((length, peer)) => {
-                filling.come_from(peer);
-                parse(&buffer[..length], &mut filling);
+                builder.come_from(peer);
+                parse(&buffer[..length], &mut builder);
             }
             // Nothing there, or an error of a single datagram: the next wait for readiness tells.
             Err(_) => break,
         }
-        if filling.len() >= BATCH_POINTS {
+        if builder.len() >= BATCH_POINTS {
             break;
         }
     }
-    intake.try_in(filling.finish());
+    intake.try_in(builder.finish());
 }

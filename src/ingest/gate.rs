@@ -1,6 +1,6 @@
 //! Which points are let in: by age, by name, by how many metrics there are.
 //!
-//! What is decided about a name is kept by its hash, so that patterns are asked once a name and not once a point. Names
+//! What is decided about a name is kept by its hash, so that patterns are asked once a name and not once a point. NameTable
 //! that fall silent are forgotten after `max_age`, as the trimmer removes them from the store.
 
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use skywatch_settings::Pattern;
 
-use super::counters::Drop;
+use super::counters::DropReason;
 use crate::hash::Hashed;
 use crate::said::Word;
 
@@ -23,7 +23,7 @@ const SAY_EACH: u32 = 60;
 
 /// What may come in.
 #[derive(Debug, Clone)]
-pub struct Policy {
+pub struct IntakePolicy {
     /// Points older than this are dropped.
     pub max_age: Duration,
     /// Points further ahead than this are dropped.
@@ -38,7 +38,7 @@ pub struct Policy {
     pub max_name_bytes: usize,
 }
 
-impl Policy {
+impl IntakePolicy {
     pub(crate) fn skips(&self, name: &str) -> bool {
         let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
         any(&self.skip) && !any(&self.do_not_skip)
@@ -47,18 +47,18 @@ impl Policy {
 
 /// The policy and what it has decided so far; shared by all listeners.
 pub(crate) struct Gate {
-    pub(super) policy: Policy,
+    pub(super) policy: IntakePolicy,
     /// Locked for the points of one read, never across waiting.
-    names: Mutex<Names>,
+    names: Mutex<NameTable>,
 }
 
 /// Decisions about names.
 #[derive(Default)]
-struct Names {
+struct NameTable {
     /// Keyed at random: nobody can send names that share a hash, and by chance two do once in 10¹³ for a million.
     state: RandomState,
-    known: HashMap<u64, Known, BuildHasherDefault<Hashed>>,
-    /// Known names that are let in.
+    known: HashMap<u64, NameDecision, BuildHasherDefault<Hashed>>,
+    /// NameDecision names that are let in.
     taken: usize,
     /// When silent names were last forgotten, Unix seconds.
     swept: u32,
@@ -67,7 +67,7 @@ struct Names {
 }
 
 #[derive(Clone, Copy)]
-struct Known {
+struct NameDecision {
     /// Unix seconds of the last point.
     seen: u32,
     /// Unix seconds at which it was last passed on that there is no number; 0 for never.
@@ -76,7 +76,7 @@ struct Known {
 }
 
 impl Gate {
-    pub(crate) fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: IntakePolicy) -> Self {
         Self {
             policy,
             names: Mutex::default(),
@@ -84,8 +84,8 @@ impl Gate {
     }
 
     /// Judges the points of one read, which came at `now` (Unix seconds).
-    pub(crate) fn open(&self, now: f64) -> Opened<'_> {
-        Opened {
+    pub(crate) fn open(&self, now: f64) -> OpenGate<'_> {
+        OpenGate {
             policy: &self.policy,
             names: self.names.lock().unwrap_or_else(PoisonError::into_inner),
             now,
@@ -105,31 +105,31 @@ impl Gate {
 }
 
 /// The gate while one read goes through it.
-pub(crate) struct Opened<'g> {
-    policy: &'g Policy,
-    names: MutexGuard<'g, Names>,
+pub(crate) struct OpenGate<'g> {
+    policy: &'g IntakePolicy,
+    names: MutexGuard<'g, NameTable>,
     now: f64,
     oldest: f64,
     latest: f64,
 }
 
-impl Opened<'_> {
+impl OpenGate<'_> {
     /// Judges a point whose name is canonical.
     ///
     /// # Errors
     /// The reason for which it is dropped.
-    pub(crate) fn point(&mut self, name: &str, time: f64, value: f64) -> Result<(), Drop> {
+    pub(crate) fn point(&mut self, name: &str, time: f64, value: f64) -> Result<(), DropReason> {
         if !value.is_finite() {
-            return Err(Drop::NotFinite);
+            return Err(DropReason::NotFinite);
         }
         if !(time.is_finite() && time > 0.0) {
-            return Err(Drop::BadTime);
+            return Err(DropReason::BadTime);
         }
         if time < self.oldest {
-            return Err(Drop::TooOld);
+            return Err(DropReason::TooOld);
         }
         if time > self.latest {
-            return Err(Drop::TooFarAhead);
+            return Err(DropReason::TooFarAhead);
         }
         self.name(name)
     }
@@ -154,11 +154,15 @@ impl Opened<'_> {
         true
     }
 
-    fn name(&mut self, name: &str) -> Result<(), Drop> {
+    fn name(&mut self, name: &str) -> Result<(), DropReason> {
         let hash = self.names.state.hash_one(name);
         if let Some(known) = self.names.known.get_mut(&hash) {
             known.seen = self.now as u32;
-            return if known.taken { Ok(()) } else { Err(Drop::Skipped) };
+            return if known.taken {
+                Ok(())
+            } else {
+                Err(DropReason::Skipped)
+            };
         }
         let taken = !self.policy.skips(name);
         if self.names.known.len() >= self.policy.max_metrics {
@@ -167,7 +171,7 @@ impl Opened<'_> {
         let full = self.names.known.len() >= self.policy.max_metrics;
         if taken && full && self.names.taken >= self.policy.max_metrics {
             self.names.notice(name, self.now, self.policy);
-            return Err(Drop::TooManyMetrics);
+            return Err(DropReason::TooManyMetrics);
         }
         if full {
             // Taken names have the room before skipped ones, which can be judged anew.
@@ -176,16 +180,16 @@ impl Opened<'_> {
         if taken || !full {
             self.names.taken += usize::from(taken);
             let seen = self.now as u32;
-            let known = Known { seen, said: 0, taken };
+            let known = NameDecision { seen, said: 0, taken };
             self.names.known.insert(hash, known);
         }
-        if taken { Ok(()) } else { Err(Drop::Skipped) }
+        if taken { Ok(()) } else { Err(DropReason::Skipped) }
     }
 }
 
-impl Names {
+impl NameTable {
     /// At most once a minute: it looks at every name.
-    fn forget_silent(&mut self, now: f64, policy: &Policy) {
+    fn forget_silent(&mut self, now: f64, policy: &IntakePolicy) {
         let now = now as u32;
         if now.abs_diff(self.swept) < NOTICE_EACH {
             return;
@@ -203,7 +207,7 @@ impl Names {
         }
     }
 
-    fn notice(&mut self, name: &str, now: f64, policy: &Policy) {
+    fn notice(&mut self, name: &str, now: f64, policy: &IntakePolicy) {
         let now = now as u32;
         if now.abs_diff(self.noticed) < NOTICE_EACH {
             return;
@@ -226,7 +230,7 @@ mod tests {
 
     fn gate(max_metrics: usize) -> Gate {
         let patterns = |all: &[&str]| all.iter().map(|p| Pattern::parse(p).expect("good")).collect();
-        Gate::new(Policy {
+        Gate::new(IntakePolicy {
             max_age: Duration::from_secs(1_000),
             max_future: Duration::from_secs(60),
             skip: patterns(&["/^skywatch[.]/", "noise."]),
@@ -241,12 +245,12 @@ mod tests {
         let gate = gate(10);
         let mut open = gate.open(NOW);
         assert_eq!(open.point("a", NOW - 1_000.0, 1.0), Ok(()));
-        assert_eq!(open.point("a", NOW - 1_000.5, 1.0), Err(Drop::TooOld));
+        assert_eq!(open.point("a", NOW - 1_000.5, 1.0), Err(DropReason::TooOld));
         assert_eq!(open.point("a", NOW + 60.0, 1.0), Ok(()));
-        assert_eq!(open.point("a", NOW + 60.5, 1.0), Err(Drop::TooFarAhead));
-        assert_eq!(open.point("a", f64::NAN, 1.0), Err(Drop::BadTime));
-        assert_eq!(open.point("a", -5.0, 1.0), Err(Drop::BadTime));
-        assert_eq!(open.point("a", NOW, f64::INFINITY), Err(Drop::NotFinite));
+        assert_eq!(open.point("a", NOW + 60.5, 1.0), Err(DropReason::TooFarAhead));
+        assert_eq!(open.point("a", f64::NAN, 1.0), Err(DropReason::BadTime));
+        assert_eq!(open.point("a", -5.0, 1.0), Err(DropReason::BadTime));
+        assert_eq!(open.point("a", NOW, f64::INFINITY), Err(DropReason::NotFinite));
     }
 
     #[test]
@@ -256,30 +260,45 @@ mod tests {
             let mut open = gate.open(NOW);
             assert_eq!(
                 open.point("skywatch.ingest.accepted", NOW, 1.0),
-                Err(Drop::Skipped)
+                Err(DropReason::Skipped)
             );
             assert_eq!(open.point("skywatch.analyzer.run_time", NOW, 1.0), Ok(()));
             assert_eq!(open.point("servers.skywatch.cpu", NOW, 1.0), Ok(()));
-            assert_eq!(open.point("a.noise.b", NOW, 1.0), Err(Drop::Skipped));
+            assert_eq!(open.point("a.noise.b", NOW, 1.0), Err(DropReason::Skipped));
         }
     }
 
     #[test]
     fn one_metric_too_many_waits_until_another_falls_silent() {
         let gate = gate(2);
-        assert_eq!(gate.open(NOW).point("noise.1", NOW, 1.0), Err(Drop::Skipped));
+        assert_eq!(
+            gate.open(NOW).point("noise.1", NOW, 1.0),
+            Err(DropReason::Skipped)
+        );
         for name in ["a", "b", "a", "b"] {
             assert_eq!(gate.open(NOW).point(name, NOW, 1.0), Ok(()), "{name}");
         }
-        assert_eq!(gate.open(NOW).point("c", NOW, 1.0), Err(Drop::TooManyMetrics));
-        assert_eq!(gate.open(NOW).point("noise.1", NOW, 1.0), Err(Drop::Skipped));
+        assert_eq!(
+            gate.open(NOW).point("c", NOW, 1.0),
+            Err(DropReason::TooManyMetrics)
+        );
+        assert_eq!(
+            gate.open(NOW).point("noise.1", NOW, 1.0),
+            Err(DropReason::Skipped)
+        );
         let later = NOW + 900.0;
         assert_eq!(gate.open(later).point("a", later, 1.0), Ok(()));
-        assert_eq!(gate.open(later).point("c", later, 1.0), Err(Drop::TooManyMetrics));
+        assert_eq!(
+            gate.open(later).point("c", later, 1.0),
+            Err(DropReason::TooManyMetrics)
+        );
         let later = NOW + 1_001.0;
         assert_eq!(gate.open(later).point("c", later, 1.0), Ok(()));
         assert_eq!(gate.open(later).point("a", later, 1.0), Ok(()));
-        assert_eq!(gate.open(later).point("b", later, 1.0), Err(Drop::TooManyMetrics));
+        assert_eq!(
+            gate.open(later).point("b", later, 1.0),
+            Err(DropReason::TooManyMetrics)
+        );
     }
 
     #[test]
@@ -287,7 +306,10 @@ mod tests {
         let gate = gate(10);
         assert!(!gate.open(NOW).said("a", NOW, Word::NoNumber), "not known");
         assert_eq!(gate.open(NOW).point("a", NOW, 1.0), Ok(()));
-        assert_eq!(gate.open(NOW).point("noise.1", NOW, 1.0), Err(Drop::Skipped));
+        assert_eq!(
+            gate.open(NOW).point("noise.1", NOW, 1.0),
+            Err(DropReason::Skipped)
+        );
         assert!(!gate.open(NOW).said("noise.1", NOW, Word::NoNumber), "not taken");
         assert!(
             !gate.open(NOW).said("a", NOW - 1_001.0, Word::NoNumber),
@@ -315,7 +337,10 @@ mod tests {
     fn what_the_store_holds_goes_before_what_is_new() {
         let gate = gate(2);
         gate.remember(&["a".to_owned(), "noise.1".to_owned(), "b".to_owned()], NOW);
-        assert_eq!(gate.open(NOW).point("c", NOW, 1.0), Err(Drop::TooManyMetrics));
+        assert_eq!(
+            gate.open(NOW).point("c", NOW, 1.0),
+            Err(DropReason::TooManyMetrics)
+        );
         assert_eq!(gate.open(NOW).point("b", NOW, 1.0), Ok(()));
     }
 }

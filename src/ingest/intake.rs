@@ -7,9 +7,9 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 use tokio::sync::Semaphore;
 
-use super::batch::Batch;
-use super::counters::{Counters, Drop};
-use super::gate::{Gate, Opened};
+use super::batch::PointBatch;
+use super::counters::{Counters, DropReason};
+use super::gate::{Gate, OpenGate};
 use super::name;
 use crate::clock::unix_now;
 use crate::net::http::Porter;
@@ -30,7 +30,7 @@ pub(super) struct Intake {
     /// The client's own, while one is served.
     pub peer: Option<SocketAddr>,
     /// Bounded by `room`, not by itself.
-    pub queue: Sender<Batch>,
+    pub queue: Sender<PointBatch>,
     /// One permit a point that may wait in the queue.
     pub room: Arc<Semaphore>,
     /// Permits in all.
@@ -57,14 +57,14 @@ pub(super) struct Intake {
 
 impl Intake {
     /// Begins to take the points of one read.
-    pub(super) fn begin(&self) -> Filling<'_> {
+    pub(super) fn begin(&self) -> BatchBuilder<'_> {
         let now = unix_now();
-        Filling {
+        BatchBuilder {
             intake: self,
             now,
             peer: self.peer,
             gate: self.gate.open(now),
-            batch: Batch::new(self.service, now),
+            batch: PointBatch::new(self.service, now),
             most_bytes: self.most_bytes(),
             received: 0,
         }
@@ -76,7 +76,7 @@ impl Intake {
     }
 
     /// Permits a batch needs. One larger than the whole queue gets in when the queue is empty.
-    fn share(&self, batch: &Batch) -> [u32; 2] {
+    fn share(&self, batch: &PointBatch) -> [u32; 2] {
         let kilobytes = batch.bytes().div_ceil(1_024);
         [(batch.weight(), self.bound), (kilobytes, self.bound_kilobytes)]
             .map(|(wanted, bound)| u32::try_from(wanted.min(bound)).unwrap_or(u32::MAX))
@@ -95,7 +95,7 @@ impl Intake {
     }
 
     /// Queues a batch once there is room for it: the policy of connections, whose senders feel it.
-    pub(super) async fn wait_in(&self, mut batch: Batch) {
+    pub(super) async fn wait_in(&self, mut batch: PointBatch) {
         if batch.is_empty() {
             return;
         }
@@ -112,7 +112,7 @@ impl Intake {
     }
 
     /// Queues a batch if there is room, or drops and counts it: the policy of datagrams, whose senders feel nothing.
-    pub(super) fn try_in(&self, mut batch: Batch) {
+    pub(super) fn try_in(&self, mut batch: PointBatch) {
         if batch.is_empty() {
             return;
         }
@@ -124,11 +124,11 @@ impl Intake {
                 batch.permits = Some([points, kilobytes]);
                 self.queue(batch);
             }
-            None => self.drop_points(Drop::QueueFull, batch.len() as u64, b""),
+            None => self.drop_points(DropReason::QueueFull, batch.len() as u64, b""),
         }
     }
 
-    fn queue(&self, batch: Batch) {
+    fn queue(&self, batch: PointBatch) {
         self.counters
             .accepted(self.service, batch.len() as u64, batch.came);
         // The queue lives until the last intake is dropped.
@@ -136,11 +136,11 @@ impl Intake {
     }
 
     /// Counts what is not taken, and shows some of it.
-    pub(super) fn drop_points(&self, reason: Drop, points: u64, shown: &[u8]) {
+    pub(super) fn drop_points(&self, reason: DropReason, points: u64, shown: &[u8]) {
         self.drop_points_of(self.peer, reason, points, shown);
     }
 
-    fn drop_points_of(&self, peer: Option<SocketAddr>, reason: Drop, points: u64, shown: &[u8]) {
+    fn drop_points_of(&self, peer: Option<SocketAddr>, reason: DropReason, points: u64, shown: &[u8]) {
         let before = self.counters.dropped(self.service, reason, points);
         let after = before + points;
         if is_shown(before, points) {
@@ -200,24 +200,24 @@ pub(super) fn is_shown(before: u64, more: u64) -> bool {
 }
 
 /// Points of one read on their way through the gate.
-pub(super) struct Filling<'i> {
+pub(super) struct BatchBuilder<'i> {
     intake: &'i Intake,
     /// Unix seconds of the read.
     now: f64,
     /// Whose points they are.
     peer: Option<SocketAddr>,
-    gate: Opened<'i>,
-    batch: Batch,
+    gate: OpenGate<'i>,
+    batch: PointBatch,
     most_bytes: usize,
     received: u64,
 }
 
-impl Filling<'_> {
+impl BatchBuilder<'_> {
     /// Takes a point, or drops and counts it. `shown` is what of it the log may show.
     #[inline]
     pub(super) fn point(&mut self, written: &str, time: f64, value: f64, shown: &[u8]) {
         if self.batch.bytes() > self.most_bytes {
-            return self.refuse(Drop::FrameTooLong, shown);
+            return self.refuse(DropReason::FrameTooLong, shown);
         }
         let taken = name::canonical(written, self.intake.max_name()).and_then(|name| {
             self.gate
@@ -227,7 +227,7 @@ impl Filling<'_> {
         match taken {
             Ok(()) => self.received += 1,
             Err(reason) => {
-                if reason == Drop::NotFinite {
+                if reason == DropReason::NotFinite {
                     self.said(written, time, Word::NoNumber);
                 }
                 self.refuse(reason, shown);
@@ -238,7 +238,7 @@ impl Filling<'_> {
     /// The mark that a series has ended: no point, but no silence either.
     pub(super) fn ended(&mut self, written: &str, time: f64, shown: &[u8]) {
         self.said(written, time, Word::Ended);
-        self.refuse(Drop::StaleMarker, shown);
+        self.refuse(DropReason::StaleMarker, shown);
     }
 
     /// Passes on what was said of a metric of which points were taken.
@@ -257,7 +257,7 @@ impl Filling<'_> {
     }
 
     /// Counts something that is not taken.
-    pub(super) fn refuse(&mut self, reason: Drop, shown: &[u8]) {
+    pub(super) fn refuse(&mut self, reason: DropReason, shown: &[u8]) {
         self.received += 1;
         self.intake.drop_points_of(self.peer, reason, 1, shown);
     }
@@ -273,7 +273,7 @@ impl Filling<'_> {
     }
 
     /// The points taken.
-    pub(super) fn finish(self) -> Batch {
+    pub(super) fn finish(self) -> PointBatch {
         self.intake.counters.received(self.intake.service, self.received);
         self.batch
     }

@@ -1,13 +1,13 @@
 //! The carbon plaintext line: `name value time`.
 //!
 //! Fields are split at runs of blanks, as carbon does; a time of -1 means "now". Whatever does not fit is a
-//! [`Drop`] with a reason, never an error that ends the connection.
+//! [`DropReason`] with a reason, never an error that ends the connection.
 
-use super::counters::Drop;
+use super::counters::DropReason;
 
 /// A line that fits. The name borrows from the line, as it is written there; name, time and value are still to be judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Line<'a> {
+pub(super) struct CarbonLine<'a> {
     pub name: &'a str,
     /// Unix seconds.
     pub time: f64,
@@ -18,18 +18,18 @@ pub(super) struct Line<'a> {
 ///
 /// # Errors
 /// The reason for which the line is dropped.
-pub(super) fn parse(line: &[u8], now: f64) -> Result<Line<'_>, Drop> {
-    let line = std::str::from_utf8(line).map_err(|_| Drop::NotUtf8)?;
+pub(super) fn parse(line: &[u8], now: f64) -> Result<CarbonLine<'_>, DropReason> {
+    let line = std::str::from_utf8(line).map_err(|_| DropReason::NotUtf8)?;
     let mut fields = line.split_ascii_whitespace();
     let (Some(name), Some(value), Some(time), None) =
         (fields.next(), fields.next(), fields.next(), fields.next())
     else {
-        return Err(Drop::Malformed);
+        return Err(DropReason::Malformed);
     };
-    let value: f64 = value.parse().map_err(|_| Drop::Malformed)?;
-    let time: f64 = time.parse().map_err(|_| Drop::Malformed)?;
+    let value: f64 = value.parse().map_err(|_| DropReason::Malformed)?;
+    let time: f64 = time.parse().map_err(|_| DropReason::Malformed)?;
     let time = if time == -1.0 { now.floor() } else { time };
-    Ok(Line { name, time, value })
+    Ok(CarbonLine { name, time, value })
 }
 
 /// What must hold for any bytes at all.
@@ -51,13 +51,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(line: &[u8]) -> Result<Line<'_>, Drop> {
+    fn read(line: &[u8]) -> Result<CarbonLine<'_>, DropReason> {
         parse(line, 1_700_000_000.7)
     }
 
     #[test]
     fn reads_what_carbon_reads() {
-        let line = Line {
+        let line = CarbonLine {
             name: "a.b;t=1",
             time: 1_700_000_001.0,
             value: -1.5e3,
@@ -70,12 +70,12 @@ mod tests {
     #[test]
     fn names_the_reason_of_every_drop() {
         for (line, reason) in [
-            (&b""[..], Drop::Malformed),
-            (b"a 1", Drop::Malformed),
-            (b"a 1 2 3", Drop::Malformed),
-            (b"a one 1700000000", Drop::Malformed),
-            (b"a 0x10 1700000000", Drop::Malformed),
-            (b"\xff 1 1700000000", Drop::NotUtf8),
+            (&b""[..], DropReason::Malformed),
+            (b"a 1", DropReason::Malformed),
+            (b"a 1 2 3", DropReason::Malformed),
+            (b"a one 1700000000", DropReason::Malformed),
+            (b"a 0x10 1700000000", DropReason::Malformed),
+            (b"\xff 1 1700000000", DropReason::NotUtf8),
         ] {
             assert_eq!(read(line), Err(reason), "{:?}", String::from_utf8_lossy(line));
         }
@@ -91,7 +91,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read(name in "[a-z.;=]{1,20}", value in -1e300f64..1e300, time in 1u32..) {
             let text = format!("{name} {value} {time}");
-            prop_assert_eq!(read(text.as_bytes()), Ok(Line { name: &name, time: f64::from(time), value }));
+            prop_assert_eq!(read(text.as_bytes()), Ok(CarbonLine { name: &name, time: f64::from(time), value }));
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod laws;
 mod line;
 mod msgpack;
 mod name;
+mod oracle;
 mod pickle;
 mod remote_write;
 mod report;
@@ -23,6 +24,7 @@ mod stream;
 #[cfg(test)]
 mod testing;
 mod trim;
+mod trim_tally;
 mod writer;
 
 use std::net::SocketAddr;
@@ -43,9 +45,9 @@ use crate::status::StatusFile;
 use crate::stop::Stop;
 use crate::store::Connect;
 pub use counters::Counters;
-pub(crate) use counters::Drop;
+pub(crate) use counters::DropReason;
 pub(crate) use gate::Gate;
-pub use gate::Policy;
+pub use gate::IntakePolicy;
 use intake::Intake;
 pub(crate) use name::canonical as canonical_name;
 pub use trim::TrimOptions;
@@ -80,7 +82,7 @@ pub struct IngestOptions {
     /// Where.
     pub listeners: Vec<Listener>,
     /// What is let in.
-    pub policy: Policy,
+    pub policy: IntakePolicy,
     /// Points at which a batch is written at once.
     pub batch_points: usize,
     /// Longest time a point waits for company.
@@ -285,9 +287,9 @@ fn serve(
         Socket::Tcp(listener) => {
             let listener = TcpListener::from_std(listener)?;
             match bound.service {
-                Service::Pickle => Box::pin(stream::serve(listener, intake, pickle::Frames::new, over)),
+                Service::Pickle => Box::pin(stream::serve(listener, intake, pickle::PickleFramer::new, over)),
                 Service::RemoteWrite => Box::pin(remote_write::serve(listener, intake, over)),
-                _ => Box::pin(stream::serve(listener, intake, carbon::Lines::new, over)),
+                _ => Box::pin(stream::serve(listener, intake, carbon::LineFramer::new, over)),
             }
         }
         Socket::Udp(socket) => {

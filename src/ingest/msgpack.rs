@@ -5,13 +5,13 @@
 
 use skywatch_algorithms::Series;
 
-use super::counters::Drop;
-use super::intake::Filling;
-use super::laws::Pair;
+use super::counters::DropReason;
+use super::intake::BatchBuilder;
+use super::laws::ExactPair;
 use crate::store::codec;
 
 /// Takes the point of a datagram.
-pub(super) fn datagram(bytes: &[u8], into: &mut Filling<'_>) {
+pub(super) fn datagram(bytes: &[u8], into: &mut BatchBuilder<'_>) {
     match parse(bytes) {
         Ok((name, time, value)) => into.point(name, time, value, name.as_bytes()),
         Err(reason) => into.refuse(reason, bytes),
@@ -19,16 +19,16 @@ pub(super) fn datagram(bytes: &[u8], into: &mut Filling<'_>) {
 }
 
 /// Name, time and value.
-fn parse(bytes: &[u8]) -> Result<(&str, f64, f64), Drop> {
-    let (name, point) = outer(bytes).ok_or(Drop::Malformed)?;
-    let name = std::str::from_utf8(name).map_err(|_| Drop::NotUtf8)?;
+fn parse(bytes: &[u8]) -> Result<(&str, f64, f64), DropReason> {
+    let (name, point) = outer(bytes).ok_or(DropReason::Malformed)?;
+    let name = std::str::from_utf8(name).map_err(|_| DropReason::NotUtf8)?;
     let mut series = Series::default();
-    let report = codec::decode(point, &mut series).map_err(|_| Drop::Malformed)?;
+    let report = codec::decode(point, &mut series).map_err(|_| DropReason::Malformed)?;
     match (series.times.as_slice(), series.values.as_slice()) {
         (&[time], &[value]) if report.skipped == 0 && report.truncated_bytes == 0 => Ok((name, time, value)),
         // One point that is no number: none, not a number, infinite.
-        ([], []) if report.skipped == 1 && report.truncated_bytes == 0 => Err(Drop::NotFinite),
-        _ => Err(Drop::Malformed),
+        ([], []) if report.skipped == 1 && report.truncated_bytes == 0 => Err(DropReason::NotFinite),
+        _ => Err(DropReason::Malformed),
     }
 }
 
@@ -58,14 +58,14 @@ pub(super) fn laws(bytes: &[u8]) {
         assert!(time.is_finite() && value.is_finite());
     }
     let mut rest = bytes;
-    let oracle: Result<Pair<String, Pair<f64, f64>>, _> = rmp_serde::decode::from_read(&mut rest);
-    if let Ok(Pair(name, Pair(time, value))) = oracle
+    let oracle: Result<ExactPair<String, ExactPair<f64, f64>>, _> = rmp_serde::decode::from_read(&mut rest);
+    if let Ok(ExactPair(name, ExactPair(time, value))) = oracle
         && rest.is_empty()
     {
         if time.is_finite() && value.is_finite() {
             assert_eq!(ours, Ok((name.as_str(), time, value)));
         } else {
-            assert_eq!(ours, Err(Drop::NotFinite));
+            assert_eq!(ours, Err(DropReason::NotFinite));
         }
     }
 }

@@ -6,19 +6,19 @@
 
 use std::borrow::Cow;
 
-use super::counters::Drop;
+use super::counters::DropReason;
 use crate::labels;
 
 /// The name as it is stored.
 ///
 /// # Errors
 /// The reason for which its point is dropped: too long, or something in it that would garble a log line, a key or a page.
-pub(crate) fn canonical(name: &str, longest: usize) -> Result<Cow<'_, str>, Drop> {
+pub(crate) fn canonical(name: &str, longest: usize) -> Result<Cow<'_, str>, DropReason> {
     if name.len() > longest {
-        return Err(Drop::NameTooLong);
+        return Err(DropReason::NameTooLong);
     }
     if name.is_empty() {
-        return Err(Drop::BadName);
+        return Err(DropReason::BadName);
     }
     // Without branches in the loop, so that it looks at many bytes at a time.
     let (mut blank, mut tagged, mut wide) = (false, false, false);
@@ -28,7 +28,7 @@ pub(crate) fn canonical(name: &str, longest: usize) -> Result<Cow<'_, str>, Drop
         wide |= byte >= 0x80;
     }
     if blank || wide && name.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(Drop::BadName);
+        return Err(DropReason::BadName);
     }
     if tagged {
         sorted(name)
@@ -38,24 +38,24 @@ pub(crate) fn canonical(name: &str, longest: usize) -> Result<Cow<'_, str>, Drop
 }
 
 /// Graphite's rule for `name;key=value;…`.
-fn sorted(written: &str) -> Result<Cow<'_, str>, Drop> {
+fn sorted(written: &str) -> Result<Cow<'_, str>, DropReason> {
     let mut parts = written.split(';');
     let name = parts
         .next()
         .filter(|name| !name.is_empty())
-        .ok_or(Drop::BadName)?;
+        .ok_or(DropReason::BadName)?;
     let mut tags: Vec<(&str, &str)> = Vec::new();
     for tag in parts {
         let (key, value) = tag
             .split_once('=')
             .filter(|(key, _)| !key.is_empty())
-            .ok_or(Drop::BadName)?;
+            .ok_or(DropReason::BadName)?;
         match tags.iter_mut().find(|known| known.0 == key) {
             Some(known) => known.1 = value,
             None => tags.push((key, value)),
         }
         if tags.len() > MOST_TAGS {
-            return Err(Drop::BadName);
+            return Err(DropReason::BadName);
         }
     }
     let mut texts: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -79,12 +79,14 @@ const MOST_TAGS: usize = 64;
 /// The name of labels as it is stored ([`labels::name_of`]).
 ///
 /// # Errors
-/// [`Drop::BadName`] without a `__name__`.
+/// [`DropReason::BadName`] without a `__name__`.
 pub(super) fn of_labels<'a>(
     labels: impl Iterator<Item = (&'a str, &'a str)>,
     into: &mut String,
-) -> Result<(), Drop> {
-    labels::name_of(labels, into).then_some(()).ok_or(Drop::BadName)
+) -> Result<(), DropReason> {
+    labels::name_of(labels, into)
+        .then_some(())
+        .ok_or(DropReason::BadName)
 }
 
 #[cfg(test)]
@@ -113,9 +115,9 @@ mod tests {
         for name in [
             "", "a b", "a\0b", "a\u{7f}", "a\u{a0}b", "a\u{85}b", ";a=b", "a;b", "a;=b", "a;",
         ] {
-            assert_eq!(canonical(name, 99), Err(Drop::BadName), "{name:?}");
+            assert_eq!(canonical(name, 99), Err(DropReason::BadName), "{name:?}");
         }
-        assert_eq!(canonical("abcd", 3), Err(Drop::NameTooLong));
+        assert_eq!(canonical("abcd", 3), Err(DropReason::NameTooLong));
         assert_eq!(canonical("größe.µ", 99).as_deref(), Ok("größe.µ"));
     }
 
@@ -126,7 +128,10 @@ mod tests {
         assert_eq!(of_labels(labels.into_iter(), &mut name), Ok(()));
         assert_eq!(name, "up;a=x%20y%3B%25=;z=1");
         assert_eq!(canonical(&name, 99).as_deref(), Ok(name.as_str()));
-        assert_eq!(of_labels([("a", "b")].into_iter(), &mut name), Err(Drop::BadName));
+        assert_eq!(
+            of_labels([("a", "b")].into_iter(), &mut name),
+            Err(DropReason::BadName)
+        );
     }
 
     proptest! {

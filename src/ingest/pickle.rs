@@ -4,25 +4,26 @@
 //! than allowed ends the connection, for what follows it cannot be found. A frame's room grows with the bytes that
 //! really come, never with what a length promises.
 
+mod operands;
 mod reader;
 
-use super::counters::Drop;
-use super::intake::{Filling, Intake};
-use super::stream::{BUFFER, Broken, Cutter, IDLE_BUFFER};
-pub(super) use reader::{Item, Reader, Unreadable};
+use super::counters::DropReason;
+use super::intake::{BatchBuilder, Intake};
+use super::stream::{BUFFER, Broken, Framer, IDLE_BUFFER};
+pub(super) use reader::{NotAPoint, PickleReader, PickledPoint};
 
 /// The length before each frame.
 const HEADER: usize = 4;
 
 /// Cuts a stream into frames.
-pub(super) struct Frames {
+pub(super) struct PickleFramer {
     buffer: Vec<u8>,
     /// Bytes of unfinished frames at the front of the buffer.
     held: usize,
     longest: usize,
 }
 
-impl Frames {
+impl PickleFramer {
     /// At the beginning of a stream.
     pub(super) fn new(intake: &Intake) -> Self {
         Self {
@@ -45,18 +46,18 @@ impl Frames {
     }
 }
 
-impl Cutter for Frames {
+impl Framer for PickleFramer {
     fn room(&mut self) -> &mut [u8] {
         &mut self.buffer[self.held..]
     }
 
-    fn take(&mut self, read: usize, into: &mut Filling<'_>) -> Result<(), Broken> {
+    fn take(&mut self, read: usize, into: &mut BatchBuilder<'_>) -> Result<(), Broken> {
         let filled = self.held + read;
         let mut begin = 0;
         while let Some((header, rest)) = self.buffer[begin..filled].split_first_chunk::<HEADER>() {
             let length = u32::from_be_bytes(*header) as usize;
             if length > self.longest {
-                into.refuse(Drop::FrameTooLong, &self.buffer[begin..filled]);
+                into.refuse(DropReason::FrameTooLong, &self.buffer[begin..filled]);
                 self.held = 0;
                 return Err(Broken);
             }
@@ -70,24 +71,24 @@ impl Cutter for Frames {
         Ok(())
     }
 
-    fn end(&mut self, into: &mut Filling<'_>) {
+    fn end(&mut self, into: &mut BatchBuilder<'_>) {
         if self.held > 0 {
-            into.refuse(Drop::Unfinished, &self.buffer[..self.held]);
+            into.refuse(DropReason::Unfinished, &self.buffer[..self.held]);
         }
     }
 }
 
 /// Takes the points of one frame. All of it is read before the first of them is taken.
-fn take_frame(frame: &[u8], into: &mut Filling<'_>) {
-    match Reader::read(frame) {
+fn take_frame(frame: &[u8], into: &mut BatchBuilder<'_>) {
+    match PickleReader::read(frame) {
         Ok(reader) => reader.items(|item| match item {
-            Ok(Item { name, time, value }) => match std::str::from_utf8(name) {
+            Ok(PickledPoint { name, time, value }) => match std::str::from_utf8(name) {
                 Ok(text) => into.point(text, time, value, name),
-                Err(_) => into.refuse(Drop::NotUtf8, name),
+                Err(_) => into.refuse(DropReason::NotUtf8, name),
             },
-            Err(Unreadable) => into.refuse(Drop::Malformed, b"an element of a pickle"),
+            Err(NotAPoint) => into.refuse(DropReason::Malformed, b"an element of a pickle"),
         }),
-        Err(wrong) => into.refuse(Drop::BadFrame, wrong.to_string().as_bytes()),
+        Err(wrong) => into.refuse(DropReason::BadFrame, wrong.to_string().as_bytes()),
     }
 }
 
@@ -129,7 +130,7 @@ mod tests {
             b"\0\0\0\x09half".to_vec(),
         ]
         .concat();
-        let (points, intake) = read_stream(&[&stream], Frames::new);
+        let (points, intake) = read_stream(&[&stream], PickleFramer::new);
         assert_eq!(points, [flat(&good), flat(&good)].concat());
         assert_eq!(counter(&intake, "dropped.bad_frame"), 1);
         assert_eq!(counter(&intake, "dropped.unfinished"), 1);
@@ -137,12 +138,12 @@ mod tests {
 
     #[test]
     fn lines_sent_to_this_port_end_the_connection() {
-        let (points, intake) = read_stream(&[b"some.metric 1 1700000000\n"], Frames::new);
+        let (points, intake) = read_stream(&[b"some.metric 1 1700000000\n"], PickleFramer::new);
         assert_eq!(points, []);
         assert_eq!(counter(&intake, "dropped.frame_too_long"), 1);
     }
 
-    fn oracle(bytes: &[u8]) -> Option<super::super::laws::Points> {
+    fn oracle(bytes: &[u8]) -> Option<super::super::oracle::OraclePoints> {
         serde_pickle::from_slice(bytes, serde_pickle::DeOptions::new().decode_strings()).ok()
     }
 
@@ -202,7 +203,7 @@ mod tests {
             for options in [serde_pickle::SerOptions::new(), serde_pickle::SerOptions::new().proto_v2()] {
                 let bytes = serde_pickle::to_vec(&points, options).expect("serde-pickle writes");
                 let mut read = Vec::new();
-                Reader::read(&bytes).expect("a list").items(|item| {
+                PickleReader::read(&bytes).expect("a list").items(|item| {
                     let item = item.expect("a point");
                     read.push((item.name.to_vec(), item.time.to_bits(), item.value.to_bits()));
                 });
@@ -231,7 +232,7 @@ mod tests {
                 rest = after;
             }
             pieces.push(rest);
-            let (points, _) = read_stream(&pieces, Frames::new);
+            let (points, _) = read_stream(&pieces, PickleFramer::new);
             prop_assert_eq!(points, frames.iter().flat_map(flat).collect::<Vec<_>>());
         }
     }

@@ -4,9 +4,8 @@
 //! sent again. 503: the queue stayed full, send it again; 429 would say the same in better words, but by default a
 //! Prometheus throws away what is answered with it. Points that cannot be taken (too old, not finite, skipped) are
 //! counted by reason and do not spoil the others of their request.
-//!
-//! Messages are declared here by hand, one level at a time: a request is walked series by series, so that a few bytes
-//! never become a large tree.
+
+mod message;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,17 +20,17 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::serve::IncomingStream;
-use prost::Message;
-use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout_at};
 
-use super::counters::Drop;
-use super::intake::{Filling, Intake};
+use super::counters::DropReason;
+use super::intake::{BatchBuilder, Intake};
 use super::name;
 use crate::net::Patience;
 use crate::net::guard::is_of_a_page;
 use crate::net::http::HttpListener;
+use message::each_series;
+pub(super) use message::{Label, RemoteSample, TimeSeries, WriteRequest, laws};
 
 /// How long a request waits for room in the queue. Senders wait 30 s by default.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -39,40 +38,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const RETRY_AFTER: &str = "5";
 /// How long requests under way may take after stop.
 const LAST_REQUESTS: Duration = Duration::from_millis(800);
-/// A series with more bytes is none.
-const LONGEST_SERIES: usize = 1 << 20;
 /// The value with which Prometheus marks that a series has ended.
 const STALE_MARKER: u64 = 0x7ff0_0000_0000_0002;
-
-/// All samples of one series.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct TimeSeries {
-    /// Among them `__name__`.
-    #[prost(message, repeated, tag = "1")]
-    pub labels: Vec<Label>,
-    #[prost(message, repeated, tag = "2")]
-    pub samples: Vec<Sample>,
-    /// Native histograms, which are no single numbers: counted, not taken.
-    #[prost(bytes = "vec", repeated, tag = "4")]
-    pub histograms: Vec<Vec<u8>>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Label {
-    #[prost(string, tag = "1")]
-    pub name: String,
-    #[prost(string, tag = "2")]
-    pub value: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-pub(super) struct Sample {
-    #[prost(double, tag = "1")]
-    pub value: f64,
-    /// Unix milliseconds.
-    #[prost(int64, tag = "2")]
-    pub timestamp: i64,
-}
 
 /// Serves requests until `stop` completes and those under way are answered.
 pub(super) async fn serve(
@@ -134,22 +101,22 @@ async fn write(
         peer: Some(peer),
         ..intake
     };
-    let refuse = |reason: Drop, status: StatusCode, why: String| {
-        let mut filling = intake.begin();
-        filling.refuse(reason, why.as_bytes());
-        filling.finish();
+    let refuse = |reason: DropReason, status: StatusCode, why: String| {
+        let mut builder = intake.begin();
+        builder.refuse(reason, why.as_bytes());
+        builder.finish();
         (status, why + "\n").into_response()
     };
     if is_of_a_page(&headers) {
         let why = "a page in a browser may not write points";
-        return refuse(Drop::BadFrame, StatusCode::FORBIDDEN, why.to_owned());
+        return refuse(DropReason::BadFrame, StatusCode::FORBIDDEN, why.to_owned());
     }
     let body = match body {
         Ok(body) => body,
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return refuse(Drop::FrameTooLong, error.status(), error.body_text());
+            return refuse(DropReason::FrameTooLong, error.status(), error.body_text());
         }
-        Err(error) => return refuse(Drop::Unfinished, StatusCode::BAD_REQUEST, error.body_text()),
+        Err(error) => return refuse(DropReason::Unfinished, StatusCode::BAD_REQUEST, error.body_text()),
     };
     let says = |name, word: &str| {
         let value = headers.get(name).and_then(|value| value.to_str().ok());
@@ -159,10 +126,14 @@ async fn write(
         || says(header::CONTENT_TYPE, "io.prometheus.write.v2") == Some(true)
     {
         let why = "expected remote write 1.0: `Content-Encoding: snappy`, message `prometheus.WriteRequest`";
-        return refuse(Drop::BadFrame, StatusCode::UNSUPPORTED_MEDIA_TYPE, why.to_owned());
+        return refuse(
+            DropReason::BadFrame,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            why.to_owned(),
+        );
     }
     let full = |points: u64| {
-        intake.drop_points(Drop::TurnedAway, points, b"");
+        intake.drop_points(DropReason::TurnedAway, points, b"");
         let why = "the queue is full: the store does not keep up or does not answer\n";
         (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -177,15 +148,15 @@ async fn write(
         return full(0);
     };
     let (batch, taken) = {
-        let mut filling = intake.begin();
-        let taken = take_compressed(&body, intake.max_request, &mut filling);
-        (filling.finish(), taken)
+        let mut builder = intake.begin();
+        let taken = take_compressed(&body, intake.max_request, &mut builder);
+        (builder.finish(), taken)
     };
     if let Err(wrong) = taken {
         // A sender does not send again what is refused for good: the points before what is wrong are kept.
         let points = batch.len() as u64;
         if timeout_at(due, intake.wait_in(batch)).await.is_err() {
-            intake.drop_points(Drop::TurnedAway, points, b"");
+            intake.drop_points(DropReason::TurnedAway, points, b"");
         }
         return refuse(wrong.reason, wrong.status, wrong.why);
     }
@@ -198,127 +169,43 @@ async fn write(
 
 /// Why a request as a whole is refused.
 #[derive(Debug)]
-struct Wrong {
-    reason: Drop,
+struct RefusedRequest {
+    reason: DropReason,
     status: StatusCode,
     why: String,
 }
 
-impl Wrong {
+impl RefusedRequest {
     fn bad(why: impl std::fmt::Display) -> Self {
         Self {
-            reason: Drop::BadFrame,
+            reason: DropReason::BadFrame,
             status: StatusCode::BAD_REQUEST,
             why: why.to_string(),
         }
     }
 }
 
-fn take_compressed(body: &[u8], most: usize, into: &mut Filling<'_>) -> Result<(), Wrong> {
-    let length = snap::raw::decompress_len(body).map_err(Wrong::bad)?;
+fn take_compressed(body: &[u8], most: usize, into: &mut BatchBuilder<'_>) -> Result<(), RefusedRequest> {
+    let length = snap::raw::decompress_len(body).map_err(RefusedRequest::bad)?;
     if length > most {
-        return Err(Wrong {
-            reason: Drop::FrameTooLong,
+        return Err(RefusedRequest {
+            reason: DropReason::FrameTooLong,
             status: StatusCode::PAYLOAD_TOO_LARGE,
             why: format!("{length} bytes decompressed; `ingest.max_request_bytes` is {most}"),
         });
     }
     let message = snap::raw::Decoder::new()
         .decompress_vec(body)
-        .map_err(Wrong::bad)?;
+        .map_err(RefusedRequest::bad)?;
     let mut whole = String::new();
     each_series(&message, &mut |series| match series {
         Ok(series) => take_series(series, &mut whole, into),
-        Err(why) => into.refuse(Drop::Malformed, why.as_bytes()),
+        Err(why) => into.refuse(DropReason::Malformed, why.as_bytes()),
     })
+    .map_err(RefusedRequest::bad)
 }
 
-/// Hands out the series of a `WriteRequest`, one after the other; metadata and whatever else there may be is skipped. A
-/// series or sample that cannot be read is handed out as what is wrong with it, and costs only itself; where the next
-/// one begins must be clear.
-fn each_series(
-    mut rest: &[u8],
-    each: &mut dyn FnMut(Result<&TimeSeries, &'static str>),
-) -> Result<(), Wrong> {
-    while !rest.is_empty() {
-        let (tag, wire) = decode_key(&mut rest).map_err(Wrong::bad)?;
-        if tag != 1 {
-            skip_field(wire, tag, &mut rest, DecodeContext::default()).map_err(Wrong::bad)?;
-            continue;
-        }
-        if wire != WireType::LengthDelimited {
-            skip_field(wire, tag, &mut rest, DecodeContext::default()).map_err(Wrong::bad)?;
-            each(Err("a series is no message"));
-            continue;
-        }
-        let series = delimited(&mut rest).ok_or_else(|| Wrong::bad("the message is cut off"))?;
-        if series.len() > LONGEST_SERIES {
-            each(Err("a series has more than 1 MiB"));
-            continue;
-        }
-        match TimeSeries::decode(series) {
-            Ok(series) => each(Ok(&series)),
-            Err(_) => match salvage(series) {
-                Some((series, lost)) => {
-                    each(Ok(&series));
-                    (0..lost).for_each(|_| each(Err("a sample cannot be read")));
-                }
-                None => each(Err("a series cannot be read")),
-            },
-        }
-    }
-    Ok(())
-}
-
-/// The bytes of a message within a message.
-fn delimited<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
-    let length = usize::try_from(decode_varint(rest).ok()?).ok()?;
-    let (message, after) = rest.split_at_checked(length)?;
-    *rest = after;
-    Some(message)
-}
-
-/// What can be read of a series that cannot be read as a whole, and how many of its samples cannot: all labels must be
-/// good, or its name is not certain.
-fn salvage(mut rest: &[u8]) -> Option<(TimeSeries, usize)> {
-    let mut series = TimeSeries::default();
-    let mut lost = 0;
-    while !rest.is_empty() {
-        // What follows a field whose end is not known is lost with it.
-        let Ok((tag, wire)) = decode_key(&mut rest) else {
-            lost += 1;
-            break;
-        };
-        if wire != WireType::LengthDelimited || !matches!(tag, 1 | 2 | 4) {
-            if tag == 1 {
-                return None;
-            }
-            lost += usize::from(matches!(tag, 2 | 4));
-            if skip_field(wire, tag, &mut rest, DecodeContext::default()).is_err() {
-                break;
-            }
-            continue;
-        }
-        let Some(field) = delimited(&mut rest) else {
-            if tag == 1 {
-                return None;
-            }
-            lost += 1;
-            break;
-        };
-        match tag {
-            1 => series.labels.push(Label::decode(field).ok()?),
-            2 => match Sample::decode(field) {
-                Ok(sample) => series.samples.push(sample),
-                Err(_) => lost += 1,
-            },
-            _ => series.histograms.push(field.to_vec()),
-        }
-    }
-    Some((series, lost))
-}
-
-fn take_series(series: &TimeSeries, whole: &mut String, into: &mut Filling<'_>) {
+fn take_series(series: &TimeSeries, whole: &mut String, into: &mut BatchBuilder<'_>) {
     let labels = series
         .labels
         .iter()
@@ -333,35 +220,8 @@ fn take_series(series: &TimeSeries, whole: &mut String, into: &mut Filling<'_>) 
         }
     }
     for _ in &series.histograms {
-        into.refuse(Drop::Unsupported, whole.as_bytes());
+        into.refuse(DropReason::Unsupported, whole.as_bytes());
     }
-}
-
-/// What must hold for any bytes at all: whatever prost reads as a whole request is read the same, series by series.
-pub(super) fn laws(bytes: &[u8]) {
-    let mut ours = Vec::new();
-    let read = each_series(bytes, &mut |series| ours.push(series.map(Message::encode_to_vec)));
-    if let Ok(oracle) = WriteRequest::decode(bytes) {
-        assert!(read.is_ok(), "{read:?}");
-        let theirs: Vec<_> = oracle
-            .series
-            .iter()
-            .map(|series| Ok(series.encode_to_vec()))
-            .collect();
-        assert_eq!(ours, theirs);
-    }
-    // Nothing of it may be unpacked beyond the limit, whatever length it claims.
-    let mut unpacked = snap::raw::Decoder::new();
-    if snap::raw::decompress_len(bytes).is_ok_and(|length| length < 1 << 16) {
-        let _ = unpacked.decompress_vec(bytes);
-    }
-}
-
-/// A whole request, as it is written by the client and by tests.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct WriteRequest {
-    #[prost(message, repeated, tag = "1")]
-    pub series: Vec<TimeSeries>,
 }
 
 #[cfg(test)]
@@ -370,6 +230,7 @@ mod tests {
     use super::*;
     use crate::said::{Said, Word};
     use proptest::prelude::*;
+    use prost::Message as _;
 
     fn series(labels: &[(&str, &str)], samples: &[(f64, i64)]) -> TimeSeries {
         let label = |(name, value): &(&str, &str)| Label {
@@ -380,7 +241,7 @@ mod tests {
             labels: labels.iter().map(label).collect(),
             samples: samples
                 .iter()
-                .map(|&(value, timestamp)| Sample { value, timestamp })
+                .map(|&(value, timestamp)| RemoteSample { value, timestamp })
                 .collect(),
             histograms: Vec::new(),
         }
@@ -456,7 +317,7 @@ mod tests {
         let at = time() as i64 * 1_000;
         let good = |name| field(1, &series(&[("__name__", name)], &[(1.0, at)]).encode_to_vec());
         let label = field(1, &[field(1, b"__name__"), field(2, b"half")].concat());
-        let sample = |value| field(2, &Sample { value, timestamp: at }.encode_to_vec());
+        let sample = |value| field(2, &RemoteSample { value, timestamp: at }.encode_to_vec());
         let broken_sample = field(2, b"\x09half");
         for (bad, lost, kept) in [
             // No UTF-8 in a label; no label; no message; half a label.

@@ -1,7 +1,7 @@
 //! Protocols over connections: many clients, a task each, no thread each.
 //!
 //! A client is read as fast as the queue takes its points; a full queue stops the reading and TCP carries the pressure
-//! back. What a protocol adds is a [`Cutter`], which cuts the stream into points.
+//! back. What a protocol adds is a [`Framer`], which cuts the stream into points.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::intake::{Filling, Intake};
+use super::intake::{BatchBuilder, Intake};
 use crate::net::http::Porter as _;
 use crate::net::slots::{Admitted, Slot};
 
@@ -24,12 +24,12 @@ pub(super) const LAST_READS: Duration = Duration::from_millis(700);
 /// A client silent for so long after stop has nothing more on its way.
 pub(super) const LAST_SILENCE: Duration = Duration::from_millis(50);
 
-/// The stream cannot be read on: its sender is disconnected. The cutter has counted the reason.
+/// The stream cannot be read on: its sender is disconnected. The framer has counted the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Broken;
 
-/// Cuts one client's stream into points. Belongs to one task; nothing in it may block.
-pub(super) trait Cutter: Send + 'static {
+/// Splits one client's stream into points. Belongs to one task; nothing in it may block.
+pub(super) trait Framer: Send + 'static {
     /// Where the next bytes go; never empty.
     fn room(&mut self) -> &mut [u8];
 
@@ -37,17 +37,17 @@ pub(super) trait Cutter: Send + 'static {
     ///
     /// # Errors
     /// [`Broken`] if the stream makes no sense from here on.
-    fn take(&mut self, read: usize, into: &mut Filling<'_>) -> Result<(), Broken>;
+    fn take(&mut self, read: usize, into: &mut BatchBuilder<'_>) -> Result<(), Broken>;
 
     /// The stream has ended: counts what was begun and never finished.
-    fn end(&mut self, into: &mut Filling<'_>);
+    fn end(&mut self, into: &mut BatchBuilder<'_>);
 }
 
 /// Serves clients until `stop` completes, then lets every client's last batch reach the queue.
-pub(super) async fn serve<C: Cutter>(
+pub(super) async fn serve<C: Framer>(
     listener: TcpListener,
     intake: Intake,
-    cutter: impl Fn(&Intake) -> C,
+    framer: impl Fn(&Intake) -> C,
     stop: impl Future<Output = ()>,
 ) {
     let mut clients = JoinSet::new();
@@ -60,14 +60,14 @@ pub(super) async fn serve<C: Cutter>(
             return false;
         };
         intake.admitted(instead);
-        let (mut closed, cutter) = (closed.clone(), cutter(&intake));
+        let (mut closed, framer) = (closed.clone(), framer(&intake));
         let intake = Intake {
             peer: Some(peer),
             ..intake.clone()
         };
         clients.spawn(async move {
             let over = async move { while closed.changed().await.is_ok() {} };
-            read_client(stream, &intake, cutter, slot, over).await;
+            read_client(stream, &intake, framer, slot, over).await;
         });
         instead
     };
@@ -106,7 +106,7 @@ pub(super) async fn serve<C: Cutter>(
 pub(super) async fn read_client(
     mut stream: impl AsyncRead + Unpin,
     intake: &Intake,
-    mut cutter: impl Cutter,
+    mut framer: impl Framer,
     mut slot: Slot,
     over: impl Future<Output = ()>,
 ) {
@@ -122,7 +122,7 @@ pub(super) async fn read_client(
                 last = Some(Instant::now() + LAST_READS);
                 continue;
             }
-            read = timeout(patience, stream.read(cutter.room())) => read,
+            read = timeout(patience, stream.read(framer.room())) => read,
             () = slot.closed() => break,
         };
         let Some(read) = read.ok().and_then(Result::ok).filter(|&n| n > 0) else {
@@ -130,16 +130,16 @@ pub(super) async fn read_client(
         };
         slot.heard();
         let (batch, cut) = {
-            let mut filling = intake.begin();
-            let cut = cutter.take(read, &mut filling);
-            (filling.finish(), cut)
+            let mut builder = intake.begin();
+            let cut = framer.take(read, &mut builder);
+            (builder.finish(), cut)
         };
         intake.wait_in(batch).await;
         if cut.is_err() {
             return;
         }
     }
-    let mut filling = intake.begin();
-    cutter.end(&mut filling);
-    filling.finish();
+    let mut builder = intake.begin();
+    framer.end(&mut builder);
+    builder.finish();
 }

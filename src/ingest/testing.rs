@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use super::batch::Batch;
-use super::gate::{Gate, Policy};
-use super::intake::{Filling, Intake};
-use super::stream::{Cutter, read_client};
+use super::batch::PointBatch;
+use super::gate::{Gate, IntakePolicy};
+use super::intake::{BatchBuilder, Intake};
+use super::stream::{Framer, read_client};
 use crate::clock::unix_now;
 use crate::net::listeners::Service;
 use crate::net::slots::{Admitted, Slots};
@@ -19,9 +19,9 @@ pub(super) fn time() -> u64 {
 }
 
 /// An intake for names of up to 100 bytes and points up to an hour old, and the queue behind it.
-pub(super) fn intake() -> (Intake, crossbeam_channel::Receiver<Batch>) {
+pub(super) fn intake() -> (Intake, crossbeam_channel::Receiver<PointBatch>) {
     let (queue, receive) = crossbeam_channel::unbounded();
-    let policy = Policy {
+    let policy = IntakePolicy {
         max_age: Duration::from_secs(3_600),
         max_future: Duration::from_secs(600),
         skip: vec![skywatch_settings::Pattern::parse("/^skywatch[.]/").expect("a pattern")],
@@ -53,7 +53,7 @@ pub(super) fn counter(intake: &Intake, name: &str) -> u64 {
     all.iter().find(|(n, _)| n == name).map_or(0, |(_, value)| *value)
 }
 
-pub(super) fn points(batch: &Batch) -> Vec<(String, f64, f64)> {
+pub(super) fn points(batch: &PointBatch) -> Vec<(String, f64, f64)> {
     batch
         .samples()
         .map(|s| (s.metric.to_owned(), s.time, s.value))
@@ -61,20 +61,20 @@ pub(super) fn points(batch: &Batch) -> Vec<(String, f64, f64)> {
 }
 
 /// What one read yields.
-pub(super) fn read_once(read: impl FnOnce(&mut Filling<'_>)) -> (Vec<(String, f64, f64)>, Intake) {
+pub(super) fn read_once(read: impl FnOnce(&mut BatchBuilder<'_>)) -> (Vec<(String, f64, f64)>, Intake) {
     let (intake, _) = intake();
     let batch = {
-        let mut filling = intake.begin();
-        read(&mut filling);
-        filling.finish()
+        let mut builder = intake.begin();
+        read(&mut builder);
+        builder.finish()
     };
     (points(&batch), intake)
 }
 
 /// What a stream that comes in `pieces` yields.
-pub(super) fn read_stream<C: Cutter>(
+pub(super) fn read_stream<C: Framer>(
     pieces: &[&[u8]],
-    cutter: impl Fn(&Intake) -> C,
+    framer: impl Fn(&Intake) -> C,
 ) -> (Vec<(String, f64, f64)>, Intake) {
     let (intake, receive) = intake();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -86,7 +86,7 @@ pub(super) fn read_stream<C: Cutter>(
         panic!("no slot");
     };
     runtime.block_on(async {
-        let reading = read_client(server, &intake, cutter(&intake), slot, std::future::pending());
+        let reading = read_client(server, &intake, framer(&intake), slot, std::future::pending());
         let writing = async {
             for piece in pieces {
                 // A reader that has had enough is what some tests are about.

@@ -8,14 +8,14 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::counters::Counters;
+use super::trim_tally::{TrimCount, TrimCounts};
 use crate::clock::unix_now;
 use crate::hash::hash;
 use crate::stop::Stop;
-use crate::store::trim::{Limits, Trim, Trimmed, Watch};
+use crate::store::trim::{Trim, TrimLimits, Trimmed, Watch};
 use crate::store::{Connect, StoreError};
 
 /// Time between two passes, and the length of one turn.
@@ -47,49 +47,6 @@ pub struct TrimOptions {
     pub grace: Duration,
     /// Whether trimming is left to a Horizon that is alive.
     pub yields_to_horizon: bool,
-}
-
-/// What was trimmed since the start.
-#[derive(Debug, Default)]
-pub(super) struct TrimTally {
-    counters: [AtomicU64; NAMES.len()],
-}
-
-/// Names of [`TrimTally::counters`].
-const NAMES: [&str; 8] = [
-    "looked_at",
-    "trimmed",
-    "bytes_freed",
-    "dead_removed",
-    "empty_removed",
-    "raced",
-    "quarantined",
-    "failed",
-];
-const LOOKED_AT: usize = 0;
-const TRIMMED: usize = 1;
-const BYTES_FREED: usize = 2;
-const DEAD: usize = 3;
-const EMPTY: usize = 4;
-const RACED: usize = 5;
-const QUARANTINED: usize = 6;
-const FAILED: usize = 7;
-
-impl TrimTally {
-    fn add(&self, pass: &[u64; NAMES.len()]) {
-        for (counter, n) in self.counters.iter().zip(pass) {
-            counter.fetch_add(*n, Ordering::Relaxed);
-        }
-    }
-
-    /// Name and value of every counter, in a stable order.
-    pub(super) fn snapshot(&self) -> impl Iterator<Item = (String, u64)> {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        NAMES
-            .iter()
-            .zip(&self.counters)
-            .map(move |(name, counter)| (format!("trim.{name}"), read(counter)))
-    }
 }
 
 /// The thread's state.
@@ -143,7 +100,7 @@ impl Trimmer {
                     EACH
                 }
                 Err(error) => {
-                    self.counters.trim.counters[FAILED].fetch_add(1, Ordering::Relaxed);
+                    self.counters.trim.failed();
                     if !self.failing {
                         tracing::error!("trimming waits :: {error}");
                     }
@@ -177,19 +134,19 @@ impl Trimmer {
             }
         })?;
         let names: Vec<&str> = metrics.iter().map(String::as_str).collect();
-        let mut pass = Pass {
+        let mut pass = TrimPass {
             stop: &self.stop,
-            tally: [0; NAMES.len()],
+            tally: TrimCounts::default(),
             unreadable: Vec::new(),
             empty: Vec::new(),
         };
         let kept = self.options.full_duration + self.options.grace;
-        let limits = Limits {
+        let limits = TrimLimits {
             before: now - kept.as_secs_f64(),
             now,
         };
         let outcome = store.trim(&names, limits, &mut pass);
-        let Pass {
+        let TrimPass {
             mut tally,
             unreadable,
             empty,
@@ -197,23 +154,23 @@ impl Trimmer {
         } = pass;
         self.set_aside(&names, unreadable, now);
         let outcome = outcome.and_then(|()| {
-            tally[EMPTY] += self.remove_empty(store, &names, &empty, now)?;
+            tally[TrimCount::EmptyRemoved] += self.remove_empty(store, &names, &empty, now)?;
             Ok(())
         });
         self.counters.trim.add(&tally);
-        if tally.iter().any(|n| *n > 0) {
+        if tally.any() {
             tracing::info!(
                 "operated on {} in {:.2} seconds :: keyspace is {keyspace}, looked at {}, trimmed {} keys, freed {} bytes, \
                  euthanized {} geriatric keys, removed {} empty names, blocked {} times, quarantined {}",
                 connect.describe(),
                 begun.elapsed().as_secs_f64(),
-                tally[LOOKED_AT],
-                tally[TRIMMED],
-                tally[BYTES_FREED],
-                tally[DEAD],
-                tally[EMPTY],
-                tally[RACED],
-                tally[QUARANTINED],
+                tally[TrimCount::LookedAt],
+                tally[TrimCount::Trimmed],
+                tally[TrimCount::BytesFreed],
+                tally[TrimCount::DeadRemoved],
+                tally[TrimCount::EmptyRemoved],
+                tally[TrimCount::Raced],
+                tally[TrimCount::Quarantined],
             );
         }
         outcome?;
@@ -239,14 +196,14 @@ impl Trimmer {
         Ok(yields)
     }
 
-    fn turn(&self, now: f64) -> Turn {
+    fn turn(&self, now: f64) -> TrimTurn {
         let round = (self.options.full_duration / SHARE).min(LONGEST_ROUND);
         let turns = (round.as_secs() / EACH.as_secs()).max(1);
         let last = (now / EACH.as_secs_f64()) as u64;
         // A minute far ahead was done before the clock was set back.
         let done = self.done.filter(|done| *done < last + turns);
         let first = done.map_or(last, |done| done + 1);
-        Turn {
+        TrimTurn {
             turns,
             first: first.max((last + 1).saturating_sub(turns)),
             last,
@@ -305,14 +262,14 @@ impl Trimmer {
 
 /// The minutes to be done, and whose they are.
 #[derive(Debug, Clone, Copy)]
-struct Turn {
+struct TrimTurn {
     /// Minutes in a round.
     turns: u64,
     first: u64,
     last: u64,
 }
 
-impl Turn {
+impl TrimTurn {
     fn has(&self, name: &str) -> bool {
         let behind_first = (hash(name) % self.turns + self.turns - self.first % self.turns) % self.turns;
         behind_first < (self.last + 1).saturating_sub(self.first)
@@ -320,32 +277,32 @@ impl Turn {
 }
 
 /// One pass, as the store tells it.
-struct Pass<'a> {
+struct TrimPass<'a> {
     stop: &'a Stop,
-    tally: [u64; NAMES.len()],
+    tally: TrimCounts,
     unreadable: Vec<(usize, String)>,
     empty: Vec<usize>,
 }
 
-impl Watch for Pass<'_> {
+impl Watch for TrimPass<'_> {
     fn trimmed(&mut self, index: usize, trimmed: Trimmed) {
-        self.tally[LOOKED_AT] += 1;
+        self.tally[TrimCount::LookedAt] += 1;
         let (counter, bytes) = match trimmed {
             Trimmed::Kept => return,
-            Trimmed::Cut { bytes } => (TRIMMED, bytes),
-            Trimmed::Removed { bytes } => (DEAD, bytes),
-            Trimmed::Raced => (RACED, 0),
+            Trimmed::Cut { bytes } => (TrimCount::Trimmed, bytes),
+            Trimmed::Removed { bytes } => (TrimCount::DeadRemoved, bytes),
+            Trimmed::Raced => (TrimCount::Raced, 0),
             Trimmed::Missing => {
                 self.empty.push(index);
                 return;
             }
             Trimmed::Unreadable(why) => {
                 self.unreadable.push((index, why.to_string()));
-                (QUARANTINED, 0)
+                (TrimCount::Quarantined, 0)
             }
         };
         self.tally[counter] += 1;
-        self.tally[BYTES_FREED] += bytes as u64;
+        self.tally[TrimCount::BytesFreed] += bytes as u64;
     }
 
     fn worked(&mut self, time: Duration) -> ControlFlow<()> {
@@ -422,7 +379,7 @@ mod tests {
         fn trim(
             &mut self,
             metrics: &[&str],
-            limits: Limits,
+            limits: TrimLimits,
             watch: &mut dyn Watch,
         ) -> Result<(), StoreError> {
             self.before = limits.before;

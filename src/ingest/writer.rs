@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::batch::Batch;
-use super::counters::{Counters, Drop};
+use super::batch::PointBatch;
+use super::counters::{Counters, DropReason};
 use super::gate::Gate;
 use crate::backoff::Backoff;
 use crate::clock::unix_now;
@@ -76,7 +76,7 @@ impl<K: Connect> Writer<K> {
     }
 
     /// Writes until the queue is closed and empty.
-    pub(super) fn run(mut self, queue: &Receiver<Batch>) {
+    pub(super) fn run(mut self, queue: &Receiver<PointBatch>) {
         let mut batches = Vec::new();
         while let Ok(first) = queue.recv() {
             let due = Instant::now() + self.options.flush_interval;
@@ -100,14 +100,14 @@ impl<K: Connect> Writer<K> {
         }
     }
 
-    fn write(&mut self, batches: &[Batch], points: usize) {
+    fn write(&mut self, batches: &[PointBatch], points: usize) {
         if self.give_up.is_some_and(|until| Instant::now() >= until) {
             return self.give_up_on(batches, points);
         }
-        let samples: Vec<Sample<'_>> = batches.iter().flat_map(Batch::samples).collect();
+        let samples: Vec<Sample<'_>> = batches.iter().flat_map(PointBatch::samples).collect();
         let said: Vec<(String, String)> = batches
             .iter()
-            .flat_map(Batch::said)
+            .flat_map(PointBatch::said)
             .map(|(metric, said)| (said::key(metric), said.write()))
             .collect();
         let mut backoff = Backoff::new(FIRST_BACKOFF, LONGEST_BACKOFF);
@@ -146,15 +146,15 @@ impl<K: Connect> Writer<K> {
                     .count(),
             };
             self.counters
-                .dropped(batch.service, Drop::RefusedByStore, lost as u64);
+                .dropped(batch.service, DropReason::RefusedByStore, lost as u64);
             self.counters.written(batch.service, (batch.len() - lost) as u64);
         }
     }
 
-    fn give_up_on(&self, batches: &[Batch], points: usize) {
+    fn give_up_on(&self, batches: &[PointBatch], points: usize) {
         for batch in batches {
             self.counters
-                .dropped(batch.service, Drop::LostAtStop, batch.len() as u64);
+                .dropped(batch.service, DropReason::LostAtStop, batch.len() as u64);
         }
         tracing::error!("{points} accepted points lost :: the store stayed away until the end");
     }

@@ -12,7 +12,7 @@ use skywatch_settings::{EmailSecurity, Flavour, RedisUrl, Settings, StoreUrl, Sy
 use super::ProcessError;
 use crate::dispatch::running;
 use crate::files;
-use crate::ingest::{IngestOptions, Policy, TrimOptions};
+use crate::ingest::{IngestOptions, IntakePolicy, TrimOptions};
 #[cfg(feature = "learned")]
 use crate::models::{Bucket, BucketOptions, Folder, ModelRegistry};
 use crate::net::carbon_out::CarbonOut;
@@ -66,9 +66,9 @@ pub(crate) fn store(settings: &Settings) -> Result<AnyConnect, ProcessError> {
 }
 
 /// What the ingest lets in.
-pub(crate) fn ingest_policy(settings: &Settings) -> Policy {
+pub(crate) fn ingest_policy(settings: &Settings) -> IntakePolicy {
     let ingest = &settings.ingest;
-    Policy {
+    IntakePolicy {
         max_age: ingest.max_age.unwrap_or(settings.store.full_duration),
         max_future: ingest.max_future,
         skip: ingest.skip.clone(),

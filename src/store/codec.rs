@@ -66,11 +66,11 @@ pub fn decode(bytes: &[u8], into: &mut Series) -> Result<DecodeReport, Malformed
                 }
                 rest = after;
             }
-            Err(general::Stop::Truncated) => {
+            Err(general::PointError::Truncated) => {
                 report.truncated_bytes = rest.len();
                 break;
             }
-            Err(general::Stop::Malformed(at)) => {
+            Err(general::PointError::Malformed(at)) => {
                 return Err(Malformed { offset: offset + at });
             }
         }
@@ -139,8 +139,8 @@ pub(super) fn walk(bytes: &[u8], mut each: impl FnMut(Option<f64>, &[u8])) -> Re
             Some((point, after)) if is_whole_second(point) => (Some(whole_second(point)), after),
             _ => match general::element(rest) {
                 Ok(((time, _), after)) => (time, after),
-                Err(general::Stop::Truncated) => return Ok(offset),
-                Err(general::Stop::Malformed(at)) => return Err(Malformed { offset: offset + at }),
+                Err(general::PointError::Truncated) => return Ok(offset),
+                Err(general::PointError::Malformed(at)) => return Err(Malformed { offset: offset + at }),
             },
         };
         each(time, &rest[..rest.len() - after.len()]);

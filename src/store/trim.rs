@@ -22,7 +22,8 @@ pub trait Trim: Names + Keys {
     ///
     /// Every metric is told to [`Watch::trimmed`] once, in no order, unless `watch` ends the work before. On an error,
     /// those told are done and the others may be or not; trimming them again is harmless.
-    fn trim(&mut self, metrics: &[&str], limits: Limits, watch: &mut dyn Watch) -> Result<(), StoreError>;
+    fn trim(&mut self, metrics: &[&str], limits: TrimLimits, watch: &mut dyn Watch)
+    -> Result<(), StoreError>;
 
     /// Takes out of the set of names those under which nothing is stored at that very moment, and says how many.
     ///
@@ -33,7 +34,7 @@ pub trait Trim: Names + Keys {
 
 /// Which points are old, in Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
+pub struct TrimLimits {
     /// Points up to this time, inclusive, are old.
     pub before: f64,
     /// The present. A point beyond it says nothing about the age of those behind it.

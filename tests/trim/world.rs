@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::Commands as _;
 use skywatch::store::redis::{RedisConnect, RedisOptions, RedisStore};
-use skywatch::store::trim::{Limits, Trim as _, Trimmed, Watch};
+use skywatch::store::trim::{Trim as _, TrimLimits, Trimmed, Watch};
 use skywatch::store::{Connect as _, Points as _, Sample, StoreError, codec};
 use skywatch_algorithms::{SameTime, Series};
 
@@ -19,7 +19,7 @@ pub(crate) const GRACE: f64 = 600.0;
 pub(crate) const NOW: f64 = 1_700_000_000.0;
 /// Points up to here are old.
 pub(crate) const BEFORE: f64 = NOW - WINDOW - GRACE;
-pub(crate) const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: TrimLimits = TrimLimits {
     before: BEFORE,
     now: NOW,
 };

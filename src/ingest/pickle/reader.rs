@@ -9,9 +9,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::operands::{self, Operands};
+
 /// A pickle that cannot be read, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(in crate::ingest) enum Wrong {
+pub(in crate::ingest) enum PickleError {
     /// An opcode that points do not need.
     #[error("refused opcode {opcode:#04x} at byte {at}")]
     Opcode { opcode: u8, at: usize },
@@ -31,11 +33,11 @@ pub(in crate::ingest) enum Wrong {
 
 /// An element of the list that is no point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ingest) struct Unreadable;
+pub(in crate::ingest) struct NotAPoint;
 
 /// An element of the list: a point, not judged yet.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::ingest) struct Item<'r> {
+pub(in crate::ingest) struct PickledPoint<'r> {
     /// Bytes of the name, of which nothing is known yet.
     pub name: &'r [u8],
     pub time: f64,
@@ -51,7 +53,7 @@ const MOST_MARKS: usize = 64;
 type Id = u32;
 
 #[derive(Debug, Clone)]
-enum Object {
+enum PickleObject {
     Number(f64),
     /// A text or bytes in the frame.
     Here(Range<u32>),
@@ -67,10 +69,9 @@ enum Object {
 
 /// A pickle that was read: its objects, among them a list.
 #[derive(Debug)]
-pub(in crate::ingest) struct Reader<'f> {
-    frame: &'f [u8],
-    at: usize,
-    objects: Vec<Object>,
+pub(in crate::ingest) struct PickleReader<'f> {
+    operands: Operands<'f>,
+    objects: Vec<PickleObject>,
     tuples: Vec<Id>,
     lists: Vec<Vec<Id>>,
     texts: Vec<u8>,
@@ -86,15 +87,14 @@ pub(in crate::ingest) struct Reader<'f> {
     pub(in crate::ingest) has_sets: bool,
 }
 
-impl<'f> Reader<'f> {
+impl<'f> PickleReader<'f> {
     /// Reads the pickle in `frame`; what follows its end is passed over, as Python does.
     ///
     /// # Errors
-    /// [`Wrong`].
-    pub(in crate::ingest) fn read(frame: &'f [u8]) -> Result<Self, Wrong> {
+    /// [`PickleError`].
+    pub(in crate::ingest) fn read(frame: &'f [u8]) -> Result<Self, PickleError> {
         let mut reader = Self {
-            frame,
-            at: 0,
+            operands: Operands::of(frame),
             objects: Vec::with_capacity(frame.len() / 8),
             tuples: Vec::with_capacity(frame.len() / 16),
             lists: Vec::new(),
@@ -107,74 +107,74 @@ impl<'f> Reader<'f> {
             has_sets: false,
         };
         loop {
-            let at = reader.at;
-            let opcode = reader.byte().ok_or(Wrong::CutOff)?;
+            let at = reader.operands.at();
+            let opcode = reader.operands.byte().ok_or(PickleError::CutOff)?;
             if opcode == b'.' {
                 break;
             }
             let known = reader.step(opcode);
             match known {
                 Some(true) => {}
-                Some(false) => return Err(Wrong::Opcode { opcode, at }),
-                None if reader.at >= frame.len() => return Err(Wrong::CutOff),
-                None => return Err(Wrong::Operand { opcode, at }),
+                Some(false) => return Err(PickleError::Opcode { opcode, at }),
+                None if reader.operands.is_at_end() => return Err(PickleError::CutOff),
+                None => return Err(PickleError::Operand { opcode, at }),
             }
             if reader.objects.len() > MOST_OBJECTS
                 || reader.memo.len() + reader.sparse_memo.len() > MOST_OBJECTS
                 || reader.marks.len() > MOST_MARKS
                 || reader.tuples.len() + reader.stack.len() > 4 * MOST_OBJECTS
             {
-                return Err(Wrong::TooMany { at });
+                return Err(PickleError::TooMany { at });
             }
         }
         match reader.top() {
-            Some(Object::List(_) | Object::Tuple(_)) => Ok(reader),
-            _ => Err(Wrong::NoList),
+            Some(PickleObject::List(_) | PickleObject::Tuple(_)) => Ok(reader),
+            _ => Err(PickleError::NoList),
         }
     }
 
     /// Hands out the elements, in order. Their forms are carbon's: tuple or list alike, numbers also as text.
-    pub(in crate::ingest) fn items(&self, mut each: impl FnMut(Result<Item<'_>, Unreadable>)) {
+    pub(in crate::ingest) fn items(&self, mut each: impl FnMut(Result<PickledPoint<'_>, NotAPoint>)) {
         let Some(&last) = self.stack.last() else { return };
         for &id in self.members(last).unwrap_or_default() {
-            each(self.item(id).ok_or(Unreadable));
+            each(self.item(id).ok_or(NotAPoint));
         }
     }
 
-    fn item(&self, id: Id) -> Option<Item<'_>> {
+    fn item(&self, id: Id) -> Option<PickledPoint<'_>> {
         let &[name, point] = self.members(id)? else {
             return None;
         };
         let &[time, value] = self.members(point)? else {
             return None;
         };
-        Some(Item {
+        Some(PickledPoint {
             name: self.text(name)?,
             time: self.number(time)?,
             value: self.number(value)?,
         })
     }
 
-    fn object(&self, id: Id) -> Option<&Object> {
+    fn object(&self, id: Id) -> Option<&PickleObject> {
         self.objects.get(id as usize)
     }
 
-    fn top(&self) -> Option<&Object> {
+    fn top(&self) -> Option<&PickleObject> {
         self.object(*self.stack.last()?)
     }
 
     fn members(&self, id: Id) -> Option<&[Id]> {
         match self.object(id)? {
-            Object::Tuple(range) => self.tuples.get(range.start as usize..range.end as usize),
-            Object::List(list) => self.lists.get(*list as usize).map(Vec::as_slice),
+            PickleObject::Tuple(range) => self.tuples.get(range.start as usize..range.end as usize),
+            PickleObject::List(list) => self.lists.get(*list as usize).map(Vec::as_slice),
             _ => None,
         }
     }
 
     fn text(&self, id: Id) -> Option<&[u8]> {
         let (texts, range) = match self.object(id)? {
-            Object::Here(range) => (self.frame, range),
-            Object::Decoded(range) => (self.texts.as_slice(), range),
+            PickleObject::Here(range) => (self.operands.frame(), range),
+            PickleObject::Decoded(range) => (self.texts.as_slice(), range),
             _ => return None,
         };
         texts.get(range.start as usize..range.end as usize)
@@ -182,7 +182,7 @@ impl<'f> Reader<'f> {
 
     fn number(&self, id: Id) -> Option<f64> {
         match self.object(id)? {
-            Object::Number(number) => Some(*number),
+            PickleObject::Number(number) => Some(*number),
             _ => std::str::from_utf8(self.text(id)?).ok()?.trim().parse().ok(),
         }
     }
@@ -191,8 +191,8 @@ impl<'f> Reader<'f> {
     fn step(&mut self, opcode: u8) -> Option<bool> {
         match opcode {
             // PROTO, FRAME: the opcodes decide, not what they are announced as.
-            0x80 => drop(self.bytes(1)?),
-            0x95 => drop(self.bytes(8)?),
+            0x80 => drop(self.operands.bytes(1)?),
+            0x95 => drop(self.operands.bytes(8)?),
             b'(' => self.marks.push(self.stack.len()),
             b']' => self.list(Vec::new())?,
             b'l' => {
@@ -215,17 +215,17 @@ impl<'f> Reader<'f> {
             0x85 => self.tuple_of::<1>()?,
             0x86 => self.tuple_of::<2>()?,
             0x87 => self.tuple_of::<3>()?,
-            b'N' => self.make(Object::Nothing)?,
+            b'N' => self.make(PickleObject::Nothing)?,
             // EMPTY_DICT, EMPTY_SET
             b'}' | 0x8f => {
                 self.has_sets |= opcode == 0x8f;
-                self.make(Object::Nothing)?;
+                self.make(PickleObject::Nothing)?;
             }
             // DICT, FROZENSET
             b'd' | 0x91 => {
                 self.has_sets |= opcode == 0x91;
                 self.since_mark()?;
-                self.make(Object::Nothing)?;
+                self.make(PickleObject::Nothing)?;
             }
             // SETITEMS, ADDITEMS
             b'u' | 0x90 => {
@@ -238,62 +238,62 @@ impl<'f> Reader<'f> {
                 self.pop()?;
                 self.is_nothing()?;
             }
-            0x88 => self.make(Object::Number(1.0))?,
-            0x89 => self.make(Object::Number(0.0))?,
+            0x88 => self.make(PickleObject::Number(1.0))?,
+            0x89 => self.make(PickleObject::Number(0.0))?,
             b'I' => self.decimal(true)?,
             b'L' => self.decimal(true)?,
             b'F' => self.decimal(false)?,
             b'J' => {
-                let number = i32::from_le_bytes(self.array()?);
-                self.make(Object::Number(f64::from(number)))?;
+                let number = i32::from_le_bytes(self.operands.array()?);
+                self.make(PickleObject::Number(f64::from(number)))?;
             }
             b'K' => {
-                let number = self.byte()?;
-                self.make(Object::Number(f64::from(number)))?;
+                let number = self.operands.byte()?;
+                self.make(PickleObject::Number(f64::from(number)))?;
             }
             b'M' => {
-                let number = u16::from_le_bytes(self.array()?);
-                self.make(Object::Number(f64::from(number)))?;
+                let number = u16::from_le_bytes(self.operands.array()?);
+                self.make(PickleObject::Number(f64::from(number)))?;
             }
             0x8a => {
-                let length = usize::from(self.byte()?);
+                let length = usize::from(self.operands.byte()?);
                 self.long(length)?;
             }
             0x8b => {
-                let length = u32::from_le_bytes(self.array()?);
+                let length = u32::from_le_bytes(self.operands.array()?);
                 self.long(usize::try_from(length).ok()?)?;
             }
             b'G' => {
-                let number = f64::from_be_bytes(self.array()?);
-                self.make(Object::Number(number))?;
+                let number = f64::from_be_bytes(self.operands.array()?);
+                self.make(PickleObject::Number(number))?;
             }
             // SHORT_BINSTRING, SHORT_BINBYTES, SHORT_BINUNICODE
             b'U' | b'C' | 0x8c => {
-                let length = usize::from(self.byte()?);
+                let length = usize::from(self.operands.byte()?);
                 self.here(length)?;
             }
             // BINUNICODE8, BINBYTES8, BYTEARRAY8
             0x8d | 0x8e | 0x96 => {
-                let length = u64::from_le_bytes(self.array()?);
+                let length = u64::from_le_bytes(self.operands.array()?);
                 self.here(usize::try_from(length).ok()?)?;
             }
             // BINSTRING, BINBYTES, BINUNICODE
             b'T' | b'B' | b'X' => {
-                let length = u32::from_le_bytes(self.array()?);
+                let length = u32::from_le_bytes(self.operands.array()?);
                 self.here(usize::try_from(length).ok()?)?;
             }
-            b'S' => self.quoted()?,
-            b'V' => self.raw_unicode()?,
+            b'S' => self.decoded(operands::unquote)?,
+            b'V' => self.decoded(operands::unescape)?,
             b'p' => {
                 let key = self.memo_key()?;
                 self.remember(key)?;
             }
             b'q' => {
-                let key = u32::from(self.byte()?);
+                let key = u32::from(self.operands.byte()?);
                 self.remember(key)?;
             }
             b'r' => {
-                let key = u32::from_le_bytes(self.array()?);
+                let key = u32::from_le_bytes(self.operands.array()?);
                 self.remember(key)?;
             }
             // MEMOIZE
@@ -306,11 +306,11 @@ impl<'f> Reader<'f> {
                 self.recall(key)?;
             }
             b'h' => {
-                let key = u32::from(self.byte()?);
+                let key = u32::from(self.operands.byte()?);
                 self.recall(key)?;
             }
             b'j' => {
-                let key = u32::from_le_bytes(self.array()?);
+                let key = u32::from_le_bytes(self.operands.array()?);
                 self.recall(key)?;
             }
             _ => return Some(false),
@@ -318,37 +318,7 @@ impl<'f> Reader<'f> {
         Some(true)
     }
 
-    fn byte(&mut self) -> Option<u8> {
-        let byte = *self.frame.get(self.at)?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    fn bytes(&mut self, length: usize) -> Option<&'f [u8]> {
-        let Some(bytes) = self.frame.get(self.at..self.at.checked_add(length)?) else {
-            self.at = self.frame.len();
-            return None;
-        };
-        self.at += length;
-        Some(bytes)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.bytes(N)?.try_into().ok()
-    }
-
-    /// The operand of a text opcode: all to the end of the line.
-    fn line(&mut self) -> Option<&'f [u8]> {
-        let rest = &self.frame[self.at..];
-        let Some(length) = memchr::memchr(b'\n', rest) else {
-            self.at = self.frame.len();
-            return None;
-        };
-        self.at += length + 1;
-        Some(&rest[..length])
-    }
-
-    fn make(&mut self, object: Object) -> Option<()> {
+    fn make(&mut self, object: PickleObject) -> Option<()> {
         self.stack.push(u32::try_from(self.objects.len()).ok()?);
         self.objects.push(object);
         Some(())
@@ -366,7 +336,7 @@ impl<'f> Reader<'f> {
 
     /// Whether what lies on top of the stack is a dictionary or a set, of which nothing is kept.
     fn is_nothing(&self) -> Option<()> {
-        matches!(self.top()?, Object::Nothing).then_some(())
+        matches!(self.top()?, PickleObject::Nothing).then_some(())
     }
 
     fn since_mark(&mut self) -> Option<Vec<Id>> {
@@ -377,11 +347,11 @@ impl<'f> Reader<'f> {
     fn list(&mut self, members: Vec<Id>) -> Option<()> {
         let list = u32::try_from(self.lists.len()).ok()?;
         self.lists.push(members);
-        self.make(Object::List(list))
+        self.make(PickleObject::List(list))
     }
 
     fn extend(&mut self, members: &[Id]) -> Option<()> {
-        let Some(&Object::List(list)) = self.top() else {
+        let Some(&PickleObject::List(list)) = self.top() else {
             return None;
         };
         self.lists.get_mut(list as usize)?.extend_from_slice(members);
@@ -392,7 +362,7 @@ impl<'f> Reader<'f> {
         let begin = u32::try_from(self.tuples.len()).ok()?;
         self.tuples.extend_from_slice(members);
         let end = u32::try_from(self.tuples.len()).ok()?;
-        self.make(Object::Tuple(begin..end))
+        self.make(PickleObject::Tuple(begin..end))
     }
 
     fn tuple_of<const N: usize>(&mut self) -> Option<()> {
@@ -405,109 +375,33 @@ impl<'f> Reader<'f> {
 
     /// A text or bytes as they lie in the frame.
     fn here(&mut self, length: usize) -> Option<()> {
-        self.bytes(length)?;
-        let end = u32::try_from(self.at).ok()?;
+        self.operands.bytes(length)?;
+        let end = u32::try_from(self.operands.at()).ok()?;
         let length = u32::try_from(length).ok()?;
-        self.make(Object::Here(end - length..end))
+        self.make(PickleObject::Here(end - length..end))
     }
 
-    /// INT, LONG and FLOAT as text.
+    /// INT, LONG and FLOAT as text. What is no number ends with its line all the same.
     fn decimal(&mut self, is_whole: bool) -> Option<()> {
-        let text = std::str::from_utf8(self.line()?).ok()?;
-        let text = if is_whole {
-            text.strip_suffix('L').unwrap_or(text)
-        } else {
-            text
-        };
-        let number = match text.bytes().position(|byte| byte == b'_') {
-            // Python takes underscores between the digits of whole numbers.
-            Some(at) if is_whole && at > 0 => text.replace('_', "").parse().ok(),
-            _ => text.parse().ok(),
-        };
-        // What is no number ends with its line all the same.
-        self.make(number.map_or(Object::Nothing, Object::Number))
+        let text = std::str::from_utf8(self.operands.line()?).ok()?;
+        self.make(operands::decimal(text, is_whole).map_or(PickleObject::Nothing, PickleObject::Number))
     }
 
-    /// A long in two's complement, little end first.
     fn long(&mut self, length: usize) -> Option<()> {
-        let bytes = self.bytes(length)?;
-        let sign = match bytes.last() {
-            Some(byte) if byte & 0x80 != 0 => 0xff,
-            _ => 0,
-        };
-        let (low, high) = bytes.split_at(bytes.len().min(16));
-        let mut whole = [sign; 16];
-        whole[..low.len()].copy_from_slice(low);
-        // No measurement and no time needs more than these.
-        let is_held = high.iter().all(|byte| *byte == sign) && (high.is_empty() || (whole[15] ^ sign) < 0x80);
-        self.make(match is_held {
-            true => Object::Number(i128::from_le_bytes(whole) as f64),
-            false => Object::Nothing,
-        })
+        let bytes = self.operands.bytes(length)?;
+        self.make(operands::long(bytes).map_or(PickleObject::Nothing, PickleObject::Number))
     }
 
-    /// STRING: a Python literal in quotes.
-    fn quoted(&mut self) -> Option<()> {
-        let line = self.line()?;
-        let text = match line {
-            [b'\'', text @ .., b'\''] | [b'"', text @ .., b'"'] => text,
-            _ => return None,
-        };
+    /// A text that is not there as it stands in the frame.
+    fn decoded(&mut self, decode: fn(&[u8], &mut Vec<u8>) -> Option<()>) -> Option<()> {
         let begin = u32::try_from(self.texts.len()).ok()?;
-        let mut rest = text;
-        while let [first, after @ ..] = rest {
-            rest = after;
-            if *first != b'\\' {
-                self.texts.push(*first);
-                continue;
-            }
-            let [escape, after @ ..] = rest else { return None };
-            rest = after;
-            let decoded = match escape {
-                b'\\' | b'\'' | b'"' => *escape,
-                b'n' => b'\n',
-                b'r' => b'\r',
-                b't' => b'\t',
-                b'x' => {
-                    let (digits, after) = rest.split_at_checked(2)?;
-                    rest = after;
-                    u8::try_from(hexadecimal(digits)?).ok()?
-                }
-                _ => return None,
-            };
-            self.texts.push(decoded);
-        }
+        decode(self.operands.line()?, &mut self.texts)?;
         let end = u32::try_from(self.texts.len()).ok()?;
-        self.make(Object::Decoded(begin..end))
-    }
-
-    /// UNICODE: Latin-1 with `\uXXXX` and `\UXXXXXXXX`.
-    fn raw_unicode(&mut self) -> Option<()> {
-        let mut rest = self.line()?;
-        let begin = u32::try_from(self.texts.len()).ok()?;
-        while let [first, after @ ..] = rest {
-            let digits = match rest {
-                [b'\\', b'u', ..] => 4,
-                [b'\\', b'U', ..] => 8,
-                _ => 0,
-            };
-            let c = if digits == 0 {
-                rest = after;
-                char::from(*first)
-            } else {
-                let code = hexadecimal(rest.get(2..2 + digits)?)?;
-                rest = &rest[2 + digits..];
-                char::from_u32(code)?
-            };
-            self.texts
-                .extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-        let end = u32::try_from(self.texts.len()).ok()?;
-        self.make(Object::Decoded(begin..end))
+        self.make(PickleObject::Decoded(begin..end))
     }
 
     fn memo_key(&mut self) -> Option<u32> {
-        std::str::from_utf8(self.line()?).ok()?.parse().ok()
+        std::str::from_utf8(self.operands.line()?).ok()?.parse().ok()
     }
 
     fn remember(&mut self, key: u32) -> Option<()> {
@@ -534,19 +428,13 @@ impl<'f> Reader<'f> {
     }
 }
 
-fn hexadecimal(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0u32, |number, digit| {
-        Some(number.checked_mul(16)? + char::from(*digit).to_digit(16)?)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn items(pickle: &[u8]) -> Vec<Option<(String, f64, f64)>> {
         let mut all = Vec::new();
-        Reader::read(pickle).expect("a list").items(|item| {
+        PickleReader::read(pickle).expect("a list").items(|item| {
             all.push(
                 item.ok()
                     .map(|i| (String::from_utf8_lossy(i.name).into_owned(), i.time, i.value)),
@@ -664,7 +552,7 @@ mod tests {
             (b"\x97.", 0x97),
         ] {
             assert!(
-                matches!(Reader::read(pickle), Err(Wrong::Opcode { opcode: o, .. }) if o == opcode),
+                matches!(PickleReader::read(pickle), Err(PickleError::Opcode { opcode: o, .. }) if o == opcode),
                 "{pickle:?}"
             );
         }
@@ -673,30 +561,30 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         for (pickle, wrong) in [
-            (&b""[..], Wrong::CutOff),
-            (b"]", Wrong::CutOff),
-            (b"X\xff\xff\xff\xffa.", Wrong::CutOff),
-            (b"K\x01.", Wrong::NoList),
-            (b".", Wrong::NoList),
-            (b"a]..", Wrong::Operand { opcode: b'a', at: 0 }),
-            (b"h\x05..", Wrong::Operand { opcode: b'h', at: 0 }),
-            (b"}.", Wrong::NoList),
-            (b"]N(\x93.", Wrong::Opcode { opcode: 0x93, at: 3 }),
-            (b"]K\x01K\x02s.", Wrong::Operand { opcode: b's', at: 5 }),
-            (b"](K\x01u.", Wrong::Operand { opcode: b'u', at: 4 }),
-            (b"K\x01(\x86..", Wrong::Operand { opcode: 0x86, at: 3 }),
+            (&b""[..], PickleError::CutOff),
+            (b"]", PickleError::CutOff),
+            (b"X\xff\xff\xff\xffa.", PickleError::CutOff),
+            (b"K\x01.", PickleError::NoList),
+            (b".", PickleError::NoList),
+            (b"a]..", PickleError::Operand { opcode: b'a', at: 0 }),
+            (b"h\x05..", PickleError::Operand { opcode: b'h', at: 0 }),
+            (b"}.", PickleError::NoList),
+            (b"]N(\x93.", PickleError::Opcode { opcode: 0x93, at: 3 }),
+            (b"]K\x01K\x02s.", PickleError::Operand { opcode: b's', at: 5 }),
+            (b"](K\x01u.", PickleError::Operand { opcode: b'u', at: 4 }),
+            (b"K\x01(\x86..", PickleError::Operand { opcode: 0x86, at: 3 }),
         ] {
-            assert_eq!(Reader::read(pickle).map(|_| ()), Err(wrong), "{pickle:?}");
+            assert_eq!(PickleReader::read(pickle).map(|_| ()), Err(wrong), "{pickle:?}");
         }
         let marks = vec![b'('; 1_000];
         assert_eq!(
-            Reader::read(&marks).map(|_| ()),
-            Err(Wrong::TooMany { at: MOST_MARKS })
+            PickleReader::read(&marks).map(|_| ()),
+            Err(PickleError::TooMany { at: MOST_MARKS })
         );
         let objects = vec![b']'; MOST_OBJECTS + 5];
         assert_eq!(
-            Reader::read(&objects).map(|_| ()),
-            Err(Wrong::TooMany { at: MOST_OBJECTS })
+            PickleReader::read(&objects).map(|_| ()),
+            Err(PickleError::TooMany { at: MOST_OBJECTS })
         );
     }
 }

@@ -5,7 +5,7 @@
 
 /// Why there is no point to be had here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(super) enum PointError {
     /// The bytes end inside the point.
     Truncated,
     /// This byte cannot be here, counted from the start of the point.
@@ -13,10 +13,10 @@ pub(super) enum Stop {
 }
 
 /// A point, or `None` where its time or value is no finite number.
-pub(super) type Point = Option<(f64, f64)>;
+pub(super) type FinitePoint = Option<(f64, f64)>;
 
 /// Reads one point and returns it with the bytes behind it.
-pub(super) fn point(bytes: &[u8]) -> Result<(Point, &[u8]), Stop> {
+pub(super) fn point(bytes: &[u8]) -> Result<(FinitePoint, &[u8]), PointError> {
     let ((time, value), rest) = element(bytes)?;
     Ok((time.zip(value), rest))
 }
@@ -25,16 +25,16 @@ pub(super) fn point(bytes: &[u8]) -> Result<(Point, &[u8]), Stop> {
 pub(super) type Element = (Option<f64>, Option<f64>);
 
 /// Reads one point as it is and returns it with the bytes behind it.
-pub(super) fn element(bytes: &[u8]) -> Result<(Element, &[u8]), Stop> {
-    let mut reader = Reader { bytes, at: 0 };
+pub(super) fn element(bytes: &[u8]) -> Result<(Element, &[u8]), PointError> {
+    let mut reader = ElementReader { bytes, at: 0 };
     let elements = match reader.byte()? {
         marker @ 0x92..=0x9f => u64::from(marker & 0x0f),
         0xdc => u64::from(u16::from_be_bytes(reader.array()?)),
         0xdd => u64::from(u32::from_be_bytes(reader.array()?)),
-        _ => return Err(Stop::Malformed(0)),
+        _ => return Err(PointError::Malformed(0)),
     };
     if elements < 2 {
-        return Err(Stop::Malformed(0));
+        return Err(PointError::Malformed(0));
     }
     let time = reader.number()?;
     let value = reader.number()?;
@@ -42,32 +42,32 @@ pub(super) fn element(bytes: &[u8]) -> Result<(Element, &[u8]), Stop> {
     Ok(((time, value), &bytes[reader.at..]))
 }
 
-struct Reader<'a> {
+struct ElementReader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl Reader<'_> {
-    fn byte(&mut self) -> Result<u8, Stop> {
+impl ElementReader<'_> {
+    fn byte(&mut self) -> Result<u8, PointError> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
-        let found = self.bytes[self.at..].first_chunk().ok_or(Stop::Truncated)?;
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], PointError> {
+        let found = self.bytes[self.at..].first_chunk().ok_or(PointError::Truncated)?;
         self.at += N;
         Ok(*found)
     }
 
-    fn pass(&mut self, length: usize) -> Result<(), Stop> {
+    fn pass(&mut self, length: usize) -> Result<(), PointError> {
         if self.bytes.len() - self.at < length {
-            return Err(Stop::Truncated);
+            return Err(PointError::Truncated);
         }
         self.at += length;
         Ok(())
     }
 
     /// Reads one element; `None` if it is anything but a finite number.
-    fn number(&mut self) -> Result<Option<f64>, Stop> {
+    fn number(&mut self) -> Result<Option<f64>, PointError> {
         let start = self.at;
         let number = match self.byte()? {
             marker @ 0x00..=0x7f => f64::from(marker),
@@ -92,7 +92,7 @@ impl Reader<'_> {
     }
 
     /// Passes over `pending` elements with everything inside them.
-    fn skip(&mut self, mut pending: u64) -> Result<(), Stop> {
+    fn skip(&mut self, mut pending: u64) -> Result<(), PointError> {
         while pending > 0 {
             pending -= 1;
             let start = self.at;
@@ -101,7 +101,7 @@ impl Reader<'_> {
                 marker @ 0x80..=0x8f => pending += 2 * u64::from(marker & 0x0f),
                 marker @ 0x90..=0x9f => pending += u64::from(marker & 0x0f),
                 marker @ 0xa0..=0xbf => self.pass(usize::from(marker & 0x1f))?,
-                0xc1 => return Err(Stop::Malformed(start)),
+                0xc1 => return Err(PointError::Malformed(start)),
                 marker @ 0xc4..=0xc6 => self.pass_sized(marker - 0xc4, 0)?,
                 marker @ 0xc7..=0xc9 => self.pass_sized(marker - 0xc7, 1)?,
                 0xca | 0xce | 0xd2 => self.pass(4)?,
@@ -121,7 +121,7 @@ impl Reader<'_> {
     }
 
     /// Passes over bytes whose length comes first, in one, two or four bytes, and `extra` more.
-    fn pass_sized(&mut self, width: u8, extra: usize) -> Result<(), Stop> {
+    fn pass_sized(&mut self, width: u8, extra: usize) -> Result<(), PointError> {
         let length = match width {
             0 => usize::from(self.byte()?),
             1 => usize::from(u16::from_be_bytes(self.array()?)),

@@ -61,8 +61,8 @@ struct OraclePoint(Option<f64>, Option<f64>);
 
 impl<'de> Deserialize<'de> for OraclePoint {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        struct Point;
-        impl<'de> Visitor<'de> for Point {
+        struct OracleVisitor;
+        impl<'de> Visitor<'de> for OracleVisitor {
             type Value = OraclePoint;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an array of at least two")
@@ -75,7 +75,7 @@ impl<'de> Deserialize<'de> for OraclePoint {
                 Ok(OraclePoint(time, value))
             }
         }
-        source.deserialize_seq(Point)
+        source.deserialize_seq(OracleVisitor)
     }
 }
 

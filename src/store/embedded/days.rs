@@ -20,13 +20,13 @@ pub(super) fn day_of(time: f64) -> i64 {
     (time / DAY_SECONDS).floor() as i64
 }
 
-/// Days in order of time.
-pub(super) struct Days {
+/// DayKeyspaces in order of time.
+pub(super) struct DayKeyspaces {
     database: Database,
     open: RwLock<BTreeMap<i64, Keyspace>>,
 }
 
-impl Days {
+impl DayKeyspaces {
     pub(super) fn open(database: Database) -> fjall::Result<Self> {
         let mut open = BTreeMap::new();
         for name in database.list_keyspace_names() {

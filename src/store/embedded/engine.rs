@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use skywatch_algorithms::Series;
 
-use super::days::{Days, day_of};
-use super::metrics::Metrics;
+use super::days::{DayKeyspaces, day_of};
+use super::metrics::KnownMetrics;
 use super::recent::{EmbeddedCursor, Since};
 use super::sync::Syncer;
 use super::{EmbeddedOptions, Sample, StoreError, failure, key};
@@ -23,7 +23,7 @@ const NEXT_ID: &[u8] = b"\0next";
 /// What dropping old points took away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Days of points.
+    /// DayKeyspaces of points.
     pub days: usize,
     /// Names of which no point was left.
     pub names: usize,
@@ -34,14 +34,14 @@ pub(super) struct Engine {
     /// Stopped and joined before anything below it is closed.
     syncer: Syncer,
     database: Database,
-    days: Days,
+    days: DayKeyspaces,
     /// From name to number.
     names: Keyspace,
     /// The small values of `Keys`.
     pub(super) keys: Keyspace,
     /// Held while a small value is set or purged, so that none set at this moment is purged.
     pub(super) setting: Mutex<()>,
-    metrics: RwLock<Metrics>,
+    metrics: RwLock<KnownMetrics>,
     /// Held while a name gets its number or loses it, which is written before it is used: what
     /// follows in the journal can rely on it.
     numbering: Mutex<u32>,
@@ -65,7 +65,7 @@ impl Engine {
         let keys = database
             .keyspace("keys", KeyspaceCreateOptions::default)
             .map_err(failed)?;
-        let days = Days::open(database.clone()).map_err(failed)?;
+        let days = DayKeyspaces::open(database.clone()).map_err(failed)?;
         let (metrics, next) = read_names(&names).map_err(failed)?;
         let syncer = Syncer::start(database.clone(), options.sync_every)
             .map_err(|error| failed(fjall::Error::Io(error)))?;
@@ -195,11 +195,11 @@ impl Engine {
         self.read_metrics().since(metric, cursor, into)
     }
 
-    pub(super) fn read_metrics(&self) -> RwLockReadGuard<'_, Metrics> {
+    pub(super) fn read_metrics(&self) -> RwLockReadGuard<'_, KnownMetrics> {
         self.metrics.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_metrics(&self) -> RwLockWriteGuard<'_, Metrics> {
+    fn write_metrics(&self) -> RwLockWriteGuard<'_, KnownMetrics> {
         self.metrics.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -332,8 +332,8 @@ impl OfOneTime {
     }
 }
 
-fn read_names(names: &Keyspace) -> fjall::Result<(Metrics, u32)> {
-    let mut metrics = Metrics::new(OPENINGS.fetch_add(1, Ordering::Relaxed));
+fn read_names(names: &Keyspace) -> fjall::Result<(KnownMetrics, u32)> {
+    let mut metrics = KnownMetrics::new(OPENINGS.fetch_add(1, Ordering::Relaxed));
     let mut next = 0;
     for entry in names.iter() {
         let (name, id) = entry.into_inner()?;

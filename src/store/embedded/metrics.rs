@@ -8,7 +8,7 @@ use super::recent::{EmbeddedCursor, Recent, Since};
 
 /// One known metric.
 #[derive(Debug)]
-struct Metric {
+struct KnownMetric {
     /// Its number in the keys of points; never given to another name.
     id: u32,
     recent: Recent,
@@ -16,12 +16,12 @@ struct Metric {
 
 /// Every known metric by name.
 #[derive(Debug, Default)]
-pub(super) struct Metrics {
-    by_name: HashMap<Box<str>, Metric>,
+pub(super) struct KnownMetrics {
+    by_name: HashMap<Box<str>, KnownMetric>,
     opening: u32,
 }
 
-impl Metrics {
+impl KnownMetrics {
     pub(super) fn new(opening: u32) -> Self {
         Self {
             by_name: HashMap::new(),
@@ -38,7 +38,7 @@ impl Metrics {
     }
 
     pub(super) fn insert(&mut self, name: &str, id: u32) {
-        self.by_name.entry(name.into()).or_insert_with(|| Metric {
+        self.by_name.entry(name.into()).or_insert_with(|| KnownMetric {
             id,
             recent: Recent::default(),
         });
@@ -68,7 +68,7 @@ impl Metrics {
         self.by_name.get(name).map(|metric| self.cursor_of(metric))
     }
 
-    fn cursor_of(&self, metric: &Metric) -> EmbeddedCursor {
+    fn cursor_of(&self, metric: &KnownMetric) -> EmbeddedCursor {
         EmbeddedCursor {
             opening: self.opening,
             metric: metric.id,

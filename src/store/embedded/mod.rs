@@ -18,12 +18,11 @@ mod key;
 mod keys;
 mod metrics;
 mod names;
+mod options;
 mod recent;
 mod sync;
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use skywatch_algorithms::Series;
 
@@ -31,30 +30,8 @@ use super::{Connect, DecodeReport, EachFetched, EachTail, Fetched, Points, Sampl
 use engine::Engine;
 
 pub use engine::Dropped;
+pub use options::EmbeddedOptions;
 pub use recent::EmbeddedCursor;
-
-/// Where and how an embedded store lies.
-#[derive(Debug, Clone)]
-pub struct EmbeddedOptions {
-    /// The folder it has for itself; made if it is not there.
-    pub folder: PathBuf,
-    /// Memory for blocks read from disk.
-    pub cache_bytes: u64,
-    /// How often the journal is forced to the disk: what a power cut may cost.
-    pub sync_every: Duration,
-}
-
-impl EmbeddedOptions {
-    /// The usual options for a folder.
-    #[must_use]
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-            cache_bytes: 32 << 20,
-            sync_every: Duration::from_secs(1),
-        }
-    }
-}
 
 /// An open store; clones and handles share it, and the last one to go closes it.
 #[derive(Clone)]

@@ -5,26 +5,18 @@
 //! safe to remove names: whoever brings a metric back is told so by the server, and names it before its batch counts as
 //! stored; if that fails, the batch is sent again, and nothing is taken as known of any of its names.
 
-use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, BuildHasherDefault};
-use std::time::{Duration, Instant};
-
 use ::redis::Value;
 
+use super::known_names::KnownNames;
 use super::names::has_added;
-use super::wire::{self, Exchange};
+use super::resp;
+use super::wire::Exchange;
 use super::{Names, RedisConnect, RedisStore, Sample, StoreError, codec, failure};
-use crate::hash::Hashed;
 
 /// Packed bytes after which a chunk is sent.
 const CHUNK_BYTES: usize = 128 << 10;
 /// Members put into one SADD.
 const NAMES_A_COMMAND: usize = 256;
-/// A name is put into the set again after between one and two of these, so that one a trimmer has
-/// removed comes back within ten minutes, and not all in the same second.
-const REASSERT: Duration = Duration::from_secs(300);
-
 impl RedisStore {
     pub(super) fn append_batch(&mut self, batch: &[Sample<'_>]) -> Result<(), StoreError> {
         self.known.forget_old();
@@ -77,79 +69,13 @@ impl RedisStore {
 }
 
 /// An APPEND on its way.
-struct Sent<'a> {
+struct SentCommand<'a> {
     /// The metric, to name it should it be refused; empty for a command that adds names.
     metric: &'a str,
     /// Bytes appended.
     bytes: usize,
     /// Whether its name is put into the set by the same exchange, behind it.
     is_named: bool,
-}
-
-/// Names put into the set by this handle, by hash, with the time it was done.
-///
-/// Hashes are keyed at random, so that a collision, which would keep a name out of the set, is
-/// both one in 10¹³ for a million names and gone after a restart.
-pub(super) struct KnownNames {
-    state: RandomState,
-    since: Instant,
-    names: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
-    swept: u32,
-}
-
-impl Default for KnownNames {
-    fn default() -> Self {
-        Self {
-            state: RandomState::new(),
-            since: Instant::now(),
-            names: HashMap::default(),
-            swept: 0,
-        }
-    }
-}
-
-impl KnownNames {
-    fn hash(&self, name: &str) -> u64 {
-        self.state.hash_one(name)
-    }
-
-    fn seconds(&self) -> u32 {
-        u32::try_from(self.since.elapsed().as_secs()).unwrap_or(u32::MAX)
-    }
-
-    fn is_due(&self, hash: u64, now: u32) -> bool {
-        let wait = REASSERT.as_secs() + hash % REASSERT.as_secs();
-        self.names
-            .get(&hash)
-            .is_none_or(|put| u64::from(now.saturating_sub(*put)) >= wait)
-    }
-
-    fn assert(&mut self, hashes: &[u64], now: u32) {
-        self.names.extend(hashes.iter().map(|hash| (*hash, now)));
-    }
-
-    /// Drops the names nothing was written to for so long that they are due anyway.
-    fn forget_old(&mut self) {
-        let now = self.seconds();
-        let limit = 2 * REASSERT.as_secs() as u32;
-        if now.saturating_sub(self.swept) >= limit {
-            self.swept = now;
-            self.names.retain(|_, put| now.saturating_sub(*put) < limit);
-        }
-    }
-
-    fn forget_hashes(&mut self, hashes: impl Iterator<Item = u64>) {
-        hashes.for_each(|hash| {
-            self.names.remove(&hash);
-        });
-    }
-
-    /// After a removal: the next point puts the name back at once.
-    pub(super) fn forget(&mut self, names: &[&str]) {
-        for name in names {
-            self.names.remove(&self.state.hash_one(name));
-        }
-    }
 }
 
 struct Append<'a> {
@@ -163,7 +89,7 @@ struct Append<'a> {
     order: &'a [(u64, u32)],
     /// The encoded points of the metric being packed.
     points: Vec<u8>,
-    sent: Vec<Sent<'a>>,
+    sent: Vec<SentCommand<'a>>,
     /// Names still to be put into the set.
     unnamed: Vec<&'a str>,
     asserted: Vec<u64>,
@@ -190,9 +116,9 @@ impl<'a> Append<'a> {
             codec::encode(sample.time, sample.value, &mut self.points);
             self.order = later;
         }
-        wire::pack(out, &[b"APPEND"], self.namespace, metric, &[&self.points]);
+        resp::pack(out, &[b"APPEND"], self.namespace, metric, &[&self.points]);
         let is_named = self.known.is_due(hash, self.now);
-        self.sent.push(Sent {
+        self.sent.push(SentCommand {
             metric,
             bytes: self.points.len(),
             is_named,
@@ -204,13 +130,13 @@ impl<'a> Append<'a> {
     }
 
     fn pack_names(&mut self, out: &mut Vec<u8>) {
-        wire::pack_header(out, 2 + self.unnamed.len());
-        wire::pack_bulk(out, &[b"SADD"]);
-        wire::pack_bulk(out, &[self.unique_metrics.as_bytes()]);
+        resp::pack_header(out, 2 + self.unnamed.len());
+        resp::pack_bulk(out, &[b"SADD"]);
+        resp::pack_bulk(out, &[self.unique_metrics.as_bytes()]);
         for name in self.unnamed.drain(..) {
-            wire::pack_bulk(out, &[self.namespace.as_bytes(), name.as_bytes()]);
+            resp::pack_bulk(out, &[self.namespace.as_bytes(), name.as_bytes()]);
         }
-        self.sent.push(Sent {
+        self.sent.push(SentCommand {
             metric: "",
             bytes: 0,
             is_named: true,
@@ -251,7 +177,7 @@ impl Exchange for Append<'_> {
 
     /// Every reply is looked at, so that one refused metric does not hide what became of others.
     fn reply(&mut self, reply: Value) -> Result<(), StoreError> {
-        let Sent {
+        let SentCommand {
             metric,
             bytes,
             is_named,
@@ -274,7 +200,7 @@ impl Exchange for Append<'_> {
             }
             self.refused.push(metric.to_owned());
         } else if self.failed.is_none() {
-            self.failed = Some(failure::of_server(&self.connect, &error));
+            self.failed = Some(failure::of_server(self.connect.server(), &error));
         }
         Ok(())
     }

@@ -6,16 +6,25 @@ use std::sync::Arc;
 
 use ::redis::{ErrorKind, RedisError, ServerError, ServerErrorKind};
 
-use super::{RedisConnect, StoreError};
+use super::StoreError;
+
+/// A server, as errors name it.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    /// Its address, without secrets.
+    pub(super) place: String,
+    /// As whom we are there.
+    pub(super) user: String,
+}
 
 /// Sorts an error of the client: almost always the connection.
-pub(super) fn of_client(connect: &RedisConnect, error: &RedisError) -> StoreError {
-    let place = connect.place().to_owned();
+pub(super) fn of_client(server: &Server, error: &RedisError) -> StoreError {
+    let place = server.place.clone();
     let reason = error.to_string();
     match error.kind() {
         ErrorKind::AuthenticationFailed => StoreError::Denied {
             place,
-            user: connect.user().to_owned(),
+            user: server.user.clone(),
             reason: "wrong password or unknown user".to_owned(),
         },
         // An answer that is no RESP: another kind of server, or TLS on one side only.
@@ -28,15 +37,15 @@ pub(super) fn of_client(connect: &RedisConnect, error: &RedisError) -> StoreErro
         ErrorKind::Io => StoreError::Unavailable { place, reason },
         ErrorKind::Server(_) | ErrorKind::Extension => {
             let detail = error.detail().unwrap_or_default();
-            by_code(connect, error.code().unwrap_or("ERR"), detail)
+            by_code(server, error.code().unwrap_or("ERR"), detail)
         }
         _ => StoreError::Other { place, reason },
     }
 }
 
 /// Sorts an error reply.
-pub(super) fn of_server(connect: &RedisConnect, error: &ServerError) -> StoreError {
-    by_code(connect, error.code(), error.details().unwrap_or_default())
+pub(super) fn of_server(server: &Server, error: &ServerError) -> StoreError {
+    by_code(server, error.code(), error.details().unwrap_or_default())
 }
 
 /// Whether an error reply concerns one key and no other.
@@ -53,13 +62,13 @@ pub(super) fn is_wrong_type(error: &ServerError) -> bool {
     error.code() == "WRONGTYPE"
 }
 
-fn by_code(connect: &RedisConnect, code: &str, detail: &str) -> StoreError {
-    let place = connect.place().to_owned();
+fn by_code(server: &Server, code: &str, detail: &str) -> StoreError {
+    let place = server.place.clone();
     let reason = format!("{code} {detail}");
     match code {
         "NOAUTH" | "WRONGPASS" | "NOPERM" => StoreError::Denied {
             place,
-            user: connect.user().to_owned(),
+            user: server.user.clone(),
             reason,
         },
         "OOM" => StoreError::OutOfMemory { place, reason },
@@ -82,10 +91,10 @@ fn is_certificate(error: &RedisError) -> bool {
 }
 
 /// A reply of a kind the command never gives.
-pub(super) fn unexpected(connect: &RedisConnect, reply: &::redis::Value) -> StoreError {
+pub(super) fn unexpected(server: &Server, reply: &::redis::Value) -> StoreError {
     let text = format!("{reply:?}");
     StoreError::Corrupt {
-        place: connect.place().to_owned(),
+        place: server.place.clone(),
         reason: format!("unexpected reply `{}`", text.chars().take(80).collect::<String>()),
     }
 }

@@ -7,14 +7,13 @@
 use ::redis::Value;
 use skywatch_algorithms::Series;
 
-use super::wire::{self, Exchange};
+use super::resp;
+use super::store::{shrink, types};
+use super::wire::Exchange;
 use super::{
     EachFetched, Fetched, RedisConnect, RedisCursor, RedisStore, StoreError, Unreadable, codec, failure,
-    shrink, types,
 };
 
-/// What a series is taken to have before any was read.
-pub(super) const FIRST_GUESS_BYTES: usize = 20_000;
 /// Bytes of replies a chunk of commands should bring: what the socket takes at once. Of more, the server builds replies in
 /// fresh memory while this side waits.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -82,7 +81,7 @@ impl Exchange for Whole<'_, '_> {
         let commands = chunk.len();
         for metric in chunk {
             let range: [&[u8]; 2] = [b"0", self.last.as_bytes()];
-            wire::pack(out, &[b"GETRANGE"], self.namespace, metric, &range);
+            resp::pack(out, &[b"GETRANGE"], self.namespace, metric, &range);
         }
         self.packed += commands;
         commands
@@ -118,8 +117,8 @@ impl Exchange for Whole<'_, '_> {
                 self.wrong.push(index);
                 return Ok(());
             }
-            Value::ServerError(error) => return Err(failure::of_server(&self.connect, &error)),
-            other => return Err(failure::unexpected(&self.connect, &other)),
+            Value::ServerError(error) => return Err(failure::of_server(self.connect.server(), &error)),
+            other => return Err(failure::unexpected(self.connect.server(), &other)),
         };
         (self.each)(index, self.into, found);
         Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ::redis::Value;
 
-use super::wire;
+use super::resp;
 use super::{RedisStore, StoreError};
 
 impl super::Keys for RedisStore {
@@ -33,7 +33,7 @@ impl super::Keys for RedisStore {
             if let Some(milliseconds) = &milliseconds {
                 arguments.extend([b"PX", milliseconds.as_bytes()]);
             }
-            wire::pack(&mut packed, &[b"SET"], "", key, &arguments);
+            resp::pack(&mut packed, &[b"SET"], "", key, &arguments);
         }
         self.wire.request(&packed, entries.len()).map(|_| ())
     }
@@ -49,9 +49,9 @@ impl super::Keys for RedisStore {
 }
 
 fn pack_with_keys(packed: &mut Vec<u8>, command: &[u8], keys: &[&str]) {
-    wire::pack_header(packed, 1 + keys.len());
-    wire::pack_bulk(packed, &[command]);
+    resp::pack_header(packed, 1 + keys.len());
+    resp::pack_bulk(packed, &[command]);
     for key in keys {
-        wire::pack_bulk(packed, &[key.as_bytes()]);
+        resp::pack_bulk(packed, &[key.as_bytes()]);
     }
 }

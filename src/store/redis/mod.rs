@@ -7,20 +7,24 @@
 
 mod append;
 mod condition;
+mod connect;
 mod cursor;
 mod failure;
 mod fetch;
 mod keys;
+mod known_names;
 mod names;
 mod options;
 mod plain;
+mod resp;
+mod slice_sizes;
+mod store;
 mod tails;
 mod trim;
 mod wire;
 
 use std::time::Duration;
 
-use ::redis::Value;
 use skywatch_algorithms::Series;
 
 use super::{
@@ -28,54 +32,10 @@ use super::{
     Trim, Unreadable, codec,
 };
 
+pub use connect::RedisConnect;
 pub use cursor::RedisCursor;
-pub use options::{RedisConnect, RedisOptions};
-
-/// Most points whose room a caller's buffer keeps after a series that needed more.
-const KEPT_POINTS: usize = 1 << 19;
-
-/// One connection to one Redis. It reconnects by itself at the next call after an error.
-pub struct RedisStore {
-    wire: wire::Wire,
-    namespace: String,
-    unique_metrics: String,
-    max_value_bytes: usize,
-    known: append::KnownNames,
-    /// Bytes a whole series has had of late: what the next chunk of reads is sized by.
-    usual_series_bytes: usize,
-    /// What trimming has learned about this server.
-    trimming: trim::Trimming,
-}
-
-impl RedisStore {
-    fn new(connect: RedisConnect) -> Self {
-        let options = connect.options();
-        Self {
-            namespace: options.namespace.clone(),
-            unique_metrics: format!("{}unique_metrics", options.namespace),
-            max_value_bytes: options.max_value_bytes,
-            known: append::KnownNames::default(),
-            usual_series_bytes: fetch::FIRST_GUESS_BYTES,
-            trimming: trim::Trimming::default(),
-            wire: wire::Wire::new(connect),
-        }
-    }
-}
-
-/// Asks for the types of keys that turned out to be no strings.
-fn types(wire: &mut wire::Wire, namespace: &str, metrics: &[&str]) -> Result<Vec<Unreadable>, StoreError> {
-    let mut packed = Vec::new();
-    for metric in metrics {
-        wire::pack(&mut packed, &[b"TYPE"], namespace, metric, &[]);
-    }
-    let replies = wire.request(&packed, metrics.len())?;
-    let name = |reply| match reply {
-        Value::SimpleString(name) => name,
-        _ => "unknown".to_owned(),
-    };
-    let found = replies.into_iter().map(name);
-    Ok(found.map(Unreadable::WrongType).collect())
-}
+pub use options::RedisOptions;
+pub use store::RedisStore;
 
 impl Connect for RedisConnect {
     type Store = RedisStore;
@@ -132,14 +92,5 @@ impl Store for RedisStore {
 
     fn condition(&mut self) -> Result<Condition, StoreError> {
         self.ask_condition()
-    }
-}
-
-/// Gives back the room an unusually long series took.
-fn shrink(series: &mut Series) {
-    if series.times.capacity() > KEPT_POINTS {
-        series.clear();
-        series.times.shrink_to(KEPT_POINTS);
-        series.values.shrink_to(KEPT_POINTS);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use ::redis::Value;
 
-use super::wire;
+use super::resp;
 use super::{RedisStore, StoreError, failure};
 
 /// Members asked for in one SSCAN, which keeps the server busy for well under a millisecond.
@@ -17,7 +17,7 @@ const ADDITIONS: &str = "skywatch.names.";
 impl super::Names for RedisStore {
     fn count(&mut self) -> Result<u64, StoreError> {
         let mut packed = Vec::new();
-        wire::pack(&mut packed, &[b"SCARD"], "", &self.unique_metrics, &[]);
+        resp::pack(&mut packed, &[b"SCARD"], "", &self.unique_metrics, &[]);
         match self.wire.request(&packed, 1)?.pop() {
             Some(Value::Int(count)) => Ok(count.unsigned_abs()),
             other => Err(self.unexpected(other)),
@@ -27,7 +27,7 @@ impl super::Names for RedisStore {
     /// Whoever may not read the key learns of names by their count, and once a minute.
     fn additions(&mut self) -> Result<u64, StoreError> {
         let mut packed = Vec::new();
-        wire::pack(&mut packed, &[b"GET"], ADDITIONS, &self.unique_metrics, &[]);
+        resp::pack(&mut packed, &[b"GET"], ADDITIONS, &self.unique_metrics, &[]);
         let number = match self.wire.replies(&packed, 1)?.pop() {
             Some(Value::BulkString(digits)) => {
                 str::from_utf8(&digits).ok().and_then(|text| text.parse().ok())
@@ -51,11 +51,11 @@ impl super::Names for RedisStore {
         let mut commands = 0;
         for (command, names) in [(b"SADD", add), (b"SREM", remove)] {
             for chunk in names.chunks(NAMES_A_COMMAND) {
-                wire::pack_header(&mut packed, 2 + chunk.len());
-                wire::pack_bulk(&mut packed, &[command]);
-                wire::pack_bulk(&mut packed, &[self.unique_metrics.as_bytes()]);
+                resp::pack_header(&mut packed, 2 + chunk.len());
+                resp::pack_bulk(&mut packed, &[command]);
+                resp::pack_bulk(&mut packed, &[self.unique_metrics.as_bytes()]);
                 for name in chunk {
-                    wire::pack_bulk(&mut packed, &[self.namespace.as_bytes(), name.as_bytes()]);
+                    resp::pack_bulk(&mut packed, &[self.namespace.as_bytes(), name.as_bytes()]);
                 }
                 commands += 1;
             }
@@ -83,7 +83,7 @@ impl RedisStore {
         loop {
             let mut packed = Vec::new();
             let arguments: [&[u8]; 3] = [&cursor, b"COUNT", SCAN_COUNT];
-            wire::pack(&mut packed, &[b"SSCAN"], "", &self.unique_metrics, &arguments);
+            resp::pack(&mut packed, &[b"SSCAN"], "", &self.unique_metrics, &arguments);
             let reply = self.wire.request(&packed, 1)?.pop();
             let Some((next, members)) = scan_reply(reply) else {
                 return Err(self.unexpected(None));
@@ -123,7 +123,7 @@ impl RedisStore {
     /// wait for it.
     pub(super) fn announce_names(&mut self) {
         let mut packed = Vec::new();
-        wire::pack(&mut packed, &[b"INCR"], ADDITIONS, &self.unique_metrics, &[]);
+        resp::pack(&mut packed, &[b"INCR"], ADDITIONS, &self.unique_metrics, &[]);
         match self.wire.replies(&packed, 1).map(|mut replies| replies.pop()) {
             Ok(Some(Value::Int(_))) => {}
             Ok(other) => tracing::debug!(?other, "new names not announced"),
@@ -132,7 +132,7 @@ impl RedisStore {
     }
 
     pub(super) fn unexpected(&self, reply: Option<Value>) -> StoreError {
-        failure::unexpected(self.wire.connect(), &reply.unwrap_or(Value::Nil))
+        failure::unexpected(self.wire.connect().server(), &reply.unwrap_or(Value::Nil))
     }
 }
 

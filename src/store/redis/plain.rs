@@ -14,8 +14,8 @@ use std::time::Duration;
 use ::redis::{ConnectionAddr, ConnectionInfo, ErrorKind, ProtocolVersion, RedisError, Value};
 use socket2::SockRef;
 
-use super::RedisOptions;
-use super::wire;
+use super::options::RedisOptions;
+use super::resp;
 
 /// What is read from the socket at once, at most; a Unix socket holds a little less by default.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -27,19 +27,19 @@ const MOST_BYTES: usize = 512 << 20;
 const MOST_LINE_BYTES: usize = 64 << 10;
 
 /// One reply.
-pub(super) enum Reply<'a> {
+pub(super) enum PlainReply<'a> {
     /// A string, where it was read to.
     Bytes(&'a [u8]),
     /// A number, an error, nil or a status.
     Other(Value),
 }
 
-enum Socket {
+enum PlainSocket {
     Unix(UnixStream),
     Tcp(TcpStream),
 }
 
-impl Socket {
+impl PlainSocket {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Unix(socket) => socket.read(into),
@@ -76,7 +76,7 @@ impl Socket {
 
 /// An open connection. After an error it is good for nothing more: replies may still be on their way.
 pub(super) struct Plain {
-    socket: Socket,
+    socket: PlainSocket,
     /// What was read and is not taken yet lies in `buffer[begin..end]`.
     buffer: Vec<u8>,
     begin: usize,
@@ -93,8 +93,10 @@ impl Plain {
     /// Connects, says who we are, and chooses the database.
     pub(super) fn open(info: &ConnectionInfo, options: &RedisOptions) -> Result<Self, RedisError> {
         let socket = match info.addr() {
-            ConnectionAddr::Unix(path) => Socket::Unix(UnixStream::connect(path)?),
-            ConnectionAddr::Tcp(host, port) => Socket::Tcp(connect(host, *port, options.connect_timeout)?),
+            ConnectionAddr::Unix(path) => PlainSocket::Unix(UnixStream::connect(path)?),
+            ConnectionAddr::Tcp(host, port) => {
+                PlainSocket::Tcp(connect(host, *port, options.connect_timeout)?)
+            }
             _ => return Err(wrong("an address that is not read in this way")),
         };
         socket.set_timeouts(options.connect_timeout)?;
@@ -120,14 +122,14 @@ impl Plain {
     /// Sends one command that answers with a status.
     fn say<'w>(&mut self, words: impl Iterator<Item = &'w str> + Clone) -> Result<(), RedisError> {
         let mut packed = Vec::new();
-        wire::pack_header(&mut packed, words.clone().count());
+        resp::pack_header(&mut packed, words.clone().count());
         for word in words {
-            wire::pack_bulk(&mut packed, &[word.as_bytes()]);
+            resp::pack_bulk(&mut packed, &[word.as_bytes()]);
         }
         self.send(&packed)?;
         match self.reply()? {
-            Reply::Other(Value::ServerError(error)) => Err(error.into()),
-            Reply::Other(_) | Reply::Bytes(_) => Ok(()),
+            PlainReply::Other(Value::ServerError(error)) => Err(error.into()),
+            PlainReply::Other(_) | PlainReply::Bytes(_) => Ok(()),
         }
     }
 
@@ -139,14 +141,14 @@ impl Plain {
     /// Sends packed commands.
     pub(super) fn send(&mut self, packed: &[u8]) -> Result<(), RedisError> {
         match &mut self.socket {
-            Socket::Unix(socket) => socket.write_all(packed)?,
-            Socket::Tcp(socket) => socket.write_all(packed)?,
+            PlainSocket::Unix(socket) => socket.write_all(packed)?,
+            PlainSocket::Tcp(socket) => socket.write_all(packed)?,
         }
         Ok(())
     }
 
     /// Waits for the next reply.
-    pub(super) fn reply(&mut self) -> Result<Reply<'_>, RedisError> {
+    pub(super) fn reply(&mut self) -> Result<PlainReply<'_>, RedisError> {
         if self.begin == self.end && self.buffer.len() > KEPT_BUFFER_BYTES {
             self.buffer = vec![0; BUFFER_BYTES];
             (self.begin, self.end) = (0, 0);
@@ -161,12 +163,12 @@ impl Plain {
                 _ => return Err(wrong("a reply that no such command gives")),
             };
             self.begin += line;
-            return Ok(Reply::Other(reply));
+            return Ok(PlainReply::Other(reply));
         }
         let length = &self.buffer[self.begin + 1..self.begin + line - 2];
         if length == b"-1" {
             self.begin += line;
-            return Ok(Reply::Other(Value::Nil));
+            return Ok(PlainReply::Other(Value::Nil));
         }
         let length = decimal(length).ok_or_else(|| wrong("a length that is none"))?;
         self.fill(line + length + 2)?;
@@ -176,7 +178,7 @@ impl Plain {
             return Err(wrong("a string of another length than was said"));
         }
         self.begin = after + 2;
-        Ok(Reply::Bytes(&self.buffer[from..after]))
+        Ok(PlainReply::Bytes(&self.buffer[from..after]))
     }
 
     /// Length of the line that comes next, with its end; it is in the buffer then.
@@ -266,7 +268,7 @@ mod tests {
             }
         });
         Plain {
-            socket: Socket::Unix(ours),
+            socket: PlainSocket::Unix(ours),
             buffer: vec![0; 64],
             begin: 0,
             end: 0,
@@ -277,8 +279,8 @@ mod tests {
         let mut replies = Vec::new();
         loop {
             match plain.reply() {
-                Ok(Reply::Bytes(bytes)) => replies.push(Value::BulkString(bytes.to_vec())),
-                Ok(Reply::Other(value)) => replies.push(value),
+                Ok(PlainReply::Bytes(bytes)) => replies.push(Value::BulkString(bytes.to_vec())),
+                Ok(PlainReply::Other(value)) => replies.push(value),
                 Err(end) => return (replies, end),
             }
         }

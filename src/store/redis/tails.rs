@@ -5,8 +5,10 @@ use ::redis::Value;
 use skywatch_algorithms::Series;
 
 use super::cursor::SECOND_LOOK_BYTES;
-use super::wire::{self, Exchange};
-use super::{EachTail, RedisConnect, RedisCursor, RedisStore, StoreError, Tail, failure, types};
+use super::resp;
+use super::store::types;
+use super::wire::Exchange;
+use super::{EachTail, RedisConnect, RedisCursor, RedisStore, StoreError, Tail, failure};
 
 /// Metrics in a chunk of commands: about 100 kB each way.
 const CHUNK_METRICS: usize = 1_000;
@@ -81,8 +83,8 @@ impl Looks<'_, '_> {
                 self.wrong.push(index);
                 Ok(())
             }
-            Value::ServerError(error) => Err(failure::of_server(&self.connect, &error)),
-            other => Err(failure::unexpected(&self.connect, &other)),
+            Value::ServerError(error) => Err(failure::of_server(self.connect.server(), &error)),
+            other => Err(failure::unexpected(self.connect.server(), &other)),
         }
     }
 }
@@ -100,8 +102,8 @@ impl Exchange for First<'_, '_, '_> {
         let metrics = chunk.len();
         for (metric, cursor) in chunk {
             looks.argument.clear();
-            wire::pack_decimal(&mut looks.argument, cursor.start());
-            wire::pack(
+            resp::pack_decimal(&mut looks.argument, cursor.start());
+            resp::pack(
                 out,
                 &[b"GETRANGE"],
                 looks.namespace,
@@ -151,13 +153,13 @@ impl Exchange for Second<'_, '_, '_> {
         let metrics = chunk.len();
         looks.argument.clear();
         looks.argument.push(b'-');
-        wire::pack_decimal(&mut looks.argument, SECOND_LOOK_BYTES);
+        resp::pack_decimal(&mut looks.argument, SECOND_LOOK_BYTES);
         for index in chunk {
             let (metric, _) = looks.asks[*index];
             // Should a point come between the two, the length is too small and the next look is
             // unclear again: never wrong.
-            wire::pack(out, &[b"STRLEN"], looks.namespace, metric, &[]);
-            wire::pack(
+            resp::pack(out, &[b"STRLEN"], looks.namespace, metric, &[]);
+            resp::pack(
                 out,
                 &[b"GETRANGE"],
                 looks.namespace,

@@ -16,9 +16,11 @@ use std::time::Duration;
 
 use ::redis::{ServerError, Value};
 
-use super::wire;
-use super::{RedisStore, StoreError, Unreadable, codec, failure, types};
-use crate::store::trim::{Limits, Trim, Trimmed, Watch};
+use super::resp;
+use super::slice_sizes::learn;
+use super::store::types;
+use super::{RedisStore, StoreError, Unreadable, codec, failure};
+use crate::store::trim::{Trim, TrimLimits, Trimmed, Watch};
 
 /// Old points are cut when they are one of so many parts of the value.
 const SHARE: usize = 24;
@@ -28,13 +30,8 @@ const FIRST_LOOK_BYTES: usize = 4_096;
 const DEEPER: usize = 8;
 /// Bytes of the last look. Points behind them wait for the next trim.
 const LAST_LOOK_BYTES: usize = 1 << 20;
-/// What a slice is made to take. The limit is two milliseconds; a dear metric among cheap ones has to fit.
-const SLICE: Duration = Duration::from_micros(1_200);
 /// Bytes that may be moved in one slice.
 const SLICE_BYTES: usize = 512 << 10;
-/// Metrics in one slice, whatever they take.
-const SLICE_METRICS: usize = 1_000;
-
 /// Removes the old points that were seen, if the front is still what was seen.
 ///
 /// KEYS: the value, the set of names. ARGV: the front as it was seen, and what of it stays.
@@ -59,45 +56,14 @@ const REMOVE_EMPTY: &str = "if redis.pcall('STRLEN', KEYS[1]) ~= 0 then return 0
 redis.call('DEL', KEYS[1])
 return redis.call('SREM', KEYS[2], KEYS[1])";
 
-/// What trimming has learned of a server.
-#[derive(Debug)]
-pub(super) struct Trimming {
-    /// How many first looks fill a slice.
-    looks: usize,
-    /// How many further looks.
-    deeper: usize,
-    /// How many cuts.
-    cuts: usize,
-    /// Whether the server is too old for the first line of the script.
-    plain_script: bool,
-}
-
-impl Default for Trimming {
-    fn default() -> Self {
-        Self {
-            looks: 32,
-            deeper: 4,
-            cuts: 8,
-            plain_script: false,
-        }
-    }
-}
-
-/// Learns from a slice how many metrics the next may have: at most twice as many.
-fn learn(fits: &mut usize, metrics: usize, took: Duration) {
-    let share = SLICE.as_secs_f64() / took.as_secs_f64().max(1e-6);
-    let fitting = (metrics as f64 * share) as usize;
-    *fits = fitting.min(2 * *fits).clamp(1, SLICE_METRICS);
-}
-
 /// A value to be looked at, and how far.
-struct Look {
+struct FrontLook {
     index: usize,
     bytes: usize,
 }
 
 /// A value to be cut.
-struct Cut {
+struct FrontCut {
     index: usize,
     /// Its front, whole points.
     seen: Vec<u8>,
@@ -108,15 +74,20 @@ struct Cut {
 }
 
 /// What a look says about a value.
-enum Sight {
+enum AfterLook {
     Done(Trimmed),
-    Deeper(Look),
-    Cut(Cut),
+    Deeper(FrontLook),
+    Cut(FrontCut),
 }
 
 impl Trim for RedisStore {
-    fn trim(&mut self, metrics: &[&str], limits: Limits, watch: &mut dyn Watch) -> Result<(), StoreError> {
-        let mut work = Work {
+    fn trim(
+        &mut self,
+        metrics: &[&str],
+        limits: TrimLimits,
+        watch: &mut dyn Watch,
+    ) -> Result<(), StoreError> {
+        let mut work = TrimRun {
             store: self,
             metrics,
             limits,
@@ -135,7 +106,7 @@ impl Trim for RedisStore {
             for metric in chunk {
                 let words: [&[u8]; 3] = [b"EVAL", REMOVE_EMPTY.as_bytes(), b"2"];
                 let arguments = [self.unique_metrics.as_bytes()];
-                wire::pack(&mut packed, &words, &self.namespace, metric, &arguments);
+                resp::pack(&mut packed, &words, &self.namespace, metric, &arguments);
             }
             for reply in self.wire.request(&packed, chunk.len())? {
                 removed += u64::from(reply == Value::Int(1));
@@ -146,32 +117,32 @@ impl Trim for RedisStore {
 }
 
 /// One call.
-struct Work<'a> {
+struct TrimRun<'a> {
     store: &'a mut RedisStore,
     metrics: &'a [&'a str],
-    limits: Limits,
+    limits: TrimLimits,
     watch: &'a mut dyn Watch,
-    deeper: Vec<Look>,
-    cuts: Vec<Cut>,
+    deeper: Vec<FrontLook>,
+    cuts: Vec<FrontCut>,
 }
 
 type Flow = Result<ControlFlow<()>, StoreError>;
 
-impl Work<'_> {
+impl TrimRun<'_> {
     fn run(&mut self) -> Flow {
         let mut next = 0;
         while next < self.metrics.len() {
-            let fits = self.store.trimming.looks.min(SLICE_BYTES / FIRST_LOOK_BYTES);
+            let fits = self.store.slices.looks.min(SLICE_BYTES / FIRST_LOOK_BYTES);
             let end = self.metrics.len().min(next + fits);
-            let looks: Vec<Look> = (next..end)
-                .map(|index| Look {
+            let looks: Vec<FrontLook> = (next..end)
+                .map(|index| FrontLook {
                     index,
                     bytes: FIRST_LOOK_BYTES,
                 })
                 .collect();
             next = end;
             let took = self.look(&looks)?;
-            learn(&mut self.store.trimming.looks, looks.len(), took);
+            learn(&mut self.store.slices.looks, looks.len(), took);
             if self.watch.worked(took).is_break() || self.follow_up()?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
@@ -184,16 +155,16 @@ impl Work<'_> {
         while !self.deeper.is_empty() || !self.cuts.is_empty() {
             // Cuts first: they hold bytes.
             let took = if self.cuts.is_empty() {
-                let slice = slice(&mut self.deeper, self.store.trimming.deeper, |look| look.bytes);
+                let slice = slice(&mut self.deeper, self.store.slices.deeper, |look| look.bytes);
                 let took = self.look(&slice)?;
-                learn(&mut self.store.trimming.deeper, slice.len(), took);
+                learn(&mut self.store.slices.deeper, slice.len(), took);
                 took
             } else {
-                let slice = slice(&mut self.cuts, self.store.trimming.cuts, |cut| {
+                let slice = slice(&mut self.cuts, self.store.slices.cuts, |cut| {
                     cut.length + cut.seen.len()
                 });
                 let took = self.cut(&slice)?;
-                learn(&mut self.store.trimming.cuts, slice.len(), took);
+                learn(&mut self.store.slices.cuts, slice.len(), took);
                 took
             };
             if self.watch.worked(took).is_break() {
@@ -203,15 +174,15 @@ impl Work<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn look(&mut self, looks: &[Look]) -> Result<Duration, StoreError> {
+    fn look(&mut self, looks: &[FrontLook]) -> Result<Duration, StoreError> {
         let mut packed = Vec::new();
         for look in looks {
             let metric = self.metrics[look.index];
             let last = (look.bytes - 1).to_string();
             let namespace = &self.store.namespace;
             // Should a point come between the two, the length is a little too small, which does not matter.
-            wire::pack(&mut packed, &[b"STRLEN"], namespace, metric, &[]);
-            wire::pack(
+            resp::pack(&mut packed, &[b"STRLEN"], namespace, metric, &[]);
+            resp::pack(
                 &mut packed,
                 &[b"GETRANGE"],
                 namespace,
@@ -234,9 +205,9 @@ impl Work<'_> {
                 [first, second] => return Err(self.refused(first, second)),
             };
             match sight {
-                Sight::Done(trimmed) => self.watch.trimmed(look.index, trimmed),
-                Sight::Deeper(look) => self.deeper.push(look),
-                Sight::Cut(cut) => self.cuts.push(cut),
+                AfterLook::Done(trimmed) => self.watch.trimmed(look.index, trimmed),
+                AfterLook::Deeper(look) => self.deeper.push(look),
+                AfterLook::Cut(cut) => self.cuts.push(cut),
             }
         }
         let names: Vec<&str> = wrong.iter().map(|index| self.metrics[*index]).collect();
@@ -247,10 +218,10 @@ impl Work<'_> {
         Ok(took)
     }
 
-    fn cut(&mut self, cuts: &[Cut]) -> Result<Duration, StoreError> {
+    fn cut(&mut self, cuts: &[FrontCut]) -> Result<Duration, StoreError> {
         let (mut replies, mut took) = self.send_cuts(cuts)?;
-        if !self.store.trimming.plain_script && replies.iter().any(is_of_the_script) {
-            self.store.trimming.plain_script = true;
+        if !self.store.slices.plain_script && replies.iter().any(is_of_the_script) {
+            self.store.slices.plain_script = true;
             (replies, took) = self.send_cuts(cuts)?;
         }
         for (cut, reply) in cuts.iter().zip(&replies) {
@@ -266,8 +237,8 @@ impl Work<'_> {
         Ok(took)
     }
 
-    fn send_cuts(&mut self, cuts: &[Cut]) -> Result<(Vec<Value>, Duration), StoreError> {
-        let script = match self.store.trimming.plain_script {
+    fn send_cuts(&mut self, cuts: &[FrontCut]) -> Result<(Vec<Value>, Duration), StoreError> {
+        let script = match self.store.slices.plain_script {
             true => CUT.split_once('\n').map_or(CUT, |(_, plain)| plain),
             false => CUT,
         };
@@ -276,7 +247,7 @@ impl Work<'_> {
             let metric = self.metrics[cut.index];
             let words: [&[u8]; 3] = [b"EVAL", script.as_bytes(), b"2"];
             let arguments: [&[u8]; 3] = [self.store.unique_metrics.as_bytes(), &cut.seen, &cut.kept];
-            wire::pack(&mut packed, &words, &self.store.namespace, metric, &arguments);
+            resp::pack(&mut packed, &words, &self.store.namespace, metric, &arguments);
         }
         self.timed(&packed, cuts.len())
     }
@@ -296,12 +267,12 @@ impl Work<'_> {
 
     /// The error among two replies, or that there should have been one.
     fn refused(&self, first: &Value, second: &Value) -> StoreError {
-        let connect = self.store.wire.connect();
+        let server = self.store.wire.connect().server();
         match (first, second) {
             (Value::ServerError(error), _) | (_, Value::ServerError(error)) => {
-                failure::of_server(connect, error)
+                failure::of_server(server, error)
             }
-            _ => failure::unexpected(connect, first),
+            _ => failure::unexpected(server, first),
         }
     }
 }
@@ -318,9 +289,9 @@ fn slice<T>(waiting: &mut Vec<T>, most: usize, bytes_of: impl Fn(&T) -> usize) -
 }
 
 /// Judges a value by its front.
-fn sight(look: &Look, front: &[u8], length: usize, limits: Limits) -> Sight {
+fn sight(look: &FrontLook, front: &[u8], length: usize, limits: TrimLimits) -> AfterLook {
     if front.is_empty() {
-        return Sight::Done(Trimmed::Missing);
+        return AfterLook::Done(Trimmed::Missing);
     }
     let mut kept = Vec::new();
     let mut has_times = false;
@@ -342,7 +313,7 @@ fn sight(look: &Look, front: &[u8], length: usize, limits: Limits) -> Sight {
     };
     let is_all = front.len() < look.bytes;
     if !tells_the_rest && !is_all && look.bytes < LAST_LOOK_BYTES {
-        return Sight::Deeper(Look {
+        return AfterLook::Deeper(FrontLook {
             index: look.index,
             bytes: (look.bytes * DEEPER).min(LAST_LOOK_BYTES),
         });
@@ -353,9 +324,9 @@ fn sight(look: &Look, front: &[u8], length: usize, limits: Limits) -> Sight {
     }
     let old = seen - kept.len();
     if old == 0 || old * SHARE < length && look.bytes < LAST_LOOK_BYTES {
-        return Sight::Done(Trimmed::Kept);
+        return AfterLook::Done(Trimmed::Kept);
     }
-    Sight::Cut(Cut {
+    AfterLook::Cut(FrontCut {
         index: look.index,
         seen: front[..seen].to_vec(),
         kept,
@@ -363,8 +334,8 @@ fn sight(look: &Look, front: &[u8], length: usize, limits: Limits) -> Sight {
     })
 }
 
-fn unreadable(why: Unreadable) -> Sight {
-    Sight::Done(Trimmed::Unreadable(why))
+fn unreadable(why: Unreadable) -> AfterLook {
+    AfterLook::Done(Trimmed::Unreadable(why))
 }
 
 /// Whether a reply says that the server cannot read the script.

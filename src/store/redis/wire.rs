@@ -1,4 +1,4 @@
-//! One connection: packing commands, keeping two chunks of them in flight, dropping the connection
+//! One connection: keeping two chunks of commands in flight, dropping the connection
 //! whenever requests and replies may have lost step.
 //!
 //! What is read in bulk has a connection of its own ([`plain`](super::plain)) where there is no TLS.
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ::redis::{Connection, Value};
 
-use super::plain::{Plain, Reply};
+use super::plain::{Plain, PlainReply};
 use super::{RedisConnect, StoreError, failure};
 
 /// A reply larger than this leaves behind a read buffer as large, which only a new connection
@@ -132,8 +132,8 @@ impl Wire {
             }
             for _ in 0..awaited {
                 match plain.reply().map_err(|error| self.failure(&error))? {
-                    Reply::Bytes(bytes) => exchange.bytes(bytes)?,
-                    Reply::Other(reply) => exchange.reply(reply)?,
+                    PlainReply::Bytes(bytes) => exchange.bytes(bytes)?,
+                    PlainReply::Other(reply) => exchange.reply(reply)?,
                 }
             }
             if packed == 0 {
@@ -148,14 +148,19 @@ impl Wire {
 
     /// Sends packed commands and returns their replies, among which no error is left.
     pub(super) fn request(&mut self, packed: &[u8], commands: usize) -> Result<Vec<Value>, StoreError> {
-        let mut request = Request {
-            connect: self.connect.clone(),
-            packed,
-            commands,
-            replies: Vec::with_capacity(commands),
-        };
-        self.run(&mut request)?;
-        Ok(request.replies)
+        let replies = self.replies(packed, commands)?;
+        let error = replies.iter().find_map(|reply| match reply {
+            Value::ServerError(error) => Some(failure::of_server(self.connect.server(), error)),
+            _ => None,
+        });
+        match error {
+            Some(error) => {
+                // Behind the same address there may be another server by now.
+                self.connection = None;
+                Err(error)
+            }
+            None => Ok(replies),
+        }
     }
 
     /// Sends packed commands and returns their replies, errors among them.
@@ -184,7 +189,7 @@ impl Wire {
     }
 
     fn failure(&self, error: &::redis::RedisError) -> StoreError {
-        failure::of_client(&self.connect, error)
+        failure::of_client(self.connect.server(), error)
     }
 }
 
@@ -192,29 +197,6 @@ fn bytes_of(reply: &Value) -> usize {
     match reply {
         Value::BulkString(bytes) => bytes.len(),
         _ => 0,
-    }
-}
-
-struct Request<'a> {
-    connect: RedisConnect,
-    packed: &'a [u8],
-    commands: usize,
-    replies: Vec<Value>,
-}
-
-impl Exchange for Request<'_> {
-    fn pack(&mut self, out: &mut Vec<u8>) -> usize {
-        out.extend_from_slice(self.packed);
-        self.packed = &[];
-        std::mem::take(&mut self.commands)
-    }
-
-    fn reply(&mut self, reply: Value) -> Result<(), StoreError> {
-        if let Value::ServerError(error) = &reply {
-            return Err(failure::of_server(&self.connect, error));
-        }
-        self.replies.push(reply);
-        Ok(())
     }
 }
 
@@ -234,76 +216,5 @@ impl Exchange for Replies<'_> {
     fn reply(&mut self, reply: Value) -> Result<(), StoreError> {
         self.replies.push(reply);
         Ok(())
-    }
-}
-
-/// Packs one command: its words, one key put together from prefix and name, its arguments.
-pub(super) fn pack(out: &mut Vec<u8>, words: &[&[u8]], prefix: &str, name: &str, arguments: &[&[u8]]) {
-    pack_header(out, words.len() + 1 + arguments.len());
-    for word in words {
-        pack_bulk(out, &[word]);
-    }
-    pack_bulk(out, &[prefix.as_bytes(), name.as_bytes()]);
-    for argument in arguments {
-        pack_bulk(out, &[argument]);
-    }
-}
-
-/// Packs the line that says how many words a command has.
-pub(super) fn pack_header(out: &mut Vec<u8>, words: usize) {
-    pack_length(out, b'*', words);
-}
-
-/// Packs one word, given in pieces.
-pub(super) fn pack_bulk(out: &mut Vec<u8>, pieces: &[&[u8]]) {
-    pack_length(out, b'$', pieces.iter().map(|piece| piece.len()).sum());
-    for piece in pieces {
-        out.extend_from_slice(piece);
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
-fn pack_length(out: &mut Vec<u8>, sigil: u8, length: usize) {
-    out.push(sigil);
-    pack_decimal(out, length);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Appends a number as text, without going through `fmt`: this runs several times a sample.
-pub(super) fn pack_decimal(out: &mut Vec<u8>, mut number: usize) {
-    let mut digits = [0u8; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[start..]);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_packed_as_redis_reads_it() {
-        let mut out = Vec::new();
-        pack(&mut out, &[b"GETRANGE"], "metrics.", "a.b", &[b"0", b"-1"]);
-        assert_eq!(
-            out,
-            b"*4\r\n$8\r\nGETRANGE\r\n$11\r\nmetrics.a.b\r\n$1\r\n0\r\n$2\r\n-1\r\n"
-        );
-    }
-
-    #[test]
-    fn numbers_are_written_in_full() {
-        for number in [0, 9, 10, 12_345, usize::MAX] {
-            let mut out = Vec::new();
-            pack_decimal(&mut out, number);
-            assert_eq!(out, number.to_string().as_bytes());
-        }
     }
 }

@@ -1,0 +1,204 @@
+//! The way into a Redis: an address that is checked once, and the connections made to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::{
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, ServerErrorKind, TlsCertificates,
+};
+
+use super::StoreError;
+use super::failure::{self, Server};
+use super::options::RedisOptions;
+use super::plain::Plain;
+
+/// Makes connections to one Redis.
+#[derive(Clone)]
+pub struct RedisConnect(Arc<Checked>);
+
+struct Checked {
+    options: RedisOptions,
+    client: ::redis::Client,
+    server: Server,
+}
+
+impl RedisConnect {
+    /// Checks the options; connects to nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Options`] if the address or the file of authorities cannot be used.
+    pub fn new(options: RedisOptions) -> Result<Self, StoreError> {
+        let mut info = parse(&options.url)?;
+        let mut redis = info.redis_settings().clone().set_skip_set_lib_name();
+        if let Some(username) = &options.username {
+            redis = redis.set_username(username);
+        }
+        if let Some(password) = &options.password {
+            redis = redis.set_password(password);
+        }
+        if redis.username().is_some() && redis.password().is_none() {
+            return Err(refused("a user without a password".to_owned()));
+        }
+        let user = redis.username().unwrap_or("default").to_owned();
+        info = info.set_redis_settings(redis);
+        let server = Server {
+            place: place(&info),
+            user,
+        };
+        let client = open(info, &options)?;
+        Ok(Self(Arc::new(Checked {
+            options,
+            client,
+            server,
+        })))
+    }
+
+    /// The same way in, with no wait longer than `limit`.
+    pub(super) fn with_limits(&self, limit: Duration) -> Self {
+        let checked = &*self.0;
+        let mut options = checked.options.clone();
+        options.connect_timeout = options.connect_timeout.min(limit);
+        options.response_timeout = options.response_timeout.min(limit);
+        Self(Arc::new(Checked {
+            options,
+            client: checked.client.clone(),
+            server: checked.server.clone(),
+        }))
+    }
+
+    pub(super) fn options(&self) -> &RedisOptions {
+        &self.0.options
+    }
+
+    pub(super) fn place(&self) -> &str {
+        &self.0.server.place
+    }
+
+    /// The server, for errors.
+    pub(super) fn server(&self) -> &Server {
+        &self.0.server
+    }
+
+    /// A connection that has answered once, which is when TLS and access are settled.
+    pub(crate) fn open(&self) -> Result<::redis::Connection, StoreError> {
+        self.open_within(self.options())
+            .map_err(|error| failure::of_client(self.server(), &error))
+    }
+
+    /// Whether what is read in bulk has a connection of its own.
+    pub(super) fn is_plain(&self) -> bool {
+        Plain::serves(self.0.client.get_connection_info())
+    }
+
+    /// A connection for reading in bulk.
+    pub(super) fn open_plain(&self) -> Result<Plain, StoreError> {
+        Plain::open(self.0.client.get_connection_info(), self.options())
+            .map_err(|error| failure::of_client(self.server(), &error))
+    }
+
+    fn open_within(&self, options: &RedisOptions) -> Result<::redis::Connection, RedisError> {
+        let limit = options.connect_timeout;
+        let mut connection = self.0.client.get_connection_with_timeout(limit)?;
+        connection.set_read_timeout(Some(limit))?;
+        connection.set_write_timeout(Some(limit))?;
+        match ::redis::cmd("PING").exec(&mut connection) {
+            // A user who may do everything but ping is in.
+            Err(error) if error.kind() == ServerErrorKind::NoPerm.into() => {}
+            other => other?,
+        }
+        connection.set_read_timeout(Some(options.response_timeout))?;
+        connection.set_write_timeout(Some(options.response_timeout))?;
+        Ok(connection)
+    }
+}
+
+fn refused(reason: String) -> StoreError {
+    StoreError::Options { reason }
+}
+
+/// The address as given is never repeated in the message: it may hold a password.
+fn parse(url: &str) -> Result<ConnectionInfo, StoreError> {
+    let scheme = url.split_once("://").map_or(url, |(scheme, _)| scheme);
+    url.into_connection_info().map_err(|error| {
+        refused(format!(
+            "the `{scheme}` address of the Redis cannot be used: {error}; known are `redis://`, \
+             `rediss://`, `redis+unix://` and `unix://`"
+        ))
+    })
+}
+
+fn place(info: &ConnectionInfo) -> String {
+    let db = info.redis_settings().db();
+    match info.addr() {
+        ConnectionAddr::Tcp(host, port) => format!("redis://{host}:{port}/{db}"),
+        ConnectionAddr::TcpTls { host, port, .. } => format!("rediss://{host}:{port}/{db}"),
+        ConnectionAddr::Unix(path) => format!("unix://{}?db={db}", path.display()),
+        other => other.to_string(),
+    }
+}
+
+fn open(info: ConnectionInfo, options: &RedisOptions) -> Result<::redis::Client, StoreError> {
+    let tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+    if tls {
+        // Said outright, so that no other provider a dependency might bring leaves two to choose
+        // from; an error only says that one is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+    let client = match &options.tls_ca_file {
+        Some(path) if tls => {
+            let pem = std::fs::read(path)
+                .map_err(|error| refused(format!("cannot read `{}`: {error}", path.display())))?;
+            let certificates = TlsCertificates {
+                client_tls: None,
+                root_cert: Some(pem),
+            };
+            ::redis::Client::build_with_tls(info, certificates)
+        }
+        _ => ::redis::Client::open(info),
+    };
+    client.map_err(|error| refused(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connect(url: &str) -> Result<RedisConnect, StoreError> {
+        RedisConnect::new(RedisOptions {
+            url: url.to_owned(),
+            ..RedisOptions::default()
+        })
+    }
+
+    #[test]
+    fn the_place_holds_no_password() {
+        for (url, place) in [
+            ("redis://:secret@host/3", "redis://host:6379/3"),
+            ("rediss://u:secret@host:1", "rediss://host:1/0"),
+            ("unix:///run/r.sock?pass=secret&db=2", "unix:///run/r.sock?db=2"),
+            (
+                "redis+unix:///run/r.sock?user=u&pass=secret",
+                "unix:///run/r.sock?db=0",
+            ),
+        ] {
+            assert_eq!(
+                connect(url).map(|c| c.place().to_owned()).ok().as_deref(),
+                Some(place)
+            );
+        }
+    }
+
+    #[test]
+    fn a_bad_address_is_refused_without_repeating_it() {
+        for url in [
+            "http://secret@host",
+            "secret",
+            "redis://:secret@host/x",
+            "redis://u@secret",
+        ] {
+            let message = connect(url).map(|_| ()).expect_err(url).to_string();
+            assert!(!message.contains("secret@"), "{message}");
+        }
+    }
+}
