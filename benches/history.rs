@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
-use skywatch::history::{Batch, Filter, History, Pass, Posting};
+use skywatch::history::{Filter, History, HistoryBatch, PassRecord, Posting};
 use skywatch_alerters::incident::{Incident, Phase, Transition};
 use skywatch_alerters::notice::What;
 use skywatch_alerters::sample::{self, AT};
@@ -188,19 +188,19 @@ fn step(incident: u64, from: Option<Phase>, to: Phase) -> Transition {
     }
 }
 
-fn wave(incidents: u64, phase: Phase, from: Option<Phase>) -> Batch {
-    Batch {
+fn wave(incidents: u64, phase: Phase, from: Option<Phase>) -> HistoryBatch {
+    HistoryBatch {
         incidents: (1..=incidents).map(|id| incident(id, phase)).collect(),
         transitions: (1..=incidents).map(|id| step(id, from, phase)).collect(),
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     }
 }
 
-fn usual(id: u64) -> Batch {
+fn usual(id: u64) -> HistoryBatch {
     let mut notice = sample::notice(vec![sample::item(&name(id), What::Opened)]);
     notice.id = format!("n.{id}");
     notice.thread = notice.id.clone();
-    Batch {
+    HistoryBatch {
         incidents: vec![incident(id, Phase::Resolved)],
         transitions: vec![step(id, None, Phase::Open)],
         notices: vec![Posting {
@@ -208,7 +208,7 @@ fn usual(id: u64) -> Batch {
             incidents: vec![id],
             settled: None,
         }],
-        passes: vec![Pass::one(AT + id as f64, 100_000, 99_000, 1, 2.0)],
-        ..Batch::new(AT)
+        passes: vec![PassRecord::one(AT + id as f64, 100_000, 99_000, 1, 2.0)],
+        ..HistoryBatch::new(AT)
     }
 }

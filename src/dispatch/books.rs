@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use skywatch_alerters::Subject;
 
 use crate::files;
-use crate::history::{Batch, Before, History, HistoryError, Reader, Saved, Settled};
+use crate::history::{Before, History, HistoryBatch, HistoryError, Reader, Saved, Settled};
 
 /// Time between two tries to commit what could not be.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ const IN_USE_PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Books {
     path: PathBuf,
     history: Option<History>,
-    unsaved: Batch,
+    unsaved: HistoryBatch,
     /// Why the last commit failed.
     trouble: Option<String>,
     /// Somebody else has it open for writing.
@@ -66,7 +66,7 @@ impl Books {
         let mut books = Self {
             path: path.to_owned(),
             history: None,
-            unsaved: Batch::new(now),
+            unsaved: HistoryBatch::new(now),
             trouble: None,
             in_use: false,
             loaded: false,
@@ -186,7 +186,7 @@ impl Books {
     }
 
     /// Keeps a batch: on the disk if it takes it, in memory until it does.
-    pub(super) fn keep(&mut self, batch: Batch) {
+    pub(super) fn keep(&mut self, batch: HistoryBatch) {
         if batch.is_empty() {
             return;
         }
@@ -215,7 +215,7 @@ impl Books {
                 if self.trouble.take().is_some() {
                     tracing::info!("history written again :: nothing was lost");
                 }
-                self.unsaved = Batch::new(now);
+                self.unsaved = HistoryBatch::new(now);
             }
             Err(error) => {
                 if error.is_broken() {

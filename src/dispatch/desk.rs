@@ -20,7 +20,7 @@ use super::post::{Delivery, IN_MEMORY, Post, Verdict};
 use super::vitals::{self, Vitals};
 use super::{DispatchOptions, Inbox, Message};
 use crate::clock::unix_now;
-use crate::history::{Batch, Pass, Posting};
+use crate::history::{HistoryBatch, PassRecord, Posting};
 use crate::status::{Fate, Findings, Word};
 
 /// Incidents of one step that get a line in the log; the rest are counted there and shown on the pages.
@@ -67,7 +67,7 @@ impl Desk {
         let saved = books.load(now - options.policy.hysteresis.return_within);
         let origin: Option<String> = meta(&saved.meta, "origin");
         let pace = meta(&saved.meta, "pace").unwrap_or_default();
-        let mut batch = Batch::new(now);
+        let mut batch = HistoryBatch::new(now);
         let origin = origin.unwrap_or_else(|| {
             let origin = new_origin(now);
             batch
@@ -134,7 +134,7 @@ impl Desk {
             silence: next.silence + silences + ahead,
             ..next
         };
-        let mut batch = Batch::new(now);
+        let mut batch = HistoryBatch::new(now);
         batch
             .meta
             .push((CLAIMED.to_owned(), serde_json::to_value(claim).ok()));
@@ -181,7 +181,7 @@ impl Desk {
             })
             .collect();
         if !looks.is_empty() {
-            let _ = self.event(Event::Looks(looks), now, Batch::new(now));
+            let _ = self.event(Event::Looks(looks), now, HistoryBatch::new(now));
         }
         let Some(history) = self.books.history() else {
             return;
@@ -271,8 +271,8 @@ impl Desk {
             },
         });
         let looks = wrong.chain(others).chain(vitals).collect();
-        let mut batch = Batch::new(now);
-        batch.passes.push(Pass::one(
+        let mut batch = HistoryBatch::new(now);
+        batch.passes.push(PassRecord::one(
             summary.at,
             summary.metrics,
             summary.analyzed,
@@ -291,7 +291,7 @@ impl Desk {
         let _ = self.event(Event::Pass(looks), now, batch);
         self.follow();
         if let Some(silent) = silent {
-            self.tell_all("skywatch.silent", Content::Silent(silent), Batch::new(now));
+            self.tell_all("skywatch.silent", Content::Silent(silent), HistoryBatch::new(now));
         }
     }
 
@@ -308,12 +308,12 @@ impl Desk {
                     outcome: Outcome::Unknown,
                 })
             }));
-            let _ = self.event(Event::Looks(looks), now, Batch::new(now));
+            let _ = self.event(Event::Looks(looks), now, HistoryBatch::new(now));
         }
     }
 
     /// Makes a notice that is about no incident, for all to whom a component of that name would lead.
-    fn tell_all(&mut self, component: &str, content: Content, mut batch: Batch) {
+    fn tell_all(&mut self, component: &str, content: Content, mut batch: HistoryBatch) {
         let now = batch.at;
         let subject = Subject::Component(component.to_owned());
         let outlook = self.state.outlook(&self.options.policy, &subject, now);
@@ -376,14 +376,14 @@ impl Desk {
             matches!(look.outcome, Outcome::Anomalous(_)) || self.state.about(&look.subject).is_some_and(open)
         });
         if !looks.is_empty() {
-            let _ = self.event(Event::Looks(looks), now, Batch::new(now));
+            let _ = self.event(Event::Looks(looks), now, HistoryBatch::new(now));
         }
         if let Some((from, to)) = self.vitals.day(now)
             && let Some(history) = self.books.history()
         {
             match history.day(from, to) {
                 Ok(day) => {
-                    let mut batch = Batch::new(now);
+                    let mut batch = HistoryBatch::new(now);
                     self.vitals.told_day(to);
                     batch.meta.push(("daily".to_owned(), Some(to.into())));
                     self.tell_all("skywatch.daily", Content::Daily(day), batch);
@@ -394,7 +394,7 @@ impl Desk {
     }
 
     /// Lets the core work out what follows, keeps it, and hands out the notices.
-    fn event(&mut self, event: Event, now: f64, mut batch: Batch) -> Result<(), Refused> {
+    fn event(&mut self, event: Event, now: f64, mut batch: HistoryBatch) -> Result<(), Refused> {
         let (incidents, silences) = self.state.asks_for(&event);
         if incidents + silences > 0 {
             self.claim(incidents, silences, now);
@@ -446,7 +446,7 @@ impl Desk {
     }
 
     /// Keeps a batch, then hands its notices to the posts.
-    fn post(&mut self, batch: Batch) {
+    fn post(&mut self, batch: HistoryBatch) {
         let notices: Vec<Notice> = batch
             .notices
             .iter()
@@ -606,7 +606,7 @@ impl Desk {
     fn tick(&mut self) {
         let now = unix_now();
         // Groups whose turn comes between two passes.
-        let _ = self.event(Event::Tick, now, Batch::new(now));
+        let _ = self.event(Event::Tick, now, HistoryBatch::new(now));
         if self.looked_at.elapsed() >= LOOK_EACH {
             self.looked_at = Instant::now();
             self.look_at_ourselves(now);
@@ -698,7 +698,7 @@ impl Desk {
 
     /// Writes down all live incidents, also what took no step.
     fn write_all(&mut self, now: f64) {
-        let mut batch = Batch::new(now);
+        let mut batch = HistoryBatch::new(now);
         let live = self
             .state
             .incidents()

@@ -13,12 +13,12 @@ use skywatch_alerters::silence::Silence;
 use skywatch_alerters::state::Cooldown;
 
 use super::columns::{json, key, number, refused};
-use super::outbox::{bare, mark_dead, mark_sent};
-use super::{History, HistoryError, Reader, State};
+use super::outbox::{bare, keep_reference, mark_dead, mark_sent};
+use super::{History, HistoryError, NoticeState, Reader};
 
 /// Everything that is to be remembered at one moment. What is absent stays as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Batch {
+pub struct HistoryBatch {
     /// When, Unix seconds.
     pub at: f64,
     /// Incidents that are new or not as they were, whole.
@@ -39,7 +39,7 @@ pub struct Batch {
     /// Anything else, by its key; `None` strikes it out.
     pub meta: Vec<(String, Option<Value>)>,
     /// Passes that were finished.
-    pub passes: Vec<Pass>,
+    pub passes: Vec<PassRecord>,
 }
 
 /// A notice on its way into the outbox.
@@ -74,7 +74,7 @@ pub enum Settled {
 
 /// Figures of one pass, or of an hour of them once they are old.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Pass {
+pub struct PassRecord {
     /// When it began, Unix seconds; for several, the beginning of their hour.
     pub at: f64,
     /// How many passes these figures are of.
@@ -91,7 +91,7 @@ pub struct Pass {
     pub longest: f64,
 }
 
-impl Batch {
+impl HistoryBatch {
     /// An empty one of that moment, Unix seconds.
     #[must_use]
     pub fn new(at: f64) -> Self {
@@ -144,7 +144,7 @@ impl Batch {
     }
 }
 
-impl Pass {
+impl PassRecord {
     /// One pass that began at `at` (Unix seconds) and took `seconds`.
     #[must_use]
     pub fn one(at: f64, metrics: u64, analyzed: u64, anomalies: u64, seconds: f64) -> Self {
@@ -181,7 +181,7 @@ impl History {
     /// handle works again once there is space. [`HistoryError::InUse`] if somebody held the file for longer than 5 s.
     /// [`HistoryError::Other`] if an incident has the number of one about another subject: the numbers given must be
     /// those of [`Reader::load`](super::Reader::load), or the past would be written over.
-    pub fn commit(&mut self, batch: &Batch) -> Result<(), HistoryError> {
+    pub fn commit(&mut self, batch: &HistoryBatch) -> Result<(), HistoryError> {
         self.write(|transaction| apply(transaction, batch))
     }
 
@@ -192,7 +192,7 @@ impl History {
     /// As the question; as [`commit`](Self::commit) if the batch itself cannot be.
     pub fn as_if<T>(
         &self,
-        pending: &Batch,
+        pending: &HistoryBatch,
         ask: impl FnOnce(&Reader) -> Result<T, HistoryError>,
     ) -> Result<T, HistoryError> {
         let failure = |error| self.reader.failure(&error);
@@ -230,7 +230,7 @@ impl History {
     }
 }
 
-fn apply(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+fn apply(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite::Result<()> {
     incidents(transaction, batch)?;
     transitions(transaction, batch)?;
     notices(transaction, batch)?;
@@ -245,7 +245,7 @@ fn apply(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
         .try_for_each(|pass| keep_pass(transaction, pass))
 }
 
-fn incidents(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+fn incidents(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite::Result<()> {
     // The subject of an incident never changes, so its index is left alone. One that did change would be another
     // incident under an old number.
     let mut upsert = transaction.prepare(
@@ -281,7 +281,7 @@ fn incidents(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<(
     Ok(())
 }
 
-fn transitions(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+fn transitions(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare(
         "INSERT INTO transitions (incident, at, before, after, why) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (incident, at, before, after) DO NOTHING",
@@ -298,7 +298,7 @@ fn transitions(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result
     Ok(())
 }
 
-fn notices(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+fn notices(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite::Result<()> {
     // One that waits and was meanwhile sent from memory must not be sent again.
     let mut insert = transaction.prepare(
         "INSERT INTO notices (id, receiver, route, thread, made_at, state, tries, last_error, settled_at, body)
@@ -316,9 +316,9 @@ fn notices(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()>
     } in &batch.notices
     {
         let (state, at, error) = match settled {
-            None => (State::Waiting, None, None),
-            Some(Settled::Sent { at, .. }) => (State::Sent, Some(at), None),
-            Some(Settled::Dead { at, error }) => (State::Dead, Some(at), Some(error)),
+            None => (NoticeState::Waiting, None, None),
+            Some(Settled::Sent { at, .. }) => (NoticeState::Sent, Some(at), None),
+            Some(Settled::Dead { at, error }) => (NoticeState::Dead, Some(at), Some(error)),
         };
         insert.execute(params![
             notice.id,
@@ -329,7 +329,7 @@ fn notices(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()>
             state.as_str(),
             error,
             at,
-            if state == State::Sent {
+            if state == NoticeState::Sent {
                 json(&bare(notice.clone()))?
             } else {
                 json(notice)?
@@ -350,7 +350,7 @@ fn notices(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()>
     Ok(())
 }
 
-fn settled(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+fn settled(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite::Result<()> {
     for (id, settled) in &batch.settled {
         match settled {
             Settled::Sent { at, reference } => mark_sent(transaction, id, *at, reference.as_deref())?,
@@ -360,7 +360,7 @@ fn settled(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()>
     Ok(())
 }
 
-fn forgotten(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+fn forgotten(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM incidents WHERE id = ?",
         "DELETE FROM transitions WHERE incident = ?",
@@ -374,7 +374,7 @@ fn forgotten(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<(
     Ok(())
 }
 
-fn silences(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+fn silences(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite::Result<()> {
     let mut upsert = transaction.prepare(
         "INSERT INTO silences (id, ended_at, body) VALUES (?1, ?2, ?3)
          ON CONFLICT (id) DO UPDATE SET ended_at = ?2, body = ?3",
@@ -385,7 +385,7 @@ fn silences(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()
     Ok(())
 }
 
-fn cooldowns(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+fn cooldowns(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite::Result<()> {
     let mut keep = transaction.prepare(
         "INSERT OR REPLACE INTO cooldowns (receiver, kind, name, told_at, severity) VALUES (?, ?, ?, ?, ?)",
     )?;
@@ -403,7 +403,7 @@ fn cooldowns(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<(
     Ok(())
 }
 
-fn meta(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+fn meta(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite::Result<()> {
     let mut keep = transaction.prepare("INSERT OR REPLACE INTO meta (key, body) VALUES (?, ?)")?;
     let mut delete = transaction.prepare("DELETE FROM meta WHERE key = ?")?;
     for (key, value) in &batch.meta {
@@ -415,7 +415,7 @@ fn meta(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
     Ok(())
 }
 
-pub(super) fn keep_pass(transaction: &Transaction<'_>, pass: &Pass) -> rusqlite::Result<()> {
+pub(super) fn keep_pass(transaction: &Transaction<'_>, pass: &PassRecord) -> rusqlite::Result<()> {
     let mut keep = transaction.prepare("INSERT OR REPLACE INTO passes VALUES (?, ?, ?, ?, ?, ?, ?)")?;
     keep.execute(params![
         pass.at,
@@ -426,17 +426,5 @@ pub(super) fn keep_pass(transaction: &Transaction<'_>, pass: &Pass) -> rusqlite:
         pass.seconds,
         pass.longest,
     ])?;
-    Ok(())
-}
-
-pub(super) fn keep_reference(
-    transaction: &Transaction<'_>,
-    receiver: &str,
-    thread: &str,
-    reference: &str,
-) -> rusqlite::Result<()> {
-    transaction
-        .prepare("INSERT OR REPLACE INTO threads (receiver, thread, reference) VALUES (?, ?, ?)")?
-        .execute([receiver, thread, reference])?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What must outlive the process: incidents, what was and is to be said about them, silences, quiet times.
 //!
-//! One SQLite file, one writer, any number of readers. A [`Batch`] is one transaction, so an incident and the
+//! One SQLite file, one writer, any number of readers. A [`HistoryBatch`] is one transaction, so an incident and the
 //! notices about it are both there or both not. The write-ahead log is forced to the disk with **every** commit
 //! (`synchronous = FULL`): `NORMAL` would survive a killed process, but a power cut could take back a commit whose
 //! notice has already gone out, and the next incident would then get the same number and its notice the same id,
@@ -30,10 +30,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-pub use batch::{Batch, Pass, Posting, Settled};
+pub use batch::{HistoryBatch, PassRecord, Posting, Settled};
 pub use error::HistoryError;
 pub use open::Opened;
-pub use outbox::{DeadLetters, Depth, NoticeRecord, State};
+pub use outbox::{DeadLetters, Depth, NoticeRecord, NoticeState};
 pub use prune::Pruned;
 pub use queries::{Before, Filter, Life};
 pub use saved::Saved;

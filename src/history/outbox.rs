@@ -7,13 +7,12 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use skywatch_alerters::Notice;
 use skywatch_alerters::notice::Content;
 
-use super::batch::keep_reference;
 use super::columns::{json, number, read};
 use super::{History, HistoryError, Reader};
 
 /// What becomes of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum NoticeState {
     /// It is to be sent.
     Waiting,
     /// It was handed over.
@@ -32,7 +31,7 @@ pub struct NoticeRecord {
     /// What it says. Once it is sent or dropped, without windows.
     pub notice: Notice,
     /// What became of it.
-    pub state: State,
+    pub state: NoticeState,
     /// How often it was tried in vain since it began to wait.
     pub tries: u64,
     /// When to try again, Unix seconds; `None` is at once.
@@ -65,7 +64,7 @@ pub enum DeadLetters<'a> {
     All,
 }
 
-impl State {
+impl NoticeState {
     /// In one lower-case word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -112,10 +111,10 @@ impl Raw {
     pub(super) fn read(self) -> Option<NoticeRecord> {
         let notice = read("notice", &self.id, &self.body)?;
         let state = match self.state.as_str() {
-            "waiting" => State::Waiting,
-            "sent" => State::Sent,
-            "dead" => State::Dead,
-            _ => State::Dropped,
+            "waiting" => NoticeState::Waiting,
+            "sent" => NoticeState::Sent,
+            "dead" => NoticeState::Dead,
+            _ => NoticeState::Dropped,
         };
         Some(NoticeRecord {
             seq: number(self.seq),
@@ -358,4 +357,16 @@ pub(super) fn bare(mut notice: Notice) -> Notice {
         }
     }
     notice
+}
+
+pub(super) fn keep_reference(
+    transaction: &Transaction<'_>,
+    receiver: &str,
+    thread: &str,
+    reference: &str,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare("INSERT OR REPLACE INTO threads (receiver, thread, reference) VALUES (?, ?, ?)")?
+        .execute([receiver, thread, reference])?;
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Transaction, params};
 
 use super::batch::keep_pass;
-use super::{History, HistoryError, Pass};
+use super::{History, HistoryError, PassRecord};
 
 const HOUR: f64 = 3_600.0;
 
@@ -73,13 +73,13 @@ impl History {
     pub fn thin_passes(&mut self, older_than: f64, hours: usize) -> Result<u64, HistoryError> {
         let end = (older_than / HOUR).floor() * HOUR;
         self.write(|transaction| {
-            let sums: Vec<Pass> = transaction
+            let sums: Vec<PassRecord> = transaction
                 .prepare(
                     "SELECT CAST(at / ?2 AS INTEGER) * ?2 AS hour, sum(passes), max(metrics), sum(analyzed), sum(anomalies),
                             sum(seconds), max(longest)
                      FROM passes WHERE at < ?1 GROUP BY hour HAVING count(*) > 1 ORDER BY hour LIMIT ?3",
                 )?
-                .query_map(params![end, HOUR, hours.cast_signed()], Pass::of)?
+                .query_map(params![end, HOUR, hours.cast_signed()], PassRecord::of)?
                 .collect::<rusqlite::Result<_>>()?;
             for sum in &sums {
                 transaction

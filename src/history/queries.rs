@@ -9,7 +9,7 @@ use skywatch_alerters::silence::Silence;
 
 use super::columns::{key, number, phase};
 use super::outbox::{COLUMNS, Raw};
-use super::{HistoryError, NoticeRecord, Pass, Reader};
+use super::{HistoryError, NoticeRecord, PassRecord, Reader};
 
 /// Subjects named in the figures of a day.
 const BUSIEST: usize = 10;
@@ -210,12 +210,12 @@ impl Reader {
     ///
     /// # Errors
     /// As any reading.
-    pub fn passes(&self, from: f64, to: f64) -> Result<Vec<Pass>, HistoryError> {
+    pub fn passes(&self, from: f64, to: f64) -> Result<Vec<PassRecord>, HistoryError> {
         self.rows(
             "SELECT at, passes, metrics, analyzed, anomalies, seconds, longest FROM passes
              WHERE at >= ? AND at < ? ORDER BY at",
             [from, to],
-            Pass::of,
+            PassRecord::of,
         )
     }
 }

@@ -5,7 +5,7 @@ use skywatch_alerters::notice::Content;
 use skywatch_alerters::state::Kept;
 
 use super::{CLAIMED, Desk};
-use crate::history::{Batch, Posting};
+use crate::history::{HistoryBatch, Posting};
 
 impl Desk {
     /// Looks whether the history is still where it was, and writes it again if it is not.
@@ -20,7 +20,7 @@ impl Desk {
             pace,
             next,
         } = self.state.kept();
-        let mut batch = Batch::new(now);
+        let mut batch = HistoryBatch::new(now);
         batch.incidents = incidents;
         batch
             .incidents

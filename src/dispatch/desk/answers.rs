@@ -9,7 +9,7 @@ use skywatch_alerters::{Anomaly, Subject, Votes, render};
 use super::{Desk, SHOWN};
 use crate::clock::unix_now;
 use crate::dispatch::request::{Letter, Reply, Request, Which};
-use crate::history::{Batch, DeadLetters, Filter, History, HistoryError, NoticeRecord, Reader};
+use crate::history::{DeadLetters, Filter, History, HistoryBatch, HistoryError, NoticeRecord, Reader};
 
 impl Desk {
     /// Answers what people ask. Works without posts, too.
@@ -52,13 +52,13 @@ impl Desk {
                     by,
                     until_resolved,
                 };
-                match self.event(event, now, Batch::new(now)) {
+                match self.event(event, now, HistoryBatch::new(now)) {
                     Ok(()) => self.answer(Request::Incident { id }),
                     Err(error) => refused(error.to_string()),
                 }
             }
             Request::Close { id, by } => {
-                match self.event(Event::Close { incident: id, by }, now, Batch::new(now)) {
+                match self.event(Event::Close { incident: id, by }, now, HistoryBatch::new(now)) {
                     Ok(()) => self.answer(Request::Incident { id }),
                     Err(error) => refused(error.to_string()),
                 }
@@ -74,7 +74,7 @@ impl Desk {
             }),
             Request::Silence { silence } => {
                 let before: Vec<u64> = self.state.silences().map(|silence| silence.id).collect();
-                match self.event(Event::Silence(silence), now, Batch::new(now)) {
+                match self.event(Event::Silence(silence), now, HistoryBatch::new(now)) {
                     Ok(()) => Reply::Silences {
                         silences: self
                             .state
@@ -87,7 +87,7 @@ impl Desk {
                 }
             }
             Request::EndSilence { id } => {
-                match self.event(Event::EndSilence { silence: id }, now, Batch::new(now)) {
+                match self.event(Event::EndSilence { silence: id }, now, HistoryBatch::new(now)) {
                     Ok(()) => Reply::Done { count: 1 },
                     Err(error) => refused(error.to_string()),
                 }
@@ -187,7 +187,7 @@ impl Desk {
             }
         };
         let id = self.state.new_notice_id();
-        let mut batch = Batch::new(now);
+        let mut batch = HistoryBatch::new(now);
         let next = serde_json::to_value(self.state.next()).ok();
         batch.meta.push(("next".to_owned(), next));
         self.books.keep(batch);

@@ -13,11 +13,11 @@ fn write_for_ever(path: &Path) -> ! {
     let mut history = History::open(path).unwrap();
     let first = history.load(AT).unwrap().next_incident;
     for id in first.. {
-        let batch = Batch {
+        let batch = HistoryBatch {
             incidents: vec![incident(id, &format!("web{id}.cpu"), Phase::Open)],
             transitions: vec![transition(id, None, Phase::Open)],
             notices: vec![posting(&format!("n.{id}"), "ops", &[id])],
-            ..Batch::new(AT)
+            ..HistoryBatch::new(AT)
         };
         history.commit(&batch).unwrap();
         println!("committed {id}");

@@ -18,12 +18,12 @@ fn limit(bytes: &str) {
     assert!(status.expect("prlimit, of util-linux").success());
 }
 
-fn batch(id: u64) -> Batch {
-    Batch {
+fn batch(id: u64) -> HistoryBatch {
+    HistoryBatch {
         incidents: vec![incident(id, "web1.cpu", Phase::Open)],
         transitions: vec![transition(id, None, Phase::Open)],
         notices: vec![posting(&format!("n.{id}"), "ops", &[id])],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     }
 }
 

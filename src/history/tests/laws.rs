@@ -34,7 +34,7 @@ struct Model {
     cooldowns: BTreeSet<String>,
     meta: BTreeMap<String, i64>,
     /// Id, receiver, state and tries, in order.
-    notices: Vec<(String, &'static str, State, u64)>,
+    notices: Vec<(String, &'static str, NoticeState, u64)>,
     /// Which notices told of which incident.
     told: BTreeSet<(u64, String)>,
 }
@@ -73,7 +73,7 @@ fn events() -> impl Strategy<Value = Event> {
 
 impl Model {
     /// Notes what a commit does, and gives it.
-    fn commit(&mut self, event: &Event) -> Batch {
+    fn commit(&mut self, event: &Event) -> HistoryBatch {
         let Event::Commit {
             incidents,
             notices,
@@ -85,7 +85,7 @@ impl Model {
         else {
             unreachable!("only commits come here");
         };
-        let mut batch = Batch::new(AT);
+        let mut batch = HistoryBatch::new(AT);
         for (id, phase) in incidents {
             let incident = incident(*id, &format!("web{id}"), *phase);
             self.incidents.insert(*id, incident.clone());
@@ -95,9 +95,13 @@ impl Model {
         for (id, sent) in notices {
             let name = format!("n.{id}");
             let about = u64::from(id % 3) + 1;
-            let state = if *sent { State::Sent } else { State::Waiting };
+            let state = if *sent {
+                NoticeState::Sent
+            } else {
+                NoticeState::Waiting
+            };
             match self.notices.iter_mut().find(|notice| notice.0 == name) {
-                Some(known) if known.2 == State::Waiting => known.2 = state,
+                Some(known) if known.2 == NoticeState::Waiting => known.2 = state,
                 Some(_) => {}
                 None => self.notices.push((name.clone(), receiver(*id), state, 0)),
             }
@@ -146,7 +150,11 @@ impl Model {
     }
 
     /// The notice, if it is in that state.
-    fn notice(&mut self, id: u8, state: State) -> Option<&mut (String, &'static str, State, u64)> {
+    fn notice(
+        &mut self,
+        id: u8,
+        state: NoticeState,
+    ) -> Option<&mut (String, &'static str, NoticeState, u64)> {
         let name = format!("n.{id}");
         self.notices
             .iter_mut()
@@ -198,7 +206,7 @@ impl Model {
             let waiting = self
                 .notices
                 .iter()
-                .filter(|notice| notice.1 == receiver && notice.2 == State::Waiting);
+                .filter(|notice| notice.1 == receiver && notice.2 == NoticeState::Waiting);
             assert_eq!(
                 found,
                 waiting
@@ -207,7 +215,11 @@ impl Model {
             );
         }
         let dead = history.dead_letters(99).unwrap();
-        let expected = self.notices.iter().rev().filter(|notice| notice.2 == State::Dead);
+        let expected = self
+            .notices
+            .iter()
+            .rev()
+            .filter(|notice| notice.2 == NoticeState::Dead);
         assert_eq!(
             notice_ids(&dead),
             expected.map(|notice| notice.0.as_str()).collect::<Vec<_>>()
@@ -247,26 +259,26 @@ proptest! {
             match event {
                 Event::Commit { .. } => history.commit(&model.commit(event)).unwrap(),
                 Event::Sent(id) => {
-                    let known = model.notice(*id, State::Waiting).map(|notice| notice.2 = State::Sent);
+                    let known = model.notice(*id, NoticeState::Waiting).map(|notice| notice.2 = NoticeState::Sent);
                     prop_assert_eq!(history.sent(&format!("n.{id}"), AT, None).unwrap(), known.is_some());
                 }
                 Event::Failed(id) => {
-                    let known = model.notice(*id, State::Waiting).map(|notice| notice.3 += 1);
+                    let known = model.notice(*id, NoticeState::Waiting).map(|notice| notice.3 += 1);
                     prop_assert_eq!(history.failed(&format!("n.{id}"), "no", AT).unwrap(), known.is_some());
                 }
                 Event::Dead(id) => {
-                    let known = model.notice(*id, State::Waiting).map(|notice| notice.2 = State::Dead);
+                    let known = model.notice(*id, NoticeState::Waiting).map(|notice| notice.2 = NoticeState::Dead);
                     prop_assert_eq!(history.dead(&format!("n.{id}"), "no", AT).unwrap(), known.is_some());
                 }
                 Event::Retry => {
                     let mut count = 0;
-                    for notice in model.notices.iter_mut().filter(|notice| notice.2 == State::Dead) {
-                        (notice.2, notice.3, count) = (State::Waiting, 0, count + 1);
+                    for notice in model.notices.iter_mut().filter(|notice| notice.2 == NoticeState::Dead) {
+                        (notice.2, notice.3, count) = (NoticeState::Waiting, 0, count + 1);
                     }
                     prop_assert_eq!(history.retry(DeadLetters::All).unwrap(), count);
                 }
                 Event::Dismiss(id) => {
-                    let known = model.notice(*id, State::Dead).map(|notice| notice.2 = State::Dropped);
+                    let known = model.notice(*id, NoticeState::Dead).map(|notice| notice.2 = NoticeState::Dropped);
                     let name = format!("n.{id}");
                     let dismissed = history.dismiss(DeadLetters::One(&name), AT).unwrap();
                     prop_assert_eq!(dismissed, u64::from(known.is_some()));

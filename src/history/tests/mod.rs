@@ -150,7 +150,7 @@ fn assert_sound(reader: &Reader) {
 #[test]
 fn everything_of_a_batch_is_there_after_reopening() {
     let place = Place::new();
-    let batch = Batch {
+    let batch = HistoryBatch {
         incidents: vec![
             incident(1, "web1.cpu", Phase::Open),
             incident(2, "a\nb <c>", Phase::Pending),
@@ -167,8 +167,8 @@ fn everything_of_a_batch_is_there_after_reopening() {
             told: Some((AT, Severity::Warning)),
         }],
         meta: vec![("groups".into(), Some(serde_json::json!({"a": [1, 2.5]})))],
-        passes: vec![Pass::one(AT, 10, 9, 1, 0.5)],
-        ..Batch::new(AT)
+        passes: vec![PassRecord::one(AT, 10, 9, 1, 0.5)],
+        ..HistoryBatch::new(AT)
     };
     place.open().commit(&batch).unwrap();
     let history = place.open();
@@ -191,15 +191,15 @@ fn everything_of_a_batch_is_there_after_reopening() {
 fn a_batch_committed_twice_is_committed_once() {
     let place = Place::new();
     let mut history = place.open();
-    let batch = Batch {
+    let batch = HistoryBatch {
         incidents: vec![incident(1, "a", Phase::Open)],
         transitions: vec![
             transition(1, None, Phase::Pending),
             transition(1, Some(Phase::Pending), Phase::Open),
         ],
         notices: vec![posting("n.1", "ops", &[1])],
-        passes: vec![Pass::one(AT, 10, 9, 1, 0.5)],
-        ..Batch::new(AT)
+        passes: vec![PassRecord::one(AT, 10, 9, 1, 0.5)],
+        ..HistoryBatch::new(AT)
     };
     history.commit(&batch).unwrap();
     history.commit(&batch).unwrap();
@@ -217,19 +217,19 @@ fn what_ended_long_ago_is_not_loaded_and_no_number_is_given_twice() {
     let old = incident(1, "old", Phase::Resolved);
     let late = incident(2, "late", Phase::Gone);
     let since = late.closed_at.unwrap();
-    let batch = Batch {
+    let batch = HistoryBatch {
         incidents: vec![
             old,
             late,
             incident(3, "live", Phase::Acknowledged),
             incident(7, "no", Phase::Pending),
         ],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     history.commit(&batch).unwrap();
-    let forget = Batch {
+    let forget = HistoryBatch {
         forgotten: vec![7],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     history.commit(&forget).unwrap();
     let saved = history.load(since).unwrap();
@@ -241,9 +241,9 @@ fn what_ended_long_ago_is_not_loaded_and_no_number_is_given_twice() {
 fn an_entry_that_cannot_be_read_does_not_hide_the_others() {
     let place = Place::new();
     let mut history = place.open();
-    let mut batch = Batch {
+    let mut batch = HistoryBatch {
         incidents: vec![incident(1, "a", Phase::Open), incident(2, "b", Phase::Open)],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     // JSON has no NaN: it is written as null, and null is no number.
     batch.incidents[0].since = f64::NAN;
@@ -254,7 +254,7 @@ fn an_entry_that_cannot_be_read_does_not_hide_the_others() {
 
 #[test]
 fn batches_that_pile_up_are_as_good_as_batches_one_by_one() {
-    let first = Batch {
+    let first = HistoryBatch {
         incidents: vec![incident(1, "a", Phase::Open), incident(2, "b", Phase::Pending)],
         transitions: vec![
             transition(1, None, Phase::Open),
@@ -262,9 +262,9 @@ fn batches_that_pile_up_are_as_good_as_batches_one_by_one() {
         ],
         notices: vec![posting("n.1", "ops", &[1])],
         meta: vec![("x".into(), Some(1.into())), ("y".into(), Some(1.into()))],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
-    let second = Batch {
+    let second = HistoryBatch {
         incidents: vec![incident(1, "a", Phase::Resolved)],
         transitions: vec![transition(1, Some(Phase::Open), Phase::Resolved)],
         forgotten: vec![2],
@@ -276,9 +276,9 @@ fn batches_that_pile_up_are_as_good_as_batches_one_by_one() {
             ..posting("n.1", "ops", &[1])
         }],
         meta: vec![("x".into(), None)],
-        ..Batch::new(AT + 60.0)
+        ..HistoryBatch::new(AT + 60.0)
     };
-    let seen = |batches: &[Batch]| {
+    let seen = |batches: &[HistoryBatch]| {
         let place = Place::new();
         let mut history = place.open();
         for batch in batches {
@@ -293,22 +293,22 @@ fn batches_that_pile_up_are_as_good_as_batches_one_by_one() {
     let mut both = first.clone();
     both.absorb(second.clone());
     assert_eq!(seen(&[both]), seen(&[first, second]));
-    assert!(Batch::new(AT).is_empty());
+    assert!(HistoryBatch::new(AT).is_empty());
 }
 
 #[test]
 fn the_number_of_an_old_incident_is_not_given_to_another_subject() {
     let place = Place::new();
     let mut history = place.open();
-    let old = Batch {
+    let old = HistoryBatch {
         incidents: vec![incident(1, "a", Phase::Resolved)],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     history.commit(&old).unwrap();
     // As if this process had begun without loading.
-    let new = Batch {
+    let new = HistoryBatch {
         incidents: vec![incident(2, "c", Phase::Open), incident(1, "b", Phase::Open)],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     let error = history.commit(&new).unwrap_err();
     assert!(

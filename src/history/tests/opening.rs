@@ -19,10 +19,10 @@ fn kind_of(error: &HistoryError) -> &'static str {
     }
 }
 
-fn one_incident() -> Batch {
-    Batch {
+fn one_incident() -> HistoryBatch {
+    HistoryBatch {
         incidents: vec![incident(1, "a", Phase::Open)],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     }
 }
 
@@ -119,9 +119,9 @@ fn what_is_no_database_is_kept_and_a_new_one_begun() {
 fn a_damaged_page_is_found_at_the_start_and_the_log_is_kept_with_the_file() {
     let place = Place::new();
     let mut history = place.open();
-    let batch = Batch {
+    let batch = HistoryBatch {
         incidents: (1..300).map(|id| incident(id, "a", Phase::Open)).collect(),
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     history.commit(&batch).unwrap();
     history
@@ -249,7 +249,7 @@ fn a_child_that_is_being_started_does_not_hold_the_lock() {
 #[test]
 fn an_older_file_gets_ends_and_severities() {
     let place = Place::new();
-    let batch = Batch {
+    let batch = HistoryBatch {
         incidents: vec![
             incident(1, "back", Phase::Resolved),
             incident(2, "deleted", Phase::Gone),
@@ -260,7 +260,7 @@ fn an_older_file_gets_ends_and_severities() {
             subject: Subject::Metric("lasts".into()),
             told: Some((AT, Severity::Critical)),
         }],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     place.open().commit(&batch).unwrap();
     // As the version before wrote it.
@@ -288,9 +288,9 @@ fn an_older_file_gets_ends_and_severities() {
 fn numbers_given_apart_do_not_move_those_in_turn() {
     let place = Place::new();
     let apart = skywatch_alerters::state::APART + 7;
-    let batch = Batch {
+    let batch = HistoryBatch {
         incidents: vec![incident(5, "a", Phase::Open), incident(apart, "b", Phase::Open)],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     place.open().commit(&batch).unwrap();
     assert_eq!(place.open().load(AT).unwrap().next_incident, 6);
@@ -301,10 +301,10 @@ fn evidence_of_an_older_file_becomes_a_list() {
     let place = Place::new();
     let told = posting("n.1", "ops", &[1]);
     let wanted = incident(1, "lasts", Phase::Open);
-    let batch = Batch {
+    let batch = HistoryBatch {
         incidents: vec![wanted.clone()],
         notices: vec![told.clone()],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     place.open().commit(&batch).unwrap();
     // As the version before wrote it.

@@ -5,9 +5,9 @@ use super::*;
 fn with(notices: Vec<Posting>) -> (Place, History) {
     let place = Place::new();
     let mut history = place.open();
-    let batch = Batch {
+    let batch = HistoryBatch {
         notices,
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     history.commit(&batch).unwrap();
     (place, history)
@@ -20,15 +20,15 @@ fn a_receiver_gets_its_own_in_the_order_of_committing() {
         posting("b", "dev", &[]),
         posting("a", "ops", &[]),
     ]);
-    let later = Batch {
+    let later = HistoryBatch {
         notices: vec![posting("z", "ops", &[]), posting("c", "ops", &[])],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     history.commit(&later).unwrap();
     let waiting = history.waiting("ops", 9, AT).unwrap();
     assert_eq!(notice_ids(&waiting), ["z", "a", "c"]);
     assert_eq!(waiting[0].notice, notice("z", "ops"));
-    assert_eq!(waiting[0].state, State::Waiting);
+    assert_eq!(waiting[0].state, NoticeState::Waiting);
     assert_eq!(notice_ids(&history.waiting("ops", 2, AT).unwrap()), ["z", "a"]);
     let depth = |receiver: &str, waiting| Depth {
         receiver: receiver.into(),
@@ -47,15 +47,18 @@ fn what_is_sent_waits_no_more_and_lets_its_windows_go() {
     assert!(history.waiting("ops", 9, AT).unwrap().is_empty());
     assert_eq!(history.reference("ops", "a").unwrap().as_deref(), Some("ts.9"));
     assert_eq!(history.reference("dev", "a").unwrap(), None);
-    let again = Batch {
+    let again = HistoryBatch {
         incidents: vec![incident(5, "web1.cpu", Phase::Open)],
         notices: vec![posting("a", "ops", &[5])],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     history.commit(&again).unwrap();
     assert!(history.waiting("ops", 9, AT).unwrap().is_empty());
     let record = history.incident(5).unwrap().unwrap().notices.remove(0);
-    assert_eq!((record.state, record.settled_at), (State::Sent, Some(AT + 9.0)));
+    assert_eq!(
+        (record.state, record.settled_at),
+        (NoticeState::Sent, Some(AT + 9.0))
+    );
     let Content::Incidents(news) = &record.notice.content else {
         panic!("{record:?}")
     };
@@ -131,9 +134,9 @@ fn one_that_was_sent_from_memory_is_not_sent_again() {
     // Once when the outbox has never heard of them, once when a commit was taken although it failed.
     for known in [false, true] {
         let (_place, mut history) = with(Vec::new());
-        let batch = Batch {
+        let batch = HistoryBatch {
             notices: vec![sent.clone(), dead.clone()],
-            ..Batch::new(AT)
+            ..HistoryBatch::new(AT)
         };
         if known {
             let mut waiting = batch.clone();
@@ -165,19 +168,19 @@ fn how_it_went_can_be_handed_in_later_with_a_batch() {
         at: AT,
         error: "550 never".into(),
     };
-    let mut first = Batch {
+    let mut first = HistoryBatch {
         settled: vec![("a".into(), sent("ts.a"))],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     assert!(!first.is_empty());
-    first.absorb(Batch {
+    first.absorb(HistoryBatch {
         // What is settled stays so, and what nobody knows is no matter.
         settled: vec![
             ("b".into(), dead),
             ("b".into(), sent("ts.b")),
             ("x".into(), sent("ts.x")),
         ],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     });
     history.commit(&first).unwrap();
     assert_eq!(notice_ids(&history.waiting("ops", 9, AT).unwrap()), ["c"]);

@@ -3,7 +3,7 @@ use super::*;
 fn filled() -> (Place, History) {
     let place = Place::new();
     let mut history = place.open();
-    let batch = Batch {
+    let batch = HistoryBatch {
         incidents: vec![
             incident(1, "web1.cpu", Phase::Resolved),
             incident(2, "web2.cpu", Phase::Gone),
@@ -18,7 +18,7 @@ fn filled() -> (Place, History) {
             posting("n.2", "ops", &[3, 5]),
             posting("n.3", "ops", &[]),
         ],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     history.commit(&batch).unwrap();
     (place, history)
@@ -78,9 +78,9 @@ fn silences_that_were_ended_are_only_on_record() {
     let (_place, mut history) = filled();
     let mut ended = silence(1);
     ended.ended_at = Some(AT);
-    let batch = Batch {
+    let batch = HistoryBatch {
         silences: vec![ended, silence(2), silence(3)],
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     history.commit(&batch).unwrap();
     let found = |ended_too| -> Vec<u64> {
@@ -97,11 +97,11 @@ fn a_day_has_its_figures() {
     history.sent("n.1", AT + 100.0, None).unwrap();
     history.sent("n.2", AT + 9_999.0, None).unwrap();
     history.dead("n.3", "no", AT + 100.0).unwrap();
-    let batch = Batch {
+    let batch = HistoryBatch {
         passes: (0..3)
-            .map(|i| Pass::one(AT + 60.0 * f64::from(i), 10 + i as u64, 9, 1, 0.5))
+            .map(|i| PassRecord::one(AT + 60.0 * f64::from(i), 10 + i as u64, 9, 1, 0.5))
             .collect(),
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     history.commit(&batch).unwrap();
     // Opened at 60, 120, … 300 s; three ended at 660, 720, 780 s.
@@ -122,7 +122,7 @@ fn what_is_old_goes_in_slices_and_what_lasts_stays() {
     }
     let mut ended = silence(1);
     ended.ended_at = Some(AT);
-    let batch = Batch {
+    let batch = HistoryBatch {
         notices: vec![posting("n.4", "ops", &[1])],
         silences: vec![ended, silence(2)],
         cooldowns: [AT, AT + 2e6]
@@ -132,8 +132,8 @@ fn what_is_old_goes_in_slices_and_what_lasts_stays() {
                 told: Some((at, Severity::Warning)),
             })
             .to_vec(),
-        passes: vec![Pass::one(AT, 1, 1, 1, 1.0)],
-        ..Batch::new(AT)
+        passes: vec![PassRecord::one(AT, 1, 1, 1, 1.0)],
+        ..HistoryBatch::new(AT)
     };
     history.commit(&batch).unwrap();
     let mut total = Pruned::default();
@@ -180,12 +180,12 @@ fn what_is_old_goes_in_slices_and_what_lasts_stays() {
 fn old_passes_become_hours_and_their_sums_stay() {
     let (_place, mut history) = filled();
     let hour = (AT / 3_600.0).floor() * 3_600.0;
-    let passes: Vec<Pass> = (0..150)
-        .map(|i| Pass::one(hour + 60.0 * f64::from(i), 100 + i as u64, 90, 2, f64::from(i)))
+    let passes: Vec<PassRecord> = (0..150)
+        .map(|i| PassRecord::one(hour + 60.0 * f64::from(i), 100 + i as u64, 90, 2, f64::from(i)))
         .collect();
-    let batch = Batch {
+    let batch = HistoryBatch {
         passes,
-        ..Batch::new(AT)
+        ..HistoryBatch::new(AT)
     };
     history.commit(&batch).unwrap();
     assert_eq!(history.thin_passes(hour + 7_300.0, 1).unwrap(), 1);
@@ -193,7 +193,7 @@ fn old_passes_become_hours_and_their_sums_stay() {
     assert_eq!(history.thin_passes(hour + 7_300.0, 9).unwrap(), 0);
     let left = history.passes(hour, hour + 1e6).unwrap();
     assert_eq!(left.len(), 2 + 30);
-    let first = Pass {
+    let first = PassRecord {
         at: hour,
         passes: 60,
         metrics: 159,
