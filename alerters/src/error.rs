@@ -101,16 +101,6 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
-    /// Syslog cannot be spoken to as configured.
-    #[error("syslog option `{option}` cannot be `{value}`: expected {expected}")]
-    SyslogOption {
-        /// Which one.
-        option: &'static str,
-        /// As it was configured.
-        value: String,
-        /// What it may be.
-        expected: &'static str,
-    },
     /// Nobody takes syslog there, or the connection was lost.
     #[error("syslog at `{target}` takes nothing: {reason}")]
     Syslog {

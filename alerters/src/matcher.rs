@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use regex::Regex;
 use serde::{Deserialize, Serialize};
-use skywatch_settings::Pattern;
+use skywatch_settings::{Pattern, TagRule};
 
 use crate::anomaly::{Anomaly, Severity};
 
@@ -26,24 +25,14 @@ pub struct Selection {
 /// A selection ready to be asked.
 #[derive(Debug, Clone, Default)]
 pub struct Matcher {
-    metrics: Vec<Pattern>,
-    tags: Vec<TagRule>,
-    severity: Option<Severity>,
-    detectors: Vec<String>,
-}
-
-#[derive(Debug, Clone)]
-struct TagRule {
-    written: String,
-    key: String,
-    wanted: Wanted,
-    negated: bool,
-}
-
-#[derive(Debug, Clone)]
-enum Wanted {
-    Text(String),
-    Regex(Regex),
+    /// Patterns of the subject's name, one of which must pick it; none is every name.
+    pub metrics: Vec<Pattern>,
+    /// Rules on its tags, which must all hold.
+    pub tags: Vec<TagRule>,
+    /// At least so severe.
+    pub severity: Option<Severity>,
+    /// Detectors one of which called it anomalous; none is any.
+    pub detectors: Vec<String>,
 }
 
 /// What a matcher is asked about.
@@ -90,13 +79,12 @@ impl Matcher {
         let pattern = |text: &String| {
             Pattern::parse(text).map_err(|why| format!("the pattern `{text}` is wrong: {why}"))
         };
+        let rule = |text: &String| {
+            TagRule::parse(text).map_err(|why| format!("the tag rule `{text}` is wrong: {why}"))
+        };
         Ok(Self {
             metrics: selection.metrics.iter().map(pattern).collect::<Result<_, _>>()?,
-            tags: selection
-                .tags
-                .iter()
-                .map(|text| TagRule::parse(text))
-                .collect::<Result<_, _>>()?,
+            tags: selection.tags.iter().map(rule).collect::<Result<_, _>>()?,
             severity: selection.severity,
             detectors: selection.detectors.clone(),
         })
@@ -112,7 +100,7 @@ impl Matcher {
             return Some(Miss::Name);
         }
         if let Some(rule) = self.tags.iter().find(|rule| !rule.holds(about.name)) {
-            return Some(Miss::Tag(rule.written.clone()));
+            return Some(Miss::Tag(rule.as_str().to_owned()));
         }
         if let Some(least) = self.severity.filter(|least| about.severity < *least) {
             return Some(Miss::Severity(least));
@@ -131,52 +119,6 @@ impl Matcher {
     /// Whether it selects this.
     pub fn selects(&self, about: &About<'_>) -> bool {
         self.miss(about).is_none()
-    }
-}
-
-impl TagRule {
-    fn parse(written: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("the tag rule `{written}` is none of `dc=eu`, `dc!=eu`, `dc=~eu.*`, `dc!~eu.*`");
-        let at = written.find(['=', '!']).filter(|at| *at > 0).ok_or_else(wrong)?;
-        let (key, rest) = written.split_at(at);
-        let (negated, regex, value) = if let Some(value) = rest.strip_prefix("!~") {
-            (true, true, value)
-        } else if let Some(value) = rest.strip_prefix("!=") {
-            (true, false, value)
-        } else if let Some(value) = rest.strip_prefix("=~") {
-            (false, true, value)
-        } else if let Some(value) = rest.strip_prefix('=') {
-            (false, false, value)
-        } else {
-            return Err(wrong());
-        };
-        let wanted = if regex {
-            // Tried alone first: `a)|(?:b` is one only between our brackets.
-            let whole = Regex::new(value)
-                .and_then(|_| Regex::new(&format!("^(?:{value})$")))
-                .map_err(|_| format!("the tag rule `{written}` holds no regular expression"))?;
-            Wanted::Regex(whole)
-        } else {
-            Wanted::Text(value.to_owned())
-        };
-        Ok(Self {
-            written: written.to_owned(),
-            key: key.to_owned(),
-            wanted,
-            negated,
-        })
-    }
-
-    fn holds(&self, name: &str) -> bool {
-        let value = tags(name)
-            .find(|(key, _)| *key == self.key)
-            .map_or("", |(_, value)| value);
-        let is = match &self.wanted {
-            Wanted::Text(text) => value == text,
-            Wanted::Regex(regex) => regex.is_match(value),
-        };
-        is != self.negated
     }
 }
 
@@ -275,7 +217,7 @@ mod tests {
         assert!(
             Matcher::new(&tagged(&["dc=~("]))
                 .unwrap_err()
-                .contains("no regular expression")
+                .contains("the tag rule `dc=~(` is wrong: unclosed group")
         );
     }
 }

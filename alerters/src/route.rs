@@ -6,10 +6,10 @@
 //! tree gets here.
 
 use serde::{Deserialize, Serialize};
+use skywatch_settings::Week;
 
 use crate::anomaly::{Anomaly, Direction, Expected, Subject};
 use crate::matcher::{About, Matcher, bare_name};
-use crate::schedule::Week;
 
 /// One route, with everything it has from those above it.
 #[derive(Debug, Clone)]
@@ -365,7 +365,7 @@ mod tests {
             hours: "22:00-06:00".into(),
             ..Default::default()
         };
-        night.hours = Some(Week::new(&hours).unwrap());
+        night.hours = Some(hours.week().unwrap());
         let routes = Routes {
             top: vec![night, route("day", "", false, vec![])],
         };

@@ -1,10 +1,11 @@
 //! Times at which nothing is to be said about some subjects.
 
 use serde::{Deserialize, Serialize};
+use skywatch_settings::Week;
 
 use crate::incident::Incident;
 use crate::matcher::{About, Matcher, Selection};
-use crate::schedule::{Hours, Week};
+use crate::schedule::Hours;
 
 /// Nothing is said about what it selects while it is in force. Incidents go on and are recorded; one that still
 /// lasts when the silence ends is told of then.
@@ -46,7 +47,7 @@ impl Armed {
     /// What is wrong with what it selects or with its hours, for people.
     pub fn new(silence: Silence) -> Result<Self, String> {
         let matcher = Matcher::new(&silence.selection)?;
-        let hours = silence.hours.as_ref().map(Week::new).transpose()?;
+        let hours = silence.hours.as_ref().map(Hours::week).transpose()?;
         if silence.until.is_some_and(|until| until <= silence.from) {
             return Err("it would end before it begins".to_owned());
         }

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use skywatch_alerters::notice::What;
 use skywatch_alerters::render::Templates;
-use skywatch_alerters::senders::{EmailOptions, EmailSender, Security, Sender, Sent};
+use skywatch_alerters::senders::{EmailSender, Sender, Sent};
 use skywatch_alerters::{Error, MailStep, Notice, sample};
-use skywatch_settings::Secret;
+use skywatch_settings::{Email, EmailReceiver, EmailSecurity, Secret};
 
 mod support;
 
@@ -24,21 +24,34 @@ fn notice(name: &str) -> Notice {
     sample::notice(vec![sample::item(name, What::Opened)])
 }
 
-fn options(sink: &Sink) -> EmailOptions {
-    EmailOptions {
-        host: "127.0.0.1".into(),
+fn options(sink: &Sink) -> Email {
+    Email {
+        server: Some("127.0.0.1".into()),
         port: sink.port,
-        from: "Skywatch <watch@example.org>".into(),
-        to: vec!["ops@example.org".into(), "Dörte <doerte@example.org>".into()],
+        security: EmailSecurity::None,
         timeout: Duration::from_secs(5),
-        ..EmailOptions::default()
+        ..Email::default()
     }
 }
 
+fn receiver() -> EmailReceiver {
+    EmailReceiver {
+        to: ["ops@example.org", "Dörte <doerte@example.org>"]
+            .map(|to| to.parse().unwrap())
+            .to_vec(),
+        from: Some("Skywatch <watch@example.org>".parse().unwrap()),
+        timeout: None,
+    }
+}
+
+fn sender(email: &Email) -> Result<EmailSender, Error> {
+    EmailSender::new(email, &receiver(), Arc::new(Templates::embedded().unwrap()))
+}
+
 /// The same over TLS, trusting the sink's own certificate.
-fn options_tls(sink: &Sink, security: Security) -> EmailOptions {
-    EmailOptions {
-        host: "localhost".into(),
+fn options_tls(sink: &Sink, security: EmailSecurity) -> Email {
+    Email {
+        server: Some("localhost".into()),
         security,
         username: Some("watch".into()),
         password: Some(Secret::new("pa\u{df}wort")),
@@ -47,8 +60,8 @@ fn options_tls(sink: &Sink, security: Security) -> EmailOptions {
     }
 }
 
-fn send(options: EmailOptions) -> Result<Sent, Error> {
-    EmailSender::new(options).unwrap().send(&notice("web1.cpu"), None)
+fn send(email: Email) -> Result<Sent, Error> {
+    sender(&email).unwrap().send(&notice("web1.cpu"), None)
 }
 
 #[test]
@@ -101,7 +114,7 @@ fn a_mail_arrives_with_its_headers_and_both_bodies() {
 #[test]
 fn a_repeat_carries_the_same_message_id_and_another_notice_another() {
     let sink = Sink::start(Manners::default());
-    let sender = EmailSender::new(options(&sink)).unwrap();
+    let sender = sender(&options(&sink)).unwrap();
     for id in ["7f3a.17", "7f3a.17", "7f3a.18"] {
         let mut notice = notice("web1.cpu");
         notice.id = id.into();
@@ -125,7 +138,9 @@ fn starttls_with_a_private_ca_and_a_login() {
         ..Manners::default()
     };
     let sink = Sink::start(manners);
-    send(options_tls(&sink, Security::StartTls)).map(drop).unwrap();
+    send(options_tls(&sink, EmailSecurity::StartTls))
+        .map(drop)
+        .unwrap();
     let (visit, _) = sink.only_mail();
     assert!(visit.encrypted);
     assert_eq!(visit.login, Some(("watch".into(), "pa\u{df}wort".into())));
@@ -140,7 +155,7 @@ fn implicit_tls_with_the_old_login() {
         ..Manners::default()
     };
     let sink = Sink::start(manners);
-    send(options_tls(&sink, Security::Tls)).map(drop).unwrap();
+    send(options_tls(&sink, EmailSecurity::Tls)).map(drop).unwrap();
     let (visit, _) = sink.only_mail();
     assert!(visit.encrypted);
     assert_eq!(visit.login, Some(("watch".into(), "pa\u{df}wort".into())));
@@ -149,15 +164,15 @@ fn implicit_tls_with_the_old_login() {
 #[test]
 fn a_certificate_we_do_not_trust_ends_it() {
     for (security, tls) in [
-        (Security::StartTls, Tls::OnRequest),
-        (Security::Tls, Tls::FromTheStart),
+        (EmailSecurity::StartTls, Tls::OnRequest),
+        (EmailSecurity::Tls, Tls::FromTheStart),
     ] {
         let sink = Sink::start(Manners {
             tls,
             mechanism: Some("PLAIN"),
             ..Manners::default()
         });
-        let unknown_ca = EmailOptions {
+        let unknown_ca = Email {
             ca_file: None,
             ..options_tls(&sink, security)
         };
@@ -175,8 +190,8 @@ fn a_certificate_we_do_not_trust_ends_it() {
             mechanism: Some("PLAIN"),
             ..Manners::default()
         });
-        let other_name = EmailOptions {
-            host: "127.0.0.1".into(),
+        let other_name = Email {
+            server: Some("127.0.0.1".into()),
             ..options_tls(&sink, security)
         };
         let error = send(other_name).unwrap_err();
@@ -195,7 +210,7 @@ fn a_server_without_starttls_hears_neither_password_nor_mail() {
         mechanism: Some("PLAIN"),
         ..Manners::default()
     });
-    let error = send(options_tls(&sink, Security::StartTls)).unwrap_err();
+    let error = send(options_tls(&sink, EmailSecurity::StartTls)).unwrap_err();
     assert!(
         matches!(
             &error,
@@ -221,7 +236,7 @@ fn a_server_without_starttls_hears_neither_password_nor_mail() {
 #[test]
 fn a_server_without_a_login_is_an_error_of_its_own() {
     let sink = Sink::start(Manners::default());
-    let with_user = EmailOptions {
+    let with_user = Email {
         username: Some("watch".into()),
         ..options(&sink)
     };
@@ -260,7 +275,7 @@ fn refusals_say_which_step_and_whether_to_try_again() {
             fault,
             ..Manners::default()
         });
-        let with_user = EmailOptions {
+        let with_user = Email {
             username: Some("watch".into()),
             ..options(&sink)
         };
@@ -336,7 +351,7 @@ fn a_server_that_stalls_at_any_point_costs_no_more_than_the_timeout() {
             fault: Some(Fault::Stall { at }),
         });
         let began = Instant::now();
-        let patient = EmailOptions {
+        let patient = Email {
             timeout: TIMEOUT,
             ..options_tls(&sink, security)
         };
@@ -348,11 +363,11 @@ fn a_server_that_stalls_at_any_point_costs_no_more_than_the_timeout() {
     };
     std::thread::scope(|scope| {
         for at in ["connect", "EHLO", "MAIL", "RCPT", "DATA", "."] {
-            scope.spawn(move || stalled(at, Tls::Never, Security::Plain));
+            scope.spawn(move || stalled(at, Tls::Never, EmailSecurity::None));
         }
-        scope.spawn(|| stalled("AUTH", Tls::Never, Security::Plain));
-        scope.spawn(|| stalled("STARTTLS", Tls::OnRequest, Security::StartTls));
-        scope.spawn(|| stalled("connect", Tls::FromTheStart, Security::Tls));
+        scope.spawn(|| stalled("AUTH", Tls::Never, EmailSecurity::None));
+        scope.spawn(|| stalled("STARTTLS", Tls::OnRequest, EmailSecurity::StartTls));
+        scope.spawn(|| stalled("connect", Tls::FromTheStart, EmailSecurity::Tls));
     });
 }
 
@@ -362,7 +377,7 @@ fn nobody_at_the_port_is_worth_another_try() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let sink = Sink::start(Manners::default());
-    let error = send(EmailOptions {
+    let error = send(Email {
         port,
         ..options(&sink)
     })
@@ -398,7 +413,7 @@ fn no_name_adds_a_header_a_recipient_or_a_command() {
         &long,
     ];
     let sink = Sink::start(Manners::default());
-    let sender = EmailSender::new(options(&sink)).unwrap();
+    let sender = sender(&options(&sink)).unwrap();
     sender.send(&notice("plain"), None).map(drop).unwrap();
     for name in names {
         sender.send(&notice(name), None).map(drop).unwrap();
@@ -435,7 +450,7 @@ fn a_lone_dot_in_the_text_does_not_end_the_mail() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("email.txt"), "above\n.\n..\nbelow").unwrap();
     let templates = Arc::new(Templates::load(Some(folder.path())).unwrap());
-    EmailSender::with_templates(options(&sink), templates)
+    EmailSender::new(&options(&sink), &receiver(), templates)
         .unwrap()
         .send(&notice("web1.cpu"), None)
         .map(drop)
@@ -457,7 +472,7 @@ fn the_first_charts_picture_is_beside_the_html() {
     // Nothing is drawn of what has no window.
     let sink = Sink::start(Manners::default());
     let component = sample::notice(vec![sample::component(What::Opened)]);
-    let sender = EmailSender::new(options(&sink)).unwrap();
+    let sender = sender(&options(&sink)).unwrap();
     sender.send(&component, None).map(drop).unwrap();
     let (_, mail) = sink.only_mail();
     assert!(!mail.contains("image/png") && !mime::part(&mail, "text/html").contains("<img"));
@@ -466,7 +481,7 @@ fn the_first_charts_picture_is_beside_the_html() {
 #[test]
 fn a_conversation_has_one_subject_and_names_its_first_mail() {
     let sink = Sink::start(Manners::default());
-    let sender = EmailSender::new(options(&sink)).unwrap();
+    let sender = sender(&options(&sink)).unwrap();
     let first = notice("web1.cpu");
     let mut over = sample::notice(vec![sample::item("web1.cpu", What::Resolved)]);
     over.id = "7f3a.99".into();
@@ -504,7 +519,7 @@ fn a_conversation_has_one_subject_and_names_its_first_mail() {
 #[test]
 fn every_kind_of_notice_can_be_mailed() {
     let sink = Sink::start(Manners::default());
-    let sender = EmailSender::new(options(&sink)).unwrap();
+    let sender = sender(&options(&sink)).unwrap();
     let kinds = sample::every_kind();
     for (kind, notice) in kinds.iter().filter(|(kind, _)| !kind.starts_with("hostile_")) {
         let sent = sender.send(notice, None);
@@ -519,37 +534,36 @@ fn every_kind_of_notice_can_be_mailed() {
 #[test]
 fn wrong_options_are_refused_before_anything_is_sent() {
     let sink = Sink::start(Manners::default());
-    let refused = |options: EmailOptions| EmailSender::new(options).unwrap_err();
-
-    let error = refused(EmailOptions {
-        from: "nobody".into(),
-        ..options(&sink)
+    let templates = Arc::new(Templates::embedded().unwrap());
+    let refused_of = |receiver: EmailReceiver| {
+        EmailSender::new(&options(&sink), &receiver, Arc::clone(&templates)).unwrap_err()
+    };
+    let error = refused_of(EmailReceiver {
+        from: Some("a..b@example.org".parse().unwrap()),
+        ..receiver()
     });
     assert!(
-        error.to_string().starts_with("`nobody` is not an e-mail address"),
+        error
+            .to_string()
+            .starts_with("`a..b@example.org` is not an e-mail address"),
         "{error}"
     );
     assert!(!error.is_transient());
-    let error = refused(EmailOptions {
-        to: vec!["dörte@example.org".into()],
-        ..options(&sink)
+    let error = refused_of(EmailReceiver {
+        to: vec!["dörte@example.org".parse().unwrap()],
+        ..receiver()
     });
     assert!(matches!(error, Error::Address { .. }), "{error}");
-    let injected = vec!["ops@example.org>\r\nRCPT TO:<x@y".to_owned()];
-    let error = refused(EmailOptions {
-        to: injected,
-        ..options(&sink)
-    });
-    assert!(matches!(error, Error::Address { .. }), "{error}");
-    let error = refused(EmailOptions {
+    let error = refused_of(EmailReceiver {
         to: Vec::new(),
-        ..options(&sink)
+        ..receiver()
     });
     assert!(matches!(error, Error::NoRecipients { .. }), "{error}");
 
-    let with_ca = |path: PathBuf| EmailOptions {
+    let refused = |email: Email| sender(&email).unwrap_err();
+    let with_ca = |path: PathBuf| Email {
         ca_file: Some(path),
-        ..options_tls(&sink, Security::Tls)
+        ..options_tls(&sink, EmailSecurity::Tls)
     };
     let error = refused(with_ca("/nowhere/ca.pem".into()));
     assert!(matches!(error, Error::CaFile { .. }), "{error}");

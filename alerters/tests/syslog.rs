@@ -6,25 +6,37 @@
 )]
 
 use std::io::Read;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use skywatch_alerters::notice::{Content, What};
 use skywatch_alerters::render::Templates;
-use skywatch_alerters::senders::{Facility, Sender, SyslogOptions, SyslogSender, SyslogTarget};
+use skywatch_alerters::senders::{Sender, SyslogSender};
 use skywatch_alerters::{Error, Notice, Severity, sample};
+use skywatch_settings::{HostPort, SyslogReceiver, SyslogTarget};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn sender(target: SyslogTarget) -> SyslogSender {
-    let options = SyslogOptions {
+    sender_of(SyslogReceiver {
         target,
         hostname: Some("watch1".into()),
-        ..SyslogOptions::default()
-    };
-    SyslogSender::new(options, Arc::new(Templates::embedded().unwrap())).unwrap()
+        ..SyslogReceiver::default()
+    })
+}
+
+fn sender_of(receiver: SyslogReceiver) -> SyslogSender {
+    SyslogSender::new(&receiver, Arc::new(Templates::embedded().unwrap()))
+}
+
+/// The address as the settings have it.
+fn host_port(address: SocketAddr) -> HostPort {
+    HostPort {
+        host: address.ip().to_string(),
+        port: address.port(),
+    }
 }
 
 fn notice(name: &str) -> Notice {
@@ -35,8 +47,8 @@ fn notice(name: &str) -> Notice {
 fn udp() -> (UdpSocket, SyslogSender) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let address = socket.local_addr().unwrap().to_string();
-    (socket, sender(SyslogTarget::Udp(address)))
+    let address = socket.local_addr().unwrap();
+    (socket, sender(SyslogTarget::Udp(host_port(address))))
 }
 
 fn datagram(socket: &UdpSocket) -> String {
@@ -139,7 +151,7 @@ fn the_severity_follows_the_incident() {
 #[test]
 fn records_over_tcp_are_counted() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let sender = sender(SyslogTarget::Tcp(listener.local_addr().unwrap().to_string()));
+    let sender = sender(SyslogTarget::Tcp(host_port(listener.local_addr().unwrap())));
     let reader = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut text = String::new();
@@ -176,7 +188,7 @@ fn the_socket_of_this_machine_takes_datagrams_or_a_stream() {
     let path = folder.path().join("log");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let sender = sender(SyslogTarget::Local(path.clone()));
+    let sender = sender(SyslogTarget::Unix(path.clone()));
     sender.send(&notice("web1.cpu"), None).map(drop).unwrap();
     let mut bytes = [0; 4_096];
     let length = socket.recv(&mut bytes).unwrap();
@@ -206,7 +218,7 @@ fn the_socket_of_this_machine_takes_datagrams_or_a_stream() {
 fn no_name_forges_a_second_record_or_a_parameter() {
     let (socket, udp) = udp();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let tcp = sender(SyslogTarget::Tcp(listener.local_addr().unwrap().to_string()));
+    let tcp = sender(SyslogTarget::Tcp(host_port(listener.local_addr().unwrap())));
     let mut names = sample::hostile_names();
     names.extend([
         "a\n<160>1 - - - - - - forged".to_owned(),
@@ -251,13 +263,13 @@ fn no_name_forges_a_second_record_or_a_parameter() {
 fn a_record_is_no_longer_than_it_may_be() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let options = SyslogOptions {
-        target: SyslogTarget::Udp(socket.local_addr().unwrap().to_string()),
+    let options = SyslogReceiver {
+        target: SyslogTarget::Udp(host_port(socket.local_addr().unwrap())),
         hostname: Some("h".repeat(200)),
-        longest: 480,
-        ..SyslogOptions::default()
+        max_bytes: 480,
+        ..SyslogReceiver::default()
     };
-    let sender = SyslogSender::new(options, Arc::new(Templates::embedded().unwrap())).unwrap();
+    let sender = sender_of(options);
     for name in [
         "x".repeat(4_096),
         "🔥".repeat(500),
@@ -275,9 +287,9 @@ fn nobody_there_is_worth_another_try() {
     let closed_udp = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let closed_tcp = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for target in [
-        SyslogTarget::Udp(closed_udp.to_string()),
-        SyslogTarget::Tcp(closed_tcp.to_string()),
-        SyslogTarget::Local("/nowhere/log".into()),
+        SyslogTarget::Udp(host_port(closed_udp)),
+        SyslogTarget::Tcp(host_port(closed_tcp)),
+        SyslogTarget::Unix("/nowhere/log".into()),
     ] {
         let error = sender(target.clone()).send(&notice("m"), None).unwrap_err();
         assert!(matches!(error, Error::Syslog { .. }), "{error:?}");
@@ -291,37 +303,14 @@ fn a_daemon_that_reads_nothing_costs_no_more_than_the_timeout() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let _deaf = UnixDatagram::bind(&path).unwrap();
-    let options = SyslogOptions {
-        target: SyslogTarget::Local(path),
+    let options = SyslogReceiver {
+        target: SyslogTarget::Unix(path),
         timeout: Duration::from_millis(200),
-        ..SyslogOptions::default()
+        ..SyslogReceiver::default()
     };
-    let sender = SyslogSender::new(options, Arc::new(Templates::embedded().unwrap())).unwrap();
+    let sender = sender_of(options);
     let refused = (0..10_000).find_map(|_| sender.send(&notice("m"), None).err());
     let error = refused.expect("the socket has room for some datagrams only");
     assert!(error.to_string().contains("no room within 200ms"), "{error}");
     assert!(error.is_transient());
-}
-
-#[test]
-fn wrong_options_are_refused() {
-    let refused = |options: SyslogOptions| {
-        SyslogSender::new(options, Arc::new(Templates::embedded().unwrap())).unwrap_err()
-    };
-    for app_name in ["", "sky watch", "a\nb", &"x".repeat(49)] {
-        let error = refused(SyslogOptions {
-            app_name: app_name.into(),
-            ..SyslogOptions::default()
-        });
-        assert!(error.to_string().contains("`app_name`"), "{error}");
-        assert!(!error.is_transient());
-    }
-    let error = refused(SyslogOptions {
-        longest: 100,
-        ..SyslogOptions::default()
-    });
-    assert!(error.to_string().contains("`longest`"), "{error}");
-    assert_eq!("local4".parse::<Facility>().unwrap(), Facility::LOCAL4);
-    assert_eq!("daemon".parse::<Facility>().unwrap().name(), "daemon");
-    assert!("local8".parse::<Facility>().is_err());
 }

@@ -3,33 +3,31 @@
 //! What holds for some metrics only is said in `overrides`, a line each with a pattern in front: tables of their own, as
 //! receivers have them, would be four lines for what is nearly always one word.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::check::Check;
+use crate::direction::AlertDirection;
 use crate::duration;
-use crate::field::{Refused, Value, quote};
+use crate::field::{Text, Value};
 use crate::pattern::Pattern;
-use crate::raw::Written;
-use crate::routes::AlertDirection;
+use crate::section::Section;
+use crate::written::Written;
 
 /// The least and the largest sensitivity: beyond them nothing, or everything, is anomalous.
-const LEAST_SENSITIVITY: f64 = 0.2;
-const MOST_SENSITIVITY: f64 = 5.0;
-/// What to write instead of an option that was.
-pub(crate) const SENSITIVITY_INSTEAD: &str =
-    "write `sensitivity`, one by the threshold: `sensitivity = 0.5` for `threshold = 2`";
+const SENSITIVITIES: RangeInclusive<f64> = 0.2..=5.0;
 
-section! {
+options! {
     /// What the adaptive profile calls anomalous. Without effect in the profile `skyline`.
-    Adaptive in "adaptive" {
+    pub Adaptive {
         /// What ratios to limits are multiplied by; a point is anomalous from 1 on. Larger hears more.
-        sensitivity: f64 = 1.0,
+        sensitivity: f64 = 1.0 => SENSITIVITIES,
         /// Which way a value must have gone from what was expected.
         direction: AlertDirection = AlertDirection::Both,
         /// The least distance from what was expected, as a share of it: 0.5 is half of it.
-        min_relative_change: f64 = 0.0,
+        min_relative_change: f64 = 0.0 => 0.0..,
         /// The same in the metric's own unit.
-        min_absolute_change: f64 = 0.0,
+        min_absolute_change: f64 = 0.0 => 0.0..,
         /// How long after an alert only a higher score opens another incident of the metric; 0 is no rest.
         rest: Duration = Duration::from_secs(16 * 3_600),
         /// Whether learned models vote too, on the metrics that have one.
@@ -58,7 +56,7 @@ pub struct Override {
 
 impl Override {
     /// Reads `PATTERN option=value …`.
-    fn parse(text: &str) -> Result<Self, String> {
+    fn read_options(text: &str) -> Result<Self, String> {
         let mut words = text.split_whitespace();
         let pattern = words.next().unwrap_or_default();
         let mut found = Self {
@@ -78,7 +76,6 @@ impl Override {
             let number = || f64::read(&written).map(Some).map_err(|refused| refused.0);
             match key {
                 "sensitivity" => found.sensitivity = number()?,
-                "threshold" => return Err(format!("`threshold` is gone: {SENSITIVITY_INSTEAD}")),
                 "min_relative_change" => found.min_relative_change = number()?,
                 "min_absolute_change" => found.min_absolute_change = number()?,
                 "direction" => {
@@ -97,81 +94,45 @@ impl Override {
         }
         Ok(found)
     }
+}
+
+impl Text for Override {
+    const EXPECTED: &'static str =
+        "expected a pattern and options, such as `\"*.queue direction=up rest=6h\"`";
+    const EXPECTED_LIST: &'static str =
+        "expected a list of texts, such as `[\"*.queue direction=up rest=6h\"]`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::read_options(text)
+    }
 
     fn text(&self) -> String {
-        let mut text = self.metrics.as_str().to_owned();
-        let mut add = |key: &str, value: Option<String>| {
-            if let Some(value) = value {
-                text.push_str(&format!(" {key}={value}"));
-            }
-        };
-        add(
-            "sensitivity",
-            self.sensitivity.map(|number| format!("{number:?}")),
-        );
-        add(
-            "direction",
-            self.direction.map(|direction| direction.as_str().to_owned()),
-        );
-        add(
-            "min_relative_change",
-            self.min_relative_change.map(|number| format!("{number:?}")),
-        );
-        add(
-            "min_absolute_change",
-            self.min_absolute_change.map(|number| format!("{number:?}")),
-        );
-        add("rest", self.rest.map(duration::show));
-        text
+        let number = |number: f64| format!("{number:?}");
+        let options = [
+            ("sensitivity", self.sensitivity.map(number)),
+            ("direction", self.direction.map(|way| way.as_str().to_owned())),
+            ("min_relative_change", self.min_relative_change.map(number)),
+            ("min_absolute_change", self.min_absolute_change.map(number)),
+            ("rest", self.rest.map(duration::show)),
+        ];
+        let written = options
+            .into_iter()
+            .filter_map(|(option, value)| Some(format!(" {option}={}", value?)));
+        format!("{}{}", self.metrics, written.collect::<String>())
     }
 }
 
-impl Value for Vec<Override> {
-    fn read(written: &Written) -> Result<Self, Refused> {
-        let texts = written.as_list().ok_or_else(|| {
-            Refused::new("expected a list of texts, such as `[\"*.queue direction=up rest=6h\"]`")
-        })?;
-        let read = |text: &String| {
-            Override::parse(text).map_err(|why| Refused::new(format!("`{text}` is wrong: {why}")))
-        };
-        texts.iter().map(read).collect()
-    }
-
-    fn show(&self) -> String {
-        let items: Vec<String> = self.iter().map(|one| quote(&one.text())).collect();
-        format!("[{}]", items.join(", "))
-    }
-}
-
-impl Adaptive {
-    pub(crate) fn check(&self, check: &mut Check<'_>) {
-        check.within(
-            "adaptive.sensitivity",
-            &self.sensitivity,
-            Some(LEAST_SENSITIVITY),
-            Some(MOST_SENSITIVITY),
-        );
-        check.within(
-            "adaptive.min_relative_change",
-            &self.min_relative_change,
-            Some(0.0),
-            None,
-        );
-        check.within(
-            "adaptive.min_absolute_change",
-            &self.min_absolute_change,
-            Some(0.0),
-            None,
-        );
+impl Section for Adaptive {
+    fn check(&self, check: &mut Check<'_>) {
         let is_sound = |one: &Override| {
             one.sensitivity
-                .is_none_or(|sensitivity| (LEAST_SENSITIVITY..=MOST_SENSITIVITY).contains(&sensitivity))
+                .is_none_or(|sensitivity| SENSITIVITIES.contains(&sensitivity))
                 && one.min_relative_change.is_none_or(|least| least >= 0.0)
                 && one.min_absolute_change.is_none_or(|least| least >= 0.0)
         };
         check.require(
             self.overrides.iter().all(is_sound),
-            "adaptive.overrides",
+            "overrides",
             &self.overrides,
             "expected sensitivities from `0.2` to `5` and changes of at least `0`",
         );
@@ -197,7 +158,6 @@ mod tests {
             ("a size=1", "`size` is none of"),
             ("a rest=6", "expected a duration"),
             ("a sensitivity=x", "expected a number"),
-            ("a threshold=2", "write `sensitivity`"),
             ("a direction=sideways", "expected one of"),
             ("/(/ rest=6h", "the pattern `/(/` is wrong"),
         ] {

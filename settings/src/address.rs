@@ -3,8 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::field::{Refused, Value, quote};
-use crate::raw::Written;
+use crate::field::Text;
 
 /// A host, by name or IP address, and a port. The name is looked up when it is connected to, not here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,7 +16,7 @@ pub struct HostPort {
 
 impl HostPort {
     /// Reads `host:port`, `1.2.3.4:port` or `[v6]:port`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
         let host = match host.strip_prefix('[') {
             Some(v6) => v6
@@ -47,18 +46,15 @@ impl fmt::Display for HostPort {
     }
 }
 
-impl Value for HostPort {
-    fn read(written: &Written) -> Result<Self, Refused> {
-        written
-            .as_text()
-            .and_then(|text| Self::parse(text.trim()))
-            .ok_or_else(|| {
-                Refused::new("expected a host and a port, such as `\"graphite.example.org:2003\"`")
-            })
+impl Text for HostPort {
+    const EXPECTED: &'static str = "expected a host and a port, such as `\"graphite.example.org:2003\"`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::read(text).ok_or_else(String::new)
     }
 
-    fn show(&self) -> String {
-        quote(&self.to_string())
+    fn text(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -87,7 +83,7 @@ mod tests {
             "[::1]:2003",
             "a_b.example.org:65535",
         ] {
-            assert_eq!(HostPort::parse(text).unwrap().to_string(), text);
+            assert_eq!(HostPort::read(text).unwrap().to_string(), text);
         }
         for wrong in [
             "",
@@ -102,7 +98,7 @@ mod tests {
             "a b:1",
             "a:+1",
         ] {
-            assert_eq!(HostPort::parse(wrong), None, "{wrong}");
+            assert_eq!(HostPort::read(wrong), None, "{wrong}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::check::Check;
 use crate::choice::choice;
+use crate::section::{MILLISECOND, SECOND, Section};
 
 /// Which detectors judge a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -28,9 +29,9 @@ pub enum Flavour {
 }
 choice!(Flavour { "earthgecko" => Earthgecko, "etsy" => Etsy });
 
-section! {
+options! {
     /// How series are judged, and how often.
-    Analyzer in "analyzer" {
+    pub Analyzer {
         /// Whether `skywatch run` starts the analyzer child.
         enabled: bool = true,
         /// Which detectors judge a series.
@@ -38,21 +39,21 @@ section! {
         /// Whose variants of the nine tests are used.
         flavour: Flavour = Flavour::Earthgecko,
         /// Worker threads; 0 is one a core.
-        workers: usize = 0,
+        workers: usize = 0 => ..=1_024,
         /// From the start of one pass to the start of the next.
-        optimum_run_duration: Duration = Duration::from_secs(60),
+        optimum_run_duration: Duration = Duration::from_secs(60) => MILLISECOND..,
         /// A pass that takes longer is ended; what it did not reach is counted and named.
-        pass_deadline: Duration = Duration::from_secs(180),
+        pass_deadline: Duration = Duration::from_secs(180) => MILLISECOND..,
         /// A metric whose last point is older is Stale.
-        stale_period: Duration = Duration::from_secs(500),
+        stale_period: Duration = Duration::from_secs(500) => SECOND..,
         /// A metric with fewer points is TooShort; 0 is the flavour's own, see [`Analyzer::min_length`].
         min_tolerable_length: usize = 0,
         /// How many of the last points are looked at for Boring.
-        max_tolerable_boredom: usize = 100,
+        max_tolerable_boredom: usize = 100 => 1..,
         /// A metric with exactly so many distinct values among them is Boring.
-        boredom_set_size: usize = 1,
+        boredom_set_size: usize = 1 => 1..,
         /// How many of the nine tests must agree.
-        consensus: usize = 6,
+        consensus: usize = 6 => 1..=9,
         /// The metric whose history is reported as `duration`; `None` takes the longest window of the pass.
         canary_metric: Option<String> = None,
         /// The key in the store that says the analyzer is alive.
@@ -75,29 +76,13 @@ impl Analyzer {
             (length, _) => length,
         }
     }
+}
 
-    pub(crate) fn check(&self, check: &mut Check<'_>) {
-        let (millisecond, second) = (Some(Duration::from_millis(1)), Some(Duration::from_secs(1)));
-        check.within("analyzer.workers", &self.workers, None, Some(1_024));
-        check.within(
-            "analyzer.optimum_run_duration",
-            &self.optimum_run_duration,
-            millisecond,
-            None,
-        );
-        check.within("analyzer.pass_deadline", &self.pass_deadline, millisecond, None);
-        check.within("analyzer.stale_period", &self.stale_period, second, None);
-        check.within(
-            "analyzer.max_tolerable_boredom",
-            &self.max_tolerable_boredom,
-            Some(1),
-            None,
-        );
-        check.within("analyzer.boredom_set_size", &self.boredom_set_size, Some(1), None);
-        check.within("analyzer.consensus", &self.consensus, Some(1), Some(9));
+impl Section for Analyzer {
+    fn check(&self, check: &mut Check<'_>) {
         check.require(
             !self.up_key.is_empty() && !self.up_key.contains(char::is_whitespace),
-            "analyzer.up_key",
+            "up_key",
             &self.up_key,
             "expected text without spaces, such as `\"skywatch.analyzer\"`",
         );

@@ -19,7 +19,7 @@ macro_rules! choice {
         }
 
         impl $crate::field::Value for $name {
-            fn read(written: &$crate::raw::Written) -> Result<Self, $crate::field::Refused> {
+            fn read(written: &$crate::written::Written) -> Result<Self, $crate::field::Refused> {
                 match written.as_text() {
                     $( Some($word) => Ok(Self::$variant), )+
                     other => Err($crate::choice::refused(other.unwrap_or_default(), Self::WORDS)),

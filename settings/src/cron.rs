@@ -1,7 +1,9 @@
 //! Cron lines: minutes of the week and year, UTC.
 
-use crate::field::{Refused, Value, quote};
-use crate::raw::Written;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::field::Text;
 
 /// Five fields as cron has them: minute, hour, day of the month, month, day of the week (0 and 7 are Sunday); each `*`, a
 /// number, a range `1-5`, either with a step `/2`, or several of these with commas between. As in cron, a line that
@@ -62,30 +64,19 @@ impl Cron {
 
     /// Whether it names a day, counted from the epoch.
     fn names_day(&self, day: i64) -> bool {
-        let (month, of_month) = month_and_day(day);
-        // The epoch was a Thursday.
-        let weekday = (day + 4).rem_euclid(7);
-        let (fits_month, fits_week) = (self.days >> of_month & 1 == 1, self.weekdays >> weekday & 1 == 1);
+        let Ok(midnight) = Timestamp::from_second(day.saturating_mul(86_400)) else {
+            return false;
+        };
+        let date = midnight.to_zoned(TimeZone::UTC).date();
+        let fits_month = self.days >> date.day() & 1 == 1;
+        let fits_week = self.weekdays >> date.weekday().to_sunday_zero_offset() & 1 == 1;
         let fits = if self.either_day {
             fits_month || fits_week
         } else {
             fits_month && fits_week
         };
-        self.months >> month & 1 == 1 && fits
+        self.months >> date.month() & 1 == 1 && fits
     }
-}
-
-/// Month and day of the month, from 1 (civil from days, Hinnant).
-fn month_and_day(day: i64) -> (i64, i64) {
-    let shifted = day + 719_468;
-    let of_era = shifted.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    (
-        if month < 10 { month + 3 } else { month - 9 },
-        of_year - (153 * month + 2) / 5 + 1,
-    )
 }
 
 fn field(text: &str, least: u32, most: u32) -> Result<u64, String> {
@@ -125,18 +116,16 @@ fn field(text: &str, least: u32, most: u32) -> Result<u64, String> {
     Ok(bits)
 }
 
-impl Value for Cron {
-    fn read(written: &Written) -> Result<Self, Refused> {
-        let text = written.as_text().unwrap_or_default();
-        Self::parse(text).map_err(|why| {
-            Refused::new(format!(
-                "{why}; expected a cron line in UTC such as `\"30 3 * * *\"`, each night at half past three"
-            ))
-        })
+impl Text for Cron {
+    const EXPECTED: &'static str =
+        "expected a cron line in UTC such as `\"30 3 * * *\"`, each night at half past three";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text)
     }
 
-    fn show(&self) -> String {
-        quote(&self.text)
+    fn text(&self) -> String {
+        self.text.clone()
     }
 }
 

@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use crate::field::{Refused, Value, quote};
-use crate::raw::Written;
+use crate::field::Text;
 
 /// Name, milliseconds, and from how many on a length is shown in it.
 const UNITS: [(&str, u64, u128); 5] = [
@@ -45,15 +44,16 @@ pub fn show(duration: Duration) -> String {
     format!("{}{name}", millis / u128::from(unit))
 }
 
-impl Value for Duration {
-    fn read(written: &Written) -> Result<Self, Refused> {
-        written.as_text().and_then(parse).ok_or_else(|| {
-            Refused::new("expected a duration such as `\"90s\"`, `\"10m\"`, `\"24h\"` or `\"500ms\"`")
-        })
+impl Text for Duration {
+    const EXPECTED: &'static str =
+        "expected a duration such as `\"90s\"`, `\"10m\"`, `\"24h\"` or `\"500ms\"`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        parse(text).ok_or_else(String::new)
     }
 
-    fn show(&self) -> String {
-        quote(&show(*self))
+    fn text(&self) -> String {
+        show(*self)
     }
 }
 

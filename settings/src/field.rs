@@ -1,9 +1,10 @@
 //! How one option is read from text and shown again.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::raw::Written;
+use crate::written::Written;
 
 /// Why a value was not taken: what was expected, with an example. Becomes the `hint:` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,16 +17,26 @@ impl Refused {
 }
 
 /// The type of an option. Called while loading only; nothing here blocks.
-pub(crate) trait Value: Sized {
-    /// Reads the value as somebody wrote it in a file, a variable or a flag.
-    fn read(written: &Written) -> Result<Self, Refused>;
+pub(crate) trait Value: Any {
+    /// Reads the value as it is written in a file, a variable or a flag.
+    fn read(written: &Written) -> Result<Self, Refused>
+    where
+        Self: Sized;
 
     /// The value as the settings file would have it, secrets masked.
     fn show(&self) -> String;
 
     /// What an error may print of a text that was written for this option.
-    fn mask(text: &str) -> String {
+    fn mask(text: &str) -> String
+    where
+        Self: Sized,
+    {
         text.to_owned()
+    }
+
+    /// Whether the option is left open: the empty text or the empty list.
+    fn is_open(&self) -> bool {
+        false
     }
 
     /// Replaces a leading `~` of a path.
@@ -35,11 +46,11 @@ pub(crate) trait Value: Sized {
 }
 
 /// An option of any type, as the loader holds it.
-pub(crate) trait Field {
+pub(crate) trait Field: Value {
     fn set(&mut self, written: &Written) -> Result<(), Refused>;
-    fn show(&self) -> String;
-    fn mask(&self, text: &str) -> String;
-    fn expand_home(&mut self, home: Option<&str>) -> Result<(), Refused>;
+
+    /// See [`Value::mask`].
+    fn masked(&self, text: &str) -> String;
 }
 
 impl<T: Value> Field for T {
@@ -48,16 +59,80 @@ impl<T: Value> Field for T {
         Ok(())
     }
 
-    fn show(&self) -> String {
-        Value::show(self)
-    }
-
-    fn mask(&self, text: &str) -> String {
+    fn masked(&self, text: &str) -> String {
         T::mask(text)
     }
+}
 
-    fn expand_home(&mut self, home: Option<&str>) -> Result<(), Refused> {
-        Value::expand_home(self, home)
+/// A type whose values are written as one text; lists of it follow.
+pub(crate) trait Text: Sized + 'static {
+    /// What is expected, with an example.
+    const EXPECTED: &'static str;
+    /// The same for a list.
+    const EXPECTED_LIST: &'static str = "expected a list of texts, such as `[\"one\", \"two\"]`";
+
+    /// Reads the value. The error says what is wrong; it is empty where there is no more to say than what is expected.
+    fn parse(text: &str) -> Result<Self, String>;
+
+    /// The value as it can be read again, secrets masked.
+    fn text(&self) -> String;
+
+    /// See [`Value::mask`].
+    fn mask(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl<T: Text> Value for T {
+    fn read(written: &Written) -> Result<Self, Refused> {
+        let Some(text) = written.as_text() else {
+            return Err(Refused::new(T::EXPECTED));
+        };
+        Self::parse(text.trim()).map_err(|why| match why.as_str() {
+            "" => Refused::new(T::EXPECTED),
+            why => Refused(format!("{why}; {}", T::EXPECTED)),
+        })
+    }
+
+    fn show(&self) -> String {
+        quote(&self.text())
+    }
+
+    fn mask(text: &str) -> String {
+        <T as Text>::mask(text)
+    }
+}
+
+impl<T: Text> Value for Vec<T> {
+    fn read(written: &Written) -> Result<Self, Refused> {
+        let texts = written.as_list().ok_or_else(|| Refused::new(T::EXPECTED_LIST))?;
+        let mut wrong = Vec::new();
+        let mut items = Vec::new();
+        for text in texts {
+            match T::parse(&text) {
+                Ok(item) => items.push(item),
+                Err(why) if why.is_empty() => return Err(Refused::new(T::EXPECTED_LIST)),
+                Err(why) => wrong.push(format!("`{text}` is wrong: {why}")),
+            }
+        }
+        if wrong.is_empty() {
+            Ok(items)
+        } else {
+            Err(Refused(wrong.join("; ")))
+        }
+    }
+
+    fn show(&self) -> String {
+        let items: Vec<String> = self.iter().map(|item| quote(&item.text())).collect();
+        format!("[{}]", items.join(", "))
+    }
+
+    fn mask(text: &str) -> String {
+        <T as Text>::mask(text)
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_empty()
     }
 }
 
@@ -124,6 +199,7 @@ impl Value for f64 {
     }
 }
 
+/// Taken as it is, spaces around it included.
 impl Value for String {
     fn read(written: &Written) -> Result<Self, Refused> {
         written
@@ -141,6 +217,23 @@ impl Value for String {
     }
 }
 
+impl Value for Vec<String> {
+    fn read(written: &Written) -> Result<Self, Refused> {
+        written
+            .as_list()
+            .ok_or_else(|| Refused::new("expected a list of texts, such as `[\"one\", \"two\"]`"))
+    }
+
+    fn show(&self) -> String {
+        let items: Vec<String> = self.iter().map(|item| quote(item)).collect();
+        format!("[{}]", items.join(", "))
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_empty()
+    }
+}
+
 /// A text that was refused, without what may be a secret in it: an address may hold a user and a password, and what
 /// follows its `?` is often a key.
 pub(crate) fn without_credentials(text: &str) -> String {
@@ -153,7 +246,7 @@ pub(crate) fn without_credentials(text: &str) -> String {
         Some((address, _)) => (address, "?***"),
         None => (rest, ""),
     };
-    // A password may hold a slash that somebody forgot to escape, so all up to the last `@` is taken for it.
+    // A password may hold a slash that was not escaped, so all up to the last `@` is taken for it.
     match address.rsplit_once('@') {
         Some((_, host)) => format!("{scheme}://***@{host}{query}"),
         None => format!("{scheme}://{address}{query}"),
@@ -190,20 +283,16 @@ impl Value for PathBuf {
     }
 }
 
-impl Value for SocketAddr {
-    fn read(written: &Written) -> Result<Self, Refused> {
-        written
-            .as_text()
-            .and_then(|text| text.trim().parse().ok())
-            .ok_or_else(|| {
-                Refused::new(
-                    "expected an IP address and a port, such as `\"127.0.0.1:2023\"` or `\"[::1]:2023\"`",
-                )
-            })
+impl Text for SocketAddr {
+    const EXPECTED: &'static str =
+        "expected an IP address and a port, such as `\"127.0.0.1:2023\"` or `\"[::1]:2023\"`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| String::new())
     }
 
-    fn show(&self) -> String {
-        quote(&self.to_string())
+    fn text(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -224,20 +313,11 @@ impl<T: Value> Value for Option<T> {
         T::mask(text)
     }
 
+    fn is_open(&self) -> bool {
+        self.is_none()
+    }
+
     fn expand_home(&mut self, home: Option<&str>) -> Result<(), Refused> {
         self.as_mut().map_or(Ok(()), |value| value.expand_home(home))
-    }
-}
-
-impl Value for Vec<String> {
-    fn read(written: &Written) -> Result<Self, Refused> {
-        written
-            .as_list()
-            .ok_or_else(|| Refused::new("expected a list of texts, such as `[\"one\", \"two\"]`"))
-    }
-
-    fn show(&self) -> String {
-        let items: Vec<String> = self.iter().map(|item| quote(item)).collect();
-        format!("[{}]", items.join(", "))
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::check::Check;
 use crate::choice::choice;
 use crate::pattern::Pattern;
+use crate::section::{MILLISECOND, SECOND, Section};
 
 /// Who removes points that no window reaches any more from a Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +51,9 @@ fn loopback(port: u16) -> Option<SocketAddr> {
     Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
-section! {
+options! {
     /// How points come in, and how many may wait.
-    Ingest in "ingest" {
+    pub Ingest {
         /// Whether `skywatch run` starts the ingest child.
         enabled: bool = true,
         /// Where carbon plaintext lines are taken over TCP; `None` is off.
@@ -68,23 +69,23 @@ section! {
         /// Says a second time that points are taken, without a login, from whoever reaches a listener.
         insecure_listen: bool = false,
         /// Points written to the store at once, at most.
-        batch_points: usize = 10_000,
+        batch_points: usize = 10_000 => 1..,
         /// How long a point waits for its batch to fill, at most one second.
-        flush_interval: Duration = Duration::from_millis(500),
+        flush_interval: Duration = Duration::from_millis(500) => MILLISECOND..=SECOND,
         /// Points that may wait for the store; beyond that readers stop reading.
         queue_points: usize = 500_000,
         /// Bytes that may wait for the store, in the same way.
-        queue_bytes: usize = 134_217_728,
+        queue_bytes: usize = 134_217_728 => 1 << 20..,
         /// A connection that sends nothing for so long is closed.
-        idle_timeout: Duration = Duration::from_secs(300),
+        idle_timeout: Duration = Duration::from_secs(300) => SECOND..,
         /// Connections open at once, over all listeners.
-        max_connections: usize = 2_000,
+        max_connections: usize = 2_000 => 1..,
         /// The longest metric name taken, in bytes.
-        max_name_bytes: usize = 4_096,
+        max_name_bytes: usize = 4_096 => 1..=65_535,
         /// The longest frame of pickled points taken, in bytes.
-        max_frame_bytes: usize = 1_048_576,
+        max_frame_bytes: usize = 1_048_576 => 1_024..=64 << 20,
         /// The largest remote write taken, in bytes, before and after decompression.
-        max_request_bytes: usize = 16_777_216,
+        max_request_bytes: usize = 16_777_216 => 1_024..=256 << 20,
         /// Points older than this are dropped; `None` is `store.full_duration`.
         max_age: Option<Duration> = None,
         /// Points further ahead of the clock than this are dropped.
@@ -94,7 +95,7 @@ section! {
         /// Metrics that are taken though `skip` picks them.
         do_not_skip: Vec<Pattern> = patterns(&DO_NOT_SKIP),
         /// Distinct metrics taken; points of further ones are dropped.
-        max_metrics: usize = 1_000_000,
+        max_metrics: usize = 1_000_000 => 1..,
         /// Who removes points that no window reaches any more from a Redis.
         trim: TrimMode = TrimMode::Auto,
     }
@@ -111,42 +112,14 @@ impl Ingest {
             ("ingest.remote_write_listen", self.remote_write_listen),
         ]
     }
+}
 
-    pub(crate) fn check(&self, check: &mut Check<'_>) {
-        let (millisecond, second) = (Duration::from_millis(1), Duration::from_secs(1));
-        check.within("ingest.batch_points", &self.batch_points, Some(1), None);
-        check.within(
-            "ingest.flush_interval",
-            &self.flush_interval,
-            Some(millisecond),
-            Some(second),
-        );
-        check.within("ingest.idle_timeout", &self.idle_timeout, Some(second), None);
-        check.within("ingest.queue_bytes", &self.queue_bytes, Some(1 << 20), None);
-        check.within("ingest.max_connections", &self.max_connections, Some(1), None);
-        check.within(
-            "ingest.max_name_bytes",
-            &self.max_name_bytes,
-            Some(1),
-            Some(65_535),
-        );
-        check.within(
-            "ingest.max_frame_bytes",
-            &self.max_frame_bytes,
-            Some(1_024),
-            Some(64 << 20),
-        );
-        check.within(
-            "ingest.max_request_bytes",
-            &self.max_request_bytes,
-            Some(1_024),
-            Some(256 << 20),
-        );
-        check.within("ingest.max_metrics", &self.max_metrics, Some(1), None);
+impl Section for Ingest {
+    fn check(&self, check: &mut Check<'_>) {
         for (key, address) in self.listeners() {
             if let (true, Some(address)) = (self.enabled, address) {
                 check.listens(
-                    [key, "ingest.insecure_listen"],
+                    key.trim_start_matches("ingest."),
                     address,
                     self.insecure_listen,
                     "a login",
@@ -156,7 +129,7 @@ impl Ingest {
         }
         if self.queue_points < self.batch_points {
             check.conflict(
-                &["ingest.queue_points", "ingest.batch_points"],
+                &["queue_points", "batch_points"],
                 format!(
                     "`ingest.queue_points` is `{}`, less than `ingest.batch_points` with `{}`,",
                     self.queue_points, self.batch_points

@@ -5,8 +5,9 @@
 //! every problem at once, so that nobody mends a file one error at a time.
 //!
 //! An option is one line in its section's file (`store.rs`, `analyzer.rs`, …) and one in `skywatch.toml`; the text
-//! readers, the table of `skywatch settings` and the spelling hints follow from it. That is what the `section!` macro
-//! is for, and why this crate does not derive `serde::Deserialize`: serde stops at the first error and forgets lines.
+//! readers, the table of `skywatch settings`, limits and the spelling hints follow from it. That is what the `options!`
+//! macro is for, and why this crate does not derive `serde::Deserialize`: serde stops at the first error and forgets
+//! lines. The sections are listed in `settings.rs`, the types of receivers in `receivers/mod.rs`.
 //! Receivers and routes, of which there may be many, are found in the file first (`tables.rs`); from then on their
 //! options are options like any other.
 //!
@@ -23,64 +24,77 @@ mod analyzer;
 mod check;
 mod choice;
 mod cron;
+mod direction;
 mod duration;
 mod email;
 mod error;
 mod field;
+mod file;
 mod graphite;
+mod http_url;
 mod ingest;
 mod jobs;
 mod load;
 mod log;
+mod mail_address;
 mod models;
 mod nearest;
 mod origin;
 mod pattern;
 mod process;
 mod raw;
+mod read;
 mod receivers;
 mod routes;
 mod routing;
 mod secret;
 mod settings;
+mod sources;
 mod store;
 mod store_url;
 mod tables;
-mod tags;
+mod tag_rule;
 mod training;
 mod web;
-mod web_url;
-mod when;
+mod week;
+mod written;
 
 pub use adaptive::{Adaptive, Override};
 pub use address::HostPort;
 pub use alerts::Alerts;
 pub use analyzer::{Analyzer, Flavour, Profile};
 pub use cron::Cron;
+pub use direction::{AlertDirection, MinSeverity};
 pub use duration::{parse as parse_duration, show as show_duration};
 pub use email::{Email, EmailSecurity};
 pub use error::{Problem, SettingsError};
 pub use graphite::Graphite;
+pub use http_url::{BaseUrl, HttpUrl, SecretUrl};
 pub use ingest::{Ingest, TrimMode};
 pub use jobs::Jobs;
-pub use load::{Loaded, Row, Sources, load};
+pub use load::{Loaded, Row, load};
 pub use log::{Log, LogFormat, LogLevel};
+pub use mail_address::MailAddress;
 pub use models::Models;
 pub use origin::Origin;
 pub use pattern::Pattern;
 pub use process::Process;
 pub use receivers::{
-    AlertmanagerLogin, AlertmanagerReceiver, EmailReceiver, PagerDutyReceiver, Receiver, ReceiverKind,
-    ReceiverType, SlackAccess, SlackReceiver, SyslogFacility, SyslogReceiver, SyslogTarget, WebhookReceiver,
+    AlertmanagerReceiver, EmailReceiver, Header, Label, PagerDutyReceiver, Receiver, ReceiverKind,
+    ReceiverLimits, ReceiverType, SlackReceiver, SyslogFacility, SyslogReceiver, SyslogTarget,
+    WebhookReceiver,
 };
-pub use routes::{AlertDirection, MinSeverity, Route};
+pub use routes::Route;
 pub use routing::Routing;
 pub use secret::Secret;
 pub use settings::Settings;
+pub use sources::Sources;
 pub use store::Store;
 pub use store_url::{RedisUrl, StoreUrl, Transport};
+pub use tag_rule::TagRule;
 pub use training::{LimitRule, Training};
 pub use web::Web;
+pub use week::{Days, HourSpan, TimeOfDay, Week, Zone};
 
 /// The commented settings file that ships with Skywatch: every option with its default.
 pub const EXAMPLE: &str = include_str!("../skywatch.toml");

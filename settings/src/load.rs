@@ -1,26 +1,18 @@
 //! Laying the layers over each other.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::check::Check;
 use crate::error::{Problem, SettingsError};
 use crate::origin::Origin;
-use crate::raw::RawSettings;
+use crate::raw::Given;
+use crate::read::read;
 use crate::routes::INHERITED;
+use crate::secret;
 use crate::settings::Settings;
-
-/// What the caller has: everything settings can come from.
-#[derive(Debug, Clone, Default)]
-pub struct Sources {
-    /// The settings file asked for on the command line. Without one, `SKYWATCH_CONFIG` in `env` may name it; without
-    /// that there is none.
-    pub file: Option<PathBuf>,
-    /// The environment. Only `SKYWATCH__*`, `SKYWATCH_CONFIG` and `HOME` are looked at.
-    pub env: Vec<(String, String)>,
-    /// Flags that stand for options: dotted key, value as typed, the flag's name as the user types it.
-    pub flags: Vec<(String, String, String)>,
-}
+use crate::sources::Sources;
 
 /// One option as `skywatch settings` prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,65 +66,48 @@ impl Loaded {
 /// Every problem of every layer at once. The program ends with exit code 2 then.
 pub fn load(sources: Sources) -> Result<Loaded, SettingsError> {
     let mut settings = Settings::default();
-    let mut raw = RawSettings::read(&sources, &mut settings);
+    let raw = read(&sources, &mut settings);
     let mut loading = Loading {
-        settings: &mut settings,
+        settings,
         origins: BTreeMap::new(),
         broken: Vec::new(),
-        problems: Vec::new(),
+        problems: raw.problems,
     };
-    loading.take_values(&raw);
+    loading.take_values(&raw.given);
     loading.expand_home(sources.variable("HOME"));
     loading.read_secrets();
-    loading.move_cooldown();
-    let Loading {
-        origins,
-        broken,
-        problems,
-        ..
-    } = loading;
-    raw.problems.extend(problems);
-
-    let origin = |key: &str| origins.get(key).cloned().unwrap_or(Origin::Default);
     if raw.complete {
-        let mut check = Check::new(&origin, &broken);
-        settings.check(&mut check);
-        raw.problems.append(&mut check.problems);
+        let origin = |key: &str| loading.origin(key);
+        let mut check = Check::new(&origin, &loading.broken);
+        loading.settings.check(&mut check);
+        let found = check.problems;
+        loading.problems.extend(found);
     }
-    if !raw.problems.is_empty() {
-        return Err(SettingsError {
-            problems: raw.problems,
-        });
-    }
-    let rows = settings.fields().into_iter();
-    let mut rows: Vec<Row> = rows
-        .map(|(key, field)| Row {
-            origin: origin(&key),
-            value: field.show(),
-            key,
+    if loading.problems.is_empty() {
+        Ok(loading.finish())
+    } else {
+        Err(SettingsError {
+            problems: loading.problems,
         })
-        .collect();
-    inherit(&mut rows);
-    let notes = settings.notes();
-    Ok(Loaded {
-        settings,
-        rows,
-        notes,
-    })
+    }
 }
 
 /// The step from raw to typed.
-struct Loading<'s> {
-    settings: &'s mut Settings,
+struct Loading {
+    settings: Settings,
     origins: BTreeMap<String, Origin>,
     broken: Vec<String>,
     problems: Vec<Problem>,
 }
 
-impl Loading<'_> {
-    fn take_values(&mut self, raw: &RawSettings) {
+impl Loading {
+    fn origin(&self, key: &str) -> Origin {
+        self.origins.get(key).cloned().unwrap_or(Origin::Default)
+    }
+
+    fn take_values(&mut self, given: &[Given]) {
         let mut fields: BTreeMap<_, _> = self.settings.fields().into_iter().collect();
-        for given in &raw.given {
+        for given in given {
             let Some(field) = fields.get_mut(&given.key) else {
                 continue;
             };
@@ -144,7 +119,7 @@ impl Loading<'_> {
                     self.broken.push(given.key.clone());
                     self.problems.push(Problem::WrongValue {
                         key: given.key.clone(),
-                        value: shortened(&field.mask(&given.text)),
+                        value: shortened(&field.masked(&given.text)),
                         origin: given.origin.clone(),
                         expected: refused.0,
                     });
@@ -157,80 +132,91 @@ impl Loading<'_> {
         for (key, field) in self.settings.fields() {
             if let Err(refused) = field.expand_home(home) {
                 self.broken.push(key.clone());
-                let origin = self.origins.get(&key).cloned().unwrap_or(Origin::Default);
-                let value = field.show();
                 self.problems.push(Problem::WrongValue {
+                    origin: self.origins.get(&key).cloned().unwrap_or(Origin::Default),
+                    value: field.show(),
                     key,
-                    value,
-                    origin,
                     expected: refused.0,
                 });
             }
         }
     }
 
-    /// `email.cooldown` became `alerts.cooldown`: who does not set the old one has the new one.
-    fn move_cooldown(&mut self) {
-        if !self.origins.contains_key("email.cooldown") {
-            self.settings.email.cooldown = self.settings.alerts.cooldown;
-            if let Some(origin) = self.origins.get("alerts.cooldown").cloned() {
-                self.origins.insert("email.cooldown".to_owned(), origin);
-            }
-        }
-    }
-
-    /// Fills each secret from the file its `_file` option names.
+    /// Fills each option from the file that its sibling `…_file` names.
     fn read_secrets(&mut self) {
-        for secret in self.settings.secrets() {
-            let Some(path) = secret.file.clone() else { continue };
-            let origin = self
-                .origins
-                .get(&secret.file_key)
-                .cloned()
-                .unwrap_or(Origin::Default);
-            if secret.value.is_some() {
+        let path = |field: &dyn Any| field.downcast_ref::<Option<PathBuf>>().cloned().flatten();
+        let files = self.settings.fields().into_iter();
+        let files: Vec<(String, PathBuf)> = files
+            .filter_map(|(key, field)| Some((key, path(field)?)))
+            .collect();
+        let mut fields: BTreeMap<_, _> = self.settings.fields().into_iter().collect();
+        for (file_key, path) in files {
+            // `ca_file` and its like hold no option.
+            let Some(key) = file_key.strip_suffix("_file") else {
+                continue;
+            };
+            let Some(field) = fields.get_mut(key) else {
+                continue;
+            };
+            let origin = self.origins.get(&file_key).cloned().unwrap_or(Origin::Default);
+            if !field.is_open() {
                 self.problems.push(Problem::Conflict {
-                    what: format!(
-                        "both `{}` and `{}` are set, the latter",
-                        secret.key, secret.file_key
-                    ),
+                    what: format!("both `{key}` and `{file_key}` are set, the latter"),
                     origin,
                     hint: "keep one of them".to_owned(),
                 });
                 continue;
             }
-            match secret.read(&path) {
-                Ok(value) => {
-                    *secret.value = Some(value);
-                    self.origins.insert(secret.key, origin);
+            let key = key.to_owned();
+            let problem = match secret::read_file(&path).map(|written| field.set(&written)) {
+                Ok(Ok(())) => {
+                    self.origins.insert(key, origin);
+                    continue;
                 }
-                Err(reason) => {
-                    self.broken.push(secret.key);
-                    self.problems.push(Problem::UnreadableSecret {
-                        key: secret.file_key,
-                        path,
-                        origin,
-                        reason,
-                    });
-                }
-            }
+                Ok(Err(refused)) => Problem::WrongValue {
+                    key: key.clone(),
+                    value: field.masked(""),
+                    origin,
+                    expected: refused.0,
+                },
+                Err(reason) => Problem::UnreadableSecret {
+                    key: file_key,
+                    path,
+                    origin,
+                    reason,
+                },
+            };
+            self.broken.push(key);
+            self.problems.push(problem);
         }
     }
-}
 
-/// Shows what a table leaves open as what it has from elsewhere, with the place that says so: a route from the route
-/// above it or from `[alerts]`, a receiver of mail from `[email]`.
-fn inherit(rows: &mut [Row]) {
-    // Those inherited from come before those that inherit, so what is looked up is already filled.
-    let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    for index in 0..rows.len() {
-        let row = &rows[index];
-        let from = source_of(&row.key).filter(|_| row.value == "\"\"" || row.value == "[]");
-        if let Some(&from) = from.and_then(|key| places.get(&key)) {
-            let Row { value, origin, .. } = rows[from].clone();
-            (rows[index].value, rows[index].origin) = (value, origin);
+    /// The table of all options. What one leaves open is shown as what it has from elsewhere, with the place that says so:
+    /// a route from the route above it or from `[alerts]`, a receiver of mail from `[email]`.
+    fn finish(mut self) -> Loaded {
+        let mut rows: Vec<Row> = Vec::new();
+        for (key, field) in self.settings.fields() {
+            let source = field.is_open().then(|| source_of(&key)).flatten();
+            // What is inherited from comes before what inherits, so its row is there.
+            let source = source.and_then(|source| rows.iter().find(|row| row.key == source));
+            let row = match source {
+                Some(source) => Row {
+                    key,
+                    ..source.clone()
+                },
+                None => Row {
+                    value: field.show(),
+                    origin: self.origins.get(&key).cloned().unwrap_or(Origin::Default),
+                    key,
+                },
+            };
+            rows.push(row);
         }
-        places.insert(rows[index].key.clone(), index);
+        Loaded {
+            notes: self.settings.notes(),
+            settings: self.settings,
+            rows,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The program's own log.
 
 use crate::choice::choice;
+use crate::section::Section;
 
 /// How much is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -30,12 +31,14 @@ pub enum LogFormat {
 }
 choice!(LogFormat { "text" => Text, "json" => Json });
 
-section! {
+options! {
     /// The program's own log, on standard error.
-    Log in "log" {
+    pub Log {
         /// The least important line that is written.
         level: LogLevel = LogLevel::Info,
         /// How a line looks.
         format: LogFormat = LogFormat::Text,
     }
 }
+
+impl Section for Log {}

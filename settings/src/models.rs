@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::check::Check;
 use crate::secret::Secret;
-use crate::settings::SecretOption;
+use crate::section::{MILLISECOND, SECOND, Section};
 
-section! {
+options! {
     /// Where fitted models lie.
-    Models in "models" {
+    pub Models {
         /// `None` is the folder `models` in the state folder; otherwise `s3://bucket/prefix`.
         place: Option<String> = None,
         /// The S3 server; `None` is Amazon's of the region.
@@ -25,9 +25,9 @@ section! {
         /// Certificates (PEM) to trust instead of the public ones.
         ca_file: Option<PathBuf> = None,
         /// How long each request may take.
-        timeout: Duration = Duration::from_secs(30),
+        timeout: Duration = Duration::from_secs(30) => MILLISECOND..,
         /// How often it is looked whether another version should serve.
-        refresh: Duration = Duration::from_secs(60),
+        refresh: Duration = Duration::from_secs(60) => SECOND..,
     }
 }
 
@@ -37,39 +37,21 @@ impl Models {
         let rest = self.place.as_deref()?.strip_prefix("s3://")?;
         Some(rest.split_once('/').unwrap_or((rest, "")))
     }
+}
 
-    pub(crate) fn secret(&mut self) -> SecretOption<'_> {
-        SecretOption::new(
-            "models.secret_key".to_owned(),
-            &mut self.secret_key,
-            &self.secret_key_file,
-        )
-    }
-
-    pub(crate) fn check(&self, check: &mut Check<'_>) {
-        check.within(
-            "models.timeout",
-            &self.timeout,
-            Some(Duration::from_millis(1)),
-            None,
-        );
-        check.within(
-            "models.refresh",
-            &self.refresh,
-            Some(Duration::from_secs(1)),
-            None,
-        );
+impl Section for Models {
+    fn check(&self, check: &mut Check<'_>) {
         let Some(place) = &self.place else { return };
         let is_bucket = self.bucket().is_some_and(|(bucket, _)| !bucket.is_empty());
         check.require(
             is_bucket,
-            "models.place",
+            "place",
             &self.place,
             "expected a bucket such as `\"s3://bucket/skywatch\"`",
         );
         if is_bucket && (self.access_key.is_none() || self.secret_key.is_none()) {
             check.conflict(
-                &["models.place", "models.access_key", "models.secret_key"],
+                &["place", "access_key", "secret_key"],
                 format!("`models.place` is `{place}` without `models.access_key` and `models.secret_key`,"),
                 "name both; the key may be in a file, `models.secret_key_file`",
             );

@@ -7,8 +7,7 @@ use std::fmt;
 
 use regex::Regex;
 
-use crate::field::{Refused, Value, quote};
-use crate::raw::Written;
+use crate::field::Text;
 
 /// Picks metrics by name.
 ///
@@ -101,31 +100,23 @@ impl PartialEq for Pattern {
     }
 }
 
-impl Value for Vec<Pattern> {
-    fn read(written: &Written) -> Result<Self, Refused> {
-        let texts = written.as_list().ok_or_else(|| {
-            Refused::new(
-                "expected a list of patterns, such as `[\"carbon.\", \"web-*.cpu\", \"/^test[.]/\"]`",
-            )
-        })?;
-        texts
-            .iter()
-            .map(|text| {
-                Pattern::parse(text)
-                    .map_err(|why| Refused::new(format!("the pattern `{text}` is wrong: {why}")))
-            })
-            .collect()
+impl Text for Pattern {
+    const EXPECTED: &'static str = "expected a pattern, such as `\"web-*.cpu\"`";
+    const EXPECTED_LIST: &'static str =
+        "expected a list of patterns, such as `[\"carbon.\", \"web-*.cpu\", \"/^test[.]/\"]`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text)
     }
 
-    fn show(&self) -> String {
-        let items: Vec<String> = self.iter().map(|pattern| quote(&pattern.written)).collect();
-        format!("[{}]", items.join(", "))
+    fn text(&self) -> String {
+        self.written.clone()
     }
 }
 
 /// The regular expression for the whole name. It is read by itself first: `a)|(?:b` would be right only between the
 /// brackets put around it.
-fn whole(regex: &str) -> Result<Regex, String> {
+pub(crate) fn whole(regex: &str) -> Result<Regex, String> {
     Regex::new(regex)
         .and_then(|_| Regex::new(&format!("^(?:{regex})$")))
         .map_err(|error| one_line(&error))
@@ -170,7 +161,7 @@ fn glob(written: &str) -> Result<String, String> {
 }
 
 /// The last line of the error says what is wrong; those before it draw an arrow.
-pub(crate) fn one_line(error: &regex::Error) -> String {
+fn one_line(error: &regex::Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
     last.trim_start_matches("error: ").to_owned()

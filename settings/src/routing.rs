@@ -2,80 +2,108 @@
 
 use crate::alerts::Alerts;
 use crate::check::Check;
-use crate::duration::show;
+use crate::direction::MinSeverity;
 use crate::email::Email;
-use crate::receivers::{self, Receiver, ReceiverTable};
-use crate::routes::{self, MinSeverity, Route, RouteTable};
-use crate::section::Fields;
+use crate::origin::Origin;
+use crate::receivers::{EmailReceiver, Receiver, ReceiverKind, ReceiverType};
+use crate::routes::{self, Route, RouteTable};
+use crate::section::{Fields, Section, Table};
+
+/// The name of the receiver that `[email]` alone stands for.
+const IMPLICIT: &str = "email";
 
 /// The tables `[receivers.NAME]` and `[[routes]]` as written. What follows from them is given by
 /// [`Settings::receivers`](crate::Settings::receivers) and [`Settings::routes`](crate::Settings::routes).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Routing {
-    pub(crate) receivers: Vec<ReceiverTable>,
+    pub(crate) receivers: Vec<Receiver>,
     /// Receivers that are declared, but whose options cannot be judged because their type is not known.
     pub(crate) broken: Vec<String>,
     pub(crate) routes: Vec<RouteTable>,
 }
 
 impl Routing {
-    /// Every option under its dotted key, in the order of the file.
-    pub(crate) fn fields(&mut self) -> Fields<'_> {
-        let receivers = self.receivers.iter_mut().flat_map(ReceiverTable::fields);
-        receivers
-            .chain(self.routes.iter_mut().flat_map(RouteTable::fields))
-            .collect()
+    /// The names of all receivers that are declared, right or wrong.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
+        let right = self.receivers.iter().map(|receiver| &receiver.name);
+        right.chain(&self.broken)
     }
 
     /// Whether any receiver is declared, right or wrong.
-    pub(crate) fn declares_receivers(&self) -> bool {
-        !self.receivers.is_empty() || !self.broken.is_empty()
+    fn declares_receivers(&self) -> bool {
+        self.names().next().is_some()
     }
 
-    /// Limits, and options that must agree.
-    pub(crate) fn check(&self, alerts: &Alerts, email: &Email, check: &mut Check<'_>) {
-        for receiver in &self.receivers {
-            receiver.check(email, check);
-        }
-        let mut names: Vec<String> = self
-            .receivers
-            .iter()
-            .map(|receiver| receiver.name.clone())
-            .collect();
-        names.extend(self.broken.iter().cloned());
-        if !self.declares_receivers() && email.server.is_some() {
-            names.push("email".to_owned());
+    /// Receivers of mail.
+    fn mail(&self) -> impl Iterator<Item = (&Receiver, &EmailReceiver)> {
+        self.receivers.iter().filter_map(|receiver| match &receiver.kind {
+            ReceiverKind::Email(mail) => Some((receiver, mail)),
+            _ => None,
+        })
+    }
+
+    /// What must hold between receivers, routes and `[email]`; keys are whole here.
+    pub(crate) fn check_with(&self, email: &Email, check: &mut Check<'_>) {
+        self.check_email(email, check);
+        let mut names: Vec<String> = self.names().cloned().collect();
+        if names.is_empty() && email.server.is_some() {
+            names.push(IMPLICIT.to_owned());
         }
         routes::check(&self.routes, &names, check);
-        self.check_email_cooldown(alerts, email, check);
     }
 
-    /// `email.cooldown` is from the time before routes. It still holds for the route that stands for having written none;
-    /// elsewhere it would be ignored in silence.
-    fn check_email_cooldown(&self, alerts: &Alerts, email: &Email, check: &mut Check<'_>) {
-        let routed = self.declares_receivers() || !self.routes.is_empty();
-        if routed && email.cooldown != alerts.cooldown {
-            check.conflict(
-                &["email.cooldown", "alerts.cooldown"],
-                format!(
-                    "`email.cooldown` is `{}`, but holds only where there are no `[receivers]` and no `[[routes]]`,",
-                    show(email.cooldown)
-                ),
-                "set `alerts.cooldown`, or `cooldown` of a route",
-            );
+    /// What `[email]` lacks for the receivers that are sent mail.
+    fn check_email(&self, email: &Email, check: &mut Check<'_>) {
+        let implicit = !self.declares_receivers();
+        if email.server.is_some() {
+            if email.from.is_none() && (implicit || self.mail().any(|(_, mail)| mail.from.is_none())) {
+                check.conflict(
+                    &["email.server", "email.from"],
+                    "`email.server` is set, but `email.from` is not".to_owned(),
+                    "name the sender, such as `from = \"skywatch@example.org\"`",
+                );
+            }
+            if email.to.is_empty() && implicit {
+                check.conflict(
+                    &["email.server", "email.to"],
+                    "`email.server` is set, but `email.to` is empty".to_owned(),
+                    "name who is told, such as `to = [\"ops@example.org\"]`",
+                );
+            }
+        }
+        for (receiver, mail) in self.mail() {
+            let name = &receiver.name;
+            check.table("", &receiver.origin, |check| {
+                if email.server.is_none() {
+                    check.conflict(
+                        &["email.server"],
+                        format!("receiver `{name}` is sent mail, but `email.server` is not set"),
+                        "name the mail server in `[email]`, such as `server = \"mail.example.org\"`",
+                    );
+                }
+                if mail.to.is_empty() && email.to.is_empty() {
+                    check.conflict(
+                        &[&format!("receivers.{name}.to")],
+                        format!("receiver `{name}` has no `to`"),
+                        "name who is told, such as `to = [\"ops@example.org\"]`",
+                    );
+                }
+            });
         }
     }
 
-    /// Everybody who can be told.
+    /// Everybody who can be told, with what receivers of mail have from `[email]`.
     pub(crate) fn resolve_receivers(&self, email: &Email) -> Vec<Receiver> {
-        if self.declares_receivers() {
-            self.receivers
-                .iter()
-                .filter_map(|receiver| receiver.resolve(email))
-                .collect()
-        } else {
-            receivers::implicit(email).into_iter().collect()
+        let mut receivers = self.receivers.clone();
+        if !self.declares_receivers() && email.server.is_some() && !email.to.is_empty() {
+            receivers.push(Receiver::new(IMPLICIT, ReceiverType::Email, Origin::Default));
         }
+        for receiver in &mut receivers {
+            if let ReceiverKind::Email(mail) = &mut receiver.kind {
+                mail.inherit(email);
+            }
+        }
+        receivers
     }
 
     /// The tree of routes.
@@ -83,15 +111,11 @@ impl Routing {
         if !self.routes.is_empty() {
             return routes::resolve(&self.routes, alerts);
         }
-        let receivers = self.resolve_receivers(email);
-        let mut route = routes::implicit(
+        let receivers = self.resolve_receivers(email).into_iter();
+        vec![routes::implicit(
             alerts,
-            receivers.into_iter().map(|receiver| receiver.name).collect(),
-        );
-        if !self.declares_receivers() && !route.receivers.is_empty() {
-            route.cooldown = email.cooldown;
-        }
-        vec![route]
+            receivers.map(|receiver| receiver.name).collect(),
+        )]
     }
 
     /// What is allowed, but hardly meant.
@@ -106,10 +130,7 @@ impl Routing {
                 ));
             }
         }
-        if self.declares_receivers()
-            && email.server.is_some()
-            && !self.receivers.iter().any(ReceiverTable::is_email)
-        {
+        if self.declares_receivers() && email.server.is_some() && self.mail().next().is_none() {
             notes.push(
                 "`email.server` is set, but none of the `[receivers]` has the type `email`, so no mail is sent\n\
                  hint: add `[receivers.mail]` with `type = \"email\"`"
@@ -120,6 +141,25 @@ impl Routing {
         notes
     }
 }
+
+impl Table for Routing {
+    fn fields_under(&mut self, _table: &str) -> Fields<'_> {
+        let receivers = self.receivers.iter_mut().flat_map(Receiver::fields);
+        receivers
+            .chain(self.routes.iter_mut().flat_map(RouteTable::fields))
+            .collect()
+    }
+
+    fn check_limits(&self, check: &mut Check<'_>) {
+        check.table("", &Origin::Default, |check| {
+            for receiver in &self.receivers {
+                receiver.check(check);
+            }
+        });
+    }
+}
+
+impl Section for Routing {}
 
 fn leads_to(route: &Route, receiver: &str) -> bool {
     route.receivers.iter().any(|name| name == receiver)
@@ -149,6 +189,5 @@ fn takes_everything(route: &Route) -> bool {
         && route.tags.is_empty()
         && route.severity.is_none_or(|least| least == MinSeverity::Info)
         && route.detectors.is_empty()
-        && route.days.is_empty()
-        && route.hours.is_empty()
+        && route.hours.is_none()
 }

@@ -1,9 +1,10 @@
-//! A value that must not be seen.
+//! A value that must not be seen, and the file it may stand in.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::field::{Refused, Value};
-use crate::raw::Written;
+use crate::written::Written;
 
 /// A password or token. `Debug` and `Display` print `***`; only [`Secret::expose`] gives the text.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,5 +48,15 @@ impl Value for Secret {
 
     fn mask(_: &str) -> String {
         "***".to_owned()
+    }
+}
+
+/// The secret in a file: all of it but the line end that editors leave.
+pub(crate) fn read_file(path: &Path) -> Result<Written, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err("the file is empty".to_owned()),
+        secret if secret.contains('\n') => Err("the file holds more than one line".to_owned()),
+        secret => Ok(Written::Text(secret.to_owned())),
     }
 }

@@ -1,46 +1,49 @@
-//! The macros that turn a list of documented options into a section.
+//! Tables of options: what the loader and the checks ask of them, and the macro that declares one.
+
+use std::time::Duration;
+
+use crate::check::Check;
+use crate::field::Field;
 
 /// Options by their dotted keys, as the loader holds them.
-pub(crate) type Fields<'s> = Vec<(String, &'s mut dyn crate::field::Field)>;
+pub(crate) type Fields<'s> = Vec<(String, &'s mut dyn Field)>;
 
-/// Declares a section: the struct with public fields, its `Default`, and `fields`, which names every option by its
-/// dotted key so that loading, showing and checking need no second list.
+/// The two least lengths of time that options have as limits.
+pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// Options that stand in one table. Written by [`options!`].
+pub(crate) trait Table {
+    /// Every option under `table`, a dot and its name, in the order of the example file.
+    fn fields_under(&mut self, table: &str) -> Fields<'_>;
+
+    /// Refuses values beyond the limits that are declared beside the options.
+    fn check_limits(&self, check: &mut Check<'_>);
+}
+
+/// A table with what must hold within it.
+pub(crate) trait Section: Table {
+    /// Refuses values that are wrong in themselves, and options that do not agree.
+    fn check(&self, _check: &mut Check<'_>) {}
+}
+
+/// Declares a table of options: the struct with public fields, its `Default`, and what [`Table`] asks, so that loading,
+/// showing and checking need no second list. Behind the default a range may follow in which the value must lie.
 ///
 /// ```text
-/// section! {
-///     /// Where logs go.
-///     Log in "log" {
-///         /// The least important line that is written.
-///         level: LogLevel = LogLevel::Info,
+/// options! {
+///     /// The pages.
+///     pub Web {
+///         /// Connections open at once.
+///         max_connections: usize = 256 => 1..,
 ///     }
 /// }
 /// ```
-macro_rules! section {
-    (
-        $(#[$doc:meta])*
-        $name:ident in $section:literal { $($options:tt)* }
-    ) => {
-        options! {
-            $(#[$doc])*
-            pub $name { $($options)* }
-        }
-
-        impl $name {
-            /// Every option of the section under its dotted key, in the order of the example file.
-            pub(crate) fn fields(&mut self) -> $crate::section::Fields<'_> {
-                self.fields_under($section)
-            }
-        }
-    };
-}
-
-/// Declares options of a table of which there may be many, such as a receiver: as `section!`, but under a key that is
-/// known only when the file has been read. `pub` or `pub(crate)` stands before the name.
 macro_rules! options {
     (
         $(#[$doc:meta])*
         $vis:vis $name:ident {
-            $( $(#[$field_doc:meta])* $field:ident : $type:ty = $default:expr, )*
+            $( $(#[$field_doc:meta])* $field:ident : $type:ty = $default:expr $(=> $limits:expr)?, )*
         }
     ) => {
         $(#[$doc])*
@@ -55,14 +58,19 @@ macro_rules! options {
             }
         }
 
-        impl $name {
-            /// Every option under `table` and its name, in the order of the example file.
-            pub(crate) fn fields_under(&mut self, table: &str) -> $crate::section::Fields<'_> {
+        impl $crate::section::Table for $name {
+            fn fields_under(&mut self, table: &str) -> $crate::section::Fields<'_> {
                 vec![ $( (
-                    // `continue` is a word of Rust; the raw name is not what people write.
+                    // `continue` is a keyword of Rust; the raw name is not what people write.
                     format!("{table}.{}", stringify!($field).trim_start_matches("r#")),
                     &mut self.$field,
                 ), )* ]
+            }
+
+            fn check_limits(&self, check: &mut $crate::check::Check<'_>) {
+                // A table without limits has nothing to say.
+                _ = &check;
+                $( $( check.within(stringify!($field), &self.$field, $limits); )? )*
             }
         }
     };

@@ -1,6 +1,6 @@
 //! All sections together.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::adaptive::Adaptive;
 use crate::alerts::Alerts;
@@ -12,77 +12,90 @@ use crate::ingest::Ingest;
 use crate::jobs::Jobs;
 use crate::log::Log;
 use crate::models::Models;
+use crate::origin::Origin;
 use crate::process::Process;
-use crate::receivers::{Receiver, ReceiverTable};
+use crate::receivers::Receiver;
 use crate::routes::Route;
 use crate::routing::Routing;
-use crate::secret::Secret;
-use crate::section::Fields;
+use crate::section::{Fields, Section as _, Table as _};
 use crate::store::Store;
 use crate::training::Training;
 use crate::web::Web;
 
-/// Every option of Skywatch, typed and checked. `Settings::default()` is what runs with no settings at all, except that
-/// [`load`](crate::load) replaces the `~` in paths.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// The folder for everything Skywatch keeps on this machine: history, models, the embedded store.
-    pub state_dir: PathBuf,
-    /// Where points are kept.
-    pub store: Store,
-    /// How points come in.
-    pub ingest: Ingest,
-    /// How series are judged.
-    pub analyzer: Analyzer,
-    /// What the adaptive profile calls anomalous.
-    pub adaptive: Adaptive,
-    /// Where Skywatch's own metrics go.
-    pub graphite: Graphite,
-    /// What becomes of an anomaly.
-    pub alerts: Alerts,
-    /// The mail server, and how to write through it.
-    pub email: Email,
-    /// The tables of receivers and routes as written; see [`Settings::receivers`] and [`Settings::routes`].
-    pub routing: Routing,
-    /// Where fitted models lie.
-    pub models: Models,
-    /// How jobs are handed out.
-    pub jobs: Jobs,
-    /// How the learned detectors are fitted.
-    pub training: Training,
-    /// The pages and the REST interface.
-    pub web: Web,
-    /// The parent and its children.
-    pub process: Process,
-    /// The program's own log.
-    pub log: Log,
+/// Declares [`Settings`] from the list of sections, by the names they have in the file and in its order.
+macro_rules! sections {
+    ($( $(#[$doc:meta])* $name:ident: $section:ty, )+) => {
+        /// Every option of Skywatch, typed and checked. `Settings::default()` is what runs with no settings at all, except
+        /// that [`load`](crate::load) replaces the `~` in paths.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Settings {
+            /// The folder for everything Skywatch keeps on this machine: history, models, the embedded store.
+            pub state_dir: PathBuf,
+            $( $(#[$doc])* pub $name: $section, )+
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self {
+                    state_dir: PathBuf::from("~/.local/state/skywatch"),
+                    $( $name: <$section>::default(), )+
+                }
+            }
+        }
+
+        impl Settings {
+            /// Every option under its dotted key, in the order of the example file.
+            pub(crate) fn fields(&mut self) -> Fields<'_> {
+                let mut fields: Fields<'_> = vec![("state_dir".to_owned(), &mut self.state_dir)];
+                $( fields.extend(self.$name.fields_under(stringify!($name))); )+
+                fields
+            }
+
+            /// Checks every section by itself.
+            fn check_sections(&self, check: &mut Check<'_>) {
+                $( check.table(stringify!($name), &Origin::Default, |check| {
+                    self.$name.check_limits(check);
+                    self.$name.check(check);
+                }); )+
+            }
+        }
+    };
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            state_dir: PathBuf::from("~/.local/state/skywatch"),
-            store: Store::default(),
-            ingest: Ingest::default(),
-            analyzer: Analyzer::default(),
-            adaptive: Adaptive::default(),
-            graphite: Graphite::default(),
-            alerts: Alerts::default(),
-            email: Email::default(),
-            routing: Routing::default(),
-            models: Models::default(),
-            jobs: Jobs::default(),
-            training: Training::default(),
-            web: Web::default(),
-            process: Process::default(),
-            log: Log::default(),
-        }
-    }
+sections! {
+    /// Where points are kept.
+    store: Store,
+    /// How points come in.
+    ingest: Ingest,
+    /// How series are judged.
+    analyzer: Analyzer,
+    /// What the adaptive profile calls anomalous.
+    adaptive: Adaptive,
+    /// Where Skywatch's own metrics go.
+    graphite: Graphite,
+    /// What becomes of an anomaly.
+    alerts: Alerts,
+    /// The mail server, and how to write through it.
+    email: Email,
+    /// The tables of receivers and routes as written; see [`Settings::receivers`] and [`Settings::routes`].
+    routing: Routing,
+    /// Where fitted models lie.
+    models: Models,
+    /// How jobs are handed out.
+    jobs: Jobs,
+    /// How the learned detectors are fitted.
+    training: Training,
+    /// The pages and the REST interface.
+    web: Web,
+    /// The parent and its children.
+    process: Process,
+    /// The program's own log.
+    log: Log,
 }
 
 impl Settings {
     /// Everybody who can be told: `[receivers]`, or without any the one named `email` that `[email]` stands for when it
-    /// names a server and somebody to tell.
+    /// names a server and somebody to tell. Receivers of mail have from `[email]` what they leave open.
     pub fn receivers(&self) -> Vec<Receiver> {
         self.routing.resolve_receivers(&self.email)
     }
@@ -98,82 +111,10 @@ impl Settings {
         self.routing.notes(&self.alerts, &self.email)
     }
 
-    /// Every option under its dotted key, in the order of the example file.
-    pub(crate) fn fields(&mut self) -> Fields<'_> {
-        let mut fields: Fields<'_> = vec![("state_dir".to_owned(), &mut self.state_dir)];
-        fields.extend(self.store.fields());
-        fields.extend(self.ingest.fields());
-        fields.extend(self.analyzer.fields());
-        fields.extend(self.adaptive.fields());
-        fields.extend(self.graphite.fields());
-        fields.extend(self.alerts.fields());
-        fields.extend(self.email.fields());
-        fields.extend(self.routing.fields());
-        fields.extend(self.models.fields());
-        fields.extend(self.jobs.fields());
-        fields.extend(self.training.fields());
-        fields.extend(self.web.fields());
-        fields.extend(self.process.fields());
-        fields.extend(self.log.fields());
-        fields
-    }
-
-    /// Every secret beside the file that may hold it.
-    pub(crate) fn secrets(&mut self) -> Vec<SecretOption<'_>> {
-        let mut secrets = vec![
-            self.store.secret(),
-            self.alerts.secret(),
-            self.email.secret(),
-            self.models.secret(),
-        ];
-        secrets.extend(self.routing.receivers.iter_mut().flat_map(ReceiverTable::secrets));
-        secrets
-    }
-
     /// Limits, and options that must agree.
     pub(crate) fn check(&self, check: &mut Check<'_>) {
-        self.store.check(&self.analyzer, check);
-        self.ingest.check(check);
-        self.analyzer.check(check);
-        self.adaptive.check(check);
-        self.graphite.check(check);
-        self.alerts.check(check);
-        self.email.check(&self.routing, check);
-        self.routing.check(&self.alerts, &self.email, check);
-        self.models.check(check);
-        self.jobs.check(check);
-        self.training.check(check);
-        self.web.check(check);
-        self.process.check(check);
-    }
-}
-
-/// A secret and its `_file` sibling.
-pub(crate) struct SecretOption<'s> {
-    pub(crate) key: String,
-    pub(crate) value: &'s mut Option<Secret>,
-    pub(crate) file_key: String,
-    pub(crate) file: &'s Option<PathBuf>,
-}
-
-impl<'s> SecretOption<'s> {
-    /// The secret of that key, whose file is named by the key with `_file`.
-    pub(crate) fn new(key: String, value: &'s mut Option<Secret>, file: &'s Option<PathBuf>) -> Self {
-        Self {
-            file_key: format!("{key}_file"),
-            key,
-            value,
-            file,
-        }
-    }
-
-    /// The secret in the file: all of it but the line end that editors leave.
-    pub(crate) fn read(&self, path: &Path) -> Result<Secret, String> {
-        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-        match text.trim_end_matches(['\r', '\n']) {
-            "" => Err("the file is empty".to_owned()),
-            secret if secret.contains('\n') => Err("the file holds more than one line".to_owned()),
-            secret => Ok(Secret::new(secret)),
-        }
+        self.check_sections(check);
+        self.store.check_with(&self.analyzer, check);
+        self.routing.check_with(&self.email, check);
     }
 }

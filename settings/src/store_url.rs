@@ -6,8 +6,7 @@
 use std::fmt;
 
 use crate::address::HostPort;
-use crate::field::{Refused, Value, quote};
-use crate::raw::Written;
+use crate::field::Text;
 
 /// Which store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +96,7 @@ impl RedisUrl {
         } else {
             let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
             let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-            let with_port = HostPort::parse(host).or_else(|| HostPort::parse(&format!("{host}:6379")));
+            let with_port = HostPort::read(host).or_else(|| HostPort::read(&format!("{host}:6379")));
             if with_port.is_none() {
                 return Err("its host or port is wrong".to_owned());
             }
@@ -151,23 +150,19 @@ fn masked(text: &str) -> String {
     format!("{address}?{}", pairs.collect::<Vec<_>>().join("&"))
 }
 
-impl Value for StoreUrl {
-    fn read(written: &Written) -> Result<Self, Refused> {
-        let example = "such as `\"redis://127.0.0.1:6379/0\"`, `\"rediss://redis.example.org\"` or `\"redis+unix:///run/redis.sock?db=0\"`";
-        let text = written.as_text().map(str::trim).unwrap_or_default();
-        if text == "embedded" {
-            return Ok(Self::Embedded);
-        }
-        match RedisUrl::parse(text) {
-            Ok(url) => Ok(Self::Redis(url)),
-            Err(why) => Err(Refused::new(format!(
-                "{why}; expected `\"embedded\"` or the address of a Redis {example}"
-            ))),
+impl Text for StoreUrl {
+    const EXPECTED: &'static str = "expected `\"embedded\"` or the address of a Redis such as \
+        `\"redis://127.0.0.1:6379/0\"`, `\"rediss://redis.example.org\"` or `\"redis+unix:///run/redis.sock?db=0\"`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "embedded" => Ok(Self::Embedded),
+            text => RedisUrl::parse(text).map(Self::Redis),
         }
     }
 
-    fn show(&self) -> String {
-        quote(&self.to_string())
+    fn text(&self) -> String {
+        self.to_string()
     }
 
     fn mask(text: &str) -> String {

@@ -1,8 +1,8 @@
 //! How the learned detectors are fitted.
 
-use crate::check::Check;
 use crate::choice::choice;
 use crate::cron::Cron;
+use crate::section::Section;
 
 /// How the largest ordinary error follows from the errors of a fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -15,49 +15,34 @@ pub enum LimitRule {
 }
 choice!(LimitRule { "k_sigma" => KSigma, "peaks" => Peaks });
 
-section! {
+options! {
     /// How the learned detectors are fitted.
-    Training in "training" {
+    pub Training {
         /// Whether `skywatch run` starts the trainer child.
         enabled: bool = false,
         /// When all families are fitted anew, in UTC; `None` only when asked.
         schedule: Option<Cron> = None,
         /// Metrics that are learnt from, at most.
-        max_metrics: usize = 20_000,
+        max_metrics: usize = 20_000 => 1..=1_000_000,
         /// Families that are told apart, at most.
-        max_families: usize = 8,
+        max_families: usize = 8 => 1..=64,
         /// Rounds over all that is learnt from, at most.
-        epochs: usize = 20,
+        epochs: usize = 20 => 1..=10_000,
         /// The newest part of the history is held back to judge the fit by; its share of it.
-        holdout: f64 = 0.2,
+        holdout: f64 = 0.2 => 0.05..=0.5,
         /// What all randomness follows from.
         seed: usize = 42,
         /// How the limits of models of several columns follow from their errors.
         rule: LimitRule = LimitRule::KSigma,
         /// With the rule `k_sigma`, a limit is so many spreads of the errors.
-        k_sigma: f64 = 5.0,
+        k_sigma: f64 = 5.0 => 0.1..=1_000.0,
         /// With the rule `k_sigma`, whether centre and spread are median and MAD.
         robust: bool = false,
         /// With the rule `peaks`, the share of ordinary points that may lie beyond a limit.
-        risk: f64 = 1e-6,
+        risk: f64 = 1e-6 => 1e-12..=0.1,
         /// How much the trainer gives way to others, 0 to 19.
-        nice: usize = 10,
+        nice: usize = 10 => ..=19,
     }
 }
 
-impl Training {
-    pub(crate) fn check(&self, check: &mut Check<'_>) {
-        check.within(
-            "training.max_metrics",
-            &self.max_metrics,
-            Some(1),
-            Some(1_000_000),
-        );
-        check.within("training.max_families", &self.max_families, Some(1), Some(64));
-        check.within("training.epochs", &self.epochs, Some(1), Some(10_000));
-        check.within("training.holdout", &self.holdout, Some(0.05), Some(0.5));
-        check.within("training.k_sigma", &self.k_sigma, Some(0.1), Some(1_000.0));
-        check.within("training.risk", &self.risk, Some(1e-12), Some(0.1));
-        check.within("training.nice", &self.nice, None, Some(19));
-    }
-}
+impl Section for Training {}

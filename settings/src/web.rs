@@ -3,10 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::check::Check;
+use crate::section::Section;
 
-section! {
+options! {
     /// The pages and the REST interface.
-    Web in "web" {
+    pub Web {
         /// Whether `skywatch run` starts the web child.
         enabled: bool = true,
         /// Where pages are served; only this machine's own addresses unless `insecure_listen` is set as well.
@@ -14,18 +15,17 @@ section! {
         /// Says a second time that pages may be served, without a login, to whoever reaches `listen`.
         insecure_listen: bool = false,
         /// Connections open at once.
-        max_connections: usize = 256,
+        max_connections: usize = 256 => 1..,
         /// Names under which pages may be asked for, beside those that are known; `*` is any.
         hosts: Vec<String> = Vec::new(),
     }
 }
 
-impl Web {
-    pub(crate) fn check(&self, check: &mut Check<'_>) {
-        check.within("web.max_connections", &self.max_connections, Some(1), None);
+impl Section for Web {
+    fn check(&self, check: &mut Check<'_>) {
         if self.enabled {
             check.listens(
-                ["web.listen", "web.insecure_listen"],
+                "listen",
                 self.listen,
                 self.insecure_listen,
                 "a login",

@@ -257,7 +257,7 @@ fn last_sign_of_life(state_dir: &Path) -> Option<f64> {
 /// An office of our own.
 fn alone(settings: &Settings, call: &Call) -> anyhow::Result<Office> {
     process::wiring::prepare_state_dir(&settings.state_dir)?;
-    let desk = Desk::open(alerting::dispatch_alone(settings)?);
+    let desk = Desk::open(alerting::dispatch_alone(settings));
     if let Some(why) = desk.trouble() {
         anyhow::bail!("{why}");
     }
@@ -281,7 +281,7 @@ fn alone(settings: &Settings, call: &Call) -> anyhow::Result<Office> {
         }),
         examine,
         &outlets,
-        alerting::base_url(settings),
+        process::wiring::base_url(settings),
         process::wiring::command(settings),
     ))
 }

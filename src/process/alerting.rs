@@ -4,14 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use skywatch_alerters::incident::Hysteresis;
-use skywatch_alerters::matcher::{Matcher, Selection};
+use skywatch_alerters::matcher::Matcher;
 use skywatch_alerters::render::Templates;
 use skywatch_alerters::route::{Grouping, Limits, Pace, Route, Routes};
-use skywatch_alerters::schedule::{Hours, Week, zone};
-use skywatch_alerters::senders::{self, Sender};
-use skywatch_alerters::state::{Audience, Policy, Receiver};
-use skywatch_alerters::{Direction, JudgedWindow, RateCap, Severity, chart};
-use skywatch_settings::{self as settings, AlertDirection, MinSeverity, ReceiverKind, Settings};
+use skywatch_alerters::senders::{self, Shared};
+use skywatch_alerters::state::{Policy, Receiver};
+use skywatch_alerters::{Direction, JudgedWindow, RateCap, Severity};
+use skywatch_settings::{self as settings, AlertDirection, MinSeverity, Settings};
 
 use super::{ProcessError, wiring};
 use crate::dispatch::{DispatchOptions, Heartbeat, Outlet, VitalsOptions, WindowOf};
@@ -26,17 +25,11 @@ const PARTIAL_AFTER: f64 = 1_800.0;
 const CHART_TIMEOUT: Duration = Duration::from_secs(3);
 /// … and how long charts are done without after it did not come.
 const CHART_REST: Duration = Duration::from_secs(30);
-/// Width of a picture in a chat, pixels.
-const PICTURE_WIDTH: u32 = 640;
 
 /// When incidents open and end, and who is told.
-///
-/// # Errors
-/// [`ProcessError::Routes`]: what the settings let pass cannot be understood here.
-pub(crate) fn policy(settings: &Settings) -> Result<Policy, ProcessError> {
+pub(crate) fn policy(settings: &Settings) -> Policy {
     let alerts = &settings.alerts;
-    let routes = settings.routes();
-    Ok(Policy {
+    Policy {
         hysteresis: Hysteresis {
             seen: alerts.seen as u32,
             of: alerts.of as u32,
@@ -45,68 +38,42 @@ pub(crate) fn policy(settings: &Settings) -> Result<Policy, ProcessError> {
             longest_step: settings.analyzer.stale_period.as_secs_f64(),
         },
         routes: Routes {
-            top: routes.iter().map(route).collect::<Result<_, _>>()?,
+            top: settings.routes().iter().map(route).collect(),
         },
         receivers: settings
             .receivers()
             .into_iter()
             .map(|receiver| Receiver {
-                name: receiver.name.clone(),
-                resolved: receiver.resolved,
+                resolved: receiver.limits.resolved,
                 cap: RateCap {
-                    notices: receiver.max_notices,
-                    per: receiver.per.as_secs_f64(),
+                    notices: receiver.limits.max_notices,
+                    per: receiver.limits.per.as_secs_f64(),
                 },
-                audience: audience(&receiver.kind),
+                audience: senders::audience(&receiver.kind),
+                name: receiver.name,
             })
             .collect(),
         digest_from: alerts.digest_from,
         partial_after: PARTIAL_AFTER,
-        base_url: base_url(settings),
+        base_url: wiring::base_url(settings),
         command: wiring::command(settings),
-    })
-}
-
-/// Who reads what a receiver of this kind gets.
-fn audience(kind: &ReceiverKind) -> Audience {
-    match kind {
-        // A pager wakes people, one alert a conversation.
-        ReceiverKind::Email(_) | ReceiverKind::Slack(_) | ReceiverKind::PagerDuty(_) => Audience::People,
-        ReceiverKind::Alertmanager(manager) => Audience::Machine {
-            refresh: Some(senders::AlertmanagerSender::refresh(manager.valid_for).as_secs_f64()),
-        },
-        ReceiverKind::Webhook(_) | ReceiverKind::Syslog(_) => Audience::Machine { refresh: None },
     }
 }
 
-fn route(route: &settings::Route) -> Result<Route, ProcessError> {
-    let wrong = |why: String| ProcessError::Routes {
-        route: route.name.clone(),
-        why,
-    };
-    let selection = Selection {
-        metrics: route
-            .metrics
-            .iter()
-            .map(|pattern| pattern.as_str().to_owned())
-            .collect(),
-        tags: route.tags.clone(),
-        severity: route.severity.map(|least| match least {
-            MinSeverity::Info => Severity::Info,
-            MinSeverity::Warning => Severity::Warning,
-            MinSeverity::Critical => Severity::Critical,
-        }),
-        detectors: route.detectors.clone(),
-    };
-    let hours = (!route.days.is_empty() || !route.hours.is_empty()).then(|| Hours {
-        days: route.days.clone(),
-        hours: route.hours.clone(),
-        zone: route.zone.clone(),
-    });
-    Ok(Route {
+fn route(route: &settings::Route) -> Route {
+    Route {
         name: route.name.clone(),
-        matcher: Matcher::new(&selection).map_err(wrong)?,
-        hours: hours.as_ref().map(Week::new).transpose().map_err(wrong)?,
+        matcher: Matcher {
+            metrics: route.metrics.clone(),
+            tags: route.tags.clone(),
+            severity: route.severity.map(|least| match least {
+                MinSeverity::Info => Severity::Info,
+                MinSeverity::Warning => Severity::Warning,
+                MinSeverity::Critical => Severity::Critical,
+            }),
+            detectors: route.detectors.clone(),
+        },
+        hours: route.hours.clone(),
         receivers: route.receivers.clone(),
         go_on: route.go_on,
         limits: Limits {
@@ -128,8 +95,8 @@ fn route(route: &settings::Route) -> Result<Route, ProcessError> {
             wait: route.group_wait.as_secs_f64(),
             interval: route.group_interval.as_secs_f64(),
         },
-        routes: route.routes.iter().map(self::route).collect::<Result<_, _>>()?,
-    })
+        routes: route.routes.iter().map(self::route).collect(),
+    }
 }
 
 /// The receivers, ready to be sent to; nothing is connected yet.
@@ -138,98 +105,28 @@ fn route(route: &settings::Route) -> Result<Route, ProcessError> {
 /// [`ProcessError::Receiver`]: a certificate file that cannot be read, a template that cannot be used.
 pub(crate) fn outlets(settings: &Settings) -> Result<Vec<Outlet>, ProcessError> {
     let templates = Templates::load(settings.alerts.templates.as_deref());
-    let templates = Arc::new(templates.map_err(|source| ProcessError::Templates { source })?);
+    let shared = Shared {
+        email: settings.email.clone(),
+        templates: Arc::new(templates.map_err(|source| ProcessError::Templates { source })?),
+    };
     let outlet = |receiver: settings::Receiver| {
-        let sender = sender(&receiver, settings, &templates).map_err(|source| ProcessError::Receiver {
-            receiver: receiver.name.clone(),
-            source,
-        })?;
+        let sender = senders::sender(&receiver.kind, &shared);
         Ok(Outlet {
+            sender: sender.map_err(|source| ProcessError::Receiver {
+                receiver: receiver.name.clone(),
+                source,
+            })?,
             name: receiver.name,
-            sender,
-            give_up_after: receiver.give_up_after,
+            give_up_after: receiver.limits.give_up_after,
         })
     };
     settings.receivers().into_iter().map(outlet).collect()
 }
 
-fn sender(
-    receiver: &settings::Receiver,
-    settings: &Settings,
-    templates: &Arc<Templates>,
-) -> Result<Arc<dyn Sender>, skywatch_alerters::Error> {
-    let timeout = receiver.timeout;
-    let templates = Arc::clone(templates);
-    Ok(match receiver.kind.clone() {
-        ReceiverKind::Email(email) => {
-            let options = wiring::email(settings, email.from, email.to, timeout);
-            Arc::new(senders::EmailSender::with_templates(options, templates)?)
-        }
-        ReceiverKind::Slack(slack) => {
-            let access = match slack.access {
-                settings::SlackAccess::Webhook { url, channel } => {
-                    senders::SlackAccess::Webhook { url, channel }
-                }
-                settings::SlackAccess::Bot {
-                    token,
-                    channel,
-                    api_url,
-                } => senders::SlackAccess::Bot {
-                    token,
-                    channel,
-                    api_url,
-                },
-            };
-            let options = senders::SlackOptions {
-                timeout,
-                ..senders::SlackOptions::new(access)
-            };
-            let picture = Box::new(|anomaly: &_| chart::png_of(anomaly, PICTURE_WIDTH));
-            Arc::new(senders::SlackSender::with_templates(options, templates)?.with_picture(picture))
-        }
-        ReceiverKind::PagerDuty(pager) => {
-            Arc::new(senders::PagerDutySender::new(senders::PagerDutyOptions {
-                routing_key: pager.routing_key,
-                url: pager.api_url,
-                timeout,
-                ..senders::PagerDutyOptions::default()
-            })?)
-        }
-        ReceiverKind::Alertmanager(manager) => {
-            Arc::new(senders::AlertmanagerSender::new(senders::AlertmanagerOptions {
-                url: manager.url,
-                login: match manager.login {
-                    None => senders::AlertmanagerLogin::None,
-                    Some(settings::AlertmanagerLogin::Basic { username, password }) => {
-                        senders::AlertmanagerLogin::Basic { username, password }
-                    }
-                    Some(settings::AlertmanagerLogin::Token(token)) => {
-                        senders::AlertmanagerLogin::Bearer(token)
-                    }
-                },
-                labels: manager.labels.into_iter().collect(),
-                validity: manager.valid_for,
-                timeout,
-                ca_file: manager.ca_file,
-            })?)
-        }
-        ReceiverKind::Webhook(hook) => Arc::new(senders::WebhookSender::new(senders::WebhookOptions {
-            url: hook.url,
-            signing_key: hook.secret,
-            token: hook.token,
-            headers: hook.headers,
-            include_window: hook.include_window,
-            timeout,
-            ca_file: hook.ca_file,
-        })?),
-        ReceiverKind::Syslog(syslog) => Arc::new(wiring::syslog(syslog, timeout, templates)?),
-    })
-}
-
 /// Everything the dispatch is told once.
 ///
 /// # Errors
-/// As [`policy`] and [`outlets`]; or the system refuses a thread.
+/// As [`outlets`]; or the system refuses a thread.
 pub(crate) fn dispatch<K: Connect>(
     connect: K,
     settings: &Settings,
@@ -237,10 +134,10 @@ pub(crate) fn dispatch<K: Connect>(
 ) -> Result<DispatchOptions, ProcessError> {
     let heartbeat = settings.alerts.heartbeat_url.as_ref();
     let heartbeat = heartbeat
-        .map(|url| Heartbeat::start(url.expose().to_owned()))
+        .map(|url| Heartbeat::start(url.expose().as_str().to_owned()))
         .transpose();
     Ok(DispatchOptions {
-        policy: policy(settings)?,
+        policy: policy(settings),
         outlets: outlets(settings)?,
         history: history_path(&settings.state_dir),
         keep_history: settings.alerts.keep_history,
@@ -257,12 +154,9 @@ pub(crate) fn dispatch<K: Connect>(
 }
 
 /// The dispatch of a command that finds none running: it can be asked, and sends nothing.
-///
-/// # Errors
-/// As [`policy`].
-pub(crate) fn dispatch_alone(settings: &Settings) -> Result<DispatchOptions, ProcessError> {
-    Ok(DispatchOptions {
-        policy: policy(settings)?,
+pub(crate) fn dispatch_alone(settings: &Settings) -> DispatchOptions {
+    DispatchOptions {
+        policy: policy(settings),
         outlets: Vec::new(),
         history: history_path(&settings.state_dir),
         keep_history: settings.alerts.keep_history,
@@ -272,20 +166,18 @@ pub(crate) fn dispatch_alone(settings: &Settings) -> Result<DispatchOptions, Pro
         grace: Duration::ZERO,
         vitals: vitals(settings),
         heartbeat: None,
-    })
+    }
 }
 
 fn vitals(settings: &Settings) -> VitalsOptions {
-    let daily = settings
-        .alerts
-        .daily_digest
-        .as_deref()
-        .and_then(|time| time.parse().ok());
+    let alerts = &settings.alerts;
     VitalsOptions {
         optimum_run_duration: settings.analyzer.optimum_run_duration,
         ingest: settings.ingest.enabled.then(|| settings.state_dir.clone()),
-        stale_digest: settings.alerts.stale_digest,
-        daily: daily.zip(zone(&settings.alerts.zone).ok()),
+        stale_digest: alerts.stale_digest,
+        daily: alerts
+            .daily_digest
+            .map(|time| (time.0, alerts.zone.rules().clone())),
     }
 }
 
@@ -309,10 +201,4 @@ fn window_of<K: Connect>(connect: K, full_duration: Duration) -> WindowOf {
             rate,
         })
     })
-}
-
-/// Public address of the pages without a slash at the end; empty for none.
-pub(crate) fn base_url(settings: &Settings) -> String {
-    let url = settings.alerts.base_url.as_deref().unwrap_or_default();
-    url.trim_end_matches('/').to_owned()
 }

@@ -26,7 +26,6 @@ const DROP_EACH: Duration = Duration::from_secs(600);
 /// The first of these.
 pub fn check(settings: &Settings, run: &RunOptions) -> Result<(), ProcessError> {
     wiring::prepare_state_dir(&settings.state_dir)?;
-    alerting::policy(settings)?;
     alerting::outlets(settings)?;
     run.summary.as_deref().map(open_summary).transpose()?;
     #[cfg(feature = "learned")]

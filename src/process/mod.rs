@@ -70,14 +70,6 @@ pub enum ProcessError {
         /// Why.
         source: skywatch_alerters::Error,
     },
-    /// A route cannot be understood.
-    #[error("route `{route}`: {why}")]
-    Routes {
-        /// Its name.
-        route: String,
-        /// Why.
-        why: String,
-    },
     /// The state folder cannot be made or written.
     #[error("cannot use the state folder `{}`: {source}\nhint: set `state_dir` to a folder this user may write", path.display())]
     StateDir {

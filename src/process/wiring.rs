@@ -1,13 +1,10 @@
 //! From settings to the options of each room.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use skywatch_alerters::host;
-use skywatch_alerters::render::Templates;
-use skywatch_alerters::senders::{EmailOptions, Security, SyslogOptions, SyslogSender, SyslogTarget};
-use skywatch_settings::{EmailSecurity, Flavour, RedisUrl, Settings, StoreUrl, SyslogReceiver, TrimMode};
+use skywatch_settings::{Flavour, RedisUrl, Settings, StoreUrl, TrimMode};
 
 use super::ProcessError;
 use crate::dispatch::running;
@@ -109,7 +106,7 @@ pub(crate) fn web_options(settings: &Settings) -> WebOptions {
         full_duration: settings.store.full_duration.as_secs_f64(),
         max_connections: settings.web.max_connections,
         hosts: settings.web.hosts.clone(),
-        base_url: settings.alerts.base_url.clone().unwrap_or_default(),
+        base_url: base_url(settings),
     }
 }
 
@@ -209,43 +206,8 @@ pub(crate) fn quiet_after(settings: &Settings) -> f64 {
     late.max(Duration::from_secs(300)).as_secs_f64()
 }
 
-/// The mail server, and who writes to whom over it.
-pub(crate) fn email(settings: &Settings, from: String, to: Vec<String>, timeout: Duration) -> EmailOptions {
-    let email = &settings.email;
-    EmailOptions {
-        host: email.server.clone().unwrap_or_default(),
-        port: email.port,
-        security: match email.security {
-            EmailSecurity::None => Security::Plain,
-            EmailSecurity::StartTls => Security::StartTls,
-            EmailSecurity::Tls => Security::Tls,
-        },
-        username: email.username.clone(),
-        password: email.password.clone(),
-        from,
-        to,
-        timeout,
-        ca_file: email.ca_file.clone(),
-    }
-}
-
-/// A syslog, in the words of these templates.
-pub(crate) fn syslog(
-    syslog: SyslogReceiver,
-    timeout: Duration,
-    templates: Arc<Templates>,
-) -> Result<SyslogSender, skywatch_alerters::Error> {
-    let options = SyslogOptions {
-        target: match syslog.target {
-            skywatch_settings::SyslogTarget::Local => SyslogTarget::Local("/dev/log".into()),
-            skywatch_settings::SyslogTarget::Unix(path) => SyslogTarget::Local(path),
-            skywatch_settings::SyslogTarget::Udp(address) => SyslogTarget::Udp(address.to_string()),
-            skywatch_settings::SyslogTarget::Tcp(address) => SyslogTarget::Tcp(address.to_string()),
-        },
-        facility: syslog.facility.as_str().parse()?,
-        app_name: syslog.app,
-        timeout,
-        ..SyslogOptions::default()
-    };
-    SyslogSender::new(options, templates)
+/// Public address of the pages without a slash at the end; empty for none.
+pub(crate) fn base_url(settings: &Settings) -> String {
+    let url = settings.alerts.base_url.as_ref();
+    url.map(|url| url.as_str().to_owned()).unwrap_or_default()
 }

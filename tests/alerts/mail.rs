@@ -185,7 +185,7 @@ fn world(redis: &RedisServer, server: &Server) -> World {
         .with("email.from", "watch@example.org")
         .with("email.to", r#"["ops@example.org"]"#)
         .with("email.timeout", "1s")
-        .with("email.cooldown", "0s")
+        .with("alerts.cooldown", "0s")
 }
 
 /// The subject lines' metrics and what they say, and the Message-IDs.

@@ -5,9 +5,9 @@
 //! been sent with a lower one, the alerts with the lower severities are ended in the same request; to end an alert
 //! that never was is harmless. Repeats carry the same labels and are therefore one alert.
 //!
-//! A firing alert says when it ends by itself: [`validity`](AlertmanagerOptions::validity) from now. Without that
+//! A firing alert says when it ends by itself: [`valid_for`](AlertmanagerReceiver::valid_for) from now. Without that
 //! Alertmanager would call it resolved after its own few minutes, as it expects to be told all the time. While an
-//! incident lasts its alert is sent anew well before that ([`AlertmanagerSender::refresh`]), also when somebody has it
+//! incident lasts its alert is sent again well before that, also when somebody has it
 //! or a silence is over it here. Every incident is sent; daily notices are not.
 //!
 //! An alert that has ended says how in the annotation `outcome` (resolved, settled, gone or closed), and in `value` what
@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -23,14 +23,14 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use ureq::http::{HeaderMap, header};
 
-use skywatch_settings::Secret;
+use skywatch_settings::{AlertmanagerReceiver, HttpUrl, Secret};
 
-use super::address::Address;
 use super::http::{self, Http};
-use super::{Sender, Sent, link};
+use super::{Registration, Sender, Sent, Shared, link, required};
 use crate::anomaly::Severity;
 use crate::error::Error;
 use crate::notice::{Content, Item, Notice, What};
+use crate::state::Audience;
 use crate::{render, text, units};
 
 const KIND: &str = "alertmanager";
@@ -51,58 +51,10 @@ const LONGEST_REFRESH: Duration = Duration::from_secs(30 * 60);
 /// How long the alert of a test lasts, seconds.
 const TEST_LASTS: f64 = 60.0;
 
-/// Which Alertmanager.
-#[derive(Debug, Clone)]
-pub struct AlertmanagerOptions {
-    /// Its address, with whatever path stands in front of `/api/v2`.
-    pub url: String,
-    /// How to log in.
-    pub login: AlertmanagerLogin,
-    /// Labels put on every alert. Tags of metrics with the same names give way.
-    pub labels: BTreeMap<String, String>,
-    /// How long a firing alert lasts there when nothing more is heard of it: longer than the time between two
-    /// notices about one incident.
-    pub validity: Duration,
-    /// Longest time one attempt may take, at most an hour.
-    pub timeout: Duration,
-    /// PEM file with CA certificates to trust beside Mozilla's.
-    pub ca_file: Option<PathBuf>,
-}
-
-impl Default for AlertmanagerOptions {
-    /// An Alertmanager on this machine.
-    fn default() -> Self {
-        Self {
-            url: "http://localhost:9093".into(),
-            login: AlertmanagerLogin::None,
-            labels: BTreeMap::new(),
-            validity: Duration::from_secs(24 * 3_600),
-            timeout: Duration::from_secs(20),
-            ca_file: None,
-        }
-    }
-}
-
-/// How to log in.
-#[derive(Debug, Clone)]
-pub enum AlertmanagerLogin {
-    /// Not at all.
-    None,
-    /// With user and password.
-    Basic {
-        /// The user; no colon.
-        username: String,
-        /// The password.
-        password: Secret,
-    },
-    /// With a token.
-    Bearer(Secret),
-}
-
 /// Sends incidents as alerts.
 pub struct AlertmanagerSender {
     http: Http,
-    address: Address,
+    address: HttpUrl,
     headers: HeaderMap,
     labels: BTreeMap<String, String>,
     validity: f64,
@@ -129,58 +81,41 @@ struct Alert {
 }
 
 impl AlertmanagerSender {
-    /// How often alerts that last are to be sent anew when they are valid for so long: often enough that one or two
-    /// sends may fail, and that an Alertmanager that was started anew and has forgotten them soon has them again.
-    #[must_use]
-    pub fn refresh(validity: Duration) -> Duration {
-        (validity / 4).min(LONGEST_REFRESH)
-    }
-
-    /// Checks the options and reads the CA file. Nothing is said to the server yet.
+    /// Reads the CA file. Nothing is said to the server yet.
     ///
     /// # Errors
     /// [`Error::Options`], [`Error::CaFile`], [`Error::CaFileContent`].
-    pub fn new(options: AlertmanagerOptions) -> Result<Self, Error> {
+    pub fn new(receiver: &AlertmanagerReceiver) -> Result<Self, Error> {
         let refused = |reason: String| Error::Options { sender: KIND, reason };
-        for name in options.labels.keys() {
-            if !is_label(name) {
-                return Err(refused(format!(
-                    "`{name}` is no name of a label: letters, digits and `_` only"
-                )));
-            }
+        let mut labels = BTreeMap::new();
+        for label in &receiver.labels {
+            let name = &label.name;
             if OWN.contains(&name.as_str()) {
                 return Err(refused(format!("the label `{name}` is set by Skywatch itself")));
             }
-        }
-        if options.validity.is_zero() {
-            return Err(refused(
-                "the validity is zero, so that no alert would ever fire".into(),
-            ));
+            labels.insert(name.clone(), label.value.clone());
         }
         let mut masked = Vec::new();
         let mut headers = HeaderMap::new();
-        match options.login {
-            AlertmanagerLogin::None => {}
-            AlertmanagerLogin::Basic { username, password } => {
-                if username.contains(':') {
-                    return Err(refused("the user name has a `:`".into()));
-                }
-                let login = BASE64_STANDARD.encode(format!("{username}:{}", password.expose()));
-                let value = http::secret_header(KIND, "the login", &format!("Basic {login}"))?;
-                headers.insert(header::AUTHORIZATION, value);
-                masked.extend([Secret::new(login), password]);
+        if let Some(token) = &receiver.token {
+            headers.extend([http::bearer(KIND, token)?]);
+            masked.push(token.clone());
+        } else if let (Some(username), Some(password)) = (&receiver.username, &receiver.password) {
+            if username.contains(':') {
+                return Err(refused("the user name has a `:`".into()));
             }
-            AlertmanagerLogin::Bearer(token) => {
-                headers.extend([http::bearer(KIND, &token)?]);
-                masked.push(token);
-            }
+            let login = BASE64_STANDARD.encode(format!("{username}:{}", password.expose()));
+            let value = http::secret_header(KIND, "the login", &format!("Basic {login}"))?;
+            headers.insert(header::AUTHORIZATION, value);
+            masked.extend([Secret::new(login), password.clone()]);
         }
+        let url = required(KIND, "url", receiver.url.as_ref())?;
         Ok(Self {
-            http: Http::new(options.timeout, options.ca_file.as_deref(), masked)?,
-            address: Address::new(KIND, &options.url)?.join(KIND, "/api/v2/alerts")?,
+            http: Http::new(receiver.timeout, receiver.ca_file.as_deref(), masked)?,
+            address: url.join("/api/v2/alerts"),
             headers,
-            labels: options.labels,
-            validity: options.validity.as_secs_f64(),
+            labels,
+            validity: receiver.valid_for.as_secs_f64(),
         })
     }
 
@@ -271,6 +206,24 @@ impl AlertmanagerSender {
     }
 }
 
+impl Registration for AlertmanagerReceiver {
+    fn audience(&self) -> Audience {
+        Audience::Machine {
+            refresh: Some(refresh(self.valid_for).as_secs_f64()),
+        }
+    }
+
+    fn sender(&self, _: &Shared) -> Result<Arc<dyn Sender>, Error> {
+        Ok(Arc::new(AlertmanagerSender::new(self)?))
+    }
+}
+
+/// How often alerts that last are to be sent again when they are valid for so long: often enough that one or two
+/// sends may fail, and that an Alertmanager that was restarted and has forgotten them soon has them again.
+fn refresh(valid_for: Duration) -> Duration {
+    (valid_for / 4).min(LONGEST_REFRESH)
+}
+
 impl Sender for AlertmanagerSender {
     fn kind(&self) -> &'static str {
         KIND
@@ -344,10 +297,14 @@ mod tests {
     use crate::sample;
 
     fn sender() -> AlertmanagerSender {
-        let labels = BTreeMap::from([("team".to_owned(), "web".to_owned())]);
-        AlertmanagerSender::new(AlertmanagerOptions {
-            labels,
-            ..AlertmanagerOptions::default()
+        let url = "http://localhost:9093".parse().unwrap();
+        AlertmanagerSender::new(&AlertmanagerReceiver {
+            url: Some(url),
+            labels: vec![skywatch_settings::Label {
+                name: "team".to_owned(),
+                value: "web".to_owned(),
+            }],
+            ..AlertmanagerReceiver::default()
         })
         .unwrap()
     }
@@ -405,7 +362,7 @@ mod tests {
 
     #[test]
     fn what_lasts_is_sent_anew_before_it_would_end() {
-        let after = |seconds| AlertmanagerSender::refresh(Duration::from_secs(seconds)).as_secs();
+        let after = |seconds| refresh(Duration::from_secs(seconds)).as_secs();
         assert_eq!((after(60), after(3_600), after(86_400)), (15, 900, 1_800));
     }
 

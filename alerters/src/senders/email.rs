@@ -16,7 +16,7 @@
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,16 +28,18 @@ use lettre::transport::smtp::client::{Certificate, CertificateStore, SmtpConnect
 use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Quit, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 
-use skywatch_settings::Secret;
+use skywatch_settings::{Email, EmailReceiver, EmailSecurity, MailAddress, Secret};
 
-use super::{Sender, Sent};
+use super::{Registration, Sender, Sent, Shared, required};
 use crate::chart::png_of;
 use crate::error::{Error, MailStep};
 use crate::http_client;
 use crate::notice::Notice;
 use crate::render::{Mail, Templates};
+use crate::state::Audience;
 use crate::text;
 
+const KIND: &str = "email";
 /// Longest timeout believed. RFC 5321 asks for ten minutes at most for any one answer.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(3_600);
 
@@ -49,62 +51,11 @@ const CHART_ID: &str = "chart";
 /// Most incidents named in the header.
 const MOST_NAMED: usize = 50;
 
-/// Where mail goes and how.
-#[derive(Debug, Clone)]
-pub struct EmailOptions {
-    /// Name or address of the mail server; the name its certificate must have.
-    pub host: String,
-    /// TCP port: by custom 25 plain, 587 STARTTLS, 465 implicit TLS.
-    pub port: u16,
-    /// How the connection is protected.
-    pub security: Security,
-    /// Log in as this user; no login without one.
-    pub username: Option<String>,
-    /// The user's password.
-    pub password: Option<Secret>,
-    /// Sender, as `user@example.org` or `Skywatch <user@example.org>`.
-    pub from: String,
-    /// Recipients, in the same form. All of them are named in the one mail's `To`.
-    pub to: Vec<String>,
-    /// Longest time one attempt may take, at most an hour.
-    pub timeout: Duration,
-    /// PEM file with CA certificates to trust beside Mozilla's.
-    pub ca_file: Option<PathBuf>,
-}
-
-impl Default for EmailOptions {
-    /// A mail server on this machine, without protection. `from` and `to` are empty and must be set.
-    fn default() -> Self {
-        Self {
-            host: "localhost".into(),
-            port: 25,
-            security: Security::Plain,
-            username: None,
-            password: None,
-            from: String::new(),
-            to: Vec::new(),
-            timeout: Duration::from_secs(30),
-            ca_file: None,
-        }
-    }
-}
-
-/// How the connection to the mail server is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Security {
-    /// Not at all. A password travels in the clear.
-    Plain,
-    /// Begins in the clear and must switch to TLS before anything else is said.
-    StartTls,
-    /// TLS from the first byte.
-    Tls,
-}
-
 /// Sends notices as e-mail.
 pub struct EmailSender {
     host: String,
     port: u16,
-    security: Security,
+    security: EmailSecurity,
     tls: Option<TlsParameters>,
     login: Option<Credentials>,
     from: Mailbox,
@@ -124,49 +75,36 @@ impl fmt::Debug for EmailSender {
 }
 
 impl EmailSender {
-    /// The same with the built-in templates.
+    /// Reads the CA file. Nothing is said to the server yet.
     ///
     /// # Errors
-    /// As [`with_templates`](Self::with_templates), and [`Error::Template`].
-    pub fn new(options: EmailOptions) -> Result<Self, Error> {
-        Self::with_templates(options, Arc::new(Templates::embedded()?))
-    }
-
-    /// Checks the options and reads the CA file. Nothing is said to the server yet.
-    ///
-    /// # Errors
-    /// [`Error::Address`], [`Error::NoRecipients`], [`Error::CaFile`], [`Error::CaFileContent`],
+    /// [`Error::Options`], [`Error::Address`], [`Error::NoRecipients`], [`Error::CaFile`], [`Error::CaFileContent`],
     /// [`Error::MailTls`].
-    pub fn with_templates(options: EmailOptions, templates: Arc<Templates>) -> Result<Self, Error> {
-        let server = format!("{}:{}", options.host, options.port);
-        if options.to.is_empty() {
+    pub fn new(email: &Email, receiver: &EmailReceiver, templates: Arc<Templates>) -> Result<Self, Error> {
+        let host = required(KIND, "server", email.server.as_ref())?.clone();
+        let server = format!("{host}:{}", email.port);
+        if receiver.to.is_empty() {
             return Err(Error::NoRecipients { server });
         }
-        let tls = match options.security {
-            Security::Plain => None,
-            Security::StartTls | Security::Tls => Some(tls_parameters(
-                &options.host,
-                &server,
-                options.ca_file.as_deref(),
-            )?),
+        let tls = match email.security {
+            EmailSecurity::None => None,
+            EmailSecurity::StartTls | EmailSecurity::Tls => {
+                Some(tls_parameters(&host, &server, email.ca_file.as_deref())?)
+            }
         };
-        let login = options.username.map(|username| {
-            let password = options.password.as_ref().map(Secret::expose).unwrap_or_default();
+        let login = email.username.clone().map(|username| {
+            let password = email.password.as_ref().map(Secret::expose).unwrap_or_default();
             Credentials::new(username, password.to_owned())
         });
         Ok(Self {
-            host: options.host,
-            port: options.port,
-            security: options.security,
+            host,
+            port: email.port,
+            security: email.security,
             tls,
             login,
-            from: mailbox(&options.from)?,
-            to: options
-                .to
-                .iter()
-                .map(|address| mailbox(address))
-                .collect::<Result<_, _>>()?,
-            timeout: options.timeout.min(LONGEST_TIMEOUT),
+            from: mailbox(required(KIND, "from", receiver.from.as_ref())?)?,
+            to: receiver.to.iter().map(mailbox).collect::<Result<_, _>>()?,
+            timeout: receiver.timeout.unwrap_or(email.timeout).min(LONGEST_TIMEOUT),
             templates,
         })
     }
@@ -215,9 +153,20 @@ impl EmailSender {
     }
 }
 
+impl Registration for EmailReceiver {
+    fn audience(&self) -> Audience {
+        Audience::People
+    }
+
+    fn sender(&self, shared: &Shared) -> Result<Arc<dyn Sender>, Error> {
+        let templates = Arc::clone(&shared.templates);
+        Ok(Arc::new(EmailSender::new(&shared.email, self, templates)?))
+    }
+}
+
 impl Sender for EmailSender {
     fn kind(&self) -> &'static str {
-        "email"
+        KIND
     }
 
     fn send(&self, notice: &Notice, reference: Option<&str>) -> Result<Sent, Error> {
@@ -262,7 +211,7 @@ impl<'a> Dialogue<'a> {
             connection,
             deadline,
         };
-        if let (Security::StartTls, Some(tls)) = (sender.security, &sender.tls) {
+        if let (EmailSecurity::StartTls, Some(tls)) = (sender.security, &sender.tls) {
             dialogue.step(MailStep::StartTls, |connection| {
                 connection.starttls(tls, &ClientId::default())
             })?;
@@ -349,7 +298,10 @@ fn connect(sender: &EmailSender, deadline: Instant) -> Result<SmtpConnection, Er
         .to_socket_addrs()
         .map_err(|source| unreachable(source.to_string()))?
         .collect();
-    let tls = sender.tls.as_ref().filter(|_| sender.security == Security::Tls);
+    let tls = sender
+        .tls
+        .as_ref()
+        .filter(|_| sender.security == EmailSecurity::Tls);
     let mut failure = unreachable("the name has no address".into());
     for address in addresses {
         let patience = patience(sender, deadline, &MailStep::Connect)?;
@@ -408,7 +360,8 @@ fn tls_parameters(host: &str, server: &str, ca_file: Option<&Path>) -> Result<Tl
 
 /// An address of ASCII characters. Others would need a server with SMTPUTF8 all the way to the
 /// mailbox; a domain can always be written in its `xn--` form.
-fn mailbox(address: &str) -> Result<Mailbox, Error> {
+fn mailbox(address: &MailAddress) -> Result<Mailbox, Error> {
+    let address = address.as_str();
     let mailbox = address.parse().and_then(|mailbox: Mailbox| {
         let (user, domain) = (mailbox.email.user(), mailbox.email.domain());
         match (user.is_ascii(), domain.is_ascii()) {
@@ -558,15 +511,21 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        let options = EmailOptions {
-            username: Some("watch".into()),
+        let email = Email {
+            server: Some("localhost".to_owned()),
+            username: Some("watch".to_owned()),
             password: Some(Secret::new("hunter2")),
-            from: "watch@example.org".into(),
-            to: vec!["ops@example.org".into()],
-            ..EmailOptions::default()
+            ..Email::default()
         };
-        assert!(!format!("{options:?}").contains("hunter2"));
-        assert!(!format!("{:?}", EmailSender::new(options).unwrap()).contains("hunter2"));
+        let receiver = EmailReceiver {
+            to: vec!["ops@example.org".parse().unwrap()],
+            from: Some("watch@example.org".parse().unwrap()),
+            timeout: None,
+        };
+        assert!(!format!("{email:?}").contains("hunter2"));
+        let templates = Arc::new(Templates::embedded().unwrap());
+        let sender = EmailSender::new(&email, &receiver, templates).unwrap();
+        assert!(!format!("{sender:?}").contains("hunter2"));
     }
 
     #[test]

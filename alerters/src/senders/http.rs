@@ -17,9 +17,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use skywatch_settings::Secret;
+use skywatch_settings::{HttpUrl, Secret};
 
-use super::address::Address;
 use crate::error::Error;
 use crate::http_client::{self, Trust};
 use crate::text;
@@ -101,7 +100,7 @@ impl Attempt<'_> {
     /// [`Error::HttpRefused`].
     pub(super) fn post(
         &self,
-        to: &Address,
+        to: &HttpUrl,
         content_type: HeaderValue,
         headers: &HeaderMap,
         body: &[u8],
@@ -114,7 +113,7 @@ impl Attempt<'_> {
         let mut request = self
             .http
             .agent
-            .post(to.uri().clone())
+            .post(to.as_str())
             .header(header::CONTENT_TYPE, content_type);
         for (name, value) in headers {
             request = request.header(name, value);

@@ -1,25 +1,32 @@
 //! What carries a notice away, a sender a file.
+//!
+//! A type of receiver comes here as its table of the settings. Its sender is a file of this folder that implements
+//! [`Registration`] for that table, the file's `mod` line, and its line in [`registration`].
 
-mod address;
 mod alertmanager;
 mod email;
-mod syslog;
-
-pub use syslog::{Facility, SyslogOptions, SyslogSender, SyslogTarget};
 mod form;
 mod http;
 mod pagerduty;
 mod slack;
+mod syslog;
 mod webhook;
 
-pub use alertmanager::{AlertmanagerLogin, AlertmanagerOptions, AlertmanagerSender};
-pub use email::{EmailOptions, EmailSender, Security};
-pub use pagerduty::{PagerDutyOptions, PagerDutySender};
-pub use slack::{Picture, SlackAccess, SlackOptions, SlackSender};
-pub use webhook::{WebhookOptions, WebhookSender};
+use std::sync::Arc;
+
+use skywatch_settings::{Email, ReceiverKind};
+
+pub use alertmanager::AlertmanagerSender;
+pub use email::EmailSender;
+pub use pagerduty::PagerDutySender;
+pub use slack::{Picture, SlackSender};
+pub use syslog::SyslogSender;
+pub use webhook::WebhookSender;
 
 use crate::error::Error;
 use crate::notice::{Item, Notice};
+use crate::render::Templates;
+use crate::state::Audience;
 
 /// Carries notices to one receiver.
 ///
@@ -51,6 +58,60 @@ pub struct Sent {
     /// How the other side names the conversation, to be handed to later sends of the same thread;
     /// `None` leaves what is known.
     pub reference: Option<String>,
+}
+
+/// What all senders are made from, beside the table of their receiver.
+#[derive(Clone)]
+pub struct Shared {
+    /// The mail server.
+    pub email: Email,
+    /// The words of notices.
+    pub templates: Arc<Templates>,
+}
+
+/// How the table of a type of receiver becomes its sender.
+trait Registration {
+    /// Who reads what is sent there.
+    fn audience(&self) -> Audience;
+
+    /// The sender. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// A certificate file that cannot be read, and what the settings cannot know to be wrong.
+    fn sender(&self, shared: &Shared) -> Result<Arc<dyn Sender>, Error>;
+}
+
+/// The table of all senders.
+fn registration(kind: &ReceiverKind) -> &dyn Registration {
+    match kind {
+        ReceiverKind::Email(receiver) => receiver,
+        ReceiverKind::Slack(receiver) => receiver,
+        ReceiverKind::PagerDuty(receiver) => receiver,
+        ReceiverKind::Alertmanager(receiver) => receiver,
+        ReceiverKind::Webhook(receiver) => receiver,
+        ReceiverKind::Syslog(receiver) => receiver,
+    }
+}
+
+/// Who reads what is sent to a receiver.
+pub fn audience(receiver: &ReceiverKind) -> Audience {
+    registration(receiver).audience()
+}
+
+/// What carries notices to a receiver. Nothing is connected yet.
+///
+/// # Errors
+/// A certificate file that cannot be read, and what the settings cannot know to be wrong.
+pub fn sender(receiver: &ReceiverKind, shared: &Shared) -> Result<Arc<dyn Sender>, Error> {
+    registration(receiver).sender(shared)
+}
+
+/// An option without which nothing can be sent. The settings ask for it, too.
+fn required<'o, T>(sender: &'static str, option: &str, value: Option<&'o T>) -> Result<&'o T, Error> {
+    value.ok_or_else(|| Error::Options {
+        sender,
+        reason: format!("`{option}` is not set"),
+    })
 }
 
 /// Longest link that is sent; what browsers and services are sure to take.

@@ -16,25 +16,26 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use ureq::http::HeaderMap;
 
-use skywatch_settings::Secret;
+use skywatch_settings::{HttpUrl, PagerDutyReceiver, Secret};
 
-use super::address::Address;
 use super::http::{self, Http};
-use super::{Sender, Sent, link};
+use super::{Registration, Sender, Sent, Shared, link, required};
 use crate::anomaly::Severity;
 use crate::error::Error;
 use crate::incident::Phase;
 use crate::notice::{Content, Item, News, Notice, What};
+use crate::state::Audience;
 use crate::{render, text, units};
 
 const KIND: &str = "pagerduty";
+/// Who says so, as the alert's source.
+const SOURCE: &str = "skywatch";
 /// Longest summary PagerDuty takes, in characters.
 const SUMMARY: usize = 1_024;
 /// Longest dedup key PagerDuty takes, in characters.
@@ -42,47 +43,17 @@ const DEDUP_KEY: usize = 255;
 /// Incidents that get a link beside the text.
 const LINKS: usize = 5;
 
-/// Where events go.
-#[derive(Debug, Clone)]
-pub struct PagerDutyOptions {
-    /// The integration's key, of 32 characters.
-    pub routing_key: Secret,
-    /// Address of the service, without `/v2/enqueue`: `https://events.eu.pagerduty.com` in Europe.
-    pub url: String,
-    /// Who says so, as the alert's source: the name of this machine or of this Skywatch.
-    pub source: String,
-    /// Longest time one attempt may take, at most an hour.
-    pub timeout: Duration,
-    /// PEM file with CA certificates to trust beside Mozilla's.
-    pub ca_file: Option<PathBuf>,
-}
-
-impl Default for PagerDutyOptions {
-    /// The American service. `routing_key` is empty and must be set.
-    fn default() -> Self {
-        Self {
-            routing_key: Secret::new(""),
-            url: "https://events.pagerduty.com".into(),
-            source: "skywatch".into(),
-            timeout: Duration::from_secs(20),
-            ca_file: None,
-        }
-    }
-}
-
 /// Sends notices as events.
 pub struct PagerDutySender {
     http: Http,
-    address: Address,
+    address: HttpUrl,
     routing_key: Secret,
-    source: String,
 }
 
 impl fmt::Debug for PagerDutySender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PagerDutySender")
             .field("address", &self.address)
-            .field("source", &self.source)
             .finish_non_exhaustive()
     }
 }
@@ -179,23 +150,16 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl PagerDutySender {
-    /// Checks the options and reads the CA file. Nothing is said to the service yet.
+    /// Reads the CA file. Nothing is said to the service yet.
     ///
     /// # Errors
     /// [`Error::Options`], [`Error::CaFile`], [`Error::CaFileContent`].
-    pub fn new(options: PagerDutyOptions) -> Result<Self, Error> {
-        if options.routing_key.expose().is_empty() {
-            return Err(Error::Options {
-                sender: KIND,
-                reason: "the routing key is empty".into(),
-            });
-        }
-        let masked = vec![options.routing_key.clone()];
+    pub fn new(receiver: &PagerDutyReceiver) -> Result<Self, Error> {
+        let key = required(KIND, "routing_key", receiver.routing_key.as_ref())?;
         Ok(Self {
-            http: Http::new(options.timeout, options.ca_file.as_deref(), masked)?,
-            address: Address::new(KIND, &options.url)?.join(KIND, "/v2/enqueue")?,
-            routing_key: options.routing_key,
-            source: options.source,
+            http: Http::new(receiver.timeout, receiver.ca_file.as_deref(), vec![key.clone()])?,
+            address: receiver.api_url.join("/v2/enqueue"),
+            routing_key: key.clone(),
         })
     }
 
@@ -208,7 +172,7 @@ impl PagerDutySender {
             client_url: Some(notice.base_url.as_str()).filter(|url| !url.is_empty()),
             payload: Some(Payload {
                 summary: text::shorten(&render::summary(notice), SUMMARY).into_owned(),
-                source: &self.source,
+                source: SOURCE,
                 severity: severity.as_str(),
                 timestamp: units::rfc3339(worst.map_or(notice.at, |item| item.since)),
                 component: worst.map(|item| text::shorten(item.anomaly.name(), SUMMARY).into_owned()),
@@ -228,7 +192,7 @@ impl PagerDutySender {
         Event {
             payload: Some(Payload {
                 summary: text::shorten(&render::summary(notice), SUMMARY).into_owned(),
-                source: &self.source,
+                source: SOURCE,
                 severity: Severity::Info.as_str(),
                 timestamp: units::rfc3339(notice.at),
                 component: None,
@@ -251,6 +215,17 @@ impl PagerDutySender {
             payload: None,
             links: Vec::new(),
         }
+    }
+}
+
+impl Registration for PagerDutyReceiver {
+    /// A pager wakes people, one alert a conversation.
+    fn audience(&self) -> Audience {
+        Audience::People
+    }
+
+    fn sender(&self, _: &Shared) -> Result<Arc<dyn Sender>, Error> {
+        Ok(Arc::new(PagerDutySender::new(self)?))
     }
 }
 

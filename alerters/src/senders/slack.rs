@@ -13,24 +13,22 @@
 mod refusal;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use ureq::http::{HeaderMap, HeaderValue};
 
-use skywatch_settings::Secret;
+use skywatch_settings::{BaseUrl, HttpUrl, Secret, SlackReceiver};
 
-use super::address::Address;
 use super::http::{self, Attempt, Http};
-use super::{Sender, Sent};
+use super::{Registration, Sender, Sent, Shared, required};
 use crate::anomaly::Anomaly;
 use crate::error::Error;
 use crate::notice::{Notice, What};
 use crate::render::{self, Templates};
-use crate::text;
+use crate::state::Audience;
+use crate::{chart, text};
 use refusal::{in_slacks_words, refusal};
 
 const KIND: &str = "slack";
@@ -39,51 +37,11 @@ const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 /// Longest text Slack keeps, in characters; an edit with a longer one is refused.
 const LONGEST_TEXT: usize = 40_000;
 
+/// Width of a picture, pixels: what Slack shows without shrinking it.
+const PICTURE_WIDTH: u32 = 640;
+
 /// Draws an anomaly as PNG; `None` when it cannot be drawn.
 pub type Picture = Box<dyn Fn(&Anomaly) -> Option<Vec<u8>> + Send + Sync>;
-
-/// Which Slack, and how it is reached.
-#[derive(Debug, Clone)]
-pub struct SlackOptions {
-    /// As whom.
-    pub access: SlackAccess,
-    /// Longest time one attempt may take, picture and edit included, at most an hour.
-    pub timeout: Duration,
-    /// PEM file with CA certificates to trust beside Mozilla's.
-    pub ca_file: Option<PathBuf>,
-}
-
-impl SlackOptions {
-    /// With 20 s for an attempt and the public CA certificates.
-    pub fn new(access: SlackAccess) -> Self {
-        Self {
-            access,
-            timeout: Duration::from_secs(20),
-            ca_file: None,
-        }
-    }
-}
-
-/// As whom messages are posted.
-#[derive(Debug, Clone)]
-pub enum SlackAccess {
-    /// An incoming webhook, which is bound to its channel.
-    Webhook {
-        /// Its whole address, which is a secret. Mattermost and Rocket.Chat have the same.
-        url: Secret,
-        /// Another channel than the webhook's own, where the server allows it; Slack does not.
-        channel: Option<String>,
-    },
-    /// A bot of an app with the scopes `chat:write` and, for pictures, `files:write`.
-    Bot {
-        /// The bot's token, `xoxb-…`.
-        token: Secret,
-        /// The channel's id, `C…`, or its name; the bot must be in it.
-        channel: String,
-        /// Address of the API: `https://slack.com/api`.
-        api_url: String,
-    },
-}
 
 /// Posts notices to Slack.
 pub struct SlackSender {
@@ -94,25 +52,25 @@ pub struct SlackSender {
 }
 
 enum Access {
-    Webhook(Address, Option<String>),
+    Webhook(HttpUrl, Option<String>),
     Bot(Box<Bot>),
 }
 
 struct Bot {
     channel: String,
     headers: HeaderMap,
-    api: Address,
-    post: Address,
-    update: Address,
-    begin_upload: Address,
-    end_upload: Address,
+    api: BaseUrl,
+    post: HttpUrl,
+    update: HttpUrl,
+    begin_upload: HttpUrl,
+    end_upload: HttpUrl,
 }
 
 impl fmt::Debug for SlackSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (address, channel) = match &self.access {
             Access::Webhook(address, channel) => (address, channel.as_deref().unwrap_or("of the webhook")),
-            Access::Bot(bot) => (&bot.api, bot.channel.as_str()),
+            Access::Bot(bot) => (bot.api.url(), bot.channel.as_str()),
         };
         f.debug_struct("SlackSender")
             .field("address", address)
@@ -152,51 +110,37 @@ struct Message<'a> {
 }
 
 impl SlackSender {
-    /// Checks the options and reads the CA file. Nothing is said to Slack yet.
+    /// Reads the CA file. Nothing is said to Slack yet.
     ///
     /// # Errors
-    /// [`Error::Options`], [`Error::CaFile`], [`Error::CaFileContent`], [`Error::Template`].
-    pub fn new(options: SlackOptions) -> Result<Self, Error> {
-        Self::with_templates(options, Arc::new(Templates::embedded()?))
-    }
-
-    /// The same, in the words of these templates.
-    ///
-    /// # Errors
-    /// As [`SlackSender::new`].
-    pub fn with_templates(options: SlackOptions, templates: Arc<Templates>) -> Result<Self, Error> {
-        let (access, masked) = match options.access {
-            SlackAccess::Webhook { url, channel } => {
-                let address = Address::new(KIND, url.expose())?;
-                let path = Secret::new(address.path());
-                (Access::Webhook(address, channel), vec![url, path])
+    /// [`Error::Options`], [`Error::CaFile`], [`Error::CaFileContent`].
+    pub fn new(receiver: &SlackReceiver, templates: Arc<Templates>) -> Result<Self, Error> {
+        let (access, masked) = match &receiver.webhook_url {
+            Some(url) => {
+                let url = url.expose();
+                let masked = [url.as_str(), url.path()].map(Secret::new);
+                (
+                    Access::Webhook(url.clone(), receiver.channel.clone()),
+                    masked.to_vec(),
+                )
             }
-            SlackAccess::Bot {
-                token,
-                channel,
-                api_url,
-            } => {
-                if channel.is_empty() {
-                    return Err(Error::Options {
-                        sender: KIND,
-                        reason: "the channel is empty".into(),
-                    });
-                }
-                let api = Address::new(KIND, &api_url)?;
+            None => {
+                let token = required(KIND, "token", receiver.token.as_ref())?;
+                let api = receiver.api_url.clone();
                 let bot = Bot {
-                    channel,
-                    headers: HeaderMap::from_iter([http::bearer(KIND, &token)?]),
-                    post: api.join(KIND, "/chat.postMessage")?,
-                    update: api.join(KIND, "/chat.update")?,
-                    begin_upload: api.join(KIND, "/files.getUploadURLExternal")?,
-                    end_upload: api.join(KIND, "/files.completeUploadExternal")?,
+                    channel: required(KIND, "channel", receiver.channel.as_ref())?.clone(),
+                    headers: HeaderMap::from_iter([http::bearer(KIND, token)?]),
+                    post: api.join("/chat.postMessage"),
+                    update: api.join("/chat.update"),
+                    begin_upload: api.join("/files.getUploadURLExternal"),
+                    end_upload: api.join("/files.completeUploadExternal"),
                     api,
                 };
-                (Access::Bot(Box::new(bot)), vec![token])
+                (Access::Bot(Box::new(bot)), vec![token.clone()])
             }
         };
         Ok(Self {
-            http: Http::new(options.timeout, options.ca_file.as_deref(), masked)?,
+            http: Http::new(receiver.timeout, receiver.ca_file.as_deref(), masked)?,
             access,
             templates,
             picture: None,
@@ -209,6 +153,18 @@ impl SlackSender {
     pub fn with_picture(mut self, picture: Picture) -> Self {
         self.picture = Some(picture);
         self
+    }
+}
+
+impl Registration for SlackReceiver {
+    fn audience(&self) -> Audience {
+        Audience::People
+    }
+
+    fn sender(&self, shared: &Shared) -> Result<Arc<dyn Sender>, Error> {
+        let picture = Box::new(|anomaly: &_| chart::png_of(anomaly, PICTURE_WIDTH));
+        let sender = SlackSender::new(self, Arc::clone(&shared.templates))?;
+        Ok(Arc::new(sender.with_picture(picture)))
     }
 }
 
@@ -351,11 +307,11 @@ impl Bot {
             FORM,
             place.as_bytes(),
         )?;
-        let to = Address::new(KIND, &place.upload_url)
-            .ok()
-            .filter(|to| to.belongs_to(&self.api))
+        let home = self.api.url();
+        let to = HttpUrl::read(&place.upload_url)
+            .filter(|to| to.belongs_to(home))
             .ok_or_else(|| Error::HttpAnswer {
-                place: self.api.place().to_owned(),
+                place: home.place().to_owned(),
                 reason: "the picture is to go to a place that is not Slack's".into(),
             })?;
         // The address is all the permission the bytes need: the token stays here.
@@ -381,7 +337,7 @@ impl Bot {
         &self,
         attempt: &Attempt<'_>,
         method: &'static str,
-        to: &Address,
+        to: &HttpUrl,
         content_type: HeaderValue,
         body: &[u8],
     ) -> Result<Answer, Error> {

@@ -7,148 +7,48 @@
 //! Syslog has no answer, so `Ok` means less here than elsewhere: over TCP that the other side took every byte,
 //! over UDP that nobody objected. Over a line that loses datagrams, use TCP.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Read, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Sender, Sent};
+use skywatch_settings::{SyslogReceiver, SyslogTarget};
+
+use super::{Registration, Sender, Sent, Shared};
 use crate::anomaly::Severity;
 use crate::error::Error;
 use crate::incident::Phase;
 use crate::notice::{Content, Counts, Item, News, Notice, What};
 use crate::render::{Templates, summary};
+use crate::state::Audience;
 use crate::{host, text, units};
 
-/// What every receiver must take, bytes (RFC 5424, 6.1).
-const SHORTEST_LIMIT: usize = 480;
+/// Where the daemon of a machine usually listens.
+const USUAL_SOCKET: &str = "/dev/log";
 /// Name of our structured data. 32473 is the number kept for those who have none of their own (RFC 5612).
 const DATA_NAME: &str = "skywatch@32473";
 /// How long a refusal of a datagram, or the end of a TCP connection, is waited for.
 const LAST_WORD: Duration = Duration::from_millis(50);
 
-/// Where syslog goes and how.
-#[derive(Debug, Clone)]
-pub struct SyslogOptions {
-    /// Who takes it.
-    pub target: SyslogTarget,
-    /// The facility all records are filed under.
-    pub facility: Facility,
-    /// The program's name: visible ASCII, at most 48 characters.
-    pub app_name: String,
-    /// The machine's name: visible ASCII, at most 255 characters. `None` is what the system calls itself.
-    pub hostname: Option<String>,
-    /// Longest record, bytes; at least 480.
-    pub longest: usize,
-    /// Longest time one attempt may take. Not under it: the system's name lookup.
-    pub timeout: Duration,
-}
-
-impl Default for SyslogOptions {
-    /// The daemon of this machine, as `skywatch` under `local4`, in records of at most 2,048 bytes.
-    fn default() -> Self {
-        Self {
-            target: SyslogTarget::Local("/dev/log".into()),
-            facility: Facility::LOCAL4,
-            app_name: "skywatch".into(),
-            hostname: None,
-            longest: 2_048,
-            timeout: Duration::from_secs(5),
-        }
-    }
-}
-
-/// Who takes the records.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SyslogTarget {
-    /// The socket of this machine's daemon: of datagrams, or else a stream.
-    Local(PathBuf),
-    /// `host:port` by UDP, by custom 514: a datagram a record (RFC 5426).
-    Udp(String),
-    /// `host:port` by TCP, by custom 601: records preceded by their length (RFC 6587).
-    Tcp(String),
-}
-
-impl fmt::Display for SyslogTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Local(path) => write!(f, "{}", path.display()),
-            Self::Udp(address) => write!(f, "udp://{address}"),
-            Self::Tcp(address) => write!(f, "tcp://{address}"),
-        }
-    }
-}
-
-/// What kind of program a record is from, 0 to 23.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facility(u8);
-
-impl Facility {
-    /// As the original.
-    pub const LOCAL4: Self = Self(20);
-    /// Their names in order, as in `syslog.conf`.
-    pub const NAMES: [&str; 24] = [
-        "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
-        "ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5",
-        "local6", "local7",
-    ];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        Self::NAMES[usize::from(self.0)]
-    }
-}
-
-impl FromStr for Facility {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        let code = Self::NAMES.iter().position(|known| *known == name);
-        code.map(|code| Self(code as u8))
-            .ok_or_else(|| Error::SyslogOption {
-                option: "facility",
-                value: name.to_owned(),
-                expected: "one of `user`, `daemon`, `local0` to `local7` and the other names of syslog.conf",
-            })
-    }
-}
-
 /// Sends notices to syslog.
 #[derive(Debug)]
 pub struct SyslogSender {
-    options: SyslogOptions,
+    receiver: SyslogReceiver,
     hostname: String,
     templates: Arc<Templates>,
 }
 
 impl SyslogSender {
-    /// Checks the options. Nothing is sent yet.
-    ///
-    /// # Errors
-    /// [`Error::SyslogOption`].
-    pub fn new(options: SyslogOptions, templates: Arc<Templates>) -> Result<Self, Error> {
-        let hostname = match &options.hostname {
-            Some(name) => name.clone(),
-            None => own_hostname(),
-        };
-        check_name("app_name", &options.app_name, 48)?;
-        check_name("hostname", &hostname, 255)?;
-        if options.longest < SHORTEST_LIMIT {
-            return Err(Error::SyslogOption {
-                option: "longest",
-                value: options.longest.to_string(),
-                expected: "at least 480, which every receiver takes",
-            });
-        }
-        Ok(Self {
-            options,
-            hostname,
+    /// Nothing is sent yet.
+    pub fn new(receiver: &SyslogReceiver, templates: Arc<Templates>) -> Self {
+        Self {
+            receiver: receiver.clone(),
+            hostname: receiver.hostname.clone().unwrap_or_else(own_hostname),
             templates,
-        })
+        }
     }
 
     /// The notice as records: one for each incident, and one that says how many more there are.
@@ -167,11 +67,11 @@ impl SyslogSender {
     }
 
     fn record(&self, notice: &Notice) -> Result<String, Error> {
-        let priority = self.options.facility.0 * 8 + severity(notice);
-        let app = &self.options.app_name;
-        let longest = self.options.longest;
+        let priority = self.receiver.facility.code() * 8 + severity(notice);
+        let app = &self.receiver.app;
+        let longest = self.receiver.max_bytes;
         let line = self.templates.line(notice)?;
-        if matches!(self.options.target, SyslogTarget::Local(_)) {
+        if matches!(self.receiver.target, SyslogTarget::Local | SyslogTarget::Unix(_)) {
             let at = units::time_as(notice.at, "%b %e %H:%M:%S").unwrap_or_default();
             let head = format!("<{priority}>{at} {app}[{}]: ", std::process::id());
             return Ok(with_message(head, &line, notice, longest));
@@ -199,6 +99,16 @@ impl SyslogSender {
     }
 }
 
+impl Registration for SyslogReceiver {
+    fn audience(&self) -> Audience {
+        Audience::Machine { refresh: None }
+    }
+
+    fn sender(&self, shared: &Shared) -> Result<Arc<dyn Sender>, Error> {
+        Ok(Arc::new(SyslogSender::new(self, Arc::clone(&shared.templates))))
+    }
+}
+
 impl Sender for SyslogSender {
     fn kind(&self) -> &'static str {
         "syslog"
@@ -206,16 +116,17 @@ impl Sender for SyslogSender {
 
     fn send(&self, notice: &Notice, _reference: Option<&str>) -> Result<Sent, Error> {
         let records = self.records(notice)?;
-        let timeout = self.options.timeout.max(Duration::from_millis(1));
-        let sent = match &self.options.target {
-            SyslogTarget::Udp(address) => send_udp(address, &records, timeout),
-            SyslogTarget::Tcp(address) => send_tcp(address, &records, timeout),
-            SyslogTarget::Local(path) => send_local(path, &records, timeout),
+        let timeout = self.receiver.timeout.max(Duration::from_millis(1));
+        let sent = match &self.receiver.target {
+            SyslogTarget::Udp(address) => send_udp(&address.to_string(), &records, timeout),
+            SyslogTarget::Tcp(address) => send_tcp(&address.to_string(), &records, timeout),
+            SyslogTarget::Local => send_local(Path::new(USUAL_SOCKET), &records, timeout),
+            SyslogTarget::Unix(path) => send_local(path, &records, timeout),
         };
         match sent {
             Ok(()) => Ok(Sent::default()),
             Err(source) => Err(Error::Syslog {
-                target: self.options.target.to_string(),
+                target: self.receiver.target.to_string(),
                 reason: match source.kind() {
                     ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("no room within {timeout:?}"),
                     _ => source.to_string(),
@@ -273,7 +184,7 @@ fn send_tcp(address: &str, records: &[String], timeout: Duration) -> io::Result<
     })
 }
 
-fn send_local(path: &PathBuf, records: &[String], timeout: Duration) -> io::Result<()> {
+fn send_local(path: &Path, records: &[String], timeout: Duration) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
     socket.set_write_timeout(Some(timeout))?;
     match socket.connect(path) {
@@ -456,17 +367,6 @@ fn severity(notice: &Notice) -> u8 {
 /// What the system calls itself, `-` when it does not say.
 fn own_hostname() -> String {
     Some(host::name())
-        .filter(|name| check_name("hostname", name, 255).is_ok())
+        .filter(|name| (1..=255).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic()))
         .unwrap_or_else(|| "-".into())
-}
-
-fn check_name(option: &'static str, value: &str, longest: usize) -> Result<(), Error> {
-    if (1..=longest).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(());
-    }
-    Err(Error::SyslogOption {
-        option,
-        value: text::shorten(value, 80).into_owned(),
-        expected: "visible ASCII without spaces, at most 48 characters (a host's name 255)",
-    })
 }

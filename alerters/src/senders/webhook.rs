@@ -6,75 +6,28 @@
 //! the same one.
 
 use std::fmt::{self, Write as _};
-use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
-use skywatch_settings::Secret;
+use skywatch_settings::{HttpUrl, Secret, WebhookReceiver};
 
-use super::address::Address;
 use super::form::Form;
 use super::http::{self, Http};
-use super::{Sender, Sent};
+use super::{Registration, Sender, Sent, Shared, required};
 use crate::error::Error;
 use crate::notice::Notice;
+use crate::state::Audience;
 
 const KIND: &str = "webhook";
 const SIGNATURE: HeaderName = HeaderName::from_static("skywatch-signature");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Headers that are ours or the protocol's, in lower case.
-const RESERVED: [&str; 8] = [
-    "connection",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "idempotency-key",
-    "skywatch-signature",
-    "transfer-encoding",
-];
-
-/// Where a webhook goes and how.
-#[derive(Debug, Clone)]
-pub struct WebhookOptions {
-    /// The whole address, `https://host/path?query`. A secret, for in many services it is the only key.
-    pub url: Secret,
-    /// Key of the signature; nothing is signed without one.
-    pub signing_key: Option<Secret>,
-    /// Sent as `Authorization: Bearer …`.
-    pub token: Option<Secret>,
-    /// Further headers, name and value.
-    pub headers: Vec<(String, Secret)>,
-    /// Whether the judged points go along, which makes a message some fifty times larger.
-    pub include_window: bool,
-    /// Longest time one attempt may take, at most an hour.
-    pub timeout: Duration,
-    /// PEM file with CA certificates to trust beside Mozilla's.
-    pub ca_file: Option<PathBuf>,
-}
-
-impl Default for WebhookOptions {
-    /// `url` is empty and must be set.
-    fn default() -> Self {
-        Self {
-            url: Secret::new(""),
-            signing_key: None,
-            token: None,
-            headers: Vec::new(),
-            include_window: false,
-            timeout: Duration::from_secs(20),
-            ca_file: None,
-        }
-    }
-}
-
 /// Posts notices as JSON.
 pub struct WebhookSender {
     http: Http,
-    address: Address,
+    address: HttpUrl,
     headers: HeaderMap,
     signing_key: Option<Secret>,
     include_window: bool,
@@ -89,53 +42,46 @@ impl fmt::Debug for WebhookSender {
 }
 
 impl WebhookSender {
-    /// Checks the options and reads the CA file. Nothing is said to the server yet.
+    /// Reads the CA file. Nothing is said to the server yet.
     ///
     /// # Errors
     /// [`Error::Options`], [`Error::CaFile`], [`Error::CaFileContent`].
-    pub fn new(options: WebhookOptions) -> Result<Self, Error> {
-        let refused = |reason: String| Error::Options { sender: KIND, reason };
-        let address = Address::new(KIND, options.url.expose())?;
+    pub fn new(receiver: &WebhookReceiver) -> Result<Self, Error> {
+        let address = required(KIND, "url", receiver.url.as_ref())?.expose().clone();
         let mut headers = HeaderMap::new();
-        for (name, value) in &options.headers {
-            let known: HeaderName = name
-                .parse()
-                .map_err(|_| refused(format!("`{name}` is no name of an HTTP header")))?;
-            if RESERVED.contains(&known.as_str()) {
-                return Err(refused(format!("the header `{name}` is set by Skywatch itself")));
-            }
-            headers.append(
-                known,
-                http::secret_header(KIND, &format!("the header `{name}`"), value.expose())?,
-            );
+        for header in &receiver.headers {
+            let name: HeaderName = header.name.parse().map_err(|_| Error::Options {
+                sender: KIND,
+                reason: format!("`{}` is no name of an HTTP header", header.name),
+            })?;
+            let what = format!("the header `{}`", header.name);
+            headers.append(name, http::secret_header(KIND, &what, header.value.expose())?);
         }
-        if let Some(token) = &options.token {
-            let (name, value) = http::bearer(KIND, token)?;
-            if headers.insert(name, value).is_some() {
-                return Err(refused(
-                    "both a token and a header `Authorization` are set".into(),
-                ));
-            }
+        if let Some(token) = &receiver.token {
+            headers.extend([http::bearer(KIND, token)?]);
         }
-        if options
-            .signing_key
-            .as_ref()
-            .is_some_and(|key| key.expose().is_empty())
-        {
-            return Err(refused("the signing key is empty".into()));
-        }
-        let mut masked = vec![options.url.clone()];
+        let mut masked = vec![Secret::new(address.as_str())];
         masked.extend((address.path().len() > 1).then(|| Secret::new(address.path())));
-        masked.extend(options.signing_key.clone());
-        masked.extend(options.token);
-        masked.extend(options.headers.into_iter().map(|(_, value)| value));
+        masked.extend(receiver.secret.clone());
+        masked.extend(receiver.token.clone());
+        masked.extend(receiver.headers.iter().map(|header| header.value.clone()));
         Ok(Self {
-            http: Http::new(options.timeout, options.ca_file.as_deref(), masked)?,
+            http: Http::new(receiver.timeout, receiver.ca_file.as_deref(), masked)?,
             address,
             headers,
-            signing_key: options.signing_key,
-            include_window: options.include_window,
+            signing_key: receiver.secret.clone(),
+            include_window: receiver.include_window,
         })
+    }
+}
+
+impl Registration for WebhookReceiver {
+    fn audience(&self) -> Audience {
+        Audience::Machine { refresh: None }
+    }
+
+    fn sender(&self, _: &Shared) -> Result<Arc<dyn Sender>, Error> {
+        Ok(Arc::new(WebhookSender::new(self)?))
     }
 }
 

@@ -1,24 +1,28 @@
 //! What Alertmanager is told.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use serde_json::Value;
 
 use skywatch_alerters::anomaly::Severity;
 use skywatch_alerters::notice::{Content, Daily, Silent, What};
-use skywatch_alerters::senders::{AlertmanagerLogin, AlertmanagerOptions, AlertmanagerSender, Sender};
+use skywatch_alerters::senders::{AlertmanagerSender, Sender};
 use skywatch_alerters::{Error, Notice, render, sample};
-use skywatch_settings::Secret;
+use skywatch_settings::{AlertmanagerReceiver, Label, Secret};
 
 use crate::http_sink::{Answer, HttpSink};
 use crate::{later, notice};
 
-fn options(sink: &HttpSink) -> AlertmanagerOptions {
-    AlertmanagerOptions {
-        url: format!("{}/alerts/", sink.url()),
-        labels: BTreeMap::from([("team".into(), "web".into())]),
-        ..AlertmanagerOptions::default()
+fn labels(name: &str, value: &str) -> Vec<Label> {
+    vec![Label {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    }]
+}
+
+fn options(sink: &HttpSink) -> AlertmanagerReceiver {
+    AlertmanagerReceiver {
+        url: Some(format!("{}/alerts/", sink.url()).parse().unwrap()),
+        labels: labels("team", "web"),
+        ..AlertmanagerReceiver::default()
     }
 }
 
@@ -26,8 +30,8 @@ fn accepting() -> HttpSink {
     HttpSink::start(|_| Answer::status(200))
 }
 
-fn send(options: AlertmanagerOptions, notice: &Notice) -> Result<(), Error> {
-    AlertmanagerSender::new(options)
+fn send(options: AlertmanagerReceiver, notice: &Notice) -> Result<(), Error> {
+    AlertmanagerSender::new(&options)
         .unwrap()
         .send(notice, None)
         .map(drop)
@@ -56,22 +60,20 @@ fn an_incident_is_an_alert_that_ends_by_itself_only_much_later() {
     };
     news.items[0].before = 2;
     news.items[0].remark = "silence 3 ended\nnow".into();
-    let with_login = AlertmanagerOptions {
-        login: AlertmanagerLogin::Basic {
-            username: "watch".into(),
-            password: Secret::new("pass"),
-        },
+    let with_login = AlertmanagerReceiver {
+        username: Some("watch".into()),
+        password: Some(Secret::new("pass")),
         ..options(&sink)
     };
     let began = jiff::Timestamp::now().as_second();
     send(with_login, &notice).unwrap();
     let alert = sink.only().json()[0].clone();
-    let ends = seconds(&alert["endsAt"]) - began - 24 * 3_600;
+    let ends = seconds(&alert["endsAt"]) - began - 8 * 3_600;
     assert!((0..60).contains(&ends), "{alert}");
     let line = render::log_line(&sample::anomaly("disk.used;host=web1;da-sh=no"));
     let shown = sink.only().shown();
     let shown = shown
-        .replace(alert["endsAt"].as_str().unwrap(), "[in 24 h]")
+        .replace(alert["endsAt"].as_str().unwrap(), "[in 8 h]")
         .replace(&line, "[line]");
     insta::assert_snapshot!(shown);
 }
@@ -133,8 +135,8 @@ fn silence_and_tests_are_alerts_and_a_day_is_none() {
 #[test]
 fn a_token_is_sent_as_such() {
     let sink = accepting();
-    let with_token = AlertmanagerOptions {
-        login: AlertmanagerLogin::Bearer(Secret::new("abc")),
+    let with_token = AlertmanagerReceiver {
+        token: Some(Secret::new("abc")),
         ..options(&sink)
     };
     send(with_token, &notice("web1.cpu")).unwrap();
@@ -144,42 +146,22 @@ fn a_token_is_sent_as_such() {
 #[test]
 fn wrong_options_are_refused_before_anything_is_sent() {
     let sink = accepting();
-    let refused = |options| AlertmanagerSender::new(options).unwrap_err().to_string();
-    for name in ["", "a-b", "1a", "__a", "ä", "a\nb"] {
-        let labels = BTreeMap::from([(name.to_owned(), "x".to_owned())]);
-        let shown = refused(AlertmanagerOptions {
-            labels,
-            ..options(&sink)
-        });
-        assert!(shown.contains("no name of a label"), "{shown}");
-    }
-    let labels = BTreeMap::from([("severity".to_owned(), "x".to_owned())]);
+    let refused = |options: AlertmanagerReceiver| AlertmanagerSender::new(&options).unwrap_err().to_string();
     assert_eq!(
-        refused(AlertmanagerOptions {
-            labels,
+        refused(AlertmanagerReceiver {
+            labels: labels("severity", "x"),
             ..options(&sink)
         }),
         "alertmanager: the label `severity` is set by Skywatch itself"
     );
-    let validity = Duration::ZERO;
-    assert!(
-        refused(AlertmanagerOptions {
-            validity,
-            ..options(&sink)
-        })
-        .contains("validity")
-    );
-    let login = AlertmanagerLogin::Basic {
-        username: "a:b".into(),
-        password: Secret::new("s3cr3t"),
-    };
-    let shown = refused(AlertmanagerOptions {
-        login,
+    let shown = refused(AlertmanagerReceiver {
+        username: Some("a:b".into()),
+        password: Some(Secret::new("s3cr3t")),
         ..options(&sink)
     });
     assert_eq!(shown, "alertmanager: the user name has a `:`");
     let ca_file = Some("/nowhere/ca.pem".into());
-    let error = AlertmanagerSender::new(AlertmanagerOptions {
+    let error = AlertmanagerSender::new(&AlertmanagerReceiver {
         ca_file,
         ..options(&sink)
     })
@@ -193,7 +175,7 @@ fn wrong_options_are_refused_before_anything_is_sent() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
         let ca_file = Some(file.path().to_owned());
-        let error = AlertmanagerSender::new(AlertmanagerOptions {
+        let error = AlertmanagerSender::new(&AlertmanagerReceiver {
             ca_file,
             ..options(&sink)
         })

@@ -6,15 +6,17 @@
 )]
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use skywatch_alerters::notice::What;
-use skywatch_alerters::senders::{
-    AlertmanagerLogin, AlertmanagerOptions, AlertmanagerSender, PagerDutyOptions, PagerDutySender, Sender,
-    SlackAccess, SlackOptions, SlackSender, WebhookOptions, WebhookSender,
-};
+use skywatch_alerters::render::Templates;
+use skywatch_alerters::senders::{AlertmanagerSender, PagerDutySender, Sender, SlackSender, WebhookSender};
 use skywatch_alerters::{Notice, sample};
-use skywatch_settings::Secret;
+use skywatch_settings::{
+    AlertmanagerReceiver, Header, HttpUrl, PagerDutyReceiver, Secret, SecretUrl, SlackReceiver,
+    WebhookReceiver,
+};
 
 #[path = "../support/certificate.rs"]
 mod certificate;
@@ -42,58 +44,65 @@ fn later(what: What) -> Notice {
     }
 }
 
+/// An address that must not be printed.
+fn secret_url(url: &str) -> SecretUrl {
+    SecretUrl::new(HttpUrl::read(url).unwrap())
+}
+
 /// Every sender, with all its secrets, towards one server.
 fn senders(url: &str, timeout: Duration, ca_file: Option<PathBuf>) -> Vec<Box<dyn Sender>> {
-    let slack = |access| {
-        SlackSender::new(SlackOptions {
+    let slack = |receiver: SlackReceiver| {
+        let receiver = SlackReceiver {
             timeout,
             ca_file: ca_file.clone(),
-            ..SlackOptions::new(access)
-        })
-        .unwrap()
+            ..receiver
+        };
+        SlackSender::new(&receiver, Arc::new(Templates::embedded().unwrap())).unwrap()
     };
     vec![
-        Box::new(slack(SlackAccess::Webhook {
-            url: Secret::new(format!("{url}/services/T0/B0/{SECRET}-path")),
-            channel: None,
+        Box::new(slack(SlackReceiver {
+            webhook_url: Some(secret_url(&format!("{url}/services/T0/B0/{SECRET}-path"))),
+            ..SlackReceiver::default()
         })),
-        Box::new(slack(SlackAccess::Bot {
-            token: Secret::new(format!("xoxb-{SECRET}-token")),
-            channel: "C012AB3CD".into(),
-            api_url: format!("{url}/api"),
+        Box::new(slack(SlackReceiver {
+            token: Some(Secret::new(format!("xoxb-{SECRET}-token"))),
+            channel: Some("C012AB3CD".into()),
+            api_url: format!("{url}/api").parse().unwrap(),
+            ..SlackReceiver::default()
         })),
         Box::new(
-            PagerDutySender::new(PagerDutyOptions {
-                routing_key: Secret::new(format!("{SECRET}-routing-key")),
-                url: url.into(),
+            PagerDutySender::new(&PagerDutyReceiver {
+                routing_key: Some(Secret::new(format!("{SECRET}-routing-key"))),
+                api_url: url.parse().unwrap(),
                 timeout,
                 ca_file: ca_file.clone(),
-                ..PagerDutyOptions::default()
+                ..PagerDutyReceiver::default()
             })
             .unwrap(),
         ),
         Box::new(
-            AlertmanagerSender::new(AlertmanagerOptions {
-                url: url.into(),
-                login: AlertmanagerLogin::Basic {
-                    username: "watch".into(),
-                    password: Secret::new(format!("{SECRET}-password")),
-                },
+            AlertmanagerSender::new(&AlertmanagerReceiver {
+                url: Some(url.parse().unwrap()),
+                username: Some("watch".into()),
+                password: Some(Secret::new(format!("{SECRET}-password"))),
                 timeout,
                 ca_file: ca_file.clone(),
-                ..AlertmanagerOptions::default()
+                ..AlertmanagerReceiver::default()
             })
             .unwrap(),
         ),
         Box::new(
-            WebhookSender::new(WebhookOptions {
-                url: Secret::new(format!("{url}/hook?key={SECRET}-query")),
-                signing_key: Some(Secret::new(format!("{SECRET}-signing-key"))),
+            WebhookSender::new(&WebhookReceiver {
+                url: Some(secret_url(&format!("{url}/hook?key={SECRET}-query"))),
+                secret: Some(Secret::new(format!("{SECRET}-signing-key"))),
                 token: Some(Secret::new(format!("{SECRET}-bearer"))),
-                headers: vec![("X-Team".into(), Secret::new(format!("{SECRET}-header")))],
+                headers: vec![Header {
+                    name: "X-Team".into(),
+                    value: Secret::new(format!("{SECRET}-header")),
+                }],
                 timeout,
                 ca_file,
-                ..WebhookOptions::default()
+                ..WebhookReceiver::default()
             })
             .unwrap(),
         ),

@@ -1,28 +1,38 @@
 //! What Slack is told, call by call.
 
+use std::sync::Arc;
+
 use skywatch_alerters::notice::{Content, What};
 use skywatch_alerters::render::Templates;
-use skywatch_alerters::senders::{Sender, SlackAccess, SlackOptions, SlackSender};
+use skywatch_alerters::senders::{Sender, SlackSender};
 use skywatch_alerters::{Error, Notice, sample};
-use skywatch_settings::Secret;
+use skywatch_settings::{Secret, SlackReceiver};
 
 use crate::http_sink::{Answer, HttpSink, Request};
-use crate::{later, notice};
+use crate::{later, notice, secret_url};
 
 const THREAD: &str = "C012AB3CD/1795268525.000200";
 
+fn sender(receiver: &SlackReceiver) -> Result<SlackSender, Error> {
+    SlackSender::new(receiver, Arc::new(Templates::embedded().unwrap()))
+}
+
 fn bot(sink: &HttpSink) -> SlackSender {
-    SlackSender::new(SlackOptions::new(SlackAccess::Bot {
-        token: Secret::new("xoxb-1"),
-        channel: "#alerts".into(),
-        api_url: format!("{}/api/", sink.url()),
-    }))
+    sender(&SlackReceiver {
+        token: Some(Secret::new("xoxb-1")),
+        channel: Some("#alerts".into()),
+        api_url: format!("{}/api/", sink.url()).parse().unwrap(),
+        ..SlackReceiver::default()
+    })
     .unwrap()
 }
 
 fn webhook(sink: &HttpSink) -> SlackSender {
-    let url = Secret::new(format!("{}/services/T0/B0/x", sink.url()));
-    SlackSender::new(SlackOptions::new(SlackAccess::Webhook { url, channel: None })).unwrap()
+    sender(&SlackReceiver {
+        webhook_url: Some(secret_url(&format!("{}/services/T0/B0/x", sink.url()))),
+        ..SlackReceiver::default()
+    })
+    .unwrap()
 }
 
 /// Answers as Slack does when all is well; pictures go to `upload_to`, or to itself.
@@ -230,45 +240,23 @@ fn slacks_refusals_say_whether_to_try_again_and_what_to_do() {
 
 #[test]
 fn wrong_options_are_refused_without_showing_them() {
-    let refused = |access| {
-        SlackSender::new(SlackOptions::new(access))
-            .unwrap_err()
-            .to_string()
+    let bot = |token: &str, channel: Option<&str>| SlackReceiver {
+        token: Some(Secret::new(token)),
+        channel: channel.map(str::to_owned),
+        ..SlackReceiver::default()
     };
-    for url in [
-        "",
-        "hooks.slack.com/services/s3cr3t",
-        "ftp://s3cr3t",
-        "https://",
-        "https://u:s3cr3t@h/",
-        "https://h/#s3cr3t",
-        "https://h/s3cr3t\r\nX: y",
-    ] {
-        let shown = refused(SlackAccess::Webhook {
-            url: Secret::new(url),
-            channel: None,
-        });
-        assert!(
-            shown.starts_with("slack: the address") && !shown.contains("s3cr3t"),
-            "{url}: {shown}"
-        );
-    }
-    let bot = |token: &str, channel: &str| SlackAccess::Bot {
-        token: Secret::new(token),
-        channel: channel.into(),
-        api_url: "https://slack.com/api".into(),
-    };
-    assert_eq!(refused(bot("", "C1")), "slack: the token is empty");
-    assert_eq!(refused(bot("x", "")), "slack: the channel is empty");
+    let refused = |receiver: SlackReceiver| sender(&receiver).unwrap_err().to_string();
+    assert_eq!(refused(SlackReceiver::default()), "slack: `token` is not set");
+    assert_eq!(refused(bot("", Some("C1"))), "slack: the token is empty");
+    assert_eq!(refused(bot("x", None)), "slack: `channel` is not set");
     assert_eq!(
-        refused(bot("s3cr3t\nX-Evil: 1", "C1")),
+        refused(bot("s3cr3t\nX-Evil: 1", Some("C1"))),
         "slack: the token has characters that no HTTP header may have"
     );
-    let shown = format!("{:?}", SlackOptions::new(bot("s3cr3t", "C1")));
-    assert!(!shown.contains("s3cr3t"), "{shown}");
-    let sender = SlackSender::new(SlackOptions::new(SlackAccess::Webhook {
-        url: Secret::new("https://hooks.slack.com/services/s3cr3t"),
-        channel: None,
-    }));
-    assert!(!format!("{:?}", sender.unwrap()).contains("s3cr3t"));
+    assert!(!format!("{:?}", bot("s3cr3t", Some("C1"))).contains("s3cr3t"));
+    let webhook = SlackReceiver {
+        webhook_url: Some(secret_url("https://hooks.slack.com/services/s3cr3t")),
+        ..SlackReceiver::default()
+    };
+    assert!(!format!("{webhook:?} {:?}", sender(&webhook).unwrap()).contains("s3cr3t"));
 }

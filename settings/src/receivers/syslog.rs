@@ -4,23 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{TIMEOUT, Table, check_timeout};
+use super::transport::TIMEOUT;
 use crate::address::HostPort;
 use crate::check::Check;
 use crate::choice::choice;
-use crate::field::{Refused, Value, quote};
-use crate::raw::Written;
-
-/// The system's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SyslogReceiver {
-    /// Where it is.
-    pub target: SyslogTarget,
-    /// The facility its lines belong to.
-    pub facility: SyslogFacility,
-    /// The program's name in its lines.
-    pub app: String,
-}
+use crate::field::Text;
+use crate::section::{MILLISECOND, Section};
 
 /// Where a syslog listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,35 +35,27 @@ impl fmt::Display for SyslogTarget {
     }
 }
 
-impl SyslogTarget {
-    fn parse(text: &str) -> Option<Self> {
-        if text == "local" {
+impl Text for SyslogTarget {
+    const EXPECTED: &'static str = "expected `\"local\"`, `\"unix:/path\"`, or host and port such as \
+        `\"udp://syslog.example.org:514\"` or `\"tcp://syslog.example.org:601\"`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let target = if text == "local" {
             Some(Self::Local)
         } else if let Some(path) = text.strip_prefix("unix:") {
             path.starts_with('/').then(|| Self::Unix(PathBuf::from(path)))
         } else if let Some(address) = text.strip_prefix("udp://") {
-            HostPort::parse(address).map(Self::Udp)
+            HostPort::read(address).map(Self::Udp)
         } else {
-            HostPort::parse(text.strip_prefix("tcp://")?).map(Self::Tcp)
-        }
-    }
-}
-
-impl Value for SyslogTarget {
-    fn read(written: &Written) -> Result<Self, Refused> {
-        written
-            .as_text()
-            .and_then(|text| Self::parse(text.trim()))
-            .ok_or_else(|| {
-                Refused::new(
-                    "expected `\"local\"`, `\"unix:/path\"`, or host and port such as `\"udp://syslog.example.org:514\"` \
-                     or `\"tcp://syslog.example.org:601\"`",
-                )
-            })
+            text.strip_prefix("tcp://")
+                .and_then(HostPort::read)
+                .map(Self::Tcp)
+        };
+        target.ok_or_else(String::new)
     }
 
-    fn show(&self) -> String {
-        quote(&self.to_string())
+    fn text(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -118,35 +99,39 @@ impl SyslogFacility {
 }
 
 options! {
-    /// `type = "syslog"`
-    pub(crate) SyslogOptions {
+    /// The system's log, here or on another machine.
+    pub SyslogReceiver {
         /// Where it is.
         target: SyslogTarget = SyslogTarget::Local,
         /// The facility its lines belong to.
         facility: SyslogFacility = SyslogFacility::Local4,
         /// The program's name in its lines.
         app: String = "skywatch".to_owned(),
+        /// This machine's name in its lines; `None` is what the system calls itself.
+        hostname: Option<String> = None,
+        /// The longest record, in bytes. 480 is what every receiver must take (RFC 5424, 6.1).
+        max_bytes: usize = 2_048 => 480..,
         /// How long one notice may take.
-        timeout: Duration = TIMEOUT,
+        timeout: Duration = TIMEOUT => MILLISECOND..,
     }
 }
 
-impl SyslogOptions {
-    pub(super) fn check(&self, table: &Table<'_>, check: &mut Check<'_>) {
-        check_timeout(table, &self.timeout, check);
+impl Section for SyslogReceiver {
+    fn check(&self, check: &mut Check<'_>) {
+        let visible = |text: &str, most: usize| {
+            (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+        };
         check.require(
-            (1..=48).contains(&self.app.len()) && self.app.chars().all(|c| c.is_ascii_graphic()),
-            &table.key("app"),
+            self.hostname.as_deref().is_none_or(|name| visible(name, 255)),
+            "hostname",
+            &self.hostname,
+            "expected at most 255 letters without spaces, such as `\"watch1\"`",
+        );
+        check.require(
+            visible(&self.app, 48),
+            "app",
             &self.app,
             "expected at most 48 letters without spaces, such as `\"skywatch\"`",
         );
-    }
-
-    pub(super) fn resolve(&self) -> SyslogReceiver {
-        SyslogReceiver {
-            target: self.target.clone(),
-            facility: self.facility,
-            app: self.app.clone(),
-        }
     }
 }

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::RouteTable;
+use super::table::RouteTable;
 use crate::check::Check;
 use crate::field::quote;
 use crate::nearest::nearest;
-use crate::{tags, when};
+use crate::section::Table as _;
+
+/// The longest name of a route, in characters: it stands in the subjects of notices.
+const LONGEST_NAME: usize = 100;
 
 /// Checks the whole tree. `receivers` are the names there are.
 pub(crate) fn check(routes: &[RouteTable], receivers: &[String], check: &mut Check<'_>) {
@@ -23,22 +26,19 @@ fn check_route<'r>(
     names: &mut BTreeMap<&'r str, &'r RouteTable>,
     check: &mut Check<'_>,
 ) {
-    check_name(route, names, check);
-    check_matchers(route, check);
-    check_limits(route, check);
-    check_receivers(route, receivers, check);
-    let tells = parent_tells || !route.options.receivers.is_empty();
-    if !tells {
-        check.conflict_in(
-            &route.origin,
-            &[&route.key("receivers")],
-            format!(
-                "{} tells nobody: it has no `receivers`, and no route above it has any,",
-                route.called()
-            ),
-            &listed(receivers),
+    check.table(&route.key, &route.origin, |check| {
+        route.options.check_limits(check);
+        check_name(route, names, check);
+        check_receivers(route, parent_tells, receivers, check);
+        let named = |name: &String| !name.is_empty() && !name.contains(char::is_whitespace);
+        check.require(
+            route.options.detectors.iter().all(named),
+            "detectors",
+            &route.options.detectors,
+            "expected names of detectors, such as `[\"grubbs\", \"ks_test\"]`",
         );
-    }
+    });
+    let tells = parent_tells || !route.options.receivers.is_empty();
     for below in &route.routes {
         check_route(below, tells, receivers, names, check);
     }
@@ -49,26 +49,24 @@ fn check_name<'r>(
     names: &mut BTreeMap<&'r str, &'r RouteTable>,
     check: &mut Check<'_>,
 ) {
-    let (key, name) = (route.key("name"), &route.options.name);
+    let name = &route.options.name;
     if name.is_empty() {
-        check.conflict_in(
-            &route.origin,
-            &[&key],
+        check.conflict(
+            &["name"],
             format!("`{}` has no `name`", route.key),
             "name it, such as `name = \"web\"`; its name stands in notices and on the pages",
         );
         return;
     }
     check.require(
-        name.trim() == name && !name.contains(char::is_control) && name.chars().count() <= 100,
-        &key,
+        name.trim() == name && !name.contains(char::is_control) && name.chars().count() <= LONGEST_NAME,
+        "name",
         name,
         "expected at most 100 characters without spaces around them, such as `\"web\"`",
     );
     if let Some(first) = names.insert(name, route) {
-        check.conflict_in(
-            &route.origin,
-            &[&key],
+        check.conflict(
+            &["name"],
             format!(
                 "two routes are named `{name}`, `{}` and `{}`; the latter",
                 first.key, route.key
@@ -78,70 +76,30 @@ fn check_name<'r>(
     }
 }
 
-fn check_matchers(route: &RouteTable, check: &mut Check<'_>) {
-    let options = &route.options;
-    for rule in &options.tags {
-        if let Err(why) = tags::check(rule) {
-            let expected = format!("the rule `{rule}` is wrong: {why}");
-            check.require(false, &route.key("tags"), &options.tags, &expected);
-        }
-    }
-    let named = |name: &String| !name.is_empty() && !name.contains(char::is_whitespace);
-    check.require(
-        options.detectors.iter().all(named),
-        &route.key("detectors"),
-        &options.detectors,
-        "expected names of detectors, such as `[\"grubbs\", \"ks_test\"]`",
-    );
-    check.require(
-        options.days.iter().all(|text| when::is_days(text)),
-        &route.key("days"),
-        &options.days,
-        "expected days, such as `[\"mon-fri\", \"sun\"]`",
-    );
-    check.require(
-        options.hours.as_deref().is_none_or(when::is_hours),
-        &route.key("hours"),
-        &options.hours,
-        "expected hours, such as `\"08:00-18:00\"`, or over midnight `\"22:00-06:00\"`",
-    );
-    if let Some(Err(expected)) = options.zone.as_deref().map(when::check_zone) {
-        check.require(false, &route.key("zone"), &options.zone, &expected);
-    }
-}
-
-fn check_limits(route: &RouteTable, check: &mut Check<'_>) {
-    let options = &route.options;
-    for (option, value) in [
-        ("min_change", options.min_change),
-        ("min_relative_change", options.min_relative_change),
-    ] {
-        if let Some(value) = value {
-            check.within(&route.key(option), &value, Some(0.0), None);
-        }
-    }
-}
-
-fn check_receivers(route: &RouteTable, receivers: &[String], check: &mut Check<'_>) {
-    for name in route
-        .options
-        .receivers
-        .iter()
-        .filter(|name| !receivers.contains(name))
-    {
-        let known = receivers.iter().map(String::as_str);
-        let hint = match nearest(name, known) {
+fn check_receivers(route: &RouteTable, parent_tells: bool, receivers: &[String], check: &mut Check<'_>) {
+    let named = &route.options.receivers;
+    for name in named.iter().filter(|name| !receivers.contains(name)) {
+        let hint = match nearest(name, receivers.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{}`?", quote(near)),
             None => listed(receivers),
         };
-        check.conflict_in(
-            &route.origin,
-            &[&route.key("receivers")],
+        check.conflict(
+            &["receivers"],
             format!(
                 "{} tells `{name}`, but there is no such receiver,",
                 route.called()
             ),
             &hint,
+        );
+    }
+    if named.is_empty() && !parent_tells {
+        check.conflict(
+            &["receivers"],
+            format!(
+                "{} tells nobody: it has no `receivers`, and no route above it has any,",
+                route.called()
+            ),
+            &listed(receivers),
         );
     }
 }

@@ -158,7 +158,7 @@ fn control(
         Box::new(move |request| inbox.ask(request)),
         Box::new(move |metric, now| examiner.ask(&inquiries, metric, now)),
         outlets,
-        alerting::base_url(settings),
+        wiring::base_url(settings),
         wiring::command(settings),
     );
     #[cfg(feature = "learned")]

@@ -2,8 +2,55 @@
 
 use std::time::Duration;
 
-use super::{Route, RouteOptions, RouteTable};
+use super::table::{RouteOptions, RouteTable};
 use crate::alerts::Alerts;
+use crate::direction::{AlertDirection, MinSeverity};
+use crate::pattern::Pattern;
+use crate::tag_rule::TagRule;
+use crate::week::{Week, Zone};
+
+/// One route, with all that it has from those above it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// Its name, unique in the whole tree.
+    pub name: String,
+    /// It is about subjects whose name one of these picks; none is every subject.
+    pub metrics: Vec<Pattern>,
+    /// And for whose tags all of these hold.
+    pub tags: Vec<TagRule>,
+    /// And about what is at least so severe.
+    pub severity: Option<MinSeverity>,
+    /// And about what one of these detectors called anomalous; none is any detector.
+    pub detectors: Vec<String>,
+    /// And at these hours; `None` is always.
+    pub hours: Option<Week>,
+    /// The time zone of its hours, and of those of the routes below that name no other.
+    pub zone: Zone,
+    /// The names of those who are told; never empty, except for the route that stands for having none at all.
+    pub receivers: Vec<String>,
+    /// Whether the routes after it on its level are asked as well.
+    pub go_on: bool,
+    /// After a notice about a subject, how long there is no further one about it to the same receiver.
+    pub cooldown: Duration,
+    /// How often an incident that lasts is told again; `None` is never.
+    pub repeat: Option<Duration>,
+    /// Which way a value must have gone.
+    pub direction: AlertDirection,
+    /// The least value that is spoken of.
+    pub min_value: Option<f64>,
+    /// The least distance from what was expected, in the metric's own unit.
+    pub min_change: Option<f64>,
+    /// The same as a share of what was expected: 0.5 is half of it.
+    pub min_relative_change: Option<f64>,
+    /// Incidents whose names share so many leading elements go into one notice.
+    pub group_depth: usize,
+    /// How long the first incident of a group waits for others.
+    pub group_wait: Duration,
+    /// The least time between two notices about one group.
+    pub group_interval: Duration,
+    /// The routes below it.
+    pub routes: Vec<Route>,
+}
 
 /// The route that stands for having written none: everything to everybody.
 pub(crate) fn implicit(alerts: &Alerts, receivers: Vec<String>) -> Route {
@@ -21,8 +68,7 @@ fn above_all(alerts: &Alerts, receivers: Vec<String>) -> Route {
         tags: Vec::new(),
         severity: None,
         detectors: Vec::new(),
-        days: Vec::new(),
-        hours: String::new(),
+        hours: None,
         zone: alerts.zone.clone(),
         receivers,
         go_on: false,
@@ -64,15 +110,16 @@ fn merged(parent: &Route, own: &RouteOptions) -> Route {
     if receivers.is_empty() {
         receivers.clone_from(&parent.receivers);
     }
+    let zone = own.zone.clone().unwrap_or_else(|| parent.zone.clone());
     Route {
         name: own.name.clone(),
         metrics: own.metrics.clone(),
         tags: own.tags.clone(),
         severity: own.severity,
         detectors: own.detectors.clone(),
-        days: own.days.clone(),
-        hours: own.hours.clone().unwrap_or_default(),
-        zone: own.zone.clone().unwrap_or_else(|| parent.zone.clone()),
+        hours: (!own.days.is_empty() || own.hours.is_some())
+            .then(|| Week::new(&own.days, own.hours, zone.clone())),
+        zone,
         receivers,
         go_on: own.r#continue,
         cooldown: own.cooldown.unwrap_or(parent.cooldown),
