@@ -4,7 +4,7 @@
 //! `scripts/bench adaptive`. `METRICS` (20,000) and `WARM_PASSES` (5) size the passes, over windows of two days, so that
 //! every metric is learnt from its window. Prints lines of JSON.
 
-mod rig;
+mod harness;
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ fn main() {
     say(&batch());
     say(&memory());
     for profile in ["skyline", "adaptive", "learned"] {
-        let measured = rig::measure(rig::Shape {
+        let measured = harness::measure(harness::Shape {
             metrics: number("METRICS", 20_000),
             points: 2_880,
             anomalous: 0.0,
@@ -113,7 +113,7 @@ fn memory() -> Value {
     let memory = Baseline::open(folder.path()).expect("room");
     let mut desk = memory.handle();
     let names: Vec<Arc<str>> = (0..REMEMBERED)
-        .map(|metric| Arc::from(rig::name(metric)))
+        .map(|metric| Arc::from(harness::name(metric)))
         .collect();
     let mut slots = vec![None; REMEMBERED];
     let first = 472_200;

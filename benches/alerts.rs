@@ -5,7 +5,7 @@
 //! `PACE` (1, seconds from pass to pass). At the default pace the second pass runs while the first one's incidents are
 //! written down and told, which is the worst moment. Prints a line of JSON a way, seconds being the best of the rounds.
 
-mod rig;
+mod harness;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use rig::Shape;
+use harness::Shape;
 
 fn main() {
     let number = |name: &str, default: usize| {
@@ -34,9 +34,9 @@ fn main() {
         profile: "skyline",
         places: None,
     };
-    let server = rig::RedisServer::start();
+    let server = harness::RedisServer::start();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    rig::fill(
+    harness::fill(
         &mut server.connection(),
         &shape,
         now.expect("after 1970").as_secs_f64().floor(),
@@ -58,9 +58,9 @@ fn main() {
                 (told == 1).then_some(hook),
             );
             for (pass, seconds) in seconds.iter_mut().enumerate() {
-                let line = rig::wait_for_pass(&summary, pass + 1);
+                let line = harness::wait_for_pass(&summary, pass + 1);
                 assert_eq!(line["anomalies"], shape.metrics, "{line}");
-                seconds.push(rig::total(&line));
+                seconds.push(harness::total(&line));
             }
         }
     }
@@ -87,7 +87,7 @@ fn main() {
 
 /// One run of so many passes, to its end.
 fn run(
-    server: &rig::RedisServer,
+    server: &harness::RedisServer,
     folder: &Path,
     summary: &Path,
     passes: usize,

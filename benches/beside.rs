@@ -4,7 +4,7 @@
 //! child of its own. Sized by `METRICS` (50,000), `RATE` (20,000 points a second), `BLOCKS` (4 of four passes, by turns
 //! alone and beside; the first of a block does not count). Prints one line of JSON.
 
-mod rig;
+mod harness;
 
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rig::{RedisServer, Shape, median};
+use harness::{RedisServer, Shape, median};
 
 const PASSES_A_BLOCK: usize = 4;
 /// Seconds from pass to pass.
@@ -32,7 +32,7 @@ fn main() {
     );
     let shape = Shape {
         metrics,
-        // What makes the rig's own pace three seconds.
+        // What makes the harness's own pace three seconds.
         points: (1.5e7 * (PACE - 2.0) / metrics as f64) as usize,
         anomalous: 0.0,
         warm_passes: 0,
@@ -43,7 +43,7 @@ fn main() {
         places: None,
     };
     let server = RedisServer::start();
-    rig::fill(
+    harness::fill(
         &mut server.connection(),
         &shape,
         skywatch::clock::unix_now().floor() - 1.0,
@@ -52,8 +52,8 @@ fn main() {
     let (mut ingest, mut feed) = ingest(&server, folder.path(), metrics);
     let summary = folder.path().join("summary.jsonl");
     let passes = 2 + blocks * PASSES_A_BLOCK;
-    let mut analyzer = rig::start(&server, folder.path(), &summary, &shape, passes);
-    rig::wait_for_pass(&summary, 2);
+    let mut analyzer = harness::start(&server, folder.path(), &summary, &shape, passes);
+    harness::wait_for_pass(&summary, 2);
 
     let a_pass = (rate as f64 * PACE) as usize;
     let mut pass = 2;
@@ -77,7 +77,7 @@ fn main() {
                 });
                 for turn in 0..PASSES_A_BLOCK {
                     pass += 1;
-                    let took = rig::total(&rig::wait_for_pass(&summary, pass));
+                    let took = harness::total(&harness::wait_for_pass(&summary, pass));
                     if turn > 0 {
                         beside.push(took);
                     }
@@ -87,7 +87,7 @@ fn main() {
                 for turn in 0..PASSES_A_BLOCK {
                     feed.send(a_pass);
                     pass += 1;
-                    let took = rig::total(&rig::wait_for_pass(&summary, pass));
+                    let took = harness::total(&harness::wait_for_pass(&summary, pass));
                     if turn > 0 {
                         alone.push(took);
                     }
@@ -125,7 +125,7 @@ impl Feed {
         let now = skywatch::clock::unix_now() as u64;
         self.lines.clear();
         for _ in 0..points {
-            let name = rig::name(self.next);
+            let name = harness::name(self.next);
             writeln!(self.lines, "{name} {}.5 {now}", 100 + self.next % 7).expect("memory");
             self.next = (self.next + 1) % self.metrics;
         }

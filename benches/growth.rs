@@ -3,12 +3,12 @@
 //! `scripts/bench growth` prints the tables that `docs/performance.md` keeps and draws `docs/growth-*.svg`. The largest
 //! shape is 100,000 metrics (2 GB of Redis); `LARGEST=10000` stops earlier.
 
-mod rig;
+mod harness;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use rig::{Measured, Shape};
+use harness::{Measured, Shape};
 
 const USUAL: Shape = Shape {
     metrics: 10_000,
@@ -63,7 +63,7 @@ fn series(what: &str, shapes: impl IntoIterator<Item = Shape>) -> Vec<Measured> 
     ));
     say("|---|---|---|---|---|---|---|---|");
     let measured = shapes.into_iter().map(|shape| {
-        let m = rig::measure(shape);
+        let m = harness::measure(shape);
         let varied = match what {
             "metrics" => m.metrics.to_string(),
             "points" => m.points.to_string(),

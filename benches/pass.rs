@@ -6,7 +6,7 @@
 //! then the first pass of a fresh process; medians count, and ratios are taken within a round. Between warm passes every metric gets one
 //! point and loses one at the front, as a live trimmer would do it. Prints one line of JSON.
 
-mod rig;
+mod harness;
 
 use std::io::Write as _;
 
@@ -17,7 +17,7 @@ fn main() {
             .and_then(|text| text.parse().ok())
             .unwrap_or(default)
     };
-    let measured = rig::measure(rig::Shape {
+    let measured = harness::measure(harness::Shape {
         metrics: number("METRICS", 20_000.0) as usize,
         points: number("POINTS", 1_440.0) as usize,
         anomalous: number("ANOMALOUS", 0.0),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use skywatch_alerters::Subject;
 
 use crate::files;
-use crate::history::{Before, History, HistoryBatch, HistoryError, Reader, Saved, Settled};
+use crate::history::{Before, History, HistoryBatch, HistoryError, HistoryReader, Saved, Settled};
 
 /// Time between two tries to commit what could not be.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -142,7 +142,7 @@ impl Books {
     /// Asks the history, what is only in memory included. `None` when there is no history to ask.
     pub(super) fn ask<T>(
         &self,
-        ask: impl FnOnce(&Reader) -> Result<T, HistoryError>,
+        ask: impl FnOnce(&HistoryReader) -> Result<T, HistoryError>,
     ) -> Option<Result<T, HistoryError>> {
         let history = self.history.as_ref()?;
         Some(if self.unsaved.is_empty() {

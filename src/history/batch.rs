@@ -14,7 +14,7 @@ use skywatch_alerters::state::Cooldown;
 
 use super::columns::{json, key, number, refused};
 use super::outbox::{bare, keep_reference, mark_dead, mark_sent};
-use super::{History, HistoryError, NoticeState, Reader};
+use super::{History, HistoryError, HistoryReader, NoticeState};
 
 /// Everything that is to be remembered at one moment. What is absent stays as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,7 +47,7 @@ pub struct HistoryBatch {
 pub struct Posting {
     /// What is to be sent. One with an id that is there already is not taken a second time.
     pub notice: Notice,
-    /// Numbers of the incidents it tells of, listed in it or not.
+    /// Numbers of the incidents it is about, listed in it or not.
     pub incidents: Vec<u64>,
     /// How it went, if it was sent from memory while the disk was full; `None` puts it into the outbox.
     pub settled: Option<Settled>,
@@ -178,9 +178,9 @@ impl History {
     ///
     /// # Errors
     /// [`HistoryError::Disk`] if the disk takes nothing; whatever was committed before is still there, and the same
-    /// handle works again once there is space. [`HistoryError::InUse`] if somebody held the file for longer than 5 s.
+    /// handle works again once there is space. [`HistoryError::InUse`] if another process held the file for longer than 5 s.
     /// [`HistoryError::Other`] if an incident has the number of one about another subject: the numbers given must be
-    /// those of [`Reader::load`](super::Reader::load), or the past would be written over.
+    /// those of [`HistoryReader::load`](super::HistoryReader::load), or the past would be written over.
     pub fn commit(&mut self, batch: &HistoryBatch) -> Result<(), HistoryError> {
         self.write(|transaction| apply(transaction, batch))
     }
@@ -193,7 +193,7 @@ impl History {
     pub fn as_if<T>(
         &self,
         pending: &HistoryBatch,
-        ask: impl FnOnce(&Reader) -> Result<T, HistoryError>,
+        ask: impl FnOnce(&HistoryReader) -> Result<T, HistoryError>,
     ) -> Result<T, HistoryError> {
         let failure = |error| self.reader.failure(&error);
         let connection = &self.reader.connection;

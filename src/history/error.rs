@@ -78,7 +78,7 @@ impl HistoryError {
         matches!(self, Self::Disk { .. })
     }
 
-    /// Whether the same call may succeed later with nobody doing anything to this process.
+    /// Whether the same call may succeed later without a change to this process.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Disk { .. } | Self::InUse { .. })

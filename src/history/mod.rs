@@ -46,16 +46,16 @@ pub fn history_path(state_dir: &Path) -> PathBuf {
 
 /// What can be asked of a history. Any number of processes may have one open while another writes.
 #[derive(Debug)]
-pub struct Reader {
+pub struct HistoryReader {
     connection: Connection,
     /// For messages.
     path: PathBuf,
 }
 
-/// The one handle that writes; everything a [`Reader`] can be asked it can be asked too.
+/// The one handle that writes; everything a [`HistoryReader`] can be asked it can be asked too.
 #[derive(Debug)]
 pub struct History {
-    reader: Reader,
+    reader: HistoryReader,
     _lock: Lock,
 }
 
@@ -71,14 +71,14 @@ impl Drop for Lock {
 }
 
 impl Deref for History {
-    type Target = Reader;
+    type Target = HistoryReader;
 
-    fn deref(&self) -> &Reader {
+    fn deref(&self) -> &HistoryReader {
         &self.reader
     }
 }
 
-impl Reader {
+impl HistoryReader {
     /// Where the file lies.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -10,10 +10,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::schema::{self, APPLICATION, Stamp, VERSION};
-use super::{History, HistoryError, Lock, Reader};
+use super::{History, HistoryError, HistoryReader, Lock};
 use crate::files;
 
-/// How long to wait for somebody who holds the file for a moment: a person with the `sqlite3` shell, a checkpoint.
+/// How long to wait while another process holds the file for a moment: a person with the `sqlite3` shell, a checkpoint.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Bytes the write-ahead log is cut back to once a wave of incidents is over.
@@ -28,7 +28,7 @@ pub struct Opened {
     pub aside: Option<(PathBuf, HistoryError)>,
 }
 
-impl Reader {
+impl HistoryReader {
     /// Opens the history for questions only; another process may be writing it meanwhile.
     ///
     /// # Errors
@@ -112,7 +112,7 @@ impl History {
     /// As [`open`](Self::open), but for a broken file only if it cannot be renamed.
     pub fn open_or_anew(path: &Path, now: f64) -> Result<Opened, HistoryError> {
         let lock = lock(path)?;
-        // A history is never shorter than its head: somebody has cut it, or a disk was full at its first moment.
+        // A history is never shorter than its head: it was cut, or a disk was full at its first moment.
         if fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == 0) {
             tracing::error!(
                 "history `{}` is empty, 0 bytes; a new one begins: open incidents, silences and unsent notices of before, if \
@@ -141,7 +141,7 @@ impl History {
         })
     }
 
-    /// Opens a file that nobody else may write; gives the lock back if it cannot be opened.
+    /// Opens a file that no other process may write; gives the lock back if it cannot be opened.
     fn open_locked(path: &Path, lock: Lock) -> Result<Self, (HistoryError, Lock)> {
         match open_for_writing(path) {
             Ok(reader) => Ok(Self { reader, _lock: lock }),
@@ -150,15 +150,15 @@ impl History {
     }
 }
 
-fn open_for_writing(path: &Path) -> Result<Reader, HistoryError> {
+fn open_for_writing(path: &Path) -> Result<HistoryReader, HistoryError> {
     // SQLite gives its log the mode of the file itself.
     let file = files::write(path).map_err(|error| HistoryError::of_system(path, &error))?;
     drop(file);
-    let mut reader = Reader {
+    let mut reader = HistoryReader {
         connection: connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
         path: path.to_owned(),
     };
-    // A broken file is left as it is, with its log beside it, for whoever wants to save something from it.
+    // A broken file is left as it is, with its log beside it, so that something can still be saved from it.
     reader.fold_on_close(false)?;
     let readonly = reader.connection.is_readonly(MAIN_DB);
     if readonly.map_err(|error| reader.failure(&error))? {

@@ -8,7 +8,7 @@ use skywatch_alerters::Notice;
 use skywatch_alerters::notice::Content;
 
 use super::columns::{json, number, read};
-use super::{History, HistoryError, Reader};
+use super::{History, HistoryError, HistoryReader};
 
 /// What becomes of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,9 +17,9 @@ pub enum NoticeState {
     Waiting,
     /// It was handed over.
     Sent,
-    /// It was given up, and somebody should know.
+    /// It was given up, and waits for a person to retry or dismiss it.
     Dead,
-    /// It was given up, and somebody knows.
+    /// It was given up, and a person has dismissed it.
     Dropped,
 }
 
@@ -128,7 +128,7 @@ impl Raw {
     }
 }
 
-impl Reader {
+impl HistoryReader {
     /// How much waits for each receiver, by name.
     ///
     /// # Errors
@@ -158,7 +158,7 @@ impl Reader {
         Ok(raw.into_iter().filter_map(Raw::read).collect())
     }
 
-    /// What a receiver calls a conversation, if it told us.
+    /// What a receiver calls a conversation, if it has said so.
     ///
     /// # Errors
     /// As any reading.

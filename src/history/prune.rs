@@ -14,11 +14,11 @@ pub struct Pruned {
     pub incidents: u64,
     /// Notices of which no incident is left, dead letters among them.
     pub notices: u64,
-    /// How many of these notices were dead letters nobody had looked after.
+    /// How many of these notices were dead letters that no person had settled.
     pub dead: u64,
     /// Silences that had ended.
     pub silences: u64,
-    /// Times at which receivers were last told about subjects.
+    /// Times at which receivers last got a notice about subjects.
     pub cooldowns: u64,
     /// Rows of passes.
     pub passes: u64,

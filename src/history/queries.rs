@@ -9,7 +9,7 @@ use skywatch_alerters::silence::Silence;
 
 use super::columns::{key, number, phase};
 use super::outbox::{COLUMNS, Raw};
-use super::{HistoryError, NoticeRecord, PassRecord, Reader};
+use super::{HistoryError, HistoryReader, NoticeRecord, PassRecord};
 
 /// Subjects named in the figures of a day.
 const BUSIEST: usize = 10;
@@ -36,7 +36,7 @@ pub struct Life {
     pub incident: Incident,
     /// Its steps, in order.
     pub transitions: Vec<Transition>,
-    /// The notices that told of it, in order.
+    /// The notices about it, in order.
     pub notices: Vec<NoticeRecord>,
 }
 
@@ -49,7 +49,7 @@ pub struct Before {
     pub last: Option<f64>,
 }
 
-impl Reader {
+impl HistoryReader {
     /// Incidents, those with the highest numbers first. One that cannot be read is left out and logged.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ impl Reader {
         ask().map_err(|error| self.failure(&error))
     }
 
-    /// Silences, newest first: those nobody has ended, or all on record.
+    /// Silences, newest first: those not ended by a person, or all on record.
     ///
     /// # Errors
     /// As any reading.

@@ -9,7 +9,7 @@ use skywatch_alerters::silence::Silence;
 use skywatch_alerters::state::{APART, Cooldown};
 
 use super::columns::{key, number, read, severity, subject};
-use super::{HistoryError, Reader};
+use super::{HistoryError, HistoryReader};
 
 /// The state as it was last committed.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,11 +18,11 @@ pub struct Saved {
     pub incidents: Vec<Incident>,
     /// The first number no incident has ever had.
     pub next_incident: u64,
-    /// Silences nobody has ended, by number; their time may be over.
+    /// Silences not ended by a person, by number; their time may be over.
     pub silences: Vec<Silence>,
     /// The first number no silence has ever had.
     pub next_silence: u64,
-    /// When receivers were last told about subjects.
+    /// When receivers last got a notice about subjects.
     pub cooldowns: Vec<Cooldown>,
     /// Everything else, by key.
     pub meta: BTreeMap<String, Value>,
@@ -30,7 +30,7 @@ pub struct Saved {
     pub unreadable: u64,
 }
 
-impl Reader {
+impl HistoryReader {
     /// The state as of one commit, with the incidents that last or ended at or after `since` (Unix seconds).
     ///
     /// # Errors
@@ -120,7 +120,7 @@ impl Reader {
     }
 
     /// The first number a table has never given in turn. Those given apart say nothing of that; as long as there are any
-    /// the largest of the others counts, beside what the writer knows of himself.
+    /// the largest of the others counts, beside what the writer itself knows.
     fn next(&self, table: &str) -> Result<u64, HistoryError> {
         let last = self.rows("SELECT seq FROM sqlite_sequence WHERE name = ?", [table], |row| {
             row.get(0).map(number)

@@ -23,15 +23,17 @@ pub(super) struct PointBatch {
     said: Vec<(String, Said)>,
     /// Bytes of the names in it.
     said_bytes: usize,
-    /// Where the last names lie in the arena, and whose turn to be replaced it is.
-    lately: [(u32, u32); LATELY],
-    turn: usize,
+    /// Where the most recent names lie in the arena.
+    recent: [(u32, u32); RECENT_NAMES],
+    /// Which of them the next new name replaces.
+    oldest: usize,
     /// The batch's share of the queue's bounds, points and bytes; given back when the batch is dropped, that is, written.
     pub(super) permits: Option<[OwnedSemaphorePermit; 2]>,
 }
 
-/// Names looked through for one that comes again.
-const LATELY: usize = 4;
+/// Recent names a new one is compared with before it is stored: clients that repeat a name do so at once, and each
+/// comparison is paid for every point.
+const RECENT_NAMES: usize = 4;
 
 #[derive(Debug, Clone, Copy)]
 struct BatchPoint {
@@ -51,8 +53,8 @@ impl PointBatch {
             points: Vec::new(),
             said: Vec::new(),
             said_bytes: 0,
-            lately: [(0, 0); LATELY],
-            turn: 0,
+            recent: [(0, 0); RECENT_NAMES],
+            oldest: 0,
             permits: None,
         }
     }
@@ -60,15 +62,15 @@ impl PointBatch {
     /// Adds a point.
     pub(super) fn push(&mut self, name: &str, time: f64, value: f64) {
         let known = |&(begin, end): &(u32, u32)| self.names.get(begin as usize..end as usize) == Some(name);
-        let place = match self.lately.iter().copied().find(known) {
+        let place = match self.recent.iter().copied().find(known) {
             Some(place) => place,
             None => {
-                // Far from either end: whoever fills a batch stops long before at its limit of bytes.
+                // No overflow: a batch is limited to far fewer bytes than a `u32` counts.
                 let begin = self.names.len() as u32;
                 self.names.push_str(name);
                 let place = (begin, self.names.len() as u32);
-                self.lately[self.turn] = place;
-                self.turn = (self.turn + 1) % LATELY;
+                self.recent[self.oldest] = place;
+                self.oldest = (self.oldest + 1) % RECENT_NAMES;
                 place
             }
         };

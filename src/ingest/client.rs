@@ -2,7 +2,7 @@
 //!
 //! Small and blocking, for replaying files, for tests and for load. It loses nothing that it could know of: after a broken
 //! connection everything written in the last two seconds is written again, as what the system had taken and the other
-//! side not is unknown; a remote write is sent until it is answered. Datagrams are sent once; nobody answers them.
+//! side not is unknown; a remote write is sent until it is answered. Datagrams are sent once; they are not answered.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -121,7 +121,7 @@ impl Client {
                 points.iter().try_for_each(|&(name, time, value)| {
                     datagram.clear();
                     datagram.push(0x92);
-                    // A text of up to 65,535 bytes; a longer name is one nobody takes.
+                    // A text of up to 65,535 bytes; a longer name is refused by every listener.
                     datagram.push(0xda);
                     datagram.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
                     datagram.extend(name.as_bytes());
@@ -242,7 +242,7 @@ impl Client {
         loop {
             match socket.send(bytes) {
                 Ok(_) => return Ok(()),
-                // The answer to an earlier one: nobody listens.
+                // An answer to an earlier one is not waited for.
                 Err(error)
                     if error.kind() == io::ErrorKind::ConnectionRefused
                         && begun.elapsed() < self.patience =>

@@ -45,7 +45,7 @@ pub enum DropReason {
     TooManyMetrics,
     /// A native histogram, which is no single number.
     Unsupported,
-    /// Points of a request for which the queue had no room; its sender was told to send it again.
+    /// Points of a request for which the queue had no room; its sender was asked to send it again.
     TurnedAway,
     /// A datagram's points, for which the queue had no room.
     QueueFull,

@@ -1,6 +1,6 @@
 //! Protocols in datagrams: one socket, one task.
 //!
-//! Nobody can be told to wait, so a full queue drops what comes and counts it; and what the kernel drops before us is
+//! Senders of datagrams cannot be made to wait, so a full queue drops what comes and counts it; and what the kernel drops before us is
 //! counted, too. Datagrams are taken as many at a time as wait, up to a batch.
 
 use std::time::Duration;
@@ -15,7 +15,8 @@ use crate::net::KernelDrops;
 
 /// Room for the longest datagram there is.
 const LONGEST: usize = 65_536;
-/// Points after which a batch is queued though more datagrams wait.
+/// Points after which a batch is queued though more datagrams wait: enough to make queueing cheap, few enough to share
+/// the thread with connections.
 const BATCH_POINTS: usize = 2_000;
 /// Datagrams after which a batch is queued, should they all be worthless.
 const BATCH_DATAGRAMS: usize = 2_000;
@@ -66,7 +67,7 @@ fn receive(socket: &UdpSocket, buffer: &mut [u8], intake: &Intake, parse: Parse)
                 builder.come_from(peer);
                 parse(&buffer[..length], &mut builder);
             }
-            // Nothing there, or an error of a single datagram: the next wait for readiness tells.
+            // Nothing there, or an error of a single datagram: the next wait for readiness will show which.
             Err(_) => break,
         }
         if builder.len() >= BATCH_POINTS {

@@ -15,10 +15,10 @@ use super::counters::DropReason;
 use crate::hash::Hashed;
 use crate::said::Word;
 
-/// Seconds between two notices that there are too many metrics.
+/// Seconds between two log lines that there are too many metrics.
 const NOTICE_EACH: u32 = 60;
 
-/// Seconds between two times that it is passed on that a metric has no number.
+/// Seconds between two marks of a metric that it has no number: each is a write to the store.
 const SAY_EACH: u32 = 60;
 
 /// What may come in.
@@ -55,7 +55,7 @@ pub(crate) struct Gate {
 /// Decisions about names.
 #[derive(Default)]
 struct NameTable {
-    /// Keyed at random: nobody can send names that share a hash, and by chance two do once in 10¹³ for a million.
+    /// Keyed at random: a sender cannot choose names that share a hash, and by chance two do once in 10¹³ for a million.
     state: RandomState,
     known: HashMap<u64, NameDecision, BuildHasherDefault<Hashed>>,
     /// NameDecision names that are let in.
@@ -174,7 +174,7 @@ impl OpenGate<'_> {
             return Err(DropReason::TooManyMetrics);
         }
         if full {
-            // Taken names have the room before skipped ones, which can be judged anew.
+            // Taken names have the room before skipped ones, which can be judged again.
             self.names.forget_skipped(taken);
         }
         if taken || !full {

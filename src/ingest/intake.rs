@@ -19,7 +19,7 @@ use crate::said::{Said, Word};
 
 /// How many times the largest frame or request its points may take in memory: four bytes of a number become sixteen.
 const EXPANSION: usize = 4;
-/// What is always allowed, bytes.
+/// What a batch may always take, bytes: small limits of frames must not refuse honest ones.
 const LEAST_EXPANSION: usize = 4 << 20;
 
 /// What all listeners share: clone it for each.
@@ -83,7 +83,7 @@ impl Intake {
     }
 
     /// Bytes that one batch may take: what a frame or a request of the largest size honestly holds, several times. Beyond it
-    /// somebody lets a few bytes stand for many.
+    /// a client makes a few bytes stand for many.
     fn most_bytes(&self) -> usize {
         let longest = match self.service {
             Service::Pickle => self.max_frame,
@@ -94,14 +94,14 @@ impl Intake {
         (longest * EXPANSION).max(LEAST_EXPANSION)
     }
 
-    /// Queues a batch once there is room for it: the policy of connections, whose senders feel it.
+    /// Queues a batch once there is room for it: the policy of connections: TCP makes their senders wait.
     pub(super) async fn wait_in(&self, mut batch: PointBatch) {
         if batch.is_empty() {
             return;
         }
         let [points, kilobytes] = self.share(&batch);
         // The semaphores are never closed; without a permit the batch is queued all the same. Always in this order, and
-        // what has both is in the queue, so nobody waits for himself.
+        // what has both is in the queue, so two batches never wait for each other.
         let points = Arc::clone(&self.room).acquire_many_owned(points).await;
         let kilobytes = Arc::clone(&self.room_bytes).acquire_many_owned(kilobytes).await;
         batch.permits = points
@@ -111,7 +111,7 @@ impl Intake {
         self.queue(batch);
     }
 
-    /// Queues a batch if there is room, or drops and counts it: the policy of datagrams, whose senders feel nothing.
+    /// Queues a batch if there is room, or drops and counts it: the policy of datagrams: their senders cannot be made to wait.
     pub(super) fn try_in(&self, mut batch: PointBatch) {
         if batch.is_empty() {
             return;

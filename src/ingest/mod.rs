@@ -59,10 +59,11 @@ const BIND_AGAIN: Duration = Duration::from_secs(3);
 /// Time the writer has for the write under way when all others are done.
 const LAST_WRITE: Duration = Duration::from_millis(500);
 
-/// Its part of the descriptors that may be connections; the rest is for pages, which may be served by the same process.
+/// Share of the open files allowed to this process that may be the ingest's connections; the rest is for pages, which the
+/// same process may serve.
 const CONNECTIONS_SHARE: f64 = 0.75;
 
-/// Requests that are unpacked and have no place in the queue yet.
+/// Most requests that are unpacked and have no place in the queue yet: each may take many times its size.
 const UNPACKING: usize = 4;
 
 /// Why the ingest cannot run.
@@ -302,7 +303,7 @@ fn serve(
     })
 }
 
-/// Serves a listener whose address somebody else holds, as soon as it is free.
+/// Serves a listener whose address another process holds, as soon as it is free.
 async fn serve_late(
     listener: Listener,
     intake: Intake,

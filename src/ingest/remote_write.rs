@@ -34,7 +34,7 @@ pub(super) use message::{Label, RemoteSample, TimeSeries, WriteRequest, laws};
 
 /// How long a request waits for room in the queue. Senders wait 30 s by default.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// Seconds after which a sender may come again.
+/// Seconds after which a sender may try again: a hiccup of the store is over by then.
 const RETRY_AFTER: &str = "5";
 /// How long requests under way may take after stop.
 const LAST_REQUESTS: Duration = Duration::from_millis(800);

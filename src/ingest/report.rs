@@ -11,7 +11,7 @@ use crate::stop::Stop;
 
 /// Time between two status reports.
 const REPORT_EACH: Duration = Duration::from_secs(1);
-/// Reports of nothing new between two that are written all the same, so that their age tells whether we live.
+/// Reports of nothing new between two that are written all the same, so that their age shows whether the ingest lives.
 const REPORTS_A_SIGN: u32 = 10;
 /// Reports between two pushes to Graphite and two log lines.
 const REPORTS_A_PUSH: u32 = 60;

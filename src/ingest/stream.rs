@@ -91,7 +91,7 @@ pub(super) async fn serve<C: Framer>(
             },
         }
     }
-    // For their senders, connections that nobody has accepted yet are as good as others.
+    // The kernel has accepted these connections, and their senders have written to them already.
     let last = Instant::now() + LAST_READS / 2;
     while Instant::now() < last
         && let Ok(Ok(client)) = timeout(LAST_SILENCE, listener.accept()).await

@@ -1,7 +1,7 @@
 //! The trimming thread, once called roomba: every minute it looks at the metrics whose turn it is, so that each is looked at
 //! once an hour, or each twenty-fourth of the window if that is shorter.
 //!
-//! Turns go by a hash of the name: the work is spread evenly, and nobody has to remember when a metric was looked at last.
+//! Turns go by a hash of the name: the work is spread evenly, and no record is needed of when a metric was looked at last.
 //! Between slices the store has four times as long to itself. A Horizon that is alive trims by itself and is
 //! left to it, unless the settings say otherwise.
 
@@ -22,16 +22,18 @@ use crate::store::{Connect, StoreError};
 const EACH: Duration = Duration::from_secs(60);
 /// The longest time between two looks at a metric.
 const LONGEST_ROUND: Duration = Duration::from_secs(3_600);
-/// Parts of the window of which at most one is surplus.
+/// A round takes this part of the window, so that at most as much of a value is surplus.
 const SHARE: u32 = 24;
-/// Time between two tries to reach the store.
+/// Time between two tries to reach the store; trimming is never urgent.
 const RETRY: Duration = Duration::from_secs(5);
-/// How long the store has to itself after a slice, in lengths of it, and at least.
+/// Pause after a slice, in lengths of that slice: the store has four fifths of its time for others …
 const REST: u32 = 4;
+/// … and the shortest pause, for slices too short to measure.
 const LEAST_REST: Duration = Duration::from_millis(1);
-/// How long a metric that cannot be read is left alone.
+/// How long a metric that cannot be read is left alone: it is named in the log once an hour, not each minute.
 const QUARANTINE_SECONDS: f64 = 3_600.0;
-/// Metrics remembered as unreadable, and as empty; what is beyond is looked at again earlier, or removed later.
+/// Most metrics remembered as unreadable, and as empty, a bound on memory; what is beyond is looked at again earlier, or
+/// removed later.
 const REMEMBERED: usize = 10_000;
 /// Unreadable metrics named in the log, a pass.
 const NAMED: usize = 10;
@@ -229,7 +231,7 @@ impl Trimmer {
 
     /// Of the names looked at, removes those under which nothing has been found for longer than the grace.
     ///
-    /// A name is put in by whoever appends first, before or after its first point; the grace is for writers that
+    /// A name is put in by the first writer that appends, before or after its first point; the grace is for writers that
     /// are slow about it. It is not what makes this safe: the store removes a name only while there is nothing under it, and
     /// a writer that finds so puts the name back.
     fn remove_empty(
@@ -260,7 +262,7 @@ impl Trimmer {
     }
 }
 
-/// The minutes to be done, and whose they are.
+/// The minutes to be done, and which metrics are looked at in them.
 #[derive(Debug, Clone, Copy)]
 struct TrimTurn {
     /// Minutes in a round.
@@ -276,7 +278,7 @@ impl TrimTurn {
     }
 }
 
-/// One pass, as the store tells it.
+/// One pass, as the store reports it.
 struct TrimPass<'a> {
     stop: &'a Stop,
     tally: TrimCounts,

@@ -35,7 +35,7 @@ const NAMES: [&str; 8] = [
 pub(super) struct TrimCounts([u64; NAMES.len()]);
 
 impl TrimCounts {
-    /// Whether there is anything to tell.
+    /// Whether anything was counted.
     pub(super) fn any(&self) -> bool {
         self.0.iter().any(|n| *n > 0)
     }

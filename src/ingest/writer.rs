@@ -21,7 +21,7 @@ use crate::store::{Connect, Keys as _, Points as _, Sample, Store, StoreError};
 /// Shortest and longest wait between two tries.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
-/// A store that stays away is spoken of again after this.
+/// Time after which a store that still does not answer is logged again.
 const REMIND_EACH: Duration = Duration::from_secs(60);
 /// Names of the store made known to the gate at a time.
 const NAMES_AT_A_TIME: usize = 1_000;
@@ -177,7 +177,7 @@ impl<K: Connect> Writer<K> {
         }
     }
 
-    /// Answers the metrics whose samples the store will never take.
+    /// Returns the metrics whose samples the store will never take.
     fn try_write(
         &mut self,
         samples: &[Sample<'_>],

@@ -80,7 +80,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the same call may succeed later with nobody doing anything to this process.
+    /// Whether the same call may succeed later without a change to this process.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {

@@ -6,7 +6,7 @@
 //! included, and the canonical order and cut are the caller's (`Series::canonicalise`). Only so
 //! can the tail of a series be read alone and still add up to the window a full read would give.
 //!
-//! Retry and back-off are not here; they belong to whoever loops, as does when to trim ([`trim`]).
+//! Retry and back-off are not here; they belong to the callers that loop, as does when to trim ([`trim`]).
 
 mod any;
 pub mod codec;
@@ -198,7 +198,7 @@ pub trait Store: Points + Names + Keys {
 pub struct Condition {
     /// Keys it has thrown away to stay within its memory, since it started.
     pub evicted: Option<u64>,
-    /// What it does when its memory is full, in its own word; `None` if it takes nothing more then, which loses nothing.
+    /// What it does when its memory is full, in its own words; `None` if it takes nothing more then, which loses nothing.
     pub evicts_by: Option<String>,
     /// The most memory it may take, bytes; 0 for no limit.
     pub limit: u64,
@@ -216,7 +216,7 @@ pub trait Connect: Clone + Send + Sync + 'static {
     fn describe(&self) -> String;
 
     /// The same way in for those who would rather have no answer than wait longer than `limit` for one. A store in this
-    /// process keeps nobody waiting.
+    /// process delays no other one.
     #[must_use]
     fn within(&self, limit: Duration) -> Self {
         let _ = limit;

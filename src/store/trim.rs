@@ -12,7 +12,7 @@ use super::{Keys, Names, StoreError, Unreadable};
 /// A handle that trims. One thread uses it; calls block on the network.
 ///
 /// Work is cut into slices that keep the server busy for some two milliseconds at most, as the server's own clock
-/// tells; between two of them [`Watch::worked`] decides how long everybody else has it to themselves.
+/// tells; between two of them [`Watch::worked`] decides how long the store is left to others.
 ///
 /// Others may append to a metric, trim it or replace it at any moment. Whatever is removed is compared on the server,
 /// byte for byte, with what was judged, in the same step that removes it.
@@ -20,8 +20,8 @@ pub trait Trim: Names + Keys {
     /// Looks at metrics and removes their old points where that is worth it: when they are a twenty-fourth of the value.
     /// A metric of nothing but old points goes with its name. What is not a stream of points is left as it is.
     ///
-    /// Every metric is told to [`Watch::trimmed`] once, in no order, unless `watch` ends the work before. On an error,
-    /// those told are done and the others may be or not; trimming them again is harmless.
+    /// Every metric is reported to [`Watch::trimmed`] once, in no order, unless `watch` ends the work before. On an error,
+    /// those reported are done and the others may be or not; trimming them again is harmless.
     fn trim(&mut self, metrics: &[&str], limits: TrimLimits, watch: &mut dyn Watch)
     -> Result<(), StoreError>;
 

@@ -7,7 +7,7 @@ use skywatch_alerters::incident::{Incident, Phase};
 use skywatch_alerters::text::{percent_encode, shorten};
 use skywatch_alerters::units;
 
-use crate::history::{Filter, HistoryError, Reader};
+use crate::history::{Filter, HistoryError, HistoryReader};
 
 /// Incidents on one page.
 const A_PAGE: usize = 200;
@@ -42,7 +42,7 @@ impl Shown {
     }
 
     fn fill(&mut self, history: &Path, before: Option<u64>) -> Result<(), HistoryError> {
-        let reader = Reader::open(history)?;
+        let reader = HistoryReader::open(history)?;
         let phases = if self.all {
             Vec::new()
         } else {

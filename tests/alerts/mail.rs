@@ -25,7 +25,7 @@ enum Mood {
 }
 
 #[derive(Default)]
-struct Desk {
+struct Inbox {
     /// What happens to the next mails; those after them are taken.
     moods: Mutex<Vec<Mood>>,
     taken: Mutex<Vec<String>>,
@@ -36,7 +36,7 @@ struct Desk {
 struct Server {
     port: u16,
     ca: tempfile::NamedTempFile,
-    desk: Arc<Desk>,
+    inbox: Arc<Inbox>,
     acceptor: Option<JoinHandle<()>>,
 }
 
@@ -45,35 +45,35 @@ impl Server {
         let (ca, tls) = certificate();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let desk = Arc::new(Desk::default());
-        desk.moods.lock().unwrap().extend(moods.iter().rev());
-        let shared = Arc::clone(&desk);
+        let inbox = Arc::new(Inbox::default());
+        inbox.moods.lock().unwrap().extend(moods.iter().rev());
+        let shared = Arc::clone(&inbox);
         let acceptor = std::thread::spawn(move || {
             for client in listener.incoming() {
                 if shared.stopped.load(Ordering::SeqCst) {
                     break;
                 }
-                let (desk, tls) = (Arc::clone(&shared), Arc::clone(&tls));
+                let (inbox, tls) = (Arc::clone(&shared), Arc::clone(&tls));
                 // A client that hangs up is an ordinary end; what it had sent whole counts.
-                std::thread::spawn(move || client.and_then(|client| serve(client, tls, &desk)));
+                std::thread::spawn(move || client.and_then(|client| serve(client, tls, &inbox)));
             }
         });
         Self {
             port,
             ca,
-            desk,
+            inbox,
             acceptor: Some(acceptor),
         }
     }
 
     fn taken(&self) -> Vec<String> {
-        self.desk.taken.lock().unwrap().clone()
+        self.inbox.taken.lock().unwrap().clone()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.desk.stopped.store(true, Ordering::SeqCst);
+        self.inbox.stopped.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
@@ -81,7 +81,7 @@ impl Drop for Server {
     }
 }
 
-fn serve(client: TcpStream, tls: Arc<ServerConfig>, desk: &Desk) -> io::Result<()> {
+fn serve(client: TcpStream, tls: Arc<ServerConfig>, inbox: &Inbox) -> io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     let mut plain = BufReader::new(client);
     plain.get_mut().write_all(b"220 sink\r\n")?;
@@ -100,10 +100,10 @@ fn serve(client: TcpStream, tls: Arc<ServerConfig>, desk: &Desk) -> io::Result<(
         plain.get_mut().write_all(reply)?;
     }
     let connection = ServerConnection::new(tls).map_err(io::Error::other)?;
-    converse(&mut StreamOwned::new(connection, plain.into_inner()), desk)
+    converse(&mut StreamOwned::new(connection, plain.into_inner()), inbox)
 }
 
-fn converse(stream: &mut (impl Read + Write), desk: &Desk) -> io::Result<()> {
+fn converse(stream: &mut (impl Read + Write), inbox: &Inbox) -> io::Result<()> {
     let mut known = false;
     loop {
         let line = line(stream)?;
@@ -122,14 +122,14 @@ fn converse(stream: &mut (impl Read + Write), desk: &Desk) -> io::Result<()> {
             _ if !known => b"530 not without a login\r\n",
             "DATA" => {
                 stream.write_all(b"354 go ahead\r\n")?;
-                let mood = desk.moods.lock().unwrap().pop();
+                let mood = inbox.moods.lock().unwrap().pop();
                 let Some(mail) = data(stream, mood)? else {
                     return Ok(());
                 };
                 match mood {
                     Some(Mood::Refuse(reply)) => stream.write_all(format!("{reply}\r\n").as_bytes())?,
                     _ => {
-                        desk.taken.lock().unwrap().push(mail);
+                        inbox.taken.lock().unwrap().push(mail);
                         stream.write_all(b"250 taken\r\n")?;
                     }
                 }

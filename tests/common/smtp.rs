@@ -10,7 +10,7 @@ use super::{PATIENCE, mime};
 
 /// What the server does, shared with its threads.
 #[derive(Default)]
-struct Desk {
+struct Inbox {
     mails: Mutex<Vec<String>>,
     /// Mails still to be refused for the moment.
     refusing: AtomicUsize,
@@ -21,7 +21,7 @@ struct Desk {
 /// A running sink.
 pub(crate) struct Smtp {
     port: u16,
-    desk: Arc<Desk>,
+    inbox: Arc<Inbox>,
     acceptor: Option<JoinHandle<()>>,
 }
 
@@ -29,21 +29,21 @@ impl Smtp {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("a bound address").port();
-        let desk = Arc::new(Desk::default());
-        let shared = Arc::clone(&desk);
+        let inbox = Arc::new(Inbox::default());
+        let shared = Arc::clone(&inbox);
         let acceptor = std::thread::spawn(move || {
             for client in listener.incoming() {
                 if shared.stopped.load(Ordering::SeqCst) {
                     break;
                 }
-                let (client, desk) = (client.expect("a client"), Arc::clone(&shared));
+                let (client, inbox) = (client.expect("a client"), Arc::clone(&shared));
                 // A client that hangs up ends its thread; what it had sent whole counts.
-                std::thread::spawn(move || serve(client, &desk));
+                std::thread::spawn(move || serve(client, &inbox));
             }
         });
         Self {
             port,
-            desk,
+            inbox,
             acceptor: Some(acceptor),
         }
     }
@@ -54,17 +54,17 @@ impl Smtp {
 
     /// Answers the next mails with "451 not now".
     pub(crate) fn refuse(&self, mails: usize) {
-        self.desk.refusing.store(mails, Ordering::SeqCst);
+        self.inbox.refusing.store(mails, Ordering::SeqCst);
     }
 
     /// How many mails were refused.
     pub(crate) fn refused(&self) -> usize {
-        self.desk.refused.load(Ordering::SeqCst)
+        self.inbox.refused.load(Ordering::SeqCst)
     }
 
     /// The mails taken, as they came, dots unstuffed.
     pub(crate) fn mails(&self) -> Vec<String> {
-        self.desk.mails.lock().expect("no session panics").clone()
+        self.inbox.mails.lock().expect("no session panics").clone()
     }
 
     /// The subjects of the mails taken, sorted.
@@ -78,7 +78,7 @@ impl Smtp {
 
 impl Drop for Smtp {
     fn drop(&mut self) {
-        self.desk.stopped.store(true, Ordering::SeqCst);
+        self.inbox.stopped.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
@@ -86,7 +86,7 @@ impl Drop for Smtp {
     }
 }
 
-fn serve(mut client: TcpStream, desk: &Desk) -> std::io::Result<()> {
+fn serve(mut client: TcpStream, inbox: &Inbox) -> std::io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     let reader = BufReader::new(client.try_clone()?);
     let mut mail: Option<String> = None;
@@ -96,14 +96,14 @@ fn serve(mut client: TcpStream, desk: &Desk) -> std::io::Result<()> {
         if let Some(text) = &mut mail {
             if line == "." {
                 let text = mail.take().unwrap_or_default();
-                let refuse = desk
+                let refuse = inbox
                     .refusing
                     .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
                 if refuse.is_ok() {
-                    desk.refused.fetch_add(1, Ordering::SeqCst);
+                    inbox.refused.fetch_add(1, Ordering::SeqCst);
                     client.write_all(b"451 not now\r\n")?;
                 } else {
-                    desk.mails.lock().expect("no session panics").push(text);
+                    inbox.mails.lock().expect("no session panics").push(text);
                     client.write_all(b"250 taken\r\n")?;
                 }
             } else {

@@ -9,7 +9,7 @@ use skywatch_alerters::{Anomaly, Subject, Votes, render};
 use super::{Desk, SHOWN};
 use crate::clock::unix_now;
 use crate::dispatch::request::{Letter, Reply, Request, Which};
-use crate::history::{DeadLetters, Filter, History, HistoryBatch, HistoryError, NoticeRecord, Reader};
+use crate::history::{DeadLetters, Filter, History, HistoryBatch, HistoryError, HistoryReader, NoticeRecord};
 
 impl Desk {
     /// Answers what people ask. Works without posts, too.
@@ -195,7 +195,7 @@ impl Desk {
     }
 
     /// Answers a question, with what is only in memory.
-    fn with_reader(&self, ask: impl FnOnce(&Reader) -> Result<Reply, HistoryError>) -> Reply {
+    fn with_reader(&self, ask: impl FnOnce(&HistoryReader) -> Result<Reply, HistoryError>) -> Reply {
         match self.books.ask(ask) {
             Some(answer) => answer.unwrap_or_else(|error| refused(error.to_string())),
             None => refused(format!(

@@ -52,7 +52,7 @@ fn writer(test: &str, path: &Path) -> (Child, BufReader<ChildStdout>) {
 }
 
 /// Counts of incidents, notices, steps and of incidents whose notice is there.
-fn counts(reader: &Reader) -> [u64; 4] {
+fn counts(reader: &HistoryReader) -> [u64; 4] {
     let sql = "SELECT (SELECT count(*) FROM incidents), (SELECT count(*) FROM notices),
                       (SELECT count(*) FROM transitions),
                       (SELECT count(*) FROM incidents i JOIN incident_notices t ON t.incident = i.id
@@ -129,7 +129,7 @@ fn another_process_reads_whole_commits_while_one_writes() {
         "another_process_reads_whole_commits_while_one_writes",
         &place.path(),
     );
-    let reader = Reader::open(&place.path()).unwrap();
+    let reader = HistoryReader::open(&place.path()).unwrap();
     let start = Instant::now();
     let mut seen = vec![0];
     while start.elapsed() < Duration::from_secs(20) && seen.len() < 20 {

@@ -139,7 +139,7 @@ fn notice_ids(records: &[NoticeRecord]) -> Vec<&str> {
 }
 
 /// Of the whole file, not only of its shape.
-fn assert_sound(reader: &Reader) {
+fn assert_sound(reader: &HistoryReader) {
     let found: String = reader
         .connection
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))

@@ -75,8 +75,8 @@ fn there_is_one_writer_and_any_number_of_readers() {
         "in use"
     );
     let readers = [
-        Reader::open(&place.path()).unwrap(),
-        Reader::open(&place.path()).unwrap(),
+        HistoryReader::open(&place.path()).unwrap(),
+        HistoryReader::open(&place.path()).unwrap(),
     ];
     history.commit(&one_incident()).unwrap();
     for reader in &readers {
@@ -130,7 +130,7 @@ fn a_damaged_page_is_found_at_the_start_and_the_log_is_kept_with_the_file() {
         .unwrap();
     history.commit(&one_incident()).unwrap();
     // A reader keeps the log from being folded in.
-    let reader = Reader::open(&place.path()).unwrap();
+    let reader = HistoryReader::open(&place.path()).unwrap();
     reader.load(AT).unwrap();
     drop(history);
     drop(reader);
@@ -141,7 +141,7 @@ fn a_damaged_page_is_found_at_the_start_and_the_log_is_kept_with_the_file() {
     file.write_all_at(&[0xa5; 20_000], size / 2).unwrap();
     let damaged = fs::read(place.path()).unwrap();
 
-    let error = Reader::open(&place.path())
+    let error = HistoryReader::open(&place.path())
         .and_then(|reader| reader.load(AT))
         .unwrap_err();
     assert_eq!(kind_of(&error), "broken");
@@ -174,7 +174,7 @@ fn a_sound_file_that_is_not_ours_to_write_is_left_alone() {
     for error in [
         History::open(&place.path()).unwrap_err(),
         History::open_or_anew(&place.path(), AT).unwrap_err(),
-        Reader::open(&place.path()).unwrap_err(),
+        HistoryReader::open(&place.path()).unwrap_err(),
     ] {
         assert_eq!(kind_of(&error), "version");
         assert!(error.hint().unwrap().starts_with("a newer Skywatch"));
@@ -191,19 +191,28 @@ fn a_sound_file_that_is_not_ours_to_write_is_left_alone() {
         kind_of(&History::open_or_anew(&other.path(), AT).unwrap_err()),
         "foreign"
     );
-    assert_eq!(kind_of(&Reader::open(&other.path()).unwrap_err()), "foreign");
+    assert_eq!(
+        kind_of(&HistoryReader::open(&other.path()).unwrap_err()),
+        "foreign"
+    );
     assert_eq!(fs::read(other.path()).unwrap(), before);
 }
 
 #[test]
 fn a_file_not_yet_begun_is_begun_by_the_writer_only() {
     let place = Place::new();
-    assert_eq!(kind_of(&Reader::open(&place.path()).unwrap_err()), "missing");
+    assert_eq!(
+        kind_of(&HistoryReader::open(&place.path()).unwrap_err()),
+        "missing"
+    );
     assert!(place.files().is_empty());
     fs::write(place.path(), "").unwrap();
-    assert_eq!(kind_of(&Reader::open(&place.path()).unwrap_err()), "version");
+    assert_eq!(
+        kind_of(&HistoryReader::open(&place.path()).unwrap_err()),
+        "version"
+    );
     drop(place.open());
-    assert!(Reader::open(&place.path()).is_ok());
+    assert!(HistoryReader::open(&place.path()).is_ok());
     let nowhere = place.folder.path().join("nowhere/history.sqlite");
     assert_eq!(kind_of(&History::open(&nowhere).unwrap_err()), "missing");
     assert_eq!(kind_of(&History::open(place.folder.path()).unwrap_err()), "other");

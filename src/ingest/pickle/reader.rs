@@ -44,7 +44,8 @@ pub(in crate::ingest) struct PickledPoint<'r> {
     pub value: f64,
 }
 
-/// Objects a pickle may make. Five a point are usual and thirty bytes a point the least a megabyte holds.
+/// Most objects a pickle may make, a bound on memory. A point takes five and at least thirty bytes, so that the default
+/// frame of a megabyte stays below.
 const MOST_OBJECTS: usize = 1 << 18;
 /// Marks open at a time: one for the list, one for a tuple, and some to spare.
 const MOST_MARKS: usize = 64;
@@ -81,7 +82,7 @@ pub(in crate::ingest) struct PickleReader<'f> {
     /// The usual memo is numbered from 0 without gaps; what is not goes aside.
     memo: Vec<Id>,
     sparse_memo: HashMap<u32, Id>,
-    /// A place of the memo was written twice: legal, though nobody's pickler does it.
+    /// A place of the memo was written twice: legal, though no known pickler does it.
     pub(in crate::ingest) memo_rewritten: bool,
     /// Whether there is a set in it, which serde-pickle gives out like a tuple.
     pub(in crate::ingest) has_sets: bool,

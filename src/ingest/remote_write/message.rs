@@ -15,7 +15,7 @@ pub(super) enum MessageError {
     CutOff,
 }
 
-/// A series with more bytes is none.
+/// Longest series, bytes: far above the 2,000 samples of a usual request, and a bound on what one becomes unpacked.
 const LONGEST_SERIES: usize = 1 << 20;
 
 /// All samples of one series.

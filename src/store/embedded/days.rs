@@ -12,7 +12,7 @@ const PREFIX: &str = "points-";
 const MEMTABLE_BYTES: u64 = 16 << 20;
 /// Points are read a series at a time, so larger blocks than a key-value store would like.
 const BLOCK_BYTES: u32 = 16 << 10;
-/// More days than anybody keeps here: what points with wild times may cost.
+/// Most days with points, more than are ever kept: a bound on the files that points with wild times may cost.
 const MOST_DAYS: usize = 800;
 
 /// The day a time belongs to, counted from 1970.

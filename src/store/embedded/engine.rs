@@ -15,7 +15,7 @@ use super::sync::Syncer;
 use super::{EmbeddedOptions, Sample, StoreError, failure, key};
 use crate::clock::unix_now;
 
-/// Openings of any store by this process, so that a cursor tells its own from another.
+/// Openings of any store by this process, so that a cursor of another store is recognised.
 static OPENINGS: AtomicU32 = AtomicU32::new(0);
 /// Where the next free number of a metric is kept among the names; no metric has this name.
 const NEXT_ID: &[u8] = b"\0next";
@@ -122,7 +122,7 @@ impl Engine {
         })
     }
 
-    /// Stores the samples and returns those that ended up under a number nobody has any more.
+    /// Stores the samples and returns those that ended up under a number that no metric has any more.
     fn append_once<'a>(
         &self,
         samples: &[Sample<'a>],
@@ -246,7 +246,7 @@ impl Engine {
         u64::from(*self.number())
     }
 
-    /// Forgets names. Their numbers are not given out again, so their points belong to nobody.
+    /// Forgets names. Their numbers are not given out again, so their points belong to no metric.
     pub(super) fn remove_names(&self, names: &[&str]) -> Result<(), StoreError> {
         self.remove_names_if(names, |_, _| true).map(|_| ())
     }
@@ -258,7 +258,7 @@ impl Engine {
         names: &[&str],
         condemned: impl Fn(&str, EmbeddedCursor) -> bool,
     ) -> Result<usize, StoreError> {
-        // From memory first: points under way to such a name find it gone and are stored anew,
+        // From memory first: points under way to such a name find it gone and are stored again,
         // under a number they cannot get before the removal is in the journal.
         let _numbering = self.number();
         let mut removed = Vec::new();

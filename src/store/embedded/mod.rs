@@ -8,8 +8,8 @@
 //! and numbered ([`recent`]), and a cursor is such a number. A cursor from before the store was
 //! opened, or too far behind, is lost, and the series is read whole.
 //!
-//! One process only; a second one is told so. What outlives its day is dropped by
-//! [`EmbeddedConnect::drop_before`], which whoever trims has to call.
+//! One process only; a second one gets [`StoreError::InUse`]. What outlives its day is dropped by
+//! [`EmbeddedConnect::drop_before`], which the trimming thread has to call.
 
 mod days;
 mod engine;

@@ -8,7 +8,7 @@ impl Names for EmbeddedStore {
         Ok(self.engine.read_metrics().len() as u64)
     }
 
-    /// Numbers of metrics are never given twice, so the next one tells.
+    /// Numbers of metrics are never given twice, so the next one shows whether names have come.
     fn additions(&mut self) -> Result<u64, StoreError> {
         Ok(self.engine.next_number())
     }

@@ -2,7 +2,7 @@
 //!
 //! APPEND answers how long the value is now. If that is no more than what was appended, the key was not there: it is new,
 //! or a trimmer has removed it, and the name with it. Then the name is put into the set whatever is known of it. This is what makes it
-//! safe to remove names: whoever brings a metric back is told so by the server, and names it before its batch counts as
+//! safe to remove names: the writer that brings a metric back learns it from the server, and names it before its batch counts as
 //! stored; if that fails, the batch is sent again, and nothing is taken as known of any of its names.
 
 use ::redis::Value;
@@ -13,9 +13,9 @@ use super::resp;
 use super::wire::Exchange;
 use super::{Names, RedisConnect, RedisStore, Sample, StoreError, codec, failure};
 
-/// Packed bytes after which a chunk is sent.
+/// Packed bytes after which a chunk is sent: what a socket takes at once.
 const CHUNK_BYTES: usize = 128 << 10;
-/// Members put into one SADD.
+/// Members put into one SADD, which keeps the server busy for well under a millisecond.
 const NAMES_A_COMMAND: usize = 256;
 impl RedisStore {
     pub(super) fn append_batch(&mut self, batch: &[Sample<'_>]) -> Result<(), StoreError> {

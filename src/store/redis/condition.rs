@@ -8,7 +8,7 @@ use super::{Condition, RedisStore, StoreError};
 const KEEPS_ALL: &str = "noeviction";
 
 impl RedisStore {
-    /// Asks for the two sections that tell. A user who may not ask learns nothing, which is no failure.
+    /// Asks for the two sections of INFO that say it. A user who may not ask learns nothing, which is no failure.
     pub(super) fn ask_condition(&mut self) -> Result<Condition, StoreError> {
         const ASKED: &[u8] = b"*2\r\n$4\r\nINFO\r\n$6\r\nmemory\r\n*2\r\n$4\r\nINFO\r\n$5\r\nstats\r\n";
         let mut text = String::new();

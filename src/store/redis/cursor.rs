@@ -117,7 +117,7 @@ impl RedisCursor {
         into: &mut Series,
     ) -> Tail<Self> {
         let Ok(report) = codec::decode(&reply[behind..], into) else {
-            // The place was chance, or the value is broken; reading it whole tells.
+            // The place was chance, or the value is broken; reading it whole shows which.
             into.clear();
             return Tail::Lost;
         };

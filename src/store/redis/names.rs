@@ -119,7 +119,7 @@ impl RedisStore {
         Ok(())
     }
 
-    /// Tells whoever watches the set that names have come. Should it fail, they are found a minute later; points must not
+    /// Notes that names have come, for those that watch the set. Should it fail, they are found a minute later; points must not
     /// wait for it.
     pub(super) fn announce_names(&mut self) {
         let mut packed = Vec::new();

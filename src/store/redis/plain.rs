@@ -47,7 +47,7 @@ impl PlainSocket {
         }
     }
 
-    /// Whether the other side has neither closed the connection nor said what nobody asked for.
+    /// Whether the other side has neither closed the connection nor sent what was not asked for.
     fn is_open(&self) -> bool {
         let socket = match self {
             Self::Unix(socket) => SockRef::from(socket),

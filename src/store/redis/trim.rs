@@ -22,13 +22,13 @@ use super::store::types;
 use super::{RedisStore, StoreError, Unreadable, codec, failure};
 use crate::store::trim::{Trim, TrimLimits, Trimmed, Watch};
 
-/// Old points are cut when they are one of so many parts of the value.
+/// A value is cut once this part of it is old: a cut moves the whole rest, so it has to be worth it.
 const SHARE: usize = 24;
 /// Bytes of the first look: over four hours of points a minute apart.
 const FIRST_LOOK_BYTES: usize = 4_096;
-/// How much further each look goes than the one before.
+/// How many times as many bytes each look reads as the one before.
 const DEEPER: usize = 8;
-/// Bytes of the last look. Points behind them wait for the next trim.
+/// Bytes of the last look, which keeps one question short. Points behind them wait for the next trim.
 const LAST_LOOK_BYTES: usize = 1 << 20;
 /// Bytes that may be moved in one slice.
 const SLICE_BYTES: usize = 512 << 10;
@@ -319,7 +319,7 @@ fn sight(look: &FrontLook, front: &[u8], length: usize, limits: TrimLimits) -> A
         });
     }
     if !has_times {
-        // Not one point with a time: somebody else's msgpack, or the beginning of something large.
+        // Not one point with a time: msgpack of another kind, or the beginning of something large.
         return unreadable(Unreadable::Malformed(codec::Malformed { offset: 0 }));
     }
     let old = seen - kept.len();

@@ -64,7 +64,7 @@ impl Wire {
     }
 
     /// Runs an exchange to its end. While it runs the connection is out of `self`: an error, or a
-    /// panic in a caller's callback, drops it together with the replies nobody will read.
+    /// panic in a caller's callback, drops it together with the replies still to come.
     pub(super) fn run(&mut self, exchange: &mut impl Exchange) -> Result<(), StoreError> {
         let mut connection = self.open()?;
         let mut oversized = false;
@@ -104,7 +104,7 @@ impl Wire {
                 .send_packed_command(PING)
                 .and_then(|()| connection.recv_response());
             match answer {
-                // Also "you may not ping" comes from somebody who is there.
+                // Also "you may not ping" shows that the server is there.
                 Ok(_) => return Ok(connection),
                 // It is open and silent: another one would be, too.
                 Err(error) if error.is_timeout() => return Err(self.failure(&error)),
@@ -178,7 +178,7 @@ impl Wire {
     pub(super) fn ping(&mut self) -> Result<(), StoreError> {
         if self.connection.is_some() {
             match self.request(PING, 1) {
-                // Dead, or not allowed to ping: opening one tells which.
+                // Dead, or not allowed to ping: opening one shows which.
                 Err(StoreError::Unavailable { .. } | StoreError::Denied { .. }) => {}
                 other => return other.map(|_| ()),
             }
