@@ -13,7 +13,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use skywatch::baseline::{Baseline, States};
-use skywatch_algorithms::streaming::{Adaptive, Hour, Hours, LongMemory as _};
+use skywatch_algorithms::streaming::{Adaptive, Hour, InMemoryHours, LongMemory as _};
 
 /// Minutes in a batch fit: sixteen days.
 const FITTED: usize = 16 * 1_440;
@@ -70,8 +70,8 @@ fn points(metric: usize) -> Vec<(f64, f64)> {
         .collect()
 }
 
-fn fitted(points: &[(f64, f64)]) -> (Adaptive, Hours) {
-    let (mut state, mut hours) = (Adaptive::default(), Hours::default());
+fn fitted(points: &[(f64, f64)]) -> (Adaptive, InMemoryHours) {
+    let (mut state, mut hours) = (Adaptive::default(), InMemoryHours::default());
     for &(time, value) in points {
         std::hint::black_box(state.observe(time, value, &mut hours));
     }

@@ -7,7 +7,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use skywatch_algorithms::{Ensemble, Flavour, Look, Rules, Scratch, Series, by_name, detector};
+use skywatch_algorithms::{ClassicFlavour, Ensemble, Rules, Scratch, Series, WindowStats, registry};
 
 const LAST: f64 = 1.7e9;
 const DAY: f64 = 86_400.0;
@@ -48,13 +48,14 @@ fn detectors(criterion: &mut Criterion) {
         for n in [288, 1440, 8640] {
             let pool = pool(n, spike);
             let mut group = criterion.benchmark_group(format!("{kind}/{n}"));
-            for &name in detector::names() {
-                let detector = by_name(name, Flavour::Earthgecko).expect("every name has a detector");
+            for name in registry::names() {
+                let detector =
+                    registry::by_name(name, ClassicFlavour::Earthgecko).expect("every name has a detector");
                 let mut series = pool.iter().cycle();
                 group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
                     bencher.iter(|| {
                         let window = series.next().expect("a cycle does not end").sorted_window();
-                        detector.vote(&mut Look::new(black_box(window), LAST, DAY, &mut scratch))
+                        detector.vote(&mut WindowStats::new(black_box(window), LAST, DAY, &mut scratch))
                     });
                 });
             }

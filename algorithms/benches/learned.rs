@@ -18,7 +18,7 @@ use skywatch_algorithms::learned::{
     FamilyAutoencoder, FamilyOptions, SequenceAutoencoder, SequenceOptions, Table,
 };
 use skywatch_algorithms::random::Random;
-use skywatch_algorithms::streaming::{Adaptive, Hours};
+use skywatch_algorithms::streaming::{Adaptive, InMemoryHours};
 
 const COLUMNS: [&str; 11] = [
     "bits_per_sec_per_client",
@@ -131,7 +131,7 @@ fn vote() {
         .map(|values| {
             let mut state = Adaptive::default();
             let window = Window::new(&last[..POINTS - 1], &values[..POINTS - 1]);
-            state.fit(window, &mut Hours::default());
+            state.fit(window, &mut InMemoryHours::default());
             state
         })
         .collect();
@@ -141,7 +141,7 @@ fn vote() {
         .collect();
     for round in 0..5 {
         let start = Instant::now();
-        let mut memory = Hours::default();
+        let mut memory = InMemoryHours::default();
         let mut alarms = 0;
         for (state, values) in states.iter_mut().zip(&windows) {
             let time = last[POINTS - 1] + 60.0 * f64::from(round);

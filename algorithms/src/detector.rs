@@ -1,8 +1,6 @@
-//! What a detector is, and the registry of those that have a name.
+//! What a detector is. Which there are says [`crate::registry`].
 
-use crate::classic;
-use crate::ensemble::Flavour;
-pub use crate::look::{Look, Scratch};
+use crate::window_stats::WindowStats;
 
 /// One detector's answer about one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +10,7 @@ pub enum Vote {
     /// They do.
     Normal,
     /// The detector has no answer: the original returned None or raised.
-    Failed(Failure),
+    Failed(VoteFailure),
 }
 
 impl From<bool> for Vote {
@@ -23,7 +21,7 @@ impl From<bool> for Vote {
 
 /// Why a detector has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Failure {
+pub enum VoteFailure {
     /// The original returned None without an error: etsy's median_absolute_deviation in place of False.
     #[error("returned None")]
     NoAnswer,
@@ -41,7 +39,7 @@ pub enum Failure {
     NoBins,
 }
 
-impl Failure {
+impl VoteFailure {
     /// Whether the original raised, rather than just returning None.
     #[must_use]
     pub fn is_error(self) -> bool {
@@ -73,10 +71,10 @@ pub trait Detector: Send + Sync {
     fn name(&self) -> &str;
 
     /// The answer about this window.
-    fn vote(&self, look: &mut Look<'_>) -> Vote;
+    fn vote(&self, stats: &mut WindowStats<'_>) -> Vote;
 
     /// The two sides of the comparison behind the vote, by the plain formula.
-    fn comparison(&self, look: &mut Look<'_>) -> Comparison;
+    fn comparison(&self, stats: &mut WindowStats<'_>) -> Comparison;
 
     /// Whether the vote depends on `now`. If not, a window without new points need not be looked at again.
     fn reads_clock(&self) -> bool {
@@ -86,46 +84,5 @@ pub trait Detector: Send + Sync {
     /// Where it stands when the cheapest go first: roughly nanoseconds a point, times ten.
     fn cost(&self) -> u32 {
         1000
-    }
-}
-
-/// The detector of this name, in this flavour. `None` for a name that is not in [`names`].
-#[must_use]
-pub fn by_name(name: &str, flavour: Flavour) -> Option<Box<dyn Detector>> {
-    Some(match name {
-        "histogram_bins" => Box::new(classic::HistogramBins::new(flavour)),
-        "first_hour_average" => Box::new(classic::FirstHourAverage::new(flavour)),
-        "stddev_from_average" => Box::new(classic::StddevFromAverage),
-        "grubbs" => Box::new(classic::Grubbs::new(flavour)),
-        "ks_test" => Box::new(classic::KsTest::new(flavour)),
-        "mean_subtraction_cumulation" => Box::new(classic::MeanSubtractionCumulation::new(flavour)),
-        "median_absolute_deviation" => Box::new(classic::MedianAbsoluteDeviation::new(flavour)),
-        "stddev_from_moving_average" => Box::new(classic::StddevFromMovingAverage),
-        "least_squares" => Box::new(classic::LeastSquares::new(flavour)),
-        _ => return None,
-    })
-}
-
-/// Every name [`by_name`] knows, in earthgecko's order.
-#[must_use]
-pub fn names() -> &'static [&'static str] {
-    &classic::NAMES
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_name_leads_to_a_detector_of_that_name() {
-        for flavour in [Flavour::Earthgecko, Flavour::Etsy] {
-            for &name in names() {
-                assert_eq!(
-                    by_name(name, flavour).map(|d| d.name().to_owned()).as_deref(),
-                    Some(name)
-                );
-            }
-            assert!(by_name("no_such", flavour).is_none());
-        }
     }
 }

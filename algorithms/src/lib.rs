@@ -4,7 +4,7 @@
 //! clock and keeps no globals: `now` is always passed in, so a replay gives bit for bit what the live run gave.
 //!
 //! The way through: a reader fills a [`Series`] and makes it canonical, its [`Window`] goes to an [`Ensemble`],
-//! which asks its [`Detector`]s through one [`Look`] and answers with a [`Verdict`]. The nine tests of Skyline are
+//! which asks its [`Detector`]s through one [`WindowStats`] and answers with a [`Verdict`]. The nine tests of Skyline are
 //! in [`classic`], in both of their flavours.
 //!
 //! ```
@@ -31,17 +31,21 @@ pub mod counter;
 pub mod detector;
 pub mod ensemble;
 mod error;
+mod flavour;
 #[cfg(feature = "learned")]
 pub mod learned;
-mod look;
 pub mod random;
+pub mod registry;
 pub mod shallow;
 pub mod statistics;
 pub mod streaming;
 pub mod verdicts;
 pub mod window;
+mod window_stats;
 
-pub use detector::{Comparison, Detector, Failure, Look, Scratch, Vote, by_name};
-pub use ensemble::{Ballot, Ensemble, Exception, Explained, Flavour, Mark, Rules, Verdict};
+pub use detector::{Comparison, Detector, Vote, VoteFailure};
+pub use ensemble::{Ballot, BallotMark, Ensemble, Exception, Explained, Rules, Verdict};
 pub use error::Error;
-pub use window::{Cut, SameTime, Series, Window};
+pub use flavour::ClassicFlavour;
+pub use window::{CanonicalCut, SameTime, Series, Window};
+pub use window_stats::{Scratch, WindowStats};

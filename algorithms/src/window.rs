@@ -45,7 +45,7 @@ impl<'a> Window<'a> {
     }
 
     /// The same window with the moments of all its values but the newest, for a caller that keeps them running
-    /// (see [`crate::statistics::Running`]). Moments of other values make for wrong answers.
+    /// (see [`crate::statistics::RunningMoments`]). Moments of other values make for wrong answers.
     #[must_use]
     pub fn with_head_moments(self, head: Option<Moments>) -> Self {
         Self { head, ..self }
@@ -117,7 +117,7 @@ pub enum SameTime {
 
 /// What [`Series::canonicalise_until`] had to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cut {
+pub struct CanonicalCut {
     /// Points dropped because another one has the same time.
     pub duplicates: usize,
     /// Points that stood after a later one.
@@ -173,12 +173,12 @@ impl Series {
     }
 
     /// [`Series::canonicalise_by`] where of equal times the last stays.
-    pub fn canonicalise(&mut self, full_duration: f64) -> Cut {
+    pub fn canonicalise(&mut self, full_duration: f64) -> CanonicalCut {
         self.canonicalise_by(full_duration, SameTime::Last)
     }
 
     /// [`Series::canonicalise_until`] with no clock.
-    pub fn canonicalise_by(&mut self, full_duration: f64, same_time: SameTime) -> Cut {
+    pub fn canonicalise_by(&mut self, full_duration: f64, same_time: SameTime) -> CanonicalCut {
         self.canonicalise_until(f64::INFINITY, full_duration, same_time)
     }
 
@@ -190,11 +190,11 @@ impl Series {
     /// O(n) without allocation when the times are already strictly increasing, as they nearly always are, and also
     /// when they only repeat. Otherwise O(n log n) with one buffer. Doing it twice changes nothing. The order in which
     /// points of different times came does not matter; that of equal ones only where the last stays.
-    pub fn canonicalise_until(&mut self, now: f64, full_duration: f64, same_time: SameTime) -> Cut {
+    pub fn canonicalise_until(&mut self, now: f64, full_duration: f64, same_time: SameTime) -> CanonicalCut {
         let n = self.len();
         self.times.truncate(n);
         self.values.truncate(n);
-        let mut cut = Cut::default();
+        let mut cut = CanonicalCut::default();
         if !strictly_increasing(&self.times) {
             cut.out_of_order = self.sort();
             cut.duplicates = self.keep_one_of_equal_times(same_time);
@@ -303,9 +303,9 @@ mod tests {
         let cut = s.canonicalise(20.0);
         assert_eq!(
             cut,
-            Cut {
+            CanonicalCut {
                 surplus: 1,
-                ..Cut::default()
+                ..CanonicalCut::default()
             }
         );
         assert_eq!(s, series(&[(10.0, 6.0), (20.0, 7.0)]));
@@ -319,7 +319,7 @@ mod tests {
             let cut = s.canonicalise_by(1000.0, same_time);
             assert_eq!(
                 cut,
-                Cut {
+                CanonicalCut {
                     duplicates: 2,
                     out_of_order: 4,
                     surplus: 0
@@ -334,9 +334,9 @@ mod tests {
         let mut s = series(&[(7.0, 3.0), (7.0, -1.0), (7.0, 2.0)]);
         assert_eq!(
             s.canonicalise_by(60.0, SameTime::Smallest),
-            Cut {
+            CanonicalCut {
                 duplicates: 2,
-                ..Cut::default()
+                ..CanonicalCut::default()
             }
         );
         assert_eq!(s, series(&[(7.0, -1.0)]));
@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn nothing_stays_nothing() {
         let mut s = Series::default();
-        assert_eq!(s.canonicalise(60.0), Cut::default());
+        assert_eq!(s.canonicalise(60.0), CanonicalCut::default());
         assert!(s.is_empty());
     }
 }

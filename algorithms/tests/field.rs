@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use skywatch_algorithms::streaming::{Adaptive, Hours};
+use skywatch_algorithms::streaming::{Adaptive, InMemoryHours};
 
 /// The times and values of a file, and the rows at which a usually sensitive detector raises an alarm.
 fn alarms(name: &str) -> (Vec<(f64, f64)>, Vec<usize>) {
@@ -17,7 +17,7 @@ fn alarms(name: &str) -> (Vec<(f64, f64)>, Vec<usize>) {
             (time.parse().expect("a time"), value.parse().expect("a value"))
         })
         .collect();
-    let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+    let (mut state, mut memory) = (Adaptive::default(), InMemoryHours::default());
     let mut alarms = Vec::new();
     for (row, &(time, value)) in rows.iter().enumerate() {
         let is_judged = state.is_ready();

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use skywatch_algorithms::statistics::student::{grubbs_limit, upper_quantile};
-use skywatch_algorithms::statistics::{Ewm, Line, Moments, Weights, adf, extent, histogram, ks, median};
-use skywatch_algorithms::{Ensemble, Exception, Flavour, Mark, Rules, Scratch, Verdict, Window};
+use skywatch_algorithms::statistics::{
+    Ewm, EwmWeights, LeastSquaresLine, Moments, adf, extent, histogram, ks, median,
+};
+use skywatch_algorithms::{BallotMark, ClassicFlavour, Ensemble, Exception, Rules, Scratch, Verdict, Window};
 
 /// One line of a golden file.
 struct Golden {
@@ -95,25 +97,25 @@ fn parse(line: &str) -> Golden {
     }
 }
 
-fn rules(flavour: Flavour) -> Rules {
+fn rules(flavour: ClassicFlavour) -> Rules {
     match flavour {
-        Flavour::Earthgecko => Rules::earthgecko(),
-        Flavour::Etsy => Rules::etsy(),
+        ClassicFlavour::Earthgecko => Rules::earthgecko(),
+        ClassicFlavour::Etsy => Rules::etsy(),
     }
 }
 
-const FLAVOURS: [(Flavour, &str, &str); 2] = [
-    (Flavour::Earthgecko, "results", "/consensus/earthgecko"),
-    (Flavour::Etsy, "results_etsy", "/consensus/etsy"),
+const FLAVOURS: [(ClassicFlavour, &str, &str); 2] = [
+    (ClassicFlavour::Earthgecko, "results", "/consensus/earthgecko"),
+    (ClassicFlavour::Etsy, "results_etsy", "/consensus/etsy"),
 ];
 
 /// `true`, `false` or `null`, as the file writes it.
-fn as_golden(mark: Mark) -> Value {
+fn as_golden(mark: BallotMark) -> Value {
     match mark {
-        Mark::Anomalous => Value::Bool(true),
-        Mark::Normal => Value::Bool(false),
-        Mark::Failed => Value::Null,
-        Mark::NotCast => Value::String("not cast".into()),
+        BallotMark::Anomalous => Value::Bool(true),
+        BallotMark::Normal => Value::Bool(false),
+        BallotMark::Failed => Value::Null,
+        BallotMark::NotCast => Value::String("not cast".into()),
     }
 }
 
@@ -157,12 +159,12 @@ fn the_ensemble_comes_to_the_same_verdict() {
                 .pointer(consensus)
                 .expect("a record has a consensus");
             let found = match ensemble.exclude(window, now) {
-                Some(Exception::TooShort) if flavour == Flavour::Earthgecko && window.is_empty() => {
+                Some(Exception::TooShort) if flavour == ClassicFlavour::Earthgecko && window.is_empty() => {
                     "EmptyTimeseries"
                 }
                 Some(exception) => exception.name(),
                 None => match ensemble.ballot(window, now, &mut scratch).errors() {
-                    1.. if flavour == Flavour::Etsy => "AlgorithmError",
+                    1.. if flavour == ClassicFlavour::Etsy => "AlgorithmError",
                     _ => "ok",
                 },
             };
@@ -239,7 +241,7 @@ const ROUNDING: f64 = 1e-15;
 #[test]
 fn moments_median_and_moving_average_agree() {
     let mut differences = Differences::default();
-    let (mut weights, mut buffer) = (Weights::default(), Vec::new());
+    let (mut weights, mut buffer) = (EwmWeights::default(), Vec::new());
     for golden in golden() {
         let values = &golden.values;
         let absolute = ROUNDING * golden.size();
@@ -288,8 +290,8 @@ fn lines_agree_with_the_fit_in_extended_precision() {
             continue;
         }
         for line in [
-            Line::of(golden.window(), &Moments::of(&golden.values)),
-            Line::plain(golden.window()),
+            LeastSquaresLine::of(golden.window(), &Moments::of(&golden.values)),
+            LeastSquaresLine::plain(golden.window()),
         ] {
             let absolute = ROUNDING * golden.size();
             let mut check =

@@ -1,8 +1,16 @@
 //! What must hold for every series, not only for those somebody thought of.
 
 use proptest::prelude::*;
-use skywatch_algorithms::statistics::{Ewm, Line, Moments, Weights, near};
-use skywatch_algorithms::{Ensemble, Mark, Rules, SameTime, Scratch, Series, Verdict, Window};
+use skywatch_algorithms::statistics::{Ewm, EwmWeights, LeastSquaresLine, Moments, near};
+use skywatch_algorithms::{
+    BallotMark, Ensemble, Rules, SameTime, Scratch, Series, Verdict, Window, registry,
+};
+
+/// All detectors that have a name, those that are not asked by default among them.
+fn all(rules: Rules) -> Ensemble {
+    let detectors = registry::names().filter_map(|name| registry::by_name(name, rules.flavour));
+    Ensemble::with_detectors(rules, detectors.collect()).expect("there is room")
+}
 
 fn rules() -> impl Strategy<Value = Rules> {
     prop_oneof![Just(Rules::earthgecko()), Just(Rules::etsy())].prop_map(|rules| Rules {
@@ -59,12 +67,12 @@ proptest! {
 
     #[test]
     fn nothing_panics(series in anything(), rules in rules(), shift in any::<f64>()) {
-        let ensemble = Ensemble::classic(rules);
+        let ensemble = all(rules);
         let mut scratch = Scratch::new();
         for now in [now(&series), shift, f64::NAN] {
             let _ = ensemble.judge(series.window(), now, &mut scratch);
             prop_assert!(ensemble.ballot(series.window(), now, &mut scratch).is_full());
-            prop_assert_eq!(ensemble.explain(series.window(), now, &mut scratch).len(), 9);
+            prop_assert_eq!(ensemble.explain(series.window(), now, &mut scratch).len(), registry::names().len());
         }
         let mut canonical = series.clone();
         canonical.canonicalise(86_400.0);
@@ -75,21 +83,21 @@ proptest! {
 
     #[test]
     fn stopping_early_changes_no_verdict(series in usual(), rules in rules(), consensus in 1..10usize) {
-        let ensemble = Ensemble::classic(Rules { consensus, ..rules });
+        let ensemble = all(Rules { consensus, ..rules });
         let mut scratch = Scratch::new();
         let full = ensemble.ballot(series.window(), now(&series), &mut scratch);
         if let Verdict::Judged { anomalous, ballot } = ensemble.judge(series.window(), now(&series), &mut scratch) {
             prop_assert_eq!(anomalous, ensemble.is_consensus(&full));
             prop_assert!(!anomalous || ballot == full);
             for (early, full) in ballot.marks().zip(full.marks()) {
-                prop_assert!(early == Mark::NotCast || early == full);
+                prop_assert!(early == BallotMark::NotCast || early == full);
             }
         }
     }
 
     #[test]
     fn a_warm_scratch_changes_nothing(a in usual(), b in usual(), rules in rules()) {
-        let ensemble = Ensemble::classic(rules);
+        let ensemble = all(rules);
         let mut warm = Scratch::new();
         ensemble.ballot(a.window(), now(&a), &mut warm);
         let after = ensemble.ballot(b.window(), now(&b), &mut warm);
@@ -99,7 +107,7 @@ proptest! {
     /// Scaling by a power of two is exact, so every vote stays, but for least_squares, which rounds.
     #[test]
     fn votes_do_not_depend_on_the_unit(series in usual(), rules in rules(), power in -20..20i32) {
-        let ensemble = Ensemble::classic(rules);
+        let ensemble = all(rules);
         let mut scratch = Scratch::new();
         let mut scaled = series.clone();
         scaled.values.iter_mut().for_each(|v| *v *= 2f64.powi(power));
@@ -114,7 +122,7 @@ proptest! {
     /// the regression of the Dickey-Fuller test) may see it.
     #[test]
     fn votes_do_not_depend_on_the_level(series in usual(), rules in rules(), shift in -1000..1000i32) {
-        let ensemble = Ensemble::classic(rules);
+        let ensemble = all(rules);
         let mut scratch = Scratch::new();
         let mut whole = series.clone();
         whole.values.iter_mut().for_each(|v| *v = (*v * 3.0).round());
@@ -131,7 +139,7 @@ proptest! {
     /// Turned upside down, the two-sided tests say the same.
     #[test]
     fn two_sided_tests_have_two_sides(series in usual(), rules in rules()) {
-        let ensemble = Ensemble::classic(rules);
+        let ensemble = all(rules);
         let mut scratch = Scratch::new();
         let mut turned = series.clone();
         turned.values.iter_mut().for_each(|v| *v = -*v);
@@ -152,10 +160,10 @@ proptest! {
         };
         let (fast, plain) = (Moments::of(values), Moments::plain(values));
         prop_assert!(near(fast.squares, plain.squares) && close(fast.offset, plain.offset, plain.sd_population()));
-        let mut weights = Weights::default();
+        let mut weights = EwmWeights::default();
         let (ewm, plain_ewm) = (Ewm::of(weights.of(values.len()), values), Ewm::plain(weights.of(values.len()), values));
         prop_assert!(close(ewm.sd, plain_ewm.sd, 0.0) && close(ewm.deviation, plain_ewm.deviation, plain.sd_population()));
-        let (line, plain_line) = (Line::of(series.window(), &fast), Line::plain(series.window()));
+        let (line, plain_line) = (LeastSquaresLine::of(series.window(), &fast), LeastSquaresLine::plain(series.window()));
         let spread = plain.sd_population();
         prop_assert!(close(line.sd_sample(), plain_line.sd_sample(), spread), "{line:?} {plain_line:?}");
         prop_assert!(close(line.tail, plain_line.tail, spread), "{line:?} {plain_line:?}");
@@ -189,7 +197,7 @@ proptest! {
             prop_assert!(same_time.map(|(_, v)| *v).fold(f64::INFINITY, f64::min) == *value);
         }
         let mut again = sorted.clone();
-        prop_assert_eq!(again.canonicalise(duration), skywatch_algorithms::Cut::default());
+        prop_assert_eq!(again.canonicalise(duration), skywatch_algorithms::CanonicalCut::default());
         prop_assert_eq!(&again, &sorted);
         let mut reversed = shuffled.clone();
         reversed.times.reverse();

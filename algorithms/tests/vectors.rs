@@ -2,8 +2,11 @@
 
 use std::f64::consts::TAU;
 
-use skywatch_algorithms::statistics::{Ewm, Line, Moments, Weights, adf, extent, histogram, ks, median};
-use skywatch_algorithms::{Ensemble, Mark, Rules, Scratch, Series, detector};
+use skywatch_algorithms::registry::nine;
+use skywatch_algorithms::statistics::{
+    Ewm, EwmWeights, LeastSquaresLine, Moments, adf, extent, histogram, ks, median,
+};
+use skywatch_algorithms::{BallotMark, ClassicFlavour, Ensemble, Rules, Scratch, Series};
 
 const LAST: f64 = 1_700_000_000.0;
 
@@ -63,7 +66,7 @@ fn triggered(rules: Rules, series: &Series) -> Vec<String> {
     let ballot = ensemble.ballot(series.window(), LAST, &mut Scratch::new());
     let votes = ensemble.names().zip(ballot.marks());
     let mut names: Vec<String> = votes
-        .filter(|(_, mark)| *mark == Mark::Anomalous)
+        .filter(|(_, mark)| *mark == BallotMark::Anomalous)
         .map(|(name, _)| name.to_owned())
         .collect();
     names.sort();
@@ -71,7 +74,10 @@ fn triggered(rules: Rules, series: &Series) -> Vec<String> {
 }
 
 fn all_but(missing: &[&str]) -> Vec<String> {
-    let mut names: Vec<String> = detector::names().iter().map(|&name| name.to_owned()).collect();
+    let mut names: Vec<String> = nine(ClassicFlavour::Earthgecko)
+        .iter()
+        .map(|detector| detector.name().to_owned())
+        .collect();
     names.retain(|name| !missing.contains(&name.as_str()));
     names.sort();
     names
@@ -198,7 +204,7 @@ fn moving_average_head_and_line() {
         ),
     ];
     for (series, mean, sd, [deviation, sample, population]) in rows {
-        let mut weights = Weights::default();
+        let mut weights = EwmWeights::default();
         let (last, head) = series.values.split_last().expect("there are points");
         let ewm = Ewm::of(weights.of(series.len()), &series.values);
         close(last - ewm.deviation, mean);
@@ -219,7 +225,7 @@ fn moving_average_head_and_line() {
         (d(), 1.0297231733e-05, [40.0323860, 8.1823034, 8.1818299]),
     ];
     for (series, slope, [tail, sample, population]) in rows {
-        let line = Line::of(series.window(), &Moments::of(&series.values));
+        let line = LeastSquaresLine::of(series.window(), &Moments::of(&series.values));
         assert!((line.slope / slope - 1.0).abs() < 1e-9, "{line:?}");
         for (actual, expected) in [
             (line.tail, tail),

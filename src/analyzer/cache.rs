@@ -6,7 +6,7 @@
 //! always the canonical one; a point that arrives out of order goes the slow way through
 //! [`Series::canonicalise_by`], so that there is one definition of the order.
 
-use skywatch_algorithms::statistics::Running;
+use skywatch_algorithms::statistics::RunningMoments;
 use skywatch_algorithms::{SameTime, Series, Window};
 
 /// Consecutive points at equal distance.
@@ -63,7 +63,7 @@ pub struct CachedWindow {
     values: Vec<f64>,
     skipped: usize,
     /// Sums of all values but the newest; built when the window first moves.
-    head: Option<Running>,
+    head: Option<RunningMoments>,
 }
 
 /// Times written out, kept from metric to metric: most report at the same times.
@@ -171,7 +171,10 @@ impl CachedWindow {
             }
             self.cut(now, full_duration);
             if self.head.and_then(|head| head.moments()).is_none() {
-                self.head = self.values().split_last().map(|(_, head)| Running::of(head));
+                self.head = self
+                    .values()
+                    .split_last()
+                    .map(|(_, head)| RunningMoments::of(head));
             }
         } else {
             scratch.clear();

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use skywatch_alerters::{Anomaly, DetectorVote, Expected, JudgedWindow, Severity, Subject, Votes};
-use skywatch_algorithms::{Ballot, Ensemble, Look, Mark, Scratch, Series, Vote, Window, counter};
+use skywatch_algorithms::{
+    Ballot, BallotMark, Ensemble, Scratch, Series, Vote, Window, WindowStats, counter,
+};
 
 use super::counter_class::CounterClass;
 use super::evaluator::Evaluation;
@@ -167,7 +169,7 @@ impl ClassicJudge {
             let begun = Instant::now();
             let full_duration = self.full_duration;
             let vote = guarded(&mut self.scratch, |scratch| {
-                detector.vote(&mut Look::new(judged, now, full_duration, scratch))
+                detector.vote(&mut WindowStats::new(judged, now, full_duration, scratch))
             });
             if std::hint::black_box(vote).is_ok() {
                 seconds.push(begun.elapsed().as_secs_f64());
@@ -192,9 +194,9 @@ fn in_brief(ensemble: &Ensemble, ballot: Ballot) -> Votes {
         .map(|(name, mark)| DetectorVote {
             detector: name.to_owned(),
             answer: match mark {
-                Mark::Anomalous => Some(true),
-                Mark::Normal => Some(false),
-                Mark::Failed | Mark::NotCast => None,
+                BallotMark::Anomalous => Some(true),
+                BallotMark::Normal => Some(false),
+                BallotMark::Failed | BallotMark::NotCast => None,
             },
             measured: f64::NAN,
             limit: f64::NAN,
@@ -261,12 +263,12 @@ mod tests {
             "panics"
         }
 
-        fn vote(&self, look: &mut Look<'_>) -> Vote {
+        fn vote(&self, look: &mut WindowStats<'_>) -> Vote {
             assert!(look.window().values()[0] >= 0.0, "negative start");
             Vote::Normal
         }
 
-        fn comparison(&self, _: &mut Look<'_>) -> Comparison {
+        fn comparison(&self, _: &mut WindowStats<'_>) -> Comparison {
             panic!("no comparison")
         }
     }

@@ -6,13 +6,11 @@
 mod ahead;
 mod answers;
 mod fates;
-mod few;
-mod live;
 
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use skywatch_algorithms::{Ballot, Ensemble, Mark, Rules, SameTime, Scratch, Series};
+use skywatch_algorithms::{Ballot, BallotMark, Ensemble, Rules, SameTime, Scratch, Series};
 
 use super::cache::{CachedWindow, TimesBuffer};
 use super::classic::ClassicJudge;
@@ -151,7 +149,7 @@ impl Metric {
             let mut all = self.stored.clone();
             all.push(time, value);
             all.canonicalise_by(DAY, SameTime::Smallest);
-            ensemble.ballot(all.sorted_window(), time, scratch).mark(index) == Mark::Anomalous
+            ensemble.ballot(all.sorted_window(), time, scratch).mark(index) == BallotMark::Anomalous
         };
         let (mut normal, mut anomalous) = (0.0, 1e9);
         if vote(normal) || !vote(anomalous) {

@@ -28,6 +28,8 @@ mod shard_pass;
 pub mod store_probe;
 mod supervisor;
 pub mod tally;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tracked;
 mod worker;
 

@@ -11,7 +11,7 @@ use crate::status::{Fate, WARMING_SHOWN, Warming};
 use crate::store::StoreError;
 
 /// From a worker to the supervisor, one a pass.
-pub(super) struct PassReport {
+pub(crate) struct PassReport {
     /// What was counted.
     pub tally: Tally,
     /// What was found.
@@ -50,7 +50,7 @@ pub(super) struct PassReport {
 
 impl PassReport {
     /// A report of nothing yet.
-    pub(super) fn new(options: &WorkerOptions) -> Self {
+    pub(crate) fn new(options: &WorkerOptions) -> Self {
         let detectors = options.ensemble.detectors().len();
         Self {
             tally: Tally::new(detectors),
@@ -74,7 +74,7 @@ impl PassReport {
     }
 
     /// Adds another worker's report of the same pass.
-    pub(super) fn add(&mut self, mut other: Self) {
+    pub(crate) fn add(&mut self, mut other: Self) {
         self.tally.add(&other.tally);
         self.anomalies.append(&mut other.anomalies);
         self.fates.append(&mut other.fates);
@@ -98,7 +98,7 @@ impl PassReport {
     }
 
     /// Hours the canary's window spans; without a canary, the longest window's.
-    pub(super) fn canary_hours(&self, options: &WorkerOptions) -> f64 {
+    pub(crate) fn canary_hours(&self, options: &WorkerOptions) -> f64 {
         let seconds = if options.canary.is_empty() {
             self.longest
         } else {

@@ -132,7 +132,7 @@ pub(crate) fn stale_after(state: &Adaptive, stale_period: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use skywatch_algorithms::streaming::Hours;
+    use skywatch_algorithms::streaming::InMemoryHours;
 
     use super::*;
 
@@ -169,7 +169,7 @@ mod tests {
 
     /// A week of minutes with a large spike at its end: the scores of the last points under a rule.
     fn spike(rule: &AlarmRule) -> f32 {
-        let (mut state, mut hours) = (Adaptive::default(), Hours::default());
+        let (mut state, mut hours) = (Adaptive::default(), InMemoryHours::default());
         let mut last = 0.0;
         for minute in 0..7 * 1_440_u32 {
             let noise = f64::from(minute.wrapping_mul(2_654_435_761) >> 22) / 1_024.0;
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_slow_metric_is_stale_after_three_of_its_steps() {
-        let (mut state, mut hours) = (Adaptive::default(), Hours::default());
+        let (mut state, mut hours) = (Adaptive::default(), InMemoryHours::default());
         assert_eq!(exclusion(&state, 0.0, 500.0), Some(Exception::TooShort));
         for hour in 0..24 * 7_u32 {
             state.observe(3_600.0 * f64::from(hour), f64::from(hour % 5), &mut hours);

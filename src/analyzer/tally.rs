@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use skywatch_algorithms::{Ballot, Exception, Mark};
+use skywatch_algorithms::{Ballot, BallotMark, Exception};
 
 use crate::status::{PassSummary, Timing};
 
@@ -67,12 +67,12 @@ impl Tally {
     pub fn judged(&mut self, anomalous: bool, ballot: Ballot) {
         self.looked_at += 1;
         for (times_run, mark) in self.times_run.iter_mut().zip(ballot.marks()) {
-            *times_run += u64::from(mark != Mark::NotCast);
+            *times_run += u64::from(mark != BallotMark::NotCast);
         }
         if anomalous {
             self.anomalous += 1;
             for (votes, mark) in self.breakdown.iter_mut().zip(ballot.marks()) {
-                *votes += u64::from(mark == Mark::Anomalous);
+                *votes += u64::from(mark == BallotMark::Anomalous);
             }
         }
     }

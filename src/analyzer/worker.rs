@@ -27,7 +27,7 @@ use crate::store::{Connect, Points};
 type CursorOf<K> = <<K as Connect>::Store as Points>::Cursor;
 
 /// The thread's state.
-pub(super) struct Worker<K: Connect> {
+pub(crate) struct Worker<K: Connect> {
     connect: K,
     /// Opened when first needed and after each failure.
     store: Option<K::Store>,
@@ -44,7 +44,7 @@ pub(super) struct Worker<K: Connect> {
 
 impl<K: Connect> Worker<K> {
     /// A worker with an empty shard and no connection yet.
-    pub(super) fn new(connect: K, options: WorkerOptions, progress: Progress, stop: Stop) -> Self {
+    pub(crate) fn new(connect: K, options: WorkerOptions, progress: Progress, stop: Stop) -> Self {
         Self {
             connect,
             store: None,
@@ -214,26 +214,26 @@ impl<K: Connect> Worker<K> {
 /// Steps of a worker one by one, for the law that a live watch and a replay agree.
 #[cfg(test)]
 impl<K: Connect> Worker<K> {
-    pub(super) fn take_over(&mut self, metrics: Vec<Arc<str>>) {
+    pub(crate) fn take_over(&mut self, metrics: Vec<Arc<str>>) {
         self.assign(metrics, Vec::new());
     }
 
-    pub(super) fn look(&mut self, number: u64, now: f64) -> PassReport {
+    pub(crate) fn look(&mut self, number: u64, now: f64) -> PassReport {
         self.look_following(number, now, &[])
     }
 
-    pub(super) fn look_following(&mut self, number: u64, now: f64, followed: &[&str]) -> PassReport {
+    pub(crate) fn look_following(&mut self, number: u64, now: f64, followed: &[&str]) -> PassReport {
         let deadline = Instant::now() + std::time::Duration::from_secs(600);
         let followed = followed.iter().map(|&name| name.to_owned()).collect();
         self.pass(number, now, deadline, Arc::new(followed))
     }
 
-    pub(super) fn save(&self, number: u64) {
+    pub(crate) fn save(&self, number: u64) {
         self.save_a_part(number);
     }
 
     /// Each metric's state as it would be saved: all points but the newest.
-    pub(super) fn states(&self) -> Vec<(Arc<str>, Vec<u8>)> {
+    pub(crate) fn states(&self) -> Vec<(Arc<str>, Vec<u8>)> {
         let all = self.names.iter().zip(&self.metrics);
         all.filter_map(|(name, metric)| {
             let mut bytes = Vec::new();

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use skywatch_algorithms::Series;
-use skywatch_algorithms::streaming::{Adaptive, Hour, Hours as Recent, REACH};
+use skywatch_algorithms::streaming::{Adaptive, Hour, InMemoryHours as Recent, REACH};
 
 use super::BackfillError;
 use crate::baseline::{HourlyAggregator, InboxWriter, TaughtWriter};
@@ -158,7 +158,7 @@ fn unremembered(folder: &Path, source: std::io::Error) -> BackfillError {
 
 #[cfg(test)]
 mod tests {
-    use skywatch_algorithms::streaming::Hours;
+    use skywatch_algorithms::streaming::InMemoryHours;
 
     use super::*;
 
@@ -173,7 +173,7 @@ mod tests {
             );
         }
         let mut expected = Adaptive::default();
-        let mut hours = Hours::default();
+        let mut hours = InMemoryHours::default();
         for (&time, &value) in whole.times.iter().zip(&whole.values).take(3_999) {
             expected.observe(time, value, &mut hours);
         }

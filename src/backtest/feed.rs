@@ -8,7 +8,7 @@ use std::time::Duration;
 use skywatch_algorithms::{SameTime, Series};
 use skywatch_settings::Pattern;
 
-use super::BacktestError;
+use super::error::BacktestError;
 use crate::sources::{Source, SourceError, Span};
 use crate::stop::Stop;
 use crate::store::{Connect, Fetched, Store, Unreadable};
@@ -20,7 +20,7 @@ const TRIES: u32 = 4;
 const WAIT: Duration = Duration::from_secs(1);
 
 /// Some metrics, in canonical order.
-pub struct Batch {
+pub struct FeedBatch {
     /// How many metrics, or parts, they come from.
     pub(super) parts: usize,
     /// Names and points.
@@ -33,7 +33,7 @@ pub trait Feed {
     fn length(&self) -> usize;
 
     /// The next ones, of several points of one time the one that `same_time` says; `None` after the last.
-    fn next(&mut self, same_time: SameTime, stop: &Stop) -> Result<Option<Batch>, BacktestError>;
+    fn next(&mut self, same_time: SameTime, stop: &Stop) -> Result<Option<FeedBatch>, BacktestError>;
 }
 
 /// Metrics that were gathered before.
@@ -66,9 +66,9 @@ impl Feed for Gathered {
         self.parts
     }
 
-    fn next(&mut self, _: SameTime, _: &Stop) -> Result<Option<Batch>, BacktestError> {
+    fn next(&mut self, _: SameTime, _: &Stop) -> Result<Option<FeedBatch>, BacktestError> {
         let metrics = std::mem::take(&mut self.metrics);
-        Ok((!metrics.is_empty()).then_some(Batch {
+        Ok((!metrics.is_empty()).then_some(FeedBatch {
             parts: self.parts,
             metrics,
         }))
@@ -111,7 +111,7 @@ impl<S: Store> Feed for StoreFeed<S> {
         self.names.len()
     }
 
-    fn next(&mut self, same_time: SameTime, _: &Stop) -> Result<Option<Batch>, BacktestError> {
+    fn next(&mut self, same_time: SameTime, _: &Stop) -> Result<Option<FeedBatch>, BacktestError> {
         let names = &self.names[self.at..(self.at + AT_ONCE).min(self.names.len())];
         if names.is_empty() {
             return Ok(None);
@@ -140,7 +140,7 @@ impl<S: Store> Feed for StoreFeed<S> {
                     tracing::warn!("`{}` is no series and is left out :: {why}", names[index])
                 }
             })?;
-        Ok(Some(Batch {
+        Ok(Some(FeedBatch {
             parts: names.len(),
             metrics: found,
         }))
@@ -181,7 +181,7 @@ impl Feed for SourceFeed {
         self.parts.len()
     }
 
-    fn next(&mut self, same_time: SameTime, stop: &Stop) -> Result<Option<Batch>, BacktestError> {
+    fn next(&mut self, same_time: SameTime, stop: &Stop) -> Result<Option<FeedBatch>, BacktestError> {
         let Some(part) = self.parts.get(self.at) else {
             return Ok(None);
         };
@@ -198,7 +198,7 @@ impl Feed for SourceFeed {
         if !left_out.is_empty() {
             tracing::warn!("`{part}` has what is no point and is left out :: {left_out:?}");
         }
-        Ok(Some(Batch {
+        Ok(Some(FeedBatch {
             parts: 1,
             metrics: found,
         }))

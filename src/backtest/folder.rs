@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
-use super::BacktestError;
+use super::error::BacktestError;
 
 /// A file to be replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Job {
+pub(super) struct ReplayFile {
     /// Where it lies.
     pub(super) path: PathBuf,
     /// Its path below the folder, with `/` between: what labels call it.
@@ -18,7 +18,7 @@ pub(super) struct Job {
 }
 
 /// The file itself, or all `*.csv` below the folder, by name.
-pub(super) fn jobs(input: &Path) -> Result<Vec<Job>, BacktestError> {
+pub(super) fn csv_files(input: &Path) -> Result<Vec<ReplayFile>, BacktestError> {
     let unreadable = |path: &Path, source| BacktestError::Unreadable {
         path: path.to_owned(),
         source,
@@ -26,7 +26,7 @@ pub(super) fn jobs(input: &Path) -> Result<Vec<Job>, BacktestError> {
     let known = std::fs::metadata(input).map_err(|source| unreadable(input, source))?;
     if !known.is_dir() {
         let name = input.file_name().unwrap_or_default().to_string_lossy();
-        return Ok(vec![Job {
+        return Ok(vec![ReplayFile {
             path: input.to_owned(),
             name: name.into_owned(),
             length: known.len(),
@@ -56,7 +56,7 @@ pub(super) fn jobs(input: &Path) -> Result<Vec<Job>, BacktestError> {
                 folders.push(path);
             } else if is_csv {
                 let name = below(&path, input);
-                jobs.push(Job {
+                jobs.push(ReplayFile {
                     path,
                     name,
                     length: known.len(),
@@ -190,21 +190,24 @@ mod tests {
             std::fs::write(path, "1,1\n").expect("room");
         }
         std::os::unix::fs::symlink(folder.path(), folder.path().join("a/back")).expect("a link");
-        let names: Vec<String> = jobs(folder.path())
+        let names: Vec<String> = csv_files(folder.path())
             .expect("files")
             .into_iter()
             .map(|job| job.name)
             .collect();
         assert_eq!(names, ["a/deep/x.csv", "a/z.CSV", "b.csv"]);
-        let alone = jobs(&folder.path().join("b.csv")).expect("a file");
+        let alone = csv_files(&folder.path().join("b.csv")).expect("a file");
         assert_eq!(
             (alone.len(), alone[0].name.as_str(), alone[0].length),
             (1, "b.csv", 4)
         );
         let empty = tempfile::tempdir().expect("a folder");
-        assert!(matches!(jobs(empty.path()), Err(BacktestError::NoFiles { .. })));
         assert!(matches!(
-            jobs(&empty.path().join("no")),
+            csv_files(empty.path()),
+            Err(BacktestError::NoFiles { .. })
+        ));
+        assert!(matches!(
+            csv_files(&empty.path().join("no")),
             Err(BacktestError::Unreadable { .. })
         ));
     }

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::BacktestError;
-use super::record::Record;
+use super::error::BacktestError;
+use super::record::MetricRecord;
 use crate::sources::row;
 
 /// Seconds of warm-up in a `truth.json`, and after the end of an effect, that are not judged.
@@ -38,11 +38,11 @@ impl When {
 #[derive(Deserialize)]
 struct Truth {
     start: f64,
-    metrics: BTreeMap<String, Metric>,
+    metrics: BTreeMap<String, PlantedMetric>,
 }
 
 #[derive(Deserialize)]
-struct Metric {
+struct PlantedMetric {
     planted: Vec<Planted>,
 }
 
@@ -57,7 +57,7 @@ struct Planted {
 
 /// One stretch in which something was wrong, Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Wrong {
+struct LabelledWindow {
     /// An alarm from here …
     start: f64,
     /// … up to this finds it.
@@ -68,8 +68,8 @@ struct Wrong {
 
 /// What is known of all metrics.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Labels {
-    metrics: BTreeMap<String, Vec<Wrong>>,
+pub(super) struct ReplayLabels {
+    metrics: BTreeMap<String, Vec<LabelledWindow>>,
     /// Incidents before this are not judged, Unix seconds.
     judged_from: f64,
 }
@@ -139,7 +139,7 @@ impl Measure {
     }
 }
 
-impl Labels {
+impl ReplayLabels {
     /// Reads a file of either form.
     pub(super) fn read(path: &Path) -> Result<Self, BacktestError> {
         let text = std::fs::read(path).map_err(|source| BacktestError::Unreadable {
@@ -174,7 +174,7 @@ impl Labels {
                 if start > end {
                     return Err(format!("a window of `{name}` ends before it starts"));
                 }
-                wrongs.push(Wrong {
+                wrongs.push(LabelledWindow {
                     start,
                     end,
                     forgiven: (start, end),
@@ -189,7 +189,7 @@ impl Labels {
     }
 
     /// What is known of a metric, with or without the ending of its file.
-    fn of(&self, name: &str) -> Option<&[Wrong]> {
+    fn of(&self, name: &str) -> Option<&[LabelledWindow]> {
         let bare = name.strip_suffix(".csv").unwrap_or(name);
         let known = self.metrics.get(name).or_else(|| self.metrics.get(bare));
         known
@@ -203,7 +203,7 @@ impl Labels {
     }
 
     /// Holds a record against what is known of its metric; `None` for one that is not labelled.
-    pub(super) fn measure(&self, record: &Record) -> Option<Measure> {
+    pub(super) fn measure(&self, record: &MetricRecord) -> Option<Measure> {
         let wrongs = self.of(&record.name)?;
         let alarms = record.alarm_times.as_deref()?;
         let mut measure = Measure {
@@ -239,12 +239,12 @@ impl Labels {
     }
 }
 
-fn wrong_of(planted: &Planted) -> Wrong {
+fn wrong_of(planted: &Planted) -> LabelledWindow {
     let over = planted
         .until
         .max(planted.hit_until)
         .max(planted.effect_until.unwrap_or(0.0));
-    Wrong {
+    LabelledWindow {
         start: planted.start,
         end: planted.hit_until,
         forgiven: (
@@ -256,18 +256,18 @@ fn wrong_of(planted: &Planted) -> Wrong {
 
 #[cfg(test)]
 mod tests {
-    use super::super::player::Answer;
+    use super::super::player::RowScore;
     use super::*;
 
-    fn record(alarms: &[f64]) -> Record {
-        let mut record = Record::new("a/b.csv".to_owned(), true);
+    fn record(alarms: &[f64]) -> MetricRecord {
+        let mut record = MetricRecord::new("a/b.csv".to_owned(), true);
         for minute in 0..20_000 {
             let time = f64::from(minute) * 60.0;
             let is_alarm = alarms.contains(&time);
             let heard = if is_alarm { 2.0 } else { 0.0 };
             record.row(
                 time,
-                Answer {
+                RowScore {
                     heard,
                     is_alarm,
                     is_taken: true,
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn windows_as_the_numenta_benchmark_has_them() {
         let labels = r#"{"a/b.csv": [["1970-01-01 01:00:00.000000", "1970-01-01 02:00:00"], [36000, 39600]], "other.csv": []}"#;
-        let labels = Labels::parse(labels.as_bytes()).expect("labels");
+        let labels = ReplayLabels::parse(labels.as_bytes()).expect("labels");
         assert!(labels.name("other.csv") && labels.name("other") && !labels.name("b.csv"));
         // In the first window, ten minutes late; a second incident outside of all.
         let measure = labels
@@ -312,7 +312,7 @@ mod tests {
         let truth = format!(
             r#"{{"start": 0, "days": 16, "metrics": {{"a/b": {{"family": "ar1", "planted": [{planted}]}}}}}}"#
         );
-        let labels = Labels::parse(truth.as_bytes()).expect("labels");
+        let labels = ReplayLabels::parse(truth.as_bytes()).expect("labels");
         // In the warm-up; in the aftermath; after it.
         let measure = labels
             .measure(&record(&[60_000.0, 705_000.0, 780_000.0]))
@@ -325,9 +325,11 @@ mod tests {
 
     #[test]
     fn what_is_no_label_is_said() {
-        assert!(Labels::parse(b"[]").is_err());
-        let message = Labels::parse(br#"{"a": [["soon", 1]]}"#).expect_err("no time");
+        assert!(ReplayLabels::parse(b"[]").is_err());
+        let message = ReplayLabels::parse(br#"{"a": [["soon", 1]]}"#).expect_err("no time");
         assert_eq!(message, "a window of `a` has no time");
-        assert!(Labels::parse(br#"{"a": [[2, 1]]}"#).is_err_and(|why| why.contains("before it starts")));
+        assert!(
+            ReplayLabels::parse(br#"{"a": [[2, 1]]}"#).is_err_and(|why| why.contains("before it starts"))
+        );
     }
 }

@@ -13,7 +13,7 @@ use skywatch_algorithms::learned::{FamilyOptions, FamilyTrainer, FittedFamilies,
 use skywatch_algorithms::streaming::Forecasts as _;
 use skywatch_algorithms::{Series, Window};
 
-use super::BacktestError;
+use super::error::BacktestError;
 use super::player::Player;
 use super::successive::Successive;
 use crate::analyzer::rule::{AlarmRule, ObservedPoint};

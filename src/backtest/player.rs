@@ -49,11 +49,11 @@ impl<P: Player + ?Sized> Player for Box<P> {
 
 /// Keeps all points it is shown, of those of one time the last.
 #[derive(Default)]
-pub(crate) struct Gatherer {
+pub(crate) struct PointCollector {
     pub(crate) series: Series,
 }
 
-impl Player for Gatherer {
+impl Player for PointCollector {
     fn begin(&mut self, _: &str, _: &AlarmRule) {
         self.series.clear();
     }
@@ -172,7 +172,7 @@ impl Player for SkylinePlayer {
 
 /// What a row was found to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Answer {
+pub(crate) struct RowScore {
     /// The score after the rest.
     pub(crate) heard: f32,
     /// Whether the score before any rest is at the limit.
@@ -182,7 +182,7 @@ pub(crate) struct Answer {
 }
 
 /// A metric on its way through its rows, whatever they hold.
-pub(crate) struct Track<P> {
+pub(crate) struct RowScorer<P> {
     player: P,
     /// Of the metrics; the last picks all.
     rules: Arc<[AlarmRule]>,
@@ -197,7 +197,7 @@ pub(crate) struct Track<P> {
     score: f32,
 }
 
-impl<P: Player> Track<P> {
+impl<P: Player> RowScorer<P> {
     /// At the beginning of a metric that the last rule picks.
     pub(crate) fn new(player: P, rules: Arc<[AlarmRule]>) -> Self {
         let rest_length = rules.last().map_or(0.0, |rule| rule.rest);
@@ -215,7 +215,7 @@ impl<P: Player> Track<P> {
     /// Shows a row; NaN stands for what is no number, `next` is the time of the row behind it, infinity at the end. A row
     /// of the newest point's time stands in its stead and is judged again. One that is older, or no number, says nothing
     /// anew: the metric has the score it had, and the rest has heard that one already.
-    pub(crate) fn row(&mut self, time: f64, value: f64, next: f64) -> Answer {
+    pub(crate) fn row(&mut self, time: f64, value: f64, next: f64) -> RowScore {
         let is_number = time.is_finite() && value.is_finite();
         let mut is_taken = is_number && time > self.last;
         if is_taken {
@@ -233,7 +233,7 @@ impl<P: Player> Track<P> {
                 self.rest.passes(self.last, self.score, self.rest_length);
             }
         }
-        Answer {
+        RowScore {
             heard: match is_taken {
                 true if self.rest.passes(time, self.score, self.rest_length) => self.score,
                 false if self.rest_length <= 0.0 => self.score,
@@ -303,7 +303,7 @@ mod tests {
             (30.0, 0.5),
         ];
         let told = |rest| {
-            let mut track = Track::new(Echo, Arc::from([AlarmRule::plain(rest)]));
+            let mut track = RowScorer::new(Echo, Arc::from([AlarmRule::plain(rest)]));
             rows.map(|(time, value)| {
                 let answer = track.row(time, value, f64::NAN);
                 (answer.heard, answer.is_alarm, answer.is_taken)
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_corrected_value_is_heard_as_if_it_were_the_first() {
-        let mut track = Track::new(Corrigible, Arc::from([AlarmRule::plain(100.0)]));
+        let mut track = RowScorer::new(Corrigible, Arc::from([AlarmRule::plain(100.0)]));
         let mut row = |time, value| {
             let answer = track.row(time, value, f64::NAN);
             (answer.heard, answer.is_alarm, answer.is_taken)

@@ -3,14 +3,14 @@
 //! Alarms less than half an hour apart are one incident, however long it lasts. Somebody is told when the score after the
 //! rest reaches the limit; that is what "alerts" counts.
 
-use super::player::Answer;
+use super::player::RowScore;
 
 /// Alarms this far apart, seconds, are two incidents.
 pub(super) const INCIDENT_GAP: f64 = 1_800.0;
 
 /// One metric's replay.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Record {
+pub(super) struct MetricRecord {
     /// Its name, or the file below the folder it was read from.
     pub(super) name: String,
     /// Rows, whatever they held.
@@ -30,7 +30,7 @@ pub(super) struct Record {
     pub(super) alarm_times: Option<Vec<f64>>,
 }
 
-impl Record {
+impl MetricRecord {
     pub(super) fn new(name: String, is_labelled: bool) -> Self {
         Self {
             name,
@@ -46,7 +46,7 @@ impl Record {
     }
 
     /// Takes the answer to a row.
-    pub(super) fn row(&mut self, time: f64, answer: Answer) {
+    pub(super) fn row(&mut self, time: f64, answer: RowScore) {
         self.rows += 1;
         self.alarms += u64::from(answer.is_alarm);
         if !answer.is_taken {
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn alarms_close_together_are_one_incident() {
-        let mut record = Record::new("m".to_owned(), true);
+        let mut record = MetricRecord::new("m".to_owned(), true);
         for (time, heard, is_alarm) in [
             (0.0, 0.0, false),
             (100.0, 2.0, true),
@@ -102,7 +102,7 @@ mod tests {
             (5_399.0, 1.5, true),
             (86_400.0, 0.9, false),
         ] {
-            let answer = Answer {
+            let answer = RowScore {
                 heard,
                 is_alarm,
                 is_taken: true,
@@ -111,7 +111,7 @@ mod tests {
         }
         record.row(
             90_000.0,
-            Answer {
+            RowScore {
                 heard: 0.0,
                 is_alarm: true,
                 is_taken: false,

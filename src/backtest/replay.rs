@@ -10,9 +10,9 @@ use std::path::Path;
 
 use memchr::memchr;
 
-use super::BacktestError;
-use super::player::{Player, Track};
-use super::record::Record;
+use super::error::BacktestError;
+use super::player::{Player, RowScorer};
+use super::record::MetricRecord;
 use crate::files::{Durability, Replacement};
 use crate::sources::row::Rows;
 use crate::stop::Stop;
@@ -26,13 +26,13 @@ const HEADING: &[u8] = b"timestamp,value,anomaly_score,alarm\n";
 
 /// What a thread keeps from file to file.
 pub(super) struct Replay<P> {
-    pub(super) track: Track<P>,
+    pub(super) track: RowScorer<P>,
     input: Vec<u8>,
     output: Vec<u8>,
 }
 
 impl<P: Player> Replay<P> {
-    pub(super) fn new(track: Track<P>) -> Self {
+    pub(super) fn new(track: RowScorer<P>) -> Self {
         Self {
             track,
             input: Vec::new(),
@@ -45,7 +45,7 @@ impl<P: Player> Replay<P> {
         &mut self,
         from: &Path,
         to: Option<&Path>,
-        record: &mut Record,
+        record: &mut MetricRecord,
         told: &dyn Fn(u64),
         stop: &Stop,
     ) -> Result<(), BacktestError> {
@@ -114,7 +114,7 @@ impl<P: Player> Replay<P> {
         times: &[f64],
         values: &[f64],
         to: Option<&Path>,
-        record: &mut Record,
+        record: &mut MetricRecord,
     ) -> Result<(), BacktestError> {
         let mut out = to.map(Out::create).transpose()?;
         self.track.begin(&record.name);
@@ -157,8 +157,8 @@ impl Held {
         &mut self,
         rows: &mut Rows,
         line: &[u8],
-        track: &mut Track<P>,
-        record: &mut Record,
+        track: &mut RowScorer<P>,
+        record: &mut MetricRecord,
         output: &mut Vec<u8>,
     ) {
         let Some(row) = rows.read(line) else { return };
@@ -174,8 +174,8 @@ impl Held {
     fn answer<P: Player>(
         &mut self,
         next: f64,
-        track: &mut Track<P>,
-        record: &mut Record,
+        track: &mut RowScorer<P>,
+        record: &mut MetricRecord,
         output: &mut Vec<u8>,
     ) {
         if self.fields.is_empty() {

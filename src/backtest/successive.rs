@@ -4,7 +4,7 @@
 //! be later, the point is judged and learnt at once: the same, since what a state says of a point does not depend on who
 //! asks.
 
-use skywatch_algorithms::streaming::{Adaptive, Hour, Hours, LongMemory};
+use skywatch_algorithms::streaming::{Adaptive, Hour, InMemoryHours, LongMemory};
 
 use crate::analyzer::pending_state::PendingState;
 use crate::analyzer::rule::{AlarmRule, ObservedPoint};
@@ -14,7 +14,7 @@ use crate::analyzer::rule::{AlarmRule, ObservedPoint};
 pub(super) struct Successive {
     /// All points but the newest, and that one too if it is final.
     state: PendingState,
-    hours: Hours,
+    hours: InMemoryHours,
     /// Where the newest point is judged.
     trial: Adaptive,
 }
@@ -73,9 +73,9 @@ impl Successive {
 
 /// A long memory of which nothing is kept.
 struct OnTrial<'h> {
-    kept: &'h Hours,
+    kept: &'h InMemoryHours,
     /// What is kept, and an hour more; made when an hour turns.
-    with_more: Option<Hours>,
+    with_more: Option<InMemoryHours>,
 }
 
 impl LongMemory for OnTrial<'_> {

@@ -4,18 +4,18 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Profile;
-use super::labels::{Labels, Measure};
-use super::record::Record;
+use super::labels::{Measure, ReplayLabels};
+use super::profile::ReplayProfile;
+use super::record::MetricRecord;
 
 /// Metrics named as the noisiest.
 const NOISIEST: usize = 10;
 
 /// One replay through one profile.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Summary {
+pub struct ReplaySummary {
     /// The profile.
-    pub profile: Profile,
+    pub profile: ReplayProfile,
     /// Seconds of rest between two alerts.
     pub rest: f64,
     /// Metrics, or files.
@@ -71,16 +71,21 @@ pub struct Measured {
     pub measure: Measure,
 }
 
-impl Summary {
+impl ReplaySummary {
     /// Sums up.
-    pub(super) fn of(profile: Profile, rest: f64, mut records: Vec<Record>, labels: Option<&Labels>) -> Self {
+    pub(super) fn of(
+        profile: ReplayProfile,
+        rest: f64,
+        mut records: Vec<MetricRecord>,
+        labels: Option<&ReplayLabels>,
+    ) -> Self {
         records.sort_by(|a, b| a.name.cmp(&b.name));
-        let sum = |of: fn(&Record) -> u64| records.iter().map(of).sum::<u64>();
+        let sum = |of: fn(&MetricRecord) -> u64| records.iter().map(of).sum::<u64>();
         let (incidents, alerts) = (
             sum(|record| record.incidents.len() as u64),
             sum(|record| record.alerts.len() as u64),
         );
-        let metric_days: f64 = records.iter().map(Record::days).sum();
+        let metric_days: f64 = records.iter().map(MetricRecord::days).sum();
         let a_day = |count: u64| (metric_days > 0.0).then(|| count as f64 / metric_days);
         let mut noisiest: Vec<Noisy> = records
             .iter()
@@ -176,7 +181,7 @@ impl Summary {
     }
 }
 
-impl fmt::Display for Summary {
+impl fmt::Display for ReplaySummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rest = match self.rest {
             rest if rest > 0.0 => format!("after a rest of {} h", rest / 3_600.0),

@@ -10,13 +10,16 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use skywatch_algorithms::streaming::Hour;
+use skywatch_algorithms::streaming::{Hour, REACH};
 
-use super::{KEPT_DAYS, LossCounts, checksum};
+use super::losses::LossCounts;
+use super::record::checksum;
 
 /// Hours a file holds.
 pub(super) const DAY_HOURS: u32 = 24;
-/// Bytes of an hour.
+/// Days of files kept: those the reach lies in, and one for the day that begins.
+pub(super) const KEPT_DAYS: u32 = REACH / DAY_HOURS + 1;
+/// Bytes of an hour: least, mean and largest value.
 const HOUR_BYTES: usize = 12;
 /// Bytes of a metric's record.
 pub(super) const RECORD: usize = DAY_HOURS as usize * HOUR_BYTES + 4;

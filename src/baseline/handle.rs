@@ -10,7 +10,8 @@ use std::sync::atomic::Ordering;
 use skywatch_algorithms::streaming::{Hour, LongMemory, REACH};
 
 use super::days::{DAY_HOURS, DayFile, RECORD, day_of, decode, encode};
-use super::{BaselineShared, LossCounts};
+use super::losses::LossCounts;
+use super::shared::BaselineShared;
 use crate::clock::unix_now;
 use crate::hash::hash;
 

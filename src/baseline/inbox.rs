@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use skywatch_algorithms::streaming::{Hour, LongMemory as _};
 
 use super::handle::BaselineHandle;
-use super::{LossCounts, checksum, replace};
+use super::losses::LossCounts;
+use super::record::{checksum, replace};
 
 /// The folder within that of the baseline.
 pub(super) const FOLDER: &str = "inbox";

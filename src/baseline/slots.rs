@@ -9,7 +9,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{KEPT_DAYS, LossCounts, checksum, replace};
+use super::days::KEPT_DAYS;
+use super::losses::LossCounts;
+use super::record::{checksum, replace};
 
 /// What the log begins with, its version in the last byte but one.
 const MAGIC: &[u8; 12] = b"skyw-names\x01\n";

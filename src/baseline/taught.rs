@@ -15,8 +15,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use skywatch_algorithms::streaming::{Adaptive, REACH};
 
-use super::replace;
-use super::states::{StateCounts, StateLocation, StatePart, walk};
+use super::record::replace;
+use super::states::format::{StateCounts, StateLocation, StatePart, walk};
 use crate::clock::unix_now;
 use crate::files;
 use crate::hash::{Hashed, hash};
@@ -245,13 +245,13 @@ impl TaughtStates {
 
 #[cfg(test)]
 mod tests {
-    use skywatch_algorithms::streaming::Hours;
+    use skywatch_algorithms::streaming::InMemoryHours;
 
     use super::*;
 
     fn state(from: f64, hours: u32) -> Adaptive {
         let mut state = Adaptive::default();
-        let mut memory = Hours::default();
+        let mut memory = InMemoryHours::default();
         for hour in 0..hours {
             state.observe(
                 from + f64::from(hour) * 3_600.0,

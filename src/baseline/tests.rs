@@ -3,8 +3,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
-use skywatch_algorithms::streaming::{Adaptive, Hours, LongMemory};
+use skywatch_algorithms::streaming::{Adaptive, Hour, InMemoryHours, LongMemory};
 
+use super::days::KEPT_DAYS;
 use super::*;
 
 /// 14 November 2023, 0 h.
@@ -41,7 +42,7 @@ fn append(
 #[test]
 fn a_disk_remembers_what_ram_does() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut oracle: Vec<Hours> = vec![Hours::default(); 40];
+    let mut oracle: Vec<InMemoryHours> = vec![InMemoryHours::default(); 40];
     let mut numbers = FIRST..FIRST + 1_500;
     for _ in 0..3 {
         // Each round another process, that has forgotten where anything lies.
@@ -229,7 +230,7 @@ fn learnt(n: usize) -> Adaptive {
         state.observe(
             60.0 * minute as f64,
             (minute * n % 17) as f64,
-            &mut Hours::default(),
+            &mut InMemoryHours::default(),
         );
     }
     state
@@ -273,7 +274,7 @@ fn the_later_state_counts_and_files_of_other_workers_go() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut old = StatePart::new("0-of-1.0");
     let mut early = Adaptive::default();
-    early.observe(60.0, 1.0, &mut Hours::default());
+    early.observe(60.0, 1.0, &mut InMemoryHours::default());
     old.add("m", &early, 60.0, |_| {});
     let states = Arc::new(States::open(folder.path()).expect("room"));
     states.saver(100).expect("a thread").save(old);

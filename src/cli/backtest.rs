@@ -14,7 +14,8 @@ use crate::analyzer::rule::AlarmRule;
 #[cfg(feature = "learned")]
 use crate::backtest::WalkOptions;
 use crate::backtest::{
-    self, BacktestError, BacktestOptions, Feed, Profile, Progress, SourceFeed, StoreFeed, Summary,
+    self, BacktestError, BacktestOptions, Feed, ReplayProfile, ReplayProgress, ReplaySummary, SourceFeed,
+    StoreFeed,
 };
 use crate::log;
 use crate::process;
@@ -56,10 +57,10 @@ pub(super) struct Arguments {
     output: Option<PathBuf>,
     /// Whose answers: `adaptive`, `skyline`, or `learned`, which is `adaptive` with the learned vote
     #[arg(long, value_name = "PROFILE", default_value = "adaptive", value_parser = profile)]
-    profile: Profile,
+    profile: ReplayProfile,
     /// Two profiles side by side, with the difference
     #[arg(long, value_names = ["A", "B"], num_args = 2, value_parser = profile, conflicts_with_all = ["profile", "output"])]
-    compare: Vec<Profile>,
+    compare: Vec<ReplayProfile>,
     /// Of `learned`: how often models are fitted anew, on a window of what came before
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = fit_each)]
     fit_each: f64,
@@ -77,11 +78,11 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-fn profile(text: &str) -> Result<Profile, String> {
+fn profile(text: &str) -> Result<ReplayProfile, String> {
     match text {
-        "adaptive" => Ok(Profile::Adaptive),
-        "skyline" => Ok(Profile::Skyline),
-        "learned" => Ok(Profile::Learned),
+        "adaptive" => Ok(ReplayProfile::Adaptive),
+        "skyline" => Ok(ReplayProfile::Skyline),
+        "learned" => Ok(ReplayProfile::Learned),
         _ => Err("expected `adaptive`, `skyline` or `learned`".to_owned()),
     }
 }
@@ -138,7 +139,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
 }
 
 /// What was replayed is told; what was not makes the command fail all the same.
-fn complain(summary: &Summary) -> Result<(), Failure> {
+fn complain(summary: &ReplaySummary) -> Result<(), Failure> {
     let some = |names: &[String]| match names {
         [one] => format!("`{one}`"),
         [one, rest @ ..] => format!("`{one}` and {} more", rest.len()),
@@ -160,9 +161,9 @@ fn complain(summary: &Summary) -> Result<(), Failure> {
 fn replay(
     settings: &Settings,
     arguments: &Arguments,
-    profile: Profile,
+    profile: ReplayProfile,
     stop: &Stop,
-) -> Result<Summary, Failure> {
+) -> Result<ReplaySummary, Failure> {
     let options = BacktestOptions {
         profile,
         rules: rules(settings, arguments, profile).into(),
@@ -190,14 +191,14 @@ fn replay(
 }
 
 /// What the live analyzer calls anomalous, unless the command says otherwise. To the classic profile only the rest applies.
-fn rules(settings: &Settings, arguments: &Arguments, profile: Profile) -> Vec<AlarmRule> {
+fn rules(settings: &Settings, arguments: &Arguments, profile: ReplayProfile) -> Vec<AlarmRule> {
     let mut rules = match profile {
-        Profile::Skyline => vec![AlarmRule::plain(settings.adaptive.rest.as_secs_f64())],
-        Profile::Adaptive | Profile::Learned => process::adaptive_rules(settings),
+        ReplayProfile::Skyline => vec![AlarmRule::plain(settings.adaptive.rest.as_secs_f64())],
+        ReplayProfile::Adaptive | ReplayProfile::Learned => process::adaptive_rules(settings),
     };
     for rule in &mut rules {
         rule.rest = arguments.rest.unwrap_or(rule.rest);
-        if profile != Profile::Skyline {
+        if profile != ReplayProfile::Skyline {
             rule.sensitivity = arguments.sensitivity.unwrap_or(rule.sensitivity);
         }
     }
@@ -252,7 +253,7 @@ impl Bar {
     }
 }
 
-impl Progress for Bar {
+impl ReplayProgress for Bar {
     fn begin(&self, all: u64) {
         self.0.set_length(all);
     }

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use clap::Args;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use skywatch_algorithms::{Ensemble, Exception, Flavour, Mark, Rules, Scratch, Series};
+use skywatch_algorithms::{BallotMark, ClassicFlavour, Ensemble, Exception, Rules, Scratch, Series};
 
 use super::Failure;
 
@@ -89,20 +89,22 @@ fn answer(ensemble: &Ensemble, line: &str, scratch: &mut Scratch) -> anyhow::Res
     let ballot = ensemble.ballot(window, question.now, scratch);
     let results = ensemble.names().zip(ballot.marks()).map(|(name, mark)| {
         let answer = match mark {
-            Mark::Anomalous => true.into(),
-            Mark::Normal => false.into(),
-            Mark::Failed | Mark::NotCast => serde_json::Value::Null,
+            BallotMark::Anomalous => true.into(),
+            BallotMark::Normal => false.into(),
+            BallotMark::Failed | BallotMark::NotCast => serde_json::Value::Null,
         };
         (name.to_owned(), answer)
     });
     let flavour = ensemble.rules().flavour;
     let (outcome, anomalous, datapoint) = match ensemble.exclude(window, question.now) {
-        Some(Exception::TooShort) if window.is_empty() && flavour == Flavour::Earthgecko => {
+        Some(Exception::TooShort) if window.is_empty() && flavour == ClassicFlavour::Earthgecko => {
             ("EmptyTimeseries", false, None)
         }
         Some(exception) => (exception.name(), false, None),
         // Etsy's analyzer catches the error outside of the ensemble and reports the point as 1.
-        None if flavour == Flavour::Etsy && ballot.errors() > 0 => ("AlgorithmError", false, Some(1.0)),
+        None if flavour == ClassicFlavour::Etsy && ballot.errors() > 0 => {
+            ("AlgorithmError", false, Some(1.0))
+        }
         None => (
             "ok",
             ensemble.is_consensus(&ballot),

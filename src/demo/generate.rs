@@ -282,7 +282,7 @@ fn unit(metric: usize, time: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use skywatch_algorithms::streaming::{Adaptive, Hours, Standing};
+    use skywatch_algorithms::streaming::{Adaptive, InMemoryHours, Standing};
     use std::collections::HashMap;
 
     #[test]
@@ -303,7 +303,7 @@ mod tests {
         let planted = fleet.planted();
         for hour in (0..24).step_by(5) {
             let last = 1_795_000_020 / 60 * 60 + hour * (3_600 + 11 * 60);
-            let mut states: HashMap<&str, (Adaptive, Hours)> = HashMap::new();
+            let mut states: HashMap<&str, (Adaptive, InMemoryHours)> = HashMap::new();
             let mut tick = fleet.begin(last - (MINUTES - 1) * 60);
             // The first pass may come before or after the first live points, and the demo may go on for a while.
             for minute in 0..MINUTES + LIVE_MINUTES {

@@ -45,8 +45,8 @@ pub(crate) fn rules(settings: &Settings) -> algorithms::Rules {
     let analyzer = &settings.analyzer;
     algorithms::Rules {
         flavour: match analyzer.flavour {
-            Flavour::Earthgecko => algorithms::Flavour::Earthgecko,
-            Flavour::Etsy => algorithms::Flavour::Etsy,
+            Flavour::Earthgecko => algorithms::ClassicFlavour::Earthgecko,
+            Flavour::Etsy => algorithms::ClassicFlavour::Etsy,
         },
         full_duration: settings.store.full_duration.as_secs_f64(),
         stale_period: analyzer.stale_period.as_secs_f64(),

@@ -3,9 +3,10 @@
 use std::ops::Bound;
 
 use super::SIGMAS;
-use crate::detector::{Comparison, Detector, Failure, Look, Vote};
-use crate::ensemble::Flavour;
+use crate::detector::{Comparison, Detector, Vote, VoteFailure};
+use crate::flavour::ClassicFlavour;
 use crate::statistics::{Moments, exceeds};
+use crate::window_stats::WindowStats;
 
 /// The reference is an hour long.
 const HOUR: f64 = 3600.0;
@@ -18,32 +19,32 @@ const HOUR: f64 = 3600.0;
 /// other tail is anomalous. No points: fails.
 #[derive(Debug, Clone, Copy)]
 pub struct FirstHourAverage {
-    flavour: Flavour,
+    flavour: ClassicFlavour,
 }
 
 impl FirstHourAverage {
     /// In the given flavour.
     #[must_use]
-    pub fn new(flavour: Flavour) -> Self {
+    pub fn new(flavour: ClassicFlavour) -> Self {
         Self { flavour }
     }
 
-    fn measure(self, look: &mut Look<'_>, moments: impl Fn(&[f64]) -> Moments) -> (f64, f64) {
-        let mut buffer = std::mem::take(&mut look.scratch().first);
+    fn measure(self, stats: &mut WindowStats<'_>, moments: impl Fn(&[f64]) -> Moments) -> (f64, f64) {
+        let mut buffer = std::mem::take(&mut stats.scratch().first);
         let hour = match self.flavour {
-            Flavour::Earthgecko => {
-                let start = look.window().last().map_or(f64::NAN, |(time, _)| time) - look.full_duration();
-                look.between(Bound::Excluded(start), Bound::Excluded(start + HOUR), &mut buffer)
+            ClassicFlavour::Earthgecko => {
+                let start = stats.window().last().map_or(f64::NAN, |(time, _)| time) - stats.full_duration();
+                stats.between(Bound::Excluded(start), Bound::Excluded(start + HOUR), &mut buffer)
             }
-            Flavour::Etsy => {
-                let end = look.now() - (look.full_duration() - HOUR);
-                look.between(Bound::Unbounded, Bound::Excluded(end), &mut buffer)
+            ClassicFlavour::Etsy => {
+                let end = stats.now() - (stats.full_duration() - HOUR);
+                stats.between(Bound::Unbounded, Bound::Excluded(end), &mut buffer)
             }
         };
         let moments = moments(hour);
-        look.scratch().first = buffer;
+        stats.scratch().first = buffer;
         (
-            moments.deviation_of_tail(look.values()).abs(),
+            moments.deviation_of_tail(stats.values()).abs(),
             SIGMAS * moments.sd_sample(),
         )
     }
@@ -54,21 +55,21 @@ impl Detector for FirstHourAverage {
         "first_hour_average"
     }
 
-    fn vote(&self, look: &mut Look<'_>) -> Vote {
-        if look.values().is_empty() {
-            return Vote::Failed(Failure::Empty);
+    fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
+        if stats.values().is_empty() {
+            return Vote::Failed(VoteFailure::Empty);
         }
-        let (measured, limit) = self.measure(look, Moments::of);
-        exceeds(measured, limit, || self.measure(look, Moments::plain)).into()
+        let (measured, limit) = self.measure(stats, Moments::of);
+        exceeds(measured, limit, || self.measure(stats, Moments::plain)).into()
     }
 
-    fn comparison(&self, look: &mut Look<'_>) -> Comparison {
-        let (measured, limit) = self.measure(look, Moments::plain);
+    fn comparison(&self, stats: &mut WindowStats<'_>) -> Comparison {
+        let (measured, limit) = self.measure(stats, Moments::plain);
         Comparison { measured, limit }
     }
 
     fn reads_clock(&self) -> bool {
-        self.flavour == Flavour::Etsy
+        self.flavour == ClassicFlavour::Etsy
     }
 
     fn cost(&self) -> u32 {
@@ -79,13 +80,13 @@ impl Detector for FirstHourAverage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detector::Scratch;
     use crate::window::Window;
+    use crate::window_stats::Scratch;
 
-    fn compare(flavour: Flavour, times: &[f64], values: &[f64], now: f64) -> (f64, f64) {
+    fn compare(flavour: ClassicFlavour, times: &[f64], values: &[f64], now: f64) -> (f64, f64) {
         let mut scratch = Scratch::new();
-        let mut look = Look::new(Window::new(times, values), now, 86_400.0, &mut scratch);
-        let Comparison { measured, limit } = FirstHourAverage::new(flavour).comparison(&mut look);
+        let mut stats = WindowStats::new(Window::new(times, values), now, 86_400.0, &mut scratch);
+        let Comparison { measured, limit } = FirstHourAverage::new(flavour).comparison(&mut stats);
         (measured, limit)
     }
 
@@ -95,10 +96,10 @@ mod tests {
         let values = [1e6, 4.0, 6.0, 1e6, 50.0, 5.0];
         let tail: f64 = (1e6 + 50.0 + 5.0) / 3.0;
         let cases = [
-            (Flavour::Earthgecko, 86_400.0, 5.0),
+            (ClassicFlavour::Earthgecko, 86_400.0, 5.0),
             // etsy goes by the clock and has no lower end.
-            (Flavour::Etsy, 86_400.0, (1e6 + 4.0 + 6.0) / 3.0),
-            (Flavour::Etsy, 86_400.5, (1e6 + 4.0 + 6.0 + 1e6) / 4.0),
+            (ClassicFlavour::Etsy, 86_400.0, (1e6 + 4.0 + 6.0) / 3.0),
+            (ClassicFlavour::Etsy, 86_400.5, (1e6 + 4.0 + 6.0 + 1e6) / 4.0),
         ];
         for (flavour, now, mean) in cases {
             let (measured, _) = compare(flavour, &times, &values, now);
@@ -111,7 +112,12 @@ mod tests {
 
     #[test]
     fn an_hour_without_two_points_is_nan() {
-        let (measured, limit) = compare(Flavour::Earthgecko, &[1.0, 86_400.0], &[4.0, 5.0], 86_400.0);
+        let (measured, limit) = compare(
+            ClassicFlavour::Earthgecko,
+            &[1.0, 86_400.0],
+            &[4.0, 5.0],
+            86_400.0,
+        );
         assert_eq!(measured, 1.0);
         assert!(limit.is_nan());
     }

@@ -1,8 +1,9 @@
 //! Grubbs' test for one outlier, upper side.
 
-use crate::detector::{Comparison, Detector, Failure, Look, Vote};
-use crate::ensemble::Flavour;
+use crate::detector::{Comparison, Detector, Vote, VoteFailure};
+use crate::flavour::ClassicFlavour;
 use crate::statistics::{Moments, exceeds};
+use crate::window_stats::WindowStats;
 
 /// (tail − mean(y))/s > G(n), see [`crate::statistics::student::grubbs_limit`]. One-sided: only a high tail triggers.
 /// s is SD₁; etsy: SD₀.
@@ -11,27 +12,27 @@ use crate::statistics::{Moments, exceeds};
 /// comparison is of tail − mean with G·s.
 #[derive(Debug, Clone, Copy)]
 pub struct Grubbs {
-    flavour: Flavour,
+    flavour: ClassicFlavour,
 }
 
 impl Grubbs {
     /// In the given flavour.
     #[must_use]
-    pub fn new(flavour: Flavour) -> Self {
+    pub fn new(flavour: ClassicFlavour) -> Self {
         Self { flavour }
     }
 
     fn sd(self, moments: &Moments) -> f64 {
         match self.flavour {
-            Flavour::Earthgecko => moments.sd_sample(),
-            Flavour::Etsy => moments.sd_population(),
+            ClassicFlavour::Earthgecko => moments.sd_sample(),
+            ClassicFlavour::Etsy => moments.sd_population(),
         }
     }
 
     /// (tail − mean)/s. earthgecko does not divide by 0; etsy does, and 0/0 is NaN.
     fn z(self, moments: &Moments, values: &[f64]) -> f64 {
         let sd = self.sd(moments);
-        if sd == 0.0 && self.flavour == Flavour::Earthgecko {
+        if sd == 0.0 && self.flavour == ClassicFlavour::Earthgecko {
             return f64::NAN;
         }
         moments.deviation_of_tail(values) / sd
@@ -43,20 +44,20 @@ impl Detector for Grubbs {
         "grubbs"
     }
 
-    fn vote(&self, look: &mut Look<'_>) -> Vote {
-        let values = look.values();
+    fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
+        let values = stats.values();
         if values.is_empty() {
-            return Vote::Failed(Failure::Empty);
+            return Vote::Failed(VoteFailure::Empty);
         }
-        let (z, limit) = (self.z(&look.moments(), values), look.grubbs_limit());
+        let (z, limit) = (self.z(&stats.moments(), values), stats.grubbs_limit());
         exceeds(z, limit, || (self.z(&Moments::plain(values), values), limit)).into()
     }
 
-    fn comparison(&self, look: &mut Look<'_>) -> Comparison {
-        let moments = Moments::plain(look.values());
+    fn comparison(&self, stats: &mut WindowStats<'_>) -> Comparison {
+        let moments = Moments::plain(stats.values());
         Comparison {
-            measured: moments.deviation_of_tail(look.values()),
-            limit: look.grubbs_limit() * self.sd(&moments),
+            measured: moments.deviation_of_tail(stats.values()),
+            limit: stats.grubbs_limit() * self.sd(&moments),
         }
     }
 

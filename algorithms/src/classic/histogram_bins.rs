@@ -1,8 +1,9 @@
 //! The tail falls where hardly anything else does.
 
-use crate::detector::{Comparison, Detector, Failure, Look, Vote};
-use crate::ensemble::Flavour;
+use crate::detector::{Comparison, Detector, Vote, VoteFailure};
+use crate::flavour::ClassicFlavour;
 use crate::statistics::histogram::{BINS, Bins};
+use crate::window_stats::WindowStats;
 
 /// A bin with at most this many values is a rare one. It does not scale with n: at 288 points most bins are.
 const FEW: usize = 20;
@@ -17,21 +18,21 @@ const FEW: usize = 20;
 /// when the tail is in no bin that counts.
 #[derive(Debug, Clone, Copy)]
 pub struct HistogramBins {
-    flavour: Flavour,
+    flavour: ClassicFlavour,
 }
 
 impl HistogramBins {
     /// In the given flavour.
     #[must_use]
-    pub fn new(flavour: Flavour) -> Self {
+    pub fn new(flavour: ClassicFlavour) -> Self {
         Self { flavour }
     }
 
-    fn bins(self, look: &mut Look<'_>) -> Option<Bins> {
-        let extent = look.extent();
+    fn bins(self, stats: &mut WindowStats<'_>) -> Option<Bins> {
+        let extent = stats.extent();
         match self.flavour {
-            Flavour::Earthgecko => Some(Bins::truncated(extent)),
-            Flavour::Etsy => Bins::numpy(extent),
+            ClassicFlavour::Earthgecko => Some(Bins::truncated(extent)),
+            ClassicFlavour::Etsy => Bins::numpy(extent),
         }
     }
 }
@@ -53,22 +54,22 @@ impl Detector for HistogramBins {
         "histogram_bins"
     }
 
-    fn vote(&self, look: &mut Look<'_>) -> Vote {
-        let values = look.values();
+    fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
+        let values = stats.values();
         if values.is_empty() {
-            return Vote::Failed(Failure::Empty);
+            return Vote::Failed(VoteFailure::Empty);
         }
-        let Some(bins) = self.bins(look) else {
-            return Vote::Failed(Failure::NoBins);
+        let Some(bins) = self.bins(stats) else {
+            return Vote::Failed(VoteFailure::NoBins);
         };
-        holding(&bins, look.tail_mean())
+        holding(&bins, stats.tail_mean())
             .any(|bin| bins.holds_at_most(bin, values, FEW))
             .into()
     }
 
-    fn comparison(&self, look: &mut Look<'_>) -> Comparison {
-        let (values, tail) = (look.values(), look.tail_mean());
-        let fewest = self.bins(look).and_then(|bins| {
+    fn comparison(&self, stats: &mut WindowStats<'_>) -> Comparison {
+        let (values, tail) = (stats.values(), stats.tail_mean());
+        let fewest = self.bins(stats).and_then(|bins| {
             let counts = holding(&bins, tail).map(|bin| bins.count(bin, values));
             counts.min()
         });

@@ -2,10 +2,11 @@
 
 use std::ops::Bound;
 
-use crate::detector::{Comparison, Detector, Failure, Look, Vote};
-use crate::ensemble::Flavour;
+use crate::detector::{Comparison, Detector, Vote, VoteFailure};
+use crate::flavour::ClassicFlavour;
 use crate::statistics::adf::{self, Refusal};
 use crate::statistics::ks;
+use crate::window_stats::WindowStats;
 
 /// The reference starts an hour before now, seconds.
 const REFERENCE: f64 = 3600.0;
@@ -27,29 +28,29 @@ const SIGNIFICANCE: f64 = 0.05;
 /// values: fails if D > 0.5, being too short for ten lags. The comparison is of D with 0.5.
 #[derive(Debug, Clone, Copy)]
 pub struct KsTest {
-    flavour: Flavour,
+    flavour: ClassicFlavour,
 }
 
 impl KsTest {
     /// In the given flavour.
     #[must_use]
-    pub fn new(flavour: Flavour) -> Self {
+    pub fn new(flavour: ClassicFlavour) -> Self {
         Self { flavour }
     }
 
     fn examine(
         self,
-        look: &mut Look<'_>,
+        stats: &mut WindowStats<'_>,
         probe: &mut Vec<f64>,
         reference: &mut Vec<f64>,
     ) -> Option<(f64, Vote)> {
-        let (from, until) = (look.now() - REFERENCE, look.now() - PROBE);
+        let (from, until) = (stats.now() - REFERENCE, stats.now() - PROBE);
         let (mut a, mut b) = (Vec::new(), Vec::new());
-        let recent = look.between(Bound::Included(until), Bound::Unbounded, &mut a);
+        let recent = stats.between(Bound::Included(until), Bound::Unbounded, &mut a);
         if recent.len() < LEAST_VALUES {
             return None;
         }
-        let hour = look.between(Bound::Included(from), Bound::Excluded(until), &mut b);
+        let hour = stats.between(Bound::Included(from), Bound::Excluded(until), &mut b);
         if hour.len() < LEAST_VALUES {
             return None;
         }
@@ -58,25 +59,25 @@ impl KsTest {
         let d = ks::distance(reference, probe);
         let constant = reference.first() == reference.last();
         let differs = d > DISTANCE;
-        if !differs || (constant && self.flavour == Flavour::Earthgecko) {
+        if !differs || (constant && self.flavour == ClassicFlavour::Earthgecko) {
             return Some((d, Vote::Normal));
         }
-        let vote = match adf::test(hour, &mut look.scratch().regression) {
+        let vote = match adf::test(hour, &mut stats.scratch().regression) {
             Ok(found) => (found.p < SIGNIFICANCE).into(),
-            Err(Refusal::Constant) => Vote::Failed(Failure::ConstantReference),
-            Err(Refusal::TooShort) => Vote::Failed(Failure::TooFew),
+            Err(Refusal::Constant) => Vote::Failed(VoteFailure::ConstantReference),
+            Err(Refusal::TooShort) => Vote::Failed(VoteFailure::TooFew),
         };
         Some((d, vote))
     }
 
-    fn with_buffers(self, look: &mut Look<'_>) -> Option<(f64, Vote)> {
-        let scratch = look.scratch();
+    fn with_buffers(self, stats: &mut WindowStats<'_>) -> Option<(f64, Vote)> {
+        let scratch = stats.scratch();
         let (mut probe, mut reference) = (
             std::mem::take(&mut scratch.first),
             std::mem::take(&mut scratch.second),
         );
-        let found = self.examine(look, &mut probe, &mut reference);
-        let scratch = look.scratch();
+        let found = self.examine(stats, &mut probe, &mut reference);
+        let scratch = stats.scratch();
         (scratch.first, scratch.second) = (probe, reference);
         found
     }
@@ -93,13 +94,13 @@ impl Detector for KsTest {
         "ks_test"
     }
 
-    fn vote(&self, look: &mut Look<'_>) -> Vote {
-        self.with_buffers(look).map_or(Vote::Normal, |(_, vote)| vote)
+    fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
+        self.with_buffers(stats).map_or(Vote::Normal, |(_, vote)| vote)
     }
 
-    fn comparison(&self, look: &mut Look<'_>) -> Comparison {
+    fn comparison(&self, stats: &mut WindowStats<'_>) -> Comparison {
         Comparison {
-            measured: self.with_buffers(look).map_or(f64::NAN, |(d, _)| d),
+            measured: self.with_buffers(stats).map_or(f64::NAN, |(d, _)| d),
             limit: DISTANCE,
         }
     }

@@ -1,9 +1,10 @@
 //! Three sigmas of the tail from the least-squares line.
 
 use super::SIGMAS;
-use crate::detector::{Comparison, Detector, Look, Vote};
-use crate::ensemble::Flavour;
-use crate::statistics::{Line, near};
+use crate::detector::{Comparison, Detector, Vote};
+use crate::flavour::ClassicFlavour;
+use crate::statistics::{LeastSquaresLine, near};
+use crate::window_stats::WindowStats;
 
 /// |t| > 3·s and round(s) ≠ 0 and round(t) ≠ 0, t the mean of the last three residuals from the line through all
 /// points (see [`crate::statistics::line`]), s their SD₁; etsy: SD₀. Rounding is half to even, so a series whose
@@ -12,20 +13,20 @@ use crate::statistics::{Line, near};
 /// O(n). Fewer than three points, or constant: normal.
 #[derive(Debug, Clone, Copy)]
 pub struct LeastSquares {
-    flavour: Flavour,
+    flavour: ClassicFlavour,
 }
 
 impl LeastSquares {
     /// In the given flavour.
     #[must_use]
-    pub fn new(flavour: Flavour) -> Self {
+    pub fn new(flavour: ClassicFlavour) -> Self {
         Self { flavour }
     }
 
-    fn sides(self, line: &Line) -> (f64, f64) {
+    fn sides(self, line: &LeastSquaresLine) -> (f64, f64) {
         let sd = match self.flavour {
-            Flavour::Earthgecko => line.sd_sample(),
-            Flavour::Etsy => line.sd_population(),
+            ClassicFlavour::Earthgecko => line.sd_sample(),
+            ClassicFlavour::Etsy => line.sd_population(),
         };
         (line.tail.abs(), sd)
     }
@@ -41,22 +42,22 @@ impl Detector for LeastSquares {
         "least_squares"
     }
 
-    fn vote(&self, look: &mut Look<'_>) -> Vote {
-        if look.values().len() < 3 {
+    fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
+        if stats.values().len() < 3 {
             return Vote::Normal;
         }
-        let (tail, sd) = self.sides(&look.line());
+        let (tail, sd) = self.sides(&stats.line());
         let doubtful = near(tail, SIGMAS * sd) || near(tail, 0.5) || near(sd, 0.5);
         let (tail, sd) = if doubtful {
-            self.sides(&Line::plain(look.window()))
+            self.sides(&LeastSquaresLine::plain(stats.window()))
         } else {
             (tail, sd)
         };
         triggers((tail, sd)).into()
     }
 
-    fn comparison(&self, look: &mut Look<'_>) -> Comparison {
-        let (measured, sd) = self.sides(&Line::plain(look.window()));
+    fn comparison(&self, stats: &mut WindowStats<'_>) -> Comparison {
+        let (measured, sd) = self.sides(&LeastSquaresLine::plain(stats.window()));
         Comparison {
             measured,
             limit: SIGMAS * sd,

@@ -1,9 +1,10 @@
 //! Three sigmas of the last value from the mean of those before it.
 
 use super::SIGMAS;
-use crate::detector::{Comparison, Detector, Failure, Look, Vote};
-use crate::ensemble::Flavour;
+use crate::detector::{Comparison, Detector, Vote, VoteFailure};
+use crate::flavour::ClassicFlavour;
 use crate::statistics::{Moments, exceeds};
+use crate::window_stats::WindowStats;
 
 /// |yₙ − mean(y₁…yₙ₋₁)| > 3·SD₀(y₁…yₙ₋₁). etsy: SD₁. Nothing is cumulated in spite of the name. The only test whose
 /// reference leaves out what it tests.
@@ -13,26 +14,26 @@ use crate::statistics::{Moments, exceeds};
 /// fails.
 #[derive(Debug, Clone, Copy)]
 pub struct MeanSubtractionCumulation {
-    flavour: Flavour,
+    flavour: ClassicFlavour,
 }
 
 impl MeanSubtractionCumulation {
     /// In the given flavour.
     #[must_use]
-    pub fn new(flavour: Flavour) -> Self {
+    pub fn new(flavour: ClassicFlavour) -> Self {
         Self { flavour }
     }
 
     fn sides(self, head: &Moments, last: f64) -> (f64, f64) {
         let sd = match self.flavour {
-            Flavour::Earthgecko => head.sd_population(),
-            Flavour::Etsy => head.sd_sample(),
+            ClassicFlavour::Earthgecko => head.sd_population(),
+            ClassicFlavour::Etsy => head.sd_sample(),
         };
         (head.deviation(last).abs(), SIGMAS * sd)
     }
 
-    fn plain(self, look: &Look<'_>) -> (f64, f64) {
-        match look.values() {
+    fn plain(self, stats: &WindowStats<'_>) -> (f64, f64) {
+        match stats.values() {
             [head @ .., last] => self.sides(&Moments::plain(head), *last),
             [] => (f64::NAN, f64::NAN),
         }
@@ -44,18 +45,18 @@ impl Detector for MeanSubtractionCumulation {
         "mean_subtraction_cumulation"
     }
 
-    fn vote(&self, look: &mut Look<'_>) -> Vote {
-        match look.values() {
-            [] => return Vote::Failed(Failure::Empty),
-            [_] if self.flavour == Flavour::Earthgecko => return Vote::Failed(Failure::TooFew),
+    fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
+        match stats.values() {
+            [] => return Vote::Failed(VoteFailure::Empty),
+            [_] if self.flavour == ClassicFlavour::Earthgecko => return Vote::Failed(VoteFailure::TooFew),
             _ => {}
         }
-        let (measured, limit) = self.sides(&look.head_moments(), look.last());
-        exceeds(measured, limit, || self.plain(look)).into()
+        let (measured, limit) = self.sides(&stats.head_moments(), stats.last());
+        exceeds(measured, limit, || self.plain(stats)).into()
     }
 
-    fn comparison(&self, look: &mut Look<'_>) -> Comparison {
-        let (measured, limit) = self.plain(look);
+    fn comparison(&self, stats: &mut WindowStats<'_>) -> Comparison {
+        let (measured, limit) = self.plain(stats);
         Comparison { measured, limit }
     }
 

@@ -2,9 +2,10 @@
 
 use std::cmp::Ordering;
 
-use crate::detector::{Comparison, Detector, Failure, Look, Vote};
-use crate::ensemble::Flavour;
+use crate::detector::{Comparison, Detector, Vote, VoteFailure};
+use crate::flavour::ClassicFlavour;
 use crate::statistics::{compare_deviation, is_mostly, median_absolute_deviation};
+use crate::window_stats::WindowStats;
 
 /// How many median absolute deviations are too many.
 const LIMIT: f64 = 6.0;
@@ -15,21 +16,21 @@ const LIMIT: f64 = 6.0;
 /// normal for any other reason. No points: normal; etsy: fails.
 #[derive(Debug, Clone, Copy)]
 pub struct MedianAbsoluteDeviation {
-    flavour: Flavour,
+    flavour: ClassicFlavour,
 }
 
 impl MedianAbsoluteDeviation {
     /// In the given flavour.
     #[must_use]
-    pub fn new(flavour: Flavour) -> Self {
+    pub fn new(flavour: ClassicFlavour) -> Self {
         Self { flavour }
     }
 }
 
-fn deviations(look: &mut Look<'_>) -> (f64, f64) {
-    let (median, values) = (look.median(), look.values());
-    let spread = median_absolute_deviation(values, median, &mut look.scratch().first);
-    ((look.last() - median).abs(), spread)
+fn deviations(stats: &mut WindowStats<'_>) -> (f64, f64) {
+    let (median, values) = (stats.median(), stats.values());
+    let spread = median_absolute_deviation(values, median, &mut stats.scratch().first);
+    ((stats.last() - median).abs(), spread)
 }
 
 impl Detector for MedianAbsoluteDeviation {
@@ -37,19 +38,19 @@ impl Detector for MedianAbsoluteDeviation {
         "median_absolute_deviation"
     }
 
-    fn vote(&self, look: &mut Look<'_>) -> Vote {
-        if look.values().is_empty() {
+    fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
+        if stats.values().is_empty() {
             return match self.flavour {
-                Flavour::Earthgecko => Vote::Normal,
-                Flavour::Etsy => Vote::Failed(Failure::Empty),
+                ClassicFlavour::Earthgecko => Vote::Normal,
+                ClassicFlavour::Etsy => Vote::Failed(VoteFailure::Empty),
             };
         }
         let no = match self.flavour {
-            Flavour::Earthgecko => Vote::Normal,
-            Flavour::Etsy => Vote::Failed(Failure::NoAnswer),
+            ClassicFlavour::Earthgecko => Vote::Normal,
+            ClassicFlavour::Etsy => Vote::Failed(VoteFailure::NoAnswer),
         };
-        let (median, values) = (look.median(), look.values());
-        let last = (look.last() - median).abs();
+        let (median, values) = (stats.median(), stats.values());
+        let last = (stats.last() - median).abs();
         // Counting nearly always tells on which side of last/6 the MAD is without finding it. What is close to the
         // limit, or might be 0, is left to the plain formula.
         match compare_deviation(values, median, last / LIMIT) {
@@ -57,7 +58,7 @@ impl Detector for MedianAbsoluteDeviation {
             Some(Ordering::Less) if !is_mostly(values, median) => return Vote::Anomalous,
             _ => {}
         }
-        let (last, spread) = deviations(look);
+        let (last, spread) = deviations(stats);
         if spread == 0.0 {
             Vote::Normal
         } else if last / spread > LIMIT {
@@ -67,8 +68,8 @@ impl Detector for MedianAbsoluteDeviation {
         }
     }
 
-    fn comparison(&self, look: &mut Look<'_>) -> Comparison {
-        let (measured, spread) = deviations(look);
+    fn comparison(&self, stats: &mut WindowStats<'_>) -> Comparison {
+        let (measured, spread) = deviations(stats);
         Comparison {
             measured,
             limit: LIMIT * spread,

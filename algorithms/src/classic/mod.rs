@@ -1,4 +1,5 @@
-//! The nine tests of Skyline, a file each, in the two flavours that exist.
+//! Detectors that look at one window and keep nothing: the nine tests of Skyline, a file each, in the two flavours that
+//! exist, and further ones that are asked only where somebody names them.
 //!
 //! *etsy* is the original (2013–2015), *earthgecko* the fork that is still kept. Where they differ it is an accident of
 //! libraries more often than a decision, and both are followed to the letter: parity is the purpose here. What each
@@ -29,44 +30,5 @@ pub use median_absolute_deviation::MedianAbsoluteDeviation;
 pub use stddev_from_average::StddevFromAverage;
 pub use stddev_from_moving_average::StddevFromMovingAverage;
 
-use crate::detector::{Detector, by_name};
-use crate::ensemble::Flavour;
-
-/// The nine in earthgecko's order.
-pub const NAMES: [&str; 9] = [
-    "histogram_bins",
-    "first_hour_average",
-    "stddev_from_average",
-    "grubbs",
-    "ks_test",
-    "mean_subtraction_cumulation",
-    "median_absolute_deviation",
-    "stddev_from_moving_average",
-    "least_squares",
-];
-
-/// The nine in etsy's order.
-const ETSY_NAMES: [&str; 9] = [
-    "first_hour_average",
-    "mean_subtraction_cumulation",
-    "stddev_from_average",
-    "stddev_from_moving_average",
-    "least_squares",
-    "grubbs",
-    "histogram_bins",
-    "median_absolute_deviation",
-    "ks_test",
-];
-
 /// How many standard deviations are too many, in every test that counts them.
 const SIGMAS: f64 = 3.0;
-
-/// The nine, in the flavour's own order.
-#[must_use]
-pub fn all(flavour: Flavour) -> Vec<Box<dyn Detector>> {
-    let names = match flavour {
-        Flavour::Earthgecko => NAMES,
-        Flavour::Etsy => ETSY_NAMES,
-    };
-    names.iter().filter_map(|name| by_name(name, flavour)).collect()
-}

@@ -1,8 +1,9 @@
 //! Three sigmas from the mean of everything.
 
 use super::SIGMAS;
-use crate::detector::{Comparison, Detector, Failure, Look, Vote};
+use crate::detector::{Comparison, Detector, Vote, VoteFailure};
 use crate::statistics::{Moments, exceeds};
+use crate::window_stats::WindowStats;
 
 /// |tail − mean(y)| > 3·SD₁(y), over all points, the tail included. Both flavours.
 ///
@@ -22,17 +23,17 @@ impl Detector for StddevFromAverage {
         "stddev_from_average"
     }
 
-    fn vote(&self, look: &mut Look<'_>) -> Vote {
-        let values = look.values();
+    fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
+        let values = stats.values();
         if values.is_empty() {
-            return Vote::Failed(Failure::Empty);
+            return Vote::Failed(VoteFailure::Empty);
         }
-        let (measured, limit) = sides(&look.moments(), values);
+        let (measured, limit) = sides(&stats.moments(), values);
         exceeds(measured, limit, || sides(&Moments::plain(values), values)).into()
     }
 
-    fn comparison(&self, look: &mut Look<'_>) -> Comparison {
-        let (measured, limit) = sides(&Moments::plain(look.values()), look.values());
+    fn comparison(&self, stats: &mut WindowStats<'_>) -> Comparison {
+        let (measured, limit) = sides(&Moments::plain(stats.values()), stats.values());
         Comparison { measured, limit }
     }
 

@@ -1,8 +1,9 @@
 //! Three sigmas of the last value from its exponentially weighted past.
 
 use super::SIGMAS;
-use crate::detector::{Comparison, Detector, Failure, Look, Vote};
+use crate::detector::{Comparison, Detector, Vote, VoteFailure};
 use crate::statistics::{Ewm, exceeds};
+use crate::window_stats::WindowStats;
 
 /// |yₙ − μ| > 3·s, μ and s the exponentially weighted mean and bias-corrected deviation at the last point (see
 /// [`crate::statistics::ewm`]), which is itself part of both. Both flavours.
@@ -20,16 +21,16 @@ impl Detector for StddevFromMovingAverage {
         "stddev_from_moving_average"
     }
 
-    fn vote(&self, look: &mut Look<'_>) -> Vote {
-        if look.values().is_empty() {
-            return Vote::Failed(Failure::Empty);
+    fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
+        if stats.values().is_empty() {
+            return Vote::Failed(VoteFailure::Empty);
         }
-        let (measured, limit) = sides(look.ewm());
-        exceeds(measured, limit, || sides(look.plain_ewm())).into()
+        let (measured, limit) = sides(stats.ewm());
+        exceeds(measured, limit, || sides(stats.plain_ewm())).into()
     }
 
-    fn comparison(&self, look: &mut Look<'_>) -> Comparison {
-        let (measured, limit) = sides(look.plain_ewm());
+    fn comparison(&self, stats: &mut WindowStats<'_>) -> Comparison {
+        let (measured, limit) = sides(stats.plain_ewm());
         Comparison { measured, limit }
     }
 

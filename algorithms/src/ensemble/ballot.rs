@@ -8,7 +8,7 @@ pub const MOST_DETECTORS: usize = 64;
 
 /// What a ballot says of one detector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
+pub enum BallotMark {
     /// It was not asked: the verdict was certain without it.
     NotCast,
     /// It voted anomalous.
@@ -62,43 +62,25 @@ impl Ballot {
 
     /// What detector `index` said.
     #[must_use]
-    pub fn mark(&self, index: usize) -> Mark {
+    pub fn mark(&self, index: usize) -> BallotMark {
         let bit = 1u64
             .checked_shl(index.try_into().unwrap_or(u32::MAX))
             .unwrap_or(0);
         if self.cast & bit == 0 {
-            Mark::NotCast
+            BallotMark::NotCast
         } else if self.anomalous & bit != 0 {
-            Mark::Anomalous
+            BallotMark::Anomalous
         } else if self.failed & bit != 0 {
-            Mark::Failed
+            BallotMark::Failed
         } else {
-            Mark::Normal
+            BallotMark::Normal
         }
     }
 
     /// What every detector said, in their order.
-    pub fn marks(&self) -> impl Iterator<Item = Mark> + use<> {
+    pub fn marks(&self) -> impl Iterator<Item = BallotMark> + use<> {
         let ballot = *self;
         (0..self.detectors()).map(move |index| ballot.mark(index))
-    }
-
-    /// The detectors that were asked, detector 0 in the lowest bit.
-    #[must_use]
-    pub fn cast_mask(&self) -> u64 {
-        self.cast
-    }
-
-    /// The detectors that voted anomalous.
-    #[must_use]
-    pub fn anomalous_mask(&self) -> u64 {
-        self.anomalous
-    }
-
-    /// The detectors that had no answer.
-    #[must_use]
-    pub fn failed_mask(&self) -> u64 {
-        self.failed
     }
 
     /// How many were asked.
@@ -163,24 +145,24 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detector::Failure;
+    use crate::detector::VoteFailure;
 
     #[test]
     fn marks_come_back_as_entered() {
         let mut ballot = Ballot::blank(5);
         ballot.enter(0, Vote::Normal);
         ballot.enter(1, Vote::Anomalous);
-        ballot.enter(2, Vote::Failed(Failure::NoAnswer));
-        ballot.enter(4, Vote::Failed(Failure::Empty));
-        let marks: Vec<Mark> = ballot.marks().collect();
+        ballot.enter(2, Vote::Failed(VoteFailure::NoAnswer));
+        ballot.enter(4, Vote::Failed(VoteFailure::Empty));
+        let marks: Vec<BallotMark> = ballot.marks().collect();
         assert_eq!(
             marks,
             [
-                Mark::Normal,
-                Mark::Anomalous,
-                Mark::Failed,
-                Mark::NotCast,
-                Mark::Failed
+                BallotMark::Normal,
+                BallotMark::Anomalous,
+                BallotMark::Failed,
+                BallotMark::NotCast,
+                BallotMark::Failed
             ]
         );
         assert_eq!((ballot.cast(), ballot.anomalous(), ballot.normal()), (4, 1, 1));
@@ -188,6 +170,6 @@ mod tests {
             (ballot.failed(), ballot.errors(), ballot.is_full()),
             (2, 1, false)
         );
-        assert_eq!(ballot.mark(usize::MAX), Mark::NotCast);
+        assert_eq!(ballot.mark(usize::MAX), BallotMark::NotCast);
     }
 }

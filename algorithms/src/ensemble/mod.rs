@@ -12,14 +12,16 @@ mod ballot;
 mod exception;
 mod rules;
 
-pub use ballot::{Ballot, MOST_DETECTORS, Mark, Verdict};
+pub use ballot::{Ballot, BallotMark, MOST_DETECTORS, Verdict};
 pub use exception::Exception;
-pub use rules::{Flavour, Rules};
+pub use rules::Rules;
 
-use crate::classic;
-use crate::detector::{Comparison, Detector, Look, Scratch, Vote};
+use crate::detector::{Comparison, Detector, Vote};
 use crate::error::Error;
+use crate::flavour::ClassicFlavour;
+use crate::registry;
 use crate::window::Window;
+use crate::window_stats::{Scratch, WindowStats};
 
 /// Detectors and the rules by which their votes count. Shared between threads; each brings its own [`Scratch`].
 pub struct Ensemble {
@@ -44,7 +46,7 @@ impl Ensemble {
     /// The nine tests of Skyline, in the flavour of `rules` and its order.
     #[must_use]
     pub fn classic(rules: Rules) -> Self {
-        Self::assemble(rules, classic::all(rules.flavour))
+        Self::assemble(rules, registry::nine(rules.flavour))
     }
 
     /// Any detectors; their order is that of ballots and reports.
@@ -118,10 +120,10 @@ impl Ensemble {
         if let Some(exception) = self.exclude(window, now) {
             return Verdict::Excluded(exception);
         }
-        let mut look = Look::new(window, now, self.rules.full_duration, scratch);
+        let mut stats = WindowStats::new(window, now, self.rules.full_duration, scratch);
         let mut ballot = Ballot::blank(self.detectors.len());
         for &index in &self.by_cost {
-            ballot.enter(index, self.detectors[index].vote(&mut look));
+            ballot.enter(index, self.detectors[index].vote(&mut stats));
             if self.is_lost(&ballot) {
                 return Verdict::Judged {
                     anomalous: false,
@@ -137,10 +139,10 @@ impl Ensemble {
 
     /// The votes of all detectors, none skipped and no window excluded.
     pub fn ballot(&self, window: Window<'_>, now: f64, scratch: &mut Scratch) -> Ballot {
-        let mut look = Look::new(window, now, self.rules.full_duration, scratch);
+        let mut stats = WindowStats::new(window, now, self.rules.full_duration, scratch);
         let mut ballot = Ballot::blank(self.detectors.len());
         for &index in &self.by_cost {
-            ballot.enter(index, self.detectors[index].vote(&mut look));
+            ballot.enter(index, self.detectors[index].vote(&mut stats));
         }
         ballot
     }
@@ -153,18 +155,18 @@ impl Ensemble {
 
     /// Every detector's vote and the comparison behind it, for a report. Allocates, and computes things twice.
     pub fn explain(&self, window: Window<'_>, now: f64, scratch: &mut Scratch) -> Vec<Explained> {
-        let mut look = Look::new(window, now, self.rules.full_duration, scratch);
+        let mut stats = WindowStats::new(window, now, self.rules.full_duration, scratch);
         let explained = self.detectors.iter().map(|detector| Explained {
             detector: detector.name().to_owned(),
-            vote: detector.vote(&mut look),
-            comparison: detector.comparison(&mut look),
+            vote: detector.vote(&mut stats),
+            comparison: detector.comparison(&mut stats),
         });
         explained.collect()
     }
 
     /// Whether no vote still to come can make it an anomaly.
     fn is_lost(&self, ballot: &Ballot) -> bool {
-        let error = self.rules.flavour == Flavour::Etsy && ballot.errors() > 0;
+        let error = self.rules.flavour == ClassicFlavour::Etsy && ballot.errors() > 0;
         error || ballot.normal() + self.rules.consensus > self.detectors.len()
     }
 }
@@ -196,7 +198,7 @@ fn has_distinct(values: &[f64], wanted: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detector::Failure;
+    use crate::detector::VoteFailure;
 
     struct Fixed(Vote);
 
@@ -204,10 +206,10 @@ mod tests {
         fn name(&self) -> &str {
             "fixed"
         }
-        fn vote(&self, _: &mut Look<'_>) -> Vote {
+        fn vote(&self, _: &mut WindowStats<'_>) -> Vote {
             self.0
         }
-        fn comparison(&self, _: &mut Look<'_>) -> Comparison {
+        fn comparison(&self, _: &mut WindowStats<'_>) -> Comparison {
             Comparison {
                 measured: 0.0,
                 limit: 0.0,
@@ -217,8 +219,8 @@ mod tests {
 
     const NO: Vote = Vote::Normal;
     const YES: Vote = Vote::Anomalous;
-    const NONE: Vote = Vote::Failed(Failure::NoAnswer);
-    const ERROR: Vote = Vote::Failed(Failure::TooFew);
+    const NONE: Vote = Vote::Failed(VoteFailure::NoAnswer);
+    const ERROR: Vote = Vote::Failed(VoteFailure::TooFew);
 
     fn anomalous(rules: Rules, votes: &[Vote]) -> bool {
         let times: Vec<f64> = (0..200).map(f64::from).collect();

@@ -33,7 +33,7 @@ impl Default for Scorer {
 
 /// What one point of a request was found to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Finding {
+pub struct PointFinding {
     /// The point's place in the request.
     pub row: usize,
     /// What it should have been.
@@ -48,7 +48,7 @@ impl Scorer {
     /// Looks at `values` at `times` (Unix seconds, as many): one finding for each point that is finite, in order. None
     /// for none; the rest of the longer slice is left out.
     #[must_use]
-    pub fn judge(&self, times: &[f64], values: &[f64]) -> Vec<Finding> {
+    pub fn judge(&self, times: &[f64], values: &[f64]) -> Vec<PointFinding> {
         let (mut rows, mut at, mut what) = (Vec::new(), Vec::new(), Vec::new());
         for (row, (&time, &value)) in times.iter().zip(values).enumerate() {
             if time.is_finite() && value.is_finite() {
@@ -66,7 +66,7 @@ impl Scorer {
         };
         let parts = rows.into_iter().zip(expected).zip(scores);
         parts
-            .map(|((row, expected), score)| Finding {
+            .map(|((row, expected), score)| PointFinding {
                 row,
                 expected,
                 score,

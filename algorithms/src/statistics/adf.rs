@@ -62,7 +62,7 @@ pub fn test(values: &[f64], buffers: &mut Buffers) -> Result<Adf, Refusal> {
         return Err(Refusal::TooShort);
     }
     let lag = choose_lag(values, buffers);
-    let rows = regression(values, lag, Order::LevelLast, buffers).rows;
+    let rows = regression(values, lag, ColumnOrder::LevelLast, buffers).rows;
     let statistic = Factor::new(&mut buffers.design, &mut buffers.response).t_of_last();
     Ok(Adf {
         statistic,
@@ -74,7 +74,7 @@ pub fn test(values: &[f64], buffers: &mut Buffers) -> Result<Adf, Refusal> {
 
 /// The lag with the smallest AIC on the common sample; of equal ones the smallest.
 fn choose_lag(values: &[f64], buffers: &mut Buffers) -> usize {
-    let regression = regression(values, MOST_LAGS, Order::LevelFirst, buffers);
+    let regression = regression(values, MOST_LAGS, ColumnOrder::LevelFirst, buffers);
     let factor = Factor::new(&mut buffers.design, &mut buffers.response);
     let rows = regression.rows as f64;
     let fewest = 1 + usize::from(regression.has_constant);
@@ -90,7 +90,7 @@ fn choose_lag(values: &[f64], buffers: &mut Buffers) -> usize {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Order {
+enum ColumnOrder {
     /// Constant, level, differences: leading groups of columns are the regressions with fewer lags.
     LevelFirst,
     /// Differences, constant, level: the level's t value falls out at the end.
@@ -103,7 +103,7 @@ struct Regression {
 }
 
 /// Lays out the regression with `lags` lagged differences in `buffers`, column by column.
-fn regression(values: &[f64], lags: usize, order: Order, buffers: &mut Buffers) -> Regression {
+fn regression(values: &[f64], lags: usize, order: ColumnOrder, buffers: &mut Buffers) -> Regression {
     let rows = values.len() - 1 - lags;
     let level = &values[lags..lags + rows];
     let difference = |lag: usize| {
@@ -116,14 +116,14 @@ fn regression(values: &[f64], lags: usize, order: Order, buffers: &mut Buffers) 
     response.clear();
     response.extend(difference(0));
     design.clear();
-    if order == Order::LevelLast {
+    if order == ColumnOrder::LevelLast {
         (1..=lags).for_each(|lag| design.extend(difference(lag)));
     }
     if has_constant {
         design.resize(design.len() + rows, 1.0);
     }
     design.extend_from_slice(level);
-    if order == Order::LevelFirst {
+    if order == ColumnOrder::LevelFirst {
         (1..=lags).for_each(|lag| design.extend(difference(lag)));
     }
     Regression { rows, has_constant }

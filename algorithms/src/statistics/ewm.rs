@@ -11,11 +11,11 @@ pub const DECAY: f64 = 50.0 / 51.0;
 
 /// The table of weights, newest last, grown when a longer window comes along. One per thread is enough.
 #[derive(Debug, Clone, Default)]
-pub struct Weights {
+pub struct EwmWeights {
     table: Vec<f64>,
 }
 
-impl Weights {
+impl EwmWeights {
     /// The weights of a window of `n` points, oldest first, so that they lie side by side with its values.
     pub fn of(&mut self, n: usize) -> &[f64] {
         if self.table.len() < n {
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn fast_and_plain_agree_with_the_recurrence() {
         let values: Vec<f64> = (0..300).map(|i| f64::from(i * 7919 % 101) + 1e4).collect();
-        let mut weights = Weights::default();
+        let mut weights = EwmWeights::default();
         let fast = Ewm::of(weights.of(300), &values);
         let plain = Ewm::plain(weights.of(300), &values);
         let (mut mean, mut weight) = (values[0], 1.0);
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn constants_and_short_input() {
-        let mut weights = Weights::default();
+        let mut weights = EwmWeights::default();
         assert_eq!(
             Ewm::of(weights.of(9), &[0.1; 9]),
             Ewm {

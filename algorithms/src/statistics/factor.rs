@@ -14,20 +14,20 @@ const PSEUDO_INVERSE_CUT: f64 = 1e-15;
 /// Up to this condition number nothing can be near the cut, and the decomposition is spared.
 const SAFE_CONDITION: f64 = 1e13;
 
-type Column = [f64; MOST_COLUMNS];
+type FactorColumn = [f64; MOST_COLUMNS];
 
 /// QR factors of a design, with the response turned by Qᵀ.
 pub(super) struct Factor {
     rows: usize,
     columns: usize,
     /// R, column by column.
-    r: [Column; MOST_COLUMNS],
+    r: [FactorColumn; MOST_COLUMNS],
     /// The first entries of Qᵀ·response.
-    turned: Column,
+    turned: FactorColumn,
     /// Σ of squares of the other entries of Qᵀ·response.
     rest: f64,
     /// Bound on the condition number of the first k + 1 columns.
-    condition: Column,
+    condition: FactorColumn,
 }
 
 /// What a leading group of columns leaves of the response.
@@ -78,7 +78,7 @@ impl Factor {
         for k in 0..self.columns {
             norm += self.r[k].iter().map(|v| v * v).sum::<f64>();
             // Column k of the inverse: solve R·w = e_k from the bottom.
-            let mut w: Column = [0.0; MOST_COLUMNS];
+            let mut w: FactorColumn = [0.0; MOST_COLUMNS];
             for i in (0..=k).rev() {
                 let known: f64 = (i + 1..=k).map(|j| self.r[j][i] * w[j]).sum();
                 w[i] = (f64::from(u8::from(i == k)) - known) / self.r[i][i];
@@ -167,21 +167,21 @@ fn reflect<'a>(
 }
 
 /// One direction of a singular value decomposition of R.
-struct Direction<'a> {
+struct FactorDirection<'a> {
     strength: f64,
     kept: bool,
     /// What the response has of it.
     share: f64,
-    right: &'a Column,
+    right: &'a FactorColumn,
 }
 
 /// Singular value decomposition of a leading block of R by one-sided Jacobi rotations: R·V has orthogonal columns.
 struct Decomposed {
     columns: usize,
-    strengths: Column,
+    strengths: FactorColumn,
     strongest: f64,
-    shares: Column,
-    v: [Column; MOST_COLUMNS],
+    shares: FactorColumn,
+    v: [FactorColumn; MOST_COLUMNS],
 }
 
 impl Decomposed {
@@ -228,8 +228,8 @@ impl Decomposed {
         decomposed
     }
 
-    fn directions(&self) -> impl Iterator<Item = Direction<'_>> {
-        (0..self.columns).map(|k| Direction {
+    fn directions(&self) -> impl Iterator<Item = FactorDirection<'_>> {
+        (0..self.columns).map(|k| FactorDirection {
             strength: self.strengths[k],
             kept: self.strengths[k] > PSEUDO_INVERSE_CUT * self.strongest,
             share: self.shares[k],
@@ -246,12 +246,17 @@ impl Decomposed {
     }
 }
 
-fn dot(a: &Column, b: &Column) -> f64 {
+fn dot(a: &FactorColumn, b: &FactorColumn) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// Makes columns i and j of `b` orthogonal; whether they were not.
-fn rotate(b: &mut [Column; MOST_COLUMNS], v: &mut [Column; MOST_COLUMNS], i: usize, j: usize) -> bool {
+fn rotate(
+    b: &mut [FactorColumn; MOST_COLUMNS],
+    v: &mut [FactorColumn; MOST_COLUMNS],
+    i: usize,
+    j: usize,
+) -> bool {
     let (alpha, beta, gamma) = (dot(&b[i], &b[i]), dot(&b[j], &b[j]), dot(&b[i], &b[j]));
     if gamma.abs() <= f64::EPSILON * (alpha.sqrt() * beta.sqrt()) || gamma.is_nan() {
         return false;

@@ -11,7 +11,7 @@ pub const BINS: usize = 15;
 
 /// Whose arithmetic is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rule {
+enum BinRule {
     Truncated,
     Numpy,
 }
@@ -21,7 +21,7 @@ enum Rule {
 pub struct Bins {
     edges: [f64; BINS + 1],
     extent: Extent,
-    rule: Rule,
+    rule: BinRule,
 }
 
 impl Bins {
@@ -34,7 +34,7 @@ impl Bins {
         Self {
             edges,
             extent,
-            rule: Rule::Truncated,
+            rule: BinRule::Truncated,
         }
     }
 
@@ -66,7 +66,7 @@ impl Bins {
         Some(Self {
             edges,
             extent: Extent { min: low, max: high },
-            rule: Rule::Numpy,
+            rule: BinRule::Numpy,
         })
     }
 
@@ -80,8 +80,8 @@ impl Bins {
     #[must_use]
     pub fn count(&self, bin: usize, values: &[f64]) -> usize {
         match self.rule {
-            Rule::Truncated => lanes::count(values, |v| self.is_in_truncated(bin, v)),
-            Rule::Numpy => lanes::count(values, |v| self.is_between(bin, v)),
+            BinRule::Truncated => lanes::count(values, |v| self.is_in_truncated(bin, v)),
+            BinRule::Numpy => lanes::count(values, |v| self.is_between(bin, v)),
         }
     }
 
@@ -89,8 +89,8 @@ impl Bins {
     #[must_use]
     pub fn holds_at_most(&self, bin: usize, values: &[f64], few: usize) -> bool {
         match self.rule {
-            Rule::Numpy => !exceeds(values, few, |v| self.is_between(bin, v)),
-            Rule::Truncated => self.holds_at_most_truncated(bin, values, few),
+            BinRule::Numpy => !exceeds(values, few, |v| self.is_between(bin, v)),
+            BinRule::Truncated => self.holds_at_most_truncated(bin, values, few),
         }
     }
 

@@ -16,7 +16,7 @@ const NEARLY_PERFECT: f64 = 1e-6;
 
 /// A fitted line and what it leaves.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Line {
+pub struct LeastSquaresLine {
     /// Value per second.
     pub slope: f64,
     /// 2, or 1 when the window is so short that LAPACK sees only one direction.
@@ -40,7 +40,7 @@ struct Centre {
     rank: u8,
 }
 
-impl Line {
+impl LeastSquaresLine {
     /// One pass over times and values. O(n). All NaN for fewer than three points.
     #[must_use]
     pub fn of(window: Window<'_>, moments: &Moments) -> Self {
@@ -163,9 +163,12 @@ impl Centre {
 mod tests {
     use super::*;
 
-    fn both(times: &[f64], values: &[f64]) -> (Line, Line) {
+    fn both(times: &[f64], values: &[f64]) -> (LeastSquaresLine, LeastSquaresLine) {
         let window = Window::new(times, values);
-        (Line::of(window, &Moments::of(values)), Line::plain(window))
+        (
+            LeastSquaresLine::of(window, &Moments::of(values)),
+            LeastSquaresLine::plain(window),
+        )
     }
 
     #[test]

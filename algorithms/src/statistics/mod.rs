@@ -16,12 +16,12 @@ pub mod moments;
 pub mod running;
 pub mod student;
 
-pub use ewm::{Ewm, Weights};
+pub use ewm::{Ewm, EwmWeights};
 pub use lanes::{Extent, extent};
-pub use line::Line;
+pub use line::LeastSquaresLine;
 pub use median::{compare_deviation, is_mostly, median, median_absolute_deviation};
 pub use moments::Moments;
-pub use running::Running;
+pub use running::RunningMoments;
 
 /// Two numbers closer than this, relative to the larger, are not told apart by the fast forms.
 pub const CLOSE: f64 = 1e-9;

@@ -15,7 +15,7 @@ const ROUNDING: f64 = f64::EPSILON / 2.0;
 
 /// Running sums of a window's values.
 #[derive(Debug, Clone, Copy)]
-pub struct Running {
+pub struct RunningMoments {
     count: usize,
     pivot: f64,
     /// Σ (v − pivot), Σ (v − pivot)².
@@ -26,7 +26,7 @@ pub struct Running {
     squares_error: f64,
 }
 
-impl Running {
+impl RunningMoments {
     /// One pass over `values`. O(n).
     #[must_use]
     pub fn of(values: &[f64]) -> Self {
@@ -71,7 +71,7 @@ impl Running {
         self.squares_error += ROUNDING * (self.squares.abs() + 3.0 * square);
     }
 
-    /// The moments, or nothing if too many digits may be lost: then it is time for [`Running::of`].
+    /// The moments, or nothing if too many digits may be lost: then it is time for [`RunningMoments::of`].
     #[must_use]
     pub fn moments(&self) -> Option<Moments> {
         let n = self.count as f64;
@@ -97,7 +97,7 @@ mod tests {
     fn an_excursion_that_has_left_is_forgotten_or_told() {
         let calm = |i: u32| 100.0 + f64::from(i * 7919 % 101) / 10.0;
         let mut values: Vec<f64> = (0..1_000).map(calm).collect();
-        let mut running = Running::of(&values);
+        let mut running = RunningMoments::of(&values);
         for extreme in [1e3, 1e15, -1e200] {
             running.push(extreme);
             values.push(extreme);
@@ -115,7 +115,7 @@ mod tests {
                         moments.sd_sample()
                     );
                 } else {
-                    running = Running::of(&values);
+                    running = RunningMoments::of(&values);
                 }
             }
         }
@@ -123,12 +123,12 @@ mod tests {
 
     #[test]
     fn a_constant_is_exact_or_built_anew() {
-        let mut running = Running::of(&[0.1; 50]);
+        let mut running = RunningMoments::of(&[0.1; 50]);
         assert_eq!(running.moments().map(|m| m.squares), Some(0.0));
         running.push(0.3);
         running.remove(0.3);
         assert!(running.moments().is_none_or(|m| m.squares == 0.0));
-        assert!(Running::of(&[]).moments().is_none());
+        assert!(RunningMoments::of(&[]).moments().is_none());
     }
 
     proptest! {
@@ -138,7 +138,7 @@ mod tests {
             steps in prop::collection::vec((-1e6f64..1e6, any::<bool>(), 0u8..20), 0..400),
         ) {
             let mut values = start;
-            let mut running = Running::of(&values);
+            let mut running = RunningMoments::of(&values);
             for (value, goes, scale) in steps {
                 let value = if scale == 0 { value * 1e9 } else { value };
                 running.push(value);

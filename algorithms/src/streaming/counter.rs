@@ -32,7 +32,7 @@ const OVERFLOWS: [f64; 2] = [4_294_967_296.0, 18_446_744_073_709_551_616.0];
 
 /// What a value says.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Said {
+pub(super) enum CounterReading {
     /// This value is to be judged.
     Value(f64),
     /// A counter began again, or has no rate yet.
@@ -78,16 +78,20 @@ impl Counter {
     }
 
     /// Takes a point. `step`: seconds that usually lie between two.
-    pub(super) fn observe(&mut self, time: f64, value: f64, step: f64) -> Said {
+    pub(super) fn observe(&mut self, time: f64, value: f64, step: f64) -> CounterReading {
         let was = self.is_counter();
         if self.time == 0.0 {
             (self.last, self.time) = (value, time);
-            return if was { Said::Nothing } else { Said::Value(value) };
+            return if was {
+                CounterReading::Nothing
+            } else {
+                CounterReading::Value(value)
+            };
         }
         let passed = time - self.time;
         let mut growth = value - self.last;
         if was && growth >= 0.0 && passed < TOGETHER * step {
-            return Said::Waits;
+            return CounterReading::Waits;
         }
         let last = self.last;
         (self.last, self.time) = (value, time);
@@ -102,7 +106,11 @@ impl Counter {
             if let Some(beyond) = overflow {
                 growth = beyond;
             } else if may_restart && value >= 0.0 && (value <= RESTART * last || value <= most) {
-                return if was { Said::Nothing } else { Said::Value(value) };
+                return if was {
+                    CounterReading::Nothing
+                } else {
+                    CounterReading::Value(value)
+                };
             } else {
                 return self.fall(value);
             }
@@ -116,9 +124,9 @@ impl Counter {
         self.growth += (growth / passed - self.growth) / f64::from(self.points.min(1000));
         if !was && last >= 0.0 && self.has_evidence() {
             (self.is_counter, self.doubts) = (1, 0);
-            return Said::Changed;
+            return CounterReading::Changed;
         }
-        Said::Value(if was { growth / passed } else { value })
+        CounterReading::Value(if was { growth / passed } else { value })
     }
 
     fn has_evidence(&self) -> bool {
@@ -129,17 +137,17 @@ impl Counter {
     }
 
     /// A fall that is no restart.
-    fn fall(&mut self, value: f64) -> Said {
+    fn fall(&mut self, value: f64) -> CounterReading {
         (self.points, self.grown, self.has_fallen) = (0, 0, 1);
         if !self.is_counter() {
-            return Said::Value(value);
+            return CounterReading::Value(value);
         }
         self.doubts += 1;
         if self.doubts < DOUBTS {
-            return Said::Nothing;
+            return CounterReading::Nothing;
         }
         self.is_counter = 0;
-        Said::Changed
+        CounterReading::Changed
     }
 }
 
@@ -147,7 +155,7 @@ impl Counter {
 mod tests {
     use super::*;
 
-    fn verdicts(values: impl IntoIterator<Item = f64>) -> (Counter, Vec<Said>) {
+    fn verdicts(values: impl IntoIterator<Item = f64>) -> (Counter, Vec<CounterReading>) {
         let mut counter = Counter::default();
         let mut said = Vec::new();
         for (point, value) in (1..).zip(values) {
@@ -175,7 +183,7 @@ mod tests {
         let values = (0..200).map(|point| (start + 300.0 * f64::from(point)) % 4_294_967_296.0);
         let (_, said) = verdicts(values);
         assert!(
-            said[70..].iter().all(|said| *said == Said::Value(5.0)),
+            said[70..].iter().all(|said| *said == CounterReading::Value(5.0)),
             "{said:?}"
         );
     }
@@ -184,11 +192,11 @@ mod tests {
     fn the_verdict_is_taken_back_when_it_fails_twice() {
         let ramp = |points: i32| (0..points).map(|point| 50.0 + f64::from(point));
         let (counter, said) = verdicts(ramp(100).chain([150.0, 160.0]));
-        assert!(counter.is_counter() && said.last() == Some(&Said::Value(10.0 / 60.0)));
+        assert!(counter.is_counter() && said.last() == Some(&CounterReading::Value(10.0 / 60.0)));
         let (counter, _) = verdicts(ramp(100).chain([140.0, 150.0, 160.0]));
         assert!(counter.is_counter(), "one fall may be a point out of order");
         let (counter, said) = verdicts(ramp(100).chain([120.0, 100.0]));
-        assert!(!counter.is_counter() && said.last() == Some(&Said::Changed));
+        assert!(!counter.is_counter() && said.last() == Some(&CounterReading::Changed));
         // And what fell does not grow into a counter within the hour.
         let (counter, _) = verdicts(
             ramp(100)
@@ -227,7 +235,7 @@ mod tests {
                 6000.0 + 10.0 * f64::from(point - 100)
             };
             match counter.observe(1.0 + time, 3.0 * time, 60.0) {
-                Said::Value(rate) if counter.is_counter() => {
+                CounterReading::Value(rate) if counter.is_counter() => {
                     judged += 1;
                     assert!((rate - 3.0).abs() < 1e-9);
                 }

@@ -1,9 +1,40 @@
 //! The newest point in words: what was expected, within which bounds it would be no anomaly, and why it is one.
 
-use super::adaptive::{Adaptive, PARTS};
+use super::adaptive::Adaptive;
 use super::novelty::LENGTH;
-use super::{Part, Report};
+use super::parts::{PARTS, strongest};
 
+/// One detector's part in a score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DetectorScore {
+    /// Its name, in snake case.
+    pub detector: &'static str,
+    /// Its own score; 1 at its limit.
+    pub score: f32,
+}
+
+/// The newest point, explained.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The score.
+    pub score: f32,
+    /// The value judged (a counter's rate a second).
+    pub observed: f64,
+    /// The value expected.
+    pub expected: f64,
+    /// The least value that would not have been an alarm.
+    pub low: f64,
+    /// The largest.
+    pub high: f64,
+    /// Each detector, highest score first; `learned` only where a model knows the metric.
+    pub parts: Vec<DetectorScore>,
+    /// Why, in one sentence without a full stop.
+    pub sentence: String,
+    /// Whether the rate of a counter is judged.
+    pub is_rate: bool,
+}
+
+/// The day of the epoch first: 1 January 1970 was a Thursday.
 const DAYS: [&str; 7] = [
     "Thursday",
     "Friday",
@@ -13,17 +44,31 @@ const DAYS: [&str; 7] = [
     "Tuesday",
     "Wednesday",
 ];
-/// Newness, in usual distances, from which it is worth a word.
+/// Blocks of six points that must be known before "nothing like it" is said: six hours by the minute.
 const WORTH_SAYING: u32 = 60;
-/// Errors beyond so many usual ones are said as that.
+/// Errors beyond so many usual ones are said as more than that: the digits would mean nothing.
 const UNHEARD_OF: f64 = 1000.0;
 
-pub(super) fn report(state: &Adaptive, sensitivity: f32) -> Report {
+impl Adaptive {
+    /// Explains the newest point as it scores at the usual sensitivity.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.report_at(1.0)
+    }
+
+    /// Explains the newest point as it scores at a sensitivity: score and band are those that hold there.
+    #[must_use]
+    pub fn report_at(&self, sensitivity: f32) -> Report {
+        report(self, sensitivity)
+    }
+}
+
+fn report(state: &Adaptive, sensitivity: f32) -> Report {
     let ratios = state.parts();
-    let mut parts: Vec<Part> = PARTS
+    let mut parts: Vec<DetectorScore> = PARTS
         .iter()
         .zip(ratios)
-        .map(|(&detector, ratio)| Part {
+        .map(|(&detector, ratio)| DetectorScore {
             detector,
             score: ratio * sensitivity,
         })
@@ -31,7 +76,7 @@ pub(super) fn report(state: &Adaptive, sensitivity: f32) -> Report {
         .filter(|part| part.detector != "learned" || state.forecast().is_some())
         .collect();
     parts.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let strongest = PARTS[state.strongest()];
+    let strongest = PARTS[strongest(&state.parts())];
     let reach = state.reach.map(|reach| reach / f64::from(sensitivity.max(0.01)));
     let (mut expected, mut low, mut high) = (
         state.expected,

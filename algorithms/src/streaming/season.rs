@@ -9,7 +9,7 @@
 //!
 //! The same hours say how far a job moves the metric that runs once a week: known after its third time.
 
-use super::memory::Hour;
+use super::hours::Hour;
 use super::pack::{Pack, packed};
 use super::slots::clocks_may_have_changed;
 
@@ -135,7 +135,7 @@ impl Season {
 
     /// Whole weeks that are known, rounded up.
     pub(super) fn weeks(&self) -> u16 {
-        self.hours.min(super::REACH as u16).div_ceil(168)
+        self.hours.min(super::hours::REACH as u16).div_ceil(168)
     }
 
     /// Looks at the last of `hours`. `trimmed`: its mean without its least and largest value, so that one wild point does

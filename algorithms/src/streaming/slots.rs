@@ -17,7 +17,7 @@ const FIRST_DAYS: u32 = 2;
 const EARLY_DAYS: u32 = 3;
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Slots {
+pub(super) struct TimeSlots {
     /// The largest error of each quarter, in scales, coded; today's is being written.
     peaks: [[u8; QUARTERS as usize]; DAYS as usize],
     /// The largest error of each minute of the hour, this hour and two before.
@@ -33,7 +33,7 @@ pub(super) struct Slots {
     hourly: f32,
 }
 
-packed!(Slots {
+packed!(TimeSlots {
     peaks,
     minutes,
     quarter,
@@ -44,7 +44,7 @@ packed!(Slots {
     hourly
 });
 
-impl Default for Slots {
+impl Default for TimeSlots {
     fn default() -> Self {
         Self {
             peaks: [[0; QUARTERS as usize]; DAYS as usize],
@@ -59,7 +59,7 @@ impl Default for Slots {
     }
 }
 
-impl Slots {
+impl TimeSlots {
     /// The error that is usual at `time`, Unix seconds, in scales; 0 where none is known. And whether it is a new one.
     pub(super) fn turn(&mut self, time: f64) -> (f32, bool) {
         let minute = (time / 60.0) as u32;

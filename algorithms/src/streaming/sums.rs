@@ -13,21 +13,21 @@ const UNIT: f32 = 256.0;
 const CLIP: f32 = 4.0;
 
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Sums {
+pub(super) struct ShiftSums {
     ring: [i16; RING],
     sums: [i32; 3],
     at: u8,
     filled: u8,
 }
 
-packed!(Sums {
+packed!(ShiftSums {
     ring,
     sums,
     at,
     filled
 });
 
-impl Sums {
+impl ShiftSums {
     /// Takes the next error, in scales, and gives the largest of the sums over the roots of their lengths, with its sign.
     pub(super) fn observe(&mut self, error: f32) -> f32 {
         let new = (error.clamp(-CLIP, CLIP) * UNIT) as i16;

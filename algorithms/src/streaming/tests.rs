@@ -23,7 +23,7 @@ fn series(points: u32) -> Vec<(f64, f64)> {
 #[test]
 fn a_state_is_at_most_four_kibibytes_and_goes_on_bit_for_bit_where_it_was_written() {
     let points = series(20_000);
-    let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+    let (mut state, mut memory) = (Adaptive::default(), InMemoryHours::default());
     let mut without = Vec::new();
     state.write(&mut without);
     for (point, &(time, value)) in points[..12_345].iter().enumerate() {
@@ -56,11 +56,11 @@ fn a_state_is_at_most_four_kibibytes_and_goes_on_bit_for_bit_where_it_was_writte
 fn fitting_a_window_is_observing_its_points() {
     let points = series(5_000);
     let (times, values): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
-    let (mut one, mut memory) = (Adaptive::default(), Hours::default());
+    let (mut one, mut memory) = (Adaptive::default(), InMemoryHours::default());
     for &(time, value) in &points {
         one.observe(time, value, &mut memory);
     }
-    let (mut other, mut memory) = (Adaptive::default(), Hours::default());
+    let (mut other, mut memory) = (Adaptive::default(), InMemoryHours::default());
     // Windows overlap, as those of two passes do.
     other.fit(Window::new(&times[..3_000], &values[..3_000]), &mut memory);
     other.fit(Window::new(&times[1_000..], &values[1_000..]), &mut memory);
@@ -72,7 +72,7 @@ fn quiet_noise_is_quiet_and_what_is_planted_is_found_and_told() {
     let mut points = series(12 * 1440);
     let at = 11 * 1440 + 100;
     points[at].1 += 30.0;
-    let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+    let (mut state, mut memory) = (Adaptive::default(), InMemoryHours::default());
     for (minute, &(time, value)) in points.iter().enumerate() {
         let reading = state.observe(time, value, &mut memory);
         if minute == at {
@@ -96,7 +96,7 @@ fn quiet_noise_is_quiet_and_what_is_planted_is_found_and_told() {
 
 #[test]
 fn late_repeated_and_impossible_points_change_nothing() {
-    let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+    let (mut state, mut memory) = (Adaptive::default(), InMemoryHours::default());
     for &(time, value) in &series(3_000) {
         state.observe(time, value, &mut memory);
     }
@@ -116,7 +116,7 @@ fn late_repeated_and_impossible_points_change_nothing() {
 
 #[test]
 fn a_counter_is_judged_by_its_rate_and_a_reset_is_no_alarm() {
-    let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+    let (mut state, mut memory) = (Adaptive::default(), InMemoryHours::default());
     let mut total = 5.0e8;
     for (minute, &(time, value)) in series(9 * 1440).iter().enumerate() {
         total += 60.0 * value;
@@ -139,7 +139,7 @@ proptest::proptest! {
         points in proptest::collection::vec((0.0f64..40_000.0, proptest::num::f64::ANY), 1..600),
         repeat in 1usize..8,
     ) {
-        let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+        let (mut state, mut memory) = (Adaptive::default(), InMemoryHours::default());
         let mut time = 1.6e9;
         for _ in 0..repeat {
             for &(step, value) in &points {
@@ -159,7 +159,7 @@ fn a_model_is_heard_about_what_it_expected_and_nothing_else() {
     let expected = |time: f64| 100.0 + 40.0 * ((time - 1.7e9) / 86_400.0 * std::f64::consts::TAU).sin();
     // The part of the model at each point, if it is right about the level and if it is half a wave late.
     let parts = |late: f64| -> Vec<f32> {
-        let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+        let (mut state, mut memory) = (Adaptive::default(), InMemoryHours::default());
         let of = points.iter().map(|&(time, value)| {
             state.observe_with(time, value, Some(expected(time - late)), &mut memory);
             state.parts()[PARTS.len() - 1]
@@ -172,7 +172,7 @@ fn a_model_is_heard_about_what_it_expected_and_nothing_else() {
     // A model that is always wrong has a law of large errors, and is not believed.
     let wrong = parts(43_200.0);
     assert!(wrong.iter().all(|&score| score < 1.0));
-    let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+    let (mut state, mut memory) = (Adaptive::default(), InMemoryHours::default());
     for &(time, value) in &points[..=8_500] {
         let forecast = if time < points[8_500].0 {
             expected(time)
@@ -195,7 +195,7 @@ fn a_model_is_heard_about_what_it_expected_and_nothing_else() {
 fn a_forecast_that_is_no_number_is_no_vote() {
     let points = series(3_000);
     let (mut one, mut other) = (Adaptive::default(), Adaptive::default());
-    let mut memory = Hours::default();
+    let mut memory = InMemoryHours::default();
     for &(time, value) in &points {
         one.observe(time, value, &mut memory.clone());
         for forecast in [f64::NAN, f64::INFINITY] {
@@ -207,7 +207,7 @@ fn a_forecast_that_is_no_number_is_no_vote() {
 
 /// Shows points a `step` apart; whether each is an alarm, and the state.
 fn shown(step: f64, values: impl IntoIterator<Item = f64>) -> (Vec<bool>, Adaptive) {
-    let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+    let (mut state, mut memory) = (Adaptive::default(), InMemoryHours::default());
     let mut alarms = Vec::new();
     for (point, value) in (0..).zip(values) {
         let is_judged = state.is_ready();
@@ -314,7 +314,7 @@ fn every_step_is_judged() {
 fn a_counter_that_is_read_more_often_finds_the_same() {
     let mut seed = 7u64;
     let mut total = 1e6f64;
-    let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+    let (mut state, mut memory) = (Adaptive::default(), InMemoryHours::default());
     let mut time = 1.7e9;
     let mut alarms = Vec::new();
     for point in 0..20_000u32 {
@@ -356,7 +356,7 @@ fn a_band_is_where_the_metric_can_be_and_would_be_no_alarm() {
         let report = state.report_at(sensitivity);
         for (value, is_alarm) in [(report.high * 0.999, false), (report.high * 3.0, true)] {
             let mut copy = state.clone();
-            let reading = copy.observe(state.time + 60.0, value, &mut Hours::default());
+            let reading = copy.observe(state.time + 60.0, value, &mut InMemoryHours::default());
             assert_eq!(
                 reading.at(sensitivity) >= 1.0,
                 is_alarm,
@@ -368,7 +368,7 @@ fn a_band_is_where_the_metric_can_be_and_would_be_no_alarm() {
 
 #[test]
 fn a_score_at_a_higher_sensitivity_is_no_lower() {
-    let (mut state, mut memory) = (Adaptive::default(), Hours::default());
+    let (mut state, mut memory) = (Adaptive::default(), InMemoryHours::default());
     for &(time, value) in &series(4_000) {
         let reading = state.observe(
             time,

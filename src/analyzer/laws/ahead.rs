@@ -5,8 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::rule::AlarmRule;
-use super::super::worker::Worker;
-use super::live::options;
+use super::super::testing::{Worker, options};
 use crate::status::Progress;
 use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions, EmbeddedStore};

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::super::rule::AlarmRule;
-use super::super::worker::Worker;
-use super::live::options;
+use super::super::testing::{Worker, options};
 use crate::status::{Fate, Progress};
 use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::live::options;
+use super::super::player::{AdaptivePlayer, RowScorer};
 use crate::analyzer::rule::AlarmRule;
-use crate::analyzer::worker::Worker;
-use crate::backtest::player::{AdaptivePlayer, Track};
+use crate::analyzer::testing::{Worker, options};
 use crate::status::Progress;
 use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
@@ -24,7 +23,7 @@ fn first_state(steps: impl Iterator<Item = f64>) -> Option<usize> {
     let options = options(folder.path(), WINDOW, true, (0, 1), rule.clone());
     let mut worker = Worker::new(connect, options, Progress::default(), Stop::default());
     worker.take_over(vec![Arc::from("few")]);
-    let mut replay = Track::new(AdaptivePlayer::default(), Arc::from([rule]));
+    let mut replay = RowScorer::new(AdaptivePlayer::default(), Arc::from([rule]));
     replay.begin("few");
     let (mut first, mut time) = (None, START);
     for (index, step) in steps.enumerate() {

@@ -3,19 +3,14 @@
 //! value is corrected, among them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
-use skywatch_algorithms::{Ensemble, Rules};
 
-use super::super::adaptive::{AdaptiveOptions, Saving};
-use super::super::options::WorkerOptions;
-use super::super::rule::AlarmRule;
-use super::super::worker::Worker;
-use crate::backtest::player::{AdaptivePlayer, Track};
-use crate::baseline::{Baseline, States};
+use super::super::player::{AdaptivePlayer, RowScorer};
+use crate::analyzer::rule::AlarmRule;
+use crate::analyzer::testing::{PARTS, Worker, options};
 use crate::status::Progress;
 use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
@@ -24,7 +19,6 @@ use crate::store::{Connect as _, Points as _, Sample};
 const START: f64 = 1_700_000_100.0;
 const STEP: f64 = 120.0;
 const REST: f64 = 6.0 * 3_600.0;
-const PARTS: usize = 3;
 /// High, so that there is much to compare.
 const SENSITIVITY: f32 = 100.0;
 
@@ -59,38 +53,9 @@ fn name(metric: usize) -> Arc<str> {
     Arc::from(format!("metric.{metric}"))
 }
 
-pub(super) fn options(
-    folder: &Path,
-    full_duration: f64,
-    cache: bool,
-    seat: (usize, usize),
-    rule: AlarmRule,
-) -> WorkerOptions {
-    let states = Arc::new(States::open(&folder.join("states")).expect("room"));
-    let saver = states.saver(PARTS * seat.1).expect("a thread");
-    let adaptive = AdaptiveOptions {
-        rules: vec![rule],
-        memory: Baseline::open(&folder.join("memory")).expect("room"),
-        states,
-        learned: None,
-        saving: Some(Saving { saver, parts: PARTS }),
-    };
-    WorkerOptions {
-        ensemble: Arc::new(Ensemble::classic(Rules::earthgecko())),
-        full_duration,
-        stale_period: 1e9,
-        counters_as_rates: true,
-        cache,
-        cache_bytes: usize::MAX,
-        canary: String::new(),
-        adaptive: Some(Arc::new(adaptive)),
-        seat,
-    }
-}
-
 /// One metric in a replay, and what the watch must say of it.
 struct Expected {
-    track: Track<AdaptivePlayer>,
+    track: RowScorer<AdaptivePlayer>,
     newest: f64,
     is_alarm: bool,
     /// Whether the alarm under way was heard when it began, by the newest point and by the one before it.
@@ -100,7 +65,7 @@ struct Expected {
 
 impl Expected {
     fn new(metric: &str) -> Self {
-        let mut track = Track::new(AdaptivePlayer::default(), Arc::from([rule()]));
+        let mut track = RowScorer::new(AdaptivePlayer::default(), Arc::from([rule()]));
         track.begin(metric);
         Self {
             track,

@@ -3,14 +3,14 @@
 use std::ops::Bound;
 
 use crate::statistics::student::GrubbsLimits;
-use crate::statistics::{self, Ewm, Extent, Line, Moments, Weights, adf};
+use crate::statistics::{self, Ewm, EwmWeights, Extent, LeastSquaresLine, Moments, adf};
 use crate::window::Window;
 
 /// Memory that outlives a look: buffers and tables that would be costly to build for every series. One per thread;
 /// once warm, no series allocates.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
-    weights: Weights,
+    weights: EwmWeights,
     limits: GrubbsLimits,
     pub(crate) first: Vec<f64>,
     pub(crate) second: Vec<f64>,
@@ -27,7 +27,7 @@ impl Scratch {
 
 /// One window under examination. Every statistic is computed when the first detector asks for it, and at most once.
 #[derive(Debug)]
-pub struct Look<'a> {
+pub struct WindowStats<'a> {
     window: Window<'a>,
     now: f64,
     full_duration: f64,
@@ -38,10 +38,10 @@ pub struct Look<'a> {
     head: Option<Moments>,
     median: Option<f64>,
     ewm: Option<Ewm>,
-    line: Option<Line>,
+    line: Option<LeastSquaresLine>,
 }
 
-impl<'a> Look<'a> {
+impl<'a> WindowStats<'a> {
     /// Looks at `window` as of `now` (Unix seconds). `full_duration` is the length of a whole window, in seconds.
     pub fn new(window: Window<'a>, now: f64, full_duration: f64, scratch: &'a mut Scratch) -> Self {
         Self {
@@ -144,10 +144,12 @@ impl<'a> Look<'a> {
     }
 
     /// The least-squares line.
-    pub fn line(&mut self) -> Line {
+    pub fn line(&mut self) -> LeastSquaresLine {
         let moments = self.moments();
         let window = self.window;
-        *self.line.get_or_insert_with(|| Line::of(window, &moments))
+        *self
+            .line
+            .get_or_insert_with(|| LeastSquaresLine::of(window, &moments))
     }
 
     /// Grubbs' limit for as many points as the window has.

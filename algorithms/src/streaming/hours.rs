@@ -6,7 +6,7 @@ pub const REACH: u32 = 35 * 24;
 /// One hour of one metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hour {
-    /// Hours since the epoch.
+    /// InMemoryHours since the epoch.
     pub number: u32,
     /// The least value of the hour.
     pub min: f32,
@@ -30,9 +30,9 @@ pub trait LongMemory {
 
 /// A long memory in RAM, for a replay.
 #[derive(Debug, Clone, Default)]
-pub struct Hours(Vec<Hour>);
+pub struct InMemoryHours(Vec<Hour>);
 
-impl LongMemory for Hours {
+impl LongMemory for InMemoryHours {
     fn append(&mut self, hour: Hour) {
         let oldest = hour.number.saturating_sub(REACH);
         // Rarely, so that an hour costs next to nothing.

@@ -1,0 +1,45 @@
+//! A worker as tests drive it, pass by pass and with a clock of their own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use skywatch_algorithms::{Ensemble, Rules};
+
+use super::adaptive::{AdaptiveOptions, Saving};
+use super::options::WorkerOptions;
+use super::rule::AlarmRule;
+pub(crate) use super::worker::Worker;
+use crate::baseline::{Baseline, States};
+
+/// Parts in which the worker saves its states.
+pub(crate) const PARTS: usize = 3;
+
+/// Options of a worker of the adaptive profile whose state lies in that folder; `seat`: which worker, of how many.
+pub(crate) fn options(
+    folder: &Path,
+    full_duration: f64,
+    cache: bool,
+    seat: (usize, usize),
+    rule: AlarmRule,
+) -> WorkerOptions {
+    let states = Arc::new(States::open(&folder.join("states")).expect("room"));
+    let saver = states.saver(PARTS * seat.1).expect("a thread");
+    let adaptive = AdaptiveOptions {
+        rules: vec![rule],
+        memory: Baseline::open(&folder.join("memory")).expect("room"),
+        states,
+        learned: None,
+        saving: Some(Saving { saver, parts: PARTS }),
+    };
+    WorkerOptions {
+        ensemble: Arc::new(Ensemble::classic(Rules::earthgecko())),
+        full_duration,
+        stale_period: 1e9,
+        counters_as_rates: true,
+        cache,
+        cache_bytes: usize::MAX,
+        canary: String::new(),
+        adaptive: Some(Arc::new(adaptive)),
+        seat,
+    }
+}

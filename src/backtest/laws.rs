@@ -1,0 +1,4 @@
+//! What holds between a replay and a watch of the same points.
+
+mod few;
+mod live;
