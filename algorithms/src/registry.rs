@@ -1,7 +1,7 @@
 //! The classic detectors by name. A new one is its file in [`classic`](crate::classic) and one line of [`TABLE`] here.
 
 use crate::classic::{
-    FirstHourAverage, Grubbs, HistogramBins, KsTest, LeastSquares, MeanSubtractionCumulation,
+    FirstHourAverage, Grubbs, HistogramBins, Iqr, KsTest, LeastSquares, MeanSubtractionCumulation,
     MedianAbsoluteDeviation, StddevFromAverage, StddevFromMovingAverage,
 };
 use crate::detector::Detector;
@@ -25,8 +25,16 @@ const fn skyline(name: &'static str, etsy: u8, make: Make) -> Registered {
     }
 }
 
-/// Skyline's nine in earthgecko's order.
-const TABLE: [Registered; 9] = [
+const fn further(name: &'static str, make: Make) -> Registered {
+    Registered {
+        name,
+        make,
+        etsy: None,
+    }
+}
+
+/// Skyline's nine in earthgecko's order, then further ones.
+const TABLE: [Registered; 10] = [
     skyline("histogram_bins", 6, |flavour| {
         Box::new(HistogramBins::new(flavour))
     }),
@@ -46,6 +54,7 @@ const TABLE: [Registered; 9] = [
         Box::new(StddevFromMovingAverage)
     }),
     skyline("least_squares", 4, |flavour| Box::new(LeastSquares::new(flavour))),
+    further("iqr", |_| Box::new(Iqr)),
 ];
 
 /// The detector of this name, in this flavour. `None` for a name that is not among [`names`].

@@ -13,6 +13,7 @@
 mod first_hour_average;
 mod grubbs;
 mod histogram_bins;
+mod iqr;
 mod ks_test;
 mod least_squares;
 mod mean_subtraction_cumulation;
@@ -23,6 +24,7 @@ mod stddev_from_moving_average;
 pub use first_hour_average::FirstHourAverage;
 pub use grubbs::Grubbs;
 pub use histogram_bins::HistogramBins;
+pub use iqr::Iqr;
 pub use ks_test::KsTest;
 pub use least_squares::LeastSquares;
 pub use mean_subtraction_cumulation::MeanSubtractionCumulation;

@@ -21,6 +21,25 @@ pub fn median(values: &[f64], buffer: &mut Vec<f64>) -> f64 {
     mean_of_middle(values, buffer)
 }
 
+/// The first and the third quartile, by linear interpolation between the values around places (n − 1)/4 and 3(n − 1)/4 in
+/// sorted order; NaN for no values. O(n). `buffer` is overwritten.
+pub fn quartiles(values: &[f64], buffer: &mut Vec<f64>) -> [f64; 2] {
+    let Some(last) = values.len().checked_sub(1) else {
+        return [f64::NAN; 2];
+    };
+    buffer.clear();
+    buffer.extend_from_slice(values);
+    [last, 3 * last].map(|quarters| {
+        let (_, &mut below, above) = buffer.select_nth_unstable_by(quarters / 4, f64::total_cmp);
+        let next = above.iter().copied().reduce(f64::min).unwrap_or(below);
+        // Exact where there is nothing to interpolate, also between infinities.
+        match quarters % 4 {
+            0 => below,
+            part => below + part as f64 / 4.0 * (next - below),
+        }
+    })
+}
+
 /// The median of |v − `centre`|. O(n). `buffer` is overwritten.
 pub fn median_absolute_deviation(values: &[f64], centre: f64, buffer: &mut Vec<f64>) -> f64 {
     buffer.clear();

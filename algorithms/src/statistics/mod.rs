@@ -19,7 +19,7 @@ pub mod student;
 pub use ewm::{Ewm, EwmWeights};
 pub use lanes::{Extent, extent};
 pub use line::LeastSquaresLine;
-pub use median::{compare_deviation, is_mostly, median, median_absolute_deviation};
+pub use median::{compare_deviation, is_mostly, median, median_absolute_deviation, quartiles};
 pub use moments::Moments;
 pub use running::RunningMoments;
 
