@@ -156,7 +156,7 @@ impl Default for Adaptive {
 
 impl Adaptive {
     /// The version of what [`Adaptive::write`] writes. A state of another version is not read but learnt anew.
-    pub const VERSION: u32 = 5;
+    pub const VERSION: u32 = 6;
 
     /// Points before one is judged: fewer do not tell what an error usually is.
     pub const ENOUGH: u32 = 20;

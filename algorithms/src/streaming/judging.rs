@@ -133,8 +133,8 @@ impl Adaptive {
         let runs = self.runs.observe(
             value,
             signed / self.limits.edge,
+            &self.level,
             own_day.max(LEAST_DAY as f32),
-            self.level.largest(),
             self.step,
         );
         for (part, is_told) in [FLAT, ZERO].into_iter().zip(runs) {

@@ -21,7 +21,7 @@ const RAW: u32 = 30;
 /// Points before the level is trusted to bound its own steps.
 const FIRST: u32 = 20;
 /// Share of points equal to the one before from which on a metric stands still.
-pub(super) const STILL: f64 = 0.85;
+const STILL: f64 = 0.85;
 /// A metric that stands still may go to `1 + 1.5` times or one in as many before it is more than a change of setting …
 const STILL_CHANGE: f64 = 1.5;
 /// … and by so many of its last digits.
@@ -81,6 +81,11 @@ impl Level {
 
     pub(super) fn is_still(&self) -> bool {
         self.equal > STILL
+    }
+
+    /// Share of points that equal the one before.
+    pub(super) fn equal(&self) -> f64 {
+        self.equal
     }
 
     /// Whether it stands still anywhere but near zero.

@@ -4,19 +4,34 @@
 //! points that equal the one before. And whatever has stood still for long before may do so again: a run must be two
 //! and a half times the longest one known. The same for a run of zeros where zero is unknown, from the third on.
 
-use super::level::STILL;
+use super::level::Level;
 use super::pack::{Pack, packed};
 
-/// ln of the chance that one run of equal values may have.
+/// ln of the chance that one run of equal values may have: one in 10⁹, a false one in two thousand years by the minute.
 const LN_RISK: f32 = -20.7;
-/// The least run that is reported, points.
+/// Bounds of the share of equal neighbours that the chance is worked out from: of fewer the first equal pair would be news,
+/// and of more no run ever.
+const CHANCES: [f32; 2] = [0.01, 0.9999];
+/// The least run that is reported, points: shorter ones of equal values are rounding.
 const LEAST: f32 = 40.0;
+/// By how much the longest run known must be passed: a factor, and points beyond.
+const LONGER: f32 = 2.5;
+const LONGER_POINTS: f32 = 5.0;
+/// Zeros from which on a fall to zero is reported: two are a hiccup …
 const ZEROS: f32 = 3.0;
-/// A fall to zero begins from at least this share of the largest value.
+/// … and where so many runs of zeros have ended before, the longest known must be passed so many times.
+const KNOWN: f32 = 2.2;
+const LONGER_ZEROS: f32 = 3.0;
+/// A fall, in scales, that is one.
+const FALLS: f32 = -3.0;
+/// Share of what is known of runs that a day forgets.
+const FORGETS: f32 = 0.07;
+/// A fall to zero begins from at least this share of the largest value: from less, zero is near.
 const TYPICAL: f64 = 0.12;
-/// How long either is told, seconds and points, whichever is longer: then everybody knows, and it is settled.
-const TOLD: f64 = 3600.0;
-const TOLD_POINTS: f64 = 10.0;
+/// How long either is reported, seconds and points, whichever is longer: then it is known, and the new state is settled.
+/// Reporting it for as long as it lasts doubled false alarms (`docs/algorithms/adaptive.md`).
+const REPORTED: f64 = 3600.0;
+const REPORTED_POINTS: f64 = 10.0;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Runs {
@@ -25,8 +40,6 @@ pub(super) struct Runs {
     run: f32,
     /// The longest run known, slowly forgotten.
     longest: f32,
-    /// Share of points equal to the one before.
-    equal: f32,
     zeros: f32,
     longest_zeros: f32,
     zero: f32,
@@ -44,7 +57,6 @@ packed!(Runs {
     last,
     run,
     longest,
-    equal,
     zeros,
     longest_zeros,
     zero,
@@ -76,16 +88,16 @@ impl Runs {
         self.zero
     }
 
-    /// Takes the next value and how far it fell, in scales: whether it is to be told that it stands still, and that it is
-    /// zero. `day`: points a day; `largest`: the size large values have; `step`: seconds between two points.
-    pub(super) fn observe(&mut self, value: f64, error: f32, day: f32, largest: f64, step: f64) -> [bool; 2] {
+    /// Takes the next value and how far it fell, in scales: whether it is to be reported that it stands still, and that it
+    /// is zero. `level`: that of the points before; `day`: points a day; `step`: seconds between two points.
+    pub(super) fn observe(&mut self, value: f64, error: f32, level: &Level, day: f32, step: f64) -> [bool; 2] {
         self.points = self.points.saturating_add(1);
         if self.points == 1 {
             self.last = value;
             return [false; 2];
         }
         let slow = (1.0 / self.points as f32).max(1.0 / (7.0 * day));
-        let forget = 1.0 - 0.07 / day;
+        let forget = 1.0 - FORGETS / day;
         let same = value == self.last;
         if same {
             self.run += 1.0;
@@ -95,36 +107,35 @@ impl Runs {
         }
         self.longest *= forget;
         let needed = if self.run >= LEAST {
-            let chance = self.equal.clamp(0.01, 0.9999);
-            (LN_RISK / chance.ln()).max(LEAST).max(2.5 * self.longest + 5.0)
+            let chance = (level.equal() as f32).clamp(CHANCES[0], CHANCES[1]);
+            (LN_RISK / chance.ln()).max(LEAST).max(LONGER * self.longest + LONGER_POINTS)
         } else {
             LEAST
         };
-        self.equal += slow * (f32::from(u8::from(same)) - self.equal);
-        self.observe_zeros(value, error, largest, forget);
+        self.observe_zeros(value, error, level, forget);
         self.zero += slow * (f32::from(u8::from(value == 0.0)) - self.zero);
         self.last = value;
-        let dropped = if self.known > 2.2 {
-            ZEROS.max(3.0 * self.longest_zeros)
+        let dropped = if self.known > KNOWN {
+            ZEROS.max(LONGER_ZEROS * self.longest_zeros)
         } else {
             ZEROS
         };
-        let told = (TOLD / step).max(TOLD_POINTS) as f32;
+        let reported = (REPORTED / step).max(REPORTED_POINTS) as f32;
         let is_down = self.fell > 0 && value == 0.0 && self.points as f32 > 0.5 * day;
         let over = [
             self.run - needed,
             if is_down { self.zeros - dropped } else { -1.0 },
         ];
         self.stands = u8::from(over.iter().any(|&over| over >= 0.0));
-        over.map(|over| (0.0..told).contains(&over))
+        over.map(|over| (0.0..reported).contains(&over))
     }
 
-    fn observe_zeros(&mut self, value: f64, error: f32, largest: f64, forget: f32) {
+    fn observe_zeros(&mut self, value: f64, error: f32, level: &Level, forget: f32) {
         if value == 0.0 {
             if self.zeros == 0.0 {
-                let falls = error < -3.0 || self.equal > STILL as f32;
+                let falls = error < FALLS || level.is_still();
                 self.from = self.last;
-                self.fell = u8::from(falls && self.last.abs() > TYPICAL * largest);
+                self.fell = u8::from(falls && self.last.abs() > TYPICAL * level.largest());
             }
             self.zeros += 1.0;
         } else {
