@@ -13,7 +13,7 @@ use skywatch_algorithms::{Series, Verdict};
 use super::counter_class::CounterClass;
 use super::shard::shard_of;
 
-/// Questions that may wait for one worker.
+/// Questions that may wait for one worker: more people than look at one instance at once.
 const WAITING: usize = 16;
 /// How long an answer is waited for. A worker that waits for the store gives none.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -30,9 +30,9 @@ use crate::status::{Fate, Finding, Findings, PassSummary, Progress, Seconds, Wor
 use crate::stop::Stop;
 use crate::store::{Connect, Keys as _, Store as _, StoreError};
 
-/// Life of the "up" key.
+/// Life of the "up" key: two passes of a minute.
 const UP_KEY_EXPIRY: Duration = Duration::from_secs(120);
-/// Grace after the deadline before a worker counts as hung.
+/// Grace after the deadline before a worker counts as hung: longer than any single metric takes.
 const HUNG_AFTER: Duration = Duration::from_secs(10);
 /// How often the supervisor looks whether its workers live while it waits for their reports.
 const LOOK_EACH: Duration = Duration::from_millis(500);

@@ -10,7 +10,7 @@ use skywatch_algorithms::{Ballot, BallotMark, Exception};
 
 use crate::status::{PassSummary, Timing};
 
-/// How many metrics are named for one reason of `Other`; the rest are only counted.
+/// How many metrics are named in the log for one reason of `Other`; the rest are only counted.
 const NAMED_PER_REASON: usize = 5;
 /// How many different reasons of `Other` are kept apart; the rest fall under one heading.
 const REASONS: usize = 50;

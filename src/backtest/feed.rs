@@ -13,9 +13,9 @@ use crate::sources::{Source, SourceError, Span};
 use crate::stop::Stop;
 use crate::store::{Connect, Fetched, Store, Unreadable};
 
-/// Metrics fetched at one go.
+/// Metrics fetched at one go: 256 × 1,440 points are 6 MB.
 const AT_ONCE: usize = 256;
-/// Tries of what does not answer, and the wait between them.
+/// Tries of what does not answer, and the wait between them: a restart of the other side takes seconds.
 const TRIES: u32 = 4;
 const WAIT: Duration = Duration::from_secs(1);
 

@@ -14,7 +14,8 @@ use super::error::BacktestError;
 use super::record::MetricRecord;
 use crate::sources::row;
 
-/// Seconds of warm-up in a `truth.json`, and after the end of an effect, that are not judged.
+/// Seconds of warm-up in a `truth.json` (the first week, as its README says), and after the end of an effect (an hour in
+/// which the metric comes back), that are not judged.
 const WARM_UP: f64 = 7.0 * 86_400.0;
 const AFTERMATH: f64 = 3_600.0;
 

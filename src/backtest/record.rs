@@ -5,7 +5,7 @@
 
 use super::player::RowScore;
 
-/// Alarms this far apart, seconds, are two incidents.
+/// Alarms this far apart, seconds, are two incidents: half an hour, as benchmarks of alarms count.
 pub(super) const INCIDENT_GAP: f64 = 1_800.0;
 
 /// One metric's replay.

@@ -8,8 +8,10 @@
 use super::smooth;
 use crate::random::Random;
 
+/// Trees, and points that each sees: the defaults of Liu, Ting and Zhou (Isolation Forest, 2008) and of scikit-learn.
 const TREES: usize = 100;
 const SAMPLE: usize = 256;
+/// Columns of a point that a tree splits by.
 const FEATURES: usize = 5;
 
 /// How the forest is asked.

@@ -35,6 +35,7 @@ const FARTHEST: f64 = 20.0;
 const VARIATION: f64 = 0.8;
 /// Width of the neighbourhood, share of the request.
 const NEIGHBOURHOOD: f64 = 0.02;
+/// Half hours in a day: the places a time of day has.
 const HALF_HOURS: usize = 48;
 /// Days that there must be to know what a day is like.
 const FEWEST_DAYS: f64 = 4.0;

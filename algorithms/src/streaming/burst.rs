@@ -10,9 +10,9 @@ use super::pack::{Pack, packed};
 const OVER: [f32; 2] = [3.1, 2.75];
 /// Share of the sum that stays with each point: about ten points count.
 const STAYS: f32 = 0.9;
-/// Bursts that must be known.
+/// Bursts that must be known: two may be alike by chance.
 const ENOUGH: u8 = 3;
-/// Points of zero that end a burst, and points after which one is learnt though it goes on.
+/// Points of zero that end a burst, and points after which one is learnt though it goes on: two hours by the minute.
 const PAUSE: u8 = 10;
 const LONG: u8 = 120;
 

@@ -11,18 +11,21 @@ use super::pack::{Pack, packed};
 const ENOUGH: u32 = 60;
 /// … growing in at least this share of them.
 const GROWS: f64 = 0.7;
-/// The same for one that grows now and then: points, and so many of them with growth.
+/// The same for one that grows now and then: points, and so many of them with growth. Five hours by the minute without a
+/// fall, and twenty steps upward, are no gauge.
 const SELDOM: u32 = 300;
 const SELDOM_GROWN: u32 = 20;
 /// Points without a fall that are asked of what has fallen before: a disk that fills is no counter.
 const AFTER_FALL: u32 = 20_000;
-/// A restart goes to this share of the last value or less, or to no more than so many usual steps.
+/// A restart goes to this share of the last value or less, or to no more than so many usual steps (a process that restarts
+/// counts from zero, and has counted since).
 const RESTART: f64 = 0.1;
 const STEPS: f64 = 10.0;
 /// Points without any fall before a fall may be a restart of what is not known as a counter: noise seldom grows ten times
 /// in a row.
 const CLIMB: u32 = 10;
-/// Falls that are no restart and take the verdict back, and points after which earlier ones are forgotten.
+/// Falls that are no restart and take the verdict back (one may be a point out of order), and points after which earlier
+/// ones are forgotten: three and a half days by the minute.
 const DOUBTS: u8 = 2;
 const FORGIVEN: u32 = 5_000;
 /// Points that come within this share of the usual step are taken together.

@@ -8,7 +8,9 @@
 use super::pack::{Pack, packed};
 use super::peaks::Peaks;
 
+/// Points to each side within which a like error makes one no longer isolated: events last, and four points tell.
 const NEAR: usize = 4;
+/// Errors kept: the one in question and both sides.
 const WINDOW: usize = 2 * NEAR + 1;
 /// Usual peak of isolated errors before any are known, in scales.
 const PRIOR: f32 = 3.5;

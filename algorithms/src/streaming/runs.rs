@@ -29,7 +29,7 @@ const FORGETS: f32 = 0.07;
 /// A fall to zero begins from at least this share of the largest value: from less, zero is near.
 const TYPICAL: f64 = 0.12;
 /// How long either is reported, seconds and points, whichever is longer: then it is known, and the new state is settled.
-/// Reporting it for as long as it lasts doubled false alarms (`docs/algorithms/adaptive.md`).
+/// Reporting it for as long as it lasts cost more than it found (`docs/algorithms/adaptive.md`, what did not work).
 const REPORTED: f64 = 3600.0;
 const REPORTED_POINTS: f64 = 10.0;
 
@@ -90,7 +90,14 @@ impl Runs {
 
     /// Takes the next value and how far it fell, in scales: whether it is to be reported that it stands still, and that it
     /// is zero. `level`: that of the points before; `day`: points a day; `step`: seconds between two points.
-    pub(super) fn observe(&mut self, value: f64, error: f32, level: &Level, day: f32, step: f64) -> [bool; 2] {
+    pub(super) fn observe(
+        &mut self,
+        value: f64,
+        error: f32,
+        level: &Level,
+        day: f32,
+        step: f64,
+    ) -> [bool; 2] {
         self.points = self.points.saturating_add(1);
         if self.points == 1 {
             self.last = value;
@@ -108,7 +115,9 @@ impl Runs {
         self.longest *= forget;
         let needed = if self.run >= LEAST {
             let chance = (level.equal() as f32).clamp(CHANCES[0], CHANCES[1]);
-            (LN_RISK / chance.ln()).max(LEAST).max(LONGER * self.longest + LONGER_POINTS)
+            (LN_RISK / chance.ln())
+                .max(LEAST)
+                .max(LONGER * self.longest + LONGER_POINTS)
         } else {
             LEAST
         };

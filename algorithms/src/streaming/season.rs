@@ -13,10 +13,12 @@ use super::hours::Hour;
 use super::pack::{Pack, packed};
 use super::slots::clocks_may_have_changed;
 
+/// Days back that a day may be like: the day before, its weekday and its neighbours, as far as the long memory reaches.
 const BACK: [u32; 14] = [1, 6, 7, 8, 13, 14, 15, 20, 21, 22, 27, 28, 29, 35];
-/// The least limit, in usual differences from day to day.
+/// The least limit, in usual differences from day to day: 24 hours a day are looked at, so it is passed by noise once in
+/// months.
 const LEAST: f32 = 5.5;
-/// Hours before it is believed.
+/// Hours before it is believed: three days, the least that shows how days differ.
 const WARM: u16 = 72;
 /// By how much the largest distance known must be passed.
 const OVER: f32 = 1.6;

@@ -9,10 +9,12 @@
 use super::pack::{Pack, packed};
 use super::peaks::{code, size};
 
+/// Quarters of an hour in a day.
 const QUARTERS: u32 = 96;
 /// Seven days and today.
 const DAYS: u32 = 8;
-/// Days known up to which the largest, and the second largest, is taken.
+/// Days known up to which the largest, and the second largest, is taken instead of the third: there are no more to choose
+/// from.
 const FIRST_DAYS: u32 = 2;
 const EARLY_DAYS: u32 = 3;
 

@@ -6,8 +6,11 @@
 
 use super::pack::{Pack, packed};
 
+/// Points of each sum: a shift is found by the shortest that outlasts the noise, each about three times the one before.
 const LENGTHS: [usize; 3] = [3, 10, 30];
+/// Errors kept: the longest sum, rounded up to a power of two.
 const RING: usize = 32;
+/// Units of a scale: 4 · 256 · 30 is far within 32 bits, and a 256th is far below any noise.
 const UNIT: f32 = 256.0;
 /// Errors beyond so many scales count as that many.
 const CLIP: f32 = 4.0;

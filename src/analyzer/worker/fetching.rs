@@ -12,9 +12,11 @@ use crate::store::{Connect, Keys as _, Points as _, StoreError};
 /// Metrics asked for in one call of the store. The store sizes its replies by bytes; this bounds what is
 /// asked again after a lost connection.
 const CHUNK: usize = 2_000;
-/// One cached metric in so many is read whole in a pass.
+/// One cached metric in so many is read whole in a pass: each once in four hours at a pass a minute, for 0.4 % of the cost of
+/// reading all whole.
 const REREAD_ONE_IN: usize = 256;
-/// Time between tries at a lost store, and how many tries make a pass give up.
+/// Time between tries at a lost store, and how many tries make a pass give up: two seconds, less than a pass may take, more
+/// than a connection that was only cut.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 const TRIES: u32 = 8;
 
