@@ -19,6 +19,7 @@ mod files;
 pub mod hash;
 pub mod history;
 pub mod ingest;
+pub mod inlet;
 #[cfg(feature = "learned")]
 pub mod jobs;
 mod labels;

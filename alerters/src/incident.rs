@@ -23,7 +23,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::anomaly::{Anomaly, Expected, Severity, Subject};
+use crate::anomaly::{Anomaly, Expected, Severity, Subject, null_unless_finite};
 
 /// Seconds within which one that begins so often …
 const FLAPPING_WITHIN: f64 = 3_600.0;
@@ -178,7 +178,7 @@ pub struct Hysteresis {
 }
 
 /// How one subject looked at one moment.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Look {
     /// What was looked at.
     pub subject: Subject,
@@ -187,7 +187,8 @@ pub struct Look {
 }
 
 /// What was seen of a subject.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Something is wrong with it.
     Anomalous(Box<Anomaly>),
@@ -196,6 +197,7 @@ pub enum Outcome {
         /// Time of the point.
         at: f64,
         /// Its value as it was judged; NaN where there is none.
+        #[serde(with = "null_unless_finite")]
         value: f64,
     },
     /// It was judged, and its last point is normal only because a new level was taken for usual.
@@ -203,8 +205,10 @@ pub enum Outcome {
         /// Time of the point.
         at: f64,
         /// Its value as it was judged: the new level.
+        #[serde(with = "null_unless_finite")]
         value: f64,
         /// The level before; NaN where it is not known.
+        #[serde(with = "null_unless_finite")]
         before: f64,
     },
     /// Nobody could judge it.

@@ -9,19 +9,11 @@ use std::collections::VecDeque;
 use skywatch_algorithms::Exception;
 
 use super::tally::Tally;
-use crate::status::{PassSummary, Trouble};
+use crate::status::{
+    EVICTIONS_COMPONENT as EVICTIONS, METRICS_COMPONENT as METRICS, POLICY_COMPONENT as POLICY, PassSummary,
+    Trouble, WRITES_COMPONENT as WRITES,
+};
 use crate::store::{Condition, StoreError};
-
-/// The component that is ill.
-pub(crate) const METRICS: &str = "skywatch.metrics";
-/// The store takes nothing.
-pub(crate) const WRITES: &str = "skywatch.store.writes";
-/// The store throws keys away.
-pub(crate) const EVICTIONS: &str = "skywatch.store.evictions";
-/// The store is set to throw keys away.
-pub(crate) const POLICY: &str = "skywatch.store.policy";
-/// All of these.
-pub(crate) const COMPONENTS: [&str; 4] = [METRICS, WRITES, EVICTIONS, POLICY];
 
 /// Fewer metrics than this may go one by one; of so many, losing more than half is a loss.
 const MANY: u64 = 20;

@@ -33,26 +33,18 @@ pub(crate) mod testing;
 mod tracked;
 mod worker;
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crossbeam_channel::{SendTimeoutError, Sender};
-
+use crate::clock::unix_now;
+use crate::inlet::{Inlet, Report};
 use crate::net::carbon_out::CarbonOut;
-use crate::status::{AnalyzerStatusFile, Beat, Followed, PassSummary, Word};
+use crate::status::{AnalyzerStatusFile, Beat, Followed, PassSummary};
 use crate::store::StoreError;
-pub use examine::{Examination, Examiner, SavedKnowledge};
+pub use examine::{Examiner, SavedKnowledge};
 pub use inquiry::{Inquiries, MetricQuestion};
-pub(crate) use losses::{COMPONENTS as DATA_COMPONENTS, METRICS as METRICS_COMPONENT};
 pub use options::WorkerOptions;
 pub use supervisor::{AnalyzerOptions, Supervisor, open_summary};
-
-/// How long a pass waits for a dispatch that is backlog.
-const DISPATCH_PATIENCE: Duration = Duration::from_secs(1);
-/// Words that may wait for it.
-const BACKLOG: usize = 10;
 
 /// Why the analyzer ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -66,9 +58,6 @@ pub enum AnalyzerError {
     /// A worker thread ended by itself: a defect of ours.
     #[error("a worker thread died")]
     WorkerDied,
-    /// The dispatch thread ended by itself: a defect of ours.
-    #[error("the dispatch thread died: nobody would be alerted")]
-    DispatchDied,
     /// The system refuses threads.
     #[error("cannot start a worker thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -93,14 +82,10 @@ pub struct PassOutputs {
     pub beat: Beat,
     /// Self-metrics and their prefix; `None` when Graphite is not configured.
     pub graphite: Option<(CarbonOut, String)>,
-    /// The dispatch thread.
-    pub dispatch: Sender<Word>,
-    /// Words the dispatch had no room for yet, oldest first.
-    pub backlog: VecDeque<Word>,
+    /// The way to the dispatch.
+    pub inlet: Inlet,
     /// Metrics whose fate it wants to know.
     pub followed: Followed,
-    /// The dispatch has ended before us.
-    pub is_dispatch_gone: bool,
 }
 
 impl PassOutputs {
@@ -114,32 +99,7 @@ impl PassOutputs {
     fn trouble(&mut self, error: &StoreError) {
         let why = error.to_string();
         self.status.trouble(&why);
-        self.dispatch(Word::Trouble(why));
-    }
-
-    /// Hands words over in their order. What a dispatch that is behind has no room for waits for the next one; beyond
-    /// [`BACKLOG`] the oldest are given up, and that is said.
-    fn dispatch(&mut self, word: Word) {
-        self.backlog.push_back(word);
-        while let Some(oldest) = self.backlog.pop_front() {
-            match self.dispatch.send_timeout(oldest, DISPATCH_PATIENCE) {
-                Ok(()) => {}
-                Err(SendTimeoutError::Timeout(oldest)) => {
-                    self.backlog.push_front(oldest);
-                    tracing::warn!("dispatch is behind :: {} words to it wait", self.backlog.len());
-                    break;
-                }
-                Err(SendTimeoutError::Disconnected(_)) => self.is_dispatch_gone = true,
-            }
-        }
-        while self.backlog.len() > BACKLOG {
-            if let Some(Word::Pass(lost)) = self.backlog.pop_front() {
-                tracing::error!(
-                    "dispatch is too far behind :: {} findings of pass {} given up",
-                    lost.findings.len(),
-                    lost.summary.pass
-                );
-            }
-        }
+        let since = unix_now();
+        self.inlet.report(Report::NoPass { why, since });
     }
 }

@@ -14,7 +14,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use skywatch_alerters::Anomaly;
+use skywatch_alerters::incident::{Look, Outcome};
+use skywatch_alerters::{Anomaly, Subject};
 
 use super::inquiry::MetricQuestion;
 use super::losses::Losses;
@@ -26,7 +27,8 @@ use super::worker::Worker;
 use super::{AnalyzerError, PassOutputs, sender_marks};
 use crate::backoff::Backoff;
 use crate::clock::unix_now;
-use crate::status::{Fate, Finding, Findings, PassSummary, Progress, Seconds, Word};
+use crate::inlet::{Observations, PassNews, Report};
+use crate::status::{Fate, Finding, Findings, PassSummary, Progress, Seconds};
 use crate::stop::Stop;
 use crate::store::{Connect, Keys as _, Store as _, StoreError};
 
@@ -173,9 +175,6 @@ impl<K: Connect> Supervisor<K> {
                     );
                 }
                 None => {}
-            }
-            if self.outputs.is_dispatch_gone {
-                return Err(AnalyzerError::DispatchDied);
             }
             if self.options.passes.is_some_and(|passes| self.pass >= passes) {
                 break;
@@ -426,7 +425,7 @@ impl<K: Connect> Supervisor<K> {
             self.outputs.trouble(error);
         }
         self.outputs.push(&findings.summary);
-        self.outputs.dispatch(Word::Pass(Box::new(findings)));
+        self.outputs.inlet.report(observed(findings));
         Ok(sum.trouble)
     }
 
@@ -451,6 +450,34 @@ impl<K: Connect> Supervisor<K> {
         });
         findings.collect()
     }
+}
+
+/// What a pass found, as the dispatch takes it.
+fn observed(findings: Findings) -> Report {
+    let wrong = findings.findings.into_iter().map(|finding| Look {
+        subject: finding.anomaly.subject.clone(),
+        outcome: Outcome::Anomalous(Box::new(finding.anomaly)),
+    });
+    let others = findings.fates.into_iter().map(|(name, fate)| Look {
+        subject: Subject::Metric(name.to_string()),
+        outcome: match fate {
+            Fate::Normal { at, value } => Outcome::Normal { at, value },
+            Fate::Settled { at, value, before } => Outcome::Settled { at, value, before },
+            Fate::Deleted => Outcome::Deleted,
+        },
+    });
+    let names = |names: Vec<Arc<str>>| names.iter().map(|name| name.to_string()).collect();
+    Report::Seen(Box::new(Observations {
+        seen: wrong.chain(others).collect(),
+        all_of: Some(Subject::METRIC.to_owned()),
+        pass: Some(Box::new(PassNews {
+            summary: findings.summary,
+            silent: names(findings.silent),
+            back: names(findings.back),
+            newest: findings.newest,
+            cut_short: findings.cut_short,
+        })),
+    }))
 }
 
 /// Opens a summary file, which is appended to.

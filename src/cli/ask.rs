@@ -164,7 +164,7 @@ pub(super) fn of_a_process(context: &Context, call: &Call) -> anyhow::Result<Opt
         let is_late = began.elapsed() > STARTING;
         match meant {
             Some(running) if is_late => {
-                anyhow::bail!("{} does not answer: its analyzer does not run", shown(&running))
+                anyhow::bail!("{} does not answer: its dispatch does not run", shown(&running))
             }
             None if is_late || !process::is_claimed(state_dir) => return Ok(None),
             // It is starting, or is being started again.
@@ -269,7 +269,10 @@ fn alone(settings: &Settings, call: &Call) -> anyhow::Result<Office> {
     let examine: crate::dispatch::Examine = match call {
         Call::Explain { .. } => {
             let examiner = judging::examiner_of(process::store(settings)?, settings);
-            Box::new(move |metric, now| examiner.examine(metric, now).map_err(|error| error.to_string()))
+            Box::new(move |metric, now| {
+                let examined = examiner.examine(metric, now);
+                examined.map(Box::new).map_err(|error| error.to_string())
+            })
         }
         _ => Box::new(|_, _| Err("nothing was asked of the store".to_owned())),
     };

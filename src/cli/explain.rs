@@ -7,8 +7,8 @@ use skywatch_alerters::{text, units};
 use super::ask::{self, Form, ahead};
 use super::routes::{print_tried, told};
 use super::{Context, Failure, say};
-use crate::analyzer::Examination;
 use crate::dispatch::{Answer, Call, Reply};
+use crate::status::Examination;
 
 /// Which metric.
 #[derive(Debug, Args)]

@@ -126,14 +126,19 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
         let run = RunOptions::default();
         let part = |name, work| Part {
             name,
-            stops_last: false,
+            stops_last: name == "dispatch",
             work,
         };
+        let (inlet, finders) = roles::in_this_process();
         let store = &store;
         let parts = vec![
             part(
+                "dispatch",
+                Box::new(move |stop: &Stop| roles::dispatch(store, &finders, settings, stop)) as Work<'_>,
+            ),
+            part(
                 "ingest",
-                Box::new(move |stop: &Stop| roles::take_in(ingest, store, settings, stop)) as Work<'_>,
+                Box::new(move |stop: &Stop| roles::take_in(ingest, store, settings, stop)),
             ),
             part(
                 "web",
@@ -141,7 +146,9 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
             ),
             part(
                 "analyzer",
-                Box::new(move |stop: &Stop| roles::watch(store, settings, &run, Beat::default(), stop)),
+                Box::new(move |stop: &Stop| {
+                    roles::watch(store, inlet, settings, &run, Beat::default(), stop)
+                }),
             ),
         ];
         // A part that ends, well or not, ends the demo.

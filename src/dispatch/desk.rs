@@ -9,19 +9,22 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, select};
+use crossbeam_channel::{Receiver, never, select};
 use skywatch_alerters::incident::{Incident, Look, Outcome, Phase, Transition};
 use skywatch_alerters::notice::Content;
 use skywatch_alerters::state::{Audience, Claim, Event, Kept, Next, Refused, State, Step};
 use skywatch_alerters::{Notice, Subject, host, render};
 
 use super::books::{Books, Mark};
+use super::finders::Finders;
 use super::post::{Delivery, IN_MEMORY, Post, Verdict};
 use super::vitals::{self, Vitals};
-use super::{DispatchOptions, Inbox, Message};
+use super::{ANALYZER, DispatchOptions, Inbox, Message};
 use crate::clock::unix_now;
 use crate::history::{HistoryBatch, PassRecord, Posting};
-use crate::status::{Fate, Findings, Word};
+use crate::inlet::{Finder, FromFinder, Observations, Report};
+use crate::status::PassSummary;
+use crate::stop::Stop;
 
 /// Incidents of one step that get a line in the log; the rest are counted there and shown on the pages.
 const LOGGED: usize = 100;
@@ -38,6 +41,8 @@ const PRUNE_EACH: f64 = 600.0;
 const PRUNE_SLICE: usize = 2_000;
 /// Under which key the numbers lie that may have been given.
 const CLAIMED: &str = "claimed";
+/// Under which key it is kept which reports of finders were taken.
+const TAKEN: &str = "taken";
 /// Numbers claimed beyond those that are asked for: a kill makes the next run begin so far ahead.
 const CLAIMED_AHEAD: u64 = 10;
 /// Entries shown for one question, at most.
@@ -57,6 +62,7 @@ pub struct Desk {
     held_back: HashMap<String, usize>,
     vitals: Vitals,
     looked_at: Instant,
+    finders: Finders,
 }
 
 impl Desk {
@@ -98,7 +104,8 @@ impl Desk {
         books.keep(batch);
         let vitals = Vitals::new(options.vitals.clone(), meta(&saved.meta, "daily"), now);
         let claim = Claim::nothing((now * 1e6) as u64);
-        let desk = Self {
+        Self {
+            finders: Finders::new(saved.meta.get(TAKEN).cloned()),
             state: State::new(&origin, &run_name(now), kept, claim),
             claimed: next,
             vitals,
@@ -109,9 +116,7 @@ impl Desk {
             all_written_at: now,
             pruned_at: now,
             held_back: HashMap::new(),
-        };
-        desk.follow();
-        desk
+        }
     }
 
     /// Claims so many numbers, and some more, before they are given. Without a file that can be written, or whose numbers
@@ -212,21 +217,65 @@ impl Desk {
         self.books.trouble()
     }
 
-    /// Works until `words` has no other end any more, then lets posts finish what they have in hand.
-    pub fn run(mut self, words: &Receiver<Word>, messages: &Receiver<Message>) {
-        loop {
+    /// Works until stop is said, takes what finders have handed over by then, and lets posts finish what they have in hand.
+    pub fn run(mut self, finders: &Receiver<FromFinder>, messages: &Receiver<Message>, stop: &Stop) {
+        let mut from_finders = finders.clone();
+        while !stop.is_said() {
             select! {
-                recv(words) -> word => match word {
-                    Ok(Word::Pass(findings)) => self.pass(*findings),
-                    Ok(Word::Trouble(why)) => self.no_pass(&why, unix_now()),
-                    Err(_) => break,
+                recv(from_finders) -> message => match message {
+                    Ok(message) => self.take_in(message),
+                    Err(_) => from_finders = never(),
                 },
                 recv(messages) -> message => if let Ok(message) = message { self.message(message) },
+                recv(stop.channel()) -> _ => {}
                 default(TICK) => {}
             }
             self.tick();
         }
+        while let Ok(message) = finders.try_recv() {
+            self.take_in(message);
+        }
+        self.confirm();
         self.end(messages);
+    }
+
+    fn take_in(&mut self, message: FromFinder) {
+        match message {
+            FromFinder::Connected { finder, answers } => {
+                tracing::debug!("finder `{}` is there", finder.name);
+                self.finders.connected(finder, answers);
+                self.follow();
+            }
+            FromFinder::Gone { finder, answers } => self.finders.gone(&finder, &answers),
+            FromFinder::Answered { question, answer } => self.finders.answered(question, answer),
+            FromFinder::Report {
+                finder,
+                number,
+                report,
+            } => {
+                if self.finders.takes(&finder, number) {
+                    self.report(&finder, Arc::unwrap_or_clone(report));
+                } else {
+                    tracing::info!("report {number} of `{}` was taken before", finder.name);
+                    self.finders.repeated(&finder.name);
+                }
+            }
+        }
+    }
+
+    fn report(&mut self, finder: &Finder, report: Report) {
+        match report {
+            Report::Seen(observations) => self.observed(*observations),
+            Report::NoPass { why, since } => self.no_pass(finder, &why, since),
+            Report::StoreAnswers => self.vitals.answers(),
+        }
+    }
+
+    /// Tells finders what was taken of them, unless it is in memory only: then they must keep it.
+    fn confirm(&mut self) {
+        if self.books.trouble().is_none() {
+            self.finders.confirm();
+        }
     }
 
     fn message(&mut self, message: Message) {
@@ -236,42 +285,46 @@ impl Desk {
                 let _ = reply.send(self.answer(*request));
             }
             Message::Delivered(delivery) => self.delivered(*delivery),
-            Message::Store(Some((why, since))) => self.no_pass(&why, since),
-            Message::Store(None) => self.vitals.answers(),
+            Message::Examine(metric, at, reply) => self.finders.examine(ANALYZER, metric, at, reply),
         }
     }
 
-    /// Takes what a pass found.
-    fn pass(&mut self, findings: Findings) {
-        let vitals = self.vitals.pass(&findings);
-        let silent = self.vitals.silent(&findings);
+    /// Takes what a finder has seen.
+    fn observed(&mut self, observations: Observations) {
+        let Observations {
+            mut seen,
+            all_of,
+            pass,
+        } = observations;
+        // The moment it is taken in, as with all other events: the core's time must not run backwards.
+        let now = unix_now();
+        let mut batch = HistoryBatch::new(now);
+        batch.meta.push((TAKEN.to_owned(), self.finders.taken()));
+        let silent = pass.as_ref().and_then(|pass| self.vitals.silent(pass));
+        if let Some(pass) = pass {
+            seen.extend(self.vitals.pass(&pass));
+            self.passed(&pass.summary, &mut batch);
+        }
+        let event = match all_of {
+            Some(kind) => Event::AllLooks(kind, seen),
+            None => Event::Looks(seen),
+        };
+        // No event of a finder is ever refused.
+        let _ = self.event(event, now, batch);
+        self.follow();
+        if let Some(silent) = silent {
+            self.tell_all("skywatch.silent", Content::Silent(silent), HistoryBatch::new(now));
+        }
+    }
+
+    /// Notes that a pass has ended.
+    fn passed(&mut self, summary: &PassSummary, batch: &mut HistoryBatch) {
+        let now = batch.at;
         if let Some(heartbeat) = &self.options.heartbeat
-            && findings.summary.unfinished == 0
+            && summary.unfinished == 0
         {
             heartbeat.beat();
         }
-        let Findings {
-            summary,
-            findings,
-            fates,
-            ..
-        } = findings;
-        // The moment it is taken in, as with all other events: the core's time must not run backwards.
-        let now = unix_now();
-        let wrong = findings.into_iter().map(|finding| Look {
-            subject: finding.anomaly.subject.clone(),
-            outcome: Outcome::Anomalous(Box::new(finding.anomaly)),
-        });
-        let others = fates.into_iter().map(|(name, fate)| Look {
-            subject: Subject::Metric(name.to_string()),
-            outcome: match fate {
-                Fate::Normal { at, value } => Outcome::Normal { at, value },
-                Fate::Settled { at, value, before } => Outcome::Settled { at, value, before },
-                Fate::Deleted => Outcome::Deleted,
-            },
-        });
-        let looks = wrong.chain(others).chain(vitals).collect();
-        let mut batch = HistoryBatch::new(now);
         batch.passes.push(PassRecord::one(
             summary.at,
             summary.metrics,
@@ -287,23 +340,17 @@ impl Desk {
                 .filter(|incident| incident.phase != Phase::Pending);
             batch.incidents.extend(live.cloned());
         }
-        // No event of the analyzer is ever refused.
-        let _ = self.event(Event::Pass(looks), now, batch);
-        self.follow();
-        if let Some(silent) = silent {
-            self.tell_all("skywatch.silent", Content::Silent(silent), HistoryBatch::new(now));
-        }
     }
 
-    /// The store has let no pass run since then, Unix seconds: told once that has lasted, and nothing is known of any metric.
-    fn no_pass(&mut self, why: &str, since: f64) {
+    /// The store has let no pass run since then, Unix seconds: told once that has lasted, and nothing is known of its subjects.
+    fn no_pass(&mut self, finder: &Finder, why: &str, since: f64) {
         let now = unix_now();
         if let Some(look) = self.vitals.trouble(why, since, now) {
             let mut looks = vec![look];
             let open = self.state.incidents().filter(|incident| incident.phase.is_open());
             looks.extend(open.filter_map(|incident| {
-                let is_metric = matches!(incident.subject, Subject::Metric(_));
-                (is_metric && incident.unknown_since.is_none()).then(|| Look {
+                let is_its = Some(incident.subject.kind().name) == finder.follows.as_deref();
+                (is_its && incident.unknown_since.is_none()).then(|| Look {
                     subject: incident.subject.clone(),
                     outcome: Outcome::Unknown,
                 })
@@ -533,10 +580,11 @@ impl Desk {
         });
     }
 
-    /// Leaves the names of those the next pass must look at.
-    fn follow(&self) {
-        let followed = self.state.followed().map(str::to_owned).collect();
-        self.options.followed.set(followed);
+    /// Tells finders whose incidents live.
+    fn follow(&mut self) {
+        let state = &self.state;
+        self.finders
+            .follow(|kind| state.followed(kind).map(str::to_owned).collect());
     }
 
     fn delivered(&mut self, delivery: Delivery) {
@@ -613,6 +661,7 @@ impl Desk {
         }
         self.mind_the_history(now);
         self.books.tick(now);
+        self.confirm();
         self.refill_the_short(now);
         for post in self.posts.values_mut() {
             post.work();
@@ -671,7 +720,7 @@ impl Desk {
             }
             match messages.recv_deadline(due) {
                 Ok(Message::Delivered(delivery)) => self.delivered(*delivery),
-                Ok(Message::Ask(..) | Message::Store(_)) => {}
+                Ok(Message::Ask(..) | Message::Examine(..)) => {}
                 Err(_) => break,
             }
         }

@@ -8,6 +8,7 @@
 mod books;
 pub mod control;
 mod desk;
+mod finders;
 mod heartbeat;
 mod office;
 mod post;
@@ -33,13 +34,18 @@ pub use post::Outlet;
 pub use request::{Letter, Reply, Request, Which};
 pub use vitals::VitalsOptions;
 
-use crate::status::{Followed, Word};
+use crate::inlet::{FinderAnswer, FromFinder};
+use crate::stop::Stop;
 use post::Delivery;
 
 /// Questions that may wait for the desk.
 const INBOX: usize = 64;
 /// How long somebody waits for an answer of the desk.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long somebody waits for what a finder makes of a metric: it may read a window over a slow store.
+const EXAMINE_PATIENCE: Duration = Duration::from_secs(30);
+/// The finder that is asked about metrics.
+const ANALYZER: &str = "analyzer";
 
 /// Reads the window of a metric for a chart: its name, and whether rates were judged. Asked by the posts, as it may take
 /// as long as the store does.
@@ -59,8 +65,6 @@ pub struct DispatchOptions {
     pub log: bool,
     /// Where charts get windows from that came with no pass.
     pub window_of: WindowOf,
-    /// Where the subjects of live incidents are left for the next pass.
-    pub followed: Followed,
     /// How long notices may still be sent after the last word.
     pub grace: Duration,
     /// What is watched of ourselves.
@@ -75,8 +79,8 @@ pub enum Message {
     Ask(Box<Request>, Sender<Reply>),
     /// A post is done with a notice.
     Delivered(Box<Delivery>),
-    /// The store does not answer, why and since when (Unix seconds); or it does again.
-    Store(Option<(String, f64)>),
+    /// A finder is asked what it makes of a metric at a moment, Unix seconds; its answer goes back on the channel.
+    Examine(String, f64, Sender<FinderAnswer>),
 }
 
 /// The way to ask a running desk.
@@ -106,9 +110,17 @@ impl Inbox {
             .unwrap_or_else(|_| refused("the dispatch did not answer in time"))
     }
 
-    /// Tells the desk whether the store answers. With no room for it the next time will do.
-    pub fn store(&self, silent: Option<(String, f64)>) {
-        let _ = self.0.try_send(Message::Store(silent));
+    /// What the running analyzer makes of a metric at a moment, Unix seconds.
+    ///
+    /// # Errors
+    /// Why there is no answer, for people.
+    pub fn examine(&self, metric: &str, at: f64) -> FinderAnswer {
+        let (send, receive) = bounded(1);
+        let asked = Message::Examine(metric.to_owned(), at, send);
+        let asked = self.0.send_timeout(asked, PATIENCE);
+        asked.map_err(|_| "the dispatch is busy or has ended".to_owned())?;
+        let answer = receive.recv_timeout(EXAMINE_PATIENCE);
+        answer.unwrap_or_else(|_| Err("the analyzer did not answer in time, or has ended".to_owned()))
     }
 
     pub(crate) fn sender(&self) -> Sender<Message> {
@@ -116,9 +128,15 @@ impl Inbox {
     }
 }
 
-/// Runs a desk until `words` has no other end any more.
-pub fn run(options: DispatchOptions, words: &Receiver<Word>, inbox: &Inbox, messages: &Receiver<Message>) {
+/// Runs a desk until stop is said.
+pub fn run(
+    options: DispatchOptions,
+    finders: &Receiver<FromFinder>,
+    inbox: &Inbox,
+    messages: &Receiver<Message>,
+    stop: &Stop,
+) {
     let mut desk = Desk::open(options);
     desk.open_posts(inbox);
-    desk.run(words, messages);
+    desk.run(finders, messages, stop);
 }

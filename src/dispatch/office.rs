@@ -14,8 +14,9 @@ use skywatch_alerters::senders::Sender;
 use skywatch_alerters::state::Outlook;
 
 use super::{Outlet, Reply, Request};
-use crate::analyzer::Examination;
 use crate::clock::unix_now;
+use crate::inlet::FinderAnswer;
+use crate::status::Examination;
 
 /// What a command asks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -142,7 +143,7 @@ impl Answer {
 /// Asks the desk.
 pub(crate) type AskDesk = Box<dyn Fn(Request) -> Reply + Send + Sync>;
 /// Looks at one metric at a moment, Unix seconds.
-pub type Examine = Box<dyn Fn(&str, f64) -> Result<Examination, String> + Send + Sync>;
+pub type Examine = Box<dyn Fn(&str, f64) -> FinderAnswer + Send + Sync>;
 
 /// Answers what is asked about trainings and models.
 #[cfg(feature = "learned")]
@@ -217,7 +218,7 @@ impl Office {
             _ => return Answer::refused("the desk answered something else".to_owned()),
         };
         Answer::Explained {
-            examined: (self.examine)(metric, unix_now()).map(Box::new),
+            examined: (self.examine)(metric, unix_now()),
             outlook,
         }
     }

@@ -8,7 +8,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Time;
@@ -18,8 +17,8 @@ use skywatch_alerters::incident::{Look, Outcome};
 use skywatch_alerters::notice::Silent;
 use skywatch_alerters::{Anomaly, Severity, Subject, units};
 
-use crate::analyzer::{DATA_COMPONENTS, METRICS_COMPONENT};
-use crate::status::{Findings, IngestStatus, StatusFile};
+use crate::inlet::PassNews;
+use crate::status::{DATA_COMPONENTS, IngestStatus, METRICS_COMPONENT, StatusFile};
 
 /// Seconds without any new point from which there is no data.
 const NO_DATA_AFTER: f64 = 300.0;
@@ -59,7 +58,7 @@ pub(super) struct Vitals {
     store_lost: Option<f64>,
     overruns: u32,
     /// Silent metrics that were told of, and when.
-    told_silent: HashMap<Arc<str>, f64>,
+    told_silent: HashMap<String, f64>,
     /// How many of those have spoken since the last notice.
     back: u64,
     silent_at: f64,
@@ -82,10 +81,10 @@ impl Vitals {
     }
 
     /// What a pass shows.
-    pub(super) fn pass(&mut self, findings: &Findings) -> Vec<Look> {
-        let summary = &findings.summary;
+    pub(super) fn pass(&mut self, news: &PassNews) -> Vec<Look> {
+        let summary = &news.summary;
         let now = summary.at;
-        let is_whole = findings.cut_short.is_none();
+        let is_whole = news.cut_short.is_none();
         if is_whole {
             self.store_lost = None;
         }
@@ -95,13 +94,13 @@ impl Vitals {
         } else {
             0
         };
-        let age = now - findings.newest;
+        let age = now - news.newest;
         let mut data_known = true;
         let no_data = if summary.metrics == 0 {
             (now - self.began > NO_METRIC_AFTER).then(|| "there is no metric in the store".to_owned())
         } else {
             // A pass that judged hardly anything has not seen every metric's last point.
-            data_known = findings.newest > 0.0 && summary.unfinished == 0;
+            data_known = news.newest > 0.0 && summary.unfinished == 0;
             (data_known && age > NO_DATA_AFTER)
                 .then(|| format!("no metric has had a new point for {}", units::length(age)))
         };
@@ -183,10 +182,10 @@ impl Vitals {
 
     /// Metrics that have fallen silent since the last notice about such; nothing when it is not time, or when so many
     /// have that the cause is elsewhere.
-    pub(super) fn silent(&mut self, findings: &Findings) -> Option<Silent> {
-        let now = findings.summary.at;
+    pub(super) fn silent(&mut self, news: &PassNews) -> Option<Silent> {
+        let now = news.summary.at;
         self.told_silent.retain(|_, at| now - *at < SILENT_FORGOTTEN);
-        let back = findings
+        let back = news
             .back
             .iter()
             .filter(|name| self.told_silent.remove(*name).is_some());
@@ -194,13 +193,13 @@ impl Vitals {
         if !self.options.stale_digest || now - self.silent_at < SILENT_EACH {
             return None;
         }
-        let of = findings.summary.metrics;
-        let silent = findings.silent.len() as u64;
+        let of = news.summary.metrics;
+        let silent = news.silent.len() as u64;
         if silent * 5 > of {
             tracing::warn!("{silent} of {of} metrics have fallen silent at once :: not told one by one");
             return None;
         }
-        let new: Vec<&Arc<str>> = findings
+        let new: Vec<&String> = news
             .silent
             .iter()
             .filter(|name| !self.told_silent.contains_key(*name))
@@ -227,7 +226,7 @@ impl Vitals {
         self.silent_at = now;
         let metrics = new.len() as u64;
         self.told_silent
-            .extend(new.into_iter().map(|name| (Arc::clone(name), now)));
+            .extend(new.into_iter().map(|name| (name.clone(), now)));
         Some(Silent {
             metrics,
             of,
@@ -308,17 +307,17 @@ mod tests {
         Vitals::new(options, None, 1_000.0)
     }
 
-    fn pass(at: f64, seconds: f64, newest: f64) -> Findings {
+    fn pass(at: f64, seconds: f64, newest: f64) -> PassNews {
         let mut summary = PassSummary {
             at,
             metrics: 100,
             ..PassSummary::default()
         };
         summary.seconds.total = seconds;
-        Findings {
+        PassNews {
             summary,
             newest,
-            ..Findings::default()
+            ..PassNews::default()
         }
     }
 
@@ -381,8 +380,8 @@ mod tests {
     #[test]
     fn silent_metrics_are_told_once_and_not_when_a_fifth_goes_at_once() {
         let mut vitals = vitals(None);
-        let silent = |at: f64, names: &[&str]| Findings {
-            silent: names.iter().map(|name| Arc::from(*name)).collect(),
+        let silent = |at: f64, names: &[&str]| PassNews {
+            silent: names.iter().map(|&name| name.to_owned()).collect(),
             ..pass(at, 1.0, at)
         };
         let told = vitals
@@ -405,8 +404,8 @@ mod tests {
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert!(vitals.silent(&silent(2_600.0, &many)).is_none());
         assert!(vitals.silent(&silent(2_660.0, &many[..20])).is_some());
-        let spoken = |at: f64, names: &[&str]| Findings {
-            back: names.iter().map(|name| Arc::from(*name)).collect(),
+        let spoken = |at: f64, names: &[&str]| PassNews {
+            back: names.iter().map(|&name| name.to_owned()).collect(),
             ..pass(at, 1.0, at)
         };
         assert!(

@@ -6,6 +6,7 @@ pub(crate) mod http;
 mod idle;
 mod kernel_drops;
 pub mod listeners;
+pub(crate) mod local;
 pub(crate) mod slots;
 
 pub(crate) use idle::Patience;

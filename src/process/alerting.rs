@@ -15,7 +15,6 @@ use skywatch_settings::{self as settings, AlertDirection, MinSeverity, Settings}
 use super::{ProcessError, wiring};
 use crate::dispatch::{DispatchOptions, Heartbeat, Outlet, VitalsOptions, WindowOf};
 use crate::history::history_path;
-use crate::status::Followed;
 use crate::store::Connect;
 use crate::windows::{Windows, as_judged};
 
@@ -127,11 +126,7 @@ pub(crate) fn outlets(settings: &Settings) -> Result<Vec<Outlet>, ProcessError> 
 ///
 /// # Errors
 /// As [`outlets`]; or the system refuses a thread.
-pub(crate) fn dispatch<K: Connect>(
-    connect: K,
-    settings: &Settings,
-    followed: Followed,
-) -> Result<DispatchOptions, ProcessError> {
+pub(crate) fn dispatch<K: Connect>(connect: K, settings: &Settings) -> Result<DispatchOptions, ProcessError> {
     let heartbeat = settings.alerts.heartbeat_url.as_ref();
     let heartbeat = heartbeat
         .map(|url| Heartbeat::start(url.expose().as_str().to_owned()))
@@ -143,7 +138,6 @@ pub(crate) fn dispatch<K: Connect>(
         keep_history: settings.alerts.keep_history,
         log: settings.alerts.log,
         window_of: window_of(connect, settings.store.full_duration),
-        followed,
         grace: wiring::grace(settings),
         vitals: vitals(settings),
         heartbeat: heartbeat.map_err(|source| ProcessError::Start {
@@ -162,7 +156,6 @@ pub(crate) fn dispatch_alone(settings: &Settings) -> DispatchOptions {
         keep_history: settings.alerts.keep_history,
         log: false,
         window_of: Arc::new(|_, _| None),
-        followed: Followed::default(),
         grace: Duration::ZERO,
         vitals: vitals(settings),
         heartbeat: None,

@@ -8,6 +8,7 @@ use super::roles::{self, Role, RoleContext, RunOptions};
 use super::{ProcessError, alerting, wiring};
 use crate::analyzer::open_summary;
 use crate::clock::unix_now;
+use crate::inlet::Way;
 use crate::status::Beat;
 use crate::stop::{Stop, StopOnDrop};
 use crate::store::embedded::EmbeddedConnect;
@@ -64,6 +65,8 @@ pub fn run_role(
         beat,
         stop,
         single_process: false,
+        inlet: Way::Socket(settings.state_dir.clone()),
+        finders: None,
         store: needs.store.then(|| wiring::store(settings)).transpose()?,
     })
 }
@@ -77,8 +80,9 @@ pub fn run_all(settings: &Settings, run: &RunOptions, stop: &Stop) -> Result<(),
     let roles: Vec<_> = roles::wanted(settings).collect();
     let needed = roles.iter().any(|role| role.needs(run).store);
     let store = needed.then(|| wiring::store(settings)).transpose()?;
+    let (inlet, finders) = roles::in_this_process();
     let parts = roles.into_iter().map(|role| {
-        let store = store.clone();
+        let (store, inlet, finders) = (store.clone(), inlet.clone(), finders.clone());
         let work = move |stop: &Stop| {
             role.run(&RoleContext {
                 settings,
@@ -86,6 +90,8 @@ pub fn run_all(settings: &Settings, run: &RunOptions, stop: &Stop) -> Result<(),
                 beat: Beat::default(),
                 stop,
                 single_process: true,
+                inlet,
+                finders: Some(finders),
                 store,
             })
         };

@@ -75,15 +75,6 @@ pub struct Findings {
     pub cut_short: Option<String>,
 }
 
-/// From the analyzer to the dispatch.
-#[derive(Debug, Clone)]
-pub enum Word {
-    /// A pass has ended.
-    Pass(Box<Findings>),
-    /// No pass can run, and why.
-    Trouble(String),
-}
-
 /// Metrics whose fate the dispatch wants to know each pass, because they have an incident.
 #[derive(Debug, Clone, Default)]
 pub struct Followed(Arc<Mutex<Arc<HashSet<String>>>>);

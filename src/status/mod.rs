@@ -5,6 +5,7 @@
 //! said again a pass later; a write that fails is logged once and work goes on.
 
 mod beat;
+mod examination;
 mod findings;
 mod pass;
 
@@ -20,7 +21,11 @@ use skywatch_alerters::{Anomaly, units};
 use crate::files;
 
 pub use beat::{Beat, Progress};
-pub use findings::{Fate, Finding, Findings, Followed, Warming, Word};
+pub use examination::Examination;
+pub use findings::{Fate, Finding, Findings, Followed, Warming};
+pub(crate) use pass::{
+    DATA_COMPONENTS, EVICTIONS_COMPONENT, METRICS_COMPONENT, POLICY_COMPONENT, WRITES_COMPONENT,
+};
 pub use pass::{PassSummary, Seconds, Timing, Trouble};
 
 /// Anomalies kept for pages; beyond that only their number is told.

@@ -31,6 +31,22 @@ pub struct Timing {
     pub median_time: f64,
 }
 
+/// What passes find wrong is told as an incident about one of these components: metrics are lost, …
+pub(crate) const METRICS_COMPONENT: &str = "skywatch.metrics";
+/// … the store takes nothing, …
+pub(crate) const WRITES_COMPONENT: &str = "skywatch.store.writes";
+/// … it throws keys away, …
+pub(crate) const EVICTIONS_COMPONENT: &str = "skywatch.store.evictions";
+/// … or is set to throw keys away.
+pub(crate) const POLICY_COMPONENT: &str = "skywatch.store.policy";
+/// All of these.
+pub(crate) const DATA_COMPONENTS: [&str; 4] = [
+    METRICS_COMPONENT,
+    WRITES_COMPONENT,
+    EVICTIONS_COMPONENT,
+    POLICY_COMPONENT,
+];
+
 /// Something wrong with what passes work on, told as an incident of Skywatch's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trouble {

@@ -141,16 +141,16 @@ fn of_several_that_run_one_must_be_named() {
 }
 
 #[test]
-fn a_command_waits_for_an_analyzer_that_is_started_again() {
+fn a_command_waits_for_a_dispatch_that_is_started_again() {
     let redis = RedisServer::start();
     let hook = Hook::start();
     Metrics::of(&redis).bad(&["web.cpu"]);
     let world = World::over(&redis, &hook.receiver("hook")).with("process.restart_backoff", "2s");
     let running = crate::common::skywatch::Skywatch::spawn(&mut world.command(&["run"]));
     hook.wait_for("web.cpu", &["opened"]);
-    crate::common::skywatch::signal(running.child("analyzer"), "KILL");
-    running.line("child `analyzer` (pid ");
+    crate::common::skywatch::signal(running.child("dispatch"), "KILL");
+    running.line("child `dispatch` (pid ");
     assert!(good(&world.stranger(&["incidents"])).contains("web.cpu"));
-    running.nth_line(2, "child `analyzer` started");
+    running.nth_line(2, "child `dispatch` started");
     assert_eq!(running.stop().code(), 0);
 }

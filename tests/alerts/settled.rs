@@ -3,16 +3,17 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crossbeam_channel::unbounded;
 use skywatch::dispatch::{self, DispatchOptions, Inbox, Outlet, Reply, Request, VitalsOptions};
-use skywatch::status::{Fate, Finding, Findings, Followed, PassSummary, Word};
-use skywatch_alerters::incident::{Ending, Hysteresis, Phase};
+use skywatch::inlet::{Finder, InletClient, Observations, PassNews, Report, Way};
+use skywatch::status::PassSummary;
+use skywatch::stop::Stop;
+use skywatch_alerters::incident::{Ending, Hysteresis, Look, Outcome, Phase};
 use skywatch_alerters::matcher::Matcher;
 use skywatch_alerters::notice::What;
 use skywatch_alerters::route::{Grouping, Limits, Pace, Route, Routes};
 use skywatch_alerters::senders::{Sender, Sent};
 use skywatch_alerters::state::{Audience, Policy, Receiver};
-use skywatch_alerters::{Error, Notice, RateCap, sample};
+use skywatch_alerters::{Error, Notice, RateCap, Subject, sample};
 
 use crate::common::series::now;
 use crate::common::wait_for;
@@ -77,21 +78,24 @@ fn policy() -> Policy {
     }
 }
 
-fn pass(at: f64, finding: Option<Finding>, fate: Option<Fate>) -> Word {
-    Word::Pass(Box::new(Findings {
-        summary: PassSummary {
-            at,
-            metrics: 1,
-            analyzed: 1,
-            ..PassSummary::default()
-        },
-        findings: finding.into_iter().collect(),
-        fates: fate
-            .map(|fate| (Arc::from("web.cpu"), fate))
-            .into_iter()
-            .collect(),
-        newest: at,
-        ..Findings::default()
+/// A pass that sees one metric.
+fn pass(at: f64, outcome: Outcome) -> Report {
+    Report::Seen(Box::new(Observations {
+        seen: vec![Look {
+            subject: Subject::Metric("web.cpu".into()),
+            outcome,
+        }],
+        all_of: Some(Subject::METRIC.into()),
+        pass: Some(Box::new(PassNews {
+            summary: PassSummary {
+                at,
+                metrics: 1,
+                analyzed: 1,
+                ..PassSummary::default()
+            },
+            newest: at,
+            ..PassNews::default()
+        })),
     }))
 }
 
@@ -110,7 +114,6 @@ fn a_new_level_that_was_accepted_is_told_as_that_and_kept_as_that() {
         keep_history: Duration::from_secs(86_400),
         log: false,
         window_of: Arc::new(|_, _| None),
-        followed: Followed::default(),
         grace: Duration::from_secs(2),
         vitals: VitalsOptions {
             optimum_run_duration: Duration::from_secs(60),
@@ -120,28 +123,28 @@ fn a_new_level_that_was_accepted_is_told_as_that_and_kept_as_that() {
         },
         heartbeat: None,
     };
-    let (words, heard) = unbounded();
+    let (send, finders) = crossbeam_channel::bounded(16);
     let (inbox, messages) = Inbox::new();
     let ask = inbox.clone();
-    let running = std::thread::spawn(move || dispatch::run(options, &heard, &inbox, &messages));
+    let stop = Stop::new();
+    let stopped = stop.clone();
+    let running = std::thread::spawn(move || dispatch::run(options, &finders, &inbox, &messages, &stopped));
+    let finder = Finder::new("analyzer", Some(Subject::METRIC));
+    let client = InletClient::start(Way::Thread(send), finder, None).unwrap();
     let begin = now() - 600.0;
     let mut anomaly = sample::anomaly("web.cpu").without_window();
     anomaly.at = begin;
     anomaly.observed = 60.0;
-    let finding = Finding {
-        anomaly,
-        since: begin,
-        is_new: true,
-    };
-    words.send(pass(begin, Some(finding), None)).unwrap();
+    let inlet = client.inlet();
+    inlet.report(pass(begin, Outcome::Anomalous(Box::new(anomaly))));
     for step in 1..=4 {
         let at = begin + 10.0 * f64::from(step);
-        let settled = Fate::Settled {
+        let settled = Outcome::Settled {
             at,
             value: 60.0,
             before: 10.0,
         };
-        words.send(pass(at, None, Some(settled))).unwrap();
+        inlet.report(pass(at, settled));
     }
     let said = wait_for("the end", || {
         let told = ear.0.lock().unwrap();
@@ -172,6 +175,7 @@ fn a_new_level_that_was_accepted_is_told_as_that_and_kept_as_that() {
         (incidents[0].phase, incidents[0].ending.clone()),
         (Phase::Settled, Some(ending))
     );
-    drop(words);
+    client.finish(Duration::from_secs(5));
+    stop.say();
     running.join().unwrap();
 }

@@ -10,7 +10,7 @@ use crate::common::series::{each_minute, loud, now, quiet};
 use crate::common::skywatch::{Setup, is_running, signal, summaries};
 use crate::common::{PATIENCE, carbon, wait_for};
 
-const ROLES: [&str; 3] = ["ingest", "analyzer", "web"];
+const ROLES: [&str; 4] = ["dispatch", "ingest", "analyzer", "web"];
 
 #[test]
 fn a_killed_child_is_started_again_after_a_growing_pause_and_the_others_live_on() {
@@ -20,7 +20,7 @@ fn a_killed_child_is_started_again_after_a_growing_pause_and_the_others_live_on(
         .on(&redis)
         .with("analyzer.optimum_run_duration", "200ms");
     let running = setup.start(&["run"]);
-    let [ingest, analyzer, web] = ROLES.map(|role| running.child(role));
+    let [_, ingest, analyzer, web] = ROLES.map(|role| running.child(role));
     running.line("total anomalies :: 1");
 
     signal(analyzer, "KILL");

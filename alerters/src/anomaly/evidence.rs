@@ -142,32 +142,30 @@ impl Serialize for Votes {
 }
 
 /// Serde form of numbers that may not be finite: `null` stands for NaN and both infinities.
-pub(super) mod null_unless_finite {
+pub(crate) mod null_unless_finite {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     fn finite(value: f64) -> Option<f64> {
         value.is_finite().then_some(value)
     }
 
-    pub(in crate::anomaly) fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
         finite(*value).serialize(to)
     }
 
-    pub(in crate::anomaly) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
         Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
     }
 
     /// The same for every element of a list.
-    pub(in crate::anomaly) mod each {
+    pub(crate) mod each {
         use super::{Deserialize, Deserializer, Serializer, finite};
 
-        pub(in crate::anomaly) fn serialize<S: Serializer>(values: &[f64], to: S) -> Result<S::Ok, S::Error> {
+        pub(crate) fn serialize<S: Serializer>(values: &[f64], to: S) -> Result<S::Ok, S::Error> {
             to.collect_seq(values.iter().map(|value| finite(*value)))
         }
 
-        pub(in crate::anomaly) fn deserialize<'de, D: Deserializer<'de>>(
-            from: D,
-        ) -> Result<Vec<f64>, D::Error> {
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
             let values = Vec::<Option<f64>>::deserialize(from)?;
             Ok(values
                 .into_iter()

@@ -13,7 +13,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use evidence::null_unless_finite;
+pub(crate) use evidence::null_unless_finite;
 pub use evidence::{Contributor, DetectorVote, Evidence, JudgedWindow, SpanEvidence, TraceEvidence, Votes};
 pub use subject::{Subject, SubjectKind};
 

@@ -36,7 +36,7 @@ pub struct SubjectKind {
 const NOT_WATCHED: &str = "it is watched no longer";
 
 static METRIC: SubjectKind = SubjectKind {
-    name: "metric",
+    name: Subject::METRIC,
     plural: "metrics",
     deleted: "the metric was deleted",
     is_grouped: true,
@@ -69,6 +69,9 @@ static COMPONENT: SubjectKind = SubjectKind {
 };
 
 impl Subject {
+    /// The kind of metrics, by its name in the JSON form.
+    pub const METRIC: &str = "metric";
+
     /// The name, whatever kind of subject it is.
     pub fn name(&self) -> &str {
         let (Self::Metric(name) | Self::Entity(name) | Self::Trace(name) | Self::Component(name)) = self;

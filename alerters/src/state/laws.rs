@@ -139,7 +139,7 @@ fn live_on(policy: &Policy, minutes: &[Minute]) -> (State, f64) {
     let mut now = 1_000_000.0;
     for minute in minutes {
         now += 60.0;
-        let pass = Event::Pass(looks(minute, now));
+        let pass = Event::AllLooks("metric".into(), looks(minute, now));
         state.step(policy, pass, now).unwrap();
         let open = state.incidents().find(|incident| incident.phase == Phase::Open);
         if let (1, Some(incident)) = (minute.besides, open.map(|incident| incident.id)) {
@@ -173,7 +173,12 @@ fn live(policy: &Policy, minutes: &[Minute], order: impl Fn(&mut Vec<Look>)) -> 
         now += 60.0;
         let mut looks = looks(minute, now);
         order(&mut looks);
-        let cooldowns = step(&mut state, &mut record, Event::Pass(looks), now);
+        let cooldowns = step(
+            &mut state,
+            &mut record,
+            Event::AllLooks("metric".into(), looks),
+            now,
+        );
         record.acked_or_silenced |= matches!(minute.besides, 1 | 2);
         match minute.besides {
             1 => {
@@ -228,7 +233,12 @@ fn live(policy: &Policy, minutes: &[Minute], order: impl Fn(&mut Vec<Look>)) -> 
     for _ in 0..240 {
         now += 60.0;
         let looks = (0..METRICS).map(|metric| well(&name(metric), now)).collect();
-        step(&mut state, &mut record, Event::Pass(looks), now);
+        step(
+            &mut state,
+            &mut record,
+            Event::AllLooks("metric".into(), looks),
+            now,
+        );
     }
     (state, record)
 }

@@ -13,15 +13,8 @@ const FLAPPING_CONFIRMED: f64 = 150.0;
 const WINDOWS: usize = 500;
 
 impl State {
-    /// Takes a pass over all metrics.
-    pub(super) fn pass(
-        &mut self,
-        policy: &Policy,
-        looks: Vec<Look>,
-        now: f64,
-        step: &mut Step,
-        fresh: &mut Fresh,
-    ) {
+    /// Notes that nothing is known of subjects of a kind that was looked at as a whole, where there is no look at them.
+    pub(super) fn not_looked_at(&mut self, kind: &str, looks: &[Look], now: f64, step: &mut Step) {
         let looked_at: HashSet<u64> = looks
             .iter()
             .filter(|look| !matches!(look.outcome, Outcome::Unknown))
@@ -29,11 +22,10 @@ impl State {
             .collect();
         for (id, incident) in &mut self.incidents {
             let lasts = incident.phase.is_open() || incident.phase == Phase::Pending;
-            if lasts && matches!(incident.subject, Subject::Metric(_)) && !looked_at.contains(id) {
+            if lasts && incident.subject.kind().name == kind && !looked_at.contains(id) {
                 unknown(incident, now, step);
             }
         }
-        self.looks(policy, looks, now, step, fresh);
     }
 
     /// Takes looks that happened at the same time.

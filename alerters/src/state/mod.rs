@@ -98,11 +98,11 @@ impl Audience {
 /// Something that happens.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// A pass over all metrics has ended. A live incident of a metric it has no look at is unknown from then on. The
-    /// order of looks is of no importance.
-    Pass(Vec<Look>),
-    /// Looks at other subjects; nothing follows for those that are not among them.
+    /// A finder has looked at subjects; nothing follows for those that are not among them. The order is of no importance.
     Looks(Vec<Look>),
+    /// A finder has looked at all subjects of this kind (by [`SubjectKind::name`](crate::SubjectKind::name)), and maybe at
+    /// others: of live incidents about those of the kind it did not see nothing is known from then on.
+    AllLooks(String, Vec<Look>),
     /// Somebody takes an incident.
     Acknowledge {
         /// Its number.
@@ -349,7 +349,10 @@ impl State {
         let mut fresh = HashMap::new();
         let worth_working_out = !matches!(event, Event::Tick) || now >= self.wake_at;
         match event {
-            Event::Pass(looks) => self.pass(policy, looks, now, &mut step, &mut fresh),
+            Event::AllLooks(kind, looks) => {
+                self.not_looked_at(&kind, &looks, now, &mut step);
+                self.looks(policy, looks, now, &mut step, &mut fresh);
+            }
             Event::Looks(looks) => self.looks(policy, looks, now, &mut step, &mut fresh),
             Event::Acknowledge {
                 incident,
@@ -503,15 +506,11 @@ impl State {
         self.incidents.values().map(Box::as_ref)
     }
 
-    /// Subjects whose incidents a pass must look at, whatever it finds: those of live incidents about metrics.
-    pub fn followed(&self) -> impl Iterator<Item = &str> {
-        self.incidents
-            .values()
-            .filter(|incident| incident.is_watched())
-            .filter_map(|incident| match &incident.subject {
-                Subject::Metric(name) => Some(name.as_str()),
-                _ => None,
-            })
+    /// Subjects of a kind whose incidents live: whoever looks at them must report on them whatever he finds.
+    pub fn followed(&self, kind: &str) -> impl Iterator<Item = &str> {
+        self.incidents()
+            .filter(move |incident| incident.is_watched() && incident.subject.kind().name == kind)
+            .map(|incident| incident.subject.name())
     }
 
     /// A silence that has not ended.
@@ -543,7 +542,7 @@ impl State {
     /// How many numbers of incidents and of silences the event may ask for.
     pub fn asks_for(&self, event: &Event) -> (u64, u64) {
         match event {
-            Event::Pass(looks) | Event::Looks(looks) => {
+            Event::AllLooks(_, looks) | Event::Looks(looks) => {
                 let new = |look: &&Look| {
                     matches!(look.outcome, Outcome::Anomalous(_))
                         && self

@@ -113,7 +113,7 @@ impl Scene {
 
     fn pass(&mut self, looks: Vec<Look>) -> Vec<Notice> {
         self.now += 60.0;
-        self.event(Event::Pass(looks))
+        self.event(Event::AllLooks("metric".into(), looks))
     }
 
     fn event(&mut self, event: Event) -> Vec<Notice> {
@@ -497,7 +497,9 @@ fn numbers_nobody_could_claim_are_of_a_range_where_runs_cannot_meet() {
         let mut state = State::new("t", run, Kept::default(), Claim::nothing(apart));
         state.claimed(2, 1);
         let looks = (0..3).map(|i| wrong(&format!("app.{i}.cpu"), START)).collect();
-        let step = state.step(&policy, Event::Pass(looks), START).unwrap();
+        let step = state
+            .step(&policy, Event::AllLooks("metric".into(), looks), START)
+            .unwrap();
         let incidents: Vec<u64> = step.incidents.iter().map(|incident| incident.id).collect();
         let ids: Vec<String> = step.notices.iter().map(|notice| notice.id.clone()).collect();
         (incidents, ids, state)
@@ -518,7 +520,11 @@ fn numbers_nobody_could_claim_are_of_a_range_where_runs_cannot_meet() {
     let mut state = State::new("t", "c", kept, Claim::nothing(apart + 2_000_000));
     state.claimed(9, 9);
     let step = state
-        .step(&policy, Event::Pass(vec![wrong("db.cpu", START)]), START)
+        .step(
+            &policy,
+            Event::AllLooks("metric".into(), vec![wrong("db.cpu", START)]),
+            START,
+        )
         .unwrap();
     assert!(
         step.incidents.iter().any(|incident| incident.id == 2),
@@ -541,7 +547,7 @@ fn whatever_ends_is_handed_out_whole_to_be_written() {
     // Deleted, and in the same step no longer in the state.
     let mut scene = Scene::new(policy());
     scene.say(wrong);
-    let looks = Event::Pass(vec![deleted("web.1.cpu")]);
+    let looks = Event::AllLooks("metric".into(), vec![deleted("web.1.cpu")]);
     let step = scene.state.step(&scene.policy, looks, scene.now + 60.0).unwrap();
     assert_eq!(scene.state.about(&Subject::Metric("web.1.cpu".into())), None);
     assert_eq!(ends(&step), (vec![(1, Phase::Gone)], vec![(1, Phase::Gone)]));

@@ -4,6 +4,7 @@
 //! role does not ask which. How roles become processes is in [`launch`](super::launch).
 
 mod analyzer;
+mod dispatch;
 mod ingest;
 #[cfg(feature = "learned")]
 mod trainer;
@@ -12,19 +13,23 @@ mod web;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
+use crossbeam_channel::Receiver;
 use skywatch_settings::Settings;
 
 use super::ProcessError;
+use crate::inlet::{FromFinder, Way};
 use crate::status::Beat;
 use crate::stop::Stop;
 use crate::store::AnyConnect;
 
 pub(crate) use analyzer::watch;
+pub(crate) use dispatch::{dispatch, in_this_process};
 pub(crate) use ingest::take_in;
 pub(crate) use web::serve;
 
 /// All roles, in the order in which they are started.
 pub const ROLES: &[&dyn Role] = &[
+    &dispatch::Dispatch,
     &ingest::Ingest,
     &analyzer::Analyzer,
     &web::Web,
@@ -53,6 +58,11 @@ pub trait Role: Debug + Sync {
     fn needs(&self, run: &RunOptions) -> Needs {
         let _ = run;
         Needs::default()
+    }
+
+    /// Whether it finds what is wrong, and needs a dispatch to tell.
+    fn finds(&self) -> bool {
+        false
     }
 
     /// Whether everything is over once it has ended without an error.
@@ -86,6 +96,10 @@ pub struct RoleContext<'a> {
     pub stop: &'a Stop,
     /// Whether the other roles are threads of this process.
     pub single_process: bool,
+    /// The way to the dispatch.
+    pub(super) inlet: Way,
+    /// The other end of it, where the dispatch is a thread of this process.
+    pub(super) finders: Option<Receiver<FromFinder>>,
     /// There if any role of this process needs it.
     pub(super) store: Option<AnyConnect>,
 }

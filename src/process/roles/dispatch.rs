@@ -1,0 +1,105 @@
+//! Takes what all others find, keeps it, and tells people and machines.
+
+use crossbeam_channel::{Receiver, bounded};
+use skywatch_settings::Settings;
+
+use super::{Needs, ROLES, Role, RoleContext, RunOptions};
+use crate::dispatch::control::Control;
+use crate::dispatch::{self, Inbox, Office, Outlet};
+use crate::inlet::{FromFinder, Way, socket};
+#[cfg(feature = "learned")]
+use crate::process::study;
+use crate::process::{ProcessError, alerting, wiring};
+use crate::stop::Stop;
+use crate::store::AnyConnect;
+
+/// Messages of finders that may wait: their senders keep reports until they are taken.
+const WAITING: usize = 16;
+
+/// The role of that name.
+#[derive(Debug)]
+pub(super) struct Dispatch;
+
+impl Role for Dispatch {
+    fn name(&self) -> &'static str {
+        "dispatch"
+    }
+
+    /// Whoever finds something needs it.
+    fn is_wanted(&self, settings: &Settings) -> bool {
+        ROLES.iter().any(|role| role.finds() && role.is_wanted(settings))
+    }
+
+    /// For the windows of charts only: without an answer of the store notices go without.
+    fn needs(&self, _: &RunOptions) -> Needs {
+        Needs { store: true }
+    }
+
+    /// What others found last is still told.
+    fn stops_last(&self) -> bool {
+        true
+    }
+
+    fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
+        let (store, settings, stop) = (context.store()?, context.settings, context.stop);
+        if let Some(finders) = &context.finders {
+            return dispatch(store, finders, settings, stop);
+        }
+        let (send, finders) = bounded(WAITING);
+        let _listener = socket::listen(&settings.state_dir, send).map_err(|source| ProcessError::Start {
+            what: "the socket of the dispatch",
+            source,
+        })?;
+        dispatch(store, &finders, settings, stop)
+    }
+}
+
+/// The way to a dispatch that is a thread of this process, and its end.
+pub(crate) fn in_this_process() -> (Way, Receiver<FromFinder>) {
+    let (send, receive) = bounded(WAITING);
+    (Way::Thread(send), receive)
+}
+
+/// Takes what all others find, keeps it, and tells people and machines, until stop is said.
+pub(crate) fn dispatch(
+    store: &AnyConnect,
+    finders: &Receiver<FromFinder>,
+    settings: &Settings,
+    stop: &Stop,
+) -> Result<(), ProcessError> {
+    let options = alerting::dispatch(store.clone(), settings)?;
+    let (inbox, messages) = Inbox::new();
+    let _control = control(settings, &options.outlets, inbox.clone());
+    dispatch::run(options, finders, &inbox, &messages, stop);
+    Ok(())
+}
+
+/// Lets commands on this machine speak to us. Without it all else goes on.
+fn control(settings: &Settings, outlets: &[Outlet], inbox: Inbox) -> Option<Control> {
+    let examine = inbox.clone();
+    let office = Office::new(
+        Box::new(move |request| inbox.ask(request)),
+        Box::new(move |metric, now| examine.examine(metric, now)),
+        outlets,
+        wiring::base_url(settings),
+        wiring::command(settings),
+    );
+    #[cfg(feature = "learned")]
+    let office = {
+        let settings = settings.clone();
+        office.with_study(Box::new(move |asked| {
+            study::answer(&settings, asked)
+                .unwrap_or_else(|error| dispatch::Answer::refused(error.to_string()))
+        }))
+    };
+    match Control::start(&settings.state_dir, office) {
+        Ok(control) => Some(control),
+        Err(error) => {
+            tracing::error!(
+                "no control socket in `{}` :: {error} :: `skywatch ack` and the like will not reach this process",
+                settings.state_dir.display()
+            );
+            None
+        }
+    }
+}
