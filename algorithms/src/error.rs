@@ -3,7 +3,7 @@
 /// A name or a setting this crate does not understand.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum EnsembleError {
     /// A flavour other than `earthgecko` or `etsy`.
     #[error("unknown flavour `{0}`\nhint: use `earthgecko` or `etsy`")]
     UnknownFlavour(String),

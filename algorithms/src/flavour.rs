@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::EnsembleError;
 
 /// Whose nine tests are followed to the letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,13 +27,13 @@ impl fmt::Display for ClassicFlavour {
 }
 
 impl FromStr for ClassicFlavour {
-    type Err = Error;
+    type Err = EnsembleError;
 
-    fn from_str(name: &str) -> Result<Self, Error> {
+    fn from_str(name: &str) -> Result<Self, EnsembleError> {
         match name {
             "earthgecko" => Ok(Self::Earthgecko),
             "etsy" => Ok(Self::Etsy),
-            other => Err(Error::UnknownFlavour(other.to_owned())),
+            other => Err(EnsembleError::UnknownFlavour(other.to_owned())),
         }
     }
 }
@@ -49,7 +49,7 @@ mod tests {
         }
         assert_eq!(
             "Etsy".parse::<ClassicFlavour>(),
-            Err(Error::UnknownFlavour("Etsy".into()))
+            Err(EnsembleError::UnknownFlavour("Etsy".into()))
         );
     }
 }

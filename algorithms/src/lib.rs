@@ -45,7 +45,7 @@ mod window_stats;
 
 pub use detector::{Comparison, Detector, Vote, VoteFailure};
 pub use ensemble::{Ballot, BallotMark, Ensemble, Exception, Explained, Rules, Verdict};
-pub use error::Error;
+pub use error::EnsembleError;
 pub use flavour::ClassicFlavour;
 pub use window::{CanonicalCut, SameTime, Series, Window};
 pub use window_stats::{Scratch, WindowStats};

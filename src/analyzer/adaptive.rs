@@ -8,7 +8,7 @@ use skywatch_algorithms::streaming::{Adaptive, Forecasts};
 use skywatch_algorithms::{Exception, Window};
 
 use super::adaptive_metric::{AdaptiveLook, AdaptiveMetric, Trial, Workspace};
-use super::evaluator::Evaluation;
+use super::evaluation::Evaluation;
 use super::rule::AlarmRule;
 use crate::baseline::{Baseline, StatePart, StateSaver, States};
 use crate::panics;

@@ -10,10 +10,10 @@
 
 use std::sync::Arc;
 
-use skywatch_algorithms::streaming::{Adaptive, Forecasts, LongMemory, Rest, Standing};
+use skywatch_algorithms::streaming::{Adaptive, Forecasts, LongMemory, MetricStanding, Rest};
 use skywatch_algorithms::{Ballot, Exception, Verdict, Window};
 
-use super::evaluator::Evaluation;
+use super::evaluation::Evaluation;
 use super::pending_state::PendingState;
 use super::rule::{AlarmRule, ObservedPoint, exclusion, stale_after};
 use super::scored::ScoredAnomaly;
@@ -309,8 +309,8 @@ impl Trial {
     /// Where the metric looked at last was before it settled on a new level, if it did.
     pub(super) fn settled(&self, rule: &AlarmRule) -> Option<f64> {
         match self.adaptive.standing(rule.sensitivity) {
-            Standing::Settled { before } => Some(before),
-            Standing::Usual | Standing::Out => None,
+            MetricStanding::Settled { before } => Some(before),
+            MetricStanding::Usual | MetricStanding::Out => None,
         }
     }
 }

@@ -13,7 +13,7 @@ use skywatch_algorithms::{
 };
 
 use super::counter_class::CounterClass;
-use super::evaluator::Evaluation;
+use super::evaluation::Evaluation;
 use crate::panics;
 
 /// How many standard deviations the band of what was expected reaches to each side, as in the original's mails.

@@ -11,8 +11,8 @@ use super::adaptive::AdaptiveJudge;
 use super::adaptive_metric::AdaptiveMetric;
 use super::classic::ClassicJudge;
 use super::counter_class::CounterClass;
+use super::evaluation::Evaluation;
 use super::options::WorkerOptions;
-use super::scored::ScoredAnomaly;
 use crate::status::Fate;
 
 /// What is known of a metric beside its window.
@@ -23,27 +23,6 @@ pub(super) struct MetricKnowledge {
     pub(super) class: Option<CounterClass>,
     /// What the adaptive profile knows of it; `None` before the first look, and in the classic profile.
     pub(super) state: Option<Box<AdaptiveMetric>>,
-}
-
-/// A verdict, and what it is about.
-pub(super) struct Evaluation {
-    /// The ballot is blank in the adaptive profile.
-    pub(super) verdict: Verdict,
-    /// Time of the newest point that counts, Unix seconds; of the last one learnt if there is no newer.
-    pub(super) at: f64,
-    /// The anomaly of the adaptive profile: the point with the highest score among those that are new.
-    pub(super) scored: Option<Box<ScoredAnomaly>>,
-}
-
-impl Evaluation {
-    /// Of a metric that is not judged.
-    pub(super) fn excluded(exception: Exception, at: f64) -> Self {
-        Self {
-            verdict: Verdict::Excluded(exception),
-            at,
-            scored: None,
-        }
-    }
 }
 
 /// One thread's means of judging metrics.

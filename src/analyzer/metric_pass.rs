@@ -7,7 +7,8 @@ use std::time::Instant;
 use skywatch_algorithms::{Ballot, Exception, SameTime, Series, Verdict, Window};
 
 use super::cache::{CachedWindow, TimesBuffer};
-use super::evaluator::{Evaluation, Evaluator};
+use super::evaluation::Evaluation;
+use super::evaluator::Evaluator;
 use super::options::WorkerOptions;
 use super::shard_pass::ShardPass;
 use super::tracked::TrackedMetric;

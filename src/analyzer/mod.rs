@@ -9,6 +9,7 @@ mod adaptive_metric;
 pub mod cache;
 pub mod classic;
 pub mod counter_class;
+mod evaluation;
 mod evaluator;
 mod examine;
 mod inquiry;

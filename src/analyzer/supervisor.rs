@@ -439,14 +439,9 @@ impl<K: Connect> Supervisor<K> {
         }
         let findings = anomalies.into_iter().map(|anomaly| {
             let name = anomaly.subject.name().to_owned();
-            let known = before.get(&name).copied();
-            let since = known.unwrap_or(anomaly.at);
+            let since = before.get(&name).copied().unwrap_or(anomaly.at);
             self.since.insert(name, since);
-            Finding {
-                anomaly,
-                since,
-                is_new: known.is_none(),
-            }
+            Finding { anomaly, since }
         });
         findings.collect()
     }

@@ -33,7 +33,7 @@ pub struct WalkOptions {
 }
 
 /// All turns of a walk: what serves from each one to the next.
-pub(super) struct Walk {
+pub(super) struct LearnedWalk {
     options: WalkOptions,
     turns: BTreeMap<usize, FittedFamilies>,
 }
@@ -43,7 +43,7 @@ fn turn_of(age: f64, options: &WalkOptions) -> usize {
     (age / options.each) as usize
 }
 
-impl Walk {
+impl LearnedWalk {
     /// Fits what each turn needs of metrics and their points, canonical.
     pub(super) fn fit(
         metrics: &[(String, Series)],
@@ -129,7 +129,7 @@ fn fit(
 
 /// The adaptive profile beside a walk.
 pub(super) struct LearnedPlayer {
-    walk: Arc<Walk>,
+    walk: Arc<LearnedWalk>,
     metric: String,
     first: f64,
     successive: Successive,
@@ -140,7 +140,7 @@ pub(super) struct LearnedPlayer {
 }
 
 impl LearnedPlayer {
-    pub(super) fn new(walk: Arc<Walk>) -> Self {
+    pub(super) fn new(walk: Arc<LearnedWalk>) -> Self {
         Self {
             walk,
             metric: String::new(),

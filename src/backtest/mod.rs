@@ -38,7 +38,7 @@ use labels::ReplayLabels;
 #[cfg(feature = "learned")]
 pub use learned::WalkOptions;
 #[cfg(feature = "learned")]
-use learned::{LearnedPlayer, Walk};
+use learned::{LearnedPlayer, LearnedWalk};
 use player::{AdaptivePlayer, Player, PointCollector, RowScorer, SkylinePlayer};
 pub use profile::ReplayProfile;
 use record::MetricRecord;
@@ -109,7 +109,7 @@ fn learned_players(
     metrics: &[(String, Series)],
     stop: &Stop,
 ) -> Result<Players<'static>, BacktestError> {
-    let walk = Arc::new(Walk::fit(metrics, &options.walk, stop)?);
+    let walk = Arc::new(LearnedWalk::fit(metrics, &options.walk, stop)?);
     Ok(Box::new(move || Box::new(LearnedPlayer::new(Arc::clone(&walk)))))
 }
 

@@ -282,7 +282,7 @@ fn unit(metric: usize, time: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use skywatch_algorithms::streaming::{Adaptive, InMemoryHours, Standing};
+    use skywatch_algorithms::streaming::{Adaptive, InMemoryHours, MetricStanding};
     use std::collections::HashMap;
 
     #[test]
@@ -318,7 +318,7 @@ mod tests {
                 let live = minute + 1 - MINUTES;
                 let mut found: Vec<&str> = states
                     .iter()
-                    .filter(|(_, (state, _))| state.standing(1.0) == Standing::Out)
+                    .filter(|(_, (state, _))| state.standing(1.0) == MetricStanding::Out)
                     .map(|(&metric, _)| metric)
                     .collect();
                 found.sort_unstable();

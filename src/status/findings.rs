@@ -15,8 +15,6 @@ pub struct Finding {
     pub anomaly: Anomaly,
     /// Unix seconds of the point that first showed it.
     pub since: f64,
-    /// Whether the pass before did not have it.
-    pub is_new: bool,
 }
 
 /// What became of a followed metric that was not anomalous.

@@ -17,7 +17,7 @@ pub use exception::Exception;
 pub use rules::Rules;
 
 use crate::detector::{Comparison, Detector, Vote};
-use crate::error::Error;
+use crate::error::EnsembleError;
 use crate::flavour::ClassicFlavour;
 use crate::registry;
 use crate::window::Window;
@@ -52,10 +52,10 @@ impl Ensemble {
     /// Any detectors; their order is that of ballots and reports.
     ///
     /// # Errors
-    /// [`Error::TooManyDetectors`] for more than [`MOST_DETECTORS`].
-    pub fn with_detectors(rules: Rules, detectors: Vec<Box<dyn Detector>>) -> Result<Self, Error> {
+    /// [`EnsembleError::TooManyDetectors`] for more than [`MOST_DETECTORS`].
+    pub fn with_detectors(rules: Rules, detectors: Vec<Box<dyn Detector>>) -> Result<Self, EnsembleError> {
         if detectors.len() > MOST_DETECTORS {
-            return Err(Error::TooManyDetectors {
+            return Err(EnsembleError::TooManyDetectors {
                 given: detectors.len(),
                 most: MOST_DETECTORS,
             });

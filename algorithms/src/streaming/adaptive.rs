@@ -8,6 +8,7 @@
 
 use super::burst::Burst;
 use super::counter::{Counter, CounterReading};
+use super::departure::Departure;
 use super::hour::HourSoFar;
 use super::hours::LongMemory;
 use super::isolated::Isolated;
@@ -23,7 +24,6 @@ use super::runs::Runs;
 use super::score::Reading;
 use super::season::Season;
 use super::slots::TimeSlots;
-use super::standing::Departure;
 use super::sums::ShiftSums;
 use super::switches::Switches;
 use crate::window::Window;

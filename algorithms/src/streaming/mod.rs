@@ -7,6 +7,7 @@
 mod adaptive;
 mod burst;
 mod counter;
+mod departure;
 mod hour;
 mod hours;
 mod isolated;
@@ -35,7 +36,7 @@ pub use parts::PARTS;
 pub use report::{DetectorScore, Report};
 pub use rest::Rest;
 pub use score::Reading;
-pub use standing::Standing;
+pub use standing::MetricStanding;
 
 use crate::window::Window;
 

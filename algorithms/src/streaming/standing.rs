@@ -4,7 +4,6 @@
 //! then learns whether it came back or was taken for usual where it is.
 
 use super::adaptive::Adaptive;
-use super::pack::{Pack, packed};
 use super::parts::{SEASON, ZERO, strongest};
 
 /// For how long it is remembered where a metric was before an alarm, seconds: a day and its repetition.
@@ -14,7 +13,7 @@ const DEPARTS: f32 = 0.2;
 
 /// Where a metric stands with its newest point.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Standing {
+pub enum MetricStanding {
     /// Within what was expected before anything happened, or nothing ever did.
     Usual,
     /// The newest point is anomalous.
@@ -26,38 +25,19 @@ pub enum Standing {
     },
 }
 
-/// Where the level was before the last alarm.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Departure {
-    /// The level, and how far from it is back, in the metric's unit.
-    before: f64,
-    near: f64,
-    /// When that was, Unix seconds; 0 for never, or once it is over.
-    since: f64,
-}
-
-packed!(Departure { before, near, since });
-
-impl Departure {
-    /// Whether that value is where the metric was.
-    fn is_back(&self, value: f64) -> bool {
-        (value - self.before).abs() <= self.near
-    }
-}
-
 impl Adaptive {
     /// Where it stands with its newest point, watched with this sensitivity (see [`Reading::at`](super::Reading::at)).
     #[must_use]
-    pub fn standing(&self, sensitivity: f32) -> Standing {
+    pub fn standing(&self, sensitivity: f32) -> MetricStanding {
         if self.reading().at(sensitivity) >= 1.0 {
-            Standing::Out
+            MetricStanding::Out
         } else if self.departure.since > 0.0 && !self.departure.is_back(self.observed) {
-            Standing::Settled {
+            MetricStanding::Settled {
                 before: self.departure.before,
             }
         } else if self.runs.stands() {
             let is_zero = self.observed == 0.0;
-            Standing::Settled {
+            MetricStanding::Settled {
                 before: if is_zero {
                     self.runs.fell_from()
                 } else {
@@ -65,7 +45,7 @@ impl Adaptive {
                 },
             }
         } else {
-            Standing::Usual
+            MetricStanding::Usual
         }
     }
 

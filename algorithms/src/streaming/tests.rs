@@ -258,7 +258,7 @@ fn what_is_hardly_known_is_not_taken_for_normal() {
         (0..300).map(|point| if point < 120 { 0.0 } else { 10_000.0 }),
     );
     assert!(alarms[120..123].contains(&true));
-    assert_eq!(state.standing(1.0), Standing::Settled { before: 0.0 });
+    assert_eq!(state.standing(1.0), MetricStanding::Settled { before: 0.0 });
     assert!(!state.is_rate());
 }
 
@@ -273,14 +273,14 @@ fn a_level_that_stays_is_settled_and_one_that_returns_is_usual() {
         alarms[5_800] && !alarms[5_999],
         "told, and taken for usual after an hour"
     );
-    let Standing::Settled { before } = state.standing(1.0) else {
+    let MetricStanding::Settled { before } = state.standing(1.0) else {
         panic!("{:?}", state.standing(1.0))
     };
     assert!((10.0..11.0).contains(&before), "{before}");
     let values = (0..6_000).map(|point| if (5_800..5_810).contains(&point) { 60.0 } else { 10.0 } + noise(point));
     let (alarms, state) = shown(60.0, values);
     assert!(alarms[5_800]);
-    assert_eq!(state.standing(1.0), Standing::Usual);
+    assert_eq!(state.standing(1.0), MetricStanding::Usual);
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn what_is_settled_says_from_where() {
         assert!(alarms[2_900..2_903].contains(&true), "{before} to {after}");
         assert_eq!(
             state.standing(1.0),
-            Standing::Settled { before },
+            MetricStanding::Settled { before },
             "{before} to {after}"
         );
     }
