@@ -28,7 +28,7 @@ const TOO_OLD: usize = 3;
 
 #[test]
 fn a_hundred_thousand_points_through_restarts() {
-    account(100_000, Duration::from_secs(10));
+    account(100_000, Duration::from_secs(6));
 }
 
 /// `cargo test --release --test tests -- --ignored --nocapture million`

@@ -46,7 +46,7 @@ fn after_a_kill_at_most_a_second_of_input_is_missing() {
                 })
             })
             .collect();
-        std::thread::sleep(Duration::from_secs(3));
+        std::thread::sleep(Duration::from_secs(2));
         let killed = Instant::now();
         node.kill_ingest();
         std::thread::sleep(Duration::from_millis(300));
