@@ -80,7 +80,7 @@ pub use origin::Origin;
 pub use pattern::Pattern;
 pub use process::Process;
 pub use receivers::{
-    AlertmanagerReceiver, EmailReceiver, Header, Label, PagerDutyReceiver, Receiver, ReceiverKind,
+    AlertmanagerReceiver, EmailReceiver, Header, Label, NtfyReceiver, PagerDutyReceiver, Receiver, ReceiverKind,
     ReceiverLimits, ReceiverType, SlackReceiver, SyslogFacility, SyslogReceiver, SyslogTarget,
     WebhookReceiver,
 };

@@ -7,6 +7,7 @@ mod alertmanager;
 mod email;
 mod form;
 mod http;
+mod ntfy;
 mod pagerduty;
 mod slack;
 mod syslog;
@@ -18,6 +19,7 @@ use skywatch_settings::{Email, ReceiverKind};
 
 pub use alertmanager::AlertmanagerSender;
 pub use email::EmailSender;
+pub use ntfy::NtfySender;
 pub use pagerduty::PagerDutySender;
 pub use slack::{Picture, SlackSender};
 pub use syslog::SyslogSender;
@@ -87,6 +89,7 @@ fn registration(kind: &ReceiverKind) -> &dyn Registration {
         ReceiverKind::Email(receiver) => receiver,
         ReceiverKind::Slack(receiver) => receiver,
         ReceiverKind::PagerDuty(receiver) => receiver,
+        ReceiverKind::Ntfy(receiver) => receiver,
         ReceiverKind::Alertmanager(receiver) => receiver,
         ReceiverKind::Webhook(receiver) => receiver,
         ReceiverKind::Syslog(receiver) => receiver,

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use skywatch_alerters::notice::What;
 use skywatch_alerters::render::Templates;
-use skywatch_alerters::senders::{AlertmanagerSender, PagerDutySender, Sender, SlackSender, WebhookSender};
+use skywatch_alerters::senders::{AlertmanagerSender, NtfySender, PagerDutySender, Sender, SlackSender, WebhookSender};
 use skywatch_alerters::{Notice, sample};
 use skywatch_settings::{
-    AlertmanagerReceiver, Header, HttpUrl, PagerDutyReceiver, Secret, SecretUrl, SlackReceiver,
+    AlertmanagerReceiver, Header, HttpUrl, NtfyReceiver, PagerDutyReceiver, Secret, SecretUrl, SlackReceiver,
     WebhookReceiver,
 };
 
@@ -25,6 +25,7 @@ mod http_sink;
 
 mod alertmanager;
 mod faults;
+mod ntfy;
 mod pagerduty;
 mod slack;
 mod webhook;
@@ -78,6 +79,20 @@ fn senders(url: &str, timeout: Duration, ca_file: Option<PathBuf>) -> Vec<Box<dy
                 ca_file: ca_file.clone(),
                 ..PagerDutyReceiver::default()
             })
+            .unwrap(),
+        ),
+        Box::new(
+            NtfySender::new(
+                &NtfyReceiver {
+                    url: url.parse().unwrap(),
+                    topic: Some(Secret::new(format!("{SECRET}-topic"))),
+                    token: Some(Secret::new(format!("{SECRET}-access"))),
+                    timeout,
+                    ca_file: ca_file.clone(),
+                    ..NtfyReceiver::default()
+                },
+                Arc::new(Templates::embedded().unwrap()),
+            )
             .unwrap(),
         ),
         Box::new(

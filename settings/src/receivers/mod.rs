@@ -5,6 +5,7 @@
 
 mod alertmanager;
 mod email;
+mod ntfy;
 mod pagerduty;
 mod slack;
 mod syslog;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use alertmanager::{AlertmanagerReceiver, Label};
 pub use email::EmailReceiver;
+pub use ntfy::NtfyReceiver;
 pub use pagerduty::PagerDutyReceiver;
 pub use slack::SlackReceiver;
 pub use syslog::{SyslogFacility, SyslogReceiver, SyslogTarget};
@@ -70,6 +72,8 @@ receivers! {
     "slack" => Slack(SlackReceiver),
     /// A service in PagerDuty.
     "pagerduty" => PagerDuty(PagerDutyReceiver),
+    /// A topic of ntfy.
+    "ntfy" => Ntfy(NtfyReceiver),
     /// A Prometheus Alertmanager.
     "alertmanager" => Alertmanager(AlertmanagerReceiver),
     /// Anything that takes JSON over HTTP.

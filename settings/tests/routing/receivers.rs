@@ -21,7 +21,7 @@ fn a_file_with_everything_becomes_receivers() {
     assert_eq!(
         names,
         [
-            "mail", "night", "hooked", "bot", "pager", "am", "am-token", "hook", "Log_1"
+            "mail", "night", "hooked", "bot", "pager", "phone", "am", "am-token", "hook", "Log_1"
         ]
     );
     let find = |name: &str| receivers.iter().find(|receiver| receiver.name == name).unwrap();
@@ -92,6 +92,18 @@ fn a_file_with_everything_becomes_receivers() {
     );
     assert_eq!(find("pager").receiver_type, ReceiverType::PagerDuty);
 
+    let ReceiverKind::Ntfy(phone) = &find("phone").kind else {
+        panic!()
+    };
+    assert_eq!(
+        (
+            phone.url.as_str(),
+            phone.topic.as_ref().map(Secret::expose),
+            phone.token.as_ref().map(Secret::expose)
+        ),
+        ("https://push.example.org", Some("hunter2"), Some("hunter2"))
+    );
+
     let ReceiverKind::Alertmanager(am) = &find("am").kind else {
         panic!()
     };
@@ -160,11 +172,11 @@ fn secrets_of_receivers_are_seen_nowhere() {
 
     let keys: Vec<&str> = loaded.table().map(|(key, _, _)| key).collect();
     let secret = |key: &&&str| {
-        ["password", "token", "secret", "webhook_url", "routing_key"]
+        ["password", "token", "secret", "webhook_url", "routing_key", "topic"]
             .iter()
             .any(|word| key.ends_with(word))
     };
-    assert_eq!(keys.iter().filter(secret).count(), 13);
+    assert_eq!(keys.iter().filter(secret).count(), 15);
     for key in keys.iter().filter(secret) {
         assert!(
             keys.contains(&format!("{key}_file").as_str()),
@@ -180,6 +192,8 @@ fn secrets_of_receivers_are_seen_nowhere() {
         "type = \"slack\"\ntokne = \"hunter2\"",
         "type = \"pagerduty\"\nrouting_key = \"hunter2\"\nrouting_key_file = \"/dev/null\"",
         "type = \"pagerduty\"\nrouting_key = \"hunter2\"\napi_url = \"http://a\"",
+        "type = \"ntfy\"\ntopic = \"hunter2 \"",
+        "type = \"ntfy\"\ntopic = \"hunter2\"\nurl = \"http://a\"",
         "type = \"webhook\"\nurl = \"ftp://a/hunter2\"",
         "type = \"webhook\"\nurl = \"https://a/hunter2#x\"",
         "type = \"webhook\"\nurl = [\"https://a/hunter2\"]",
@@ -345,6 +359,7 @@ fn the_example_explains_every_option_of_every_type_and_route_with_its_default() 
             ReceiverType::Email,
             ReceiverType::Slack,
             ReceiverType::PagerDuty,
+            ReceiverType::Ntfy,
             ReceiverType::Alertmanager,
             ReceiverType::Webhook,
             ReceiverType::Syslog
@@ -353,7 +368,7 @@ fn the_example_explains_every_option_of_every_type_and_route_with_its_default() 
     // The least that each table can say: what it shows beside that is the default.
     let least = "[email]\nserver = \"mail\"\nfrom = \"a@b\"\n[receivers.mail]\ntype = \"email\"\nto = [\"x@y\"]\n\
                  [receivers.chat]\ntype = \"slack\"\nwebhook_url = \"https://x\"\n[receivers.pager]\ntype = \"pagerduty\"\nrouting_key = \"x\"\n\
-                 [receivers.alertmanager]\ntype = \"alertmanager\"\nurl = \"https://x\"\n[receivers.hook]\ntype = \"webhook\"\nurl = \"https://x\"\n\
+                 [receivers.phone]\ntype = \"ntfy\"\ntopic = \"x\"\n[receivers.alertmanager]\ntype = \"alertmanager\"\nurl = \"https://x\"\n[receivers.hook]\ntype = \"webhook\"\nurl = \"https://x\"\n\
                  [receivers.syslog]\ntype = \"syslog\"\n[[routes]]\nname = \"x\"\nmetrics = [\"x\"]\nreceivers = [\"chat\"]\n";
     let least = loaded(least);
     let lines: Vec<&str> = text.lines().collect();
@@ -397,5 +412,5 @@ fn the_example_explains_every_option_of_every_type_and_route_with_its_default() 
             compared += 1;
         }
     }
-    assert_eq!(compared, 61);
+    assert_eq!(compared, 68);
 }

@@ -43,7 +43,7 @@ fn every_type_says_what_it_lacks() {
     assert_snapshot!(error(
         "[receivers.a]\ntype = \"email\"\n[receivers.b]\ntype = \"slack\"\n[receivers.c]\ntype = \"pagerduty\"\n\
              [receivers.d]\ntype = \"alertmanager\"\n[receivers.e]\ntype = \"webhook\"\n\
-             [receivers.f]\ntype = \"slack\"\ntoken = \"x\"\n"
+             [receivers.f]\ntype = \"slack\"\ntoken = \"x\"\n[receivers.g]\ntype = \"ntfy\"\n"
     ));
     // What was refused already is not missed as well.
     assert_eq!(

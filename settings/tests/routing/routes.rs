@@ -79,7 +79,7 @@ fn routes_have_what_they_leave_open_from_above() {
         ..night.clone()
     };
     assert_eq!(*deep, expected);
-    assert_eq!((rest.receivers.len(), rest.go_on), (2, false));
+    assert_eq!((rest.receivers.len(), rest.go_on), (3, false));
     assert_eq!(loaded.notes(), [""; 0]);
 }
 
