@@ -18,12 +18,11 @@ use std::time::{Duration, Instant};
 
 use redis_server::RedisServer;
 use skywatch::jobs::kinds::GoOn;
-use skywatch::jobs::{
-    OpenRedisQueue, Queue as _, QueueOptions, RedisQueue, State, Task, Trainer, TrainerOptions, Work,
-};
+use skywatch::jobs::{OpenRedisQueue, Queue as _, RedisQueue, State, Task, Trainer, TrainerOptions, Work};
 use skywatch::stop::Stop;
 use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch_algorithms::random::Random;
+use skywatch_settings::Jobs;
 
 /// A job that takes so long and does nothing.
 struct Waiting(Duration);
@@ -53,10 +52,9 @@ fn connect(url: &str) -> RedisConnect {
 fn train(url: &str, wait: Duration, lease: Duration) {
     let open = OpenRedisQueue {
         connect: connect(url),
-        prefix: PREFIX.to_owned(),
-        options: QueueOptions {
+        jobs: Jobs {
             lease,
-            ..QueueOptions::default()
+            ..Jobs::default()
         },
     };
     let trainer = Trainer {
@@ -71,8 +69,6 @@ fn train(url: &str, wait: Duration, lease: Duration) {
     trainer.run(&Stop::new()).unwrap();
 }
 
-const PREFIX: &str = "skywatch.jobs";
-
 fn main() {
     let (jobs, milliseconds) = (number("JOBS", 1_000) as usize, number("MILLISECONDS", 100));
     if let Ok(url) = std::env::var("QUEUE") {
@@ -81,7 +77,7 @@ fn main() {
     }
     let server = RedisServer::start();
     let url = server.socket_url();
-    let mut queue = RedisQueue::new(connect(&url), PREFIX.to_owned(), QueueOptions::default());
+    let mut queue = RedisQueue::new(connect(&url), Jobs::default());
     for number in 0..jobs {
         queue.enqueue(&Task::default(), None, number as f64).unwrap();
     }

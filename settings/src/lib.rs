@@ -80,8 +80,8 @@ pub use origin::Origin;
 pub use pattern::Pattern;
 pub use process::Process;
 pub use receivers::{
-    AlertmanagerReceiver, EmailReceiver, Header, Label, NtfyReceiver, PagerDutyReceiver, Receiver, ReceiverKind,
-    ReceiverLimits, ReceiverType, SlackReceiver, SyslogFacility, SyslogReceiver, SyslogTarget,
+    AlertmanagerReceiver, EmailReceiver, Header, Label, NtfyReceiver, PagerDutyReceiver, Receiver,
+    ReceiverKind, ReceiverLimits, ReceiverType, SlackReceiver, SyslogFacility, SyslogReceiver, SyslogTarget,
     WebhookReceiver,
 };
 pub use routes::Route;

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use skywatch_settings::Jobs;
 
 use crate::backoff::Backoff;
 
@@ -119,53 +120,24 @@ pub enum Outcome {
 
 impl Outcome {
     /// The state of a job after it, and what is said of the job, when so many tries were begun of so `many` there are.
-    fn ends(&self, tries: u32, many: u32) -> (State, &str) {
+    fn ends(&self, tries: u32, many: usize) -> (State, &str) {
         match self {
             Self::Done(text) => (State::Done, text),
-            Self::Failed(text) if tries < many => (State::Waiting, text),
+            Self::Failed(text) if (tries as usize) < many => (State::Waiting, text),
             Self::Failed(text) => (State::Dead, text),
             Self::Released => (State::Queued, ""),
         }
     }
 }
 
-/// Limits of a queue.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct QueueOptions {
-    /// Silence after which a job is taken from whoever had it.
-    pub lease: Duration,
-    /// How often a job is begun before it is given up.
-    pub tries: u32,
-    /// Pause before the second try; it doubles with each.
-    pub backoff: Duration,
-    /// Longest pause.
-    pub backoff_max: Duration,
-    /// How long what is done or dead is remembered.
-    pub keep: Duration,
-}
-
-impl Default for QueueOptions {
-    fn default() -> Self {
-        Self {
-            lease: Duration::from_secs(30),
-            tries: 5,
-            backoff: Duration::from_secs(10),
-            backoff_max: Duration::from_secs(600),
-            keep: Duration::from_secs(7 * 86_400),
-        }
+/// Seconds before the try after `tries`.
+fn pause(jobs: &Jobs, tries: u32) -> f64 {
+    let mut backoff = Backoff::new(jobs.backoff, jobs.backoff_max);
+    // After 64 doublings every pause is the longest one.
+    for _ in 1..tries.clamp(1, 64) {
+        backoff.pause();
     }
-}
-
-impl QueueOptions {
-    /// Seconds before the try after `tries`.
-    fn pause(&self, tries: u32) -> f64 {
-        let mut backoff = Backoff::new(self.backoff, self.backoff_max);
-        // After 64 doublings every pause is the longest one.
-        for _ in 1..tries.clamp(1, 64) {
-            backoff.pause();
-        }
-        backoff.pause().as_secs_f64()
-    }
+    backoff.pause().as_secs_f64()
 }
 
 /// A queue of jobs. A handle belongs to one thread and reconnects by itself; all calls block for a round trip or a

@@ -12,8 +12,9 @@
 use std::time::Duration;
 
 use ::redis::{Connection, FromRedisValue, Value, cmd};
+use skywatch_settings::Jobs;
 
-use super::{Job, OpenQueue, Outcome, Queue, QueueError, QueueOptions, State, Taken, Task, new_id};
+use super::{Job, OpenQueue, Outcome, Queue, QueueError, State, Taken, Task, new_id, pause};
 use crate::store::redis::RedisConnect;
 
 const GROUP: &str = "trainers";
@@ -98,26 +99,24 @@ return 1";
 /// A handle of the queue.
 pub struct RedisQueue {
     connect: RedisConnect,
-    options: QueueOptions,
-    prefix: String,
+    jobs: Jobs,
     /// `None` before the first call and after an error.
     connection: Option<Connection>,
 }
 
 impl RedisQueue {
-    /// The queue whose keys begin with `prefix`; connects at the first call.
+    /// The queue whose keys begin with [`Jobs::prefix`]; connects at the first call.
     #[must_use]
-    pub fn new(connect: RedisConnect, prefix: String, options: QueueOptions) -> Self {
+    pub fn new(connect: RedisConnect, jobs: Jobs) -> Self {
         Self {
             connect,
-            options,
-            prefix,
+            jobs,
             connection: None,
         }
     }
 
     fn key(&self, name: &str) -> String {
-        format!("{}.{name}", self.prefix)
+        format!("{}.{name}", self.jobs.prefix)
     }
 
     fn connection(&mut self) -> Result<&mut Connection, QueueError> {
@@ -177,7 +176,7 @@ impl RedisQueue {
 
     /// An entry to begin with: one whose holder has fallen silent, else a new one.
     fn entry(&mut self, worker: &str, wait: Duration) -> Result<Option<(String, String)>, QueueError> {
-        let idle = self.options.lease.as_millis().to_string();
+        let idle = self.jobs.lease.as_millis().to_string();
         let mut claim = cmd("XAUTOCLAIM");
         claim
             .arg(self.key("stream"))
@@ -247,25 +246,22 @@ impl Queue for RedisQueue {
     fn enqueue(&mut self, task: &Task, tick: Option<&str>, now: f64) -> Result<Option<String>, QueueError> {
         let id = new_id(now);
         let payload = serde_json::to_string(task).map_err(|error| self.unreadable(&error.to_string()))?;
-        let (prefix, now) = (self.prefix.clone(), now.to_string());
-        let keep = self.options.keep.as_secs().to_string();
+        let (prefix, now) = (self.jobs.prefix.clone(), now.to_string());
+        let keep = self.jobs.keep.as_secs().to_string();
         let arguments = [&prefix, &id, &payload, &now, tick.unwrap_or(""), &keep];
         let added: i64 = self.script(ENQUEUE, &["stream", "later", "all"], &arguments)?;
         Ok((added == 1).then_some(id))
     }
 
     fn take(&mut self, worker: &str, now: f64, wait: Duration) -> Result<Option<Taken>, QueueError> {
-        let (prefix, now) = (self.prefix.clone(), now.to_string());
+        let (prefix, now) = (self.jobs.prefix.clone(), now.to_string());
         let _: i64 = self.script(PROMOTE, &["stream", "later"], &[&prefix, &now])?;
         // What is gone or dead is passed over, but not for ever: the caller has other things to do.
         for _ in 0..16 {
             let Some((entry, id)) = self.entry(worker, wait)? else {
                 return Ok(None);
             };
-            let (tries, keep) = (
-                self.options.tries.to_string(),
-                self.options.keep.as_secs().to_string(),
-            );
+            let (tries, keep) = (self.jobs.tries.to_string(), self.jobs.keep.as_secs().to_string());
             let arguments = [&*prefix, &entry, &id, worker, &now, &tries, &keep];
             let (task, tries): (String, u32) = self.script(BEGIN, &["stream"], &arguments)?;
             if task == "gone" || task == "dead" {
@@ -313,10 +309,10 @@ impl Queue for RedisQueue {
         outcome: &Outcome,
         now: f64,
     ) -> Result<bool, QueueError> {
-        let (state, text) = outcome.ends(taken.tries, self.options.tries);
-        let due = (now + self.options.pause(taken.tries)).to_string();
-        let (prefix, now) = (self.prefix.clone(), now.to_string());
-        let keep = self.options.keep.as_secs().to_string();
+        let (state, text) = outcome.ends(taken.tries, self.jobs.tries);
+        let due = (now + pause(&self.jobs, taken.tries)).to_string();
+        let (prefix, now) = (self.jobs.prefix.clone(), now.to_string());
+        let keep = self.jobs.keep.as_secs().to_string();
         let arguments = [
             &*prefix,
             &taken.hold,
@@ -382,7 +378,7 @@ impl Queue for RedisQueue {
     }
 
     fn revive(&mut self, id: &str, now: f64) -> Result<bool, QueueError> {
-        let (prefix, now) = (self.prefix.clone(), now.to_string());
+        let (prefix, now) = (self.jobs.prefix.clone(), now.to_string());
         let revived: i64 = self.script(REVIVE, &["stream"], &[&prefix, id, &now])?;
         Ok(revived == 1)
     }
@@ -396,15 +392,13 @@ impl Queue for RedisQueue {
 pub struct OpenRedisQueue {
     /// The way there.
     pub connect: RedisConnect,
-    /// What all keys begin with.
-    pub prefix: String,
-    /// Limits.
-    pub options: QueueOptions,
+    /// Limits, and what all keys begin with.
+    pub jobs: Jobs,
 }
 
 impl OpenQueue for OpenRedisQueue {
     fn open(&self) -> Result<Box<dyn Queue>, QueueError> {
-        let mut queue = RedisQueue::new(self.connect.clone(), self.prefix.clone(), self.options);
+        let mut queue = RedisQueue::new(self.connect.clone(), self.jobs.clone());
         queue.connection()?;
         Ok(Box::new(queue))
     }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use skywatch_settings::Jobs;
 
-use super::{Job, OpenQueue, Outcome, Queue, QueueError, QueueOptions, State, Taken, Task, new_id};
+use super::{Job, OpenQueue, Outcome, Queue, QueueError, State, Taken, Task, new_id, pause};
 
 /// How long to wait for another process's transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,7 +44,7 @@ pub(crate) fn jobs_path(state_dir: &Path) -> PathBuf {
 pub struct SqliteQueue {
     connection: Connection,
     path: PathBuf,
-    options: QueueOptions,
+    jobs: Jobs,
 }
 
 impl SqliteQueue {
@@ -51,7 +52,7 @@ impl SqliteQueue {
     ///
     /// # Errors
     /// [`QueueError::Unavailable`] if the file cannot be used.
-    pub fn open(path: &Path, options: QueueOptions) -> Result<Self, QueueError> {
+    pub fn open(path: &Path, jobs: Jobs) -> Result<Self, QueueError> {
         let open = || {
             let connection = Connection::open(path)?;
             connection.busy_timeout(PATIENCE)?;
@@ -68,7 +69,7 @@ impl SqliteQueue {
         Ok(Self {
             connection,
             path: path.to_owned(),
-            options,
+            jobs,
         })
     }
 
@@ -92,7 +93,7 @@ impl SqliteQueue {
     }
 
     fn take_now(&mut self, worker: &str, now: f64) -> Result<Option<Taken>, QueueError> {
-        let (tries_most, lease) = (self.options.tries, self.options.lease.as_secs_f64());
+        let (tries_most, lease) = (self.jobs.tries as i64, self.jobs.lease.as_secs_f64());
         let row = self.within(|transaction| {
             transaction.execute(
                 "UPDATE jobs SET state = 'dead', changed_at = ?1, outcome = 'its trainer fell silent in try ' || tries || ' of ' || ?2
@@ -144,7 +145,7 @@ impl Queue for SqliteQueue {
             place: self.describe(),
             what: error.to_string(),
         })?;
-        let keep = self.options.keep.as_secs_f64();
+        let keep = self.jobs.keep.as_secs_f64();
         let added = self.within(|transaction| {
             transaction.execute(
                 "DELETE FROM jobs WHERE state IN ('done', 'dead') AND changed_at < ?1",
@@ -172,7 +173,7 @@ impl Queue for SqliteQueue {
     }
 
     fn beat(&mut self, taken: &Taken, worker: &str, now: f64) -> Result<bool, QueueError> {
-        let lease = self.options.lease.as_secs_f64();
+        let lease = self.jobs.lease.as_secs_f64();
         let beaten = self.within(|transaction| {
             transaction.execute(
                 "UPDATE jobs SET due = ?4 WHERE id = ?1 AND state = 'running' AND worker = ?2 AND tries = ?3",
@@ -189,9 +190,9 @@ impl Queue for SqliteQueue {
         outcome: &Outcome,
         now: f64,
     ) -> Result<bool, QueueError> {
-        let (state, text) = outcome.ends(taken.tries, self.options.tries);
+        let (state, text) = outcome.ends(taken.tries, self.jobs.tries);
         let (tries, due) = match state {
-            State::Waiting => (taken.tries, now + self.options.pause(taken.tries)),
+            State::Waiting => (taken.tries, now + pause(&self.jobs, taken.tries)),
             State::Queued => (taken.tries - 1, now),
             _ => (taken.tries, now),
         };
@@ -261,11 +262,11 @@ pub struct OpenSqliteQueue {
     /// The file.
     pub path: PathBuf,
     /// Limits.
-    pub options: QueueOptions,
+    pub jobs: Jobs,
 }
 
 impl OpenQueue for OpenSqliteQueue {
     fn open(&self) -> Result<Box<dyn Queue>, QueueError> {
-        Ok(Box::new(SqliteQueue::open(&self.path, self.options)?))
+        Ok(Box::new(SqliteQueue::open(&self.path, self.jobs.clone())?))
     }
 }

@@ -25,7 +25,7 @@ pub use folder::Folder;
 pub use kinds::{Model, ModelKind};
 pub use live::{LiveModel, LiveVersion, Refresh};
 pub use registry::ModelRegistry;
-pub use s3::{Bucket, BucketOptions};
+pub use s3::Bucket;
 
 /// Why a model cannot be kept or used.
 #[derive(Debug, thiserror::Error)]

@@ -4,13 +4,13 @@
 //! minute; an address is never shown or logged. What can pass (no answer, 5xx, 429) is tried again. A put is one request,
 //! which S3 makes whole or not at all.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use backon::{BlockingRetryable as _, ExponentialBuilder};
 use rusty_s3::actions::{ListObjectsV2, S3Action as _};
 use rusty_s3::{Bucket as Address, Credentials, UrlStyle};
 use skywatch_alerters::http_client::{self, Trust};
+use skywatch_settings::{Models, Secret};
 
 use super::{BlobStore, ModelError};
 
@@ -20,27 +20,6 @@ const SIGNED_FOR: Duration = Duration::from_secs(60);
 const MOST_BYTES: u64 = 256 << 20;
 /// Tries beyond the first.
 const RETRIES: usize = 3;
-
-/// Which bucket, and how to get in.
-#[derive(Clone)]
-pub struct BucketOptions {
-    /// `https://s3.eu-west-1.amazonaws.com`, or the address of a server of one's own.
-    pub endpoint: String,
-    /// The bucket's name.
-    pub bucket: String,
-    /// What all names in it begin with; empty, or a path without slashes at its ends.
-    pub prefix: String,
-    /// The region the signature is for.
-    pub region: String,
-    /// The id of the key.
-    pub access_key: String,
-    /// The key.
-    pub secret_key: String,
-    /// Authorities to trust, PEM, instead of the usual ones.
-    pub ca_file: Option<PathBuf>,
-    /// Limit for each request.
-    pub timeout: Duration,
-}
 
 /// A bucket.
 pub struct Bucket {
@@ -61,26 +40,35 @@ enum Answer {
 }
 
 impl Bucket {
-    /// Checks the options; connects to nothing.
+    /// The bucket that [`Models::place`] names; connects to nothing.
     ///
     /// # Errors
-    /// [`ModelError::Options`] for an address or a file of authorities that cannot be used.
-    pub fn new(options: BucketOptions) -> Result<Self, ModelError> {
-        let endpoint = options
-            .endpoint
-            .parse()
-            .map_err(|error| ModelError::Options(format!("the endpoint of the models' bucket: {error}")))?;
-        let address = Address::new(endpoint, UrlStyle::Path, options.bucket.clone(), options.region)
-            .map_err(|error| ModelError::Options(format!("the endpoint of the models' bucket: {error}")))?;
-        let trust = options.ca_file.as_deref().map_or(Trust::Public, Trust::Only);
+    /// [`ModelError::Options`] for a place that is no bucket, an address or a file of authorities that cannot be used.
+    pub fn new(models: &Models) -> Result<Self, ModelError> {
+        let wrong =
+            |what: &str, why: &dyn std::fmt::Display| ModelError::Options(format!("the {what}: {why}"));
+        let Some((bucket, prefix)) = models.bucket() else {
+            return Err(wrong("models' bucket", &"no `s3://bucket` is set"));
+        };
+        let endpoint = match &models.endpoint {
+            Some(endpoint) => endpoint.clone(),
+            None => format!("https://s3.{}.amazonaws.com", models.region),
+        };
+        let no_endpoint = "endpoint of the models' bucket";
+        let endpoint = endpoint.parse().map_err(|error| wrong(no_endpoint, &error))?;
+        let region = models.region.clone();
+        let address = Address::new(endpoint, UrlStyle::Path, bucket.to_owned(), region)
+            .map_err(|error| wrong(no_endpoint, &error))?;
+        let trust = models.ca_file.as_deref().map_or(Trust::Public, Trust::Only);
         let config = http_client::config(trust)
-            .map_err(|error| ModelError::Options(format!("the models' bucket: {error}")))?
-            .timeout_global(Some(options.timeout));
-        let prefix = options.prefix.trim_matches('/');
+            .map_err(|error| wrong("models' bucket", &error))?
+            .timeout_global(Some(models.timeout));
+        let prefix = prefix.trim_matches('/');
+        let secret_key = models.secret_key.as_ref().map(Secret::expose).unwrap_or_default();
         Ok(Self {
             address,
-            credentials: Credentials::new(options.access_key, options.secret_key),
-            place: format!("s3://{}/{prefix}", options.bucket),
+            credentials: Credentials::new(models.access_key.clone().unwrap_or_default(), secret_key),
+            place: format!("s3://{bucket}/{prefix}"),
             prefix: if prefix.is_empty() {
                 String::new()
             } else {

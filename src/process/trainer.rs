@@ -14,8 +14,8 @@ use skywatch_settings::{Settings, StoreUrl};
 use super::{ProcessError, wiring};
 use crate::clock::unix_now;
 use crate::jobs::{
-    FamiliesJob, FileHistories, Histories, OpenQueue, OpenRedisQueue, OpenSqliteQueue, QueueOptions,
-    Scheduler, State, StoreHistories, Task, Trainer, TrainerOptions, Training, jobs_path,
+    FamiliesJob, FileHistories, Histories, OpenQueue, OpenRedisQueue, OpenSqliteQueue, Scheduler, State,
+    StoreHistories, Task, Trainer, TrainerOptions, Training, jobs_path,
 };
 use crate::stop::Stop;
 use crate::store::AnyConnect;
@@ -28,23 +28,15 @@ const LOOK_AT: usize = 200;
 /// The queue that settings name.
 pub(crate) fn queue(settings: &Settings) -> Result<Box<dyn OpenQueue>, ProcessError> {
     wiring::prepare_state_dir(&settings.state_dir)?;
-    let jobs = &settings.jobs;
-    let options = QueueOptions {
-        lease: jobs.lease,
-        tries: u32::try_from(jobs.tries).unwrap_or(u32::MAX),
-        backoff: jobs.backoff,
-        backoff_max: jobs.backoff_max,
-        keep: jobs.keep,
-    };
+    let jobs = settings.jobs.clone();
     Ok(match &settings.store.url {
         StoreUrl::Embedded => Box::new(OpenSqliteQueue {
             path: jobs_path(&settings.state_dir),
-            options,
+            jobs,
         }),
         StoreUrl::Redis(url) => Box::new(OpenRedisQueue {
             connect: wiring::redis(url, settings)?,
-            prefix: jobs.prefix.clone(),
-            options,
+            jobs,
         }),
     })
 }

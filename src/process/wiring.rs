@@ -11,7 +11,7 @@ use crate::dispatch::running;
 use crate::files;
 use crate::ingest::{IngestOptions, IntakePolicy, TrimOptions};
 #[cfg(feature = "learned")]
-use crate::models::{Bucket, BucketOptions, Folder, ModelRegistry};
+use crate::models::{Bucket, Folder, ModelRegistry};
 use crate::net::carbon_out::CarbonOut;
 use crate::net::listeners::{self, Service};
 use crate::store::AnyConnect;
@@ -171,26 +171,10 @@ pub(crate) fn graphite(settings: &Settings) -> Result<Option<CarbonOut>, Process
 /// The place of models that settings name.
 #[cfg(feature = "learned")]
 pub(crate) fn registry(settings: &Settings) -> Result<ModelRegistry, ProcessError> {
-    let models = &settings.models;
-    let Some((bucket, prefix)) = models.bucket() else {
-        return Ok(ModelRegistry::new(Folder::new(settings.state_dir.join("models"))));
-    };
-    let amazon = || format!("https://s3.{}.amazonaws.com", models.region);
-    let bucket = Bucket::new(BucketOptions {
-        endpoint: models.endpoint.clone().unwrap_or_else(amazon),
-        bucket: bucket.to_owned(),
-        prefix: prefix.to_owned(),
-        region: models.region.clone(),
-        access_key: models.access_key.clone().unwrap_or_default(),
-        secret_key: models
-            .secret_key
-            .as_ref()
-            .map(|key| key.expose().to_owned())
-            .unwrap_or_default(),
-        ca_file: models.ca_file.clone(),
-        timeout: models.timeout,
-    })?;
-    Ok(ModelRegistry::new(bucket))
+    Ok(match settings.models.place {
+        None => ModelRegistry::new(Folder::new(settings.state_dir.join("models"))),
+        Some(_) => ModelRegistry::new(Bucket::new(&settings.models)?),
+    })
 }
 
 /// Time after stop in which the outside may still come back; the rest of the time to stop is for the last reads and

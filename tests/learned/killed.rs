@@ -5,16 +5,18 @@ use std::time::{Duration, Instant};
 
 use skywatch::jobs::kinds::GoOn;
 use skywatch::jobs::{
-    Job, OpenQueue, OpenRedisQueue, OpenSqliteQueue, Queue, QueueOptions, RedisQueue, SqliteQueue, State,
-    Task, Trainer, TrainerOptions, Work,
+    Job, OpenQueue, OpenRedisQueue, OpenSqliteQueue, Queue, RedisQueue, SqliteQueue, State, Task, Trainer,
+    TrainerOptions, Work,
 };
 use skywatch::stop::Stop;
 use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch_algorithms::random::Random;
+use skywatch_settings::Jobs;
 
 use crate::common::redis::RedisServer;
 
-const PREFIX: &str = "skywatch.jobs";
+/// Silence after which a job is taken from a trainer that was killed.
+const LEASE: Duration = Duration::from_secs(1);
 
 /// Children that are killed when the test ends, however it ends.
 struct Trainers(Vec<Child>);
@@ -48,20 +50,19 @@ fn a_trainer() {
     let Ok(place) = std::env::var(QUEUE) else {
         return;
     };
-    let options = QueueOptions {
-        lease: Duration::from_secs(1),
-        ..QueueOptions::default()
+    let jobs = Jobs {
+        lease: LEASE,
+        ..Jobs::default()
     };
     let open: Box<dyn OpenQueue> = if place.starts_with('/') {
         Box::new(OpenSqliteQueue {
             path: place.into(),
-            options,
+            jobs,
         })
     } else {
         Box::new(OpenRedisQueue {
             connect: connect(&place),
-            prefix: PREFIX.to_owned(),
-            options,
+            jobs,
         })
     };
     let trainer = Trainer {
@@ -69,7 +70,7 @@ fn a_trainer() {
         work: &Waiting,
         options: TrainerOptions {
             worker: std::process::id().to_string(),
-            lease: options.lease,
+            lease: LEASE,
             drain: false,
         },
     };
@@ -131,7 +132,7 @@ fn survive(queue: &mut dyn Queue, place: &str, jobs: usize, count: usize) -> Vec
 fn slow_trainers_killed_over_redis_lose_nothing() {
     let server = RedisServer::start();
     let url = server.socket_url();
-    let mut queue = RedisQueue::new(connect(&url), PREFIX.to_owned(), QueueOptions::default());
+    let mut queue = RedisQueue::new(connect(&url), Jobs::default());
     let jobs = survive(&mut queue, &url, 150, 3);
     let workers: std::collections::BTreeSet<&str> = jobs.iter().map(|job| job.worker.as_str()).collect();
     assert!(workers.len() > 1, "they share the work: {workers:?}");
@@ -146,7 +147,7 @@ fn slow_trainers_killed_over_redis_lose_nothing() {
 fn slow_trainers_killed_over_sqlite_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jobs.sqlite");
-    let mut queue = SqliteQueue::open(&path, QueueOptions::default()).unwrap();
+    let mut queue = SqliteQueue::open(&path, Jobs::default()).unwrap();
     let jobs = survive(&mut queue, path.to_str().unwrap(), 60, 1);
     let tries: u32 = jobs.iter().map(|job| job.tries).sum();
     assert!(

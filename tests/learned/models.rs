@@ -244,11 +244,11 @@ fn slow_a_bucket_with_many_names_is_listed_whole_and_a_missing_one_is_said() {
             .unwrap();
     }
     assert_eq!(bucket.list("web/versions").unwrap().len(), 1_005);
-    let options = |bucket: &str| skywatch::models::BucketOptions {
-        bucket: bucket.to_owned(),
-        ..moto.options()
-    };
-    let missing = Bucket::new(options("nowhere")).unwrap();
+    let missing = Bucket::new(&skywatch_settings::Models {
+        place: Some("s3://nowhere/sky/watch".to_owned()),
+        ..moto.models()
+    });
+    let missing = missing.unwrap();
     let said = missing.get("web/latest").unwrap_err().to_string();
     assert!(said.contains("NoSuchBucket"), "{said}");
     assert!(

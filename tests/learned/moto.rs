@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use skywatch::models::{Bucket, BucketOptions};
+use skywatch::models::Bucket;
+use skywatch_settings::{Models, Secret};
 
 use crate::common::redis::free_port;
 
@@ -87,20 +88,18 @@ impl Moto {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn options(&self) -> BucketOptions {
-        BucketOptions {
-            endpoint: self.endpoint(),
-            bucket: "models".to_owned(),
-            prefix: "sky/watch".to_owned(),
-            region: "us-east-1".to_owned(),
-            access_key: "key".to_owned(),
-            secret_key: "secret".to_owned(),
-            ca_file: None,
-            timeout: Duration::from_secs(20),
+    /// What the settings say of it.
+    pub(crate) fn models(&self) -> Models {
+        Models {
+            place: Some("s3://models/sky/watch".to_owned()),
+            endpoint: Some(self.endpoint()),
+            access_key: Some("key".to_owned()),
+            secret_key: Some(Secret::new("secret")),
+            ..Models::default()
         }
     }
 
     pub(crate) fn bucket(&self) -> Bucket {
-        Bucket::new(self.options()).unwrap()
+        Bucket::new(&self.models()).unwrap()
     }
 }

@@ -2,21 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use skywatch::jobs::{Outcome, Queue, QueueOptions, RedisQueue, SqliteQueue, State, Task, enqueue_due};
+use skywatch::jobs::{Outcome, Queue, RedisQueue, SqliteQueue, State, Task, enqueue_due};
 use skywatch::store::redis::{RedisConnect, RedisOptions};
-use skywatch_settings::Cron;
+use skywatch_settings::{Cron, Jobs};
 
 use crate::common::redis::RedisServer;
 use crate::common::wait_for;
 
 /// A lease of one second; in SQLite time is what the caller says, in Redis idleness is real.
-fn options() -> QueueOptions {
-    QueueOptions {
+fn limits() -> Jobs {
+    Jobs {
         lease: Duration::from_secs(1),
         tries: 3,
         backoff: Duration::from_secs(10),
         backoff_max: Duration::from_secs(15),
-        ..QueueOptions::default()
+        ..Jobs::default()
     }
 }
 
@@ -26,7 +26,11 @@ fn redis_queue(server: &RedisServer, prefix: &str) -> Box<dyn Queue> {
         ..RedisOptions::default()
     })
     .unwrap();
-    Box::new(RedisQueue::new(connect, prefix.to_owned(), options()))
+    let jobs = Jobs {
+        prefix: prefix.to_owned(),
+        ..limits()
+    };
+    Box::new(RedisQueue::new(connect, jobs))
 }
 
 /// Asks `check` of both kinds; it gets a way to open handles.
@@ -39,7 +43,7 @@ fn both_in_time(check: impl Fn(&dyn Fn() -> Box<dyn Queue>, Pass)) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jobs.sqlite");
     check(
-        &|| Box::new(SqliteQueue::open(&path, options()).unwrap()),
+        &|| Box::new(SqliteQueue::open(&path, limits()).unwrap()),
         Pass { real: false },
     );
     let server = RedisServer::start();

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use skywatch_alerters::notice::What;
 use skywatch_alerters::render::Templates;
-use skywatch_alerters::senders::{AlertmanagerSender, NtfySender, PagerDutySender, Sender, SlackSender, WebhookSender};
+use skywatch_alerters::senders::{
+    AlertmanagerSender, NtfySender, PagerDutySender, Sender, SlackSender, WebhookSender,
+};
 use skywatch_alerters::{Notice, sample};
 use skywatch_settings::{
     AlertmanagerReceiver, Header, HttpUrl, NtfyReceiver, PagerDutyReceiver, Secret, SecretUrl, SlackReceiver,

@@ -172,9 +172,16 @@ fn secrets_of_receivers_are_seen_nowhere() {
 
     let keys: Vec<&str> = loaded.table().map(|(key, _, _)| key).collect();
     let secret = |key: &&&str| {
-        ["password", "token", "secret", "webhook_url", "routing_key", "topic"]
-            .iter()
-            .any(|word| key.ends_with(word))
+        [
+            "password",
+            "token",
+            "secret",
+            "webhook_url",
+            "routing_key",
+            "topic",
+        ]
+        .iter()
+        .any(|word| key.ends_with(word))
     };
     assert_eq!(keys.iter().filter(secret).count(), 15);
     for key in keys.iter().filter(secret) {
