@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::check::Check;
 use crate::direction::AlertDirection;
 use crate::duration;
-use crate::field::{Text, Value};
+use crate::field::{OptionText, OptionValue};
 use crate::pattern::Pattern;
 use crate::section::Section;
 use crate::written::Written;
@@ -96,7 +96,7 @@ impl Override {
     }
 }
 
-impl Text for Override {
+impl OptionText for Override {
     const EXPECTED: &'static str =
         "expected a pattern and options, such as `\"*.queue direction=up rest=6h\"`";
     const EXPECTED_LIST: &'static str =
@@ -148,7 +148,7 @@ mod tests {
         let text =
             r#"["web-*.latency sensitivity=1.5 direction=up rest=6h", "~db[.].* min_relative_change=0.2"]"#;
         let read = Vec::<Override>::read(&Written::Text(text.to_owned())).expect("they are right");
-        assert_eq!(Value::show(&read), text);
+        assert_eq!(OptionValue::show(&read), text);
         assert_eq!(
             (read[0].sensitivity, read[0].direction),
             (Some(1.5), Some(AlertDirection::Up))

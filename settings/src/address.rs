@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::field::Text;
+use crate::field::OptionText;
 
 /// A host, by name or IP address, and a port. The name is looked up when it is connected to, not here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,7 +46,7 @@ impl fmt::Display for HostPort {
     }
 }
 
-impl Text for HostPort {
+impl OptionText for HostPort {
     const EXPECTED: &'static str = "expected a host and a port, such as `\"graphite.example.org:2003\"`";
 
     fn parse(text: &str) -> Result<Self, String> {

@@ -7,7 +7,7 @@ use std::ops::{Bound, RangeBounds};
 use std::time::Duration;
 
 use crate::error::Problem;
-use crate::field::{Field, Value};
+use crate::field::{Field, OptionValue};
 use crate::origin::Origin;
 
 /// Collects what is wrong with typed values.
@@ -25,7 +25,7 @@ pub(crate) struct Check<'a> {
 
 /// A value that limits can be set to; a value that is left open keeps them all.
 pub(crate) trait Limited {
-    type Of: Value + PartialOrd;
+    type Of: OptionValue + PartialOrd;
 
     fn limited(&self) -> Option<&Self::Of>;
 }
@@ -43,7 +43,7 @@ macro_rules! limited {
 }
 limited!(u16, usize, f64, Duration);
 
-impl<T: Value + PartialOrd> Limited for Option<T> {
+impl<T: OptionValue + PartialOrd> Limited for Option<T> {
     type Of = T;
 
     fn limited(&self) -> Option<&T> {

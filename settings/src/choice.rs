@@ -1,6 +1,6 @@
 //! Options that take one of a few words.
 
-/// Implements [`Value`](crate::field::Value) for an enum whose variants are words in the settings file.
+/// Implements [`OptionValue`](crate::field::OptionValue) for an enum whose variants are words in the settings file.
 macro_rules! choice {
     ($name:ident { $( $word:literal => $variant:ident ),+ $(,)? }) => {
         impl $name {
@@ -18,8 +18,8 @@ macro_rules! choice {
             }
         }
 
-        impl $crate::field::Value for $name {
-            fn read(written: &$crate::written::Written) -> Result<Self, $crate::field::Refused> {
+        impl $crate::field::OptionValue for $name {
+            fn read(written: &$crate::written::Written) -> Result<Self, $crate::field::RefusedValue> {
                 match written.as_text() {
                     $( Some($word) => Ok(Self::$variant), )+
                     other => Err($crate::choice::refused(other.unwrap_or_default(), Self::WORDS)),
@@ -34,18 +34,18 @@ macro_rules! choice {
 }
 pub(crate) use choice;
 
-use crate::field::{Refused, quote};
+use crate::field::{RefusedValue, quote};
 use crate::nearest::nearest;
 
 /// Says which words are allowed and which of them was probably meant.
-pub(crate) fn refused(written: &str, words: &[&str]) -> Refused {
+pub(crate) fn refused(written: &str, words: &[&str]) -> RefusedValue {
     let listed: Vec<String> = words.iter().map(|word| format!("`{}`", quote(word))).collect();
     let listed = match listed.as_slice() {
         [only] => format!("expected {only}"),
         all => format!("expected one of {}", all.join(", ")),
     };
     match nearest(&written.to_lowercase(), words.iter().copied()) {
-        Some(word) => Refused::new(format!("{listed}; did you mean `{}`?", quote(word))),
-        None => Refused::new(listed),
+        Some(word) => RefusedValue::new(format!("{listed}; did you mean `{}`?", quote(word))),
+        None => RefusedValue::new(listed),
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::field::Text;
+use crate::field::OptionText;
 
 /// Five fields as cron has them: minute, hour, day of the month, month, day of the week (0 and 7 are Sunday); each `*`, a
 /// number, a range `1-5`, either with a step `/2`, or several of these with commas between. As in cron, a line that
@@ -116,7 +116,7 @@ fn field(text: &str, least: u32, most: u32) -> Result<u64, String> {
     Ok(bits)
 }
 
-impl Text for Cron {
+impl OptionText for Cron {
     const EXPECTED: &'static str =
         "expected a cron line in UTC such as `\"30 3 * * *\"`, each night at half past three";
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::field::Text;
+use crate::field::OptionText;
 
 /// Name, milliseconds, and from how many on a length is shown in it.
 const UNITS: [(&str, u64, u128); 5] = [
@@ -44,7 +44,7 @@ pub fn show(duration: Duration) -> String {
     format!("{}{name}", millis / u128::from(unit))
 }
 
-impl Text for Duration {
+impl OptionText for Duration {
     const EXPECTED: &'static str =
         "expected a duration such as `\"90s\"`, `\"10m\"`, `\"24h\"` or `\"500ms\"`";
 

@@ -8,18 +8,18 @@ use crate::written::Written;
 
 /// Why a value was not taken: what was expected, with an example. Becomes the `hint:` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refused(pub(crate) String);
+pub(crate) struct RefusedValue(pub(crate) String);
 
-impl Refused {
+impl RefusedValue {
     pub(crate) fn new(expected: impl Into<String>) -> Self {
         Self(expected.into())
     }
 }
 
 /// The type of an option. Called while loading only; nothing here blocks.
-pub(crate) trait Value: Any {
+pub(crate) trait OptionValue: Any {
     /// Reads the value as it is written in a file, a variable or a flag.
-    fn read(written: &Written) -> Result<Self, Refused>
+    fn read(written: &Written) -> Result<Self, RefusedValue>
     where
         Self: Sized;
 
@@ -40,21 +40,21 @@ pub(crate) trait Value: Any {
     }
 
     /// Replaces a leading `~` of a path.
-    fn expand_home(&mut self, _home: Option<&str>) -> Result<(), Refused> {
+    fn expand_home(&mut self, _home: Option<&str>) -> Result<(), RefusedValue> {
         Ok(())
     }
 }
 
 /// An option of any type, as the loader holds it.
-pub(crate) trait Field: Value {
-    fn set(&mut self, written: &Written) -> Result<(), Refused>;
+pub(crate) trait Field: OptionValue {
+    fn set(&mut self, written: &Written) -> Result<(), RefusedValue>;
 
-    /// See [`Value::mask`].
+    /// See [`OptionValue::mask`].
     fn masked(&self, text: &str) -> String;
 }
 
-impl<T: Value> Field for T {
-    fn set(&mut self, written: &Written) -> Result<(), Refused> {
+impl<T: OptionValue> Field for T {
+    fn set(&mut self, written: &Written) -> Result<(), RefusedValue> {
         *self = T::read(written)?;
         Ok(())
     }
@@ -65,7 +65,7 @@ impl<T: Value> Field for T {
 }
 
 /// A type whose values are written as one text; lists of it follow.
-pub(crate) trait Text: Sized + 'static {
+pub(crate) trait OptionText: Sized + 'static {
     /// What is expected, with an example.
     const EXPECTED: &'static str;
     /// The same for a list.
@@ -77,20 +77,20 @@ pub(crate) trait Text: Sized + 'static {
     /// The value as it can be read again, secrets masked.
     fn text(&self) -> String;
 
-    /// See [`Value::mask`].
+    /// See [`OptionValue::mask`].
     fn mask(text: &str) -> String {
         text.to_owned()
     }
 }
 
-impl<T: Text> Value for T {
-    fn read(written: &Written) -> Result<Self, Refused> {
+impl<T: OptionText> OptionValue for T {
+    fn read(written: &Written) -> Result<Self, RefusedValue> {
         let Some(text) = written.as_text() else {
-            return Err(Refused::new(T::EXPECTED));
+            return Err(RefusedValue::new(T::EXPECTED));
         };
         Self::parse(text.trim()).map_err(|why| match why.as_str() {
-            "" => Refused::new(T::EXPECTED),
-            why => Refused(format!("{why}; {}", T::EXPECTED)),
+            "" => RefusedValue::new(T::EXPECTED),
+            why => RefusedValue(format!("{why}; {}", T::EXPECTED)),
         })
     }
 
@@ -99,26 +99,28 @@ impl<T: Text> Value for T {
     }
 
     fn mask(text: &str) -> String {
-        <T as Text>::mask(text)
+        <T as OptionText>::mask(text)
     }
 }
 
-impl<T: Text> Value for Vec<T> {
-    fn read(written: &Written) -> Result<Self, Refused> {
-        let texts = written.as_list().ok_or_else(|| Refused::new(T::EXPECTED_LIST))?;
+impl<T: OptionText> OptionValue for Vec<T> {
+    fn read(written: &Written) -> Result<Self, RefusedValue> {
+        let texts = written
+            .as_list()
+            .ok_or_else(|| RefusedValue::new(T::EXPECTED_LIST))?;
         let mut wrong = Vec::new();
         let mut items = Vec::new();
         for text in texts {
             match T::parse(&text) {
                 Ok(item) => items.push(item),
-                Err(why) if why.is_empty() => return Err(Refused::new(T::EXPECTED_LIST)),
+                Err(why) if why.is_empty() => return Err(RefusedValue::new(T::EXPECTED_LIST)),
                 Err(why) => wrong.push(format!("`{text}` is wrong: {why}")),
             }
         }
         if wrong.is_empty() {
             Ok(items)
         } else {
-            Err(Refused(wrong.join("; ")))
+            Err(RefusedValue(wrong.join("; ")))
         }
     }
 
@@ -128,7 +130,7 @@ impl<T: Text> Value for Vec<T> {
     }
 
     fn mask(text: &str) -> String {
-        <T as Text>::mask(text)
+        <T as OptionText>::mask(text)
     }
 
     fn is_open(&self) -> bool {
@@ -141,13 +143,13 @@ pub(crate) fn quote(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-impl Value for bool {
-    fn read(written: &Written) -> Result<Self, Refused> {
+impl OptionValue for bool {
+    fn read(written: &Written) -> Result<Self, RefusedValue> {
         match written {
             Written::Boolean(value) => Ok(*value),
             Written::Text(text) if text.trim() == "true" => Ok(true),
             Written::Text(text) if text.trim() == "false" => Ok(false),
-            _ => Err(Refused::new("expected `true` or `false`")),
+            _ => Err(RefusedValue::new("expected `true` or `false`")),
         }
     }
 
@@ -158,14 +160,14 @@ impl Value for bool {
 
 macro_rules! whole_number {
     ($($type:ty: $expected:literal),+) => { $(
-        impl Value for $type {
-            fn read(written: &Written) -> Result<Self, Refused> {
+        impl OptionValue for $type {
+            fn read(written: &Written) -> Result<Self, RefusedValue> {
                 let number = match written {
                     Written::Integer(number) => Self::try_from(*number).ok(),
                     Written::Text(text) => text.trim().replace('_', "").parse().ok(),
                     _ => None,
                 };
-                number.ok_or_else(|| Refused::new($expected))
+                number.ok_or_else(|| RefusedValue::new($expected))
             }
 
             fn show(&self) -> String {
@@ -180,8 +182,8 @@ whole_number!(
 );
 
 /// A number with or without a fraction. TOML's `inf` and `nan` are refused: no limit compares with them.
-impl Value for f64 {
-    fn read(written: &Written) -> Result<Self, Refused> {
+impl OptionValue for f64 {
+    fn read(written: &Written) -> Result<Self, RefusedValue> {
         let number = match written {
             Written::Float(number) => Some(*number),
             // The digits beyond a float's own are lost, as in any TOML reader that asks for a float.
@@ -191,7 +193,7 @@ impl Value for f64 {
         };
         number
             .filter(|number| number.is_finite())
-            .ok_or_else(|| Refused::new("expected a number, such as `0.5` or `100`"))
+            .ok_or_else(|| RefusedValue::new("expected a number, such as `0.5` or `100`"))
     }
 
     fn show(&self) -> String {
@@ -200,12 +202,12 @@ impl Value for f64 {
 }
 
 /// Taken as it is, spaces around it included.
-impl Value for String {
-    fn read(written: &Written) -> Result<Self, Refused> {
+impl OptionValue for String {
+    fn read(written: &Written) -> Result<Self, RefusedValue> {
         written
             .as_text()
             .map(str::to_owned)
-            .ok_or_else(|| Refused::new("expected text in quotes, such as `\"text\"`"))
+            .ok_or_else(|| RefusedValue::new("expected text in quotes, such as `\"text\"`"))
     }
 
     fn show(&self) -> String {
@@ -217,11 +219,11 @@ impl Value for String {
     }
 }
 
-impl Value for Vec<String> {
-    fn read(written: &Written) -> Result<Self, Refused> {
+impl OptionValue for Vec<String> {
+    fn read(written: &Written) -> Result<Self, RefusedValue> {
         written
             .as_list()
-            .ok_or_else(|| Refused::new("expected a list of texts, such as `[\"one\", \"two\"]`"))
+            .ok_or_else(|| RefusedValue::new("expected a list of texts, such as `[\"one\", \"two\"]`"))
     }
 
     fn show(&self) -> String {
@@ -253,11 +255,11 @@ pub(crate) fn without_credentials(text: &str) -> String {
     }
 }
 
-impl Value for PathBuf {
-    fn read(written: &Written) -> Result<Self, Refused> {
+impl OptionValue for PathBuf {
+    fn read(written: &Written) -> Result<Self, RefusedValue> {
         match written.as_text() {
             Some(text) if !text.is_empty() => Ok(Self::from(text)),
-            _ => Err(Refused::new(
+            _ => Err(RefusedValue::new(
                 "expected a path in quotes, such as `\"/var/lib/skywatch\"`",
             )),
         }
@@ -267,7 +269,7 @@ impl Value for PathBuf {
         quote(&self.to_string_lossy())
     }
 
-    fn expand_home(&mut self, home: Option<&str>) -> Result<(), Refused> {
+    fn expand_home(&mut self, home: Option<&str>) -> Result<(), RefusedValue> {
         let Ok(rest) = self.strip_prefix("~") else {
             return Ok(());
         };
@@ -276,14 +278,14 @@ impl Value for PathBuf {
                 *self = Path::new(home).join(rest);
                 Ok(())
             }
-            _ => Err(Refused::new(
+            _ => Err(RefusedValue::new(
                 "`~` stands for `HOME`, which is not set; write the whole path",
             )),
         }
     }
 }
 
-impl Text for SocketAddr {
+impl OptionText for SocketAddr {
     const EXPECTED: &'static str =
         "expected an IP address and a port, such as `\"127.0.0.1:2023\"` or `\"[::1]:2023\"`";
 
@@ -297,8 +299,8 @@ impl Text for SocketAddr {
 }
 
 /// The empty text means "none".
-impl<T: Value> Value for Option<T> {
-    fn read(written: &Written) -> Result<Self, Refused> {
+impl<T: OptionValue> OptionValue for Option<T> {
+    fn read(written: &Written) -> Result<Self, RefusedValue> {
         match written.as_text() {
             Some("") => Ok(None),
             _ => T::read(written).map(Some),
@@ -306,7 +308,7 @@ impl<T: Value> Value for Option<T> {
     }
 
     fn show(&self) -> String {
-        self.as_ref().map_or_else(|| quote(""), Value::show)
+        self.as_ref().map_or_else(|| quote(""), OptionValue::show)
     }
 
     fn mask(text: &str) -> String {
@@ -317,7 +319,7 @@ impl<T: Value> Value for Option<T> {
         self.is_none()
     }
 
-    fn expand_home(&mut self, home: Option<&str>) -> Result<(), Refused> {
+    fn expand_home(&mut self, home: Option<&str>) -> Result<(), RefusedValue> {
         self.as_mut().map_or(Ok(()), |value| value.expand_home(home))
     }
 }

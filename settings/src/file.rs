@@ -11,10 +11,10 @@ use crate::raw::Given;
 use crate::written::Written;
 
 /// An entry of a table: where its key stands, the key, the value.
-pub(crate) type Entry<'t, 'i> = (Range<usize>, &'t str, &'t Spanned<DeValue<'i>>);
+pub(crate) type TableEntry<'t, 'i> = (Range<usize>, &'t str, &'t Spanned<DeValue<'i>>);
 
 /// The entries of a table as they stand in the file.
-pub(crate) fn in_order<'t, 'i>(table: &'t DeTable<'i>) -> Vec<Entry<'t, 'i>> {
+pub(crate) fn in_order<'t, 'i>(table: &'t DeTable<'i>) -> Vec<TableEntry<'t, 'i>> {
     let mut entries: Vec<_> = table
         .iter()
         .map(|(key, value)| (key.span(), key.get_ref().as_ref(), value))
@@ -31,7 +31,7 @@ pub(crate) struct File<'a> {
 
 impl File<'_> {
     /// The entry as the value of the dotted key.
-    pub(crate) fn given(&self, key: String, (span, _, value): &Entry<'_, '_>) -> Given {
+    pub(crate) fn given(&self, key: String, (span, _, value): &TableEntry<'_, '_>) -> Given {
         Given {
             key,
             written: Written::from_toml(value.get_ref()),

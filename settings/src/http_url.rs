@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use crate::address::{is_host, is_loopback};
-use crate::field::{Refused, Text, Value, without_credentials};
+use crate::field::{OptionText, OptionValue, RefusedValue, without_credentials};
 use crate::written::Written;
 
 /// `http://host:port/path?query`, all but the host optional, without user and `#`. `Debug` shows host and port only: a
@@ -111,7 +111,7 @@ impl BaseUrl {
     /// # Panics
     /// If it is none.
     pub(crate) fn known(text: &str) -> Self {
-        Text::parse(text).expect("an address written in the program is right")
+        OptionText::parse(text).expect("an address written in the program is right")
     }
 
     /// The address itself.
@@ -137,7 +137,7 @@ impl FromStr for BaseUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Text::parse(text)
+        OptionText::parse(text)
     }
 }
 
@@ -147,7 +147,7 @@ impl fmt::Debug for BaseUrl {
     }
 }
 
-impl Text for BaseUrl {
+impl OptionText for BaseUrl {
     const EXPECTED: &'static str = "expected an address with `http://` or `https://` and without a user, `?` and `#`, \
                                     such as `\"https://example.org:8443/path\"`";
 
@@ -195,11 +195,11 @@ impl fmt::Display for SecretUrl {
     }
 }
 
-impl Value for SecretUrl {
-    fn read(written: &Written) -> Result<Self, Refused> {
+impl OptionValue for SecretUrl {
+    fn read(written: &Written) -> Result<Self, RefusedValue> {
         let url = written.as_text().and_then(|text| HttpUrl::read(text.trim()));
         url.map(Self).ok_or_else(|| {
-            Refused::new(
+            RefusedValue::new(
                 "expected an address with `http://` or `https://` and without a user and `#`, such as \
                  `\"https://example.org/hooks/x?y=z\"`",
             )
@@ -266,10 +266,10 @@ mod tests {
 
     #[test]
     fn a_path_is_added_below_and_an_address_belongs_to_its_server() {
-        let base: BaseUrl = Text::parse("https://a.example/x/").unwrap();
+        let base: BaseUrl = OptionText::parse("https://a.example/x/").unwrap();
         let below = base.join("/y");
         assert_eq!((below.as_str(), below.path()), ("https://a.example/x/y", "/x/y"));
-        assert!(<BaseUrl as Text>::parse("https://a?b").is_err());
+        assert!(<BaseUrl as OptionText>::parse("https://a?b").is_err());
         for (text, belongs) in [
             ("https://a.example/z", true),
             ("https://files.a.example/z", true),

@@ -72,7 +72,7 @@ pub use graphite::Graphite;
 pub use http_url::{BaseUrl, HttpUrl, SecretUrl};
 pub use ingest::{Ingest, TrimMode};
 pub use jobs::Jobs;
-pub use load::{Loaded, Row, load};
+pub use load::{Loaded, SettingRow, load};
 pub use log::{Log, LogFormat, LogLevel};
 pub use mail_address::MailAddress;
 pub use models::Models;
@@ -80,21 +80,21 @@ pub use origin::Origin;
 pub use pattern::Pattern;
 pub use process::Process;
 pub use receivers::{
-    AlertmanagerReceiver, EmailReceiver, Header, Label, NtfyReceiver, PagerDutyReceiver, Receiver,
-    ReceiverKind, ReceiverLimits, ReceiverType, SlackReceiver, SyslogFacility, SyslogReceiver, SyslogTarget,
+    AlertLabel, AlertmanagerReceiver, EmailReceiver, Header, NtfyReceiver, PagerDutyReceiver, ReceiverKind,
+    ReceiverLimits, ReceiverTable, ReceiverType, SlackReceiver, SyslogFacility, SyslogReceiver, SyslogTarget,
     WebhookReceiver,
 };
-pub use routes::Route;
+pub use routes::ResolvedRoute;
 pub use routing::Routing;
 pub use secret::Secret;
 pub use settings::Settings;
 pub use sources::Sources;
 pub use store::Store;
-pub use store_url::{RedisUrl, StoreUrl, Transport};
+pub use store_url::{RedisTransport, RedisUrl, StoreUrl};
 pub use tag_rule::TagRule;
 pub use training::{LimitRule, Training};
 pub use web::Web;
-pub use week::{Days, HourSpan, TimeOfDay, Week, Zone};
+pub use week::{DayRange, HourSpan, TimeOfDay, Week, Zone};
 
 /// The commented settings file that ships with Skywatch: every option with its default.
 pub const EXAMPLE: &str = include_str!("../skywatch.toml");

@@ -16,7 +16,7 @@ use crate::sources::Sources;
 
 /// One option as `skywatch settings` prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct SettingRow {
     /// The dotted key.
     pub key: String,
     /// The value as the settings file would have it, secrets as `***`.
@@ -30,7 +30,7 @@ pub struct Row {
 pub struct Loaded {
     /// The values in force.
     pub settings: Settings,
-    rows: Vec<Row>,
+    rows: Vec<SettingRow>,
     notes: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ impl Loaded {
     }
 
     /// The same, as values that can be kept.
-    pub fn rows(&self) -> &[Row] {
+    pub fn rows(&self) -> &[SettingRow] {
         &self.rows
     }
 
@@ -194,17 +194,17 @@ impl Loading {
     /// The table of all options. What one leaves open is shown as what it has from elsewhere, with the place that says so:
     /// a route from the route above it or from `[alerts]`, a receiver of mail from `[email]`.
     fn finish(mut self) -> Loaded {
-        let mut rows: Vec<Row> = Vec::new();
+        let mut rows: Vec<SettingRow> = Vec::new();
         for (key, field) in self.settings.fields() {
             let source = field.is_open().then(|| source_of(&key)).flatten();
             // What is inherited from comes before what inherits, so its row is there.
             let source = source.and_then(|source| rows.iter().find(|row| row.key == source));
             let row = match source {
-                Some(source) => Row {
+                Some(source) => SettingRow {
                     key,
                     ..source.clone()
                 },
-                None => Row {
+                None => SettingRow {
                     value: field.show(),
                     origin: self.origins.get(&key).cloned().unwrap_or(Origin::Default),
                     key,

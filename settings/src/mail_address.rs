@@ -4,7 +4,7 @@
 //! place in the file, and that no line break gets into a header.
 
 use crate::address::is_host;
-use crate::field::Text;
+use crate::field::OptionText;
 
 /// `user@host` or `Name <user@host>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl MailAddress {
     }
 }
 
-impl Text for MailAddress {
+impl OptionText for MailAddress {
     const EXPECTED: &'static str = "expected a mail address, such as `\"skywatch@example.org\"` or \
                                     `\"Skywatch <skywatch@example.org>\"`";
     const EXPECTED_LIST: &'static str = "expected mail addresses, such as `[\"ops@example.org\"]`";
@@ -45,7 +45,7 @@ impl std::str::FromStr for MailAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Text::parse(text)
+        OptionText::parse(text)
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
             "Skywatch <skywatch@example.org>",
             "o'b+x@h-1.example",
         ] {
-            assert!(<MailAddress as Text>::parse(right).is_ok(), "{right}");
+            assert!(<MailAddress as OptionText>::parse(right).is_ok(), "{right}");
         }
         for wrong in [
             "",
@@ -74,7 +74,7 @@ mod tests {
             "a@h\r\nBcc: x@y",
             "A\n <a@h>",
         ] {
-            assert!(<MailAddress as Text>::parse(wrong).is_err(), "{wrong}");
+            assert!(<MailAddress as OptionText>::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use regex::Regex;
 
-use crate::field::Text;
+use crate::field::OptionText;
 
 /// Picks metrics by name.
 ///
@@ -100,7 +100,7 @@ impl PartialEq for Pattern {
     }
 }
 
-impl Text for Pattern {
+impl OptionText for Pattern {
     const EXPECTED: &'static str = "expected a pattern, such as `\"web-*.cpu\"`";
     const EXPECTED_LIST: &'static str =
         "expected a list of patterns, such as `[\"carbon.\", \"web-*.cpu\", \"/^test[.]/\"]`";

@@ -5,9 +5,9 @@ use crate::check::Check;
 use crate::direction::MinSeverity;
 use crate::email::Email;
 use crate::origin::Origin;
-use crate::receivers::{EmailReceiver, Receiver, ReceiverKind, ReceiverType};
-use crate::routes::{self, Route, RouteTable};
-use crate::section::{Fields, Section, Table};
+use crate::receivers::{EmailReceiver, ReceiverKind, ReceiverTable, ReceiverType};
+use crate::routes::{self, ResolvedRoute, RouteTable};
+use crate::section::{OptionFields, OptionTable, Section};
 
 /// The name of the receiver that `[email]` alone stands for.
 const IMPLICIT: &str = "email";
@@ -16,7 +16,7 @@ const IMPLICIT: &str = "email";
 /// [`Settings::receivers`](crate::Settings::receivers) and [`Settings::routes`](crate::Settings::routes).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Routing {
-    pub(crate) receivers: Vec<Receiver>,
+    pub(crate) receivers: Vec<ReceiverTable>,
     /// Receivers that are declared, but whose options cannot be judged because their type is not known.
     pub(crate) broken: Vec<String>,
     pub(crate) routes: Vec<RouteTable>,
@@ -35,7 +35,7 @@ impl Routing {
     }
 
     /// Receivers of mail.
-    fn mail(&self) -> impl Iterator<Item = (&Receiver, &EmailReceiver)> {
+    fn mail(&self) -> impl Iterator<Item = (&ReceiverTable, &EmailReceiver)> {
         self.receivers.iter().filter_map(|receiver| match &receiver.kind {
             ReceiverKind::Email(mail) => Some((receiver, mail)),
             _ => None,
@@ -93,10 +93,10 @@ impl Routing {
     }
 
     /// Everybody who can be told, with what receivers of mail have from `[email]`.
-    pub(crate) fn resolve_receivers(&self, email: &Email) -> Vec<Receiver> {
+    pub(crate) fn resolve_receivers(&self, email: &Email) -> Vec<ReceiverTable> {
         let mut receivers = self.receivers.clone();
         if !self.declares_receivers() && email.server.is_some() && !email.to.is_empty() {
-            receivers.push(Receiver::new(IMPLICIT, ReceiverType::Email, Origin::Default));
+            receivers.push(ReceiverTable::new(IMPLICIT, ReceiverType::Email, Origin::Default));
         }
         for receiver in &mut receivers {
             if let ReceiverKind::Email(mail) = &mut receiver.kind {
@@ -107,7 +107,7 @@ impl Routing {
     }
 
     /// The tree of routes.
-    pub(crate) fn resolve_routes(&self, alerts: &Alerts, email: &Email) -> Vec<Route> {
+    pub(crate) fn resolve_routes(&self, alerts: &Alerts, email: &Email) -> Vec<ResolvedRoute> {
         if !self.routes.is_empty() {
             return routes::resolve(&self.routes, alerts);
         }
@@ -142,9 +142,9 @@ impl Routing {
     }
 }
 
-impl Table for Routing {
-    fn fields_under(&mut self, _table: &str) -> Fields<'_> {
-        let receivers = self.receivers.iter_mut().flat_map(Receiver::fields);
+impl OptionTable for Routing {
+    fn fields_under(&mut self, _table: &str) -> OptionFields<'_> {
+        let receivers = self.receivers.iter_mut().flat_map(ReceiverTable::fields);
         receivers
             .chain(self.routes.iter_mut().flat_map(RouteTable::fields))
             .collect()
@@ -161,14 +161,14 @@ impl Table for Routing {
 
 impl Section for Routing {}
 
-fn leads_to(route: &Route, receiver: &str) -> bool {
+fn leads_to(route: &ResolvedRoute, receiver: &str) -> bool {
     route.receivers.iter().any(|name| name == receiver)
         || route.routes.iter().any(|below| leads_to(below, receiver))
 }
 
 /// Notes routes behind one that takes everything.
-fn note_unreached(routes: &[Route], notes: &mut Vec<String>) {
-    let mut taker: Option<&Route> = None;
+fn note_unreached(routes: &[ResolvedRoute], notes: &mut Vec<String>) {
+    let mut taker: Option<&ResolvedRoute> = None;
     for route in routes {
         match taker {
             Some(taker) => notes.push(format!(
@@ -183,7 +183,7 @@ fn note_unreached(routes: &[Route], notes: &mut Vec<String>) {
     }
 }
 
-fn takes_everything(route: &Route) -> bool {
+fn takes_everything(route: &ResolvedRoute) -> bool {
     !route.go_on
         && route.metrics.is_empty()
         && route.tags.is_empty()

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::field::{Refused, Value};
+use crate::field::{OptionValue, RefusedValue};
 use crate::written::Written;
 
 /// A password or token. `Debug` and `Display` print `***`; only [`Secret::expose`] gives the text.
@@ -34,12 +34,12 @@ impl fmt::Display for Secret {
     }
 }
 
-impl Value for Secret {
-    fn read(written: &Written) -> Result<Self, Refused> {
+impl OptionValue for Secret {
+    fn read(written: &Written) -> Result<Self, RefusedValue> {
         written
             .as_text()
             .map(Self::new)
-            .ok_or_else(|| Refused::new("expected text in quotes"))
+            .ok_or_else(|| RefusedValue::new("expected text in quotes"))
     }
 
     fn show(&self) -> String {

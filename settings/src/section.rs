@@ -6,28 +6,28 @@ use crate::check::Check;
 use crate::field::Field;
 
 /// Options by their dotted keys, as the loader holds them.
-pub(crate) type Fields<'s> = Vec<(String, &'s mut dyn Field)>;
+pub(crate) type OptionFields<'s> = Vec<(String, &'s mut dyn Field)>;
 
 /// The two least lengths of time that options have as limits.
 pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// Options that stand in one table. Written by [`options!`].
-pub(crate) trait Table {
+pub(crate) trait OptionTable {
     /// Every option under `table`, a dot and its name, in the order of the example file.
-    fn fields_under(&mut self, table: &str) -> Fields<'_>;
+    fn fields_under(&mut self, table: &str) -> OptionFields<'_>;
 
     /// Refuses values beyond the limits that are declared beside the options.
     fn check_limits(&self, check: &mut Check<'_>);
 }
 
 /// A table with what must hold within it.
-pub(crate) trait Section: Table {
+pub(crate) trait Section: OptionTable {
     /// Refuses values that are wrong in themselves, and options that do not agree.
     fn check(&self, _check: &mut Check<'_>) {}
 }
 
-/// Declares a table of options: the struct with public fields, its `Default`, and what [`Table`] asks, so that loading,
+/// Declares a table of options: the struct with public fields, its `Default`, and what [`OptionTable`] asks, so that loading,
 /// showing and checking need no second list. Behind the default a range may follow in which the value must lie.
 ///
 /// ```text
@@ -58,8 +58,8 @@ macro_rules! options {
             }
         }
 
-        impl $crate::section::Table for $name {
-            fn fields_under(&mut self, table: &str) -> $crate::section::Fields<'_> {
+        impl $crate::section::OptionTable for $name {
+            fn fields_under(&mut self, table: &str) -> $crate::section::OptionFields<'_> {
                 vec![ $( (
                     // `continue` is a keyword of Rust; the raw name is not what people write.
                     format!("{table}.{}", stringify!($field).trim_start_matches("r#")),

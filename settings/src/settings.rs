@@ -14,10 +14,10 @@ use crate::log::Log;
 use crate::models::Models;
 use crate::origin::Origin;
 use crate::process::Process;
-use crate::receivers::Receiver;
-use crate::routes::Route;
+use crate::receivers::ReceiverTable;
+use crate::routes::ResolvedRoute;
 use crate::routing::Routing;
-use crate::section::{Fields, Section as _, Table as _};
+use crate::section::{OptionFields, OptionTable as _, Section as _};
 use crate::store::Store;
 use crate::training::Training;
 use crate::web::Web;
@@ -45,8 +45,8 @@ macro_rules! sections {
 
         impl Settings {
             /// Every option under its dotted key, in the order of the example file.
-            pub(crate) fn fields(&mut self) -> Fields<'_> {
-                let mut fields: Fields<'_> = vec![("state_dir".to_owned(), &mut self.state_dir)];
+            pub(crate) fn fields(&mut self) -> OptionFields<'_> {
+                let mut fields: OptionFields<'_> = vec![("state_dir".to_owned(), &mut self.state_dir)];
                 $( fields.extend(self.$name.fields_under(stringify!($name))); )+
                 fields
             }
@@ -96,13 +96,13 @@ sections! {
 impl Settings {
     /// Everybody who can be told: `[receivers]`, or without any the one named `email` that `[email]` stands for when it
     /// names a server and somebody to tell. Receivers of mail have from `[email]` what they leave open.
-    pub fn receivers(&self) -> Vec<Receiver> {
+    pub fn receivers(&self) -> Vec<ReceiverTable> {
         self.routing.resolve_receivers(&self.email)
     }
 
     /// Who is told of what: `[[routes]]` with all that a route has from those above it and from `[alerts]`, or without
     /// any the one named `default` that leads to every receiver. Never empty.
-    pub fn routes(&self) -> Vec<Route> {
+    pub fn routes(&self) -> Vec<ResolvedRoute> {
         self.routing.resolve_routes(&self.alerts, &self.email)
     }
 

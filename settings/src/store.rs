@@ -8,7 +8,7 @@ use crate::check::Check;
 use crate::duration::show;
 use crate::secret::Secret;
 use crate::section::{MILLISECOND, Section};
-use crate::store_url::{StoreUrl, Transport};
+use crate::store_url::{RedisTransport, StoreUrl};
 
 options! {
     /// Where points are kept, and for how long.
@@ -52,7 +52,7 @@ impl Section for Store {
                 "take the password out of `store.url`",
             );
         }
-        if self.tls_ca_file.is_some() && url.transport() != Transport::Tls {
+        if self.tls_ca_file.is_some() && url.transport() != RedisTransport::Tls {
             check.conflict(
                 &["tls_ca_file", "url"],
                 "`store.tls_ca_file` is set, but `store.url` does not use TLS".to_owned(),

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::address::HostPort;
-use crate::field::Text;
+use crate::field::OptionText;
 
 /// Which store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl fmt::Display for StoreUrl {
 
 /// How Redis is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
+pub enum RedisTransport {
     /// `redis://`
     Tcp,
     /// `rediss://`
@@ -41,7 +41,7 @@ pub enum Transport {
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl {
     text: String,
-    transport: Transport,
+    transport: RedisTransport,
     has_password: bool,
 }
 
@@ -52,7 +52,7 @@ impl RedisUrl {
     }
 
     /// How the server is reached.
-    pub fn transport(&self) -> Transport {
+    pub fn transport(&self) -> RedisTransport {
         self.transport
     }
 
@@ -64,16 +64,16 @@ impl RedisUrl {
     fn parse(text: &str) -> Result<Self, String> {
         let (scheme, rest) = text.split_once("://").ok_or("it has no scheme")?;
         let transport = match scheme {
-            "redis" => Transport::Tcp,
-            "rediss" => Transport::Tls,
-            "redis+unix" | "unix" => Transport::Unix,
+            "redis" => RedisTransport::Tcp,
+            "rediss" => RedisTransport::Tls,
+            "redis+unix" | "unix" => RedisTransport::Unix,
             _ => return Err("its scheme is not known".to_owned()),
         };
         if rest.contains('#') {
             return Err("nothing may follow a `#`".to_owned());
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let options: &[&str] = if transport == Transport::Unix {
+        let options: &[&str] = if transport == RedisTransport::Unix {
             &["db", "user", "pass", "protocol"]
         } else {
             &["protocol"]
@@ -89,7 +89,7 @@ impl RedisUrl {
             }
             has_password |= name == "pass";
         }
-        if transport == Transport::Unix {
+        if transport == RedisTransport::Unix {
             if !rest.starts_with('/') || rest.len() < 2 {
                 return Err("the path of its socket must be whole".to_owned());
             }
@@ -150,7 +150,7 @@ fn masked(text: &str) -> String {
     format!("{address}?{}", pairs.collect::<Vec<_>>().join("&"))
 }
 
-impl Text for StoreUrl {
+impl OptionText for StoreUrl {
     const EXPECTED: &'static str = "expected `\"embedded\"` or the address of a Redis such as \
         `\"redis://127.0.0.1:6379/0\"`, `\"rediss://redis.example.org\"` or `\"redis+unix:///run/redis.sock?db=0\"`";
 
@@ -177,12 +177,15 @@ mod tests {
     #[test]
     fn takes_every_form_and_refuses_slips() {
         for (text, transport) in [
-            ("redis://127.0.0.1", Transport::Tcp),
-            ("redis://[::1]:6379/15", Transport::Tcp),
-            ("redis://user:p%40ss@redis:6380/0?protocol=resp3", Transport::Tcp),
-            ("rediss://redis.example.org/", Transport::Tls),
-            ("redis+unix:///tmp/r.sock?db=2", Transport::Unix),
-            ("unix:///tmp/r.sock?db=2&user=u&pass=p", Transport::Unix),
+            ("redis://127.0.0.1", RedisTransport::Tcp),
+            ("redis://[::1]:6379/15", RedisTransport::Tcp),
+            (
+                "redis://user:p%40ss@redis:6380/0?protocol=resp3",
+                RedisTransport::Tcp,
+            ),
+            ("rediss://redis.example.org/", RedisTransport::Tls),
+            ("redis+unix:///tmp/r.sock?db=2", RedisTransport::Unix),
+            ("unix:///tmp/r.sock?db=2&user=u&pass=p", RedisTransport::Unix),
         ] {
             assert_eq!(
                 RedisUrl::parse(text).map(|url| url.transport()),

@@ -6,11 +6,11 @@
 use toml::de::DeValue;
 
 use crate::error::Problem;
-use crate::field::Value;
-use crate::file::{Entry, File, in_order};
+use crate::field::OptionValue;
+use crate::file::{File, TableEntry, in_order};
 use crate::origin::Origin;
 use crate::raw::{RawSettings, variable};
-use crate::receivers::{Receiver, ReceiverType};
+use crate::receivers::{ReceiverTable, ReceiverType};
 use crate::routes::{DEEPEST, RouteTable};
 use crate::routing::Routing;
 use crate::written::Written;
@@ -22,7 +22,7 @@ const LONGEST_NAME: usize = 60;
 pub(crate) fn read_receivers(
     raw: &mut RawSettings,
     file: &File<'_>,
-    (span, _, value): &Entry<'_, '_>,
+    (span, _, value): &TableEntry<'_, '_>,
     routing: &mut Routing,
 ) {
     let DeValue::Table(table) = value.get_ref() else {
@@ -51,7 +51,7 @@ pub(crate) fn read_receivers(
             routing.broken.push(name.to_owned());
             continue;
         };
-        let mut receiver = Receiver::new(name, kind, origin);
+        let mut receiver = ReceiverTable::new(name, kind, origin);
         raw.keys.extend(receiver.fields().into_iter().map(|(key, _)| key));
         routing.receivers.push(receiver);
         for entry in options {
@@ -90,7 +90,7 @@ fn read_type(
     file: &File<'_>,
     name: &str,
     origin: &Origin,
-    options: &[Entry<'_, '_>],
+    options: &[TableEntry<'_, '_>],
 ) -> Option<ReceiverType> {
     let Some(entry) = options.iter().find(|(_, key, _)| *key == "type") else {
         let expected = crate::choice::refused("", ReceiverType::WORDS);
@@ -120,7 +120,7 @@ fn read_type(
 pub(crate) fn read_routes(
     raw: &mut RawSettings,
     file: &File<'_>,
-    (span, _, value): &Entry<'_, '_>,
+    (span, _, value): &TableEntry<'_, '_>,
     all: &str,
     depth: usize,
 ) -> Vec<RouteTable> {
@@ -166,7 +166,7 @@ fn read_route(
     raw: &mut RawSettings,
     file: &File<'_>,
     mut route: RouteTable,
-    entries: &[Entry<'_, '_>],
+    entries: &[TableEntry<'_, '_>],
     depth: usize,
 ) -> RouteTable {
     raw.keys.extend(route.fields().into_iter().map(|(key, _)| key));

@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use crate::field::Text;
+use crate::field::OptionText;
 use crate::pattern::whole;
 
 /// What a tag of a name `name;key=value;key=value` must be. A regular expression holds for the whole value; a tag that the
@@ -11,12 +11,12 @@ use crate::pattern::whole;
 pub struct TagRule {
     written: String,
     key: String,
-    wanted: Wanted,
+    wanted: WantedTag,
     negated: bool,
 }
 
 #[derive(Debug, Clone)]
-enum Wanted {
+enum WantedTag {
     Text(String),
     Regex(Regex),
 }
@@ -34,13 +34,13 @@ impl TagRule {
             return Err(wrong());
         }
         let (negated, wanted) = if let Some(regex) = rest.strip_prefix("!~") {
-            (true, Wanted::Regex(whole(regex)?))
+            (true, WantedTag::Regex(whole(regex)?))
         } else if let Some(text) = rest.strip_prefix("!=") {
-            (true, Wanted::Text(text.to_owned()))
+            (true, WantedTag::Text(text.to_owned()))
         } else if let Some(regex) = rest.strip_prefix("=~") {
-            (false, Wanted::Regex(whole(regex)?))
+            (false, WantedTag::Regex(whole(regex)?))
         } else if let Some(text) = rest.strip_prefix('=') {
-            (false, Wanted::Text(text.to_owned()))
+            (false, WantedTag::Text(text.to_owned()))
         } else {
             return Err(wrong());
         };
@@ -58,8 +58,8 @@ impl TagRule {
         let value = tags.find(|(key, _)| *key == self.key);
         let value = value.map_or("", |(_, value)| value);
         let is = match &self.wanted {
-            Wanted::Text(text) => value == text,
-            Wanted::Regex(regex) => regex.is_match(value),
+            WantedTag::Text(text) => value == text,
+            WantedTag::Regex(regex) => regex.is_match(value),
         };
         is != self.negated
     }
@@ -76,7 +76,7 @@ impl PartialEq for TagRule {
     }
 }
 
-impl Text for TagRule {
+impl OptionText for TagRule {
     const EXPECTED: &'static str = "expected a rule on a tag, such as `\"dc=eu\"`";
     const EXPECTED_LIST: &'static str = "expected rules on tags, such as `[\"dc=eu\", \"host=~web.*\"]`";
 

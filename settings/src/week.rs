@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::{TimeZone, db};
 
-use crate::field::{Refused, Text, Value, quote};
+use crate::field::{OptionText, OptionValue, RefusedValue, quote};
 use crate::nearest::nearest;
 use crate::written::Written;
 
@@ -20,13 +20,13 @@ const DAYS: [&str; 7] = [
 
 /// A day (`mon`, `monday`) or a range of days (`mon-fri`, or over the end of the week `sat-mon`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Days {
+pub struct DayRange {
     text: String,
     /// Monday first.
     named: [bool; 7],
 }
 
-impl Text for Days {
+impl OptionText for DayRange {
     const EXPECTED: &'static str = "expected days, such as `\"mon-fri\"`";
     const EXPECTED_LIST: &'static str = "expected days, such as `[\"mon-fri\", \"sun\"]`";
 
@@ -60,7 +60,7 @@ pub struct HourSpan {
     to: Time,
 }
 
-impl Text for HourSpan {
+impl OptionText for HourSpan {
     const EXPECTED: &'static str =
         "expected hours, such as `\"08:00-18:00\"`, or over midnight `\"22:00-06:00\"`";
 
@@ -89,7 +89,7 @@ impl Text for HourSpan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeOfDay(pub Time);
 
-impl Text for TimeOfDay {
+impl OptionText for TimeOfDay {
     const EXPECTED: &'static str = "expected a time of day, such as `\"08:00\"`";
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -158,9 +158,9 @@ impl Zone {
     }
 }
 
-impl Value for Zone {
-    fn read(written: &Written) -> Result<Self, Refused> {
-        Self::find(written.as_text().unwrap_or_default()).map_err(Refused)
+impl OptionValue for Zone {
+    fn read(written: &Written) -> Result<Self, RefusedValue> {
+        Self::find(written.as_text().unwrap_or_default()).map_err(RefusedValue)
     }
 
     fn show(&self) -> String {
@@ -180,7 +180,7 @@ pub struct Week {
 
 impl Week {
     /// These hours of these days; no days are all days, no hours are all day.
-    pub fn new(days: &[Days], hours: Option<HourSpan>, zone: Zone) -> Self {
+    pub fn new(days: &[DayRange], hours: Option<HourSpan>, zone: Zone) -> Self {
         let named = |day: usize| days.is_empty() || days.iter().any(|days| days.named[day]);
         Self {
             days: std::array::from_fn(named),
@@ -195,8 +195,8 @@ impl Week {
     /// # Errors
     /// What is wrong, for people.
     pub fn read(days: &[String], hours: &str, zone: &str) -> Result<Self, String> {
-        let read = |days: &String| Days::parse(days).map_err(|_| format!("`{days}` is no day"));
-        let days: Vec<Days> = days.iter().map(read).collect::<Result<_, _>>()?;
+        let read = |days: &String| DayRange::parse(days).map_err(|_| format!("`{days}` is no day"));
+        let days: Vec<DayRange> = days.iter().map(read).collect::<Result<_, _>>()?;
         let hours = match hours {
             "" => None,
             text => Some(
@@ -303,10 +303,10 @@ mod tests {
     #[test]
     fn days_and_hours_are_shown_as_they_are_written() {
         for right in ["mon", "Mon", "sunday", "mon-fri", "sat-mon"] {
-            assert_eq!(Days::parse(right).unwrap().text(), right);
+            assert_eq!(DayRange::parse(right).unwrap().text(), right);
         }
         for wrong in ["", "mo", "month", "mon-", "mon-fri-sun", "mon,tue"] {
-            assert!(Days::parse(wrong).is_err(), "{wrong}");
+            assert!(DayRange::parse(wrong).is_err(), "{wrong}");
         }
         for right in ["08:00-18:00", "22:00-06:00", "00:00-24:00"] {
             assert_eq!(HourSpan::parse(right).unwrap().text(), right);

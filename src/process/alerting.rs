@@ -59,7 +59,7 @@ pub(crate) fn policy(settings: &Settings) -> Policy {
     }
 }
 
-fn route(route: &settings::Route) -> Route {
+fn route(route: &settings::ResolvedRoute) -> Route {
     Route {
         name: route.name.clone(),
         matcher: Matcher {
@@ -108,7 +108,7 @@ pub(crate) fn outlets(settings: &Settings) -> Result<Vec<Outlet>, ProcessError> 
         email: settings.email.clone(),
         templates: Arc::new(templates.map_err(|source| ProcessError::Templates { source })?),
     };
-    let outlet = |receiver: settings::Receiver| {
+    let outlet = |receiver: settings::ReceiverTable| {
         let sender = senders::sender(&receiver.kind, &shared);
         Ok(Outlet {
             sender: sender.map_err(|source| ProcessError::Receiver {

@@ -300,7 +300,7 @@ mod tests {
         let url = "http://localhost:9093".parse().unwrap();
         AlertmanagerSender::new(&AlertmanagerReceiver {
             url: Some(url),
-            labels: vec![skywatch_settings::Label {
+            labels: vec![skywatch_settings::AlertLabel {
                 name: "team".to_owned(),
                 value: "web".to_owned(),
             }],

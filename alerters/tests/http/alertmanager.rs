@@ -6,13 +6,13 @@ use skywatch_alerters::anomaly::Severity;
 use skywatch_alerters::notice::{Content, Daily, Silent, What};
 use skywatch_alerters::senders::{AlertmanagerSender, Sender};
 use skywatch_alerters::{Error, Notice, render, sample};
-use skywatch_settings::{AlertmanagerReceiver, Label, Secret};
+use skywatch_settings::{AlertLabel, AlertmanagerReceiver, Secret};
 
 use crate::http_sink::{Answer, HttpSink};
 use crate::{later, notice};
 
-fn labels(name: &str, value: &str) -> Vec<Label> {
-    vec![Label {
+fn labels(name: &str, value: &str) -> Vec<AlertLabel> {
+    vec![AlertLabel {
         name: name.to_owned(),
         value: value.to_owned(),
     }]

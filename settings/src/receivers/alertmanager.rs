@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::transport::{TIMEOUT, conflict, in_the_clear, missing};
 use crate::check::Check;
-use crate::field::Text;
+use crate::field::OptionText;
 use crate::http_url::BaseUrl;
 use crate::secret::Secret;
 use crate::section::{MILLISECOND, Section};
@@ -26,7 +26,7 @@ options! {
         /// A file with the token.
         token_file: Option<PathBuf> = None,
         /// Labels added to every alert, as `name=value`.
-        labels: Vec<Label> = Vec::new(),
+        labels: Vec<AlertLabel> = Vec::new(),
         /// An alert that is not sent again for so long is over, as far as the Alertmanager knows.
         valid_for: Duration = Duration::from_secs(28_800) => Duration::from_secs(60)..,
         /// Certificates (PEM) trusted beside the public ones.
@@ -40,14 +40,14 @@ options! {
 
 /// A label with a name that Prometheus takes of users, and no empty value, which would be no label at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Label {
+pub struct AlertLabel {
     /// Letters, digits and `_`, no digit first.
     pub name: String,
     /// Anything but nothing.
     pub value: String,
 }
 
-impl Text for Label {
+impl OptionText for AlertLabel {
     const EXPECTED: &'static str = "expected a label as `name=value`, such as `\"team=web\"`";
     const EXPECTED_LIST: &'static str = "expected labels as `name=value`, such as `[\"team=web\"]`; a name has letters, \
         digits and `_`";
@@ -100,10 +100,10 @@ mod tests {
     #[test]
     fn knows_a_label_from_a_slip() {
         for right in ["team=web", "_a=b=c", "A1= "] {
-            assert_eq!(Label::parse(right).unwrap().text(), right);
+            assert_eq!(AlertLabel::parse(right).unwrap().text(), right);
         }
         for wrong in ["", "a", "=x", "a-b=x", "1a=x", "__a=x", "ä=x", "a\nb=x", "a="] {
-            assert!(Label::parse(wrong).is_err(), "{wrong}");
+            assert!(AlertLabel::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -14,7 +14,7 @@ mod webhook;
 
 use std::time::Duration;
 
-pub use alertmanager::{AlertmanagerReceiver, Label};
+pub use alertmanager::{AlertLabel, AlertmanagerReceiver};
 pub use email::EmailReceiver;
 pub use ntfy::NtfyReceiver;
 pub use pagerduty::PagerDutyReceiver;
@@ -25,7 +25,7 @@ pub use webhook::{Header, WebhookReceiver};
 use crate::check::Check;
 use crate::choice::choice;
 use crate::origin::Origin;
-use crate::section::{Fields, SECOND, Section, Table as _};
+use crate::section::{OptionFields, OptionTable as _, SECOND, Section};
 
 macro_rules! receivers {
     ($( $(#[$doc:meta])* $word:literal => $kind:ident($options:ident), )+) => {
@@ -98,7 +98,7 @@ options! {
 
 /// Somebody, or something, that is told of incidents: one `[receivers.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Receiver {
+pub struct ReceiverTable {
     /// Its name, unique; routes lead to it by this.
     pub name: String,
     /// Its type, as the file has it.
@@ -111,7 +111,7 @@ pub struct Receiver {
     pub(crate) origin: Origin,
 }
 
-impl Receiver {
+impl ReceiverTable {
     /// A table of that type that sets nothing else.
     pub(crate) fn new(name: &str, receiver_type: ReceiverType, origin: Origin) -> Self {
         Self {
@@ -128,9 +128,9 @@ impl Receiver {
     }
 
     /// Every option under its dotted key.
-    pub(crate) fn fields(&mut self) -> Fields<'_> {
+    pub(crate) fn fields(&mut self) -> OptionFields<'_> {
         let table = self.table();
-        let mut fields: Fields<'_> = vec![(format!("{table}.type"), &mut self.receiver_type)];
+        let mut fields: OptionFields<'_> = vec![(format!("{table}.type"), &mut self.receiver_type)];
         fields.extend(self.kind.options_mut().fields_under(&table));
         fields.extend(self.limits.fields_under(&table));
         fields

@@ -8,7 +8,7 @@ use super::transport::TIMEOUT;
 use crate::address::HostPort;
 use crate::check::Check;
 use crate::choice::choice;
-use crate::field::Text;
+use crate::field::OptionText;
 use crate::section::{MILLISECOND, Section};
 
 /// Where a syslog listens.
@@ -35,7 +35,7 @@ impl fmt::Display for SyslogTarget {
     }
 }
 
-impl Text for SyslogTarget {
+impl OptionText for SyslogTarget {
     const EXPECTED: &'static str = "expected `\"local\"`, `\"unix:/path\"`, or host and port such as \
         `\"udp://syslog.example.org:514\"` or `\"tcp://syslog.example.org:601\"`";
 

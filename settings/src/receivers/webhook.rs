@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::transport::{TIMEOUT, conflict, in_the_clear, missing};
 use crate::check::Check;
-use crate::field::Text;
+use crate::field::OptionText;
 use crate::http_url::SecretUrl;
 use crate::secret::Secret;
 use crate::section::{MILLISECOND, Section};
@@ -60,7 +60,7 @@ const OURS: [&str; 8] = [
     "transfer-encoding",
 ];
 
-impl Text for Header {
+impl OptionText for Header {
     const EXPECTED: &'static str = "expected a header as `Name: value`, such as `\"X-Team: web\"`";
     const EXPECTED_LIST: &'static str = "expected headers as `Name: value`, such as `[\"X-Team: web\"]`; \
         `connection`, `content-length`, `content-type`, `expect`, `host`, `idempotency-key`, `skywatch-signature`, \

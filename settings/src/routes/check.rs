@@ -6,7 +6,7 @@ use super::table::RouteTable;
 use crate::check::Check;
 use crate::field::quote;
 use crate::nearest::nearest;
-use crate::section::Table as _;
+use crate::section::OptionTable as _;
 
 /// The longest name of a route, in characters: it stands in the subjects of notices.
 const LONGEST_NAME: usize = 100;

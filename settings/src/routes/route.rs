@@ -11,7 +11,7 @@ use crate::week::{Week, Zone};
 
 /// One route, with all that it has from those above it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Route {
+pub struct ResolvedRoute {
     /// Its name, unique in the whole tree.
     pub name: String,
     /// It is about subjects whose name one of these picks; none is every subject.
@@ -49,20 +49,20 @@ pub struct Route {
     /// The least time between two notices about one group.
     pub group_interval: Duration,
     /// The routes below it.
-    pub routes: Vec<Route>,
+    pub routes: Vec<ResolvedRoute>,
 }
 
 /// The route that stands for having written none: everything to everybody.
-pub(crate) fn implicit(alerts: &Alerts, receivers: Vec<String>) -> Route {
-    Route {
+pub(crate) fn implicit(alerts: &Alerts, receivers: Vec<String>) -> ResolvedRoute {
+    ResolvedRoute {
         name: "default".to_owned(),
         ..above_all(alerts, receivers)
     }
 }
 
 /// What the routes at the top have above them: `[alerts]`.
-fn above_all(alerts: &Alerts, receivers: Vec<String>) -> Route {
-    Route {
+fn above_all(alerts: &Alerts, receivers: Vec<String>) -> ResolvedRoute {
+    ResolvedRoute {
         name: String::new(),
         metrics: Vec::new(),
         tags: Vec::new(),
@@ -86,11 +86,11 @@ fn above_all(alerts: &Alerts, receivers: Vec<String>) -> Route {
 }
 
 /// The routes with all they have from those above them.
-pub(crate) fn resolve(tables: &[RouteTable], alerts: &Alerts) -> Vec<Route> {
+pub(crate) fn resolve(tables: &[RouteTable], alerts: &Alerts) -> Vec<ResolvedRoute> {
     below(&above_all(alerts, Vec::new()), tables)
 }
 
-fn below(parent: &Route, tables: &[RouteTable]) -> Vec<Route> {
+fn below(parent: &ResolvedRoute, tables: &[RouteTable]) -> Vec<ResolvedRoute> {
     let one = |table: &RouteTable| {
         let mut route = merged(parent, &table.options);
         route.routes = below(&route, &table.routes);
@@ -99,7 +99,7 @@ fn below(parent: &Route, tables: &[RouteTable]) -> Vec<Route> {
     tables.iter().map(one).collect()
 }
 
-fn merged(parent: &Route, own: &RouteOptions) -> Route {
+fn merged(parent: &ResolvedRoute, own: &RouteOptions) -> ResolvedRoute {
     let mut receivers: Vec<String> = Vec::new();
     for name in &own.receivers {
         // Named twice is told once.
@@ -111,7 +111,7 @@ fn merged(parent: &Route, own: &RouteOptions) -> Route {
         receivers.clone_from(&parent.receivers);
     }
     let zone = own.zone.clone().unwrap_or_else(|| parent.zone.clone());
-    Route {
+    ResolvedRoute {
         name: own.name.clone(),
         metrics: own.metrics.clone(),
         tags: own.tags.clone(),

@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::direction::{AlertDirection, MinSeverity};
 use crate::origin::Origin;
 use crate::pattern::Pattern;
-use crate::section::{Fields, Table as _};
+use crate::section::{OptionFields, OptionTable as _};
 use crate::tag_rule::TagRule;
-use crate::week::{Days, HourSpan, Zone};
+use crate::week::{DayRange, HourSpan, Zone};
 
 /// How deep routes may nest, the top counted.
 pub(crate) const DEEPEST: usize = 8;
@@ -41,7 +41,7 @@ options! {
         /// Detectors one of which must have called it anomalous.
         detectors: Vec<String> = Vec::new(),
         /// Days.
-        days: Vec<Days> = Vec::new(),
+        days: Vec<DayRange> = Vec::new(),
         /// HourSpan.
         hours: Option<HourSpan> = None,
         /// Their time zone.
@@ -94,7 +94,7 @@ impl RouteTable {
     }
 
     /// Every option under its dotted key, then those of the routes below.
-    pub(crate) fn fields(&mut self) -> Fields<'_> {
+    pub(crate) fn fields(&mut self) -> OptionFields<'_> {
         let mut fields = self.options.fields_under(&self.key);
         fields.extend(self.routes.iter_mut().flat_map(Self::fields));
         fields

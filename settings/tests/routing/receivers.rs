@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use skywatch_settings::{
-    EXAMPLE, HostPort, Label, MailAddress, Origin, ReceiverKind, ReceiverType, Secret, Settings,
+    AlertLabel, EXAMPLE, HostPort, MailAddress, Origin, ReceiverKind, ReceiverType, Secret, Settings,
     SyslogFacility, SyslogTarget,
 };
 
@@ -111,8 +111,8 @@ fn a_file_with_everything_becomes_receivers() {
         (am.url.as_ref().unwrap().as_str(), am.valid_for),
         ("https://am.example.org/prefix", seconds(7_200))
     );
-    let pairs = |labels: &[Label]| {
-        let pair = |label: &Label| (label.name.clone(), label.value.clone());
+    let pairs = |labels: &[AlertLabel]| {
+        let pair = |label: &AlertLabel| (label.name.clone(), label.value.clone());
         labels.iter().map(pair).collect::<Vec<_>>()
     };
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());

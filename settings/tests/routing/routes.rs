@@ -1,6 +1,6 @@
 //! What a file declares of routes, what follows from it, and what the table shows of both.
 
-use skywatch_settings::{AlertDirection, MinSeverity, Route, TagRule, Week};
+use skywatch_settings::{AlertDirection, MinSeverity, ResolvedRoute, TagRule, Week};
 
 use crate::{EVERYTHING, error, loaded, row, seconds};
 
@@ -71,7 +71,7 @@ fn routes_have_what_they_leave_open_from_above() {
     );
 
     let deep = &night.routes[0];
-    let expected = Route {
+    let expected = ResolvedRoute {
         name: "web deep in the night".to_owned(),
         cooldown: seconds(0),
         min_change: Some(20.5),
