@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use prost::Message as _;
 
-use super::remote_write::{Label, RemoteSample, TimeSeries, WriteRequest};
+use super::remote_write::{RemoteLabel, RemoteSample, TimeSeries, WriteRequest};
 use crate::store::codec;
 
 /// How far back written bytes are written again after a broken connection.
@@ -52,7 +52,7 @@ pub struct Client {
     to: SocketAddr,
     /// How long a listener that is away is waited for.
     patience: Duration,
-    way: Option<Way>,
+    way: Option<Delivery>,
     /// What was written of late, for a connection that may turn out to be broken.
     recent: VecDeque<(Instant, Vec<u8>)>,
     /// Connections that broke.
@@ -60,7 +60,7 @@ pub struct Client {
 }
 
 #[derive(Debug)]
-enum Way {
+enum Delivery {
     Stream(TcpStream),
     Datagrams(UdpSocket),
 }
@@ -142,7 +142,7 @@ impl Client {
             return Ok(());
         }
         loop {
-            let Some(Way::Stream(stream)) = &mut self.way else {
+            let Some(Delivery::Stream(stream)) = &mut self.way else {
                 return Ok(());
             };
             // Nothing is ever said to us: the end says that all was read, a reset that it was not.
@@ -176,7 +176,7 @@ impl Client {
                             continue 'again;
                         }
                     }
-                    self.way = Some(Way::Stream(stream));
+                    self.way = Some(Delivery::Stream(stream));
                     return Ok(());
                 }
                 Err(error) if begun.elapsed() > self.patience => return Err(error),
@@ -187,7 +187,7 @@ impl Client {
 
     /// The connection, if it is there and the other side has not closed it.
     fn stream(&mut self) -> Option<&mut TcpStream> {
-        if let Some(Way::Stream(stream)) = &self.way {
+        if let Some(Delivery::Stream(stream)) = &self.way {
             let closed = stream.set_nonblocking(true).is_err()
                 || !matches!(stream.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
                 || stream.set_nonblocking(false).is_err();
@@ -197,7 +197,7 @@ impl Client {
             }
         }
         match &mut self.way {
-            Some(Way::Stream(stream)) => Some(stream),
+            Some(Delivery::Stream(stream)) => Some(stream),
             _ => None,
         }
     }
@@ -233,9 +233,9 @@ impl Client {
             };
             let socket = UdpSocket::bind(any)?;
             socket.connect(self.to)?;
-            self.way = Some(Way::Datagrams(socket));
+            self.way = Some(Delivery::Datagrams(socket));
         }
-        let Some(Way::Datagrams(socket)) = &self.way else {
+        let Some(Delivery::Datagrams(socket)) = &self.way else {
             return Ok(());
         };
         let begun = Instant::now();
@@ -262,7 +262,7 @@ impl Client {
                 self.connect()?;
             }
             let status = match &mut self.way {
-                Some(Way::Stream(stream)) => exchange(stream, self.to, body),
+                Some(Delivery::Stream(stream)) => exchange(stream, self.to, body),
                 _ => Ok(0),
             };
             match status {
@@ -309,7 +309,7 @@ fn frame(points: &[SentPoint<'_>]) -> Vec<u8> {
 }
 
 fn compressed(points: &[SentPoint<'_>]) -> io::Result<Vec<u8>> {
-    let label = |name: &str, value: &str| Label {
+    let label = |name: &str, value: &str| RemoteLabel {
         name: name.to_owned(),
         value: value.to_owned(),
     };

@@ -30,7 +30,7 @@ use crate::net::Patience;
 use crate::net::guard::is_of_a_page;
 use crate::net::http::HttpListener;
 use message::each_series;
-pub(super) use message::{Label, RemoteSample, TimeSeries, WriteRequest, laws};
+pub(super) use message::{RemoteLabel, RemoteSample, TimeSeries, WriteRequest, laws};
 
 /// How long a request waits for room in the queue. Senders wait 30 s by default.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -233,7 +233,7 @@ mod tests {
     use prost::Message as _;
 
     fn series(labels: &[(&str, &str)], samples: &[(f64, i64)]) -> TimeSeries {
-        let label = |(name, value): &(&str, &str)| Label {
+        let label = |(name, value): &(&str, &str)| RemoteLabel {
             name: (*name).to_owned(),
             value: (*value).to_owned(),
         };

@@ -23,7 +23,7 @@ const LONGEST_SERIES: usize = 1 << 20;
 pub(in crate::ingest) struct TimeSeries {
     /// Among them `__name__`.
     #[prost(message, repeated, tag = "1")]
-    pub labels: Vec<Label>,
+    pub labels: Vec<RemoteLabel>,
     #[prost(message, repeated, tag = "2")]
     pub samples: Vec<RemoteSample>,
     /// Native histograms, which are no single numbers: counted, not taken.
@@ -32,7 +32,7 @@ pub(in crate::ingest) struct TimeSeries {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(in crate::ingest) struct Label {
+pub(in crate::ingest) struct RemoteLabel {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(string, tag = "2")]
@@ -129,7 +129,7 @@ fn salvage(mut rest: &[u8]) -> Option<(TimeSeries, usize)> {
             break;
         };
         match tag {
-            1 => series.labels.push(Label::decode(field).ok()?),
+            1 => series.labels.push(RemoteLabel::decode(field).ok()?),
             2 => match RemoteSample::decode(field) {
                 Ok(sample) => series.samples.push(sample),
                 Err(_) => lost += 1,
