@@ -52,7 +52,7 @@ pub struct Client {
     to: SocketAddr,
     /// How long a listener that is away is waited for.
     patience: Duration,
-    way: Option<Delivery>,
+    way: Option<ClientSocket>,
     /// What was written of late, for a connection that may turn out to be broken.
     recent: VecDeque<(Instant, Vec<u8>)>,
     /// Connections that broke.
@@ -60,7 +60,7 @@ pub struct Client {
 }
 
 #[derive(Debug)]
-enum Delivery {
+enum ClientSocket {
     Stream(TcpStream),
     Datagrams(UdpSocket),
 }
@@ -142,7 +142,7 @@ impl Client {
             return Ok(());
         }
         loop {
-            let Some(Delivery::Stream(stream)) = &mut self.way else {
+            let Some(ClientSocket::Stream(stream)) = &mut self.way else {
                 return Ok(());
             };
             // Nothing is ever said to us: the end says that all was read, a reset that it was not.
@@ -176,7 +176,7 @@ impl Client {
                             continue 'again;
                         }
                     }
-                    self.way = Some(Delivery::Stream(stream));
+                    self.way = Some(ClientSocket::Stream(stream));
                     return Ok(());
                 }
                 Err(error) if begun.elapsed() > self.patience => return Err(error),
@@ -187,7 +187,7 @@ impl Client {
 
     /// The connection, if it is there and the other side has not closed it.
     fn stream(&mut self) -> Option<&mut TcpStream> {
-        if let Some(Delivery::Stream(stream)) = &self.way {
+        if let Some(ClientSocket::Stream(stream)) = &self.way {
             let closed = stream.set_nonblocking(true).is_err()
                 || !matches!(stream.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
                 || stream.set_nonblocking(false).is_err();
@@ -197,7 +197,7 @@ impl Client {
             }
         }
         match &mut self.way {
-            Some(Delivery::Stream(stream)) => Some(stream),
+            Some(ClientSocket::Stream(stream)) => Some(stream),
             _ => None,
         }
     }
@@ -233,9 +233,9 @@ impl Client {
             };
             let socket = UdpSocket::bind(any)?;
             socket.connect(self.to)?;
-            self.way = Some(Delivery::Datagrams(socket));
+            self.way = Some(ClientSocket::Datagrams(socket));
         }
-        let Some(Delivery::Datagrams(socket)) = &self.way else {
+        let Some(ClientSocket::Datagrams(socket)) = &self.way else {
             return Ok(());
         };
         let begun = Instant::now();
@@ -262,7 +262,7 @@ impl Client {
                 self.connect()?;
             }
             let status = match &mut self.way {
-                Some(Delivery::Stream(stream)) => exchange(stream, self.to, body),
+                Some(ClientSocket::Stream(stream)) => exchange(stream, self.to, body),
                 _ => Ok(0),
             };
             match status {
