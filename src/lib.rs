@@ -22,8 +22,8 @@ pub mod ingest;
 pub mod inlet;
 #[cfg(feature = "learned")]
 pub mod jobs;
-mod labels;
 mod log;
+mod metric_name;
 #[cfg(feature = "learned")]
 pub mod models;
 pub mod net;

@@ -12,14 +12,14 @@ use skywatch_algorithms::Series;
 const MOST_POINTS: usize = 4_000_000;
 
 /// What waits.
-pub(super) struct Ended {
+pub(super) struct EndedMetrics {
     /// Seconds of a window.
     length: f64,
     points: usize,
     metrics: BTreeMap<String, Series>,
 }
 
-impl Ended {
+impl EndedMetrics {
     pub(super) fn new(length: f64) -> Self {
         Self {
             length,
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_last_window_of_what_has_ended_is_kept() {
-        let mut ended = Ended::new(10.0);
+        let mut ended = EndedMetrics::new(10.0);
         assert_eq!(ended.take("a", &series(0..8), false), 0);
         assert_eq!(ended.take("a", &series(8..16), false), 6);
         assert_eq!(ended.take("b", &series(0..5), false), 0);

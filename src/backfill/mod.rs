@@ -5,9 +5,9 @@
 //! that of the store or of `rate`, whichever is slower; nothing waits in a queue, so nothing has to be bounded.
 
 mod ended;
+mod learn;
 mod progress;
 mod summary;
-mod teach;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,15 +16,16 @@ use skywatch_algorithms::Series;
 
 use crate::backoff::Backoff;
 use crate::clock::unix_now;
-use crate::ingest::{DropReason, Gate, IntakePolicy, canonical_name};
+use crate::ingest::{DropReason, Gate, IntakePolicy};
+use crate::metric_name;
 use crate::sources::{Source, SourceError, Span};
 use crate::stop::Stop;
 use crate::store::{Connect, Names as _, Sample, Store, StoreError};
-use ended::Ended;
-use progress::Progress;
-pub use summary::Summary;
-pub use teach::Knowledge;
-use teach::Teacher;
+use ended::EndedMetrics;
+pub use learn::BaselineFolders;
+use learn::BaselineLearner;
+use progress::BackfillProgress;
+pub use summary::BackfillSummary;
 
 /// Points appended at one go.
 const BATCH: usize = 10_000;
@@ -51,7 +52,7 @@ pub struct BackfillOptions {
     /// Tries of a part beyond the first.
     pub retries: u32,
     /// What is taught by all points of the last 35 days, also by those too old for the store; `None` if nobody learns.
-    pub knowledge: Option<Knowledge>,
+    pub knowledge: Option<BaselineFolders>,
 }
 
 /// Why a backfill ended before its end.
@@ -94,7 +95,7 @@ impl BackfillError {
 }
 
 /// What a backfill tells while it runs: parts there are, parts behind it, points stored so far.
-pub type Told<'t> = dyn FnMut(usize, usize, u64) + Send + 't;
+pub type OnProgress<'t> = dyn FnMut(usize, usize, u64) + Send + 't;
 
 /// Fills the store behind `connect` from a source, keeping its progress in `folder`.
 ///
@@ -106,29 +107,29 @@ pub fn run(
     connect: &impl Connect,
     folder: &Path,
     options: &BackfillOptions,
-    told: &mut Told<'_>,
+    on_progress: &mut OnProgress<'_>,
     stop: &Stop,
-) -> Result<Summary, BackfillError> {
+) -> Result<BackfillSummary, BackfillError> {
     let begun = Instant::now();
     let mut store = connect.connect()?;
     let unwritten = |path: &Path, source| BackfillError::Progress {
         path: path.display().to_string(),
         source,
     };
-    let mut progress = Progress::open(folder, &source.describe(), &connect.describe())
+    let mut progress = BackfillProgress::open(folder, &source.describe(), &connect.describe())
         .map_err(|source| unwritten(folder, source))?;
     let gate = Gate::new(options.policy.clone());
     let mut names = Vec::new();
     store.list(&mut |name| names.push(name.to_owned()))?;
     gate.remember(&names, unix_now());
     drop(names);
-    let mut summary = Summary::default();
+    let mut summary = BackfillSummary::default();
     let parts = with_retries(options, stop, &mut summary, || source.parts())?.unwrap_or_default();
     summary.parts = parts.len();
-    let teacher = options.knowledge.as_ref().map(Teacher::new).transpose()?;
-    let mut work = Work {
-        ended: options.old_windows.map(Ended::new),
-        teacher,
+    let learner = options.knowledge.as_ref().map(BaselineLearner::new).transpose()?;
+    let mut work = PointWriter {
+        ended: options.old_windows.map(EndedMetrics::new),
+        learner,
         store: &mut store,
         gate: &gate,
         options,
@@ -138,7 +139,7 @@ pub fn run(
     };
     let mut failed_in_a_row = 0;
     for (position, part) in parts.iter().enumerate() {
-        told(parts.len(), position, summary.points);
+        on_progress(parts.len(), position, summary.points);
         if stop.is_said() {
             break;
         }
@@ -162,10 +163,10 @@ pub fn run(
                 if !work.take(found, span, &mut summary)? {
                     break;
                 }
-                if let Some(teacher) = &mut work.teacher
+                if let Some(learner) = &mut work.learner
                     && source.gives_metrics_whole()
                 {
-                    teacher.let_go()?;
+                    learner.release()?;
                 }
                 progress
                     .done(part, span)
@@ -191,13 +192,13 @@ pub fn run(
     if !stop.is_said() {
         work.store_ended(&mut summary)?;
     }
-    if let Some(teacher) = work.teacher.take() {
-        let left = teacher.finish(options.span.until)?;
+    if let Some(learner) = work.learner.take() {
+        let left = learner.finish(options.span.until)?;
         summary.hours = left.hours;
         summary.taught = left.states;
         summary.leave_out("untaught_metrics", left.without_room);
     }
-    told(parts.len(), parts.len(), summary.points);
+    on_progress(parts.len(), parts.len(), summary.points);
     summary.is_interrupted = stop.is_said();
     summary.seconds = begun.elapsed().as_secs_f64();
     Ok(summary)
@@ -207,7 +208,7 @@ pub fn run(
 fn with_retries<T>(
     options: &BackfillOptions,
     stop: &Stop,
-    summary: &mut Summary,
+    summary: &mut BackfillSummary,
     mut attempt: impl FnMut() -> Result<T, SourceError>,
 ) -> Result<Option<T>, SourceError> {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
@@ -239,11 +240,11 @@ fn within(series: &Series, span: Span) -> Series {
 }
 
 /// The storing half.
-struct Work<'a, S> {
+struct PointWriter<'a, S> {
     /// If old points are asked for.
-    ended: Option<Ended>,
+    ended: Option<EndedMetrics>,
     /// If somebody learns.
-    teacher: Option<Teacher>,
+    learner: Option<BaselineLearner>,
     store: &'a mut S,
     gate: &'a Gate,
     options: &'a BackfillOptions,
@@ -253,18 +254,18 @@ struct Work<'a, S> {
     sent: u64,
 }
 
-impl<S: Store> Work<'_, S> {
+impl<S: Store> PointWriter<'_, S> {
     /// Stores the series of one part; false if stop was said before the end.
     fn take(
         &mut self,
         found: Vec<(String, Series)>,
         span: Span,
-        summary: &mut Summary,
+        summary: &mut BackfillSummary,
     ) -> Result<bool, BackfillError> {
         let mut names: Vec<String> = Vec::new();
         let mut points: Vec<(usize, f64, f64)> = Vec::new();
         for (name, series) in found {
-            let Ok(name) = canonical_name(&name, self.options.policy.max_name_bytes) else {
+            let Ok(name) = metric_name::canonical(&name, self.options.policy.max_name_bytes) else {
                 summary.leave_out(DropReason::BadName.name(), series.len() as u64);
                 continue;
             };
@@ -277,10 +278,10 @@ impl<S: Store> Work<'_, S> {
             summary.leave_out(DropReason::NotFinite.name(), (series.len() - finite.len()) as u64);
             let cut = finite.canonicalise(f64::INFINITY);
             summary.leave_out("duplicate", cut.duplicates as u64);
-            if let Some(teacher) = &mut self.teacher
+            if let Some(learner) = &mut self.learner
                 && !self.options.policy.skips(&name)
             {
-                teacher.take(&name, &within(&finite, span))?;
+                learner.take(&name, &within(&finite, span))?;
             }
             let mut old = Series::default();
             let before = points.len();
@@ -317,7 +318,7 @@ impl<S: Store> Work<'_, S> {
     }
 
     /// Stores the windows of metrics that have ended.
-    fn store_ended(&mut self, summary: &mut Summary) -> Result<(), BackfillError> {
+    fn store_ended(&mut self, summary: &mut BackfillSummary) -> Result<(), BackfillError> {
         let Some(ended) = &mut self.ended else {
             return Ok(());
         };
@@ -349,7 +350,7 @@ impl<S: Store> Work<'_, S> {
         &mut self,
         names: &[String],
         batch: &[(usize, f64, f64)],
-        summary: &mut Summary,
+        summary: &mut BackfillSummary,
     ) -> Result<bool, BackfillError> {
         let due = Duration::from_secs_f64(self.sent as f64 / f64::from(self.options.rate));
         if self.stop.sleep(due.saturating_sub(self.begun.elapsed())) || self.stop.is_said() {

@@ -29,13 +29,13 @@ struct Done {
 }
 
 /// The progress of one source into one store.
-pub(super) struct Progress {
+pub(super) struct BackfillProgress {
     path: PathBuf,
     file: File,
     done: HashMap<String, (f64, f64)>,
 }
 
-impl Progress {
+impl BackfillProgress {
     /// Opens the progress of `source` into `store` in a folder, which is made if need be.
     pub(super) fn open(folder: &Path, source: &str, store: &str) -> std::io::Result<Self> {
         files::folder(folder)?;
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn what_is_done_is_known_again_and_what_is_new_is_left() {
         let folder = tempfile::tempdir().expect("a folder");
-        let open = || Progress::open(folder.path(), "source", "store").expect("a writable folder");
+        let open = || BackfillProgress::open(folder.path(), "source", "store").expect("a writable folder");
         let mut progress = open();
         assert_eq!(
             progress.left("a", span(1_000.0, 9_000.0)),
@@ -156,7 +156,7 @@ mod tests {
         progress.done("c", span(0.0, 1.0)).expect("room");
         let lines = std::fs::read_to_string(progress.path()).expect("text");
         assert_eq!(lines.lines().count(), 3, "{lines}");
-        let other = Progress::open(folder.path(), "source", "another store").expect("a folder");
+        let other = BackfillProgress::open(folder.path(), "source", "another store").expect("a folder");
         assert!(other.left("a", span(1_000.0, 9_000.0)).is_some());
     }
 }

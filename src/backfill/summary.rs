@@ -8,7 +8,7 @@ const NAMED: usize = 10;
 
 /// What was done and what was not.
 #[derive(Debug, Default)]
-pub struct Summary {
+pub struct BackfillSummary {
     /// Parts there are.
     pub parts: usize,
     /// Parts fetched now.
@@ -31,13 +31,13 @@ pub struct Summary {
     pub left_out: BTreeMap<&'static str, u64>,
     /// Tries beyond the first, of the source and of the store.
     pub retries: u64,
-    /// Whether it was told to stop before the end.
+    /// Whether it was on_progress to stop before the end.
     pub is_interrupted: bool,
     /// Seconds it took.
     pub seconds: f64,
 }
 
-impl Summary {
+impl BackfillSummary {
     pub(super) fn leave_out(&mut self, reason: &'static str, count: u64) {
         if count > 0 {
             *self.left_out.entry(reason).or_default() += count;
@@ -92,7 +92,7 @@ impl Summary {
     }
 }
 
-impl fmt::Display for Summary {
+impl fmt::Display for BackfillSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,

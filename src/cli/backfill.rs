@@ -1,6 +1,5 @@
 //! `skywatch backfill`: fills windows from a Graphite, a Prometheus, from files or from another Skyline's Redis.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -9,70 +8,27 @@ use clap::Args;
 use crossbeam_channel::{RecvTimeoutError, bounded, select};
 use indicatif::{ProgressBar, ProgressStyle};
 use skywatch_algorithms::streaming::REACH;
-use skywatch_settings::{Secret, Settings, StoreUrl};
+use skywatch_settings::{Settings, StoreUrl};
 
 use super::{Context, Failure};
-use crate::backfill::{self, BackfillError, BackfillOptions, Knowledge, Summary};
+use crate::backfill::{self, BackfillError, BackfillOptions, BackfillSummary, BaselineFolders};
 use crate::clock::unix_now;
 use crate::ingest::IntakePolicy;
 use crate::log;
 use crate::process;
-use crate::sources::{
-    CsvFiles, Graphite, GraphiteOptions, Prometheus, PrometheusOptions, SkylineRedis, Source, Span, row,
-};
+use crate::sources::{ChosenSource, Source, Span, row};
 use crate::stop::Stop;
 use crate::store::Connect;
-use crate::store::redis::{RedisConnect, RedisOptions};
 
 /// How long a request under way is waited for after a signal.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 /// Time between two lines of the log where no progress bar is seen.
 const SAY_EACH: u64 = 10;
 
-// What belongs to one source both requires it and conflicts with the others: clap lets go of a requirement that another
-// source present makes impossible.
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("by_http").args(["graphite", "prometheus"])))]
-#[command(group(clap::ArgGroup::new("may_lack_names").args(["csv", "prometheus"])))]
-#[command(group(clap::ArgGroup::new("source").required(true).args(["graphite", "prometheus", "csv", "redis"])))]
 pub(super) struct Arguments {
-    /// A Graphite, as `http://host:port`; user and password may be part of it
-    #[arg(long, value_name = "URL", requires = "target")]
-    graphite: Option<String>,
-    /// What of the Graphite: a metric, a pattern such as `servers.*.cpu`, or an expression; may be given again
-    #[arg(long, value_name = "TARGET", requires = "graphite", conflicts_with_all = ["prometheus", "csv", "redis"])]
-    target: Vec<String>,
-    /// A Prometheus, as `http://host:port`; user and password may be part of it
-    #[arg(long, value_name = "URL")]
-    prometheus: Option<String>,
-    /// Which series of the Prometheus: a selector such as `up{job="node"}`; may be given again
-    #[arg(long = "match", value_name = "SELECTOR", requires = "prometheus", conflicts_with_all = ["graphite", "csv", "redis"])]
-    selectors: Vec<String>,
-    /// An expression of PromQL whose results are fetched; may be given again
-    #[arg(long, value_name = "PROMQL", requires = "prometheus", conflicts_with_all = ["graphite", "csv", "redis"])]
-    query: Vec<String>,
-    /// Seconds between two points of the Prometheus, such as `15s`
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = step, requires = "prometheus", conflicts_with_all = ["graphite", "csv", "redis"])]
-    step: f64,
-    /// A file with a token that the Prometheus asks for (`Authorization: Bearer …`)
-    #[arg(long, value_name = "FILE", requires = "prometheus", conflicts_with_all = ["graphite", "csv", "redis"])]
-    bearer_token_file: Option<PathBuf>,
-    /// Certificates (PEM) to trust instead of the public ones
-    #[arg(long, value_name = "FILE", requires = "by_http", conflicts_with_all = ["csv", "redis"])]
-    ca_file: Option<PathBuf>,
-    /// A file of lines `name,time,value`, or `time,value` with --metric; a heading may give another order; may be given
-    /// again
-    #[arg(long, value_name = "FILE")]
-    csv: Vec<PathBuf>,
-    /// The name of the metric in a file without names, or of what Prometheus gives without one
-    #[arg(long, value_name = "NAME", requires = "may_lack_names", conflicts_with_all = ["graphite", "redis"])]
-    metric: Option<String>,
-    /// Another Redis in Skyline's layout
-    #[arg(long, value_name = "URL")]
-    redis: Option<String>,
-    /// What every metric's key begins with there
-    #[arg(long, value_name = "TEXT", default_value = "metrics.", requires = "redis", conflicts_with_all = ["graphite", "prometheus", "csv"])]
-    namespace: String,
+    #[command(flatten)]
+    source: ChosenSource,
     /// The earliest time fetched: `-24h`, Unix seconds or a date; by default all that a window can hold, of
     /// files also what can be learnt from, 35 days
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
@@ -90,13 +46,13 @@ pub(super) struct Arguments {
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let settings = &context.loaded.settings;
-    let knowledge = process::long_memory(settings).map(|memory| Knowledge {
+    let knowledge = process::long_memory(settings).map(|memory| BaselineFolders {
         memory,
         states: process::states_folder(settings),
     });
     let window = settings.store.full_duration.as_secs_f64();
     // A file is read to its end in any case: all of it that can be learnt from is.
-    let reach = match knowledge.is_some() && !arguments.csv.is_empty() {
+    let reach = match knowledge.is_some() && arguments.source.kind.reads_all {
         true => window.max(f64::from(REACH) * 3_600.0),
         false => window,
     };
@@ -109,66 +65,20 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
         knowledge,
     };
     log::start(&settings.log);
-    let source = source(settings, arguments, options.span)?;
+    let source = arguments.source.open(options.span, redis_store(settings)?);
+    let source = source.map_err(|error| Failure::Arguments(error.to_string()))?;
     fill(process::store(settings)?, source, settings, options)
 }
 
-fn source(settings: &Settings, arguments: Arguments, span: Span) -> Result<Box<dyn Source>, Failure> {
-    let refused = |error: crate::sources::SourceError| Failure::Arguments(error.to_string());
-    if let Some(url) = arguments.graphite {
-        let graphite = Graphite::new(GraphiteOptions {
-            url,
-            targets: arguments.target,
-            ca_file: arguments.ca_file,
-            ..GraphiteOptions::default()
-        });
-        return Ok(Box::new(graphite.map_err(refused)?));
-    }
-    if let Some(url) = arguments.prometheus {
-        if arguments.selectors.is_empty() && arguments.query.is_empty() {
-            return Err(Failure::Arguments(
-                "`--prometheus` needs `--match` or `--query`, which say what is fetched".to_owned(),
-            ));
+/// The store and its namespace, if it is a Redis.
+fn redis_store(settings: &Settings) -> Result<Option<(String, String)>, Failure> {
+    Ok(match &settings.store.url {
+        StoreUrl::Embedded => None,
+        StoreUrl::Redis(_) => {
+            let store = process::store(settings)?.describe();
+            Some((store, settings.store.namespace.clone()))
         }
-        let token = arguments.bearer_token_file.map(|path| {
-            let text = std::fs::read_to_string(&path);
-            let text = text.with_context(|| format!("cannot read the token in `{}`", path.display()))?;
-            anyhow::Ok(Secret::new(text.trim()))
-        });
-        let prometheus = Prometheus::new(PrometheusOptions {
-            url,
-            selectors: arguments.selectors,
-            queries: arguments.query,
-            metric: arguments.metric,
-            step: arguments.step,
-            span,
-            bearer_token: token.transpose()?,
-            ca_file: arguments.ca_file,
-            ..PrometheusOptions::default()
-        });
-        return Ok(Box::new(prometheus.map_err(refused)?));
-    }
-    if let Some(url) = arguments.redis {
-        let connect = RedisConnect::new(RedisOptions {
-            url,
-            namespace: arguments.namespace.clone(),
-            ..RedisOptions::default()
-        });
-        let connect = connect.map_err(|error| Failure::Arguments(error.to_string()))?;
-        if let StoreUrl::Redis(url) = &settings.store.url {
-            let store = process::wiring::redis(url, settings)?.describe();
-            if store == connect.describe() && settings.store.namespace == arguments.namespace {
-                return Err(Failure::Arguments(format!(
-                    "`{store}` is the store itself\nhint: `--store` names the store to be filled, `--redis` where its points come \
-                     from"
-                )));
-            }
-        }
-        return Ok(Box::new(SkylineRedis::new(connect)));
-    }
-    let absolute = |path: PathBuf| path.canonicalize().unwrap_or(path);
-    let files = arguments.csv.into_iter().map(absolute).collect();
-    Ok(Box::new(CsvFiles::new(files, arguments.metric)))
+    })
 }
 
 /// What the ingest lets in, but as old as a window can hold.
@@ -194,14 +104,6 @@ pub(super) fn span(from: Option<&str>, until: Option<&str>, reach: f64) -> Resul
         return Err(Failure::Arguments("`--from` is not before `--until`".to_owned()));
     }
     Ok(Span { after, until })
-}
-
-/// A time of at least a second.
-fn step(text: &str) -> Result<f64, String> {
-    let seconds = skywatch_settings::parse_duration(text).map(|step| step.as_secs_f64());
-    seconds
-        .filter(|step| *step >= 1.0)
-        .ok_or_else(|| "expected a time of at least a second, such as `15s`".to_owned())
 }
 
 /// `-24h`, Unix seconds, a date, or `now`.
@@ -240,8 +142,15 @@ fn fill(
         .name("backfill".to_owned())
         .spawn(move || {
             let view = View::new();
-            let mut told = |parts, behind, points| view.tell(parts, behind, points);
-            let outcome = backfill::run(&mut *source, &connect, &folder, &options, &mut told, &working);
+            let mut on_progress = |parts, behind, points| view.show(parts, behind, points);
+            let outcome = backfill::run(
+                &mut *source,
+                &connect,
+                &folder,
+                &options,
+                &mut on_progress,
+                &working,
+            );
             view.end();
             // Nobody listens any more if a signal came.
             let _ = finished.send(outcome);
@@ -262,7 +171,7 @@ fn fill(
     }
 }
 
-fn report(outcome: Result<Summary, BackfillError>, from: &str, into: &str) -> Result<(), Failure> {
+fn report(outcome: Result<BackfillSummary, BackfillError>, from: &str, into: &str) -> Result<(), Failure> {
     let summary = outcome?;
     log::last_words(&format!("from       {from}\ninto       {into}\n{summary}"));
     if summary.is_interrupted {
@@ -307,7 +216,7 @@ impl View {
         }
     }
 
-    fn tell(&self, parts: usize, behind: usize, points: u64) {
+    fn show(&self, parts: usize, behind: usize, points: u64) {
         self.bar.set_length(parts as u64);
         self.bar.set_position(behind as u64);
         self.bar.set_message(format!("{points} points"));

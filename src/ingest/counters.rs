@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::trim_tally::TrimTally;
+use crate::metric_name::NameError;
 use crate::net::listeners::Service;
 
 /// Why a point was not stored. Those of frames, datagrams, requests and connections as a whole count one each, as how
@@ -55,6 +56,15 @@ pub enum DropReason {
     RefusedByStore,
     /// The store did not take it before we had to stop.
     LostAtStop,
+}
+
+impl From<NameError> for DropReason {
+    fn from(error: NameError) -> Self {
+        match error {
+            NameError::TooLong => Self::NameTooLong,
+            NameError::Bad => Self::BadName,
+        }
+    }
 }
 
 impl DropReason {

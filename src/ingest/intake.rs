@@ -10,8 +10,8 @@ use tokio::sync::Semaphore;
 use super::batch::PointBatch;
 use super::counters::{Counters, DropReason};
 use super::gate::{Gate, OpenGate};
-use super::name;
 use crate::clock::unix_now;
+use crate::metric_name;
 use crate::net::http::Porter;
 use crate::net::listeners::Service;
 use crate::net::slots::Slots;
@@ -219,11 +219,13 @@ impl BatchBuilder<'_> {
         if self.batch.bytes() > self.most_bytes {
             return self.refuse(DropReason::FrameTooLong, shown);
         }
-        let taken = name::canonical(written, self.intake.max_name()).and_then(|name| {
-            self.gate
-                .point(&name, time, value)
-                .map(|()| self.batch.push(&name, time, value))
-        });
+        let taken = metric_name::canonical(written, self.intake.max_name())
+            .map_err(DropReason::from)
+            .and_then(|name| {
+                self.gate
+                    .point(&name, time, value)
+                    .map(|()| self.batch.push(&name, time, value))
+            });
         match taken {
             Ok(()) => self.received += 1,
             Err(reason) => {
@@ -244,7 +246,7 @@ impl BatchBuilder<'_> {
     /// Passes on what was said of a metric of which points were taken.
     fn said(&mut self, written: &str, time: f64, word: Word) {
         if self.batch.bytes() <= self.most_bytes
-            && let Ok(name) = name::canonical(written, self.intake.max_name())
+            && let Ok(name) = metric_name::canonical(written, self.intake.max_name())
             && self.gate.said(&name, time, word)
         {
             self.batch.say(&name, Said { word, time });

@@ -25,7 +25,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::counters::DropReason;
 use super::intake::{BatchBuilder, Intake};
-use super::name;
+use crate::metric_name;
 use crate::net::Patience;
 use crate::net::guard::is_of_a_page;
 use crate::net::http::HttpListener;
@@ -210,7 +210,9 @@ fn take_series(series: &TimeSeries, whole: &mut String, into: &mut BatchBuilder<
         .labels
         .iter()
         .map(|label| (label.name.as_str(), label.value.as_str()));
-    let named = name::of_labels(labels, whole);
+    let named = metric_name::of_labels(labels, whole)
+        .then_some(())
+        .ok_or(DropReason::BadName);
     for sample in &series.samples {
         let time = sample.timestamp as f64 / 1_000.0;
         match named {

@@ -10,10 +10,11 @@ use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use clap::Args;
 use skywatch_algorithms::Series;
 
 use super::row::{Columns, NoPoint, Rows};
-use super::{EachSeries, LeftOut, Source, SourceError, Span};
+use super::{CommonArguments, EachSeries, LeftOut, Source, SourceArguments, SourceError, Span};
 
 /// Bytes of a piece.
 const PIECE: u64 = 8 << 20;
@@ -22,9 +23,31 @@ const LONGEST_LINE: u64 = 64 << 10;
 /// Lines in which there has to be a point.
 const FIRST_LINES: u64 = 10;
 
+/// `--csv` and what belongs to it.
+#[derive(Debug, Args)]
+pub(super) struct CsvArguments {
+    /// A file of lines `name,time,value`, or `time,value` with --metric; a heading may give another order; may be given
+    /// again
+    #[arg(long, value_name = "FILE")]
+    csv: Vec<PathBuf>,
+}
+
+impl SourceArguments for CsvArguments {
+    const FLAG: &'static str = "csv";
+    const COMMON: &'static [&'static str] = &["metric"];
+    const READS_ALL: bool = true;
+
+    fn open(self, common: CommonArguments) -> Result<Box<dyn Source>, SourceError> {
+        // Progress is kept by path, wherever the command is given.
+        let absolute = |path: PathBuf| path.canonicalize().unwrap_or(path);
+        let files = self.csv.into_iter().map(absolute).collect();
+        Ok(Box::new(CsvFiles::new(files, common.metric)))
+    }
+}
+
 /// Some files.
 #[derive(Debug)]
-pub struct CsvFiles {
+struct CsvFiles {
     files: Vec<PathBuf>,
     metric: Option<String>,
     /// What the beginnings of files say of their columns.
@@ -33,8 +56,7 @@ pub struct CsvFiles {
 
 impl CsvFiles {
     /// Files of lines `name,time,value`, or `time,value` of `metric`.
-    #[must_use]
-    pub fn new(files: Vec<PathBuf>, metric: Option<String>) -> Self {
+    fn new(files: Vec<PathBuf>, metric: Option<String>) -> Self {
         Self {
             files,
             metric,

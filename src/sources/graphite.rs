@@ -8,12 +8,38 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
 use serde::Deserialize;
 use skywatch_algorithms::Series;
 
 use super::http::{Answered, CONNECT_TIMEOUT, Http, HttpOptions, RESPONSE_TIMEOUT};
 use super::json::{List, Object, Pair, Text, quoted};
-use super::{EachSeries, LeftOut, Source, SourceError, Span};
+use super::{CommonArguments, EachSeries, LeftOut, Source, SourceArguments, SourceError, Span};
+
+/// `--graphite` and what belongs to it.
+#[derive(Debug, Args)]
+pub(super) struct GraphiteArguments {
+    /// A Graphite, as `http://host:port`; user and password may be part of it
+    #[arg(long, value_name = "URL", requires = "target")]
+    graphite: Option<String>,
+    /// What of the Graphite: a metric, a pattern such as `servers.*.cpu`, or an expression; may be given again
+    #[arg(long, value_name = "TARGET")]
+    target: Vec<String>,
+}
+
+impl SourceArguments for GraphiteArguments {
+    const FLAG: &'static str = "graphite";
+    const COMMON: &'static [&'static str] = &["ca_file"];
+
+    fn open(self, common: CommonArguments) -> Result<Box<dyn Source>, SourceError> {
+        Ok(Box::new(Graphite::new(GraphiteOptions {
+            url: self.graphite.unwrap_or_default(),
+            targets: self.target,
+            ca_file: common.ca_file,
+            ..GraphiteOptions::default()
+        })?))
+    }
+}
 
 /// Which Graphite, and what of it.
 #[derive(Debug, Clone)]

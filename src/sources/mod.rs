@@ -9,6 +9,7 @@ mod error;
 mod graphite;
 mod http;
 mod json;
+mod kinds;
 mod prometheus;
 mod redis;
 pub mod row;
@@ -17,11 +18,9 @@ use std::collections::BTreeMap;
 
 use skywatch_algorithms::Series;
 
-pub use csv::CsvFiles;
 pub use error::SourceError;
 pub use graphite::{Graphite, GraphiteOptions};
-pub use prometheus::{Prometheus, PrometheusOptions};
-pub use redis::SkylineRedis;
+pub use kinds::{ChosenSource, CommonArguments, KINDS, SourceArguments, SourceKind};
 
 /// A place windows can be fetched from. One thread uses it; calls block on the network or the disk, for no longer than the
 /// source's own limits.

@@ -8,72 +8,87 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::time::Duration;
 
+use clap::Args;
 use serde::Deserialize;
 use skywatch_algorithms::Series;
-use skywatch_settings::Secret;
 
 use super::http::{Answered, CONNECT_TIMEOUT, Http, HttpOptions, RESPONSE_TIMEOUT};
 use super::json::{List, Object, Pair, Text, quoted};
-use super::{EachSeries, LeftOut, Source, SourceError, Span};
-use crate::labels;
+use super::{CommonArguments, EachSeries, LeftOut, Source, SourceArguments, SourceError, Span};
+use crate::metric_name;
 
 /// Points of a series that a server gives at a time.
 const MOST_POINTS: u64 = 11_000;
 /// A piece of so few points is not halved any more.
 const FEWEST_POINTS: u64 = 60;
 
-/// Which Prometheus, and what of it.
-#[derive(Debug, Clone)]
-pub struct PrometheusOptions {
-    /// `http://host:port`, with whatever path stands in front of `/api`; may hold user and password.
-    pub url: String,
-    /// Selectors such as `up{job="node"}`, whose series are fetched.
-    pub selectors: Vec<String>,
-    /// Expressions, the results of which are fetched.
-    pub queries: Vec<String>,
-    /// What a result without the label `__name__` is called.
-    pub metric: Option<String>,
-    /// Seconds between two points.
-    pub step: f64,
-    /// When series must have existed for a selector to pick them.
-    pub span: Span,
-    /// Goes along as `Authorization: Bearer …`.
-    pub bearer_token: Option<Secret>,
-    /// Limit for getting a connection.
-    pub connect_timeout: Duration,
-    /// Limit for the beginning of an answer, and for each wait for more of it.
-    pub response_timeout: Duration,
-    /// Authorities to trust, PEM, instead of the usual ones.
-    pub ca_file: Option<PathBuf>,
+/// `--prometheus` and what belongs to it.
+#[derive(Debug, Args)]
+pub(super) struct PrometheusArguments {
+    /// A Prometheus, as `http://host:port`; user and password may be part of it
+    #[arg(long, value_name = "URL")]
+    prometheus: Option<String>,
+    /// Which series of the Prometheus: a selector such as `up{job="node"}`; may be given again
+    #[arg(long = "match", value_name = "SELECTOR")]
+    selectors: Vec<String>,
+    /// An expression of PromQL whose results are fetched; may be given again
+    #[arg(long, value_name = "PROMQL")]
+    query: Vec<String>,
+    /// Seconds between two points of the Prometheus, such as `15s`
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = step)]
+    step: f64,
 }
 
-impl Default for PrometheusOptions {
-    fn default() -> Self {
-        Self {
-            url: String::new(),
-            selectors: Vec::new(),
-            queries: Vec::new(),
-            metric: None,
-            step: 60.0,
-            span: Span {
-                after: 0.0,
-                until: f64::from(u32::MAX),
-            },
-            bearer_token: None,
+/// A time of at least a second.
+fn step(text: &str) -> Result<f64, String> {
+    let seconds = skywatch_settings::parse_duration(text).map(|step| step.as_secs_f64());
+    seconds
+        .filter(|step| *step >= 1.0)
+        .ok_or_else(|| "expected a time of at least a second, such as `15s`".to_owned())
+}
+
+impl SourceArguments for PrometheusArguments {
+    const FLAG: &'static str = "prometheus";
+    const COMMON: &'static [&'static str] = &["ca_file", "bearer_token_file", "metric"];
+
+    fn open(self, common: CommonArguments) -> Result<Box<dyn Source>, SourceError> {
+        if self.selectors.is_empty() && self.query.is_empty() {
+            return Err(SourceError::Options {
+                reason: "`--prometheus` needs `--match` or `--query`, which say what is fetched".to_owned(),
+            });
+        }
+        let http = HttpOptions {
+            url: self.prometheus.unwrap_or_default(),
+            bearer_token: common.bearer_token,
             connect_timeout: CONNECT_TIMEOUT,
             response_timeout: RESPONSE_TIMEOUT,
-            ca_file: None,
-        }
+            ca_file: common.ca_file,
+        };
+        Ok(Box::new(Prometheus {
+            http: Http::new("Prometheus", http)?,
+            selectors: self.selectors,
+            queries: self.query,
+            metric: common.metric,
+            step: self.step,
+            span: common.span,
+        }))
     }
 }
 
 /// A Prometheus.
-pub struct Prometheus {
+struct Prometheus {
     http: Http,
-    options: PrometheusOptions,
+    /// Selectors such as `up{job="node"}`, whose series are fetched.
+    selectors: Vec<String>,
+    /// Expressions, the results of which are fetched.
+    queries: Vec<String>,
+    /// What a result without the label `__name__` is called.
+    metric: Option<String>,
+    /// Seconds between two points.
+    step: f64,
+    /// When series must have existed for a selector to pick them.
+    span: Span,
 }
 
 /// What every answer is wrapped in.
@@ -117,25 +132,6 @@ fn whole(labels: &Labels) -> Option<Vec<(&str, &str)>> {
 }
 
 impl Prometheus {
-    /// Checks the options; connects to nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`SourceError::Options`] if the address or the file of authorities cannot be used.
-    pub fn new(options: PrometheusOptions) -> Result<Self, SourceError> {
-        let http = HttpOptions {
-            url: options.url.clone(),
-            bearer_token: options.bearer_token.clone(),
-            connect_timeout: options.connect_timeout,
-            response_timeout: options.response_timeout,
-            ca_file: options.ca_file.clone(),
-        };
-        Ok(Self {
-            http: Http::new("Prometheus", http)?,
-            options,
-        })
-    }
-
     /// The data of an answer that says that all went well.
     fn data<D: for<'de> Deserialize<'de>>(&self, part: &str, body: &[u8]) -> Result<D, SourceError> {
         let answer: Answer<D> = serde_json::from_slice(&quoted(body))
@@ -151,7 +147,7 @@ impl Prometheus {
 
     /// The series a selector picks, each as a selector of its own; the selector itself where they cannot be listed.
     fn expand(&self, selector: &str) -> Result<Vec<String>, SourceError> {
-        let Span { after, until } = self.options.span;
+        let Span { after, until } = self.span;
         let (start, end) = (after.floor().to_string(), until.ceil().to_string());
         let query = [("match[]", selector), ("start", &start), ("end", &end)];
         let body = match self.http.get("/api/v1/series", selector, &query)? {
@@ -188,8 +184,8 @@ impl Prometheus {
         left_out: &mut LeftOut,
         each: &mut EachSeries<'_>,
     ) -> Result<(), SourceError> {
-        let at = |number: u64| (number as f64 * self.options.step).to_string();
-        let (start, end, step) = (at(steps.0), at(steps.1), self.options.step.to_string());
+        let at = |number: u64| (number as f64 * self.step).to_string();
+        let (start, end, step) = (at(steps.0), at(steps.1), self.step.to_string());
         let query = [("query", part), ("start", &start), ("end", &end), ("step", &step)];
         let body = match self.http.get("/api/v1/query_range", part, &query)? {
             Answered::Good(body) => body,
@@ -209,12 +205,12 @@ impl Prometheus {
                 continue;
             };
             let named = labels.iter().any(|(label, _)| *label == "__name__");
-            let given = self.options.metric.as_deref().filter(|_| !named);
+            let given = self.metric.as_deref().filter(|_| !named);
             let all = given
                 .map(|name| ("__name__", name))
                 .into_iter()
                 .chain(labels.iter().copied());
-            if !labels::name_of(all, &mut name) {
+            if !metric_name::of_labels(all, &mut name) {
                 leave_out("unnamed_series");
                 continue;
             }
@@ -237,13 +233,13 @@ impl Prometheus {
 
 impl Source for Prometheus {
     fn describe(&self) -> String {
-        format!("{} each {} s", self.http.place, self.options.step)
+        format!("{} each {} s", self.http.place, self.step)
     }
 
     fn parts(&mut self) -> Result<Vec<String>, SourceError> {
         let mut seen = BTreeSet::new();
-        let mut parts = self.options.queries.clone();
-        for selector in &self.options.selectors {
+        let mut parts = self.queries.clone();
+        for selector in &self.selectors {
             parts.extend(self.expand(selector)?);
         }
         parts.retain(|part| seen.insert(part.clone()));
@@ -252,7 +248,7 @@ impl Source for Prometheus {
 
     fn fetch(&mut self, part: &str, span: Span, each: &mut EachSeries<'_>) -> Result<LeftOut, SourceError> {
         let mut left_out = LeftOut::new();
-        let step = self.options.step;
+        let step = self.step;
         let mut next = (span.after.max(0.0) / step).floor() as u64 + 1;
         let last = (span.until / step).floor() as u64;
         let mut most = MOST_POINTS;

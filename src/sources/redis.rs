@@ -1,13 +1,48 @@
 //! Another Redis in Skyline's layout: an original Skyline's, or one of ours.
 
+use clap::Args;
 use skywatch_algorithms::Series;
 
-use super::{EachSeries, LeftOut, Source, SourceError, Span};
-use crate::store::redis::{RedisConnect, RedisStore};
+use super::{CommonArguments, EachSeries, LeftOut, Source, SourceArguments, SourceError, Span};
+use crate::store::redis::{RedisConnect, RedisOptions, RedisStore};
 use crate::store::{Connect as _, Fetched, Names as _, Points as _, Unreadable};
 
+/// `--redis` and what belongs to it.
+#[derive(Debug, Args)]
+pub(super) struct RedisArguments {
+    /// Another Redis in Skyline's layout
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
+    /// What every metric's key begins with there
+    #[arg(long, value_name = "TEXT", default_value = "metrics.")]
+    namespace: String,
+}
+
+impl SourceArguments for RedisArguments {
+    const FLAG: &'static str = "redis";
+    const COMMON: &'static [&'static str] = &[];
+
+    fn open(self, common: CommonArguments) -> Result<Box<dyn Source>, SourceError> {
+        let connect = RedisConnect::new(RedisOptions {
+            url: self.redis.unwrap_or_default(),
+            namespace: self.namespace.clone(),
+            ..RedisOptions::default()
+        })?;
+        let place = connect.describe();
+        if common.store == Some((place.clone(), self.namespace)) {
+            return Err(SourceError::Options {
+                reason: format!(
+                    "`{place}` is the store itself\nhint: `--store` names the store to be filled, `--redis` where its points come \
+                     from"
+                ),
+            });
+        }
+        Ok(Box::new(SkylineRedis::new(connect)))
+    }
+}
+
 /// The Redis; nothing is ever written there.
-pub struct SkylineRedis {
+struct SkylineRedis {
     connect: RedisConnect,
     /// `None` before the first use.
     store: Option<RedisStore>,
@@ -15,8 +50,7 @@ pub struct SkylineRedis {
 
 impl SkylineRedis {
     /// A source over a Redis that is not connected yet.
-    #[must_use]
-    pub fn new(connect: RedisConnect) -> Self {
+    fn new(connect: RedisConnect) -> Self {
         Self { connect, store: None }
     }
 

@@ -20,7 +20,7 @@ const AT_A_TIME: usize = 20_000;
 
 /// Where the adaptive profile's knowledge lies.
 #[derive(Debug, Clone)]
-pub struct Knowledge {
+pub struct BaselineFolders {
     /// The folder of the long memory.
     pub memory: PathBuf,
     /// The folder of the states.
@@ -28,13 +28,13 @@ pub struct Knowledge {
 }
 
 /// Hours and states on their way.
-pub(super) struct Teacher {
-    folders: Knowledge,
+pub(super) struct BaselineLearner {
+    folders: BaselineFolders,
     hourly: HourlyAggregator,
     hours: InboxWriter,
     whole: Vec<Hour>,
     states: TaughtWriter,
-    pupils: HashMap<String, Pupil>,
+    metrics: HashMap<String, LearningMetric>,
     /// Metrics for which there was no room.
     without_room: u64,
     /// Points before this are beyond all reach, Unix seconds.
@@ -43,14 +43,14 @@ pub(super) struct Teacher {
 
 /// What is learnt of one metric.
 #[derive(Default)]
-struct Pupil {
+struct LearningMetric {
     state: Adaptive,
     hours: Recent,
     /// The newest point, which is left to the window: who watches judges it, and may find it corrected.
     newest: Option<(f64, f64)>,
 }
 
-impl Pupil {
+impl LearningMetric {
     /// Learns the point before; one that is not later than that comes too late.
     fn show(&mut self, point: (f64, f64)) {
         if let Some((time, value)) = self.newest {
@@ -65,23 +65,23 @@ impl Pupil {
 
 /// What was left.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Left {
+pub(super) struct LearnedCounts {
     pub(super) hours: u64,
     pub(super) states: u64,
     pub(super) without_room: u64,
 }
 
-impl Teacher {
-    pub(super) fn new(folders: &Knowledge) -> Result<Self, BackfillError> {
+impl BaselineLearner {
+    pub(super) fn new(folders: &BaselineFolders) -> Result<Self, BackfillError> {
         let hours = InboxWriter::new(&folders.memory);
         let states = TaughtWriter::new(&folders.states);
         Ok(Self {
-            hours: hours.map_err(|source| unremembered(&folders.memory, source))?,
-            states: states.map_err(|source| unremembered(&folders.states, source))?,
+            hours: hours.map_err(|source| unwritable(&folders.memory, source))?,
+            states: states.map_err(|source| unwritable(&folders.states, source))?,
             folders: folders.clone(),
             hourly: HourlyAggregator::default(),
             whole: Vec::new(),
-            pupils: HashMap::new(),
+            metrics: HashMap::new(),
             without_room: 0,
             from: unix_now() - f64::from(REACH) * 3_600.0,
         })
@@ -99,35 +99,35 @@ impl Teacher {
         self.hourly.take(name, pairs.clone(), &mut self.whole);
         if !self.whole.is_empty() {
             let added = self.hours.add(name, &self.whole);
-            added.map_err(|source| unremembered(&self.folders.memory, source))?;
+            added.map_err(|source| unwritable(&self.folders.memory, source))?;
         }
-        if !self.pupils.contains_key(name) {
-            if self.pupils.len() == AT_A_TIME {
+        if !self.metrics.contains_key(name) {
+            if self.metrics.len() == AT_A_TIME {
                 self.without_room += 1;
                 return Ok(());
             }
-            self.pupils.insert(name.to_owned(), Pupil::default());
+            self.metrics.insert(name.to_owned(), LearningMetric::default());
         }
-        if let Some(pupil) = self.pupils.get_mut(name) {
-            pairs.for_each(|point| pupil.show(point));
+        if let Some(metric) = self.metrics.get_mut(name) {
+            pairs.for_each(|point| metric.show(point));
         }
         Ok(())
     }
 
     /// Lets go of all metrics: a part of them has ended, and no other part has more of them.
-    pub(super) fn let_go(&mut self) -> Result<(), BackfillError> {
-        let mut pupils: Vec<(String, Pupil)> = self.pupils.drain().collect();
-        pupils.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        for (name, pupil) in pupils {
-            let added = self.states.add(&name, &pupil.state);
-            added.map_err(|source| unremembered(&self.folders.states, source))?;
+    pub(super) fn release(&mut self) -> Result<(), BackfillError> {
+        let mut metrics: Vec<(String, LearningMetric)> = self.metrics.drain().collect();
+        metrics.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        for (name, metric) in metrics {
+            let added = self.states.add(&name, &metric.state);
+            added.map_err(|source| unwritable(&self.folders.states, source))?;
         }
         Ok(())
     }
 
     /// Leaves everything; hours that were over by `until`, Unix seconds.
-    pub(super) fn finish(mut self, until: f64) -> Result<Left, BackfillError> {
-        self.let_go()?;
+    pub(super) fn finish(mut self, until: f64) -> Result<LearnedCounts, BackfillError> {
+        self.release()?;
         let Self {
             folders,
             hourly,
@@ -136,20 +136,20 @@ impl Teacher {
             without_room,
             ..
         } = self;
-        let unremembered_hours = |source| unremembered(&folders.memory, source);
+        let no_hours = |source| unwritable(&folders.memory, source);
         for (name, hour) in hourly.finish(until) {
-            hours.add(&name, &[hour]).map_err(unremembered_hours)?;
+            hours.add(&name, &[hour]).map_err(no_hours)?;
         }
         let states = states.finish();
-        Ok(Left {
-            hours: hours.finish().map_err(unremembered_hours)?,
-            states: states.map_err(|source| unremembered(&folders.states, source))?,
+        Ok(LearnedCounts {
+            hours: hours.finish().map_err(no_hours)?,
+            states: states.map_err(|source| unwritable(&folders.states, source))?,
             without_room,
         })
     }
 }
 
-fn unremembered(folder: &Path, source: std::io::Error) -> BackfillError {
+fn unwritable(folder: &Path, source: std::io::Error) -> BackfillError {
     BackfillError::Memory {
         path: folder.display().to_string(),
         source,
@@ -178,7 +178,7 @@ mod tests {
             expected.observe(time, value, &mut hours);
         }
         let folder = tempfile::tempdir().expect("a folder");
-        let mut teacher = Teacher::new(&Knowledge {
+        let mut learner = BaselineLearner::new(&BaselineFolders {
             memory: folder.path().join("memory"),
             states: folder.path().join("states"),
         })
@@ -189,9 +189,9 @@ mod tests {
                 times: whole.times[range.clone()].to_vec(),
                 values: whole.values[range].to_vec(),
             };
-            teacher.take("a", &piece).expect("room");
+            learner.take("a", &piece).expect("room");
         }
-        teacher.finish(unix_now()).expect("room");
+        learner.finish(unix_now()).expect("room");
         let states = crate::baseline::States::open(&folder.path().join("states")).expect("states");
         assert_eq!(states.taught("a"), Some(expected));
     }

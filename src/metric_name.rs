@@ -1,24 +1,32 @@
-//! Metric names: what may be one, and the one way to write a name with tags.
+//! Metric names: what may be one, the one way to write a name with tags, and the name of a Prometheus series: its labels as
+//! tags, the same whether it was pushed to us or fetched.
 //!
 //! `name;b=2;a=1` becomes `name;a=1;b=2`, sorted as Graphite sorts (by the text `a=1`, not by the key alone), the last of
 //! equal keys winning; so one series has one name however its sender orders the tags. A name without tags, nearly
 //! every name there is, is looked through once and passed on as it is.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
-use super::counters::DropReason;
-use crate::labels;
+/// Why a text is no name of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NameError {
+    /// It has more bytes than a name may have.
+    TooLong,
+    /// It is empty, or something in it would garble a log line, a key or a page.
+    Bad,
+}
 
-/// The name as it is stored.
+/// The name as it is stored, of at most `longest` bytes.
 ///
 /// # Errors
-/// The reason for which its point is dropped: too long, or something in it that would garble a log line, a key or a page.
-pub(crate) fn canonical(name: &str, longest: usize) -> Result<Cow<'_, str>, DropReason> {
+/// [`NameError`]; its points are dropped then.
+pub(crate) fn canonical(name: &str, longest: usize) -> Result<Cow<'_, str>, NameError> {
     if name.len() > longest {
-        return Err(DropReason::NameTooLong);
+        return Err(NameError::TooLong);
     }
     if name.is_empty() {
-        return Err(DropReason::BadName);
+        return Err(NameError::Bad);
     }
     // Without branches in the loop, so that it looks at many bytes at a time.
     let (mut blank, mut tagged, mut wide) = (false, false, false);
@@ -28,7 +36,7 @@ pub(crate) fn canonical(name: &str, longest: usize) -> Result<Cow<'_, str>, Drop
         wide |= byte >= 0x80;
     }
     if blank || wide && name.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(DropReason::BadName);
+        return Err(NameError::Bad);
     }
     if tagged {
         sorted(name)
@@ -38,24 +46,24 @@ pub(crate) fn canonical(name: &str, longest: usize) -> Result<Cow<'_, str>, Drop
 }
 
 /// Graphite's rule for `name;key=value;…`.
-fn sorted(written: &str) -> Result<Cow<'_, str>, DropReason> {
+fn sorted(written: &str) -> Result<Cow<'_, str>, NameError> {
     let mut parts = written.split(';');
     let name = parts
         .next()
         .filter(|name| !name.is_empty())
-        .ok_or(DropReason::BadName)?;
+        .ok_or(NameError::Bad)?;
     let mut tags: Vec<(&str, &str)> = Vec::new();
     for tag in parts {
         let (key, value) = tag
             .split_once('=')
             .filter(|(key, _)| !key.is_empty())
-            .ok_or(DropReason::BadName)?;
+            .ok_or(NameError::Bad)?;
         match tags.iter_mut().find(|known| known.0 == key) {
             Some(known) => known.1 = value,
             None => tags.push((key, value)),
         }
         if tags.len() > MOST_TAGS {
-            return Err(DropReason::BadName);
+            return Err(NameError::Bad);
         }
     }
     let mut texts: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -76,17 +84,48 @@ fn sorted(written: &str) -> Result<Cow<'_, str>, DropReason> {
 /// Tags a name may have; keeps the search for equal keys short.
 const MOST_TAGS: usize = 64;
 
-/// The name of labels as it is stored ([`labels::name_of`]).
-///
-/// # Errors
-/// [`DropReason::BadName`] without a `__name__`.
-pub(super) fn of_labels<'a>(
-    labels: impl Iterator<Item = (&'a str, &'a str)>,
-    into: &mut String,
-) -> Result<(), DropReason> {
-    labels::name_of(labels, into)
-        .then_some(())
-        .ok_or(DropReason::BadName)
+/// Writes labels as tags behind the label `__name__`. What has a meaning in a name (`;`, `=` in a key, blanks, control
+/// characters, `%` itself) is written as `%XX`, so that different labels never become the same name.
+/// False without a `__name__`.
+pub(crate) fn of_labels<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>, into: &mut String) -> bool {
+    into.clear();
+    let mut name = "";
+    let mut tags: Vec<String> = Vec::new();
+    for (key, value) in labels {
+        if key == "__name__" {
+            name = value;
+        } else if !value.is_empty() {
+            // An empty label is one that is not there.
+            let mut text = String::with_capacity(key.len() + value.len() + 1);
+            escape(key, true, &mut text);
+            text.push('=');
+            escape(value, false, &mut text);
+            tags.push(text);
+        }
+    }
+    if name.is_empty() {
+        return false;
+    }
+    escape(name, false, into);
+    tags.sort_unstable();
+    for tag in tags {
+        into.push(';');
+        into.push_str(&tag);
+    }
+    true
+}
+
+fn escape(text: &str, key: bool, into: &mut String) {
+    for c in text.chars() {
+        if matches!(c, ';' | '%') || key && c == '=' || c.is_whitespace() || c.is_control() {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                // Writing to a string cannot fail.
+                let _ = write!(into, "%{byte:02X}");
+            }
+        } else {
+            into.push(c);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -115,9 +154,9 @@ mod tests {
         for name in [
             "", "a b", "a\0b", "a\u{7f}", "a\u{a0}b", "a\u{85}b", ";a=b", "a;b", "a;=b", "a;",
         ] {
-            assert_eq!(canonical(name, 99), Err(DropReason::BadName), "{name:?}");
+            assert_eq!(canonical(name, 99), Err(NameError::Bad), "{name:?}");
         }
-        assert_eq!(canonical("abcd", 3), Err(DropReason::NameTooLong));
+        assert_eq!(canonical("abcd", 3), Err(NameError::TooLong));
         assert_eq!(canonical("größe.µ", 99).as_deref(), Ok("größe.µ"));
     }
 
@@ -125,13 +164,10 @@ mod tests {
     fn labels_become_tags() {
         let mut name = String::new();
         let labels = [("z", "1"), ("__name__", "up"), ("a", "x y;%="), ("gone", "")];
-        assert_eq!(of_labels(labels.into_iter(), &mut name), Ok(()));
+        assert!(of_labels(labels.into_iter(), &mut name));
         assert_eq!(name, "up;a=x%20y%3B%25=;z=1");
         assert_eq!(canonical(&name, 99).as_deref(), Ok(name.as_str()));
-        assert_eq!(
-            of_labels([("a", "b")].into_iter(), &mut name),
-            Err(DropReason::BadName)
-        );
+        assert!(!of_labels([("a", "b")].into_iter(), &mut name));
     }
 
     proptest! {
@@ -157,7 +193,7 @@ mod tests {
             let name = |labels: &std::collections::BTreeMap<String, String>| {
                 let mut name = String::new();
                 let all = [("__name__", "n")].into_iter().chain(labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-                of_labels(all, &mut name).expect("named");
+                assert!(of_labels(all, &mut name), "named");
                 assert_eq!(canonical(&name, 9_999).as_deref(), Ok(name.as_str()));
                 name
             };
