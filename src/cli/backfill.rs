@@ -1,4 +1,4 @@
-//! `skywatch backfill`: fills windows from a Graphite, a Prometheus, from files or from another Skyline's Redis.
+//! `skywatch backfill`: fills windows from a Graphite, a Prometheus, an InfluxDB, from files or from another Skyline's Redis.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -12,14 +12,16 @@ use skywatch_settings::Secret;
 
 use super::csv::CsvArguments;
 use super::graphite::GraphiteArguments;
+use super::influx::InfluxArguments;
 use super::prometheus::PrometheusArguments;
 use super::redis::RedisArguments;
 use super::{Source, SourceError, Span};
 
 /// All kinds.
-pub static KINDS: [SourceKind; 4] = [
+pub static KINDS: [SourceKind; 5] = [
     SourceKind::of::<GraphiteArguments>(),
     SourceKind::of::<PrometheusArguments>(),
+    SourceKind::of::<InfluxArguments>(),
     SourceKind::of::<CsvArguments>(),
     SourceKind::of::<RedisArguments>(),
 ];

@@ -1,4 +1,4 @@
-//! Places a window can be fetched from: a Graphite, a Prometheus, a file, another Skyline's Redis.
+//! Places a window can be fetched from: a Graphite, a Prometheus, an InfluxDB, a file, another Skyline's Redis.
 //!
 //! The decision a reader would question: a source hands out what it has, in whatever order and as often as it has it, with
 //! names as they are called there. Order, age and names are judged by whoever stores or scores it, once for all
@@ -8,6 +8,7 @@ mod csv;
 mod error;
 mod graphite;
 mod http;
+mod influx;
 mod json;
 mod kinds;
 mod prometheus;

@@ -3,6 +3,7 @@
 
 mod files;
 mod graphite;
+mod influx;
 mod otherwise;
 mod prometheus;
 mod skyline;
