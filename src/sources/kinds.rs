@@ -71,6 +71,9 @@ struct CommonFlags {
     ca_file: Option<PathBuf>,
 }
 
+/// A source, or why the arguments describe none.
+type Opened = Result<Box<dyn Source>, SourceError>;
+
 /// A kind without its type.
 #[derive(Debug)]
 pub struct SourceKind {
@@ -79,7 +82,7 @@ pub struct SourceKind {
     /// Whether it is read to its end, whatever span is asked for.
     pub reads_all: bool,
     arguments: fn(Command) -> Command,
-    open: fn(&ArgMatches, CommonArguments) -> Result<Box<dyn Source>, SourceError>,
+    open: fn(&ArgMatches, CommonArguments) -> Opened,
 }
 
 impl SourceKind {
