@@ -27,14 +27,14 @@ use learn::BaselineLearner;
 use progress::BackfillProgress;
 pub use summary::BackfillSummary;
 
-/// Points appended at one go.
+/// Points appended at one go: some 300 kB, which a Redis takes in a few milliseconds.
 const BATCH: usize = 10_000;
-/// Batches a second when the rate is low.
+/// Batches a second when the rate is low, so that it is a stream and no burst each second.
 const BATCHES_A_SECOND: u32 = 10;
 /// Shortest and longest wait between two tries of a part, or of the store.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// Parts in a row that fail before the source is given up.
+/// Parts in a row that fail, each after all its tries, before the source is given up: no fault of three parts.
 const FAILURES_IN_A_ROW: u32 = 3;
 
 /// How to fill.

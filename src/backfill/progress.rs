@@ -15,9 +15,9 @@ use crate::files;
 use crate::hash::hash;
 use crate::sources::Span;
 
-/// What was fetched up to so few seconds ago is done.
+/// What was fetched up to so few seconds ago is done: a command that is given twice in a row fetches nothing.
 const RECENT: f64 = 300.0;
-/// Fetched once more before what is new: points may come late.
+/// Seconds fetched once more before what is new: points may come late.
 const OVERLAP: f64 = 120.0;
 
 /// A part that is done.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
-/// Failed parts that are named.
+/// Failed parts that are named; the rest is a number, as there may be thousands.
 const NAMED: usize = 10;
 
 /// What was done and what was not.

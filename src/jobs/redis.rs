@@ -17,6 +17,7 @@ use skywatch_settings::Jobs;
 use super::{Job, OpenQueue, Outcome, Queue, QueueError, State, Taken, Task, new_id, pause};
 use crate::store::redis::RedisConnect;
 
+/// The one group of consumers of the stream: each entry goes to one of them.
 const GROUP: &str = "trainers";
 
 /// KEYS stream later all; ARGV prefix id payload now tick keep.

@@ -12,9 +12,9 @@ use skywatch_settings::Jobs;
 
 use super::{Job, OpenQueue, Outcome, Queue, QueueError, State, Taken, Task, new_id, pause};
 
-/// How long to wait for another process's transaction.
+/// How long to wait for another process's transaction: each is a few rows, so that longer means a disk that hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Time between two looks when there is nothing to do.
+/// Time between two looks when there is nothing to do: SQLite wakes nobody, and a look is one indexed query.
 const LOOK_EACH: Duration = Duration::from_millis(200);
 
 const TABLES: &str = "

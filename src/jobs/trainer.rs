@@ -13,9 +13,10 @@ use crate::clock::unix_now;
 use crate::panics;
 use crate::stop::Stop;
 
-/// How long one look for a job lasts.
+/// How long one look for a job lasts, and so how long stop may wait while there is none.
 const LOOK: Duration = Duration::from_secs(1);
-/// Shortest and longest pause after a queue that does not answer.
+/// Shortest and longest pause after a queue that does not answer: a Redis starts again within seconds, and a training that
+/// begins half a minute later is no loss.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 

@@ -12,13 +12,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::repeats;
 
-/// Lines that may wait.
+/// Lines that may wait: more than a bad pass says.
 const WAITING: usize = 4_096;
-/// Bytes that may wait.
+/// Bytes that may wait: the memory that a reader who has stopped may cost.
 const WAITING_BYTES: usize = 4 << 20;
-/// How often repeated warnings are looked through.
+/// How often repeated warnings are looked through; their counts are due to the minute.
 const LOOK_EACH: Duration = Duration::from_secs(1);
-/// Longest wait for the last lines.
+/// Longest wait for the last lines: an end must not hang on a reader who has stopped.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 enum Word {

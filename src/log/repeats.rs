@@ -14,11 +14,11 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// Lines of one place …
+/// Lines of one place: enough to see what they have in common …
 const SHOWN: u32 = 20;
 /// … in so long a time; what comes beyond is counted.
 const WITHIN: Duration = Duration::from_secs(60);
-/// Characters shown of one that was only counted.
+/// Characters shown of one that was only counted: a line of a wide terminal.
 const LONGEST: usize = 160;
 /// The target of lines that are counts themselves.
 pub(super) const EXEMPT: &str = "skywatch::log";

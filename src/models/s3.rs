@@ -14,11 +14,11 @@ use skywatch_settings::{Models, Secret};
 
 use super::{BlobStore, ModelError};
 
-/// How long a signature is good.
+/// How long a signature is good: each try signs anew, so it need not outlast one, and one that leaks is soon worth nothing.
 const SIGNED_FOR: Duration = Duration::from_secs(60);
-/// The largest answer that is read.
+/// The largest answer that is read, bytes: a model of 20,000 metrics takes a few megabytes.
 const MOST_BYTES: u64 = 256 << 20;
-/// Tries beyond the first.
+/// Tries beyond the first, within a second and a half: the next look for a version, or the next try of a job, comes anyway.
 const RETRIES: usize = 3;
 
 /// A bucket.

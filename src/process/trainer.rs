@@ -20,9 +20,9 @@ use crate::jobs::{
 use crate::stop::Stop;
 use crate::store::AnyConnect;
 
-/// How often a single process looks whether there is work for a trainer.
+/// How often a single process looks whether there is work for a trainer, which then takes minutes.
 const LOOK_EACH: Duration = Duration::from_secs(5);
-/// Jobs that are looked through for it.
+/// Newest jobs that are looked through for it; older ones are over.
 const LOOK_AT: usize = 200;
 
 /// The queue that settings name.

@@ -13,7 +13,7 @@ use crate::jobs::FAMILIES;
 use crate::models::{LiveModel, Refresh};
 use crate::stop::Stop;
 
-/// How often it is looked whether another version serves.
+/// How often it is looked whether another version serves: one small file or request, and a person who goes back waits for it.
 const LOOK_EACH: Duration = Duration::from_secs(15);
 
 /// The vote for passes, if settings want it: a thread looks after the version that serves until `stop` is said.

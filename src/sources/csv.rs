@@ -16,11 +16,11 @@ use skywatch_algorithms::Series;
 use super::row::{Columns, NoPoint, Rows};
 use super::{CommonArguments, EachSeries, LeftOut, Source, SourceArguments, SourceError, Span};
 
-/// Bytes of a piece.
+/// Bytes of a piece, some 250,000 rows: what a command that was broken off reads again.
 const PIECE: u64 = 8 << 20;
-/// A longer line is no point.
+/// A longer line, bytes, is no point: names are far shorter, and a file without line breaks must not fill the memory.
 const LONGEST_LINE: u64 = 64 << 10;
-/// Lines in which there has to be a point.
+/// Lines in which there has to be a point: a heading and a few words above it are usual.
 const FIRST_LINES: u64 = 10;
 
 /// `--csv` and what belongs to it.

@@ -12,9 +12,9 @@ use skywatch_settings::Secret;
 
 use super::SourceError;
 
-/// The largest answer that is read.
+/// The largest answer that is read, bytes: it and what is parsed of it lie in memory together.
 const MOST_BYTES: u64 = 256 << 20;
-/// How much of an error's text is shown.
+/// Characters of an error's text that are shown: what a server says is in the first line, and the rest is often a page of HTML.
 const SHOWN: usize = 200;
 
 /// How a server is reached.
@@ -32,9 +32,9 @@ pub(super) struct HttpOptions {
     pub(super) ca_file: Option<PathBuf>,
 }
 
-/// Limit for getting a connection, unless another is asked for.
+/// Limit for getting a connection, unless another is asked for: a server that is there answers at once.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Limit for an answer, unless another is asked for.
+/// Limit for the beginning of an answer, and for each wait for more of it: a wide pattern takes a Graphite ten seconds.
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// An answer that came.

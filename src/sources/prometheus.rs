@@ -18,9 +18,9 @@ use super::json::{List, Object, Pair, Text, quoted};
 use super::{CommonArguments, EachSeries, LeftOut, Source, SourceArguments, SourceError, Span};
 use crate::metric_name;
 
-/// Points of a series that a server gives at a time.
+/// Points of a series that a server gives at a time: Prometheus' own fixed limit.
 const MOST_POINTS: u64 = 11_000;
-/// A piece of so few points is not halved any more.
+/// A piece of so few points, an hour at the usual step, is not halved any more: it is not its length that is too much.
 const FEWEST_POINTS: u64 = 60;
 
 /// `--prometheus` and what belongs to it.

@@ -5,10 +5,14 @@
 //! by hand, everything else by checked libraries; both give the same bits. Fields are handed on as they stand, so that
 //! they can be written again character for character.
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+mod fields;
+mod times;
+
 use memchr::memchr;
+
+use fields::{Fields, bare, is_one_of, number};
+use times::Times;
+pub use times::time;
 
 /// Words above the columns, in small letters.
 const NAMES: [&str; 6] = ["name", "metric", "metric_name", "series", "target", "path"];
@@ -25,7 +29,7 @@ const TIMES: [&str; 8] = [
 const VALUES: [&str; 3] = ["value", "val", "_value"];
 /// Words that stand for a value that is not there.
 const MISSING: [&str; 5] = ["null", "none", "na", "n/a", "nil"];
-/// Unix seconds from which on a number is rather a time (1973) than part of a name with commas.
+/// Unix seconds from which on a number is rather a time (1973) than part of a name with commas, such as a status or a port.
 const FIRST_TIME: f64 = 1e8;
 
 /// A line that is neither empty nor a heading.
@@ -157,7 +161,7 @@ impl Rows {
         }
         let (name, time_field, value_field) = match self.columns {
             Columns::TimeValue => time_and_value(line),
-            Columns::NameTimeValue => self.times.behind_a_name(line),
+            Columns::NameTimeValue => behind_a_name(&mut self.times, line),
             Columns::Headed { name, time, value } => {
                 let at = |wanted: usize| Fields::of(line).nth(wanted).unwrap_or_default();
                 (name.map_or(&b""[..], at), at(time), at(value))
@@ -250,216 +254,31 @@ fn is_title(field: &[u8]) -> bool {
     begins && !is_one_of(field, &MISSING) && !is_one_of(field, &["nan", "inf", "infinity"])
 }
 
-fn is_one_of(field: &[u8], words: &[&str]) -> bool {
-    words
-        .iter()
-        .any(|word| field.eq_ignore_ascii_case(word.as_bytes()))
-}
-
-/// The fields between the commas. A field that begins with a quote reaches to the quote that ends it; a quote anywhere
-/// else is a character like others.
-struct Fields<'l> {
-    rest: Option<&'l [u8]>,
-}
-
-impl<'l> Fields<'l> {
-    fn of(line: &'l [u8]) -> Self {
-        Self { rest: Some(line) }
+/// Name, time and value of a line whose name may hold commas: the first field behind the first that can be a time of
+/// our days, else the last but one, else the first that can be any time.
+fn behind_a_name<'l>(times: &mut Times, line: &'l [u8]) -> (&'l [u8], &'l [u8], &'l [u8]) {
+    let begin_of = |field: &[u8]| field.as_ptr().addr() - line.as_ptr().addr();
+    let cut = |time: &'l [u8], value: &'l [u8]| (&line[..begin_of(time).saturating_sub(1)], time, value);
+    let mut fields = Fields::of(line);
+    let (mut before, mut last) = (&line[..0], fields.next().unwrap_or_default());
+    let mut count = 1;
+    while let Some(field) = fields.next() {
+        if times.read(field) >= FIRST_TIME {
+            return cut(field, fields.next().unwrap_or_default());
+        }
+        (before, last) = (last, field);
+        count += 1;
     }
-}
-
-impl<'l> Iterator for Fields<'l> {
-    type Item = &'l [u8];
-
-    fn next(&mut self) -> Option<&'l [u8]> {
-        let rest = self.rest?;
-        let blanks = rest.len() - rest.trim_ascii_start().len();
-        let quoted = match rest.get(blanks) {
-            // Two quotes in a row are one that ends and one that begins again.
-            Some(b'"') => memchr(b'"', &rest[blanks + 1..]).map_or(0, |end| {
-                let mut end = blanks + 1 + end + 1;
-                while rest.get(end) == Some(&b'"')
-                    && let Some(next) = memchr(b'"', &rest[end + 1..])
-                {
-                    end += next + 2;
-                }
-                end
-            }),
-            _ => 0,
-        };
-        let field = match memchr(b',', &rest[quoted..]) {
-            Some(comma) => {
-                self.rest = Some(&rest[quoted + comma + 1..]);
-                &rest[..quoted + comma]
-            }
-            None => {
-                self.rest = None;
-                rest
-            }
-        };
-        Some(field)
+    if count < 3 {
+        return (b"", b"", b"");
     }
-}
-
-/// A field without blanks and quotes around it.
-fn bare(field: &[u8]) -> &[u8] {
-    let field = field.trim_ascii();
-    let quoted = field
-        .strip_prefix(b"\"")
-        .and_then(|rest| rest.strip_suffix(b"\""));
-    quoted.map_or(field, <[u8]>::trim_ascii)
-}
-
-/// A field as a finite number.
-fn number(field: &[u8]) -> Option<f64> {
-    let field = bare(field);
-    let number = match plain(field) {
-        Some(number) => number,
-        None => str::from_utf8(field).ok()?.parse().ok()?,
-    };
-    number.is_finite().then_some(number)
-}
-
-/// Decimal digits with or without a sign and a point. Exact by Clinger's argument: mantissa and power of ten are both
-/// floats without rounding, so that one division rounds once. `None` for whatever is not as simple.
-fn plain(field: &[u8]) -> Option<f64> {
-    let (is_negative, digits) = match field {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, field),
-    };
-    if digits.len() > 16 {
-        return None;
+    if number(last).is_some() && !times.read(before).is_nan() {
+        return cut(before, last);
     }
-    let (mut mantissa, mut point, mut seen) = (0_u64, None, 0_usize);
-    for (position, &byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => {
-                mantissa = mantissa * 10 + u64::from(byte - b'0');
-                seen += 1;
-            }
-            b'.' if point.is_none() => point = Some(position + 1),
-            _ => return None,
-        }
-    }
-    if seen == 0 || seen > 15 {
-        return None;
-    }
-    let places = point.map_or(0, |point| digits.len() - point);
-    let size = mantissa as f64 / POWERS[places];
-    Some(if is_negative { -size } else { size })
-}
-
-const POWERS: [f64; 17] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-];
-
-/// Unix seconds as people and files write them; `None` for what is no time. See [`Times::read`].
-#[must_use]
-pub fn time(text: &str) -> Option<f64> {
-    let time = Times::default().read(text.as_bytes());
-    (!time.is_nan()).then_some(time)
-}
-
-/// A date by the library.
-fn date(text: &str) -> Option<f64> {
-    let seconds = |timestamp: Timestamp| timestamp.as_duration().as_secs_f64();
-    if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return Some(seconds(timestamp));
-    }
-    let civil: DateTime = text.parse().ok()?;
-    let zoned = civil.to_zoned(TimeZone::UTC).ok()?;
-    Some(seconds(zoned.timestamp()))
-}
-
-/// Reads times; knows the last date, as most lines are of the day of the line before.
-#[derive(Debug, Default)]
-struct Times {
-    date: [u8; 10],
-    /// Unix seconds of its beginning.
-    midnight: f64,
-}
-
-impl Times {
-    /// Unix seconds; NaN for what is no time. A number beyond the year 5000 is milliseconds, microseconds or nanoseconds;
-    /// a date is in UTC if it does not say.
-    fn read(&mut self, field: &[u8]) -> f64 {
-        let field = bare(field);
-        if let Some(time) = self.usual(field) {
-            return time;
-        }
-        if let Some(time) = number(field) {
-            return match time.abs() {
-                size if size < 1e11 => time,
-                size if size < 1e14 => time / 1e3,
-                size if size < 1e17 => time / 1e6,
-                _ => time / 1e9,
-            };
-        }
-        let text = str::from_utf8(field).ok();
-        text.and_then(date)
-            .filter(|time| time.is_finite())
-            .unwrap_or(f64::NAN)
-    }
-
-    /// `2014-04-01 00:05:00`, with a `T` in the middle, a fraction or a `Z` behind it if you like.
-    fn usual(&mut self, field: &[u8]) -> Option<f64> {
-        let (clock, behind) = field.split_at_checked(19)?;
-        let (day, clock) = clock.split_first_chunk::<10>()?;
-        let &[b' ' | b'T', h0, h1, b':', m0, m1, b':', s0, s1] = clock else {
-            return None;
-        };
-        if day[4] != b'-' {
-            return None;
-        }
-        let two = |tens: u8, ones: u8| {
-            let both = tens.is_ascii_digit() && ones.is_ascii_digit();
-            both.then(|| f64::from(10 * (tens - b'0') + (ones - b'0')))
-        };
-        let (hour, minute, second) = (two(h0, h1)?, two(m0, m1)?, two(s0, s1)?);
-        if hour > 23.0 || minute > 59.0 || second > 59.0 {
-            return None;
-        }
-        if *day != self.date {
-            self.midnight = date(str::from_utf8(day).ok()?)?;
-            self.date = *day;
-        }
-        let behind = behind.strip_suffix(b"Z").unwrap_or(behind);
-        let fraction = match behind {
-            [] => 0.0,
-            [b'.', digits @ ..] if digits.len() <= 9 && digits.iter().all(u8::is_ascii_digit) => {
-                plain(behind)?
-            }
-            _ => return None,
-        };
-        Some(self.midnight + hour * 3600.0 + minute * 60.0 + second + fraction)
-    }
-
-    /// Name, time and value of a line whose name may hold commas: the first field behind the first that can be a time of
-    /// our days, else the last but one, else the first that can be any time.
-    fn behind_a_name<'l>(&mut self, line: &'l [u8]) -> (&'l [u8], &'l [u8], &'l [u8]) {
-        let begin_of = |field: &[u8]| field.as_ptr().addr() - line.as_ptr().addr();
-        let cut = |time: &'l [u8], value: &'l [u8]| (&line[..begin_of(time).saturating_sub(1)], time, value);
-        let mut fields = Fields::of(line);
-        let (mut before, mut last) = (&line[..0], fields.next().unwrap_or_default());
-        let mut count = 1;
-        while let Some(field) = fields.next() {
-            if self.read(field) >= FIRST_TIME {
-                return cut(field, fields.next().unwrap_or_default());
-            }
-            (before, last) = (last, field);
-            count += 1;
-        }
-        if count < 3 {
-            return (b"", b"", b"");
-        }
-        if number(last).is_some() && !self.read(before).is_nan() {
-            return cut(before, last);
-        }
-        let mut fields = Fields::of(line).skip(1);
-        match (fields.find(|field| !self.read(field).is_nan()), fields.next()) {
-            (Some(time), Some(value)) => cut(time, value),
-            _ => (b"", b"", b""),
-        }
+    let mut fields = Fields::of(line).skip(1);
+    match (fields.find(|field| !times.read(field).is_nan()), fields.next()) {
+        (Some(time), Some(value)) => cut(time, value),
+        _ => (b"", b"", b""),
     }
 }
 
@@ -569,61 +388,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn times_of_all_forms() {
-        let mut times = Times::default();
-        let mut read = |text: &str| times.read(text.as_bytes());
-        for (text, seconds) in [
-            ("1700000000", 1.7e9),
-            ("\"1700000000\"", 1.7e9),
-            ("1700000000.25", 1_700_000_000.25),
-            ("1700000000250", 1_700_000_000.25),
-            ("1700000000250000", 1_700_000_000.25),
-            ("1700000000000000000", 1.7e9),
-            ("2023-11-14 22:13:20", 1.7e9),
-            ("2023-11-14T22:13:20Z", 1.7e9),
-            ("2023-11-14T22:13:20.250", 1_700_000_000.25),
-            ("2023-11-14T23:13:20.25+01:00", 1_700_000_000.25),
-            ("2023-11-14 22:13", 1_699_999_980.0),
-            ("2023-11-14", 1_699_920_000.0),
-        ] {
-            assert_eq!(read(text), seconds, "{text}");
-        }
-        for text in [
-            "",
-            "x",
-            "2023-02-30 00:00:00",
-            "2023-11-14 24:00:00",
-            "2023-11-14 22:13:20.",
-            "nan",
-            "inf",
-            "-",
-        ] {
-            assert!(read(text).is_nan(), "{text}");
-        }
-    }
-
     proptest! {
-        #[test]
-        fn numbers_are_those_of_the_library(text in "-?[0-9]{0,18}([.][0-9]{0,18})?(e-?[0-9]{1,2})?") {
-            let ours = number(text.as_bytes()).map(f64::to_bits);
-            let theirs = text.parse::<f64>().ok().filter(|number| number.is_finite()).map(f64::to_bits);
-            prop_assert_eq!(ours, theirs);
-        }
-
-        #[test]
-        fn times_are_those_of_the_library(seconds in -1_000_000_000_i64..4_000_000_000, places in 0_usize..=9, nanos in 0_u32..1_000_000_000) {
-            let date = jiff::Timestamp::from_second(seconds).expect("within reach");
-            let text = date.strftime("%Y-%m-%d %H:%M:%S").to_string();
-            let text = match places {
-                0 => text,
-                places => format!("{text}.{}", &format!("{nanos:09}")[..places]),
-            };
-            let mut times = Times::default();
-            prop_assert!(times.usual(text.as_bytes()).is_some());
-            prop_assert_eq!(Some(times.read(text.as_bytes())), super::date(&text), "{}", text);
-        }
-
         #[test]
         fn no_bytes_make_it_panic(line in prop::collection::vec(any::<u8>(), 0..60)) {
             for is_of_many in [false, true] {

@@ -8,8 +8,10 @@ use candle_core::{Device, Tensor, Var};
 
 use super::LearnedError;
 
+/// Shares of the old in the running means of gradients and of their squares: the paper's.
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
+/// Keeps a step finite where gradients vanish: Keras's value, with which the network we take over was fitted.
 const EPSILON: f32 = 1e-7;
 
 pub(super) struct AdamW {

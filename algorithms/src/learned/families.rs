@@ -14,11 +14,11 @@ use crate::window::Window;
 
 /// How many numbers describe a metric.
 const TRAITS: usize = 6;
-/// Rounds of k-means.
+/// Rounds of k-means, at most: it ends before, once no metric changes its family.
 const ROUNDS: usize = 50;
-/// Fewest points a metric is described by.
+/// Fewest points a metric is described by: correlations of fewer are noise.
 const FEWEST: usize = 64;
-/// Share of the whole spread that one more family must explain.
+/// Share of the whole spread that one more family must explain: each costs a network to fit and to keep.
 const WORTH_IT: f64 = 0.05;
 
 /// What a metric is like, whatever its unit: each about between −3 and 3.

@@ -21,12 +21,13 @@ use crate::window::Window;
 
 /// The hidden newest value, and all that is shown.
 const OUTPUTS: usize = PAST + 1;
-/// Samples kept in memory over all metrics, about; and for one metric.
+/// Samples kept in memory over all metrics, about (126 MB), and for one metric: of fewer the part held back says nothing, and
+/// more moments of one metric are much alike.
 const ALL_SAMPLES: usize = 400_000;
 const METRIC_SAMPLES: std::ops::RangeInclusive<usize> = 24..=512;
 /// Numbers kept of a metric: three in two halves, and whether it is a rate.
 const ROW: usize = 7;
-/// Weight of the hidden value in the loss, beside all that is shown.
+/// Weight of the hidden value in the loss, beside the mean of all that is given back: it alone is asked for later.
 const HIDDEN_WEIGHT: f64 = 2.0;
 
 /// One moment of one metric, as it is learnt from.

@@ -17,11 +17,12 @@ const YESTERDAY: usize = 4;
 pub(super) const PAST: usize = STEPS + YESTERDAY;
 /// Beside what is shown: whether there was a yesterday, the level, two circles.
 pub(super) const INPUTS: usize = PAST + 6;
-/// How far from its level a number is shown; beyond it is shown as this.
+/// How far from its level a number is shown, in the metric's unit; beyond it is shown as this, so that one wild value does not
+/// drown the others.
 pub(super) const FARTHEST: f32 = 8.0;
-/// Steps back that there must be for a vote.
+/// Steps back that there must be for a forecast: twenty of the numbers of the near past stand for them.
 pub(super) const FEWEST_STEPS: f64 = 32.0;
-/// Steps that are looked back at most, yesterday apart.
+/// Steps that are looked back at most, yesterday apart: 16 · 1 + 8 · 4 + 8 · 32.
 const FARTHEST_STEP: usize = 304;
 
 /// What is known of one metric.

@@ -19,13 +19,15 @@ use crate::random::Random;
 
 /// Numbers a sequence is pressed into, and width of all layers.
 const UNITS: usize = 24;
+/// Share of numbers dropped while learning; spread of the noise on the code; weight of the penalties; share of the old in the
+/// running moments of the batch norm: all the original's.
 const DROPOUT: f64 = 0.15;
 const NOISE: f64 = 1e-3;
 const PENALTY: f64 = 1e-3;
 const MOMENTUM: f64 = 0.99;
-/// Windows that go through the network together when nothing is learnt.
+/// Windows that go through the network together when nothing is learnt: a few megabytes at a time.
 const ASKED_TOGETHER: usize = 128;
-/// Fewest windows of which some are held back for validation.
+/// Fewest windows of which some are held back for validation: a tenth of fewer is none.
 const FEWEST_TO_SPLIT: usize = 10;
 
 /// How it is fitted.

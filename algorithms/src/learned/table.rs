@@ -3,7 +3,7 @@
 use super::calendar::{minute, weekday};
 use super::{LearnedError, rescale};
 
-/// Rows a network looks at at once.
+/// Rows a network looks at at once: the original's.
 pub const WINDOW: usize = 32;
 
 /// Rows from one window to the next: each row is seen twice.

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::LearnedError;
 
-/// Fewest errors a limit is made from.
+/// Fewest errors a limit is made from: five spreads of fewer are a guess.
 const FEWEST: usize = 20;
-/// Fewest excesses a law is fitted to; with fewer the quantile is taken lower.
+/// Fewest excesses a law of two parameters is fitted to; with fewer the quantile is taken lower.
 const FEWEST_EXCESSES: usize = 10;
 /// Shapes of the law that are believed. Beyond one half it has no variance, and a few excesses do not prove that.
 const SHAPES: std::ops::RangeInclusive<f64> = -0.5..=0.5;
