@@ -14,8 +14,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use skywatch::history::{Filter, History, HistoryBatch, PassRecord, Posting};
-use skywatch_alerters::incident::{Incident, Phase, Transition};
-use skywatch_alerters::notice::What;
+use skywatch_alerters::incident::{Incident, IncidentTransition, Phase};
+use skywatch_alerters::notice::NewsKind;
 use skywatch_alerters::sample::{self, AT};
 use skywatch_alerters::{DetectorVote, Severity, Subject, Votes};
 
@@ -178,8 +178,8 @@ fn incident(id: u64, phase: Phase) -> Incident {
     }
 }
 
-fn step(incident: u64, from: Option<Phase>, to: Phase) -> Transition {
-    Transition {
+fn step(incident: u64, from: Option<Phase>, to: Phase) -> IncidentTransition {
+    IncidentTransition {
         incident,
         at: AT,
         from,
@@ -197,7 +197,7 @@ fn wave(incidents: u64, phase: Phase, from: Option<Phase>) -> HistoryBatch {
 }
 
 fn usual(id: u64) -> HistoryBatch {
-    let mut notice = sample::notice(vec![sample::item(&name(id), What::Opened)]);
+    let mut notice = sample::notice(vec![sample::item(&name(id), NewsKind::Opened)]);
     notice.id = format!("n.{id}");
     notice.thread = notice.id.clone();
     HistoryBatch {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::notice::What;
+use crate::notice::NewsKind;
 use crate::route::Grouping;
 
 /// Seconds after which it does not matter any more when a group last spoke.
@@ -12,20 +12,20 @@ const LONGEST_INTERVAL: f64 = 7_200.0;
 
 /// What one receiver is to be told, until it is.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Desk {
+pub(crate) struct PendingByReceiver {
     /// What waits, by group.
     pub(crate) groups: BTreeMap<GroupKey, Group>,
     /// The group each incident waits in.
     places: HashMap<u64, GroupKey>,
     /// When groups last spoke, and the latest notices: what must be known after a restart.
-    pub(crate) pace: Spoken,
+    pub(crate) pace: RecentSends,
     /// Groups whose turn it was while the rate cap held them back.
     pub(crate) held: BTreeSet<GroupKey>,
 }
 
 /// What a receiver was sent lately; kept over restarts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Spoken {
+pub struct RecentSends {
     /// Unix seconds of the notices within the rate cap's time, oldest first.
     sent: VecDeque<f64>,
     /// Unix seconds of the last notice about each group of new incidents, by route and namespace.
@@ -65,12 +65,12 @@ pub(crate) struct Group {
     /// How long, and how often.
     pub(crate) grouping: Grouping,
     /// What is to be said of which incident.
-    pub(crate) due: BTreeMap<u64, What>,
+    pub(crate) due: BTreeMap<u64, NewsKind>,
 }
 
-impl Desk {
+impl PendingByReceiver {
     /// Notes what is to be said about an incident, or that nothing is any more.
-    pub(crate) fn want(&mut self, incident: u64, wanted: Option<Wanted>, now: f64) {
+    pub(crate) fn want(&mut self, incident: u64, wanted: Option<WantedNews>, now: f64) {
         let same_place = |key: &GroupKey| wanted.as_ref().is_some_and(|wanted| wanted.key == *key);
         if let Some(place) = self.places.get(&incident)
             && !same_place(place)
@@ -166,9 +166,9 @@ impl Desk {
 }
 
 /// What is to be said about one incident, and with which others.
-pub(crate) struct Wanted {
+pub(crate) struct WantedNews {
     pub(crate) key: GroupKey,
-    pub(crate) what: What,
+    pub(crate) what: NewsKind,
     pub(crate) route: String,
     pub(crate) grouping: Grouping,
 }

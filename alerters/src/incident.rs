@@ -78,7 +78,7 @@ pub struct Acknowledgement {
 
 /// What one receiver was told of an incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct LastTold {
     /// The conversation it was told in; see [`Notice::thread`](crate::Notice::thread).
     pub thread: String,
     /// The route that led there.
@@ -150,7 +150,7 @@ pub struct Incident {
     #[serde(default)]
     pub begun: Vec<f64>,
     /// What each receiver was told, by the receiver's name.
-    pub told: BTreeMap<String, Told>,
+    pub told: BTreeMap<String, LastTold>,
     /// Receivers that are to hear of it, and whose group still waits.
     #[serde(default)]
     pub waiting: BTreeSet<String>,
@@ -179,17 +179,17 @@ pub struct Hysteresis {
 
 /// How one subject looked at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Look {
+pub struct Observation {
     /// What was looked at.
     pub subject: Subject,
     /// What was seen.
-    pub outcome: Outcome,
+    pub outcome: ObservedOutcome,
 }
 
 /// What was seen of a subject.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum ObservedOutcome {
     /// Something is wrong with it.
     Anomalous(Box<Anomaly>),
     /// It was judged, and its last point, of this Unix time, is normal.
@@ -219,7 +219,7 @@ pub enum Outcome {
 
 /// One step in an incident's life, for the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Transition {
+pub struct IncidentTransition {
     /// The incident.
     pub incident: u64,
     /// When, Unix seconds.
@@ -288,7 +288,7 @@ impl Incident {
         anomaly: &Anomaly,
         now: f64,
         rules: &Hysteresis,
-    ) -> Option<Transition> {
+    ) -> Option<IncidentTransition> {
         if anomaly.at > self.last_at {
             self.looks = self.looks << 1 | 1;
             self.last_at = anomaly.at;
@@ -359,7 +359,13 @@ impl Incident {
     }
 
     /// Takes a normal point at `at`. Answers the transition it made.
-    pub(crate) fn normal(&mut self, at: f64, value: f64, now: f64, rules: &Hysteresis) -> Option<Transition> {
+    pub(crate) fn normal(
+        &mut self,
+        at: f64,
+        value: f64,
+        now: f64,
+        rules: &Hysteresis,
+    ) -> Option<IncidentTransition> {
         self.unknown_since = None;
         if at >= self.last_at {
             self.value = finite(value);
@@ -390,7 +396,7 @@ impl Incident {
         before: f64,
         now: f64,
         rules: &Hysteresis,
-    ) -> Option<Transition> {
+    ) -> Option<IncidentTransition> {
         self.accepted = true;
         self.level_before = finite(before);
         self.normal(at, value, now, rules)
@@ -419,7 +425,7 @@ impl Incident {
     }
 
     /// Ends it.
-    fn end(&mut self, outcome: Phase, before: Option<f64>, now: f64, why: String) -> Transition {
+    fn end(&mut self, outcome: Phase, before: Option<f64>, now: f64, why: String) -> IncidentTransition {
         self.closed_at = Some(now);
         self.looks = 0;
         self.ending = Some(Ending {
@@ -435,7 +441,7 @@ impl Incident {
     }
 
     /// Ends it as somebody says so.
-    pub(crate) fn close(&mut self, by: &str, now: f64) -> Transition {
+    pub(crate) fn close(&mut self, by: &str, now: f64) -> IncidentTransition {
         let transition = self.end(Phase::Closed, None, now, format!("closed by {by}"));
         if let Some(ending) = &mut self.ending {
             by.clone_into(&mut ending.by);
@@ -451,7 +457,7 @@ impl Incident {
     }
 
     /// Takes the end of its subject. Answers the transition it made.
-    pub(crate) fn deleted(&mut self, now: f64) -> Option<Transition> {
+    pub(crate) fn deleted(&mut self, now: f64) -> Option<IncidentTransition> {
         if !self.phase.is_open() {
             return None;
         }
@@ -460,7 +466,7 @@ impl Incident {
     }
 
     /// Ends it as another one about the same subject goes on. Answers the transition it made.
-    pub(crate) fn superseded(&mut self, by: u64) -> Option<Transition> {
+    pub(crate) fn superseded(&mut self, by: u64) -> Option<IncidentTransition> {
         if !self.phase.is_open() {
             return None;
         }
@@ -478,7 +484,7 @@ impl Incident {
     }
 
     /// Gives it to somebody.
-    pub(crate) fn acknowledge(&mut self, ack: Acknowledgement, now: f64) -> Transition {
+    pub(crate) fn acknowledge(&mut self, ack: Acknowledgement, now: f64) -> IncidentTransition {
         let why = format!("acknowledged by {}", ack.by);
         self.ack = Some(ack);
         for told in self.told.values_mut() {
@@ -499,10 +505,10 @@ impl Incident {
         }
     }
 
-    fn turn(&mut self, to: Phase, now: f64, why: String) -> Transition {
+    fn turn(&mut self, to: Phase, now: f64, why: String) -> IncidentTransition {
         let from = (self.phase != Phase::Pending).then_some(self.phase);
         self.phase = to;
-        Transition {
+        IncidentTransition {
             incident: self.id,
             at: now,
             from,

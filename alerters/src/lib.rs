@@ -29,5 +29,5 @@ pub use anomaly::{
     Strength, Subject, SubjectKind, TraceEvidence, Votes,
 };
 pub use error::{Error, MailStep};
-pub use group::{RateCap, Spoken};
+pub use group::{RateCap, RecentSends};
 pub use notice::Notice;

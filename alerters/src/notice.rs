@@ -73,7 +73,7 @@ pub enum Content {
 pub struct News {
     /// The incidents, worst first, at most [`LISTED`] for people and all of them for machines. Only the first few carry
     /// their window.
-    pub items: Vec<Item>,
+    pub items: Vec<NoticeItem>,
     /// How many there are of each kind, listed or not.
     pub counts: Counts,
     /// Incidents of this thread that are still open once this notice has been read.
@@ -99,11 +99,11 @@ pub struct Counts {
 
 /// One incident in a notice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Item {
+pub struct NoticeItem {
     /// The incident's number, for `skywatch ack` and links.
     pub incident: u64,
     /// What there is to say.
-    pub what: What,
+    pub what: NewsKind,
     /// The latest anomaly of it; its window may be left out.
     pub anomaly: Anomaly,
     /// The worst it has been.
@@ -131,7 +131,7 @@ pub struct Item {
 /// What there is to say about an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub enum NewsKind {
     /// It has begun.
     Opened,
     /// It was over and has come back within half an hour.
@@ -158,7 +158,7 @@ pub enum What {
     Passed,
 }
 
-impl What {
+impl NewsKind {
     /// Every one, in the order of an incident's life.
     pub const ALL: [Self; 12] = [
         Self::Opened,
@@ -193,7 +193,7 @@ impl What {
         }
     }
 
-    /// Whether the incident lasts and, except for [`What::Lasts`], nobody has taken it.
+    /// Whether the incident lasts and, except for [`NewsKind::Lasts`], nobody has taken it.
     pub fn is_firing(self) -> bool {
         !self.is_over() && self != Self::Acknowledged
     }
@@ -283,7 +283,7 @@ impl Notice {
     }
 
     /// The single incident it is about, when it is about one only.
-    pub fn single(&self) -> Option<&Item> {
+    pub fn single(&self) -> Option<&NoticeItem> {
         match self.news()?.items.as_slice() {
             [item] if self.news()?.counts.total() == 1 => Some(item),
             _ => None,
@@ -291,7 +291,7 @@ impl Notice {
     }
 
     /// Address of the page about an incident's subject, empty when pages have no public address.
-    pub fn page_of(&self, item: &Item) -> String {
+    pub fn page_of(&self, item: &NoticeItem) -> String {
         match (self.base_url.as_str(), item.anomaly.subject.kind().page) {
             ("", _) => String::new(),
             (base_url, None) => format!("{base_url}/incidents"),
@@ -303,7 +303,7 @@ impl Notice {
 
     /// How what it tells of ended, when all of it has: of several ends the one that is the least of a recovery.
     pub fn outcome(&self) -> Option<Phase> {
-        let outcomes: Option<Vec<Phase>> = self.news()?.items.iter().map(Item::outcome).collect();
+        let outcomes: Option<Vec<Phase>> = self.news()?.items.iter().map(NoticeItem::outcome).collect();
         outcomes?.into_iter().max_by_key(|outcome| match outcome {
             Phase::Settled => 3,
             Phase::Gone => 2,
@@ -326,7 +326,7 @@ impl Notice {
     }
 }
 
-impl Item {
+impl NoticeItem {
     /// As what it ended; `None` while it lasts. A notice of a version that did not write it down was of a recovery.
     pub fn outcome(&self) -> Option<Phase> {
         let written = self.ending.as_ref().map(|ending| ending.outcome);

@@ -25,7 +25,7 @@ pub struct Route {
     /// Whether later neighbours have a look as well.
     pub go_on: bool,
     /// What is too small to speak of.
-    pub limits: Limits,
+    pub limits: RouteLimits,
     /// How often it speaks of one subject.
     pub pace: Pace,
     /// What goes together in one notice.
@@ -36,7 +36,7 @@ pub struct Route {
 
 /// What is too small to speak of. An incident that grows beyond them is told of then.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Limits {
+pub struct RouteLimits {
     /// Only this side of what was expected; `None` is both.
     pub direction: Option<Direction>,
     /// The value is at least this.
@@ -185,7 +185,7 @@ fn walk<'r>(
     taken
 }
 
-impl Limits {
+impl RouteLimits {
     /// Why the anomaly is too small to speak of; `None` when it is not. Where nothing was expected, limits on change let
     /// it pass.
     pub fn hold(&self, anomaly: &Anomaly) -> Option<String> {
@@ -291,7 +291,7 @@ mod tests {
             hours: None,
             receivers: vec![format!("to-{name}")],
             go_on,
-            limits: Limits::default(),
+            limits: RouteLimits::default(),
             pace: Pace {
                 cooldown: 1_800.0,
                 repeat: None,
@@ -382,18 +382,18 @@ mod tests {
     fn limits_hold_back_what_is_small_or_goes_the_other_way() {
         // 97.2 where 30.2 was expected.
         let anomaly = sample::anomaly("a");
-        let held = |limits: Limits| limits.hold(&anomaly);
-        assert_eq!(held(Limits::default()), None);
-        let down = Limits {
+        let held = |limits: RouteLimits| limits.hold(&anomaly);
+        assert_eq!(held(RouteLimits::default()), None);
+        let down = RouteLimits {
             direction: Some(Direction::Down),
-            ..Limits::default()
+            ..RouteLimits::default()
         };
         assert_eq!(held(down).unwrap(), "it goes up, and the route is for down");
-        let at_least = |value, change, relative| Limits {
+        let at_least = |value, change, relative| RouteLimits {
             min_value: value,
             min_change: change,
             min_relative_change: relative,
-            ..Limits::default()
+            ..RouteLimits::default()
         };
         assert_eq!(held(at_least(Some(97.2), Some(67.0), Some(2.2))), None);
         assert!(held(at_least(Some(97.3), None, None)).is_some());

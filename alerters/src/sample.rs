@@ -2,7 +2,7 @@
 
 use crate::anomaly::{Anomaly, DetectorVote, Expected, JudgedWindow, Severity, Subject, Votes};
 use crate::incident::{Ending, Phase};
-use crate::notice::{Content, Counts, Daily, Item, LISTED, News, Notice, Silent, What};
+use crate::notice::{Content, Counts, Daily, LISTED, News, NewsKind, Notice, NoticeItem, Silent};
 
 /// An hour at which the samples play, Unix seconds: 2026-11-21 13:42 UTC.
 pub const AT: f64 = 1_795_268_520.0;
@@ -43,8 +43,8 @@ pub fn anomaly(name: &str) -> Anomaly {
 }
 
 /// An incident about [`anomaly`].
-pub fn item(name: &str, what: What) -> Item {
-    Item {
+pub fn item(name: &str, what: NewsKind) -> NoticeItem {
+    NoticeItem {
         incident: 17,
         what,
         anomaly: anomaly(name),
@@ -60,7 +60,7 @@ pub fn item(name: &str, what: What) -> Item {
     }
 }
 
-fn ending(what: What) -> Ending {
+fn ending(what: NewsKind) -> Ending {
     let of = |outcome, value: f64| Ending {
         outcome,
         value: Some(value),
@@ -68,12 +68,12 @@ fn ending(what: What) -> Ending {
         by: String::new(),
     };
     match what {
-        What::Settled => Ending {
+        NewsKind::Settled => Ending {
             before: Some(30.2),
             ..of(Phase::Settled, 96.8)
         },
-        What::Gone => of(Phase::Gone, 97.2),
-        What::Closed => Ending {
+        NewsKind::Gone => of(Phase::Gone, 97.2),
+        NewsKind::Closed => Ending {
             by: "anna".into(),
             ..of(Phase::Closed, 97.2)
         },
@@ -82,12 +82,13 @@ fn ending(what: What) -> Ending {
 }
 
 /// A notice about these incidents.
-pub fn notice(items: Vec<Item>) -> Notice {
-    let count = |wanted: &dyn Fn(&Item) -> bool| items.iter().filter(|item| wanted(item)).count() as u64;
+pub fn notice(items: Vec<NoticeItem>) -> Notice {
+    let count =
+        |wanted: &dyn Fn(&NoticeItem) -> bool| items.iter().filter(|item| wanted(item)).count() as u64;
     let counts = Counts {
         firing: count(&|item| item.what.is_firing()),
         resolved: count(&|item| item.what.is_over()),
-        acknowledged: count(&|item| item.what == What::Acknowledged),
+        acknowledged: count(&|item| item.what == NewsKind::Acknowledged),
         critical: count(&|item| item.what.is_firing() && item.severity == Severity::Critical),
     };
     Notice {
@@ -131,7 +132,7 @@ pub fn hostile_names() -> Vec<String> {
 }
 
 /// An incident about a part of Skywatch.
-pub fn component(what: What) -> Item {
+pub fn component(what: NewsKind) -> NoticeItem {
     let mut item = item("skywatch.store", what);
     item.severity = Severity::Critical;
     if let Some(ending) = &mut item.ending {
@@ -147,9 +148,9 @@ pub fn component(what: What) -> Item {
 /// `resolved` that are over.
 pub fn digest(firing: u64, resolved: u64) -> Notice {
     let named = |i: u64, what| item(&format!("web{}.cpu.user", i + 1), what);
-    let mut items: Vec<Item> = (0..firing.min(LISTED as u64 - resolved.min(3)))
-        .map(|i| named(i, What::Opened))
-        .chain((0..resolved.min(3)).map(|i| named(firing + i, What::Resolved)))
+    let mut items: Vec<NoticeItem> = (0..firing.min(LISTED as u64 - resolved.min(3)))
+        .map(|i| named(i, NewsKind::Opened))
+        .chain((0..resolved.min(3)).map(|i| named(firing + i, NewsKind::Resolved)))
         .collect();
     for (i, item) in items.iter_mut().enumerate() {
         item.incident += i as u64;
@@ -220,19 +221,19 @@ pub fn daily(names: &[String]) -> Notice {
 /// Every kind of notice there is, and each again with every hostile name, by a name to find it by.
 pub fn every_kind() -> Vec<(String, Notice)> {
     let mut kinds = Vec::new();
-    for what in What::ALL {
+    for what in NewsKind::ALL {
         let name = what.as_str();
         let mut item = item("web1.cpu", what);
-        if what != What::Opened {
+        if what != NewsKind::Opened {
             item.before = 2;
             item.last_before = Some(AT - 194_000.0);
             item.since = AT - 5_400.0;
         }
         match what {
-            What::Worse => item.severity = Severity::Critical,
-            What::Returned => item.flapping = Some(4),
-            What::Acknowledged => item.remark = "acknowledged by anna until it is resolved".into(),
-            What::SilenceEnded => item.remark = "silence 4 by anna has ended".into(),
+            NewsKind::Worse => item.severity = Severity::Critical,
+            NewsKind::Returned => item.flapping = Some(4),
+            NewsKind::Acknowledged => item.remark = "acknowledged by anna until it is resolved".into(),
+            NewsKind::SilenceEnded => item.remark = "silence 4 by anna has ended".into(),
             _ => {}
         }
         kinds.push((name.to_owned(), notice(vec![item])));
@@ -261,7 +262,7 @@ pub fn every_kind() -> Vec<(String, Notice)> {
 
 /// An incident of which as little is known as can be.
 pub fn bare() -> Notice {
-    let mut item = item("web1.cpu", What::Opened);
+    let mut item = item("web1.cpu", NewsKind::Opened);
     item.incident = 0;
     item.not_before = None;
     let window = JudgedWindow {
@@ -282,7 +283,7 @@ pub fn bare() -> Notice {
 
 /// Notices with this name wherever a name can be.
 fn hostile(name: &str) -> [Notice; 4] {
-    let mut item = item(name, What::Acknowledged);
+    let mut item = item(name, NewsKind::Acknowledged);
     item.remark = name.to_owned();
     item.anomaly.sentence = name.to_owned();
     let mut votes = item.anomaly.votes().to_vec();
@@ -290,7 +291,7 @@ fn hostile(name: &str) -> [Notice; 4] {
         .iter_mut()
         .for_each(|vote| name.clone_into(&mut vote.detector));
     item.anomaly = item.anomaly.with_votes(votes);
-    let mut of_ours = component(What::Opened);
+    let mut of_ours = component(NewsKind::Opened);
     of_ours.anomaly.subject = Subject::Component(name.to_owned());
     of_ours.anomaly.sentence = name.to_owned();
     let mut many = notice(vec![item.clone(), of_ours.clone()]);

@@ -33,14 +33,14 @@ pub struct Silence {
 
 /// A silence ready to be asked.
 #[derive(Debug, Clone)]
-pub struct Armed {
+pub struct CompiledSilence {
     /// As it was asked for.
     pub silence: Silence,
     matcher: Matcher,
     hours: Option<Week>,
 }
 
-impl Armed {
+impl CompiledSilence {
     /// Reads a silence.
     ///
     /// # Errors

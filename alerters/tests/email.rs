@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use skywatch_alerters::notice::What;
+use skywatch_alerters::notice::NewsKind;
 use skywatch_alerters::render::Templates;
 use skywatch_alerters::senders::{EmailSender, Sender, Sent};
 use skywatch_alerters::{Error, MailStep, Notice, sample};
@@ -21,7 +21,7 @@ mod support;
 use support::{Fault, Manners, Sink, Tls, mime};
 
 fn notice(name: &str) -> Notice {
-    sample::notice(vec![sample::item(name, What::Opened)])
+    sample::notice(vec![sample::item(name, NewsKind::Opened)])
 }
 
 fn options(sink: &Sink) -> Email {
@@ -471,7 +471,7 @@ fn the_first_charts_picture_is_beside_the_html() {
 
     // Nothing is drawn of what has no window.
     let sink = Sink::start(Manners::default());
-    let component = sample::notice(vec![sample::component(What::Opened)]);
+    let component = sample::notice(vec![sample::component(NewsKind::Opened)]);
     let sender = sender(&options(&sink)).unwrap();
     sender.send(&component, None).map(drop).unwrap();
     let (_, mail) = sink.only_mail();
@@ -483,7 +483,7 @@ fn a_conversation_has_one_subject_and_names_its_first_mail() {
     let sink = Sink::start(Manners::default());
     let sender = sender(&options(&sink)).unwrap();
     let first = notice("web1.cpu");
-    let mut over = sample::notice(vec![sample::item("web1.cpu", What::Resolved)]);
+    let mut over = sample::notice(vec![sample::item("web1.cpu", NewsKind::Resolved)]);
     over.id = "7f3a.99".into();
     let reference = sender.send(&first, None).unwrap().reference.unwrap();
     assert_eq!(sender.send(&over, Some(&reference)).unwrap().reference, None);

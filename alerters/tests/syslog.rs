@@ -11,7 +11,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use skywatch_alerters::notice::{Content, What};
+use skywatch_alerters::notice::{Content, NewsKind};
 use skywatch_alerters::render::Templates;
 use skywatch_alerters::senders::{Sender, SyslogSender};
 use skywatch_alerters::{Error, Notice, Severity, sample};
@@ -40,7 +40,7 @@ fn host_port(address: SocketAddr) -> HostPort {
 }
 
 fn notice(name: &str) -> Notice {
-    sample::notice(vec![sample::item(name, What::Opened)])
+    sample::notice(vec![sample::item(name, NewsKind::Opened)])
 }
 
 /// A socket that takes datagrams, and a sender to it.
@@ -124,16 +124,16 @@ fn a_datagram_is_a_record_as_rfc_5424_has_it() {
 #[test]
 fn the_severity_follows_the_incident() {
     let (socket, sender) = udp();
-    let mut critical = sample::item("m", What::Worse);
+    let mut critical = sample::item("m", NewsKind::Worse);
     critical.severity = Severity::Critical;
-    let mut info = sample::item("m", What::Reminder);
+    let mut info = sample::item("m", NewsKind::Reminder);
     info.severity = Severity::Info;
     let cases = [
         (sample::notice(vec![critical]), 2),
         (notice("m"), 4),
         (sample::notice(vec![info]), 5),
-        (sample::notice(vec![sample::item("m", What::Acknowledged)]), 5),
-        (sample::notice(vec![sample::item("m", What::Resolved)]), 6),
+        (sample::notice(vec![sample::item("m", NewsKind::Acknowledged)]), 5),
+        (sample::notice(vec![sample::item("m", NewsKind::Resolved)]), 6),
         (sample::silent(&[]), 4),
         (sample::daily(&[]), 6),
         (sample::about(Content::Test { by: "anna".into() }), 5),

@@ -141,7 +141,7 @@ impl AdaptiveJudge {
         guarded(describe)
     }
 
-    /// The fate of the metric looked at last, which was found normal.
+    /// What became of the metric looked at last, which was found normal.
     pub(super) fn fate(&self, state: &AdaptiveMetric, window: Window<'_>, at: f64) -> Fate {
         let rule = &self.options.rules[state.rule()];
         let trial = &self.workspace.trial;

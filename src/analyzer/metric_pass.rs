@@ -13,7 +13,7 @@ use super::options::WorkerOptions;
 use super::shard_pass::ShardPass;
 use super::tracked::TrackedMetric;
 use crate::hash::hash;
-use crate::status::{Fate, Progress};
+use crate::status::{Fate, WorkerProgress};
 use crate::store::{DecodeReport, Fetched, Tail};
 
 /// Anomalies described in full each pass, a share by each worker; the rest tell only who voted. The dispatch keeps no more
@@ -32,7 +32,7 @@ pub(super) struct JudgingContext {
     pub(super) evaluator: Evaluator,
     /// Bytes of all cached windows as far as known; put right after each pass.
     pub(super) cached_bytes: usize,
-    progress: Progress,
+    progress: WorkerProgress,
     same_time: SameTime,
     times: TimesBuffer,
     spare: Series,
@@ -41,7 +41,7 @@ pub(super) struct JudgingContext {
 }
 
 impl JudgingContext {
-    pub(super) fn new(options: WorkerOptions, progress: Progress) -> Self {
+    pub(super) fn new(options: WorkerOptions, progress: WorkerProgress) -> Self {
         Self {
             evaluator: Evaluator::new(&options),
             same_time: options.same_time(),

@@ -38,9 +38,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::clock::unix_now;
-use crate::inlet::{Inlet, Report};
+use crate::inlet::{FinderReport, Inlet};
 use crate::net::carbon_out::CarbonOut;
-use crate::status::{AnalyzerStatusFile, Beat, Followed, PassSummary};
+use crate::status::{AnalyzerStatusFile, Followed, Liveness, PassSummary};
 use crate::store::StoreError;
 pub use examine::{Examiner, SavedKnowledge};
 pub use inquiry::{Inquiries, MetricQuestion};
@@ -80,12 +80,12 @@ pub struct PassOutputs {
     /// What pages and `/metrics` show.
     pub status: Arc<AnalyzerStatusFile>,
     /// Read by the watchdog.
-    pub beat: Beat,
+    pub liveness: Liveness,
     /// Self-metrics and their prefix; `None` when Graphite is not configured.
     pub graphite: Option<(CarbonOut, String)>,
     /// The way to the dispatch.
     pub inlet: Inlet,
-    /// Metrics whose fate it wants to know.
+    /// Followed metrics: what becomes of them is reported even when they are normal.
     pub followed: Followed,
 }
 
@@ -101,6 +101,6 @@ impl PassOutputs {
         let why = error.to_string();
         self.status.trouble(&why);
         let since = unix_now();
-        self.inlet.report(Report::NoPass { why, since });
+        self.inlet.report(FinderReport::NoPass { why, since });
     }
 }

@@ -23,7 +23,7 @@ pub(super) enum WorkerOrder {
         now: f64,
         /// Leave over what is not done by then.
         deadline: Instant,
-        /// Metrics whose fate is to be told even if they are normal.
+        /// Followed metrics: what becomes of them is reported even if they are normal.
         followed: Arc<HashSet<String>>,
     },
 }
@@ -40,7 +40,7 @@ pub(super) struct ShardPass {
 }
 
 impl ShardPass {
-    /// Whether the fate of that metric is to be told.
+    /// Whether what becomes of that metric is to be reported.
     pub(super) fn follows(&self, name: &str) -> bool {
         !self.followed.is_empty() && self.followed.contains(name)
     }

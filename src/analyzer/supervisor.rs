@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use skywatch_alerters::incident::{Look, Outcome};
+use skywatch_alerters::incident::{Observation, ObservedOutcome};
 use skywatch_alerters::{Anomaly, Subject};
 
 use super::inquiry::MetricQuestion;
@@ -27,8 +27,8 @@ use super::worker::Worker;
 use super::{AnalyzerError, PassOutputs, sender_marks};
 use crate::backoff::Backoff;
 use crate::clock::unix_now;
-use crate::inlet::{Observations, PassNews, Report};
-use crate::status::{Fate, Finding, Findings, PassSummary, Progress, Seconds};
+use crate::inlet::{FinderReport, Observations, PassNews};
+use crate::status::{Fate, Finding, Findings, PassSummary, Seconds, WorkerProgress};
 use crate::stop::Stop;
 use crate::store::{Connect, Keys as _, Store as _, StoreError};
 
@@ -103,8 +103,8 @@ impl<K: Connect> Supervisor<K> {
         let mut workers = Vec::with_capacity(options.workers);
         for number in 0..options.workers {
             let (orders, receive) = bounded(2);
-            let progress = Progress::default();
-            outputs.beat.watch(progress.clone());
+            let progress = WorkerProgress::default();
+            outputs.liveness.watch(progress.clone());
             let worker = WorkerOptions {
                 seat: (number, options.workers),
                 ..options.worker.clone()
@@ -245,7 +245,7 @@ impl<K: Connect> Supervisor<K> {
         self.pass += 1;
         let names = begun.elapsed();
         let deadline = begun + self.options.pass_deadline;
-        self.outputs.beat.pass_begins(deadline + HUNG_AFTER);
+        self.outputs.liveness.pass_begins(deadline + HUNG_AFTER);
         let followed = self.outputs.followed.get();
         for worker in &self.workers {
             worker
@@ -262,7 +262,7 @@ impl<K: Connect> Supervisor<K> {
         for _ in 0..self.workers.len() {
             sum.add(self.next_report(deadline + HUNG_AFTER)?);
         }
-        self.outputs.beat.pass_ends();
+        self.outputs.liveness.pass_ends();
         if self.stop.is_said() && !sum.unfinished.is_empty() {
             // Half a pass says nothing about the metrics it did not reach: what the last whole one said stands.
             tracing::info!(
@@ -305,7 +305,7 @@ impl<K: Connect> Supervisor<K> {
                 }
                 Err(RecvTimeoutError::Timeout) if Instant::now() >= due => {
                     return Err(AnalyzerError::Hung {
-                        metrics: self.outputs.beat.at(),
+                        metrics: self.outputs.liveness.at(),
                     });
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -448,21 +448,21 @@ impl<K: Connect> Supervisor<K> {
 }
 
 /// What a pass found, as the dispatch takes it.
-fn observed(findings: Findings) -> Report {
-    let wrong = findings.findings.into_iter().map(|finding| Look {
+fn observed(findings: Findings) -> FinderReport {
+    let wrong = findings.findings.into_iter().map(|finding| Observation {
         subject: finding.anomaly.subject.clone(),
-        outcome: Outcome::Anomalous(Box::new(finding.anomaly)),
+        outcome: ObservedOutcome::Anomalous(Box::new(finding.anomaly)),
     });
-    let others = findings.fates.into_iter().map(|(name, fate)| Look {
+    let others = findings.fates.into_iter().map(|(name, fate)| Observation {
         subject: Subject::Metric(name.to_string()),
         outcome: match fate {
-            Fate::Normal { at, value } => Outcome::Normal { at, value },
-            Fate::Settled { at, value, before } => Outcome::Settled { at, value, before },
-            Fate::Deleted => Outcome::Deleted,
+            Fate::Normal { at, value } => ObservedOutcome::Normal { at, value },
+            Fate::Settled { at, value, before } => ObservedOutcome::Settled { at, value, before },
+            Fate::Deleted => ObservedOutcome::Deleted,
         },
     });
     let names = |names: Vec<Arc<str>>| names.iter().map(|name| name.to_string()).collect();
-    Report::Seen(Box::new(Observations {
+    FinderReport::Seen(Box::new(Observations {
         seen: wrong.chain(others).collect(),
         all_of: Some(Subject::METRIC.to_owned()),
         pass: Some(Box::new(PassNews {

@@ -20,7 +20,7 @@ use super::options::WorkerOptions;
 use super::report::PassReport;
 use super::shard_pass::{ShardPass, WorkerOrder};
 use super::tracked::TrackedMetric;
-use crate::status::{Progress, WARMING_SHOWN, Warming};
+use crate::status::{WARMING_SHOWN, Warming, WorkerProgress};
 use crate::stop::Stop;
 use crate::store::{Connect, Points};
 
@@ -44,7 +44,7 @@ pub(crate) struct Worker<K: Connect> {
 
 impl<K: Connect> Worker<K> {
     /// A worker with an empty shard and no connection yet.
-    pub(crate) fn new(connect: K, options: WorkerOptions, progress: Progress, stop: Stop) -> Self {
+    pub(crate) fn new(connect: K, options: WorkerOptions, progress: WorkerProgress, stop: Stop) -> Self {
         Self {
             connect,
             store: None,

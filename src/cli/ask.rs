@@ -15,8 +15,8 @@ use super::Context;
 use crate::clock::unix_now;
 #[cfg(feature = "learned")]
 use crate::dispatch::Study;
-use crate::dispatch::running::{self, Running};
-use crate::dispatch::{Answer, Call, Desk, Office, Reply, Request, control};
+use crate::dispatch::running::{self, RunningProcess};
+use crate::dispatch::{Answer, Call, CommandService, Dispatcher, Reply, Request, control};
 use crate::history::history_path;
 use crate::log;
 use crate::process::{self, alerting, judging};
@@ -51,13 +51,13 @@ impl Form {
     }
 }
 
-/// Asks for something the desk knows.
-pub(super) fn desk(context: &Context, request: Request, form: Form) -> anyhow::Result<Reply> {
-    match call(context, &Call::Desk { request }, form)? {
-        Answer::Desk {
+/// Asks for something the dispatcher knows.
+pub(super) fn dispatcher(context: &Context, request: Request, form: Form) -> anyhow::Result<Reply> {
+    match call(context, &Call::Dispatcher { request }, form)? {
+        Answer::Dispatcher {
             reply: Reply::Refused { why },
         } => anyhow::bail!(why),
-        Answer::Desk { reply } => Ok(reply),
+        Answer::Dispatcher { reply } => Ok(reply),
         _ => anyhow::bail!("the running process is of another version: restart it"),
     }
 }
@@ -116,7 +116,7 @@ pub(super) fn study(context: &Context, study: Study, form: Form) -> anyhow::Resu
         }
     };
     match answer {
-        Answer::Desk {
+        Answer::Dispatcher {
             reply: Reply::Refused { why },
         } => anyhow::bail!(why),
         answer => Ok(answer),
@@ -175,7 +175,7 @@ pub(super) fn of_a_process(context: &Context, call: &Call) -> anyhow::Result<Opt
 }
 
 /// The process that is meant: by the state folder, if somebody named one; otherwise the only one there is.
-pub(super) fn meant(context: &Context) -> anyhow::Result<Option<Running>> {
+pub(super) fn meant(context: &Context) -> anyhow::Result<Option<RunningProcess>> {
     if is_named(context) {
         return Ok(running::over(&context.loaded.settings.state_dir));
     }
@@ -196,7 +196,7 @@ fn is_named(context: &Context) -> bool {
     !matches!(context.loaded.origin("state_dir"), None | Some(Origin::Default))
 }
 
-fn shown(running: &Running) -> String {
+fn shown(running: &RunningProcess) -> String {
     format!(
         "process {} over `{}`, since {}",
         running.pid,
@@ -225,7 +225,7 @@ fn is_of_settings_alone(call: &Call) -> bool {
     matches!(
         call,
         Call::AlertTest { .. }
-            | Call::Desk {
+            | Call::Dispatcher {
                 request: Request::RouteTest { .. }
             }
     )
@@ -254,16 +254,16 @@ fn last_sign_of_life(state_dir: &Path) -> Option<f64> {
     pass.or_else(written)
 }
 
-/// An office of our own.
-fn alone(settings: &Settings, call: &Call) -> anyhow::Result<Office> {
+/// A command service of our own.
+fn alone(settings: &Settings, call: &Call) -> anyhow::Result<CommandService> {
     process::wiring::prepare_state_dir(&settings.state_dir)?;
-    let desk = Desk::open(alerting::dispatch_alone(settings));
-    if let Some(why) = desk.trouble() {
+    let dispatcher = Dispatcher::open(alerting::dispatch_alone(settings));
+    if let Some(why) = dispatcher.trouble() {
         anyhow::bail!("{why}");
     }
-    let desk = Mutex::new(desk);
-    let outlets = match call {
-        Call::AlertTest { .. } => alerting::outlets(settings)?,
+    let dispatcher = Mutex::new(dispatcher);
+    let destinations = match call {
+        Call::AlertTest { .. } => alerting::destinations(settings)?,
         _ => Vec::new(),
     };
     let examine: crate::dispatch::Examine = match call {
@@ -276,14 +276,15 @@ fn alone(settings: &Settings, call: &Call) -> anyhow::Result<Office> {
         }
         _ => Box::new(|_, _| Err("nothing was asked of the store".to_owned())),
     };
-    Ok(Office::new(
+    Ok(CommandService::new(
         Box::new(move |request| {
-            desk.lock()
+            dispatcher
+                .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .answer(request)
         }),
         examine,
-        &outlets,
+        &destinations,
         process::wiring::base_url(settings),
         process::wiring::command(settings),
     ))

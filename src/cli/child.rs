@@ -7,8 +7,8 @@ use clap::Args;
 use super::{Context, Failure};
 use crate::log;
 use crate::net::slots;
-use crate::process::{self, Pulse, Role, RunOptions, roles};
-use crate::status::Beat;
+use crate::process::{self, LivenessReporter, Role, RunOptions, roles};
+use crate::status::Liveness;
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
@@ -36,8 +36,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let stop = Stop::new();
     let _signals = process::stop_on_signal(&stop, process::Hangup::GoesOn)?;
     process::die_with_parent(&stop)?;
-    let beat = Beat::default();
-    let _pulse = Pulse::start(beat.clone())?;
+    let liveness = Liveness::default();
+    let _pulse = LivenessReporter::start(liveness.clone())?;
     let run = RunOptions {
         passes: arguments.passes,
         summary: arguments.summary.clone(),
@@ -48,5 +48,11 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
             histories: arguments.histories.clone(),
         },
     };
-    Ok(process::run_role(arguments.role, settings, &run, beat, &stop)?)
+    Ok(process::run_role(
+        arguments.role,
+        settings,
+        &run,
+        liveness,
+        &stop,
+    )?)
 }

@@ -37,7 +37,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
             print_outlook(&outlook)?;
             Ok(())
         }
-        Answer::Desk {
+        Answer::Dispatcher {
             reply: Reply::Refused { why },
         } => Err(anyhow::anyhow!(why).into()),
         _ => Err(anyhow::anyhow!("the running process is of another version: restart it").into()),

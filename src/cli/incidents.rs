@@ -1,12 +1,12 @@
 //! `skywatch incidents`, `skywatch ack` and `skywatch close`: what is wrong, who has it, and that it is over.
 
 use clap::Args;
-use skywatch_alerters::incident::{Incident, Transition};
+use skywatch_alerters::incident::{Incident, IncidentTransition};
 use skywatch_alerters::{render, text, units};
 
 use super::ask::{self, Form, ago};
 use super::{Context, Failure, say};
-use crate::dispatch::{Letter, Reply, Request, SHOWN};
+use crate::dispatch::{NoticeLine, Reply, Request, SHOWN};
 
 /// Widest name in the list.
 const NAME_COLUMNS: usize = 60;
@@ -62,7 +62,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
             limit: arguments.limit,
         },
     };
-    let reply = ask::desk(context, request, Form::of(arguments.json))?;
+    let reply = ask::dispatcher(context, request, Form::of(arguments.json))?;
     if arguments.json {
         return Ok(ask::print_json(&reply)?);
     }
@@ -97,7 +97,7 @@ pub(super) fn acknowledge(context: &Context, arguments: AckArguments) -> Result<
         by: arguments.by.unwrap_or_else(ask::somebody),
         until_resolved: arguments.until_resolved,
     };
-    if let Reply::Incident { incident, .. } = ask::desk(context, request, Form::Bare)? {
+    if let Reply::Incident { incident, .. } = ask::dispatcher(context, request, Form::Bare)? {
         say(&line(&incident))?;
     }
     Ok(())
@@ -108,7 +108,7 @@ pub(super) fn close(context: &Context, arguments: CloseArguments) -> Result<(), 
         id: arguments.id,
         by: arguments.by.unwrap_or_else(ask::somebody),
     };
-    if let Reply::Incident { incident, .. } = ask::desk(context, request, Form::Bare)? {
+    if let Reply::Incident { incident, .. } = ask::dispatcher(context, request, Form::Bare)? {
         say(&line(&incident))?;
     }
     Ok(())
@@ -159,10 +159,14 @@ fn how(incident: &Incident) -> String {
     format!("{value}{before}{by}")
 }
 
-fn life(incident: &Incident, transitions: &[Transition], notices: &[Letter]) -> anyhow::Result<()> {
+fn life(
+    incident: &Incident,
+    transitions: &[IncidentTransition],
+    notices: &[NoticeLine],
+) -> anyhow::Result<()> {
     say(&line(incident))?;
     say(&format!("       {}", render::log_line(&incident.anomaly)))?;
-    for Transition {
+    for IncidentTransition {
         at, from, to, why, ..
     } in transitions
     {

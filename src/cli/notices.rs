@@ -58,7 +58,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
         Some(Command::Retry(chosen)) => (chosen, true),
         Some(Command::Drop(chosen)) => (chosen, false),
         None => {
-            let reply = ask::desk(
+            let reply = ask::dispatcher(
                 context,
                 Request::DeadLetters {
                     limit: arguments.limit,
@@ -68,27 +68,27 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
             if arguments.json {
                 return Ok(ask::print_json(&reply)?);
             }
-            let Reply::Letters { letters } = reply else {
+            let Reply::Notices { notices } = reply else {
                 return Ok(());
             };
-            if letters.is_empty() {
+            if notices.is_empty() {
                 say("no notice has been given up")?;
             }
-            for letter in letters {
+            for notice in notices {
                 say(&format!(
                     "{}  {}  to {}  {}\n    {}",
-                    letter.id,
-                    units::time(letter.at),
-                    letter.receiver,
-                    letter.summary,
-                    text::one_line(&letter.error.unwrap_or_default())
+                    notice.id,
+                    units::time(notice.at),
+                    notice.receiver,
+                    notice.summary,
+                    text::one_line(&notice.error.unwrap_or_default())
                 ))?;
             }
             return Ok(());
         }
     };
     let which = chosen.which()?;
-    if let Reply::Done { count } = ask::desk(context, Request::Letters { which, retry }, Form::Bare)? {
+    if let Reply::Done { count } = ask::dispatcher(context, Request::Notices { which, retry }, Form::Bare)? {
         if count == 0 {
             return Err(anyhow::anyhow!("there is no such notice among those that reached nobody").into());
         }

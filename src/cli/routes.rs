@@ -41,7 +41,7 @@ pub(super) fn route_test(context: &Context, arguments: RouteArguments) -> Result
         severity: arguments.severity,
         detectors: arguments.detectors,
     };
-    let reply = ask::desk(context, request, Form::of(arguments.json))?;
+    let reply = ask::dispatcher(context, request, Form::of(arguments.json))?;
     if arguments.json {
         return Ok(ask::print_json(&reply)?);
     }
@@ -92,7 +92,7 @@ pub(super) fn alert_test(context: &Context, arguments: TestArguments) -> Result<
     let answer = ask::call(context, &call, Form::of(arguments.json))?;
     let receivers = match answer {
         Answer::Tested { receivers } => receivers,
-        Answer::Desk {
+        Answer::Dispatcher {
             reply: Reply::Refused { why },
         } => return Err(anyhow::anyhow!(why).into()),
         _ => return Err(anyhow::anyhow!("the running process is of another version: restart it").into()),

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use skywatch_alerters::matcher::Selection;
 use skywatch_alerters::schedule::Hours;
-use skywatch_alerters::silence::{Armed, Silence};
+use skywatch_alerters::silence::{CompiledSilence, Silence};
 use skywatch_alerters::{Severity, text, units};
 
 use super::ask::{self, Form, ahead};
@@ -93,7 +93,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
     match arguments.command {
         Command::Add(add) => {
             let silence = add.silence()?;
-            if let Reply::Silences { silences } = ask::desk(
+            if let Reply::Silences { silences } = ask::dispatcher(
                 context,
                 Request::Silence {
                     silence: Box::new(silence),
@@ -106,7 +106,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
             }
         }
         Command::List { all, json } => {
-            let reply = ask::desk(context, Request::Silences { all }, Form::of(json))?;
+            let reply = ask::dispatcher(context, Request::Silences { all }, Form::of(json))?;
             if json {
                 return Ok(ask::print_json(&reply)?);
             }
@@ -121,7 +121,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
             }
         }
         Command::End { id } => {
-            ask::desk(context, Request::EndSilence { id }, Form::Bare)?;
+            ask::dispatcher(context, Request::EndSilence { id }, Form::Bare)?;
             say(&format!(
                 "silence {id} has ended; what is still open is told of with the next pass"
             ))?;
@@ -170,7 +170,7 @@ impl Add {
             reason: self.reason,
             ended_at: None,
         };
-        Armed::new(silence.clone()).map_err(Failure::Arguments)?;
+        CompiledSilence::new(silence.clone()).map_err(Failure::Arguments)?;
         Ok(silence)
     }
 }

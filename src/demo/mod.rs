@@ -18,7 +18,7 @@ use crate::clock::unix_now;
 use crate::ingest::Ingest;
 use crate::process::launch::{Part, Work, together};
 use crate::process::{ProcessError, RunOptions, roles, wiring};
-use crate::status::{AnalyzerStatus, Beat, StatusFile};
+use crate::status::{AnalyzerStatus, Liveness, StatusFile};
 use crate::stop::Stop;
 use crate::store::{AnyConnect, Connect, Points, Sample, StoreError};
 use crate::web::Web;
@@ -147,7 +147,7 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
             part(
                 "analyzer",
                 Box::new(move |stop: &Stop| {
-                    roles::watch(store, inlet, settings, &run, Beat::default(), stop)
+                    roles::watch(store, inlet, settings, &run, Liveness::default(), stop)
                 }),
             ),
         ];

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::office::{Answer, Call, Office};
+use super::commands::{Answer, Call, CommandService};
 use super::running::{self, Entry};
 use crate::net::local::{self, LocalListener, LocalOptions, MakeFolder, Serve};
 
@@ -44,13 +44,13 @@ impl Control {
     ///
     /// # Errors
     /// Neither can be made.
-    pub fn start(state_dir: &Path, office: Office) -> io::Result<Self> {
+    pub fn start(state_dir: &Path, commands: CommandService) -> io::Result<Self> {
         let mut control = Self {
             listeners: Vec::new(),
             entry: None,
         };
         let answers: Serve = Arc::new(move |stream| {
-            if let Err(error) = serve(stream, &office) {
+            if let Err(error) = serve(stream, &commands) {
                 tracing::debug!("a caller of the control socket was not answered :: {error}");
             }
         });
@@ -89,11 +89,11 @@ impl Control {
     }
 }
 
-fn serve(stream: UnixStream, office: &Office) -> io::Result<()> {
+fn serve(stream: UnixStream, commands: &CommandService) -> io::Result<()> {
     stream.set_read_timeout(Some(CALLER_TIMEOUT))?;
     stream.set_write_timeout(Some(CALLER_TIMEOUT))?;
     let answer = match read_line(&stream, LONGEST_CALL) {
-        Ok(call) => office.answer(call),
+        Ok(call) => commands.answer(call),
         Err(error) => Answer::refused(format!("not understood: {error}")),
     };
     write_line(&stream, &answer)

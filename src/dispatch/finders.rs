@@ -13,7 +13,7 @@ const QUESTIONS: usize = 64;
 /// The last report that was taken of a finder. Committed with what follows from the report, so that a repeat is recognised
 /// whoever was killed meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Taken {
+struct TakenReport {
     run: String,
     number: u64,
 }
@@ -32,7 +32,7 @@ struct Connection {
 #[derive(Default)]
 pub(super) struct Finders {
     connections: BTreeMap<String, Connection>,
-    taken: BTreeMap<String, Taken>,
+    taken: BTreeMap<String, TakenReport>,
     /// Who waits for an answer, by the question's number.
     questions: BTreeMap<u64, Sender<FinderAnswer>>,
     next_question: u64,
@@ -75,7 +75,7 @@ impl Finders {
         if known.is_some_and(|taken| taken.run == finder.run && taken.number >= number) {
             return false;
         }
-        let taken = Taken {
+        let taken = TakenReport {
             run: finder.run.clone(),
             number,
         };

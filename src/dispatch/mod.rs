@@ -1,20 +1,20 @@
 //! From anomalies to notices that arrive.
 //!
-//! The desk, one thread, owns the state of all incidents and the history. It takes what passes find, what people ask,
+//! The dispatcher, one thread, owns the state of all incidents and the history. It takes what passes find, what people ask,
 //! and what became of notices; lets the core work out what follows (`skywatch_alerters::state`); commits that in one
-//! transaction; and only then hands notices to the posts, a thread for each receiver. A slow receiver keeps nobody
+//! transaction; and only then hands notices to the queues, a thread for each receiver. A slow receiver keeps nobody
 //! waiting but those behind it.
 
-mod books;
+mod buffer;
+mod commands;
 pub mod control;
-mod desk;
+mod dead_mans_switch;
+mod dispatcher;
 mod finders;
-mod heartbeat;
-mod office;
-mod post;
+mod queue;
 mod request;
 pub mod running;
-mod vitals;
+mod self_monitor;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,41 +22,41 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use skywatch_alerters::JudgedWindow;
-use skywatch_alerters::state::Policy;
+use skywatch_alerters::state::AlertPolicy;
 
-pub use desk::Desk;
-pub(crate) use desk::SHOWN;
-pub use heartbeat::Heartbeat;
-pub use office::{Answer, Call, Examine, Office, Tested};
+pub use commands::{Answer, Call, CommandService, Examine, Tested};
 #[cfg(feature = "learned")]
-pub use office::{AnswerStudy, Study};
-pub use post::Outlet;
-pub use request::{Letter, Reply, Request, Which};
-pub use vitals::VitalsOptions;
+pub use commands::{AnswerStudy, Study};
+pub use dead_mans_switch::DeadMansSwitch;
+pub use dispatcher::Dispatcher;
+pub(crate) use dispatcher::SHOWN;
+pub use queue::Destination;
+pub use request::{NoticeLine, Reply, Request, Which};
+pub use self_monitor::SelfMonitorOptions;
 
 use crate::inlet::{FinderAnswer, FromFinder};
 use crate::stop::Stop;
-use post::Delivery;
+use queue::Delivery;
 
-/// Questions that may wait for the desk.
+/// Questions that may wait for the dispatcher.
 const INBOX: usize = 64;
-/// How long somebody waits for an answer of the desk.
+/// How long somebody waits for an answer of the dispatcher.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long somebody waits for what a finder makes of a metric: it may read a window over a slow store.
 const EXAMINE_PATIENCE: Duration = Duration::from_secs(30);
 /// The finder that is asked about metrics.
 const ANALYZER: &str = "analyzer";
 
-/// Reads the window of a metric for a chart: its name, and whether rates were judged. Asked by the posts, as it may take
+/// Reads the window of a metric for a chart: its name, and whether rates were judged. Asked by the queues, as it may take
 /// as long as the store does.
 pub type WindowOf = Arc<dyn Fn(&str, bool) -> Option<JudgedWindow> + Send + Sync>;
 
 /// What the dispatch is told once.
 pub struct DispatchOptions {
     /// When incidents open and end, and who is told.
-    pub policy: Policy,
+    pub policy: AlertPolicy,
     /// The receivers. One of the policy that is missing here gets nothing.
-    pub outlets: Vec<Outlet>,
+    pub destinations: Vec<Destination>,
     /// The history file.
     pub history: PathBuf,
     /// How long what has ended is kept.
@@ -68,28 +68,28 @@ pub struct DispatchOptions {
     /// How long notices may still be sent after the last word.
     pub grace: Duration,
     /// What is watched of ourselves.
-    pub vitals: VitalsOptions,
-    /// Who is told of each good pass.
-    pub heartbeat: Option<Heartbeat>,
+    pub self_monitor: SelfMonitorOptions,
+    /// Who is told of each complete pass.
+    pub dead_mans_switch: Option<DeadMansSwitch>,
 }
 
-/// To the desk.
-pub enum Message {
+/// To the dispatcher.
+pub enum DispatchMessage {
     /// Something is asked; the answer goes back on the channel.
     Ask(Box<Request>, Sender<Reply>),
-    /// A post is done with a notice.
+    /// A queue is done with a notice.
     Delivered(Box<Delivery>),
     /// A finder is asked what it makes of a metric at a moment, Unix seconds; its answer goes back on the channel.
     Examine(String, f64, Sender<FinderAnswer>),
 }
 
-/// The way to ask a running desk.
+/// The way to ask a running dispatcher.
 #[derive(Clone)]
-pub struct Inbox(Sender<Message>);
+pub struct Inbox(Sender<DispatchMessage>);
 
 impl Inbox {
     /// An inbox and its other end.
-    pub fn new() -> (Self, Receiver<Message>) {
+    pub fn new() -> (Self, Receiver<DispatchMessage>) {
         let (send, receive) = bounded(INBOX);
         (Self(send), receive)
     }
@@ -100,7 +100,7 @@ impl Inbox {
         let refused = |why: &str| Reply::Refused { why: why.to_owned() };
         if self
             .0
-            .send_timeout(Message::Ask(Box::new(request), send), PATIENCE)
+            .send_timeout(DispatchMessage::Ask(Box::new(request), send), PATIENCE)
             .is_err()
         {
             return refused("the dispatch is busy or has ended");
@@ -116,27 +116,27 @@ impl Inbox {
     /// Why there is no answer, for people.
     pub fn examine(&self, metric: &str, at: f64) -> FinderAnswer {
         let (send, receive) = bounded(1);
-        let asked = Message::Examine(metric.to_owned(), at, send);
+        let asked = DispatchMessage::Examine(metric.to_owned(), at, send);
         let asked = self.0.send_timeout(asked, PATIENCE);
         asked.map_err(|_| "the dispatch is busy or has ended".to_owned())?;
         let answer = receive.recv_timeout(EXAMINE_PATIENCE);
         answer.unwrap_or_else(|_| Err("the analyzer did not answer in time, or has ended".to_owned()))
     }
 
-    pub(crate) fn sender(&self) -> Sender<Message> {
+    pub(crate) fn sender(&self) -> Sender<DispatchMessage> {
         self.0.clone()
     }
 }
 
-/// Runs a desk until stop is said.
+/// Runs a dispatcher until stop is said.
 pub fn run(
     options: DispatchOptions,
     finders: &Receiver<FromFinder>,
     inbox: &Inbox,
-    messages: &Receiver<Message>,
+    messages: &Receiver<DispatchMessage>,
     stop: &Stop,
 ) {
-    let mut desk = Desk::open(options);
-    desk.open_posts(inbox);
-    desk.run(finders, messages, stop);
+    let mut dispatcher = Dispatcher::open(options);
+    dispatcher.open_queues(inbox);
+    dispatcher.run(finders, messages, stop);
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use skywatch_alerters::Severity;
-use skywatch_alerters::incident::{Incident, Transition};
+use skywatch_alerters::incident::{Incident, IncidentTransition};
 use skywatch_alerters::route::Tried;
 use skywatch_alerters::silence::Silence;
 use skywatch_alerters::state::{Outlook, Prospect};
@@ -76,7 +76,7 @@ pub enum Request {
         limit: usize,
     },
     /// Lets dead letters be tried again, or takes them off the list.
-    Letters {
+    Notices {
         /// The notice's id, a receiver's name, or nothing for all.
         which: Which,
         /// Try them again; otherwise they are dropped.
@@ -120,9 +120,9 @@ pub enum Reply {
         /// As it is.
         incident: Box<Incident>,
         /// Its steps, in order.
-        transitions: Vec<Transition>,
+        transitions: Vec<IncidentTransition>,
         /// The notices that told of it.
-        notices: Vec<Letter>,
+        notices: Vec<NoticeLine>,
     },
     /// Silences.
     Silences {
@@ -142,9 +142,9 @@ pub enum Reply {
         outlook: Box<Outlook>,
     },
     /// Notices.
-    Letters {
+    Notices {
         /// Newest first.
-        letters: Vec<Letter>,
+        notices: Vec<NoticeLine>,
     },
     /// How many it was done to.
     Done {
@@ -162,7 +162,7 @@ pub enum Reply {
 
 /// A notice as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Letter {
+pub struct NoticeLine {
     /// Its id.
     pub id: String,
     /// To whom.

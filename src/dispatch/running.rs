@@ -26,7 +26,7 @@ const LONGEST: u64 = 64 << 10;
 
 /// A process that can be asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Running {
+pub struct RunningProcess {
     /// Its id; that of the child that watches, where there are children.
     pub pid: u32,
     /// Its state folder.
@@ -40,7 +40,7 @@ pub struct Running {
 /// Our own entry. Dropping it removes it.
 #[derive(Debug)]
 pub struct Entry {
-    running: Running,
+    running: RunningProcess,
     file: PathBuf,
     /// Holds the lock.
     _locked: File,
@@ -69,7 +69,7 @@ impl Entry {
         let pid = std::process::id();
         let kind = if answers { "" } else { "-keeper" };
         let name = format!("{pid}-{:08x}{kind}", hash(&state_dir.to_string_lossy()) as u32);
-        let running = Running {
+        let running = RunningProcess {
             pid,
             state_dir,
             socket: answers.then(|| folder.join(format!("{name}.sock"))),
@@ -105,8 +105,8 @@ impl Drop for Entry {
 }
 
 /// Every process that runs and that this user can know of, oldest first; of a process and its keeper, the process. Removes what those have left that run no more.
-pub fn all() -> Vec<Running> {
-    let mut found: Vec<Running> = Vec::new();
+pub fn all() -> Vec<RunningProcess> {
+    let mut found: Vec<RunningProcess> = Vec::new();
     for folder in known() {
         let Ok(entries) = fs::read_dir(&folder) else {
             continue;
@@ -131,7 +131,7 @@ pub fn all() -> Vec<Running> {
 }
 
 /// The process that runs over this state folder.
-pub fn over(state_dir: &Path) -> Option<Running> {
+pub fn over(state_dir: &Path) -> Option<RunningProcess> {
     let state_dir = whole(state_dir);
     all().into_iter().find(|running| running.state_dir == state_dir)
 }
@@ -156,7 +156,7 @@ pub fn whole(path: &Path) -> PathBuf {
 }
 
 /// The entry in a file; `None`, and no file any more, if its process has ended.
-fn read(path: &Path) -> Option<Running> {
+fn read(path: &Path) -> Option<RunningProcess> {
     let file = File::open(path).ok()?;
     let is_stale = match file.try_lock_shared() {
         Ok(()) => true,
@@ -280,7 +280,7 @@ mod tests {
     fn what_nobody_holds_any_more_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("1.json");
-        let running = Running {
+        let running = RunningProcess {
             pid: 1,
             state_dir: "/a".into(),
             socket: Some(folder.path().join("1.sock")),

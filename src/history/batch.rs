@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use rusqlite::{Row, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 use skywatch_alerters::Notice;
-use skywatch_alerters::incident::{Incident, Phase, Transition};
+use skywatch_alerters::incident::{Incident, IncidentTransition, Phase};
 use skywatch_alerters::silence::Silence;
 use skywatch_alerters::state::Cooldown;
 
@@ -24,7 +24,7 @@ pub struct HistoryBatch {
     /// Incidents that are new or not as they were, whole.
     pub incidents: Vec<Incident>,
     /// Steps in their lives, in order.
-    pub transitions: Vec<Transition>,
+    pub transitions: Vec<IncidentTransition>,
     /// Pending incidents of which nothing came; they are struck out.
     pub forgotten: Vec<u64>,
     /// Notices, in the order in which each receiver is to get them.

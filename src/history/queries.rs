@@ -3,7 +3,7 @@
 use rusqlite::types::Value as Cell;
 use rusqlite::{params, params_from_iter};
 use skywatch_alerters::Subject;
-use skywatch_alerters::incident::{Incident, Phase, Transition};
+use skywatch_alerters::incident::{Incident, IncidentTransition, Phase};
 use skywatch_alerters::notice::Daily;
 use skywatch_alerters::silence::Silence;
 
@@ -35,7 +35,7 @@ pub struct Life {
     /// As it is now, or was last.
     pub incident: Incident,
     /// Its steps, in order.
-    pub transitions: Vec<Transition>,
+    pub transitions: Vec<IncidentTransition>,
     /// The notices about it, in order.
     pub notices: Vec<NoticeRecord>,
 }
@@ -107,7 +107,7 @@ impl HistoryReader {
             "SELECT at, before, after, why FROM transitions WHERE incident = ? ORDER BY seq",
             [key(id)],
             |row| {
-                Ok(Transition {
+                Ok(IncidentTransition {
                     incident: id,
                     at: row.get::<_, Option<f64>>(0)?.unwrap_or(f64::NAN),
                     from: phase(&row.get::<_, String>(1)?)?,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
 
-use super::{Finder, FinderAnswer, FromFinder, Report, ToFinder, socket};
+use super::{Finder, FinderAnswer, FinderReport, FromFinder, ToFinder, socket};
 use crate::backoff::Backoff;
 use crate::status::Followed;
 
@@ -32,7 +32,7 @@ pub type Answers = Arc<dyn Fn(&str, f64) -> FinderAnswer + Send + Sync>;
 
 /// The way to the dispatch.
 #[derive(Debug, Clone)]
-pub enum Way {
+pub enum InletAddress {
     /// It is a thread of this process.
     Thread(Sender<FromFinder>),
     /// It is another process over this state folder.
@@ -40,12 +40,12 @@ pub enum Way {
 }
 
 /// A way that is open.
-pub(super) trait Link: Send {
+pub(super) trait InletLink: Send {
     /// Hands something over. Blocks for seconds at most.
     fn send(&mut self, message: FromFinder) -> io::Result<()>;
 }
 
-impl Link for Sender<FromFinder> {
+impl InletLink for Sender<FromFinder> {
     fn send(&mut self, message: FromFinder) -> io::Result<()> {
         // Whoever takes reports works on one for a second or two.
         let sent = self.send_timeout(message, socket::PATIENCE);
@@ -53,15 +53,15 @@ impl Link for Sender<FromFinder> {
     }
 }
 
-impl Way {
-    fn open(&self, finder: &Finder) -> io::Result<(Box<dyn Link>, Receiver<ToFinder>)> {
+impl InletAddress {
+    fn open(&self, finder: &Finder) -> io::Result<(Box<dyn InletLink>, Receiver<ToFinder>)> {
         match self {
             Self::Socket(state_dir) => socket::connect(state_dir, finder),
             Self::Thread(to) => {
                 let (answers, receive) = bounded(ANSWERS);
                 let finder = finder.clone();
                 let mut link = to.clone();
-                Link::send(&mut link, FromFinder::Connected { finder, answers })?;
+                InletLink::send(&mut link, FromFinder::Connected { finder, answers })?;
                 Ok((Box::new(link), receive))
             }
         }
@@ -70,18 +70,22 @@ impl Way {
 
 /// Hands reports over. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Inlet(Sender<Command>);
+pub struct Inlet(Sender<ClientCommand>);
 
-enum Command {
-    Report(Report),
+enum ClientCommand {
+    Report(FinderReport),
     /// No more comes; what is not confirmed by then is left.
     Finish(Instant),
 }
 
 impl Inlet {
     /// Hands a report over. It is kept until the dispatch has committed it, and a bounded number of later ones with it.
-    pub fn report(&self, report: Report) {
-        if self.0.send_timeout(Command::Report(report), PATIENCE).is_err() {
+    pub fn report(&self, report: FinderReport) {
+        if self
+            .0
+            .send_timeout(ClientCommand::Report(report), PATIENCE)
+            .is_err()
+        {
             tracing::error!("dispatch takes nothing :: a report was given up");
         }
     }
@@ -101,7 +105,7 @@ impl InletClient {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn start(way: Way, finder: Finder, answers: Option<Answers>) -> io::Result<Self> {
+    pub fn start(way: InletAddress, finder: Finder, answers: Option<Answers>) -> io::Result<Self> {
         let (commands, receive) = bounded(KEPT);
         let (connected, wait) = bounded(1);
         let (answered, answers_made) = unbounded();
@@ -153,7 +157,7 @@ impl InletClient {
     /// Waits until all reports are confirmed, `patience` at most, and ends the connection.
     pub fn finish(self, patience: Duration) {
         let due = Instant::now() + patience;
-        let _ = self.inlet.0.send_deadline(Command::Finish(due), due);
+        let _ = self.inlet.0.send_deadline(ClientCommand::Finish(due), due);
         drop(self.inlet);
         if let Ok(left @ 1..) = self.thread.join() {
             tracing::warn!("dispatch has not confirmed the last {left} reports :: left behind");
@@ -162,14 +166,14 @@ impl InletClient {
 }
 
 /// A report that is not confirmed yet.
-struct Kept {
+struct Unconfirmed {
     number: u64,
-    report: Arc<Report>,
+    report: Arc<FinderReport>,
 }
 
 /// The thread's own.
 struct Keeper {
-    way: Way,
+    way: InletAddress,
     finder: Arc<Finder>,
     followed: Followed,
     connected: Sender<()>,
@@ -178,12 +182,12 @@ struct Keeper {
     answering: Arc<AtomicUsize>,
     answered: Sender<FromFinder>,
     /// Not confirmed, oldest first.
-    kept: VecDeque<Kept>,
+    kept: VecDeque<Unconfirmed>,
     /// The number of the next report.
     next: u64,
     /// The last number that was handed over on this link.
     sent: u64,
-    link: Option<(Box<dyn Link>, Receiver<ToFinder>)>,
+    link: Option<(Box<dyn InletLink>, Receiver<ToFinder>)>,
     backoff: Backoff,
     try_at: Instant,
     /// Whether the log says that the dispatch is away.
@@ -192,7 +196,7 @@ struct Keeper {
 
 impl Keeper {
     /// Works until told to finish, or nobody is left who could report. Answers how many reports are not confirmed.
-    fn run(&mut self, commands: &Receiver<Command>, answered: &Receiver<FromFinder>) -> usize {
+    fn run(&mut self, commands: &Receiver<ClientCommand>, answered: &Receiver<FromFinder>) -> usize {
         let mut due = None;
         loop {
             self.connect();
@@ -215,8 +219,8 @@ impl Keeper {
                     Err(_) => self.lost("it has ended"),
                 },
                 recv(commands) -> command => match command {
-                    Ok(Command::Report(report)) => self.keep(report),
-                    Ok(Command::Finish(at)) => {
+                    Ok(ClientCommand::Report(report)) => self.keep(report),
+                    Ok(ClientCommand::Finish(at)) => {
                         self.try_at = Instant::now();
                         due = Some(at);
                     }
@@ -273,12 +277,12 @@ impl Keeper {
         }
     }
 
-    fn keep(&mut self, report: Report) {
+    fn keep(&mut self, report: FinderReport) {
         if self.kept.len() >= KEPT {
             // What says no more than a later one goes first; of passes the oldest, which later ones have superseded.
             let brief = self.kept.iter().position(|kept| kept.report.is_brief());
             if let Some(lost) = self.kept.remove(brief.unwrap_or(0))
-                && let Report::Seen(seen) = &*lost.report
+                && let FinderReport::Seen(seen) = &*lost.report
             {
                 tracing::error!(
                     "dispatch is too far behind :: report {} with {} observations given up",
@@ -289,7 +293,7 @@ impl Keeper {
         }
         let number = self.next;
         self.next += 1;
-        self.kept.push_back(Kept {
+        self.kept.push_back(Unconfirmed {
             number,
             report: Arc::new(report),
         });

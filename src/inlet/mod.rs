@@ -1,6 +1,6 @@
 //! How findings get from whoever finds something to the dispatch, which alone writes them down.
 //!
-//! A finder is any role: it keeps an [`InletClient`] and hands [`Report`]s to it. The dispatch takes [`FromFinder`]s from one
+//! A finder is any role: it keeps an [`InletClient`] and hands [`FinderReport`]s to it. The dispatch takes [`FromFinder`]s from one
 //! channel, whether they come from a thread of its own process or over a Unix socket from another one. Each report has a
 //! number and is kept by its client until the dispatch says that it is committed; after a break of the connection, whoever
 //! died, what was not confirmed is handed over again, and what was taken already is recognised by its number.
@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 use serde::{Deserialize, Serialize};
-use skywatch_alerters::incident::Look;
+use skywatch_alerters::incident::Observation;
 
-pub use client::{Answers, Inlet, InletClient, Way};
+pub use client::{Answers, Inlet, InletAddress, InletClient};
 
 use crate::status::{Examination, PassSummary};
 
@@ -49,7 +49,7 @@ impl Finder {
 /// What a finder reports.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "snake_case")]
-pub enum Report {
+pub enum FinderReport {
     /// It has looked at its subjects.
     Seen(Box<Observations>),
     /// It can look at nothing, as the store does not answer.
@@ -63,7 +63,7 @@ pub enum Report {
     StoreAnswers,
 }
 
-impl Report {
+impl FinderReport {
     /// Whether a later report says all that this one says.
     fn is_brief(&self) -> bool {
         !matches!(self, Self::Seen(_))
@@ -74,7 +74,7 @@ impl Report {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Observations {
     /// What it saw of subjects, in any order; nothing follows for those that are not among them.
-    pub seen: Vec<Look>,
+    pub seen: Vec<Observation>,
     /// Kind of subject of which all were looked at: of live incidents about others of this kind nothing is known from now on.
     pub all_of: Option<String>,
     /// What a pass over all metrics shows beyond its metrics.
@@ -120,7 +120,7 @@ pub enum FromFinder {
         /// Its number, rising within a run.
         number: u64,
         /// What it says.
-        report: Arc<Report>,
+        report: Arc<FinderReport>,
     },
     /// The answer to a question.
     Answered {

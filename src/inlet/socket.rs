@@ -15,10 +15,10 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use skywatch_alerters::incident::Look;
+use skywatch_alerters::incident::Observation;
 
-use super::client::{ANSWERS, Link};
-use super::{Finder, FinderAnswer, FromFinder, Observations, Report, ToFinder};
+use super::client::{ANSWERS, InletLink};
+use super::{Finder, FinderAnswer, FinderReport, FromFinder, Observations, ToFinder};
 use crate::net::local::{self, LocalListener, LocalOptions};
 
 /// How long either side may take to take something.
@@ -35,10 +35,10 @@ const FINDERS: usize = 16;
 /// What is written.
 #[derive(Serialize)]
 #[serde(tag = "frame", rename_all = "snake_case")]
-enum Written<'a> {
+enum FrameRef<'a> {
     Finder { finder: &'a Finder },
-    Part { seen: &'a [Look] },
-    Report { number: u64, report: &'a Report },
+    Part { seen: &'a [Observation] },
+    Report { number: u64, report: &'a FinderReport },
     Answered { question: u64, answer: &'a FinderAnswer },
 }
 
@@ -47,8 +47,8 @@ enum Written<'a> {
 #[serde(tag = "frame", rename_all = "snake_case")]
 enum Frame {
     Finder { finder: Finder },
-    Part { seen: Vec<Look> },
-    Report { number: u64, report: Report },
+    Part { seen: Vec<Observation> },
+    Report { number: u64, report: FinderReport },
     Answered { question: u64, answer: FinderAnswer },
 }
 
@@ -58,7 +58,10 @@ fn socket_path(state_dir: &Path) -> PathBuf {
 }
 
 /// Connects to the dispatch, and says who we are.
-pub(super) fn connect(state_dir: &Path, finder: &Finder) -> io::Result<(Box<dyn Link>, Receiver<ToFinder>)> {
+pub(super) fn connect(
+    state_dir: &Path,
+    finder: &Finder,
+) -> io::Result<(Box<dyn InletLink>, Receiver<ToFinder>)> {
     let path = socket_path(state_dir);
     let folder = File::open(path.parent().unwrap_or(state_dir))?;
     // An address of a socket has a hundred bytes; a state folder may have a longer path.
@@ -76,51 +79,51 @@ pub(super) fn connect(state_dir: &Path, finder: &Finder) -> io::Result<(Box<dyn 
                 }
             }
         })?;
-    let mut link = Socket(stream);
-    link.write(&Written::Finder { finder })?;
+    let mut link = FinderSocket(stream);
+    link.write(&FrameRef::Finder { finder })?;
     Ok((Box::new(link), answers))
 }
 
 /// The finder's end of a connection. Dropping it ends the thread that reads.
-struct Socket(UnixStream);
+struct FinderSocket(UnixStream);
 
-impl Drop for Socket {
+impl Drop for FinderSocket {
     fn drop(&mut self) {
         let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 
-impl Socket {
-    fn write(&mut self, frame: &Written<'_>) -> io::Result<()> {
+impl FinderSocket {
+    fn write(&mut self, frame: &FrameRef<'_>) -> io::Result<()> {
         write(&mut self.0, frame)
     }
 }
 
-impl Link for Socket {
+impl InletLink for FinderSocket {
     fn send(&mut self, message: FromFinder) -> io::Result<()> {
         match message {
             // Said when the connection was made, and by its end.
             FromFinder::Connected { .. } | FromFinder::Gone { .. } => Ok(()),
-            FromFinder::Answered { question, answer } => self.write(&Written::Answered {
+            FromFinder::Answered { question, answer } => self.write(&FrameRef::Answered {
                 question,
                 answer: &answer,
             }),
             FromFinder::Report { number, report, .. } => {
-                let Report::Seen(observations) = &*report else {
-                    return self.write(&Written::Report {
+                let FinderReport::Seen(observations) = &*report else {
+                    return self.write(&FrameRef::Report {
                         number,
                         report: &report,
                     });
                 };
                 for seen in observations.seen.chunks(PART) {
-                    self.write(&Written::Part { seen })?;
+                    self.write(&FrameRef::Part { seen })?;
                 }
-                let rest = Report::Seen(Box::new(Observations {
+                let rest = FinderReport::Seen(Box::new(Observations {
                     seen: Vec::new(),
                     all_of: observations.all_of.clone(),
                     pass: observations.pass.clone(),
                 }));
-                self.write(&Written::Report {
+                self.write(&FrameRef::Report {
                     number,
                     report: &rest,
                 })
@@ -198,7 +201,7 @@ fn hand_on(reads: &mut impl Read, known: &Arc<Finder>, to: &Sender<FromFinder>) 
                 continue;
             }
             Frame::Report { number, mut report } => {
-                if let Report::Seen(observations) = &mut report {
+                if let FinderReport::Seen(observations) = &mut report {
                     observations.seen = std::mem::take(&mut all_seen);
                 }
                 FromFinder::Report {

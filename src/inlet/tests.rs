@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
-use skywatch_alerters::incident::Outcome;
+use skywatch_alerters::incident::ObservedOutcome;
 use skywatch_alerters::{Subject, sample};
 
 use super::*;
@@ -10,18 +10,18 @@ use crate::net::local::LocalListener;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// So many metrics seen, the first of them anomalous, with its window.
-fn seen(metrics: usize) -> Report {
-    let look = |i| Look {
+fn seen(metrics: usize) -> FinderReport {
+    let look = |i| Observation {
         subject: Subject::Metric(format!("m{i}")),
         outcome: match i {
-            0 => Outcome::Anomalous(Box::new(sample::anomaly("m0"))),
-            _ => Outcome::Normal {
+            0 => ObservedOutcome::Anomalous(Box::new(sample::anomaly("m0"))),
+            _ => ObservedOutcome::Normal {
                 at: 60.0,
                 value: f64::NAN,
             },
         },
     };
-    Report::Seen(Box::new(Observations {
+    FinderReport::Seen(Box::new(Observations {
         seen: (0..metrics).map(look).collect(),
         all_of: Some(Subject::METRIC.into()),
         pass: Some(Box::default()),
@@ -44,8 +44,8 @@ fn connected(from: &Receiver<FromFinder>) -> Sender<ToFinder> {
 fn report(from: &Receiver<FromFinder>) -> (u64, usize) {
     match from.recv_timeout(PATIENCE).unwrap() {
         FromFinder::Report { number, report, .. } => match &*report {
-            Report::Seen(observations) => (number, observations.seen.len()),
-            Report::NoPass { .. } | Report::StoreAnswers => (number, 0),
+            FinderReport::Seen(observations) => (number, observations.seen.len()),
+            FinderReport::NoPass { .. } | FinderReport::StoreAnswers => (number, 0),
         },
         other => panic!("{other:?}"),
     }
@@ -55,7 +55,7 @@ fn report(from: &Receiver<FromFinder>) -> (u64, usize) {
 fn what_is_not_confirmed_is_handed_over_again_to_the_next_dispatch() {
     let folder = tempfile::tempdir().unwrap();
     let finder = Finder::new("analyzer", Some(Subject::METRIC));
-    let client = InletClient::start(Way::Socket(folder.path().to_owned()), finder, None).unwrap();
+    let client = InletClient::start(InletAddress::Socket(folder.path().to_owned()), finder, None).unwrap();
     // More than a frame holds, and before anybody listens.
     client.inlet().report(seen(2_500));
     client.inlet().report(seen(1));
@@ -67,7 +67,7 @@ fn what_is_not_confirmed_is_handed_over_again_to_the_next_dispatch() {
     client.wait_until_connected(PATIENCE);
     assert!(client.followed().get().contains("m0"));
     answers.send(ToFinder::Taken { up_to: 1 }).unwrap();
-    client.inlet().report(Report::StoreAnswers);
+    client.inlet().report(FinderReport::StoreAnswers);
     assert_eq!(report(&from).0, 3);
     // It dies.
     drop((listener, from, answers));
@@ -84,9 +84,9 @@ fn what_is_not_confirmed_is_handed_over_again_to_the_next_dispatch() {
 fn what_is_behind_for_too_long_is_given_up_oldest_first_and_what_says_least_before() {
     let folder = tempfile::tempdir().unwrap();
     let finder = Finder::new("analyzer", None);
-    let client = InletClient::start(Way::Socket(folder.path().to_owned()), finder, None).unwrap();
+    let client = InletClient::start(InletAddress::Socket(folder.path().to_owned()), finder, None).unwrap();
     client.inlet().report(seen(0));
-    client.inlet().report(Report::StoreAnswers);
+    client.inlet().report(FinderReport::StoreAnswers);
     for _ in 0..12 {
         client.inlet().report(seen(0));
     }
@@ -104,7 +104,12 @@ fn questions_are_answered_over_the_same_connection() {
     let (_listener, from) = listen(folder.path());
     let answers: Answers = Arc::new(|metric, at| Err(format!("{metric} at {at}")));
     let finder = Finder::new("analyzer", None);
-    let client = InletClient::start(Way::Socket(folder.path().to_owned()), finder, Some(answers)).unwrap();
+    let client = InletClient::start(
+        InletAddress::Socket(folder.path().to_owned()),
+        finder,
+        Some(answers),
+    )
+    .unwrap();
     let asks = connected(&from);
     let question = ToFinder::Examine {
         question: 7,

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use skywatch_alerters::incident::Hysteresis;
 use skywatch_alerters::matcher::Matcher;
 use skywatch_alerters::render::Templates;
-use skywatch_alerters::route::{Grouping, Limits, Pace, Route, Routes};
+use skywatch_alerters::route::{Grouping, Pace, Route, RouteLimits, Routes};
 use skywatch_alerters::senders::{self, Shared};
-use skywatch_alerters::state::{Policy, Receiver};
+use skywatch_alerters::state::{AlertPolicy, ReceiverPolicy};
 use skywatch_alerters::{Direction, JudgedWindow, RateCap, Severity};
 use skywatch_settings::{self as settings, AlertDirection, MinSeverity, Settings};
 
 use super::{ProcessError, wiring};
-use crate::dispatch::{DispatchOptions, Heartbeat, Outlet, VitalsOptions, WindowOf};
+use crate::dispatch::{DeadMansSwitch, Destination, DispatchOptions, SelfMonitorOptions, WindowOf};
 use crate::history::history_path;
 use crate::store::Connect;
 use crate::windows::{Windows, as_judged};
@@ -26,9 +26,9 @@ const CHART_TIMEOUT: Duration = Duration::from_secs(3);
 const CHART_REST: Duration = Duration::from_secs(30);
 
 /// When incidents open and end, and who is told.
-pub(crate) fn policy(settings: &Settings) -> Policy {
+pub(crate) fn policy(settings: &Settings) -> AlertPolicy {
     let alerts = &settings.alerts;
-    Policy {
+    AlertPolicy {
         hysteresis: Hysteresis {
             seen: alerts.seen as u32,
             of: alerts.of as u32,
@@ -42,7 +42,7 @@ pub(crate) fn policy(settings: &Settings) -> Policy {
         receivers: settings
             .receivers()
             .into_iter()
-            .map(|receiver| Receiver {
+            .map(|receiver| ReceiverPolicy {
                 resolved: receiver.limits.resolved,
                 cap: RateCap {
                     notices: receiver.limits.max_notices,
@@ -75,7 +75,7 @@ fn route(route: &settings::ResolvedRoute) -> Route {
         hours: route.hours.clone(),
         receivers: route.receivers.clone(),
         go_on: route.go_on,
-        limits: Limits {
+        limits: RouteLimits {
             direction: match route.direction {
                 AlertDirection::Up => Some(Direction::Up),
                 AlertDirection::Down => Some(Direction::Down),
@@ -102,15 +102,15 @@ fn route(route: &settings::ResolvedRoute) -> Route {
 ///
 /// # Errors
 /// [`ProcessError::Receiver`]: a certificate file that cannot be read, a template that cannot be used.
-pub(crate) fn outlets(settings: &Settings) -> Result<Vec<Outlet>, ProcessError> {
+pub(crate) fn destinations(settings: &Settings) -> Result<Vec<Destination>, ProcessError> {
     let templates = Templates::load(settings.alerts.templates.as_deref());
     let shared = Shared {
         email: settings.email.clone(),
         templates: Arc::new(templates.map_err(|source| ProcessError::Templates { source })?),
     };
-    let outlet = |receiver: settings::ReceiverTable| {
+    let destination = |receiver: settings::ReceiverTable| {
         let sender = senders::sender(&receiver.kind, &shared);
-        Ok(Outlet {
+        Ok(Destination {
             sender: sender.map_err(|source| ProcessError::Receiver {
                 receiver: receiver.name.clone(),
                 source,
@@ -119,28 +119,28 @@ pub(crate) fn outlets(settings: &Settings) -> Result<Vec<Outlet>, ProcessError> 
             give_up_after: receiver.limits.give_up_after,
         })
     };
-    settings.receivers().into_iter().map(outlet).collect()
+    settings.receivers().into_iter().map(destination).collect()
 }
 
 /// Everything the dispatch is told once.
 ///
 /// # Errors
-/// As [`outlets`]; or the system refuses a thread.
+/// As [`destinations`]; or the system refuses a thread.
 pub(crate) fn dispatch<K: Connect>(connect: K, settings: &Settings) -> Result<DispatchOptions, ProcessError> {
-    let heartbeat = settings.alerts.heartbeat_url.as_ref();
-    let heartbeat = heartbeat
-        .map(|url| Heartbeat::start(url.expose().as_str().to_owned()))
+    let dead_mans_switch = settings.alerts.heartbeat_url.as_ref();
+    let dead_mans_switch = dead_mans_switch
+        .map(|url| DeadMansSwitch::start(url.expose().as_str().to_owned()))
         .transpose();
     Ok(DispatchOptions {
         policy: policy(settings),
-        outlets: outlets(settings)?,
+        destinations: destinations(settings)?,
         history: history_path(&settings.state_dir),
         keep_history: settings.alerts.keep_history,
         log: settings.alerts.log,
         window_of: window_of(connect, settings.store.full_duration),
         grace: wiring::grace(settings),
-        vitals: vitals(settings),
-        heartbeat: heartbeat.map_err(|source| ProcessError::Start {
+        self_monitor: self_monitor(settings),
+        dead_mans_switch: dead_mans_switch.map_err(|source| ProcessError::Start {
             what: "the heartbeat",
             source,
         })?,
@@ -151,20 +151,20 @@ pub(crate) fn dispatch<K: Connect>(connect: K, settings: &Settings) -> Result<Di
 pub(crate) fn dispatch_alone(settings: &Settings) -> DispatchOptions {
     DispatchOptions {
         policy: policy(settings),
-        outlets: Vec::new(),
+        destinations: Vec::new(),
         history: history_path(&settings.state_dir),
         keep_history: settings.alerts.keep_history,
         log: false,
         window_of: Arc::new(|_, _| None),
         grace: Duration::ZERO,
-        vitals: vitals(settings),
-        heartbeat: None,
+        self_monitor: self_monitor(settings),
+        dead_mans_switch: None,
     }
 }
 
-fn vitals(settings: &Settings) -> VitalsOptions {
+fn self_monitor(settings: &Settings) -> SelfMonitorOptions {
     let alerts = &settings.alerts;
-    VitalsOptions {
+    SelfMonitorOptions {
         optimum_run_duration: settings.analyzer.optimum_run_duration,
         ingest: settings.ingest.enabled.then(|| settings.state_dir.clone()),
         stale_digest: alerts.stale_digest,

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::ProcessError;
-use crate::status::Beat;
+use crate::status::Liveness;
 use crate::stop::Stop;
 
 /// Time between two words to the parent.
@@ -36,26 +36,26 @@ pub fn die_with_parent(stop: &Stop) -> Result<(), ProcessError> {
 }
 
 /// Speaks to the parent while all is well. Dropping it ends the thread.
-pub struct Pulse {
+pub struct LivenessReporter {
     stop: Stop,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Pulse {
+impl LivenessReporter {
     /// Starts speaking: a line a second, the metrics under judgement separated by tabs.
     ///
     /// # Errors
     /// [`ProcessError::Start`] if the system refuses the thread.
-    pub fn start(beat: Beat) -> Result<Self, ProcessError> {
+    pub fn start(liveness: Liveness) -> Result<Self, ProcessError> {
         let stop = Stop::new();
         let stopped = stop.clone();
         let thread = std::thread::Builder::new()
             .name("pulse".to_owned())
             .spawn(move || {
                 loop {
-                    if beat.is_well() {
+                    if liveness.is_well() {
                         let mut out = std::io::stdout().lock();
-                        if writeln!(out, "{}", beat.at().join("\t"))
+                        if writeln!(out, "{}", liveness.at().join("\t"))
                             .and_then(|()| out.flush())
                             .is_err()
                         {
@@ -78,7 +78,7 @@ impl Pulse {
     }
 }
 
-impl Drop for Pulse {
+impl Drop for LivenessReporter {
     fn drop(&mut self) {
         self.stop.say();
         if let Some(thread) = self.thread.take() {

@@ -8,8 +8,8 @@ use super::roles::{self, Role, RoleContext, RunOptions};
 use super::{ProcessError, alerting, wiring};
 use crate::analyzer::open_summary;
 use crate::clock::unix_now;
-use crate::inlet::Way;
-use crate::status::Beat;
+use crate::inlet::InletAddress;
+use crate::status::Liveness;
 use crate::stop::{Stop, StopOnDrop};
 use crate::store::embedded::EmbeddedConnect;
 use crate::store::{AnyConnect, Connect};
@@ -27,7 +27,7 @@ const DROP_EACH: Duration = Duration::from_secs(600);
 /// The first of these.
 pub fn check(settings: &Settings, run: &RunOptions) -> Result<(), ProcessError> {
     wiring::prepare_state_dir(&settings.state_dir)?;
-    alerting::outlets(settings)?;
+    alerting::destinations(settings)?;
     run.summary.as_deref().map(open_summary).transpose()?;
     #[cfg(feature = "learned")]
     wiring::registry(settings)?;
@@ -54,7 +54,7 @@ pub fn run_role(
     role: &dyn Role,
     settings: &Settings,
     run: &RunOptions,
-    beat: Beat,
+    liveness: Liveness,
     stop: &Stop,
 ) -> Result<(), ProcessError> {
     wiring::prepare_state_dir(&settings.state_dir)?;
@@ -62,10 +62,10 @@ pub fn run_role(
     role.run(&RoleContext {
         settings,
         run,
-        beat,
+        liveness,
         stop,
         single_process: false,
-        inlet: Way::Socket(settings.state_dir.clone()),
+        inlet: InletAddress::Socket(settings.state_dir.clone()),
         finders: None,
         store: needs.store.then(|| wiring::store(settings)).transpose()?,
     })
@@ -87,7 +87,7 @@ pub fn run_all(settings: &Settings, run: &RunOptions, stop: &Stop) -> Result<(),
             role.run(&RoleContext {
                 settings,
                 run,
-                beat: Beat::default(),
+                liveness: Liveness::default(),
                 stop,
                 single_process: true,
                 inlet,

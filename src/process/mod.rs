@@ -18,7 +18,7 @@ pub(crate) mod trainer;
 mod voting;
 pub(crate) mod wiring;
 
-pub use child::{Pulse, die_with_parent};
+pub use child::{LivenessReporter, die_with_parent};
 pub(crate) use claim::{Claim, is_claimed};
 pub(crate) use judging::{adaptive_rules, long_memory, states_folder, worker_options};
 pub use launch::{check, run_all, run_role, time_to_end};

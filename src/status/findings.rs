@@ -73,7 +73,7 @@ pub struct Findings {
     pub cut_short: Option<String>,
 }
 
-/// Metrics whose fate the dispatch wants to know each pass, because they have an incident.
+/// Metrics with a live incident: what becomes of them is reported each pass, even when they are normal.
 #[derive(Debug, Clone, Default)]
 pub struct Followed(Arc<Mutex<Arc<HashSet<String>>>>);
 

@@ -4,9 +4,9 @@
 //! one and a restart still knows the last pass. They carry no history and lose nothing that cannot be
 //! said again a pass later; a write that fails is logged once and work goes on.
 
-mod beat;
 mod examination;
 mod findings;
+mod liveness;
 mod pass;
 
 use std::collections::HashMap;
@@ -20,9 +20,9 @@ use skywatch_alerters::{Anomaly, units};
 
 use crate::files;
 
-pub use beat::{Beat, Progress};
 pub use examination::Examination;
 pub use findings::{Fate, Finding, Findings, Followed, Warming};
+pub use liveness::{Liveness, WorkerProgress};
 pub(crate) use pass::{
     DATA_COMPONENTS, EVICTIONS_COMPONENT, METRICS_COMPONENT, POLICY_COMPONENT, WRITES_COMPONENT,
 };

@@ -1,7 +1,7 @@
 //! The pages as HTML, from templates compiled in.
 
 use minijinja::{Environment, Value, context};
-use skywatch_alerters::chart::{Chart, Mark};
+use skywatch_alerters::chart::{Chart, ChartMark};
 use skywatch_alerters::{Anomaly, render, units};
 use skywatch_algorithms::Series;
 
@@ -196,7 +196,7 @@ fn chart(current: &Current, window: &Series) -> String {
     let judged = as_judged(window, anomaly.window().rate);
     let mut chart = Chart::new(anomaly.name(), &judged.times, &judged.values)
         .rate(anomaly.window().rate)
-        .mark(Mark {
+        .mark(ChartMark {
             at: anomaly.at,
             value: anomaly.observed,
         })

@@ -3,16 +3,16 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use skywatch::dispatch::{self, DispatchOptions, Inbox, Outlet, Reply, Request, VitalsOptions};
-use skywatch::inlet::{Finder, InletClient, Observations, PassNews, Report, Way};
+use skywatch::dispatch::{self, Destination, DispatchOptions, Inbox, Reply, Request, SelfMonitorOptions};
+use skywatch::inlet::{Finder, FinderReport, InletAddress, InletClient, Observations, PassNews};
 use skywatch::status::PassSummary;
 use skywatch::stop::Stop;
-use skywatch_alerters::incident::{Ending, Hysteresis, Look, Outcome, Phase};
+use skywatch_alerters::incident::{Ending, Hysteresis, Observation, ObservedOutcome, Phase};
 use skywatch_alerters::matcher::Matcher;
-use skywatch_alerters::notice::What;
-use skywatch_alerters::route::{Grouping, Limits, Pace, Route, Routes};
+use skywatch_alerters::notice::NewsKind;
+use skywatch_alerters::route::{Grouping, Pace, Route, RouteLimits, Routes};
 use skywatch_alerters::senders::{Sender, Sent};
-use skywatch_alerters::state::{Audience, Policy, Receiver};
+use skywatch_alerters::state::{AlertPolicy, Audience, ReceiverPolicy};
 use skywatch_alerters::{Error, Notice, RateCap, Subject, sample};
 
 use crate::common::series::now;
@@ -33,8 +33,8 @@ impl Sender for Ear {
     }
 }
 
-fn policy() -> Policy {
-    Policy {
+fn policy() -> AlertPolicy {
+    AlertPolicy {
         hysteresis: Hysteresis {
             seen: 1,
             of: 1,
@@ -49,7 +49,7 @@ fn policy() -> Policy {
                 hours: None,
                 receivers: vec!["ear".into()],
                 go_on: false,
-                limits: Limits::default(),
+                limits: RouteLimits::default(),
                 pace: Pace {
                     cooldown: 1_800.0,
                     repeat: None,
@@ -62,7 +62,7 @@ fn policy() -> Policy {
                 routes: Vec::new(),
             }],
         },
-        receivers: vec![Receiver {
+        receivers: vec![ReceiverPolicy {
             name: "ear".into(),
             resolved: true,
             cap: RateCap {
@@ -79,9 +79,9 @@ fn policy() -> Policy {
 }
 
 /// A pass that sees one metric.
-fn pass(at: f64, outcome: Outcome) -> Report {
-    Report::Seen(Box::new(Observations {
-        seen: vec![Look {
+fn pass(at: f64, outcome: ObservedOutcome) -> FinderReport {
+    FinderReport::Seen(Box::new(Observations {
+        seen: vec![Observation {
             subject: Subject::Metric("web.cpu".into()),
             outcome,
         }],
@@ -105,7 +105,7 @@ fn a_new_level_that_was_accepted_is_told_as_that_and_kept_as_that() {
     let ear = Arc::new(Ear::default());
     let options = DispatchOptions {
         policy: policy(),
-        outlets: vec![Outlet {
+        destinations: vec![Destination {
             name: "ear".into(),
             sender: ear.clone(),
             give_up_after: Duration::from_secs(60),
@@ -115,13 +115,13 @@ fn a_new_level_that_was_accepted_is_told_as_that_and_kept_as_that() {
         log: false,
         window_of: Arc::new(|_, _| None),
         grace: Duration::from_secs(2),
-        vitals: VitalsOptions {
+        self_monitor: SelfMonitorOptions {
             optimum_run_duration: Duration::from_secs(60),
             ingest: None,
             stale_digest: false,
             daily: None,
         },
-        heartbeat: None,
+        dead_mans_switch: None,
     };
     let (send, finders) = crossbeam_channel::bounded(16);
     let (inbox, messages) = Inbox::new();
@@ -130,16 +130,16 @@ fn a_new_level_that_was_accepted_is_told_as_that_and_kept_as_that() {
     let stopped = stop.clone();
     let running = std::thread::spawn(move || dispatch::run(options, &finders, &inbox, &messages, &stopped));
     let finder = Finder::new("analyzer", Some(Subject::METRIC));
-    let client = InletClient::start(Way::Thread(send), finder, None).unwrap();
+    let client = InletClient::start(InletAddress::Thread(send), finder, None).unwrap();
     let begin = now() - 600.0;
     let mut anomaly = sample::anomaly("web.cpu").without_window();
     anomaly.at = begin;
     anomaly.observed = 60.0;
     let inlet = client.inlet();
-    inlet.report(pass(begin, Outcome::Anomalous(Box::new(anomaly))));
+    inlet.report(pass(begin, ObservedOutcome::Anomalous(Box::new(anomaly))));
     for step in 1..=4 {
         let at = begin + 10.0 * f64::from(step);
-        let settled = Outcome::Settled {
+        let settled = ObservedOutcome::Settled {
             at,
             value: 60.0,
             before: 10.0,
@@ -149,7 +149,8 @@ fn a_new_level_that_was_accepted_is_told_as_that_and_kept_as_that() {
     let said = wait_for("the end", || {
         let told = ear.0.lock().unwrap();
         let items = told.iter().filter_map(Notice::single);
-        let said: Vec<(What, Option<Ending>)> = items.map(|item| (item.what, item.ending.clone())).collect();
+        let said: Vec<(NewsKind, Option<Ending>)> =
+            items.map(|item| (item.what, item.ending.clone())).collect();
         (said.len() == 2).then_some(said)
     });
     let ending = Ending {
@@ -160,7 +161,10 @@ fn a_new_level_that_was_accepted_is_told_as_that_and_kept_as_that() {
     };
     assert_eq!(
         said,
-        [(What::Opened, None), (What::Settled, Some(ending.clone()))]
+        [
+            (NewsKind::Opened, None),
+            (NewsKind::Settled, Some(ending.clone()))
+        ]
     );
     let summary = skywatch_alerters::render::summary(&ear.0.lock().unwrap()[1]);
     assert!(summary.contains("web.cpu settled at 60 (was 10)"), "{summary}");

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::line::{self, Columns, Run};
-use super::palette::{Palette, Role};
+use super::line::{self, LineRun, PixelColumns};
+use super::palette::{ColourRole, Palette};
 use super::scale::{TimeScale, ValueScale};
-use super::{Chart, Mark};
+use super::{Chart, ChartMark};
 use crate::{text, units};
 
 /// Average width of a letter at the label size of 11 px, in the widest of the usual fonts.
@@ -23,7 +23,7 @@ pub(super) struct Drawing<'a> {
     palette: Palette,
     svg: String,
     /// The mark, when it lies in the window or right beside it.
-    marked: Option<Mark>,
+    marked: Option<ChartMark>,
     x: TimeScale,
     y: ValueScale,
     empty: bool,
@@ -150,7 +150,7 @@ impl<'a> Drawing<'a> {
         let note_width = text_width(&note) + if swatch { 16.0 } else { 0.0 };
         let columns = ((right - 10.0 - note_width - 12.0) / TITLE_LETTER) as usize;
         let title = text::shorten(self.chart.title, columns).into_owned();
-        let strong = self.palette.colour(Role::Strong);
+        let strong = self.palette.colour(ColourRole::Strong);
         _ = write!(
             self.svg,
             r#"<text x="10" y="18" font-size="13" font-weight="600" fill="{strong}">"#
@@ -161,7 +161,7 @@ impl<'a> Drawing<'a> {
             self.label(right, 18.0, "end", &note);
         } else {
             self.label(right - note_width + 15.0, 18.0, "start", &note);
-            let band = self.palette.colour(Role::Band);
+            let band = self.palette.colour(ColourRole::Band);
             _ = write!(
                 self.svg,
                 r#"<rect x="{}" y="9" width="10" height="10" rx="2" fill="{band}" fill-opacity=".4"/>"#,
@@ -202,7 +202,7 @@ impl<'a> Drawing<'a> {
         } else {
             (high, low - high)
         };
-        let colour = self.palette.colour(Role::Band);
+        let colour = self.palette.colour(ColourRole::Band);
         _ = write!(
             self.svg,
             r#"<rect x="{}" y="{}" width="{}" height="{}" fill="{colour}" fill-opacity=".16"/>"#,
@@ -231,7 +231,7 @@ impl<'a> Drawing<'a> {
         }
         let (left, right) = self.x.pixels();
         let (_, bottom) = self.y.pixels();
-        let grid = self.palette.colour(Role::Grid);
+        let grid = self.palette.colour(ColourRole::Grid);
         let mut lines = String::new();
         for (value, label) in self.y.ticks().to_vec() {
             let y = self.y.pixel(value);
@@ -264,7 +264,7 @@ impl<'a> Drawing<'a> {
         if label.is_empty() {
             return;
         }
-        let colour = self.palette.colour(Role::Label);
+        let colour = self.palette.colour(ColourRole::Label);
         _ = write!(
             self.svg,
             r#"<text x="{}" y="{}" text-anchor="{anchor}" fill="{colour}">"#,
@@ -287,12 +287,12 @@ impl<'a> Drawing<'a> {
             );
             return;
         }
-        let columns = Columns {
+        let columns = PixelColumns {
             left,
             count: (right - left).floor().max(1.0),
         };
         let runs = line::runs(points, &self.x, columns);
-        let colour = self.palette.colour(Role::Line);
+        let colour = self.palette.colour(ColourRole::Line);
         let mut line = String::new();
         let mut envelope = String::new();
         for run in &runs {
@@ -312,7 +312,7 @@ impl<'a> Drawing<'a> {
     }
 
     /// The line of means. A lone point becomes a stroke of no length, which round caps make a dot.
-    fn trace_line(&self, run: &Run, path: &mut String) {
+    fn trace_line(&self, run: &LineRun, path: &mut String) {
         for (i, column) in run.columns.iter().enumerate() {
             let command = if i == 0 { 'M' } else { 'L' };
             _ = write!(
@@ -328,7 +328,7 @@ impl<'a> Drawing<'a> {
     }
 
     /// Along the highest values and back along the lowest.
-    fn trace_envelope(&self, run: &Run, path: &mut String) {
+    fn trace_envelope(&self, run: &LineRun, path: &mut String) {
         if run.columns.iter().all(|column| column.low == column.high) {
             return;
         }
@@ -352,8 +352,8 @@ impl<'a> Drawing<'a> {
         let (left, right) = self.x.pixels();
         let (top, bottom) = self.y.pixels();
         let x = self.x.pixel(mark.at);
-        let colour = self.palette.colour(Role::Anomaly);
-        let halo = self.palette.colour(Role::Halo);
+        let colour = self.palette.colour(ColourRole::Anomaly);
+        let halo = self.palette.colour(ColourRole::Halo);
         _ = write!(
             self.svg,
             r#"<path d="M{} {}V{}" stroke="{colour}" stroke-opacity=".6" stroke-dasharray="3 3"/>"#,

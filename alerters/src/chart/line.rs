@@ -60,20 +60,20 @@ pub(super) fn longest_step(times: impl Iterator<Item = f64> + Clone) -> f64 {
 
 /// The plot's pixel columns.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Columns {
+pub(super) struct PixelColumns {
     pub(super) left: f64,
     pub(super) count: f64,
 }
 
 /// Points without a gap between them.
 #[derive(Debug, Default)]
-pub(super) struct Run {
-    pub(super) columns: Vec<Column>,
+pub(super) struct LineRun {
+    pub(super) columns: Vec<PixelColumn>,
 }
 
 /// What is drawn at one x: a single point, or all points of one pixel column.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Column {
+pub(super) struct PixelColumn {
     pub(super) x: f64,
     pub(super) low: f64,
     pub(super) high: f64,
@@ -82,14 +82,14 @@ pub(super) struct Column {
 }
 
 /// Cuts `points` at gaps. Where points outnumber pixel columns, those of one column are merged.
-pub(super) fn runs(points: &[(f64, f64)], scale: &TimeScale, columns: Columns) -> Vec<Run> {
+pub(super) fn runs(points: &[(f64, f64)], scale: &TimeScale, columns: PixelColumns) -> Vec<LineRun> {
     let longest_step = longest_step(points.iter().map(|(time, _)| *time));
     let merge = points.len() as f64 > columns.count;
-    let mut runs = vec![Run::default()];
+    let mut runs = vec![LineRun::default()];
     let mut before = f64::NEG_INFINITY;
     for &(time, value) in points {
         if time - before > longest_step && before.is_finite() {
-            runs.push(Run::default());
+            runs.push(LineRun::default());
         }
         before = time;
         let mut x = scale.pixel(time);
@@ -100,7 +100,7 @@ pub(super) fn runs(points: &[(f64, f64)], scale: &TimeScale, columns: Columns) -
         let Some(run) = runs.last_mut() else { continue };
         match run.columns.last_mut() {
             Some(column) if merge && column.x == x => column.add(value),
-            _ => run.columns.push(Column {
+            _ => run.columns.push(PixelColumn {
                 x,
                 low: value,
                 high: value,
@@ -112,7 +112,7 @@ pub(super) fn runs(points: &[(f64, f64)], scale: &TimeScale, columns: Columns) -
     runs
 }
 
-impl Column {
+impl PixelColumn {
     fn add(&mut self, value: f64) {
         self.points += 1.0;
         self.low = self.low.min(value);
@@ -125,8 +125,8 @@ impl Column {
 mod tests {
     use super::*;
 
-    fn columns(count: f64) -> Columns {
-        Columns { left: 0.0, count }
+    fn columns(count: f64) -> PixelColumns {
+        PixelColumns { left: 0.0, count }
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub struct Chart<'a> {
     values: &'a [f64],
     rate: bool,
     expected: Option<Expected>,
-    mark: Option<Mark>,
+    mark: Option<ChartMark>,
     width: u32,
     height: u32,
     theme: Theme,
@@ -42,7 +42,7 @@ pub struct Chart<'a> {
 
 /// The anomaly's place in the chart.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Mark {
+pub struct ChartMark {
     /// Unix seconds.
     pub at: f64,
     /// The value that was judged.
@@ -74,7 +74,7 @@ impl<'a> Chart<'a> {
         Self {
             rate: window.rate,
             expected: anomaly.expected,
-            mark: Some(Mark {
+            mark: Some(ChartMark {
                 at: anomaly.at,
                 value: anomaly.observed,
             }),
@@ -95,7 +95,7 @@ impl<'a> Chart<'a> {
     }
 
     /// Marks a point.
-    pub fn mark(mut self, mark: Mark) -> Self {
+    pub fn mark(mut self, mark: ChartMark) -> Self {
         self.mark = Some(mark);
         self
     }

@@ -18,7 +18,7 @@ pub enum Theme {
 
 /// What a colour is for.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Role {
+pub(super) enum ColourRole {
     Line,
     Band,
     Anomaly,
@@ -29,7 +29,7 @@ pub(super) enum Role {
     Halo,
 }
 
-/// Colours in the order of [`Role`]. Text has a contrast of at least 4.5:1, the line of 3:1 (WCAG
+/// Colours in the order of [`ColourRole`]. Text has a contrast of at least 4.5:1, the line of 3:1 (WCAG
 /// 2.2, 1.4.3 and 1.4.11); line and anomaly differ in lightness as well as in hue.
 const LIGHT: [&str; 7] = [
     "#1f6feb", "#2a9d6f", "#cf222e", "#1f2328", "#59636e", "#e4e8ec", "#ffffff",
@@ -63,7 +63,7 @@ impl Palette {
         Self { theme }
     }
 
-    pub(super) fn colour(&self, role: Role) -> &'static str {
+    pub(super) fn colour(&self, role: ColourRole) -> &'static str {
         let colours = match self.theme {
             Theme::Page => &VARIABLES,
             Theme::Light => &LIGHT,
@@ -73,7 +73,7 @@ impl Palette {
     }
 
     pub(super) fn background(&self) -> Option<&'static str> {
-        (self.theme != Theme::Page).then(|| self.colour(Role::Halo))
+        (self.theme != Theme::Page).then(|| self.colour(ColourRole::Halo))
     }
 
     pub(super) fn style(&self) -> &'static str {

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn nothing_to_draw_is_no_picture() {
-        let component = sample::component(crate::notice::What::Opened);
+        let component = sample::component(crate::notice::NewsKind::Opened);
         assert!(png_of(&component.anomaly, 640).is_none());
         assert!(png_of(&sample::anomaly("m").without_window(), 640).is_none());
     }

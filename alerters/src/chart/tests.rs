@@ -100,7 +100,7 @@ fn a_small_chart_is_written_exactly_like_this() {
             high: 3.0,
             centre: 1.8,
         })
-        .mark(Mark {
+        .mark(ChartMark {
             at: 660.0,
             value: 9.0,
         })
@@ -181,7 +181,7 @@ fn nothing_to_draw_is_said() {
         "once for the eye and once in the description"
     );
     let svg = Chart::new("m", &[5.0], &[f64::NAN])
-        .mark(Mark {
+        .mark(ChartMark {
             at: 5.0,
             value: f64::NAN,
         })
@@ -207,7 +207,7 @@ fn a_mark_outside_the_window_is_left_out() {
     let (times, values) = day();
     let marked = |at| {
         Chart::new("m", &times, &values)
-            .mark(Mark { at, value: 1.0 })
+            .mark(ChartMark { at, value: 1.0 })
             .svg()
     };
     assert_eq!(count(&marked(0.0), "<circle"), 0);
@@ -239,7 +239,7 @@ proptest! {
             chart = chart.expected(Expected { low, high, centre });
         }
         if let Some((at, value)) = mark {
-            chart = chart.mark(Mark { at, value });
+            chart = chart.mark(ChartMark { at, value });
         }
         let svg = chart.svg();
         assert_well_formed(&svg);

@@ -4,7 +4,7 @@
 
 use crate::anomaly::{Anomaly, Contributor, Evidence};
 use crate::incident::Phase;
-use crate::notice::{Content, Counts, Daily, Item, News, Notice, Silent, What};
+use crate::notice::{Content, Counts, Daily, News, NewsKind, Notice, NoticeItem, Silent};
 use crate::{text, units};
 
 /// Widest summary. Phones show about 40 columns, so what matters comes first; servers and list software
@@ -60,7 +60,7 @@ pub fn log_line(anomaly: &Anomaly) -> String {
 /// What there is to say about one incident, in a sentence without its full stop. `name` and `sentence` make
 /// the subject's name and its finder's words fit for the medium.
 pub(super) fn told(
-    item: &Item,
+    item: &NoticeItem,
     now: f64,
     name: &dyn Fn(&str) -> String,
     sentence: &dyn Fn(&str) -> String,
@@ -72,56 +72,58 @@ pub(super) fn told(
     if !anomaly.is_measured() {
         let says = sentence(finder_says(anomaly));
         return match item.what {
-            What::Opened => format!("{name}: {says}"),
-            What::Returned if item.flapping.is_some() => format!("{name} is {}: {says}", flapping(item)),
-            What::Returned => format!("{name} again: {says}"),
-            What::Worse => format!("{name} is worse: {says}"),
-            What::SilenceEnded => format!("{name}, now that the silence is over: {says}"),
-            What::Reminder | What::Lasts => format!("{name}, still after {lasted}: {says}"),
-            What::Acknowledged => format!("{name} is acknowledged: {says}"),
-            What::Resolved | What::Settled => format!("{name} is well again after {lasted}"),
-            What::Gone => format!("{name} is watched no longer, after {lasted}: {says}"),
-            What::Closed => {
+            NewsKind::Opened => format!("{name}: {says}"),
+            NewsKind::Returned if item.flapping.is_some() => format!("{name} is {}: {says}", flapping(item)),
+            NewsKind::Returned => format!("{name} again: {says}"),
+            NewsKind::Worse => format!("{name} is worse: {says}"),
+            NewsKind::SilenceEnded => format!("{name}, now that the silence is over: {says}"),
+            NewsKind::Reminder | NewsKind::Lasts => format!("{name}, still after {lasted}: {says}"),
+            NewsKind::Acknowledged => format!("{name} is acknowledged: {says}"),
+            NewsKind::Resolved | NewsKind::Settled => format!("{name} is well again after {lasted}"),
+            NewsKind::Gone => format!("{name} is watched no longer, after {lasted}: {says}"),
+            NewsKind::Closed => {
                 let by = closed_by(item, quote);
                 format!("{name} was closed{by} after {lasted}: {says}")
             }
-            What::Passed => format!("{name} was not well for {lasted}: {says}"),
+            NewsKind::Passed => format!("{name} was not well for {lasted}: {says}"),
         };
     }
     let findings = findings(anomaly);
     match item.what {
-        What::Opened => format!("{name} is {findings}"),
-        What::Returned if item.flapping.is_some() => format!("{name} is {}: {findings}", flapping(item)),
-        What::Returned => format!("{name} is anomalous again: {findings}"),
-        What::Worse => format!("{name} is worse: {findings}"),
-        What::SilenceEnded => format!("{name} is anomalous, now that the silence is over: {findings}"),
-        What::Reminder | What::Lasts => format!("{name} is still anomalous after {lasted}: {findings}"),
-        What::Acknowledged => format!("{name} is acknowledged: {findings}"),
-        What::Passed => {
+        NewsKind::Opened => format!("{name} is {findings}"),
+        NewsKind::Returned if item.flapping.is_some() => format!("{name} is {}: {findings}", flapping(item)),
+        NewsKind::Returned => format!("{name} is anomalous again: {findings}"),
+        NewsKind::Worse => format!("{name} is worse: {findings}"),
+        NewsKind::SilenceEnded => format!("{name} is anomalous, now that the silence is over: {findings}"),
+        NewsKind::Reminder | NewsKind::Lasts => {
+            format!("{name} is still anomalous after {lasted}: {findings}")
+        }
+        NewsKind::Acknowledged => format!("{name} is acknowledged: {findings}"),
+        NewsKind::Passed => {
             format!(
                 "{name} was anomalous for {lasted} and {}",
                 how_it_ended(item, quote)
             )
         }
-        What::Gone => match item.ending.as_ref().and_then(|ending| ending.value) {
+        NewsKind::Gone => match item.ending.as_ref().and_then(|ending| ending.value) {
             Some(value) => format!("{name} is gone after {lasted}, last at {}", units::number(value)),
             None => format!("{name} is gone after {lasted}"),
         },
-        What::Resolved | What::Settled | What::Closed => {
+        NewsKind::Resolved | NewsKind::Settled | NewsKind::Closed => {
             format!("{name} {} after {lasted}", how_it_ended(item, quote))
         }
     }
 }
 
 /// One line about an incident that has ended, for a person: `web1.cpu settled at 60 (was 10) after 12 min`.
-pub fn ended(item: &Item) -> String {
+pub fn ended(item: &NoticeItem) -> String {
     let name = |name: &str| text::shorten(name, super::words::NAME_COLUMNS).into_owned();
     let sentence = |says: &str| text::shorten(says, super::words::SENTENCE_COLUMNS).into_owned();
     told(item, item.until.unwrap_or(item.since), &name, &sentence)
 }
 
 /// `flapping, 4 times in an hour`, or empty.
-pub fn flapping(item: &Item) -> String {
+pub fn flapping(item: &NoticeItem) -> String {
     let times = |times| format!("flapping, {times} times in an hour");
     item.flapping.map_or_else(String::new, times)
 }
@@ -129,7 +131,7 @@ pub fn flapping(item: &Item) -> String {
 /// `is back to normal at 31.4`; `settled at 60 (was 10)`; `is gone, last at 97.2`; `was closed by anna at 97.2`.
 ///
 /// A green word is said of a recovery alone.
-fn how_it_ended(item: &Item, quote: &dyn Fn(&str) -> String) -> String {
+fn how_it_ended(item: &NoticeItem, quote: &dyn Fn(&str) -> String) -> String {
     let ending = item.ending.as_ref();
     let value = ending.and_then(|ending| ending.value);
     let before = ending.and_then(|ending| ending.before);
@@ -151,7 +153,7 @@ fn how_it_ended(item: &Item, quote: &dyn Fn(&str) -> String) -> String {
 }
 
 /// ` by anna`, or empty.
-fn closed_by(item: &Item, quote: &dyn Fn(&str) -> String) -> String {
+fn closed_by(item: &NoticeItem, quote: &dyn Fn(&str) -> String) -> String {
     match item.ending.as_ref().map(|ending| ending.by.as_str()) {
         None | Some("") => String::new(),
         Some(by) => format!(" by {}", quote(&text::shorten(by, SUMMARY_NAME_COLUMNS))),
@@ -159,7 +161,7 @@ fn closed_by(item: &Item, quote: &dyn Fn(&str) -> String) -> String {
 }
 
 /// The end and the value at that moment, for a line of its own: `settled at 60 (was 10)`; empty while it lasts.
-pub(super) fn ending(item: &Item, quote: &dyn Fn(&str) -> String) -> String {
+pub(super) fn ending(item: &NoticeItem, quote: &dyn Fn(&str) -> String) -> String {
     if item.outcome().is_none() || !item.anomaly.is_measured() {
         return String::new();
     }
@@ -199,7 +201,7 @@ pub(super) fn counts(news: &News) -> String {
         }
     }
     // "Resolved" is said only where all of them are.
-    let mut outcomes = news.items.iter().filter_map(Item::outcome);
+    let mut outcomes = news.items.iter().filter_map(NoticeItem::outcome);
     let over = if outcomes.all(|outcome| outcome == Phase::Resolved) {
         "resolved"
     } else {
@@ -361,7 +363,7 @@ pub(super) fn score_in_short(anomaly: &Anomaly) -> Option<String> {
 }
 
 /// `3rd time in 30 days, last on 2026-11-19 08:00 UTC`; empty the first time.
-pub(super) fn before(item: &Item) -> String {
+pub(super) fn before(item: &NoticeItem) -> String {
     if item.before == 0 {
         return String::new();
     }
@@ -397,10 +399,10 @@ pub(super) fn several(count: u64, noun: &str) -> String {
 }
 
 /// `critical` where something is left to do, `resolved`, `settled`, `gone` or `closed` where nothing is.
-pub(super) fn state(item: &Item) -> &'static str {
+pub(super) fn state(item: &NoticeItem) -> &'static str {
     match (item.outcome(), item.what) {
         (Some(outcome), _) => outcome.as_str(),
-        (None, What::Acknowledged) => "acknowledged",
+        (None, NewsKind::Acknowledged) => "acknowledged",
         (None, _) => item.severity.as_str(),
     }
 }

@@ -3,14 +3,14 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 use crate::anomaly::{DetectorVote, Strength};
-use crate::notice::{Content, Item, What};
+use crate::notice::{Content, NewsKind, NoticeItem};
 use crate::sample::{self, anomaly};
 
 fn notice(name: &str) -> Notice {
-    sample::notice(vec![sample::item(name, What::Opened)])
+    sample::notice(vec![sample::item(name, NewsKind::Opened)])
 }
 
-fn item(notice: &mut Notice) -> &mut Item {
+fn item(notice: &mut Notice) -> &mut NoticeItem {
     match &mut notice.content {
         Content::Incidents(news) => &mut news.items[0],
         _ => unreachable!("it is about an incident"),
@@ -32,7 +32,7 @@ fn the_log_line_reads_like_a_sentence() {
         @"web1.cpu (change per step) is 97.2, at 2026-11-21 13:42 UTC; no detector voted"
     );
     insta::assert_snapshot!(
-        log_line(&sample::component(What::Opened).anomaly),
+        log_line(&sample::component(NewsKind::Opened).anomaly),
         @"skywatch.store: the store at `redis:6379` has not answered for 7 min, at 2026-11-21 13:42 UTC"
     );
 }
@@ -157,7 +157,7 @@ fn nothing_is_said_that_is_not_known() {
         "{}",
         mail.text
     );
-    for what in [What::Opened, What::Resolved] {
+    for what in [NewsKind::Opened, NewsKind::Resolved] {
         let mail = templates()
             .email(&sample::notice(vec![sample::component(what)]))
             .unwrap();

@@ -9,7 +9,7 @@ use super::sentences::{self, several};
 use crate::anomaly::{DetectorVote, Direction};
 use crate::chart::sparkline;
 use crate::incident::Phase;
-use crate::notice::{Content, Daily, Item, News, Notice, Silent};
+use crate::notice::{Content, Daily, News, Notice, NoticeItem, Silent};
 use crate::{text, units};
 
 /// Widest name in the body of a message; names may be kilobytes long.
@@ -322,7 +322,7 @@ impl Words {
 }
 
 impl ItemWords {
-    fn of(notice: &Notice, item: &Item, medium: Medium, columns: usize) -> Self {
+    fn of(notice: &Notice, item: &NoticeItem, medium: Medium, columns: usize) -> Self {
         let anomaly = &item.anomaly;
         let window = anomaly.window();
         let measured = anomaly.is_measured();
@@ -428,7 +428,7 @@ impl ItemWords {
 
 /// Address of the subject's page. A name of kilobytes makes an address no program follows: then it is the page of all
 /// incidents.
-fn page(notice: &Notice, item: &Item) -> String {
+fn page(notice: &Notice, item: &NoticeItem) -> String {
     let page = notice.page_of(item);
     if page.len() <= LONGEST_ADDRESS {
         return page;

@@ -29,7 +29,7 @@ use super::http::{self, Http};
 use super::{Registration, Sender, Sent, Shared, link, required};
 use crate::anomaly::Severity;
 use crate::error::Error;
-use crate::notice::{Content, Item, Notice, What};
+use crate::notice::{Content, NewsKind, Notice, NoticeItem};
 use crate::state::Audience;
 use crate::{render, text, units};
 
@@ -141,7 +141,7 @@ impl AlertmanagerSender {
         }
     }
 
-    fn of_item(&self, notice: &Notice, item: &Item, now: f64) -> Vec<Alert> {
+    fn of_item(&self, notice: &Notice, item: &NoticeItem, now: f64) -> Vec<Alert> {
         let over = item.until.or(item.what.is_over().then_some(now));
         let starts = if item.since.is_finite() {
             item.since
@@ -164,12 +164,12 @@ impl AlertmanagerSender {
         let lower = [Severity::Info, Severity::Warning];
         let lower = lower
             .into_iter()
-            .filter(|lower| *lower < item.severity && item.what != What::Opened)
+            .filter(|lower| *lower < item.severity && item.what != NewsKind::Opened)
             .map(|severity| alert(severity, ends.min(now).max(starts)));
         std::iter::once(alert(item.severity, ends)).chain(lower).collect()
     }
 
-    fn labels_of(&self, item: &Item, severity: Severity) -> BTreeMap<String, String> {
+    fn labels_of(&self, item: &NoticeItem, severity: Severity) -> BTreeMap<String, String> {
         let subject = &item.anomaly.subject;
         let mut labels = self.labels.clone();
         let found = &item.anomaly.labels;
@@ -240,7 +240,7 @@ impl Sender for AlertmanagerSender {
     }
 }
 
-fn annotations(item: &Item) -> BTreeMap<&'static str, String> {
+fn annotations(item: &NoticeItem) -> BTreeMap<&'static str, String> {
     let anomaly = &item.anomaly;
     let before = match item.before {
         0 => String::new(),
@@ -313,7 +313,7 @@ mod tests {
     fn only_tags_that_can_be_labels_are_and_none_of_ours_gives_way() {
         let name = "disk.used;host=a;team=b;severity=c;da-sh=d;__x=e;empty=;loose;alertname=f";
         let alerts = sender().alerts(
-            &sample::notice(vec![sample::item(name, What::Opened)]),
+            &sample::notice(vec![sample::item(name, NewsKind::Opened)]),
             sample::AT,
         );
         let labels: Vec<String> = alerts[0].labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
@@ -338,13 +338,13 @@ mod tests {
             let alerts = sender().alerts(&sample::notice(vec![sample::item("web1.cpu", what)]), sample::AT);
             (alerts[0].labels.clone(), alerts[0].annotations.clone())
         };
-        let (labels, annotations) = of(What::Opened);
+        let (labels, annotations) = of(NewsKind::Opened);
         assert_eq!(annotations.get("outcome"), None);
         for (what, outcome, value) in [
-            (What::Resolved, "resolved", "31.4"),
-            (What::Settled, "settled", "96.8"),
-            (What::Gone, "gone", "97.2"),
-            (What::Closed, "closed", "97.2"),
+            (NewsKind::Resolved, "resolved", "31.4"),
+            (NewsKind::Settled, "settled", "96.8"),
+            (NewsKind::Gone, "gone", "97.2"),
+            (NewsKind::Closed, "closed", "97.2"),
         ] {
             let (ended, annotations) = of(what);
             assert_eq!(ended, labels);
@@ -353,7 +353,7 @@ mod tests {
                 (outcome, value)
             );
         }
-        let (_, annotations) = of(What::Settled);
+        let (_, annotations) = of(NewsKind::Settled);
         assert_eq!(
             annotations["summary"],
             "web1.cpu settled at 96.8 (was 30.2) after 22 min"
@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn no_alert_ends_before_it_starts_or_lives_on_under_a_lower_severity() {
-        for what in What::ALL {
+        for what in NewsKind::ALL {
             let mut item = sample::item("web1.cpu", what);
             item.severity = Severity::Critical;
             for since in [sample::AT, sample::AT + 86_400.0 * 3.0, f64::NAN] {
@@ -376,7 +376,7 @@ mod tests {
                 let now = sample::AT + 600.0;
                 let alerts = sender().alerts(&sample::notice(vec![item.clone()]), now);
                 assert!(alerts.iter().all(|alert| alert.ends_at >= alert.starts_at));
-                assert_eq!(alerts.len(), if what == What::Opened { 1 } else { 3 });
+                assert_eq!(alerts.len(), if what == NewsKind::Opened { 1 } else { 3 });
                 let now = units::rfc3339(now);
                 let lasts = alerts
                     .iter()

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::link;
 use crate::anomaly::{Contributor, Direction, Severity};
 use crate::incident::Phase;
-use crate::notice::{Content, Daily, Item, Notice, What};
+use crate::notice::{Content, Daily, NewsKind, Notice, NoticeItem};
 use crate::render;
 
 /// The version written into every message.
@@ -68,7 +68,7 @@ struct Incidents<'a> {
 #[derive(Serialize)]
 struct ItemForm<'a> {
     incident: u64,
-    what: What,
+    what: NewsKind,
     severity: Severity,
     subject: Subject<'a>,
     since: f64,
@@ -245,7 +245,7 @@ impl<'a> Form<'a> {
 }
 
 impl<'a> ItemForm<'a> {
-    fn of(notice: &Notice, item: &'a Item, windows: bool) -> Self {
+    fn of(notice: &Notice, item: &'a NoticeItem, windows: bool) -> Self {
         let anomaly = &item.anomaly;
         let window = anomaly.window();
         Self {

@@ -26,7 +26,7 @@ pub use syslog::SyslogSender;
 pub use webhook::WebhookSender;
 
 use crate::error::Error;
-use crate::notice::{Item, Notice};
+use crate::notice::{Notice, NoticeItem};
 use crate::render::Templates;
 use crate::state::Audience;
 
@@ -122,7 +122,7 @@ const LONGEST_LINK: usize = 2_000;
 
 /// Address of the page about an incident; `None` when there is none, and when the name is so long that no
 /// service would take the link.
-fn link(notice: &Notice, item: &Item) -> Option<String> {
+fn link(notice: &Notice, item: &NoticeItem) -> Option<String> {
     let page = notice.page_of(item);
     (!page.is_empty() && page.len() <= LONGEST_LINK).then_some(page)
 }

@@ -29,7 +29,7 @@ use super::{Registration, Sender, Sent, Shared, link, required};
 use crate::anomaly::Severity;
 use crate::error::Error;
 use crate::incident::Phase;
-use crate::notice::{Content, Item, News, Notice, What};
+use crate::notice::{Content, News, NewsKind, Notice, NoticeItem};
 use crate::state::Audience;
 use crate::{render, text, units};
 
@@ -115,7 +115,7 @@ struct Details<'a> {
 struct Incident<'a> {
     incident: u64,
     name: &'a str,
-    what: What,
+    what: NewsKind,
     severity: Severity,
     value: f64,
     /// `20.1 to 40.3`
@@ -277,7 +277,7 @@ impl<'a> Details<'a> {
 }
 
 impl<'a> Incident<'a> {
-    fn of(item: &'a Item) -> Self {
+    fn of(item: &'a NoticeItem) -> Self {
         let anomaly = &item.anomaly;
         let ending = item.ending.as_ref();
         Self {

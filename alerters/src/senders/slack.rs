@@ -25,7 +25,7 @@ use super::http::{self, Attempt, Http};
 use super::{Registration, Sender, Sent, Shared, required};
 use crate::anomaly::Anomaly;
 use crate::error::Error;
-use crate::notice::{Notice, What};
+use crate::notice::{NewsKind, Notice};
 use crate::render::{self, Templates};
 use crate::state::Audience;
 use crate::{chart, text};
@@ -352,7 +352,7 @@ impl Bot {
 /// Whether the first message of the thread must say something else from now on: it is over, or it is back.
 fn changes_the_first(notice: &Notice) -> bool {
     let items = notice.news().map_or(&[][..], |news| &news.items);
-    notice.is_all_over() || items.iter().any(|item| item.what == What::Returned)
+    notice.is_all_over() || items.iter().any(|item| item.what == NewsKind::Returned)
 }
 
 fn metadata(notice: &Notice) -> serde_json::Value {

@@ -21,7 +21,7 @@ use super::{Registration, Sender, Sent, Shared};
 use crate::anomaly::Severity;
 use crate::error::Error;
 use crate::incident::Phase;
-use crate::notice::{Content, Counts, Item, News, Notice, What};
+use crate::notice::{Content, Counts, News, NewsKind, Notice, NoticeItem};
 use crate::render::{Templates, summary};
 use crate::state::Audience;
 use crate::{host, text, units};
@@ -224,10 +224,10 @@ fn first_that_works(address: &str, send: impl Fn(SocketAddr) -> io::Result<()>) 
 }
 
 /// A notice about this one incident of it, for a line of its own.
-fn only(notice: &Notice, item: &Item) -> Notice {
+fn only(notice: &Notice, item: &NoticeItem) -> Notice {
     let firing = u64::from(item.what.is_firing());
-    let acknowledged = u64::from(item.what == What::Acknowledged);
-    let item = Item {
+    let acknowledged = u64::from(item.what == NewsKind::Acknowledged);
+    let item = NoticeItem {
         anomaly: item.anomaly.without_window(),
         remark: item.remark.clone(),
         ending: item.ending.clone(),

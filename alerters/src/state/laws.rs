@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::tests::{policy, state, well, wrong};
 use super::*;
 use crate::incident::Phase;
-use crate::notice::What;
+use crate::notice::NewsKind;
 use crate::route::Routes;
 
 const METRICS: usize = 5;
@@ -17,24 +17,26 @@ const METRICS: usize = 5;
 #[derive(Debug, Clone)]
 struct Minute {
     /// For each metric: wrong, well, nothing known, deleted.
-    looks: [u8; METRICS],
+    observations: [u8; METRICS],
     /// Besides: nothing, an acknowledgement of the oldest open incident, a silence over all for some minutes, a restart.
     besides: u8,
     silent_for: u8,
 }
 
 fn minute() -> impl Strategy<Value = Minute> {
-    let look = prop_oneof![4 => Just(0u8), 5 => Just(1u8), 1 => Just(2u8), 1 => (0u8..20).prop_map(|n| if n == 0 { 3 } else { 1 })];
+    let observation = prop_oneof![4 => Just(0u8), 5 => Just(1u8), 1 => Just(2u8), 1 => (0u8..20).prop_map(|n| if n == 0 { 3 } else { 1 })];
     let besides = prop_oneof![20 => Just(0u8), 1 => Just(1u8), 1 => Just(2u8), 1 => Just(3u8)];
-    (proptest::array::uniform5(look), besides, 1u8..30).prop_map(|(looks, besides, silent_for)| Minute {
-        looks,
-        besides,
-        silent_for,
-    })
+    (proptest::array::uniform5(observation), besides, 1u8..30).prop_map(
+        |(observations, besides, silent_for)| Minute {
+            observations,
+            besides,
+            silent_for,
+        },
+    )
 }
 
 /// Policies that differ in what matters to order and loss.
-fn some_policy() -> impl Strategy<Value = Policy> {
+fn some_policy() -> impl Strategy<Value = AlertPolicy> {
     (
         1u32..4,
         prop_oneof![Just(0.0), Just(600.0)],
@@ -68,23 +70,23 @@ fn name(metric: usize) -> String {
     format!("app.{}.m{metric}", metric % 2)
 }
 
-fn looks(minute: &Minute, at: f64) -> Vec<Look> {
-    let of = |(metric, look): (usize, &u8)| match look {
+fn observations(minute: &Minute, at: f64) -> Vec<Observation> {
+    let of = |(metric, observation): (usize, &u8)| match observation {
         0 => Some(wrong(&name(metric), at)),
         1 => Some(well(&name(metric), at)),
         2 => None,
-        _ => Some(Look {
+        _ => Some(Observation {
             subject: Subject::Metric(name(metric)),
-            outcome: Outcome::Deleted,
+            outcome: ObservedOutcome::Deleted,
         }),
     };
-    minute.looks.iter().enumerate().filter_map(of).collect()
+    minute.observations.iter().enumerate().filter_map(of).collect()
 }
 
 /// What each receiver was told of each incident, in order; and every transition.
 #[derive(Default)]
 struct Record {
-    told: BTreeMap<(String, u64), Vec<What>>,
+    told: BTreeMap<(String, u64), Vec<NewsKind>>,
     opened: BTreeMap<u64, f64>,
     ids: Vec<String>,
     acked_or_silenced: bool,
@@ -100,9 +102,13 @@ impl Record {
         for (notice, told) in step.notices.iter().zip(&step.told) {
             self.ids.push(notice.id.clone());
             let news = notice.news().expect("these are all about incidents");
-            let lasts = news.items.iter().filter(|item| item.what == What::Lasts).count();
+            let lasts = news
+                .items
+                .iter()
+                .filter(|item| item.what == NewsKind::Lasts)
+                .count();
             assert_eq!(news.counts.total(), (told.len() + lasts) as u64);
-            for item in news.items.iter().filter(|item| item.what != What::Lasts) {
+            for item in news.items.iter().filter(|item| item.what != NewsKind::Lasts) {
                 let key = (notice.receiver.clone(), item.incident);
                 self.told.entry(key).or_default().push(item.what);
             }
@@ -117,10 +123,10 @@ impl Record {
                 let fits = match firing {
                     None => matches!(
                         what,
-                        What::Opened | What::Returned | What::SilenceEnded | What::Passed
+                        NewsKind::Opened | NewsKind::Returned | NewsKind::SilenceEnded | NewsKind::Passed
                     ),
-                    Some(true) => !matches!(what, What::Opened | What::Returned | What::Passed),
-                    Some(false) => matches!(what, What::Returned | What::SilenceEnded),
+                    Some(true) => !matches!(what, NewsKind::Opened | NewsKind::Returned | NewsKind::Passed),
+                    Some(false) => matches!(what, NewsKind::Returned | NewsKind::SilenceEnded),
                 };
                 assert!(fits, "{receiver} was told of {incident}: {said:?}");
                 firing = Some(!what.is_over());
@@ -134,16 +140,16 @@ impl Record {
 }
 
 /// The state after these minutes, and when they end.
-fn live_on(policy: &Policy, minutes: &[Minute]) -> (State, f64) {
-    let mut state = state(Kept::default());
+fn live_on(policy: &AlertPolicy, minutes: &[Minute]) -> (IncidentState, f64) {
+    let mut state = state(PersistedState::default());
     let mut now = 1_000_000.0;
     for minute in minutes {
         now += 60.0;
-        let pass = Event::AllLooks("metric".into(), looks(minute, now));
+        let pass = IncidentEvent::ObservedAll("metric".into(), observations(minute, now));
         state.step(policy, pass, now).unwrap();
         let open = state.incidents().find(|incident| incident.phase == Phase::Open);
         if let (1, Some(incident)) = (minute.besides, open.map(|incident| incident.id)) {
-            let ack = Event::Acknowledge {
+            let ack = IncidentEvent::Acknowledge {
                 incident,
                 by: "ann".into(),
                 until_resolved: false,
@@ -155,12 +161,16 @@ fn live_on(policy: &Policy, minutes: &[Minute]) -> (State, f64) {
 }
 
 /// Lives through the minutes, then through quiet ones until nothing is left to be said.
-fn live(policy: &Policy, minutes: &[Minute], order: impl Fn(&mut Vec<Look>)) -> (State, Record) {
-    let mut state = state(Kept::default());
+fn live(
+    policy: &AlertPolicy,
+    minutes: &[Minute],
+    order: impl Fn(&mut Vec<Observation>),
+) -> (IncidentState, Record) {
+    let mut state = state(PersistedState::default());
     let mut record = Record::default();
     let mut now = 1_000_000.0;
     let mut cooldowns = BTreeMap::new();
-    let mut step = |state: &mut State, record: &mut Record, event, now| {
+    let mut step = |state: &mut IncidentState, record: &mut Record, event, now| {
         if let Ok(step) = state.step(policy, event, now) {
             record.note(&step);
             for cooldown in step.cooldowns {
@@ -171,12 +181,12 @@ fn live(policy: &Policy, minutes: &[Minute], order: impl Fn(&mut Vec<Look>)) -> 
     };
     for minute in minutes {
         now += 60.0;
-        let mut looks = looks(minute, now);
-        order(&mut looks);
+        let mut observations = observations(minute, now);
+        order(&mut observations);
         let cooldowns = step(
             &mut state,
             &mut record,
-            Event::AllLooks("metric".into(), looks),
+            IncidentEvent::ObservedAll("metric".into(), observations),
             now,
         );
         record.acked_or_silenced |= matches!(minute.besides, 1 | 2);
@@ -184,7 +194,7 @@ fn live(policy: &Policy, minutes: &[Minute], order: impl Fn(&mut Vec<Look>)) -> 
             1 => {
                 let open = state.incidents().find(|incident| incident.phase == Phase::Open);
                 if let Some(incident) = open.map(|incident| incident.id) {
-                    let ack = Event::Acknowledge {
+                    let ack = IncidentEvent::Acknowledge {
                         incident,
                         by: "ann".into(),
                         until_resolved: minute.silent_for % 2 == 0,
@@ -204,11 +214,16 @@ fn live(policy: &Policy, minutes: &[Minute], order: impl Fn(&mut Vec<Look>)) -> 
                     reason: String::new(),
                     ended_at: None,
                 };
-                step(&mut state, &mut record, Event::Silence(Box::new(silence)), now);
+                step(
+                    &mut state,
+                    &mut record,
+                    IncidentEvent::Silence(Box::new(silence)),
+                    now,
+                );
             }
             3 => {
                 // Pending ones are not kept: with hysteresis a restart may cost them a sighting.
-                let kept = Kept {
+                let persisted = PersistedState {
                     incidents: state
                         .incidents()
                         .filter(|incident| incident.phase != Phase::Pending)
@@ -220,23 +235,23 @@ fn live(policy: &Policy, minutes: &[Minute], order: impl Fn(&mut Vec<Look>)) -> 
                         .receivers
                         .iter()
                         .filter_map(|receiver| {
-                            Some((receiver.name.clone(), state.spoken(&receiver.name)?.clone()))
+                            Some((receiver.name.clone(), state.recent_sends(&receiver.name)?.clone()))
                         })
                         .collect(),
                     next: state.next(),
                 };
-                state = self::state(kept);
+                state = self::state(persisted);
             }
             _ => {}
         }
     }
     for _ in 0..240 {
         now += 60.0;
-        let looks = (0..METRICS).map(|metric| well(&name(metric), now)).collect();
+        let observations = (0..METRICS).map(|metric| well(&name(metric), now)).collect();
         step(
             &mut state,
             &mut record,
-            Event::AllLooks("metric".into(), looks),
+            IncidentEvent::ObservedAll("metric".into(), observations),
             now,
         );
     }
@@ -283,10 +298,10 @@ proptest! {
         turns in 0usize..METRICS,
     ) {
         let (state, record) = live(&policy, &minutes, |_| ());
-        let (other_state, other_record) = live(&policy, &minutes, |looks| {
-            looks.reverse();
-            let turns = turns.min(looks.len());
-            looks.rotate_left(turns);
+        let (other_state, other_record) = live(&policy, &minutes, |observations| {
+            observations.reverse();
+            let turns = turns.min(observations.len());
+            observations.rotate_left(turns);
         });
         prop_assert_eq!(record.told, other_record.told);
         prop_assert_eq!(record.ids, other_record.ids);
@@ -327,7 +342,7 @@ proptest! {
         let mut done: BTreeMap<(u64, String), f64> = BTreeMap::new();
         let end = now + FAR;
         while now < end {
-            let step = state.step(&policy, Event::Tick, now).unwrap();
+            let step = state.step(&policy, IncidentEvent::Tick, now).unwrap();
             for notice in &step.notices {
                 for item in &notice.news().unwrap().items {
                     done.entry((item.incident, notice.receiver.clone())).or_insert(now);

@@ -1,19 +1,19 @@
 //! The core: what is known of all incidents, and what follows from an event.
 //!
-//! `step(state, event, now) → (state', what is to be kept and sent)`. Nothing here reads a clock, a file or a socket.
+//! `step(state, event, now) → (state', what is to be persisted and sent)`. Nothing here reads a clock, a file or a socket.
 //! The state changes in place; what changed is in the [`Step`], to be written in one transaction together with the
 //! notices, so that neither is ever there without the other.
 //!
 //! What a receiver is to be told is not remembered as a queue of messages. After each event it is worked out anew from
-//! each incident and from what the receiver [was told](crate::incident::Told) of it; a notice is made when the group's
+//! each incident and from what the receiver [was told](crate::incident::LastTold) of it; a notice is made when the group's
 //! turn comes, and says what is true then. An incident that comes and goes while its group waits is told of as that.
 
-mod kept;
 #[cfg(test)]
 mod laws;
-mod look;
+mod notify;
+mod observation;
 mod outlook;
-mod tell;
+mod persisted;
 #[cfg(test)]
 mod tests;
 
@@ -22,21 +22,23 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub use outlook::{Outlook, Prospect};
 
 use crate::anomaly::{Evidence, Severity, Subject};
-use crate::group::{Desk, RateCap, Spoken};
-use crate::incident::{Acknowledgement, Hysteresis, Incident, Look, Outcome, Transition};
+use crate::group::{PendingByReceiver, RateCap, RecentSends};
+use crate::incident::{
+    Acknowledgement, Hysteresis, Incident, IncidentTransition, Observation, ObservedOutcome,
+};
 use crate::notice::Notice;
 use crate::route::{Grouping, Routes};
-use crate::silence::{Armed, Silence};
+use crate::silence::{CompiledSilence, Silence};
 
 /// What does not change while the program runs.
 #[derive(Debug, Clone)]
-pub struct Policy {
+pub struct AlertPolicy {
     /// When an incident opens and ends.
     pub hysteresis: Hysteresis,
     /// Who is told.
     pub routes: Routes,
     /// The receivers there are.
-    pub receivers: Vec<Receiver>,
+    pub receivers: Vec<ReceiverPolicy>,
     /// More notices than this for one receiver at one moment become one digest.
     pub digest_from: usize,
     /// Seconds that the news of some incidents of a thread being over waits for the others to be over too.
@@ -49,7 +51,7 @@ pub struct Policy {
 
 /// What must be known of a receiver to make notices for it.
 #[derive(Debug, Clone)]
-pub struct Receiver {
+pub struct ReceiverPolicy {
     /// Its name.
     pub name: String,
     /// Whether it is told when something is over.
@@ -97,12 +99,12 @@ impl Audience {
 
 /// Something that happens.
 #[derive(Debug, Clone)]
-pub enum Event {
+pub enum IncidentEvent {
     /// A finder has looked at subjects; nothing follows for those that are not among them. The order is of no importance.
-    Looks(Vec<Look>),
+    Observed(Vec<Observation>),
     /// A finder has looked at all subjects of this kind (by [`SubjectKind::name`](crate::SubjectKind::name)), and maybe at
     /// others: of live incidents about those of the kind it did not see nothing is known from then on.
-    AllLooks(String, Vec<Look>),
+    ObservedAll(String, Vec<Observation>),
     /// Somebody takes an incident.
     Acknowledge {
         /// Its number.
@@ -132,7 +134,7 @@ pub enum Event {
 
 /// Why an event was refused. The state is as before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum EventRefused {
     /// No live incident has that number.
     #[error("there is no open incident {0}")]
     NoIncident(u64),
@@ -154,7 +156,7 @@ pub struct Step {
     /// are here whole: one that has ended is no longer in the state, and its end must be written all the same.
     pub incidents: Vec<Incident>,
     /// The steps, in order.
-    pub transitions: Vec<Transition>,
+    pub transitions: Vec<IncidentTransition>,
     /// Notices to be sent, in order for each receiver. Their subjects' windows are there as far as the event had them.
     pub notices: Vec<Notice>,
     /// All incidents each notice tells of, listed in it or not, in the order of `notices`.
@@ -186,7 +188,7 @@ pub struct Cooldown {
 
 /// What was kept of an earlier run.
 #[derive(Debug, Clone, Default)]
-pub struct Kept {
+pub struct PersistedState {
     /// Incidents that were live.
     pub incidents: Vec<Incident>,
     /// Silences that had not ended.
@@ -194,7 +196,7 @@ pub struct Kept {
     /// When somebody was last told that something is wrong.
     pub cooldowns: Vec<Cooldown>,
     /// What receivers were sent lately.
-    pub pace: Vec<(String, Spoken)>,
+    pub pace: Vec<(String, RecentSends)>,
     /// The next numbers to give.
     pub next: Next,
 }
@@ -220,7 +222,7 @@ pub const APART: u64 = 1_000_000_000_000;
 /// claimed first: the next run begins behind whatever was claimed. What nobody can claim is taken from a range where runs
 /// cannot meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claim {
+pub struct NumberClaim {
     /// The first number of an incident that is not claimed.
     pub incident: u64,
     /// The first number of a silence that is not claimed.
@@ -229,7 +231,7 @@ pub struct Claim {
     pub apart: u64,
 }
 
-impl Claim {
+impl NumberClaim {
     /// No number but those apart.
     pub fn nothing(apart: u64) -> Self {
         Self {
@@ -252,33 +254,33 @@ impl Default for Next {
 
 /// What is known of all incidents.
 #[derive(Debug, Clone)]
-pub struct State {
+pub struct IncidentState {
     /// What the ids of notices begin with: names this installation.
     origin: String,
     /// What follows in them: names this run of it.
     run: String,
-    claim: Claim,
+    claim: NumberClaim,
     /// Boxed: numbers grow, and a tree that grows at one end is hardly more than half full.
     incidents: BTreeMap<u64, Box<Incident>>,
     by_subject: HashMap<Subject, u64>,
-    silences: BTreeMap<u64, Armed>,
+    silences: BTreeMap<u64, CompiledSilence>,
     /// When a receiver was last told that something is wrong with a subject.
     cooldowns: HashMap<String, HashMap<Subject, (f64, Severity)>>,
-    desks: BTreeMap<String, Desk>,
+    pending: BTreeMap<String, PendingByReceiver>,
     /// The incidents of each thread.
     threads: HashMap<String, BTreeSet<u64>>,
     next: Next,
     /// Ends of incidents that another one about the same subject goes on for; written down with the next step.
-    superseded: Vec<Transition>,
+    superseded: Vec<IncidentTransition>,
     /// When there may be something to say though nothing happens, Unix seconds. Infinite after a start: what is known of
     /// incidents may be old, and nothing is said of them before the first event.
     wake_at: f64,
 }
 
-impl State {
+impl IncidentState {
     /// The state as it was kept. `origin` names this installation in the ids of notices, and `run` this run of it: no
     /// other may have the same, whatever became of what was kept.
-    pub fn new(origin: &str, run: &str, kept: Kept, claim: Claim) -> Self {
+    pub fn new(origin: &str, run: &str, persisted: PersistedState, claim: NumberClaim) -> Self {
         let mut state = Self {
             origin: origin.to_owned(),
             run: run.to_owned(),
@@ -287,9 +289,9 @@ impl State {
             by_subject: HashMap::new(),
             silences: BTreeMap::new(),
             cooldowns: HashMap::new(),
-            desks: BTreeMap::new(),
+            pending: BTreeMap::new(),
             threads: HashMap::new(),
-            next: kept.next,
+            next: persisted.next,
             superseded: Vec::new(),
             wake_at: f64::INFINITY,
         };
@@ -297,25 +299,25 @@ impl State {
             receiver,
             subject,
             told,
-        } in kept.cooldowns
+        } in persisted.cooldowns
         {
             if let Some(told) = told {
                 state.cooldowns.entry(receiver).or_default().insert(subject, told);
             }
         }
-        for (receiver, pace) in kept.pace {
-            state.desks.entry(receiver).or_default().pace = pace;
+        for (receiver, pace) in persisted.pace {
+            state.pending.entry(receiver).or_default().pace = pace;
         }
-        for silence in kept.silences {
+        for silence in persisted.silences {
             if silence.id < APART {
                 state.next.silence = state.next.silence.max(silence.id + 1);
             }
             // One that a later version wrote, and this one cannot read, is in force for nothing.
-            if let Ok(armed) = Armed::new(silence) {
+            if let Ok(armed) = CompiledSilence::new(silence) {
                 state.silences.insert(armed.silence.id, armed);
             }
         }
-        for incident in kept.incidents {
+        for incident in persisted.incidents {
             if incident.id < APART {
                 state.next.incident = state.next.incident.max(incident.id + 1);
             }
@@ -343,18 +345,25 @@ impl State {
     /// What follows from an event at `now`, Unix seconds.
     ///
     /// # Errors
-    /// [`Refused`]; nothing has changed then.
-    pub fn step(&mut self, policy: &Policy, event: Event, now: f64) -> Result<Step, Refused> {
+    /// [`EventRefused`]; nothing has changed then.
+    pub fn step(
+        &mut self,
+        policy: &AlertPolicy,
+        event: IncidentEvent,
+        now: f64,
+    ) -> Result<Step, EventRefused> {
         let mut step = Step::default();
         let mut fresh = HashMap::new();
-        let worth_working_out = !matches!(event, Event::Tick) || now >= self.wake_at;
+        let worth_working_out = !matches!(event, IncidentEvent::Tick) || now >= self.wake_at;
         match event {
-            Event::AllLooks(kind, looks) => {
-                self.not_looked_at(&kind, &looks, now, &mut step);
-                self.looks(policy, looks, now, &mut step, &mut fresh);
+            IncidentEvent::ObservedAll(kind, observations) => {
+                self.not_looked_at(&kind, &observations, now, &mut step);
+                self.observations(policy, observations, now, &mut step, &mut fresh);
             }
-            Event::Looks(looks) => self.looks(policy, looks, now, &mut step, &mut fresh),
-            Event::Acknowledge {
+            IncidentEvent::Observed(observations) => {
+                self.observations(policy, observations, now, &mut step, &mut fresh)
+            }
+            IncidentEvent::Acknowledge {
                 incident,
                 by,
                 until_resolved,
@@ -362,7 +371,7 @@ impl State {
                 let found = self.incidents.get_mut(&incident);
                 let incident = found
                     .filter(|incident| incident.phase.is_open())
-                    .ok_or(Refused::NoIncident(incident))?;
+                    .ok_or(EventRefused::NoIncident(incident))?;
                 let ack = Acknowledgement {
                     by,
                     at: now,
@@ -371,25 +380,25 @@ impl State {
                 step.transitions.push(incident.acknowledge(ack, now));
                 step.touched.insert(incident.id);
             }
-            Event::Close { incident, by } => {
+            IncidentEvent::Close { incident, by } => {
                 let found = self.incidents.get_mut(&incident);
                 let incident = found
                     .filter(|incident| incident.phase.is_open())
-                    .ok_or(Refused::NoIncident(incident))?;
+                    .ok_or(EventRefused::NoIncident(incident))?;
                 step.transitions.push(incident.close(&by, now));
                 step.touched.insert(incident.id);
             }
-            Event::Silence(silence) => self.add_silence(*silence, &mut step)?,
-            Event::EndSilence { silence } => {
+            IncidentEvent::Silence(silence) => self.add_silence(*silence, &mut step)?,
+            IncidentEvent::EndSilence { silence } => {
                 let armed = self.silences.get_mut(&silence);
-                let armed = armed.ok_or(Refused::NoSilence(silence))?;
+                let armed = armed.ok_or(EventRefused::NoSilence(silence))?;
                 if armed.is_over(now) {
-                    return Err(Refused::NoSilence(silence));
+                    return Err(EventRefused::NoSilence(silence));
                 }
                 armed.silence.ended_at = Some(now);
                 step.touched_silences.insert(silence);
             }
-            Event::Tick => {}
+            IncidentEvent::Tick => {}
         }
         // Only now that the event was not refused: what a refused one took along would be lost.
         for end in std::mem::take(&mut self.superseded) {
@@ -402,13 +411,13 @@ impl State {
         }
         self.flush(policy, now, &fresh, &mut step);
         // Before anything is forgotten: what is to be written must not depend on what is still remembered.
-        let kept = step.touched.iter().filter_map(|id| self.incidents.get(id));
-        step.incidents = kept.map(|incident| Incident::clone(incident)).collect();
-        let kept = step
+        let persisted = step.touched.iter().filter_map(|id| self.incidents.get(id));
+        step.incidents = persisted.map(|incident| Incident::clone(incident)).collect();
+        let persisted = step
             .touched_silences
             .iter()
             .filter_map(|id| self.silences.get(id));
-        step.silences = kept.map(|armed| armed.silence.clone()).collect();
+        step.silences = persisted.map(|armed| armed.silence.clone()).collect();
         self.silences.retain(|_, armed| !armed.is_over(now));
         if worth_working_out {
             self.forget(policy, now);
@@ -416,17 +425,17 @@ impl State {
         Ok(step)
     }
 
-    fn add_silence(&mut self, mut silence: Silence, step: &mut Step) -> Result<(), Refused> {
+    fn add_silence(&mut self, mut silence: Silence, step: &mut Step) -> Result<(), EventRefused> {
         let in_turn = self.next.silence < self.claim.silence;
         silence.id = if in_turn {
             self.next.silence
         } else {
             self.claim.apart
         };
-        let armed = Armed::new(silence).map_err(Refused::Silence)?;
+        let armed = CompiledSilence::new(silence).map_err(EventRefused::Silence)?;
         let open = || self.incidents().filter(|incident| incident.phase.is_open());
         if armed.silence.until_resolved && !open().any(|incident| armed.covers(incident)) {
-            return Err(Refused::NothingToResolve);
+            return Err(EventRefused::NothingToResolve);
         }
         if in_turn {
             self.next.silence += 1;
@@ -459,7 +468,7 @@ impl State {
     }
 
     /// Drops incidents whose life has ended.
-    fn forget(&mut self, policy: &Policy, now: f64) {
+    fn forget(&mut self, policy: &AlertPolicy, now: f64) {
         let rules = &policy.hysteresis;
         let Self {
             incidents,
@@ -524,8 +533,8 @@ impl State {
     }
 
     /// What a receiver was sent lately.
-    pub fn spoken(&self, receiver: &str) -> Option<&Spoken> {
-        self.desks.get(receiver).map(|desk| &desk.pace)
+    pub fn recent_sends(&self, receiver: &str) -> Option<&RecentSends> {
+        self.pending.get(receiver).map(|waiting_news| &waiting_news.pace)
     }
 
     /// The next numbers to give in turn.
@@ -540,18 +549,18 @@ impl State {
     }
 
     /// How many numbers of incidents and of silences the event may ask for.
-    pub fn asks_for(&self, event: &Event) -> (u64, u64) {
+    pub fn asks_for(&self, event: &IncidentEvent) -> (u64, u64) {
         match event {
-            Event::AllLooks(_, looks) | Event::Looks(looks) => {
-                let new = |look: &&Look| {
-                    matches!(look.outcome, Outcome::Anomalous(_))
+            IncidentEvent::ObservedAll(_, observations) | IncidentEvent::Observed(observations) => {
+                let new = |observation: &&Observation| {
+                    matches!(observation.outcome, ObservedOutcome::Anomalous(_))
                         && self
-                            .about(&look.subject)
+                            .about(&observation.subject)
                             .is_none_or(|incident| incident.phase.is_over())
                 };
-                (looks.iter().filter(new).count() as u64, 0)
+                (observations.iter().filter(new).count() as u64, 0)
             }
-            Event::Silence(_) => (0, 1),
+            IncidentEvent::Silence(_) => (0, 1),
             _ => (0, 0),
         }
     }

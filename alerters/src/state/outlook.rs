@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::tell::{Why, routed};
-use super::{Event, Policy, State};
+use super::notify::{Why, routed};
+use super::{AlertPolicy, IncidentEvent, IncidentState};
 use crate::anomaly::Subject;
 use crate::incident::Incident;
 use crate::matcher::About;
@@ -48,9 +48,9 @@ pub struct Prospect {
     pub why: String,
 }
 
-impl State {
+impl IncidentState {
     /// What would happen with a subject at `now`, Unix seconds.
-    pub fn outlook(&self, policy: &Policy, subject: &Subject, now: f64) -> Outlook {
+    pub fn outlook(&self, policy: &AlertPolicy, subject: &Subject, now: f64) -> Outlook {
         let incident = self.about(subject);
         let silences: Vec<u64> = self
             .silences
@@ -105,7 +105,7 @@ impl State {
 
     fn prospect(
         &self,
-        policy: &Policy,
+        policy: &AlertPolicy,
         incident: &Incident,
         receiver: &str,
         route: &Route,
@@ -114,7 +114,7 @@ impl State {
     ) -> Prospect {
         let told = incident.told.get(receiver);
         let known = policy.receivers.iter().find(|known| known.name == receiver);
-        let why = match known.map(|known| self.word(incident, known, Some(route), now).why) {
+        let why = match known.map(|known| self.decision(incident, known, Some(route), now).why) {
             Some(Why::Due) => "it waits for its group's turn".to_owned(),
             Some(Why::Over) => format!("the incident is {}", incident.phase),
             Some(Why::Silenced(silence)) => format!("silence {silence} is in force"),
@@ -145,7 +145,7 @@ impl State {
 
     /// When each receiver is next told of an incident if nothing happens but that time passes, Unix seconds. The core
     /// itself is let run ahead on a copy: what is foretold is what will be done, whatever the rules are.
-    fn forecast(&self, policy: &Policy, incident: u64, now: f64) -> BTreeMap<String, f64> {
+    fn forecast(&self, policy: &AlertPolicy, incident: u64, now: f64) -> BTreeMap<String, f64> {
         let mut ahead = self.clone();
         if ahead.incidents.len() > AHEAD {
             // In a crowd only those that may share a notice, or a cap, with this one.
@@ -157,11 +157,11 @@ impl State {
         let mut next = BTreeMap::new();
         let mut at = now;
         for _ in 0..STEPS_AHEAD {
-            let Ok(step) = ahead.step(policy, Event::Tick, at) else {
+            let Ok(step) = ahead.step(policy, IncidentEvent::Tick, at) else {
                 break;
             };
             for (notice, told) in step.notices.iter().zip(&step.told) {
-                let lists = |item: &crate::notice::Item| item.incident == incident;
+                let lists = |item: &crate::notice::NoticeItem| item.incident == incident;
                 if told.contains(&incident) || notice.news().is_some_and(|news| news.items.iter().any(lists))
                 {
                     next.entry(notice.receiver.clone()).or_insert(at);
@@ -176,14 +176,14 @@ impl State {
     }
 
     /// The next moment after `now` at which there may be something to say though nothing happens; infinity is never.
-    fn next_moment(&self, policy: &Policy, now: f64) -> f64 {
+    fn next_moment(&self, policy: &AlertPolicy, now: f64) -> f64 {
         let silences = self.silences.values().map(|armed| &armed.silence);
         let ends = silences
             .flat_map(|silence| [Some(silence.from), silence.until])
             .flatten();
         let turns = policy.receivers.iter().filter_map(|receiver| {
-            let desk = self.desks.get(&receiver.name)?;
-            Some(desk.next_turn(now, receiver.cap, policy.partial_after))
+            let waiting_news = self.pending.get(&receiver.name)?;
+            Some(waiting_news.next_turn(now, receiver.cap, policy.partial_after))
         });
         let first = ends
             .filter(|at| *at > now)

@@ -4,8 +4,8 @@ use super::*;
 use crate::anomaly::{Anomaly, Severity, Strength};
 use crate::incident::{Ending, Phase};
 use crate::matcher::{Matcher, Selection};
-use crate::notice::{News, What};
-use crate::route::{Grouping, Limits, Pace, Route};
+use crate::notice::{News, NewsKind};
+use crate::route::{Grouping, Pace, Route, RouteLimits};
 use crate::sample;
 
 const START: f64 = 1_000_000.0;
@@ -17,24 +17,24 @@ pub(super) fn anomaly(name: &str, at: f64) -> Anomaly {
     }
 }
 
-pub(super) fn wrong(name: &str, at: f64) -> Look {
-    Look {
+pub(super) fn wrong(name: &str, at: f64) -> Observation {
+    Observation {
         subject: Subject::Metric(name.into()),
-        outcome: Outcome::Anomalous(Box::new(anomaly(name, at))),
+        outcome: ObservedOutcome::Anomalous(Box::new(anomaly(name, at))),
     }
 }
 
-pub(super) fn well(name: &str, at: f64) -> Look {
-    Look {
+pub(super) fn well(name: &str, at: f64) -> Observation {
+    Observation {
         subject: Subject::Metric(name.into()),
-        outcome: Outcome::Normal { at, value: 31.0 },
+        outcome: ObservedOutcome::Normal { at, value: 31.0 },
     }
 }
 
-fn deleted(name: &str) -> Look {
-    Look {
+fn deleted(name: &str) -> Observation {
+    Observation {
         subject: Subject::Metric(name.into()),
-        outcome: Outcome::Deleted,
+        outcome: ObservedOutcome::Deleted,
     }
 }
 
@@ -45,7 +45,7 @@ pub(super) fn route(name: &str, receivers: &[&str]) -> Route {
         hours: None,
         receivers: receivers.iter().map(|name| (*name).to_owned()).collect(),
         go_on: false,
-        limits: Limits::default(),
+        limits: RouteLimits::default(),
         pace: Pace {
             cooldown: 1_800.0,
             repeat: Some(14_400.0),
@@ -59,8 +59,8 @@ pub(super) fn route(name: &str, receivers: &[&str]) -> Route {
     }
 }
 
-pub(super) fn policy() -> Policy {
-    let receiver = |name: &str| Receiver {
+pub(super) fn policy() -> AlertPolicy {
+    let receiver = |name: &str| ReceiverPolicy {
         name: name.into(),
         resolved: true,
         cap: RateCap {
@@ -69,7 +69,7 @@ pub(super) fn policy() -> Policy {
         },
         audience: Audience::People,
     };
-    Policy {
+    AlertPolicy {
         hysteresis: Hysteresis {
             seen: 1,
             of: 1,
@@ -89,46 +89,46 @@ pub(super) fn policy() -> Policy {
 }
 
 /// A state that may give any number.
-pub(super) fn state(kept: Kept) -> State {
-    let mut state = State::new("t", "1", kept, Claim::nothing(0));
+pub(super) fn state(persisted: PersistedState) -> IncidentState {
+    let mut state = IncidentState::new("t", "1", persisted, NumberClaim::nothing(0));
     state.claimed(APART, APART);
     state
 }
 
 /// A state with its policy and its clock.
 struct Scene {
-    policy: Policy,
-    state: State,
+    policy: AlertPolicy,
+    state: IncidentState,
     now: f64,
 }
 
 impl Scene {
-    fn new(policy: Policy) -> Self {
+    fn new(policy: AlertPolicy) -> Self {
         Self {
             policy,
-            state: state(Kept::default()),
+            state: state(PersistedState::default()),
             now: START,
         }
     }
 
-    fn pass(&mut self, looks: Vec<Look>) -> Vec<Notice> {
+    fn pass(&mut self, observations: Vec<Observation>) -> Vec<Notice> {
         self.now += 60.0;
-        self.event(Event::AllLooks("metric".into(), looks))
+        self.event(IncidentEvent::ObservedAll("metric".into(), observations))
     }
 
-    fn event(&mut self, event: Event) -> Vec<Notice> {
+    fn event(&mut self, event: IncidentEvent) -> Vec<Notice> {
         self.state.step(&self.policy, event, self.now).unwrap().notices
     }
 
     /// What one pass with this metric alone says.
-    fn say(&mut self, look: impl Fn(&str, f64) -> Look) -> Vec<What> {
+    fn say(&mut self, observation: impl Fn(&str, f64) -> Observation) -> Vec<NewsKind> {
         let at = self.now + 60.0;
-        kinds(&self.pass(vec![look("web.1.cpu", at)]))
+        kinds(&self.pass(vec![observation("web.1.cpu", at)]))
     }
 
-    fn silence(&mut self, silence: Silence) -> Result<Step, Refused> {
+    fn silence(&mut self, silence: Silence) -> Result<Step, EventRefused> {
         self.state
-            .step(&self.policy, Event::Silence(Box::new(silence)), self.now)
+            .step(&self.policy, IncidentEvent::Silence(Box::new(silence)), self.now)
     }
 }
 
@@ -136,7 +136,7 @@ fn news(notice: &Notice) -> &News {
     notice.news().unwrap()
 }
 
-fn kinds(notices: &[Notice]) -> Vec<What> {
+fn kinds(notices: &[Notice]) -> Vec<NewsKind> {
     let items = notices.iter().flat_map(|notice| &news(notice).items);
     items.map(|item| item.what).collect()
 }
@@ -161,7 +161,7 @@ fn silence(metrics: &str, until: Option<f64>) -> Silence {
 #[test]
 fn it_is_told_once_and_once_again_when_it_is_over() {
     let mut scene = Scene::new(policy());
-    assert_eq!(scene.say(wrong), [What::Opened]);
+    assert_eq!(scene.say(wrong), [NewsKind::Opened]);
     for _ in 0..20 {
         assert_eq!(scene.say(wrong), []);
     }
@@ -172,7 +172,7 @@ fn it_is_told_once_and_once_again_when_it_is_over() {
         let at = scene.now + 60.0;
         scene.pass(vec![well("web.1.cpu", at)])
     };
-    assert_eq!(kinds(&over), [What::Resolved]);
+    assert_eq!(kinds(&over), [NewsKind::Resolved]);
     assert!(over[0].is_all_over() && !over[0].is_first());
     assert_eq!(over[0].thread, "t.1.1");
     assert_eq!(scene.say(well), []);
@@ -191,7 +191,7 @@ fn no_verdict_is_no_recovery() {
         (Phase::Open, Some(START + 120.0))
     );
     // The hundred minutes count for one longest step, not for what they are.
-    assert_eq!(scene.say(well), [What::Resolved]);
+    assert_eq!(scene.say(well), [NewsKind::Resolved]);
     let mut short_steps = policy();
     short_steps.hysteresis.longest_step = 120.0;
     let mut scene = Scene::new(short_steps);
@@ -219,13 +219,13 @@ fn back_within_half_an_hour_is_the_same_incident() {
     scene.say(wrong);
     (0..5).for_each(|_| drop(scene.say(well)));
     (0..20).for_each(|_| drop(scene.say(well)));
-    assert_eq!(scene.say(wrong), [What::Returned]);
+    assert_eq!(scene.say(wrong), [NewsKind::Returned]);
     let incident = scene.state.incidents().next().unwrap();
     assert_eq!((incident.id, incident.returns), (1, 1));
     (0..5).for_each(|_| drop(scene.say(well)));
     (0..31).for_each(|_| drop(scene.say(well)));
     assert_eq!(scene.state.incidents().count(), 0);
-    assert_eq!(scene.say(wrong), [What::Opened]);
+    assert_eq!(scene.say(wrong), [NewsKind::Opened]);
     assert_eq!(scene.state.incidents().next().unwrap().id, 2);
 }
 
@@ -234,31 +234,31 @@ fn a_return_is_told_at_once_and_what_flaps_is_said_to_flap_and_damped() {
     let mut scene = Scene::new(policy());
     let mut said = scene.say(wrong);
     (0..5).for_each(|_| said.extend(scene.say(well)));
-    assert_eq!(said, [What::Opened, What::Resolved]);
+    assert_eq!(said, [NewsKind::Opened, NewsKind::Resolved]);
     // The cooldown of the first notice would run for another 25 minutes.
-    assert_eq!(scene.say(wrong), [What::Returned]);
+    assert_eq!(scene.say(wrong), [NewsKind::Returned]);
     (0..5).for_each(|_| drop(scene.say(well)));
     let at = scene.now + 60.0;
     let third = scene.pass(vec![wrong("web.1.cpu", at)]);
-    assert_eq!(kinds(&third), [What::Returned]);
+    assert_eq!(kinds(&third), [NewsKind::Returned]);
     assert_eq!(news(&third[0]).items[0].flapping, Some(3));
     // From now on five minutes are not long enough.
     (0..9).for_each(|_| assert_eq!(scene.say(well), []));
-    assert_eq!(scene.say(well), [What::Resolved]);
+    assert_eq!(scene.say(well), [NewsKind::Resolved]);
     // An hour later it has forgotten that.
     (0..60).for_each(|_| drop(scene.say(well)));
     scene.say(wrong);
-    let said: Vec<What> = (0..5).flat_map(|_| scene.say(well)).collect();
-    assert_eq!(said, [What::Resolved]);
+    let said: Vec<NewsKind> = (0..5).flat_map(|_| scene.say(well)).collect();
+    assert_eq!(said, [NewsKind::Resolved]);
 }
 
 /// A critical anomaly.
-fn critical(name: &str, at: f64) -> Look {
+fn critical(name: &str, at: f64) -> Observation {
     let mut worse = anomaly(name, at);
     worse.severity = Severity::Critical;
-    Look {
+    Observation {
         subject: worse.subject.clone(),
-        outcome: Outcome::Anomalous(Box::new(worse)),
+        outcome: ObservedOutcome::Anomalous(Box::new(worse)),
     }
 }
 
@@ -269,7 +269,7 @@ fn worse_breaks_every_cooldown() {
     policy.receivers[0].resolved = false;
     policy.hysteresis.return_within = 0.0;
     let mut scene = Scene::new(policy);
-    assert_eq!(scene.say(wrong), [What::Opened]);
+    assert_eq!(scene.say(wrong), [NewsKind::Opened]);
     (0..6).for_each(|_| assert_eq!(scene.say(well), []));
     assert_eq!(scene.say(wrong), [], "the same, and no worse");
     (0..6).for_each(|_| assert_eq!(scene.say(well), []));
@@ -278,19 +278,19 @@ fn worse_breaks_every_cooldown() {
         scene.state.outlook(&scene.policy, &subject, scene.now).prospects[0].clone()
     };
     assert!(outlook(&scene).cooling_until.is_some());
-    assert_eq!(scene.say(critical), [What::Opened]);
+    assert_eq!(scene.say(critical), [NewsKind::Opened]);
     // The story: a warning, its end, and soon after something far worse.
     let mut scene = Scene::new(self::policy());
     scene.say(wrong);
     (0..5).for_each(|_| drop(scene.say(well)));
     assert_eq!(outlook(&scene).cooling_until, None);
-    assert_eq!(scene.say(critical), [What::Returned]);
+    assert_eq!(scene.say(critical), [NewsKind::Returned]);
 }
 
 /// The one incident's end, as it is told.
-fn the_end(scene: &mut Scene, look: impl Fn(&str, f64) -> Look) -> Option<(What, Ending)> {
+fn the_end(scene: &mut Scene, observation: impl Fn(&str, f64) -> Observation) -> Option<(NewsKind, Ending)> {
     let at = scene.now + 60.0;
-    let notices = scene.pass(vec![look("web.1.cpu", at)]);
+    let notices = scene.pass(vec![observation("web.1.cpu", at)]);
     let item = &news(notices.first()?).items[0];
     Some((item.what, item.ending.clone().expect("it has ended")))
 }
@@ -298,14 +298,14 @@ fn the_end(scene: &mut Scene, look: impl Fn(&str, f64) -> Look) -> Option<(What,
 #[test]
 fn no_longer_new_is_not_good_again() {
     let at_level = |level: f64| {
-        move |name: &str, at: f64| Look {
+        move |name: &str, at: f64| Observation {
             subject: Subject::Metric(name.into()),
-            outcome: Outcome::Normal { at, value: level },
+            outcome: ObservedOutcome::Normal { at, value: level },
         }
     };
-    let settled = |name: &str, at: f64| Look {
+    let settled = |name: &str, at: f64| Observation {
         subject: Subject::Metric(name.into()),
-        outcome: Outcome::Settled {
+        outcome: ObservedOutcome::Settled {
             at,
             value: 60.0,
             before: 10.0,
@@ -323,18 +323,18 @@ fn no_longer_new_is_not_good_again() {
     (0..4).for_each(|_| assert_eq!(the_end(&mut scene, settled), None));
     assert_eq!(
         the_end(&mut scene, settled),
-        Some((What::Settled, end(Phase::Settled, 60.0, Some(10.0))))
+        Some((NewsKind::Settled, end(Phase::Settled, 60.0, Some(10.0))))
     );
     let incident = scene.state.incidents().next().unwrap();
     assert_eq!(incident.phase, Phase::Settled);
-    assert_eq!(scene.say(wrong), [What::Returned]);
+    assert_eq!(scene.say(wrong), [NewsKind::Returned]);
     // Said by nobody, but the value is where it was anomalous: the classic tests get used to everything.
     let mut scene = Scene::new(policy());
     scene.say(wrong);
     (0..4).for_each(|_| assert_eq!(the_end(&mut scene, at_level(95.0)), None));
     assert_eq!(
         the_end(&mut scene, at_level(95.0)),
-        Some((What::Settled, end(Phase::Settled, 95.0, Some(30.2))))
+        Some((NewsKind::Settled, end(Phase::Settled, 95.0, Some(30.2))))
     );
     // Back: whatever was said in between.
     let mut scene = Scene::new(policy());
@@ -342,13 +342,13 @@ fn no_longer_new_is_not_good_again() {
     (0..4).for_each(|_| assert_eq!(the_end(&mut scene, settled), None));
     assert_eq!(
         the_end(&mut scene, at_level(31.0)),
-        Some((What::Resolved, end(Phase::Resolved, 31.0, None)))
+        Some((NewsKind::Resolved, end(Phase::Resolved, 31.0, None)))
     );
     // A little outside of what was expected, and far from where it was: good again.
     let mut scene = Scene::new(policy());
     scene.say(wrong);
     (0..4).for_each(|_| assert_eq!(the_end(&mut scene, at_level(41.0)), None));
-    assert_eq!(the_end(&mut scene, at_level(41.0)).unwrap().0, What::Resolved);
+    assert_eq!(the_end(&mut scene, at_level(41.0)).unwrap().0, NewsKind::Resolved);
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn a_deleted_metric_is_gone_and_nobody_is_told_it_is_well() {
     let mut scene = Scene::new(policy());
     scene.say(wrong);
     let notices = scene.pass(vec![deleted("web.1.cpu")]);
-    assert_eq!(kinds(&notices), [What::Gone]);
+    assert_eq!(kinds(&notices), [NewsKind::Gone]);
     let item = &news(&notices[0]).items[0];
     assert_eq!(item.ending.as_ref().unwrap().value, Some(97.2));
     assert!(notices[0].is_all_over());
@@ -367,22 +367,22 @@ fn a_deleted_metric_is_gone_and_nobody_is_told_it_is_well() {
     let mut scene = Scene::new(policy);
     scene.say(wrong);
     assert!(scene.pass(vec![deleted("web.1.cpu")]).is_empty());
-    let said: Vec<What> = (0..10).flat_map(|_| kinds(&scene.pass(vec![]))).collect();
-    assert_eq!(said, [What::Passed]);
+    let said: Vec<NewsKind> = (0..10).flat_map(|_| kinds(&scene.pass(vec![]))).collect();
+    assert_eq!(said, [NewsKind::Passed]);
     assert_eq!(scene.state.incidents().count(), 0);
 }
 
 #[test]
 fn what_somebody_closed_begins_anew_only_when_it_is_worse_or_was_well() {
     let close = |scene: &mut Scene| {
-        let notices = scene.event(Event::Close {
+        let notices = scene.event(IncidentEvent::Close {
             incident: scene.state.next().incident - 1,
             by: "ann".into(),
         });
         let item = &news(&notices[0]).items[0];
         assert_eq!(
             (item.what, item.ending.as_ref().unwrap().by.as_str()),
-            (What::Closed, "ann")
+            (NewsKind::Closed, "ann")
         );
     };
     let mut scene = Scene::new(policy());
@@ -394,25 +394,25 @@ fn what_somebody_closed_begins_anew_only_when_it_is_worse_or_was_well() {
             .state
             .step(
                 &scene.policy,
-                Event::Close {
+                IncidentEvent::Close {
                     incident: 1,
                     by: "bob".into()
                 },
                 scene.now
             )
             .unwrap_err(),
-        Refused::NoIncident(1)
+        EventRefused::NoIncident(1)
     );
     (0..100).for_each(|_| assert_eq!(scene.say(wrong), []));
     assert_eq!(
         scene.say(critical),
-        [What::Returned],
+        [NewsKind::Returned],
         "worse than what was closed"
     );
     scene.now += 60.0;
     close(&mut scene);
     assert_eq!(scene.say(well), []);
-    assert_eq!(scene.say(wrong), [What::Opened], "it was well in between");
+    assert_eq!(scene.say(wrong), [NewsKind::Opened], "it was well in between");
     assert_eq!(
         scene
             .state
@@ -424,7 +424,7 @@ fn what_somebody_closed_begins_anew_only_when_it_is_worse_or_was_well() {
 }
 
 /// A policy in which the first receiver is a machine.
-fn policy_of_machine(refresh: Option<f64>) -> Policy {
+fn policy_of_machine(refresh: Option<f64>) -> AlertPolicy {
     let mut policy = policy();
     policy.receivers[0].audience = Audience::Machine { refresh };
     policy.receivers[0].cap.notices = 1;
@@ -436,8 +436,11 @@ fn policy_of_machine(refresh: Option<f64>) -> Policy {
 fn a_machine_gets_every_incident_at_once_in_batches() {
     let mut scene = Scene::new(policy_of_machine(None));
     let at = scene.now + 60.0;
-    let many =
-        |look: fn(&str, f64) -> Look, at| (0..1_037).map(|i| look(&format!("app.{i}.cpu"), at)).collect();
+    let many = |observation: fn(&str, f64) -> Observation, at| {
+        (0..1_037)
+            .map(|i| observation(&format!("app.{i}.cpu"), at))
+            .collect()
+    };
     let mut alive = std::collections::BTreeSet::new();
     let notices = scene.pass(many(wrong, at));
     assert_eq!(notices.len(), 6);
@@ -453,7 +456,7 @@ fn a_machine_gets_every_incident_at_once_in_batches() {
         for notice in scene.pass(many(well, at)) {
             assert!(!notice.is_first() && notice.is_all_over());
             for item in &news(&notice).items {
-                assert!(item.what == What::Resolved && alive.remove(&item.incident));
+                assert!(item.what == NewsKind::Resolved && alive.remove(&item.incident));
             }
         }
     }
@@ -463,30 +466,30 @@ fn a_machine_gets_every_incident_at_once_in_batches() {
 #[test]
 fn a_machine_hears_that_it_lasts_whoever_has_it_and_whatever_is_silent() {
     let mut scene = Scene::new(policy_of_machine(Some(300.0)));
-    let lasts = |scene: &mut Scene, minutes: usize| -> Vec<What> {
+    let lasts = |scene: &mut Scene, minutes: usize| -> Vec<NewsKind> {
         (0..minutes)
             .flat_map(|_| {
                 scene.now += 60.0;
                 // No pass at all: not even the store need answer.
-                kinds(&scene.event(Event::Tick))
+                kinds(&scene.event(IncidentEvent::Tick))
             })
             .collect()
     };
-    assert_eq!(scene.say(wrong), [What::Opened]);
+    assert_eq!(scene.say(wrong), [NewsKind::Opened]);
     assert_eq!(lasts(&mut scene, 4), []);
-    assert_eq!(lasts(&mut scene, 1), [What::Lasts]);
-    scene.event(Event::Acknowledge {
+    assert_eq!(lasts(&mut scene, 1), [NewsKind::Lasts]);
+    scene.event(IncidentEvent::Acknowledge {
         incident: 1,
         by: "ann".into(),
         until_resolved: true,
     });
-    assert_eq!(lasts(&mut scene, 10), [What::Lasts, What::Lasts]);
+    assert_eq!(lasts(&mut scene, 10), [NewsKind::Lasts, NewsKind::Lasts]);
     scene.silence(silence("web.**", None)).unwrap();
-    assert_eq!(lasts(&mut scene, 10), [What::Lasts, What::Lasts]);
+    assert_eq!(lasts(&mut scene, 10), [NewsKind::Lasts, NewsKind::Lasts]);
     let before = scene.now;
     scene.now += 60.0;
-    let gone = scene.event(Event::Looks(vec![deleted("web.1.cpu")]));
-    assert_eq!(kinds(&gone), [What::Gone], "{before}");
+    let gone = scene.event(IncidentEvent::Observed(vec![deleted("web.1.cpu")]));
+    assert_eq!(kinds(&gone), [NewsKind::Gone], "{before}");
     assert_eq!(lasts(&mut scene, 60), []);
 }
 
@@ -494,11 +497,15 @@ fn a_machine_hears_that_it_lasts_whoever_has_it_and_whatever_is_silent() {
 fn numbers_nobody_could_claim_are_of_a_range_where_runs_cannot_meet() {
     let policy = policy();
     let run = |run: &str, apart: u64| {
-        let mut state = State::new("t", run, Kept::default(), Claim::nothing(apart));
+        let mut state = IncidentState::new("t", run, PersistedState::default(), NumberClaim::nothing(apart));
         state.claimed(2, 1);
-        let looks = (0..3).map(|i| wrong(&format!("app.{i}.cpu"), START)).collect();
+        let observations = (0..3).map(|i| wrong(&format!("app.{i}.cpu"), START)).collect();
         let step = state
-            .step(&policy, Event::AllLooks("metric".into(), looks), START)
+            .step(
+                &policy,
+                IncidentEvent::ObservedAll("metric".into(), observations),
+                START,
+            )
             .unwrap();
         let incidents: Vec<u64> = step.incidents.iter().map(|incident| incident.id).collect();
         let ids: Vec<String> = step.notices.iter().map(|notice| notice.id.clone()).collect();
@@ -512,17 +519,17 @@ fn numbers_nobody_could_claim_are_of_a_range_where_runs_cannot_meet() {
     assert!(ids.iter().all(|id| !other_ids.contains(id)));
     // What was given apart leaves those in turn alone.
     state.claimed(9, 9);
-    let kept = Kept {
+    let persisted = PersistedState {
         incidents: state.incidents().cloned().collect(),
         next: state.next(),
-        ..Kept::default()
+        ..PersistedState::default()
     };
-    let mut state = State::new("t", "c", kept, Claim::nothing(apart + 2_000_000));
+    let mut state = IncidentState::new("t", "c", persisted, NumberClaim::nothing(apart + 2_000_000));
     state.claimed(9, 9);
     let step = state
         .step(
             &policy,
-            Event::AllLooks("metric".into(), vec![wrong("db.cpu", START)]),
+            IncidentEvent::ObservedAll("metric".into(), vec![wrong("db.cpu", START)]),
             START,
         )
         .unwrap();
@@ -536,19 +543,26 @@ fn numbers_nobody_could_claim_are_of_a_range_where_runs_cannot_meet() {
 #[test]
 fn whatever_ends_is_handed_out_whole_to_be_written() {
     let ends = |step: &Step| {
-        let kept: Vec<(u64, Phase)> = step.incidents.iter().map(|kept| (kept.id, kept.phase)).collect();
+        let persisted: Vec<(u64, Phase)> = step
+            .incidents
+            .iter()
+            .map(|persisted| (persisted.id, persisted.phase))
+            .collect();
         let turns: Vec<(u64, Phase)> = step
             .transitions
             .iter()
             .map(|turn| (turn.incident, turn.to))
             .collect();
-        (kept, turns)
+        (persisted, turns)
     };
     // Deleted, and in the same step no longer in the state.
     let mut scene = Scene::new(policy());
     scene.say(wrong);
-    let looks = Event::AllLooks("metric".into(), vec![deleted("web.1.cpu")]);
-    let step = scene.state.step(&scene.policy, looks, scene.now + 60.0).unwrap();
+    let observations = IncidentEvent::ObservedAll("metric".into(), vec![deleted("web.1.cpu")]);
+    let step = scene
+        .state
+        .step(&scene.policy, observations, scene.now + 60.0)
+        .unwrap();
     assert_eq!(scene.state.about(&Subject::Metric("web.1.cpu".into())), None);
     assert_eq!(ends(&step), (vec![(1, Phase::Gone)], vec![(1, Phase::Gone)]));
     // One of two about the same subject, which only the next step writes; a refused event in between takes nothing along.
@@ -559,22 +573,25 @@ fn whatever_ends_is_handed_out_whole_to_be_written() {
         id: 2,
         ..first.clone()
     };
-    let kept = Kept {
+    let persisted = PersistedState {
         incidents: vec![first, second],
-        ..Kept::default()
+        ..PersistedState::default()
     };
-    scene.state = state(kept);
+    scene.state = state(persisted);
     scene
         .state
-        .step(&scene.policy, Event::EndSilence { silence: 9 }, scene.now)
+        .step(&scene.policy, IncidentEvent::EndSilence { silence: 9 }, scene.now)
         .unwrap_err();
-    let step = scene.state.step(&scene.policy, Event::Tick, scene.now).unwrap();
+    let step = scene
+        .state
+        .step(&scene.policy, IncidentEvent::Tick, scene.now)
+        .unwrap();
     assert_eq!(ends(&step), (vec![(1, Phase::Closed)], vec![(1, Phase::Closed)]));
     // A silence that ends with the step.
     scene.silence(silence("db.**", Some(scene.now + 30.0))).unwrap();
     let step = scene
         .state
-        .step(&scene.policy, Event::Tick, scene.now + 60.0)
+        .step(&scene.policy, IncidentEvent::Tick, scene.now + 60.0)
         .unwrap();
     assert_eq!(step.silences.len(), 1);
     assert_eq!(scene.state.silences().count(), 0);
@@ -590,7 +607,7 @@ fn seen_often_enough_of_the_last_points() {
     assert_eq!(scene.say(well), []);
     assert_eq!(scene.say(wrong), []);
     assert_eq!(scene.say(well), []);
-    assert_eq!(scene.say(wrong), [What::Opened]);
+    assert_eq!(scene.say(wrong), [NewsKind::Opened]);
     let mut scene = Scene::new(scene.policy);
     scene.say(wrong);
     (0..5).for_each(|_| drop(scene.say(well)));
@@ -598,16 +615,16 @@ fn seen_often_enough_of_the_last_points() {
 }
 
 /// An anomaly by score, within or outside of the rest after an alert.
-fn strong(opens: bool) -> impl Fn(&str, f64) -> Look {
+fn strong(opens: bool) -> impl Fn(&str, f64) -> Observation {
     move |name, at| {
         let strength = Some(Strength { score: 1.5, opens });
         let anomaly = Anomaly {
             strength,
             ..anomaly(name, at)
         };
-        Look {
+        Observation {
             subject: Subject::Metric(name.into()),
-            outcome: Outcome::Anomalous(Box::new(anomaly)),
+            outcome: ObservedOutcome::Anomalous(Box::new(anomaly)),
         }
     }
 }
@@ -617,15 +634,15 @@ fn in_its_rest_nothing_begins_or_comes_back_but_what_lasts_goes_on() {
     let mut scene = Scene::new(policy());
     assert_eq!(scene.say(strong(false)), []);
     assert_eq!(scene.state.incidents().count(), 0);
-    assert_eq!(scene.say(strong(true)), [What::Opened]);
+    assert_eq!(scene.say(strong(true)), [NewsKind::Opened]);
     // While the score stays up the incident is not over, however long.
     (0..60).for_each(|_| assert_eq!(scene.say(strong(false)), []));
     assert_eq!(scene.state.incidents().next().unwrap().phase, Phase::Open);
-    let said: Vec<What> = (0..5).flat_map(|_| scene.say(well)).collect();
-    assert_eq!(said, [What::Resolved]);
+    let said: Vec<NewsKind> = (0..5).flat_map(|_| scene.say(well)).collect();
+    assert_eq!(said, [NewsKind::Resolved]);
     assert_eq!(scene.say(strong(false)), []);
     assert_eq!(scene.state.incidents().next().unwrap().phase, Phase::Resolved);
-    assert_eq!(scene.say(strong(true)), [What::Returned]);
+    assert_eq!(scene.say(strong(true)), [NewsKind::Returned]);
 }
 
 #[test]
@@ -643,23 +660,27 @@ fn a_strength_says_how_sure() {
 fn somebody_has_it_and_it_is_not_said_again() {
     let mut scene = Scene::new(policy());
     scene.say(wrong);
-    let ack = |incident| Event::Acknowledge {
+    let ack = |incident| IncidentEvent::Acknowledge {
         incident,
         by: "ann".into(),
         until_resolved: false,
     };
     let told = scene.event(ack(1));
-    assert_eq!(kinds(&told), [What::Acknowledged]);
+    assert_eq!(kinds(&told), [NewsKind::Acknowledged]);
     for _ in 0..600 {
         assert_eq!(scene.say(wrong), []);
     }
     assert_eq!(
         scene.state.step(&scene.policy, ack(7), scene.now).unwrap_err(),
-        Refused::NoIncident(7)
+        EventRefused::NoIncident(7)
     );
-    let said: Vec<What> = (0..5).flat_map(|_| scene.say(well)).collect();
-    assert_eq!(said, [What::Resolved]);
-    assert_eq!(scene.say(wrong), [What::Returned], "it has come back to nobody");
+    let said: Vec<NewsKind> = (0..5).flat_map(|_| scene.say(well)).collect();
+    assert_eq!(said, [NewsKind::Resolved]);
+    assert_eq!(
+        scene.say(wrong),
+        [NewsKind::Returned],
+        "it has come back to nobody"
+    );
 }
 
 #[test]
@@ -670,7 +691,7 @@ fn a_silence_is_quiet_and_its_end_is_not() {
     (0..9).for_each(|_| said.extend(scene.say(wrong)));
     assert_eq!(said, []);
     assert_eq!(scene.state.incidents().next().unwrap().silenced_by, Some(1));
-    assert_eq!(scene.say(wrong), [What::SilenceEnded]);
+    assert_eq!(scene.say(wrong), [NewsKind::SilenceEnded]);
     assert_eq!(scene.say(wrong), []);
 }
 
@@ -680,12 +701,12 @@ fn told_before_the_silence_is_told_again_after_it() {
     scene.say(wrong);
     scene.silence(silence("web.**", None)).unwrap();
     (0..300).for_each(|_| assert_eq!(scene.say(wrong), []));
-    scene.event(Event::EndSilence { silence: 1 });
+    scene.event(IncidentEvent::EndSilence { silence: 1 });
     assert_eq!(scene.say(wrong), []);
     let other = scene
         .state
-        .step(&scene.policy, Event::EndSilence { silence: 1 }, scene.now);
-    assert_eq!(other.unwrap_err(), Refused::NoSilence(1));
+        .step(&scene.policy, IncidentEvent::EndSilence { silence: 1 }, scene.now);
+    assert_eq!(other.unwrap_err(), EventRefused::NoSilence(1));
 }
 
 #[test]
@@ -693,8 +714,8 @@ fn recovery_under_a_silence_is_told_to_those_who_were_told_of_the_beginning() {
     let mut scene = Scene::new(policy());
     scene.say(wrong);
     scene.silence(silence("web.**", None)).unwrap();
-    let said: Vec<What> = (0..5).flat_map(|_| scene.say(well)).collect();
-    assert_eq!(said, [What::Resolved]);
+    let said: Vec<NewsKind> = (0..5).flat_map(|_| scene.say(well)).collect();
+    assert_eq!(said, [NewsKind::Resolved]);
 }
 
 #[test]
@@ -706,7 +727,7 @@ fn muted_until_resolved_ends_by_itself() {
     };
     assert_eq!(
         scene.silence(mute.clone()).unwrap_err(),
-        Refused::NothingToResolve
+        EventRefused::NothingToResolve
     );
     scene.say(wrong);
     scene.silence(mute).unwrap();
@@ -742,7 +763,7 @@ fn neighbours_are_told_of_together_and_many_in_one_digest() {
     let mut ends = 0;
     for i in 0..50 {
         let at = scene.now + 60.0;
-        let looks = (0..1_000).map(|metric| {
+        let observations = (0..1_000).map(|metric| {
             let name = format!("app.{metric}.cpu");
             if metric < i * 25 {
                 well(&name, at)
@@ -750,7 +771,7 @@ fn neighbours_are_told_of_together_and_many_in_one_digest() {
                 wrong(&name, at)
             }
         });
-        ends += scene.pass(looks.collect()).len();
+        ends += scene.pass(observations.collect()).len();
     }
     assert!((2..=4).contains(&ends), "{ends}");
 }
@@ -782,7 +803,7 @@ fn a_group_waits_and_says_what_came_and_went() {
     let mut scene = Scene::new(policy);
     let mut said = scene.say(wrong);
     (0..10).for_each(|_| said.extend(scene.say(well)));
-    assert_eq!(said, [What::Passed]);
+    assert_eq!(said, [NewsKind::Passed]);
     (0..100).for_each(|_| assert_eq!(scene.say(well), []));
 }
 
@@ -792,24 +813,26 @@ fn what_is_wrong_with_a_receiver_is_told_to_another() {
     let mut failing = anomaly("skywatch.receiver.ops", START);
     failing.subject = Subject::Component("skywatch.receiver.ops".into());
     failing.severity = Severity::Critical;
-    let look = |outcome| Look {
+    let observation = |outcome| Observation {
         subject: failing.subject.clone(),
         outcome,
     };
-    let told = scene.event(Event::Looks(vec![look(Outcome::Anomalous(Box::new(
-        failing.clone(),
-    )))]));
+    let told = scene.event(IncidentEvent::Observed(vec![observation(
+        ObservedOutcome::Anomalous(Box::new(failing.clone())),
+    )]));
     assert_eq!(told.len(), 1);
     assert_eq!(
         (told[0].receiver.as_str(), told[0].severity()),
         ("night", Some(Severity::Critical))
     );
     scene.now += 120.0;
-    let over = scene.event(Event::Looks(vec![look(Outcome::Normal {
-        at: scene.now,
-        value: f64::NAN,
-    })]));
-    assert_eq!(kinds(&over), [What::Resolved]);
+    let over = scene.event(IncidentEvent::Observed(vec![observation(
+        ObservedOutcome::Normal {
+            at: scene.now,
+            value: f64::NAN,
+        },
+    )]));
+    assert_eq!(kinds(&over), [NewsKind::Resolved]);
 }
 
 #[test]
@@ -819,32 +842,32 @@ fn worse_is_news_and_lasting_is_said_again_now_and_then() {
     let at = scene.now + 60.0;
     let mut worse = anomaly("web.1.cpu", at);
     worse.severity = Severity::Critical;
-    let look = Look {
+    let observation = Observation {
         subject: worse.subject.clone(),
-        outcome: Outcome::Anomalous(Box::new(worse)),
+        outcome: ObservedOutcome::Anomalous(Box::new(worse)),
     };
-    assert_eq!(kinds(&scene.pass(vec![look])), [What::Worse]);
-    let said: Vec<What> = (0..480).flat_map(|_| scene.say(wrong)).collect();
-    assert_eq!(said, [What::Reminder, What::Reminder]);
+    assert_eq!(kinds(&scene.pass(vec![observation])), [NewsKind::Worse]);
+    let said: Vec<NewsKind> = (0..480).flat_map(|_| scene.say(wrong)).collect();
+    assert_eq!(said, [NewsKind::Reminder, NewsKind::Reminder]);
 }
 
 #[test]
 fn a_restart_knows_what_was_told() {
     let mut scene = Scene::new(policy());
     scene.say(wrong);
-    let kept = Kept {
+    let persisted = PersistedState {
         incidents: scene.state.incidents().cloned().collect(),
-        pace: vec![("ops".into(), scene.state.spoken("ops").unwrap().clone())],
+        pace: vec![("ops".into(), scene.state.recent_sends("ops").unwrap().clone())],
         cooldowns: vec![Cooldown {
             receiver: "ops".into(),
             subject: Subject::Metric("web.1.cpu".into()),
             told: Some((START + 60.0, Severity::Warning)),
         }],
         next: scene.state.next(),
-        ..Kept::default()
+        ..PersistedState::default()
     };
-    scene.state = state(kept);
+    scene.state = state(persisted);
     assert_eq!(scene.say(wrong), []);
-    let said: Vec<What> = (0..5).flat_map(|_| scene.say(well)).collect();
-    assert_eq!(said, [What::Resolved]);
+    let said: Vec<NewsKind> = (0..5).flat_map(|_| scene.say(well)).collect();
+    assert_eq!(said, [NewsKind::Resolved]);
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use skywatch_alerters::anomaly::Severity;
-use skywatch_alerters::notice::{Content, Daily, Silent, What};
+use skywatch_alerters::notice::{Content, Daily, NewsKind, Silent};
 use skywatch_alerters::senders::{AlertmanagerSender, Sender};
 use skywatch_alerters::{Error, Notice, render, sample};
 use skywatch_settings::{AlertLabel, AlertmanagerReceiver, Secret};
@@ -81,7 +81,7 @@ fn an_incident_is_an_alert_that_ends_by_itself_only_much_later() {
 #[test]
 fn the_end_ends_the_same_alert() {
     let labels = |alert: &Value| alert["labels"].clone();
-    let (begun, over) = (alerts(&notice("web1.cpu")), alerts(&later(What::Resolved)));
+    let (begun, over) = (alerts(&notice("web1.cpu")), alerts(&later(NewsKind::Resolved)));
     assert_eq!(labels(&begun[0]), labels(&over[0]));
     assert_eq!(over[0]["endsAt"], "2026-11-21T14:04:00Z");
     // The one with the severity it may have had before.
@@ -92,7 +92,7 @@ fn the_end_ends_the_same_alert() {
 
 #[test]
 fn when_it_becomes_worse_the_milder_alerts_end() {
-    let mut worse = later(What::Worse);
+    let mut worse = later(NewsKind::Worse);
     let Content::Incidents(news) = &mut worse.content else {
         unreachable!()
     };

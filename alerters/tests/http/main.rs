@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use skywatch_alerters::notice::What;
+use skywatch_alerters::notice::NewsKind;
 use skywatch_alerters::render::Templates;
 use skywatch_alerters::senders::{
     AlertmanagerSender, NtfySender, PagerDutySender, Sender, SlackSender, WebhookSender,
@@ -36,11 +36,11 @@ mod webhook;
 const SECRET: &str = "s3cr3t";
 
 fn notice(name: &str) -> Notice {
-    sample::notice(vec![sample::item(name, What::Opened)])
+    sample::notice(vec![sample::item(name, NewsKind::Opened)])
 }
 
 /// The notice after `first` in its thread.
-fn later(what: What) -> Notice {
+fn later(what: NewsKind) -> Notice {
     Notice {
         id: "7f3a.18".into(),
         ..sample::notice(vec![sample::item("web1.cpu", what)])

@@ -1,7 +1,7 @@
 //! What PagerDuty is told.
 
 use skywatch_alerters::anomaly::Severity;
-use skywatch_alerters::notice::{Content, Daily, Silent, What};
+use skywatch_alerters::notice::{Content, Daily, NewsKind, Silent};
 use skywatch_alerters::senders::{PagerDutySender, Sender};
 use skywatch_alerters::{Error, Notice, render, sample};
 use skywatch_settings::{PagerDutyReceiver, Secret};
@@ -55,26 +55,26 @@ fn something_that_fires_triggers() {
 #[test]
 fn the_end_resolves_under_the_same_key() {
     let sink = accepting();
-    _ = sender(&sink).send(&later(What::Resolved), None).unwrap();
+    _ = sender(&sink).send(&later(NewsKind::Resolved), None).unwrap();
     insta::assert_snapshot!(sink.only().shown());
 }
 
 #[test]
 fn each_notice_becomes_the_event_that_fits() {
-    assert_eq!(events(&later(What::Reminder)), ["trigger warning"]);
-    assert_eq!(events(&later(What::Acknowledged)), ["acknowledge"]);
-    assert_eq!(events(&later(What::Passed)), ["resolve info"]);
+    assert_eq!(events(&later(NewsKind::Reminder)), ["trigger warning"]);
+    assert_eq!(events(&later(NewsKind::Acknowledged)), ["acknowledge"]);
+    assert_eq!(events(&later(NewsKind::Passed)), ["resolve info"]);
 
-    let mut critical = sample::item("web1.cpu", What::Worse);
+    let mut critical = sample::item("web1.cpu", NewsKind::Worse);
     critical.severity = Severity::Critical;
-    let resolved = sample::item("web2.cpu", What::Resolved);
+    let resolved = sample::item("web2.cpu", NewsKind::Resolved);
     assert_eq!(
         events(&sample::notice(vec![critical, resolved.clone()])),
         ["trigger critical"]
     );
 
     // Over, while others of the thread last, told of here or not.
-    let acknowledged = sample::item("web3.cpu", What::Acknowledged);
+    let acknowledged = sample::item("web3.cpu", NewsKind::Acknowledged);
     assert!(events(&sample::notice(vec![resolved.clone(), acknowledged])).is_empty());
     let mut one_of_two = sample::notice(vec![resolved]);
     let Content::Incidents(news) = &mut one_of_two.content else {
@@ -106,7 +106,7 @@ fn each_notice_becomes_the_event_that_fits() {
 #[test]
 fn a_notice_of_the_longest_names_stays_within_the_limits() {
     let name = "🔥".repeat(1_024);
-    let items = (0..25).map(|_| sample::item(&name, What::Opened)).collect();
+    let items = (0..25).map(|_| sample::item(&name, NewsKind::Opened)).collect();
     let sink = accepting();
     _ = sender(&sink).send(&sample::notice(items), None).unwrap();
     let event = sink.only();

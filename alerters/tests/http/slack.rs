@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use skywatch_alerters::notice::{Content, What};
+use skywatch_alerters::notice::{Content, NewsKind};
 use skywatch_alerters::render::Templates;
 use skywatch_alerters::senders::{Sender, SlackSender};
 use skywatch_alerters::{Error, Notice, sample};
@@ -92,7 +92,7 @@ fn a_bot_begins_a_thread_and_puts_the_chart_into_it() {
 #[test]
 fn the_end_is_a_reply_and_an_edit_of_the_first_message() {
     let sink = slack(None);
-    let over = later(What::Resolved);
+    let over = later(NewsKind::Resolved);
     let sent = bot(&sink).send(&over, Some(THREAD)).unwrap();
     assert!(sent.refused.is_empty() && sent.reference.is_none());
     insta::assert_snapshot!(shown(&sink.requests(), &over));
@@ -101,7 +101,7 @@ fn the_end_is_a_reply_and_an_edit_of_the_first_message() {
 #[test]
 fn what_is_back_is_seen_in_the_first_message_again() {
     let sink = slack(None);
-    _ = bot(&sink).send(&later(What::Returned), Some(THREAD)).unwrap();
+    _ = bot(&sink).send(&later(NewsKind::Returned), Some(THREAD)).unwrap();
     let lines: Vec<String> = sink.requests().into_iter().map(|request| request.line).collect();
     assert_eq!(lines, ["POST /api/chat.postMessage", "POST /api/chat.update"]);
 }
@@ -118,7 +118,7 @@ fn a_message_without_a_place_is_a_success_all_the_same() {
 #[test]
 fn while_something_lasts_the_first_message_stays_as_it_is() {
     let sink = slack(None);
-    _ = bot(&sink).send(&later(What::Reminder), Some(THREAD)).unwrap();
+    _ = bot(&sink).send(&later(NewsKind::Reminder), Some(THREAD)).unwrap();
     let reply = sink.only();
     assert_eq!(reply.json()["thread_ts"], "1795268525.000200");
     assert_eq!(reply.json()["channel"], "C012AB3CD");
@@ -128,7 +128,9 @@ fn while_something_lasts_the_first_message_stays_as_it_is() {
 fn a_reference_that_is_none_of_ours_begins_a_new_thread() {
     for reference in ["", "C1", "C1/", "/1.2", "C1/x", "C1\"/1.2", "C1/1.2/3"] {
         let sink = slack(None);
-        let sent = bot(&sink).send(&later(What::Reminder), Some(reference)).unwrap();
+        let sent = bot(&sink)
+            .send(&later(NewsKind::Reminder), Some(reference))
+            .unwrap();
         assert_eq!(sent.reference.as_deref(), Some(THREAD), "{reference:?}");
         assert_eq!(sink.only().json()["channel"], "#alerts");
     }
@@ -140,7 +142,7 @@ fn a_thread_whose_first_message_is_gone_begins_anew() {
         Some(_) => Answer::ok(r#"{"ok":false,"error":"thread_not_found"}"#),
         None => Answer::ok(r#"{"ok":true,"channel":"C012AB3CD","ts":"3.4"}"#),
     });
-    let sent = bot(&sink).send(&later(What::Resolved), Some(THREAD)).unwrap();
+    let sent = bot(&sink).send(&later(NewsKind::Resolved), Some(THREAD)).unwrap();
     assert_eq!(sent.reference.as_deref(), Some("C012AB3CD/3.4"));
     assert_eq!(sink.requests().len(), 2);
 }

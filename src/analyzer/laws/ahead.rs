@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::rule::AlarmRule;
 use super::super::testing::{Worker, options};
-use crate::status::Progress;
+use crate::status::WorkerProgress;
 use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions, EmbeddedStore};
 use crate::store::{Connect as _, Points as _, Sample};
@@ -36,7 +36,12 @@ struct World {
 
 fn worker(folder: &Path, connect: &EmbeddedConnect, cache: bool) -> Worker<EmbeddedConnect> {
     let options = options(folder, 86_400.0, cache, (0, 1), AlarmRule::plain(0.0));
-    let mut worker = Worker::new(connect.clone(), options, Progress::default(), Stop::default());
+    let mut worker = Worker::new(
+        connect.clone(),
+        options,
+        WorkerProgress::default(),
+        Stop::default(),
+    );
     worker.take_over(vec![Arc::from(NAME)]);
     worker
 }

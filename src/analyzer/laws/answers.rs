@@ -11,7 +11,7 @@ use super::super::cache::CachedWindow;
 use super::super::options::WorkerOptions;
 use super::super::shard_pass::WorkerOrder;
 use super::super::worker::Worker;
-use crate::status::Progress;
+use crate::status::WorkerProgress;
 use crate::stop::Stop;
 use crate::store::{
     Connect, DecodeReport, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, Store, StoreError,
@@ -145,7 +145,7 @@ fn a_tail_asked_for_again_after_a_lost_connection_goes_to_its_own_metric() {
         seat: (0, 1),
     };
     let store = Unsteady::default();
-    let worker = Worker::new(store.clone(), options, Progress::default(), Stop::default());
+    let worker = Worker::new(store.clone(), options, WorkerProgress::default(), Stop::default());
     let (orders, to_worker) = unbounded();
     let (reports, from_worker) = unbounded();
     let add = ["lost", "quiet", "loud", "last"].map(Arc::from).to_vec();
@@ -207,7 +207,7 @@ fn who_was_kept_first_stays_and_the_others_are_read_whole() {
     let store = Unsteady::default();
     // What it answers first is for another test.
     store.asked.lock().expect("nobody else").push(Vec::new());
-    let worker = Worker::new(store.clone(), options, Progress::default(), Stop::default());
+    let worker = Worker::new(store.clone(), options, WorkerProgress::default(), Stop::default());
     let (orders, to_worker) = unbounded();
     let (reports, from_worker) = unbounded();
     let add = ["a", "b", "c", "loud"].map(Arc::from).to_vec();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::rule::AlarmRule;
 use super::super::testing::{Worker, options};
-use crate::status::{Fate, Progress};
+use crate::status::{Fate, WorkerProgress};
 use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::{Connect as _, Points as _, Sample};
@@ -31,7 +31,7 @@ fn the_newest_value_is_told_as_people_read_it() {
         store.append(&samples).expect("room");
         let newest = samples[samples.len() - 3];
         let options = options(folder.path(), 86_400.0, cache, (0, 1), AlarmRule::plain(0.0));
-        let mut worker = Worker::new(connect, options, Progress::default(), Stop::default());
+        let mut worker = Worker::new(connect, options, WorkerProgress::default(), Stop::default());
         worker.take_over(["gauge", "counter", "nobody"].map(Arc::from).to_vec());
         // The second time nothing is new.
         for pass in 1..=2 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::player::{AdaptivePlayer, RowScorer};
 use crate::analyzer::rule::AlarmRule;
 use crate::analyzer::testing::{Worker, options};
-use crate::status::Progress;
+use crate::status::WorkerProgress;
 use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::{Connect as _, Points as _, Sample};
@@ -21,7 +21,7 @@ fn first_state(steps: impl Iterator<Item = f64>) -> Option<usize> {
     let mut store = connect.connect().expect("a store");
     let rule = AlarmRule::plain(0.0);
     let options = options(folder.path(), WINDOW, true, (0, 1), rule.clone());
-    let mut worker = Worker::new(connect, options, Progress::default(), Stop::default());
+    let mut worker = Worker::new(connect, options, WorkerProgress::default(), Stop::default());
     worker.take_over(vec![Arc::from("few")]);
     let mut replay = RowScorer::new(AdaptivePlayer::default(), Arc::from([rule]));
     replay.begin("few");

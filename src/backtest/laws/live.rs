@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::super::player::{AdaptivePlayer, RowScorer};
 use crate::analyzer::rule::AlarmRule;
 use crate::analyzer::testing::{PARTS, Worker, options};
-use crate::status::Progress;
+use crate::status::WorkerProgress;
 use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::{Connect as _, Points as _, Sample};
@@ -101,7 +101,7 @@ fn a_watch_is_a_replay() {
         let mut store = connect.connect().expect("a store");
         let start = |seat| {
             let options = options(folder.path(), 4.0 * 86_400.0, cache, seat, rule());
-            let mut worker = Worker::new(connect.clone(), options, Progress::default(), Stop::default());
+            let mut worker = Worker::new(connect.clone(), options, WorkerProgress::default(), Stop::default());
             worker.take_over((0..5).map(name).collect());
             worker
         };

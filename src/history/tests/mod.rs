@@ -8,8 +8,8 @@ mod past;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use skywatch_alerters::incident::{Ending, Incident, Phase, Transition};
-use skywatch_alerters::notice::What;
+use skywatch_alerters::incident::{Ending, Incident, IncidentTransition, Phase};
+use skywatch_alerters::notice::NewsKind;
 use skywatch_alerters::sample::{self, AT};
 use skywatch_alerters::silence::Silence;
 use skywatch_alerters::state::Cooldown;
@@ -89,8 +89,8 @@ fn incident(id: u64, name: &str, phase: Phase) -> Incident {
     }
 }
 
-fn transition(incident: u64, from: Option<Phase>, to: Phase) -> Transition {
-    Transition {
+fn transition(incident: u64, from: Option<Phase>, to: Phase) -> IncidentTransition {
+    IncidentTransition {
         incident,
         at: AT + 60.0 * incident as f64,
         from,
@@ -100,7 +100,7 @@ fn transition(incident: u64, from: Option<Phase>, to: Phase) -> Transition {
 }
 
 fn notice(id: &str, receiver: &str) -> Notice {
-    let mut item = sample::item("web1.cpu", What::Opened);
+    let mut item = sample::item("web1.cpu", NewsKind::Opened);
     // One has no numbers, and what is no number is never the same as another.
     let votes = item.anomaly.votes().iter().filter(|vote| vote.answer.is_some());
     let votes: skywatch_alerters::Votes = votes.cloned().collect();

@@ -10,9 +10,9 @@ use skywatch_settings::Settings;
 use super::{Needs, Role, RoleContext, RunOptions};
 use crate::analyzer::store_probe::StoreProbe;
 use crate::analyzer::{AnalyzerOptions, Inquiries, PassOutputs, Supervisor, WorkerOptions};
-use crate::inlet::{Answers, Finder, InletClient, Report, Way};
+use crate::inlet::{Answers, Finder, FinderReport, InletAddress, InletClient};
 use crate::process::{ProcessError, judging, wiring};
-use crate::status::{AnalyzerStatusFile, Beat};
+use crate::status::{AnalyzerStatusFile, Liveness};
 use crate::stop::Stop;
 use crate::store::{AnyConnect, Connect};
 
@@ -53,7 +53,7 @@ impl Role for Analyzer {
             context.inlet.clone(),
             context.settings,
             context.run,
-            context.beat.clone(),
+            context.liveness.clone(),
             context.stop,
         )
     }
@@ -62,10 +62,10 @@ impl Role for Analyzer {
 /// Looks at every metric, and hands on what is found.
 pub(crate) fn watch(
     store: &AnyConnect,
-    inlet: Way,
+    inlet: InletAddress,
     settings: &Settings,
     run: &RunOptions,
-    beat: Beat,
+    liveness: Liveness,
     stop: &Stop,
 ) -> Result<(), ProcessError> {
     let worker = WorkerOptions {
@@ -85,7 +85,12 @@ pub(crate) fn watch(
     let status = Arc::new(status);
     let inlet = client.inlet();
     let on_answer = Box::new(move |silent: Option<(String, f64)>| {
-        inlet.report(silent.map_or(Report::StoreAnswers, |(why, since)| Report::NoPass { why, since }));
+        inlet.report(
+            silent.map_or(FinderReport::StoreAnswers, |(why, since)| FinderReport::NoPass {
+                why,
+                since,
+            }),
+        );
     });
     let probe =
         StoreProbe::start(store, Arc::clone(&status), on_answer).map_err(|source| ProcessError::Start {
@@ -94,7 +99,7 @@ pub(crate) fn watch(
         })?;
     let outputs = PassOutputs {
         status,
-        beat,
+        liveness,
         graphite: wiring::graphite(settings)?.map(|out| (out, wiring::prefix(settings, "analyzer"))),
         inlet: client.inlet(),
         followed: client.followed(),

@@ -5,8 +5,8 @@ use skywatch_settings::Settings;
 
 use super::{Needs, ROLES, Role, RoleContext, RunOptions};
 use crate::dispatch::control::Control;
-use crate::dispatch::{self, Inbox, Office, Outlet};
-use crate::inlet::{FromFinder, Way, socket};
+use crate::dispatch::{self, CommandService, Destination, Inbox};
+use crate::inlet::{FromFinder, InletAddress, socket};
 #[cfg(feature = "learned")]
 use crate::process::study;
 use crate::process::{ProcessError, alerting, wiring};
@@ -55,9 +55,9 @@ impl Role for Dispatch {
 }
 
 /// The way to a dispatch that is a thread of this process, and its end.
-pub(crate) fn in_this_process() -> (Way, Receiver<FromFinder>) {
+pub(crate) fn in_this_process() -> (InletAddress, Receiver<FromFinder>) {
     let (send, receive) = bounded(WAITING);
-    (Way::Thread(send), receive)
+    (InletAddress::Thread(send), receive)
 }
 
 /// Takes what all others find, keeps it, and tells people and machines, until stop is said.
@@ -69,30 +69,30 @@ pub(crate) fn dispatch(
 ) -> Result<(), ProcessError> {
     let options = alerting::dispatch(store.clone(), settings)?;
     let (inbox, messages) = Inbox::new();
-    let _control = control(settings, &options.outlets, inbox.clone());
+    let _control = control(settings, &options.destinations, inbox.clone());
     dispatch::run(options, finders, &inbox, &messages, stop);
     Ok(())
 }
 
 /// Lets commands on this machine speak to us. Without it all else goes on.
-fn control(settings: &Settings, outlets: &[Outlet], inbox: Inbox) -> Option<Control> {
+fn control(settings: &Settings, destinations: &[Destination], inbox: Inbox) -> Option<Control> {
     let examine = inbox.clone();
-    let office = Office::new(
+    let service = CommandService::new(
         Box::new(move |request| inbox.ask(request)),
         Box::new(move |metric, now| examine.examine(metric, now)),
-        outlets,
+        destinations,
         wiring::base_url(settings),
         wiring::command(settings),
     );
     #[cfg(feature = "learned")]
-    let office = {
+    let service = {
         let settings = settings.clone();
-        office.with_study(Box::new(move |asked| {
+        service.with_study(Box::new(move |asked| {
             study::answer(&settings, asked)
                 .unwrap_or_else(|error| dispatch::Answer::refused(error.to_string()))
         }))
     };
-    match Control::start(&settings.state_dir, office) {
+    match Control::start(&settings.state_dir, service) {
         Ok(control) => Some(control),
         Err(error) => {
             tracing::error!(

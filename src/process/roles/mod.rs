@@ -17,8 +17,8 @@ use crossbeam_channel::Receiver;
 use skywatch_settings::Settings;
 
 use super::ProcessError;
-use crate::inlet::{FromFinder, Way};
-use crate::status::Beat;
+use crate::inlet::{FromFinder, InletAddress};
+use crate::status::Liveness;
 use crate::stop::Stop;
 use crate::store::AnyConnect;
 
@@ -91,13 +91,13 @@ pub struct RoleContext<'a> {
     /// What `skywatch run` was asked beyond them.
     pub run: &'a RunOptions,
     /// Where it shows that it is alive.
-    pub beat: Beat,
+    pub liveness: Liveness,
     /// Said once: end.
     pub stop: &'a Stop,
     /// Whether the other roles are threads of this process.
     pub single_process: bool,
     /// The way to the dispatch.
-    pub(super) inlet: Way,
+    pub(super) inlet: InletAddress,
     /// The other end of it, where the dispatch is a thread of this process.
     pub(super) finders: Option<Receiver<FromFinder>>,
     /// There if any role of this process needs it.

@@ -23,7 +23,7 @@ const OPEN_PATIENCE: Duration = Duration::from_secs(2);
 const IN_USE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The history, and what is not in it yet.
-pub(super) struct Books {
+pub(super) struct HistoryBuffer {
     path: PathBuf,
     history: Option<History>,
     unsaved: HistoryBatch,
@@ -40,7 +40,7 @@ pub(super) struct Books {
 }
 
 /// What is to be noted of a notice.
-pub(super) enum Mark<'a> {
+pub(super) enum Settlement<'a> {
     /// It was taken.
     Sent {
         /// What the other side calls the conversation.
@@ -60,10 +60,10 @@ pub(super) enum Mark<'a> {
     },
 }
 
-impl Books {
+impl HistoryBuffer {
     /// Opens the history at `path`. One that cannot be opened is named in the log and tried again.
     pub(super) fn open(path: &Path, now: f64) -> Self {
-        let mut books = Self {
+        let mut buffer = Self {
             path: path.to_owned(),
             history: None,
             unsaved: HistoryBatch::new(now),
@@ -75,18 +75,18 @@ impl Books {
             looked_at: Instant::now(),
         };
         let due = Instant::now() + OPEN_PATIENCE;
-        books.reopen(now);
+        buffer.reopen(now);
         // One who has just been killed, or a command, may still hold it.
-        while books.history.is_none()
-            && Instant::now() < if books.in_use { due + IN_USE_PATIENCE } else { due }
+        while buffer.history.is_none()
+            && Instant::now() < if buffer.in_use { due + IN_USE_PATIENCE } else { due }
         {
             std::thread::sleep(Duration::from_millis(100));
-            books.reopen(now);
+            buffer.reopen(now);
         }
-        if books.history.is_some() {
-            books.trouble = None;
+        if buffer.history.is_some() {
+            buffer.trouble = None;
         }
-        books
+        buffer
     }
 
     fn reopen(&mut self, now: f64) {
@@ -240,7 +240,7 @@ impl Books {
     }
 
     /// Notes how it went with a notice.
-    pub(super) fn mark(&mut self, id: &str, mark: &Mark<'_>, now: f64) {
+    pub(super) fn mark(&mut self, id: &str, mark: &Settlement<'_>, now: f64) {
         if let Some(posting) = self
             .unsaved
             .notices
@@ -248,19 +248,19 @@ impl Books {
             .find(|posting| posting.notice.id == id)
         {
             match mark {
-                Mark::Sent { reference } => {
+                Settlement::Sent { reference } => {
                     posting.settled = Some(Settled::Sent {
                         at: now,
                         reference: reference.map(str::to_owned),
                     });
                 }
-                Mark::Dead { error } => {
+                Settlement::Dead { error } => {
                     posting.settled = Some(Settled::Dead {
                         at: now,
                         error: (*error).to_owned(),
                     });
                 }
-                Mark::Failed { .. } => {}
+                Settlement::Failed { .. } => {}
             }
             return;
         }
@@ -269,9 +269,9 @@ impl Books {
             return;
         };
         let outcome = match mark {
-            Mark::Sent { reference } => history.sent(id, now, *reference),
-            Mark::Failed { error, next_try } => history.failed(id, error, *next_try),
-            Mark::Dead { error } => history.dead(id, error, now),
+            Settlement::Sent { reference } => history.sent(id, now, *reference),
+            Settlement::Failed { error, next_try } => history.failed(id, error, *next_try),
+            Settlement::Dead { error } => history.dead(id, error, now),
         };
         if let Err(error) = outcome {
             self.mark_later(id, mark, now);
@@ -279,18 +279,18 @@ impl Books {
         }
     }
 
-    fn mark_later(&mut self, id: &str, mark: &Mark<'_>, at: f64) {
+    fn mark_later(&mut self, id: &str, mark: &Settlement<'_>, at: f64) {
         let settled = match mark {
-            Mark::Sent { reference } => Settled::Sent {
+            Settlement::Sent { reference } => Settled::Sent {
                 at,
                 reference: reference.map(str::to_owned),
             },
-            Mark::Dead { error } => Settled::Dead {
+            Settlement::Dead { error } => Settled::Dead {
                 at,
                 error: (*error).to_owned(),
             },
             // A try that failed may be forgotten.
-            Mark::Failed { .. } => return,
+            Settlement::Failed { .. } => return,
         };
         self.unsaved.settled.push((id.to_owned(), settled));
     }

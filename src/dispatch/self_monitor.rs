@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
-use skywatch_alerters::incident::{Look, Outcome};
+use skywatch_alerters::incident::{Observation, ObservedOutcome};
 use skywatch_alerters::notice::Silent;
 use skywatch_alerters::{Anomaly, Severity, Subject, units};
 
@@ -39,7 +39,7 @@ const SILENT_FORGOTTEN: f64 = 86_400.0;
 
 /// What is watched of ourselves.
 #[derive(Debug, Clone)]
-pub struct VitalsOptions {
+pub struct SelfMonitorOptions {
     /// A pass that takes longer overruns.
     pub optimum_run_duration: Duration,
     /// The folder with the ingest's status, when this machine takes points.
@@ -51,8 +51,8 @@ pub struct VitalsOptions {
 }
 
 /// What is known of ourselves.
-pub(super) struct Vitals {
-    options: VitalsOptions,
+pub(super) struct SelfMonitor {
+    options: SelfMonitorOptions,
     began: f64,
     /// Since when the store does not answer.
     store_lost: Option<f64>,
@@ -66,8 +66,8 @@ pub(super) struct Vitals {
     daily_at: f64,
 }
 
-impl Vitals {
-    pub(super) fn new(options: VitalsOptions, daily_at: Option<f64>, now: f64) -> Self {
+impl SelfMonitor {
+    pub(super) fn new(options: SelfMonitorOptions, daily_at: Option<f64>, now: f64) -> Self {
         Self {
             options,
             began: now,
@@ -81,7 +81,7 @@ impl Vitals {
     }
 
     /// What a pass shows.
-    pub(super) fn pass(&mut self, news: &PassNews) -> Vec<Look> {
+    pub(super) fn pass(&mut self, news: &PassNews) -> Vec<Observation> {
         let summary = &news.summary;
         let now = summary.at;
         let is_whole = news.cut_short.is_none();
@@ -112,41 +112,41 @@ impl Vitals {
                 units::length(summary.seconds.total)
             )
         });
-        let mut looks = Vec::new();
+        let mut observations = Vec::new();
         if is_whole {
-            looks.push(look("skywatch.store", None, now));
+            observations.push(observation("skywatch.store", None, now));
         }
         for component in DATA_COMPONENTS {
             let trouble = summary
                 .troubles
                 .iter()
                 .find(|trouble| trouble.component == component);
-            looks.push(match trouble {
+            observations.push(match trouble {
                 None if component == METRICS_COMPONENT && summary.loss_accepted => gone(component),
-                None => look(component, None, now),
+                None => observation(component, None, now),
                 Some(trouble) if trouble.is_warning => warning(component, trouble.why.clone(), now),
-                Some(trouble) => look(component, Some(trouble.why.clone()), now),
+                Some(trouble) => observation(component, Some(trouble.why.clone()), now),
             });
         }
         if data_known {
-            looks.push(look("skywatch.data", no_data, now));
+            observations.push(observation("skywatch.data", no_data, now));
         }
         // Well is only what a pass has shown: after a restart, four that overran say nothing yet.
         if overrun.is_some() || self.overruns == 0 {
-            looks.push(look("skywatch.passes", overrun, now));
+            observations.push(observation("skywatch.passes", overrun, now));
         }
-        looks
+        observations
     }
 
     /// The store has not let a pass run since then.
-    pub(super) fn trouble(&mut self, why: &str, since: f64, now: f64) -> Option<Look> {
+    pub(super) fn trouble(&mut self, why: &str, since: f64, now: f64) -> Option<Observation> {
         let since = self.store_lost.map_or(since, |known| known.min(since));
         self.store_lost = Some(since);
         let [least, most] = NO_STORE_AFTER;
         let patience = (2.0 * self.options.optimum_run_duration.as_secs_f64()).clamp(least, most);
         (now - since >= patience).then(|| {
             let sentence = format!("no pass could run for {}: {why}", units::length(now - since));
-            look("skywatch.store", Some(sentence), now)
+            observation("skywatch.store", Some(sentence), now)
         })
     }
 
@@ -156,7 +156,7 @@ impl Vitals {
     }
 
     /// Whether the ingest still reports, and gets rid of its points.
-    pub(super) fn ingest(&self, now: f64) -> Option<Look> {
+    pub(super) fn ingest(&self, now: f64) -> Option<Observation> {
         let status: IngestStatus = StatusFile::ingest(self.options.ingest.as_deref()?).read()?;
         // One that never ran here, or not since the start, is not missed.
         let age = now - status.at.max(self.began);
@@ -177,7 +177,7 @@ impl Vitals {
         } else {
             held_up()
         };
-        Some(look("skywatch.ingest", sentence, now))
+        Some(observation("skywatch.ingest", sentence, now))
     }
 
     /// Metrics that have fallen silent since the last notice about such; nothing when it is not time, or when so many
@@ -260,35 +260,35 @@ impl Vitals {
 }
 
 /// A component as it looks: ill, and how, or well.
-pub(super) fn look(component: &str, ill: Option<String>, now: f64) -> Look {
+pub(super) fn observation(component: &str, ill: Option<String>, now: f64) -> Observation {
     let subject = Subject::Component(component.to_owned());
     let outcome = match ill {
-        None => Outcome::Normal {
+        None => ObservedOutcome::Normal {
             at: now,
             value: f64::NAN,
         },
         Some(sentence) => {
             let anomaly = Anomaly::new(subject.clone(), Severity::Critical, now);
-            Outcome::Anomalous(Box::new(anomaly.with_sentence(sentence)))
+            ObservedOutcome::Anomalous(Box::new(anomaly.with_sentence(sentence)))
         }
     };
-    Look { subject, outcome }
+    Observation { subject, outcome }
 }
 
 /// A component that may become ill.
-fn warning(component: &str, sentence: String, now: f64) -> Look {
-    let mut look = look(component, Some(sentence), now);
-    if let Outcome::Anomalous(anomaly) = &mut look.outcome {
+fn warning(component: &str, sentence: String, now: f64) -> Observation {
+    let mut observation = observation(component, Some(sentence), now);
+    if let ObservedOutcome::Anomalous(anomaly) = &mut observation.outcome {
         anomaly.severity = Severity::Warning;
     }
-    look
+    observation
 }
 
 /// A component of which nothing more is to be said.
-fn gone(component: &str) -> Look {
-    Look {
+fn gone(component: &str) -> Observation {
+    Observation {
         subject: Subject::Component(component.to_owned()),
-        outcome: Outcome::Deleted,
+        outcome: ObservedOutcome::Deleted,
     }
 }
 
@@ -297,14 +297,14 @@ mod tests {
     use super::*;
     use crate::status::PassSummary;
 
-    fn vitals(daily: Option<&str>) -> Vitals {
-        let options = VitalsOptions {
+    fn self_monitor(daily: Option<&str>) -> SelfMonitor {
+        let options = SelfMonitorOptions {
             optimum_run_duration: Duration::from_secs(60),
             ingest: None,
             stale_digest: true,
             daily: daily.map(|time| (time.parse().unwrap(), TimeZone::get("Europe/Berlin").unwrap())),
         };
-        Vitals::new(options, None, 1_000.0)
+        SelfMonitor::new(options, None, 1_000.0)
     }
 
     fn pass(at: f64, seconds: f64, newest: f64) -> PassNews {
@@ -322,32 +322,32 @@ mod tests {
     }
 
     /// The sentences of the components that are ill.
-    fn ill(looks: &[Look]) -> Vec<String> {
-        let sentence = |look: &Look| match &look.outcome {
-            Outcome::Anomalous(anomaly) => Some(format!("{}: {}", anomaly.name(), anomaly.sentence)),
+    fn ill(observations: &[Observation]) -> Vec<String> {
+        let sentence = |observation: &Observation| match &observation.outcome {
+            ObservedOutcome::Anomalous(anomaly) => Some(format!("{}: {}", anomaly.name(), anomaly.sentence)),
             _ => None,
         };
-        looks.iter().filter_map(sentence).collect()
+        observations.iter().filter_map(sentence).collect()
     }
 
     #[test]
     fn no_data_overruns_and_a_lost_store_are_said_in_sentences() {
-        let mut vitals = vitals(None);
-        assert_eq!(ill(&vitals.pass(&pass(2_000.0, 1.0, 1_900.0))), [""; 0]);
+        let mut self_monitor = self_monitor(None);
+        assert_eq!(ill(&self_monitor.pass(&pass(2_000.0, 1.0, 1_900.0))), [""; 0]);
         assert_eq!(
-            ill(&vitals.pass(&pass(2_301.0, 1.0, 2_000.0))),
+            ill(&self_monitor.pass(&pass(2_301.0, 1.0, 2_000.0))),
             ["skywatch.data: no metric has had a new point for 5 min 1 s"]
         );
         for _ in 0..4 {
-            assert_eq!(ill(&vitals.pass(&pass(2_400.0, 61.0, 2_400.0))), [""; 0]);
+            assert_eq!(ill(&self_monitor.pass(&pass(2_400.0, 61.0, 2_400.0))), [""; 0]);
         }
         assert_eq!(
-            ill(&vitals.pass(&pass(2_400.0, 75.0, 2_400.0))),
+            ill(&self_monitor.pass(&pass(2_400.0, 75.0, 2_400.0))),
             ["skywatch.passes: 5 passes in a row took longer than 1 min, the last 1 min 15 s"]
         );
-        assert_eq!(ill(&vitals.pass(&pass(2_400.0, 59.0, 2_400.0))), [""; 0]);
-        assert!(vitals.trouble("no route", 3_000.0, 3_000.0).is_none());
-        let lost = vitals.trouble("no route", 3_030.0, 3_030.0).unwrap();
+        assert_eq!(ill(&self_monitor.pass(&pass(2_400.0, 59.0, 2_400.0))), [""; 0]);
+        assert!(self_monitor.trouble("no route", 3_000.0, 3_000.0).is_none());
+        let lost = self_monitor.trouble("no route", 3_030.0, 3_030.0).unwrap();
         assert_eq!(
             ill(&[lost]),
             ["skywatch.store: no pass could run for 30 s: no route"]
@@ -357,9 +357,9 @@ mod tests {
     #[test]
     fn an_ingest_that_reports_no_more_is_said_and_one_that_never_did_is_not_missed() {
         let folder = tempfile::tempdir().unwrap();
-        let mut vitals = vitals(None);
-        vitals.options.ingest = Some(folder.path().to_owned());
-        assert!(vitals.ingest(9_000.0).is_none());
+        let mut self_monitor = self_monitor(None);
+        self_monitor.options.ingest = Some(folder.path().to_owned());
+        assert!(self_monitor.ingest(9_000.0).is_none());
         // Of long before our own start: it has as long to report as one that has just done so.
         let report = |at: f64| {
             StatusFile::ingest(folder.path()).write(&IngestStatus {
@@ -368,23 +368,23 @@ mod tests {
             });
         };
         report(10.0);
-        assert_eq!(ill(&Vec::from_iter(vitals.ingest(1_090.0))), [""; 0]);
+        assert_eq!(ill(&Vec::from_iter(self_monitor.ingest(1_090.0))), [""; 0]);
         assert_eq!(
-            ill(&Vec::from_iter(vitals.ingest(1_091.0))),
+            ill(&Vec::from_iter(self_monitor.ingest(1_091.0))),
             ["skywatch.ingest: the ingest has not reported for 1 min 31 s: points may not be taken"]
         );
         report(1_100.0);
-        assert_eq!(ill(&Vec::from_iter(vitals.ingest(1_101.0))), [""; 0]);
+        assert_eq!(ill(&Vec::from_iter(self_monitor.ingest(1_101.0))), [""; 0]);
     }
 
     #[test]
     fn silent_metrics_are_told_once_and_not_when_a_fifth_goes_at_once() {
-        let mut vitals = vitals(None);
+        let mut self_monitor = self_monitor(None);
         let silent = |at: f64, names: &[&str]| PassNews {
             silent: names.iter().map(|&name| name.to_owned()).collect(),
             ..pass(at, 1.0, at)
         };
-        let told = vitals
+        let told = self_monitor
             .silent(&silent(2_000.0, &["web.2", "web.1", "db.1"]))
             .unwrap();
         assert_eq!((told.metrics, told.of), (3, 100));
@@ -393,44 +393,44 @@ mod tests {
             ("web".into(), 2, vec!["web.1".into(), "web.2".into()])
         );
         assert!(
-            vitals.silent(&silent(2_060.0, &["web.3"])).is_none(),
+            self_monitor.silent(&silent(2_060.0, &["web.3"])).is_none(),
             "not before its time"
         );
         assert!(
-            vitals.silent(&silent(2_550.0, &["web.1"])).is_none(),
+            self_monitor.silent(&silent(2_550.0, &["web.1"])).is_none(),
             "told before"
         );
         let many: Vec<String> = (0..21).map(|i| format!("m.{i}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert!(vitals.silent(&silent(2_600.0, &many)).is_none());
-        assert!(vitals.silent(&silent(2_660.0, &many[..20])).is_some());
-        let spoken = |at: f64, names: &[&str]| PassNews {
+        assert!(self_monitor.silent(&silent(2_600.0, &many)).is_none());
+        assert!(self_monitor.silent(&silent(2_660.0, &many[..20])).is_some());
+        let recent_sends = |at: f64, names: &[&str]| PassNews {
             back: names.iter().map(|&name| name.to_owned()).collect(),
             ..pass(at, 1.0, at)
         };
         assert!(
-            vitals.silent(&spoken(3_200.0, &many[..20])).is_none(),
+            self_monitor.silent(&recent_sends(3_200.0, &many[..20])).is_none(),
             "three are still silent"
         );
-        let told = vitals
-            .silent(&spoken(3_260.0, &["web.1", "web.2", "db.1"]))
+        let told = self_monitor
+            .silent(&recent_sends(3_260.0, &["web.1", "web.2", "db.1"]))
             .unwrap();
         assert_eq!((told.metrics, told.back), (0, 23));
     }
 
     #[test]
     fn a_day_is_told_of_once_at_its_hour() {
-        let mut vitals = vitals(Some("08:00"));
+        let mut self_monitor = self_monitor(Some("08:00"));
         let at = |text: &str| text.parse::<Timestamp>().unwrap().as_second() as f64;
-        vitals.daily_at = at("2026-11-20T12:00:00Z");
-        assert_eq!(vitals.day(at("2026-11-21T06:59:59Z")), None);
+        self_monitor.daily_at = at("2026-11-20T12:00:00Z");
+        assert_eq!(self_monitor.day(at("2026-11-21T06:59:59Z")), None);
         let day = (at("2026-11-20T07:00:00Z"), at("2026-11-21T07:00:00Z"));
-        assert_eq!(vitals.day(at("2026-11-21T07:00:10Z")), Some(day));
-        vitals.told_day(day.1);
-        assert_eq!(vitals.day(at("2026-11-21T07:01:00Z")), None);
+        assert_eq!(self_monitor.day(at("2026-11-21T07:00:10Z")), Some(day));
+        self_monitor.told_day(day.1);
+        assert_eq!(self_monitor.day(at("2026-11-21T07:01:00Z")), None);
         // Asleep for two days: only the last one is told of.
-        let day = vitals.day(at("2026-11-24T05:00:00Z")).unwrap();
-        vitals.told_day(day.1);
-        assert_eq!(vitals.day(at("2026-11-24T05:00:01Z")), None);
+        let day = self_monitor.day(at("2026-11-24T05:00:00Z")).unwrap();
+        self_monitor.told_day(day.1);
+        assert_eq!(self_monitor.day(at("2026-11-24T05:00:01Z")), None);
     }
 }

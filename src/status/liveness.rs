@@ -5,12 +5,12 @@ use std::time::Instant;
 
 /// The metric one worker has under judgement; shared between that worker and the watchdog.
 #[derive(Debug, Clone, Default)]
-pub struct Progress {
+pub struct WorkerProgress {
     /// `None` between passes. Held for the moment of a read or a write.
     at: Arc<Mutex<Option<Arc<str>>>>,
 }
 
-impl Progress {
+impl WorkerProgress {
     /// The worker turns to a metric, or rests.
     pub fn turn_to(&self, metric: Option<&Arc<str>>) {
         *self.at.lock().unwrap_or_else(PoisonError::into_inner) = metric.map(Arc::clone);
@@ -24,16 +24,16 @@ impl Progress {
 
 /// Shared between the supervisor, which sets it, and the watchdog, which reads it.
 #[derive(Debug, Clone, Default)]
-pub struct Beat {
+pub struct Liveness {
     /// When the running pass must have ended; `None` between passes. Held for the moment of a read or
     /// a write, as is the other.
     due: Arc<Mutex<Option<Instant>>>,
-    workers: Arc<Mutex<Vec<Progress>>>,
+    workers: Arc<Mutex<Vec<WorkerProgress>>>,
 }
 
-impl Beat {
+impl Liveness {
     /// A new worker to watch.
-    pub fn watch(&self, progress: Progress) {
+    pub fn watch(&self, progress: WorkerProgress) {
         self.workers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

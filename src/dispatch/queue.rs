@@ -1,4 +1,4 @@
-//! The post office of one receiver: a thread that sends, and the notices that wait for it.
+//! The queue of one receiver: a thread that sends, and the notices that wait for it.
 //!
 //! Notices go out in their order, one at a time. One that cannot be handed over at the moment holds up those behind it
 //! and is tried again, ever more rarely; while tries fail the receiver counts as failing, which is told to others. One
@@ -14,7 +14,7 @@ use skywatch_alerters::notice::Content;
 use skywatch_alerters::senders::{self, Sent};
 use skywatch_alerters::{Error, JudgedWindow, Notice, Subject};
 
-use super::{Message, WindowOf};
+use super::{DispatchMessage, WindowOf};
 use crate::backoff::Backoff;
 
 /// First and longest pause between two tries.
@@ -27,7 +27,7 @@ pub(super) const IN_MEMORY: usize = 200;
 
 /// A receiver that can be sent to.
 #[derive(Clone)]
-pub struct Outlet {
+pub struct Destination {
     /// Its name.
     pub name: String,
     /// What carries notices there.
@@ -37,7 +37,7 @@ pub struct Outlet {
 }
 
 /// One notice to be sent now.
-pub(super) struct Job {
+pub(super) struct SendJob {
     notice: Notice,
     reference: Option<String>,
 }
@@ -50,17 +50,17 @@ pub struct Delivery {
 }
 
 /// A notice that waits.
-struct Letter {
+struct QueuedNotice {
     notice: Notice,
-    /// What the other side calls the conversation, as far as it was known when the letter came here.
+    /// What the other side calls the conversation, as far as it was known when the notice came here.
     reference: Option<String>,
 }
 
-/// One receiver's post office.
-pub(super) struct Post {
-    outlet: Outlet,
-    waiting: VecDeque<Letter>,
-    jobs: Sender<Job>,
+/// One receiver's queue.
+pub(super) struct ReceiverQueue {
+    destination: Destination,
+    waiting: VecDeque<QueuedNotice>,
+    jobs: Sender<SendJob>,
     thread: JoinHandle<()>,
     /// Further ones lie in the outbox; whatever comes goes behind them.
     more: bool,
@@ -75,7 +75,7 @@ pub(super) struct Post {
 }
 
 /// What follows from a delivery.
-pub(super) enum Verdict {
+pub(super) enum DeliveryOutcome {
     /// It is there.
     Sent(Sent),
     /// It is tried again after this time.
@@ -84,21 +84,21 @@ pub(super) enum Verdict {
     Dead(String),
 }
 
-impl Post {
+impl ReceiverQueue {
     /// Starts the thread.
     pub(super) fn start(
-        outlet: Outlet,
-        deliveries: Sender<Message>,
+        destination: Destination,
+        deliveries: Sender<DispatchMessage>,
         window_of: WindowOf,
     ) -> std::io::Result<Self> {
         let (jobs, receive) = bounded(1);
-        let name = outlet.name.clone();
-        let sender = Arc::clone(&outlet.sender);
+        let name = destination.name.clone();
+        let sender = Arc::clone(&destination.sender);
         let thread = std::thread::Builder::new()
-            .name(format!("post-{name}"))
+            .name(format!("queue-{name}"))
             .spawn(move || deliver(&name, &*sender, &receive, &deliveries, &*window_of))?;
         Ok(Self {
-            outlet,
+            destination,
             waiting: VecDeque::new(),
             jobs,
             thread,
@@ -113,7 +113,7 @@ impl Post {
     }
 
     pub(super) fn name(&self) -> &str {
-        &self.outlet.name
+        &self.destination.name
     }
 
     /// How many notices wait in memory.
@@ -133,7 +133,7 @@ impl Post {
 
     /// Whether the notice waits here already.
     pub(super) fn holds(&self, id: &str) -> bool {
-        self.waiting.iter().any(|letter| letter.notice.id == id)
+        self.waiting.iter().any(|queued| queued.notice.id == id)
     }
 
     /// Whether a new notice must be left in the outbox: there is no room for it, or others wait there for their turn.
@@ -153,12 +153,12 @@ impl Post {
 
     /// Adds a notice behind the others.
     pub(super) fn add(&mut self, notice: Notice, reference: Option<String>) {
-        self.waiting.push_back(Letter { notice, reference });
+        self.waiting.push_back(QueuedNotice { notice, reference });
     }
 
     /// The notices that wait in memory, in their order.
-    pub(super) fn letters(&self) -> impl Iterator<Item = &Notice> {
-        self.waiting.iter().map(|letter| &letter.notice)
+    pub(super) fn notices(&self) -> impl Iterator<Item = &Notice> {
+        self.waiting.iter().map(|queued| &queued.notice)
     }
 
     /// Tries again at once, as somebody asked for it.
@@ -171,10 +171,10 @@ impl Post {
         if self.busy || Instant::now() < self.try_at {
             return;
         }
-        if let Some(letter) = self.waiting.front() {
-            let job = Job {
-                notice: letter.notice.clone(),
-                reference: letter.reference.clone(),
+        if let Some(queued) = self.waiting.front() {
+            let job = SendJob {
+                notice: queued.notice.clone(),
+                reference: queued.reference.clone(),
             };
             self.busy = self.jobs.try_send(job).is_ok();
         }
@@ -186,25 +186,25 @@ impl Post {
     }
 
     /// Takes back what became of the first notice. `now` is Unix seconds.
-    pub(super) fn delivered(&mut self, delivery: Delivery, now: f64) -> Verdict {
+    pub(super) fn delivered(&mut self, delivery: Delivery, now: f64) -> DeliveryOutcome {
         self.busy = false;
         match delivery.outcome {
             Ok(sent) => {
                 self.waiting.pop_front();
                 if let Some(reference) = &sent.reference {
-                    for letter in &mut self.waiting {
-                        if letter.notice.thread == delivery.notice.thread {
-                            letter.reference = Some(reference.clone());
+                    for queued in &mut self.waiting {
+                        if queued.notice.thread == delivery.notice.thread {
+                            queued.reference = Some(reference.clone());
                         }
                     }
                 }
                 self.well();
-                Verdict::Sent(sent)
+                DeliveryOutcome::Sent(sent)
             }
             Err(error) => {
                 self.last_error = error.to_string();
                 let age = now - delivery.notice.at;
-                if error.is_transient() && age < self.outlet.give_up_after.as_secs_f64() {
+                if error.is_transient() && age < self.destination.give_up_after.as_secs_f64() {
                     self.failures += 1;
                     let pause = self.backoff.pause();
                     let after = error
@@ -212,7 +212,7 @@ impl Post {
                         .unwrap_or(pause)
                         .max(Duration::from_millis(100));
                     self.try_at = Instant::now() + after;
-                    return Verdict::Again {
+                    return DeliveryOutcome::Again {
                         error: self.last_error.clone(),
                         after,
                     };
@@ -220,7 +220,7 @@ impl Post {
                 self.waiting.pop_front();
                 // A notice that reaches nobody is told to others at once; the next one need not wait for that.
                 self.failures = self.failures.max(FAILING_AFTER);
-                Verdict::Dead(self.last_error.clone())
+                DeliveryOutcome::Dead(self.last_error.clone())
             }
         }
     }
@@ -241,11 +241,11 @@ impl Post {
 fn deliver(
     receiver: &str,
     sender: &dyn senders::Sender,
-    jobs: &Receiver<Job>,
-    deliveries: &Sender<Message>,
+    jobs: &Receiver<SendJob>,
+    deliveries: &Sender<DispatchMessage>,
     window_of: &(dyn Fn(&str, bool) -> Option<JudgedWindow> + Send + Sync),
 ) {
-    for Job {
+    for SendJob {
         mut notice,
         reference,
     } in jobs
@@ -257,14 +257,17 @@ fn deliver(
             notice,
             outcome,
         };
-        if deliveries.send(Message::Delivered(Box::new(delivery))).is_err() {
+        if deliveries
+            .send(DispatchMessage::Delivered(Box::new(delivery)))
+            .is_err()
+        {
             return;
         }
     }
 }
 
 /// Adds the window of the first incident, where none came with it: for the chart, or for whoever wants the values. Here and
-/// not at the desk, which must not wait for the store. What came after the notice was made is no part of it.
+/// not at the dispatcher, which must not wait for the store. What came after the notice was made is no part of it.
 fn illustrate(notice: &mut Notice, window_of: &(dyn Fn(&str, bool) -> Option<JudgedWindow> + Send + Sync)) {
     let made = notice.at;
     if let Content::Incidents(news) = &mut notice.content

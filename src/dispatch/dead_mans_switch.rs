@@ -9,11 +9,11 @@ use skywatch_alerters::http_client::{self, Trust};
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Calls an address after each good pass, from a thread of its own.
-pub struct Heartbeat {
+pub struct DeadMansSwitch {
     beats: Sender<()>,
 }
 
-impl Heartbeat {
+impl DeadMansSwitch {
     /// Starts the thread. The address is a secret: whoever knows it can pretend that we live.
     ///
     /// # Errors

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{Fresh, Policy, State, Step};
+use super::{AlertPolicy, Fresh, IncidentState, Step};
 use crate::anomaly::{Anomaly, Subject};
-use crate::incident::{Hysteresis, Incident, Look, Outcome, Phase, Transition};
+use crate::incident::{Hysteresis, Incident, IncidentTransition, Observation, ObservedOutcome, Phase};
 
 /// Seconds that a subject whose finder reports only what it has made sure of must be well to count as well again, once it
 /// is flapping; doubled as for others. Two and a half minutes: a component is looked at several times a minute.
@@ -12,13 +12,19 @@ const FLAPPING_CONFIRMED: f64 = 150.0;
 /// Windows kept of one event: notices chart only the worst few.
 const WINDOWS: usize = 500;
 
-impl State {
+impl IncidentState {
     /// Notes that nothing is known of subjects of a kind that was looked at as a whole, where there is no look at them.
-    pub(super) fn not_looked_at(&mut self, kind: &str, looks: &[Look], now: f64, step: &mut Step) {
-        let looked_at: HashSet<u64> = looks
+    pub(super) fn not_looked_at(
+        &mut self,
+        kind: &str,
+        observations: &[Observation],
+        now: f64,
+        step: &mut Step,
+    ) {
+        let looked_at: HashSet<u64> = observations
             .iter()
-            .filter(|look| !matches!(look.outcome, Outcome::Unknown))
-            .filter_map(|look| self.by_subject.get(&look.subject).copied())
+            .filter(|observation| !matches!(observation.outcome, ObservedOutcome::Unknown))
+            .filter_map(|observation| self.by_subject.get(&observation.subject).copied())
             .collect();
         for (id, incident) in &mut self.incidents {
             let lasts = incident.phase.is_open() || incident.phase == Phase::Pending;
@@ -29,43 +35,47 @@ impl State {
     }
 
     /// Takes looks that happened at the same time.
-    pub(super) fn looks(
+    pub(super) fn observations(
         &mut self,
-        policy: &Policy,
-        looks: Vec<Look>,
+        policy: &AlertPolicy,
+        observations: Vec<Observation>,
         now: f64,
         step: &mut Step,
         fresh: &mut Fresh,
     ) {
         // Numbers are given in an order of our own, so that the order of simultaneous looks does not show.
-        let mut looks: Vec<(f64, Look)> = looks.into_iter().map(|look| (badness(&look), look)).collect();
-        looks.sort_by(|(worse, a), (bad, b)| bad.total_cmp(worse).then_with(|| a.subject.cmp(&b.subject)));
-        for (_, look) in looks {
+        let mut observations: Vec<(f64, Observation)> = observations
+            .into_iter()
+            .map(|observation| (badness(&observation), observation))
+            .collect();
+        observations
+            .sort_by(|(worse, a), (bad, b)| bad.total_cmp(worse).then_with(|| a.subject.cmp(&b.subject)));
+        for (_, observation) in observations {
             let flapping = self
-                .about(&look.subject)
+                .about(&observation.subject)
                 .and_then(|incident| incident.flapping(now));
-            let rules = rules_for(&look.subject, policy, flapping);
-            match look.outcome {
-                Outcome::Anomalous(anomaly) => self.anomalous(*anomaly, now, &rules, step, fresh),
-                Outcome::Normal { at, value } => {
-                    self.well(&look.subject, step, |incident| {
+            let rules = rules_for(&observation.subject, policy, flapping);
+            match observation.outcome {
+                ObservedOutcome::Anomalous(anomaly) => self.anomalous(*anomaly, now, &rules, step, fresh),
+                ObservedOutcome::Normal { at, value } => {
+                    self.well(&observation.subject, step, |incident| {
                         incident.normal(at, value, now, &rules)
                     });
-                    self.forget_if_never_one(&look.subject, &rules);
+                    self.forget_if_never_one(&observation.subject, &rules);
                 }
-                Outcome::Settled { at, value, before } => {
-                    self.well(&look.subject, step, |incident| {
+                ObservedOutcome::Settled { at, value, before } => {
+                    self.well(&observation.subject, step, |incident| {
                         incident.settled(at, value, before, now, &rules)
                     });
-                    self.forget_if_never_one(&look.subject, &rules);
+                    self.forget_if_never_one(&observation.subject, &rules);
                 }
-                Outcome::Unknown => {
-                    if let Some(incident) = self.known(&look.subject) {
+                ObservedOutcome::Unknown => {
+                    if let Some(incident) = self.known(&observation.subject) {
                         unknown(incident, now, step);
                     }
                 }
-                Outcome::Deleted => {
-                    let Some(incident) = self.known(&look.subject) else {
+                ObservedOutcome::Deleted => {
+                    let Some(incident) = self.known(&observation.subject) else {
                         continue;
                     };
                     let (id, phase) = (incident.id, incident.phase);
@@ -132,7 +142,7 @@ impl State {
         &mut self,
         subject: &Subject,
         step: &mut Step,
-        take: impl FnOnce(&mut Incident) -> Option<Transition>,
+        take: impl FnOnce(&mut Incident) -> Option<IncidentTransition>,
     ) {
         let Some(incident) = self.known(subject) else {
             return;
@@ -169,7 +179,7 @@ impl State {
 }
 
 /// When an incident about the subject opens and ends.
-fn rules_for(subject: &Subject, policy: &Policy, flapping: Option<u32>) -> Hysteresis {
+fn rules_for(subject: &Subject, policy: &AlertPolicy, flapping: Option<u32>) -> Hysteresis {
     let rules = policy.hysteresis;
     if !subject.kind().is_confirmed {
         return rules.damped(flapping);
@@ -193,9 +203,9 @@ fn unknown(incident: &mut Incident, now: f64, step: &mut Step) {
 }
 
 /// Most severe first; what is not anomalous comes last.
-fn badness(look: &Look) -> f64 {
-    match &look.outcome {
-        Outcome::Anomalous(anomaly) => 1.0 + anomaly.severity as u8 as f64 * 2.0 + anomaly.score(),
+fn badness(observation: &Observation) -> f64 {
+    match &observation.outcome {
+        ObservedOutcome::Anomalous(anomaly) => 1.0 + anomaly.severity as u8 as f64 * 2.0 + anomaly.score(),
         _ => 0.0,
     }
 }

@@ -2,24 +2,24 @@
 
 use skywatch_alerters::incident::Phase;
 use skywatch_alerters::notice::Content;
-use skywatch_alerters::state::Kept;
+use skywatch_alerters::state::PersistedState;
 
-use super::{CLAIMED, Desk};
+use super::{CLAIMED, Dispatcher};
 use crate::history::{HistoryBatch, Posting};
 
-impl Desk {
+impl Dispatcher {
     /// Looks whether the history is still where it was, and writes it again if it is not.
-    pub(super) fn mind_the_history(&mut self, now: f64) {
-        if !self.books.was_taken_away(now) {
+    pub(super) fn restore_deleted_history(&mut self, now: f64) {
+        if !self.buffer.was_taken_away(now) {
             return;
         }
-        let Kept {
+        let PersistedState {
             incidents,
             silences,
             cooldowns,
             pace,
             next,
-        } = self.state.kept();
+        } = self.state.persisted();
         let mut batch = HistoryBatch::new(now);
         batch.incidents = incidents;
         batch
@@ -35,10 +35,10 @@ impl Desk {
         ] {
             batch.meta.push((key.to_owned(), value.ok()));
         }
-        for post in self.posts.values_mut() {
+        for queue in self.queues.values_mut() {
             // Those that waited on the disk only are gone with it.
-            post.more_wait(false);
-            batch.notices.extend(post.letters().map(|notice| Posting {
+            queue.more_wait(false);
+            batch.notices.extend(queue.notices().map(|notice| Posting {
                 incidents: match &notice.content {
                     Content::Incidents(news) => news.items.iter().map(|item| item.incident).collect(),
                     _ => Vec::new(),
@@ -47,6 +47,6 @@ impl Desk {
                 settled: None,
             }));
         }
-        self.books.keep(batch);
+        self.buffer.keep(batch);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Audience, Cooldown, Fresh, Policy, Receiver, State, Step};
+use super::{AlertPolicy, Audience, Cooldown, Fresh, IncidentState, ReceiverPolicy, Step};
 use crate::anomaly::{Evidence, Severity, Subject};
-use crate::group::{GroupKey, Wanted};
-use crate::incident::{Incident, Phase, Told};
+use crate::group::{GroupKey, WantedNews};
+use crate::incident::{Incident, LastTold, Phase};
 use crate::matcher::About;
-use crate::notice::{BATCH, Content, Counts, Item, LISTED, News, Notice, What};
+use crate::notice::{BATCH, Content, Counts, LISTED, News, NewsKind, Notice, NoticeItem};
 use crate::route::{Grouping, Route};
 
 /// What the name of a component begins with that stands for a receiver.
@@ -17,9 +17,9 @@ const CHARTED: usize = 3;
 
 /// What a receiver is to be told of an incident at one moment, and why: the one answer both notices and forecasts follow.
 #[derive(Debug)]
-pub(super) struct Word {
+pub(super) struct NewsDecision {
     /// What is to be said now.
-    pub(super) what: Option<What>,
+    pub(super) what: Option<NewsKind>,
     /// When the answer may be another one though nothing happens, Unix seconds; infinity is never.
     pub(super) next: f64,
     /// Why.
@@ -49,8 +49,8 @@ pub(super) enum Why {
     ToldOnce,
 }
 
-impl Word {
-    fn say(what: What) -> Self {
+impl NewsDecision {
+    fn say(what: NewsKind) -> Self {
         Self {
             what: Some(what),
             next: f64::INFINITY,
@@ -71,9 +71,9 @@ impl Word {
     }
 }
 
-impl State {
+impl IncidentState {
     /// Works out anew what waits for each receiver.
-    pub(super) fn work_out(&mut self, policy: &Policy, now: f64, step: &mut Step) {
+    pub(super) fn work_out(&mut self, policy: &AlertPolicy, now: f64, step: &mut Step) {
         let mut incidents = std::mem::take(&mut self.incidents);
         let mut wake = f64::INFINITY;
         for incident in incidents.values_mut() {
@@ -93,9 +93,9 @@ impl State {
             for receiver in &policy.receivers {
                 let route = routed.iter().find(|(name, _)| *name == receiver.name);
                 let route = route.map(|(_, route)| *route);
-                let word = self.word(incident, receiver, route, now);
-                wake = wake.min(word.next);
-                let wanted = word
+                let decision = self.decision(incident, receiver, route, now);
+                wake = wake.min(decision.next);
+                let wanted = decision
                     .what
                     .and_then(|what| Self::wanted(policy, incident, receiver, route, what, now));
                 let changed = if wanted.is_some() {
@@ -104,12 +104,12 @@ impl State {
                     incident.waiting.remove(&receiver.name)
                 };
                 // That it still lasts need not be remembered as waiting: it is asked anew.
-                if changed && word.what != Some(What::Lasts) {
+                if changed && decision.what != Some(NewsKind::Lasts) {
                     step.touched.insert(incident.id);
                 }
                 if wanted.is_some() || changed {
-                    let desk = self.desks.entry(receiver.name.clone()).or_default();
-                    desk.want(incident.id, wanted, now);
+                    let waiting_news = self.pending.entry(receiver.name.clone()).or_default();
+                    waiting_news.want(incident.id, wanted, now);
                 }
             }
         }
@@ -122,7 +122,7 @@ impl State {
     }
 
     /// Whether what is said may change with the hour of the day.
-    fn minds_the_hour(&self, policy: &Policy) -> bool {
+    fn minds_the_hour(&self, policy: &AlertPolicy) -> bool {
         !self.incidents.is_empty()
             && (policy.routes.have_hours()
                 || self.silences.values().any(|armed| armed.silence.hours.is_some()))
@@ -147,90 +147,92 @@ impl State {
     }
 
     /// What a receiver is to be told of an incident now, and if nothing, when that may change.
-    pub(super) fn word(
+    pub(super) fn decision(
         &self,
         incident: &Incident,
-        receiver: &Receiver,
+        receiver: &ReceiverPolicy,
         route: Option<&Route>,
         now: f64,
-    ) -> Word {
+    ) -> NewsDecision {
         let told = incident.told.get(&receiver.name);
-        let word = self.word_by_route(incident, receiver, told, route, now);
+        let decision = self.decide_by_route(incident, receiver, told, route, now);
         let (Some(refresh), Some(told)) = (receiver.audience.refresh(), told) else {
-            return word;
+            return decision;
         };
-        if word.what.is_some() || !incident.phase.is_open() || told.over {
-            return word;
+        if decision.what.is_some() || !incident.phase.is_open() || told.over {
+            return decision;
         }
         // Whatever keeps people from being told, a machine that is told nothing takes it for over.
         let last = told.refreshed_at.map_or(told.at, |at| at.max(told.at));
         let due = last + refresh;
         if now >= due || last > now {
-            Word::say(What::Lasts)
+            NewsDecision::say(NewsKind::Lasts)
         } else {
-            Word {
-                next: word.next.min(due),
-                ..word
+            NewsDecision {
+                next: decision.next.min(due),
+                ..decision
             }
         }
     }
 
-    fn word_by_route(
+    fn decide_by_route(
         &self,
         incident: &Incident,
-        receiver: &Receiver,
-        told: Option<&Told>,
+        receiver: &ReceiverPolicy,
+        told: Option<&LastTold>,
         route: Option<&Route>,
         now: f64,
-    ) -> Word {
+    ) -> NewsDecision {
         if incident.phase.is_over() {
             return match told {
-                Some(told) if !told.over && receiver.resolved => Word::say(What::of_end(incident.phase)),
+                Some(told) if !told.over && receiver.resolved => {
+                    NewsDecision::say(NewsKind::of_end(incident.phase))
+                }
                 // Whoever closed it before anybody was told knows of it.
                 None if incident.waiting.contains(&receiver.name) && incident.phase != Phase::Closed => {
-                    Word::say(What::Passed)
+                    NewsDecision::say(NewsKind::Passed)
                 }
-                _ => Word::nothing(Why::Over),
+                _ => NewsDecision::nothing(Why::Over),
             };
         }
         if !incident.phase.is_open() {
-            return Word::nothing(Why::Over);
+            return NewsDecision::nothing(Why::Over);
         }
         if let Some(silence) = incident.silenced_by {
-            return Word::nothing(Why::Silenced(silence));
+            return NewsDecision::nothing(Why::Silenced(silence));
         }
         if incident.ack.is_some() {
             return match told {
-                Some(told) if !told.over && !told.acknowledged => Word::say(What::Acknowledged),
-                _ => Word::nothing(Why::Taken),
+                Some(told) if !told.over && !told.acknowledged => NewsDecision::say(NewsKind::Acknowledged),
+                _ => NewsDecision::nothing(Why::Taken),
             };
         }
         match route {
             Some(route) => self.firing(incident, &receiver.name, told, route, now),
-            None => Word::nothing(Why::NoRoute),
+            None => NewsDecision::nothing(Why::NoRoute),
         }
     }
 
     /// What is to be said, and with which others.
     fn wanted(
-        policy: &Policy,
+        policy: &AlertPolicy,
         incident: &Incident,
-        receiver: &Receiver,
+        receiver: &ReceiverPolicy,
         route: Option<&Route>,
-        what: What,
+        what: NewsKind,
         now: f64,
-    ) -> Option<Wanted> {
+    ) -> Option<WantedNews> {
         let told = incident.told.get(&receiver.name);
         let taken;
         let route = match (told, route) {
             (Some(told), _) => {
-                let spoken = policy.routes.find(&told.route);
+                let recent_sends = policy.routes.find(&told.route);
                 let at_once = Grouping {
                     depth: 0,
                     wait: 0.0,
-                    interval: spoken.map_or(60.0, |route| route.grouping.interval),
+                    interval: recent_sends.map_or(60.0, |route| route.grouping.interval),
                 };
-                return Some(Wanted {
+                return Some(WantedNews {
                     key: GroupKey::Thread(told.thread.clone()),
                     what,
                     route: told.route.clone(),
@@ -246,7 +248,7 @@ impl State {
         };
         let grouping = receiver.audience.grouping(route.grouping);
         let namespace = grouping.namespace(&incident.subject).to_owned();
-        Some(Wanted {
+        Some(WantedNews {
             key: GroupKey::New {
                 route: route.name.clone(),
                 namespace,
@@ -262,46 +264,46 @@ impl State {
         &self,
         incident: &Incident,
         receiver: &str,
-        told: Option<&Told>,
+        told: Option<&LastTold>,
         route: &Route,
         now: f64,
-    ) -> Word {
+    ) -> NewsDecision {
         let Some(told) = told else {
             if let Some(held) = route.limits.hold(&incident.anomaly) {
-                return Word::nothing(Why::Held(held));
+                return NewsDecision::nothing(Why::Held(held));
             }
             if incident.silence_ended_at.is_some() {
-                return Word::say(What::SilenceEnded);
+                return NewsDecision::say(NewsKind::SilenceEnded);
             }
             if let Some((until, severity)) = self.cooling(receiver, &incident.subject, route, now)
                 && now < until
                 && incident.severity <= severity
             {
-                return Word::wait(until, Why::Cooling);
+                return NewsDecision::wait(until, Why::Cooling);
             }
-            return Word::say(if incident.returns > 0 {
-                What::Returned
+            return NewsDecision::say(if incident.returns > 0 {
+                NewsKind::Returned
             } else {
-                What::Opened
+                NewsKind::Opened
             });
         };
         if incident.silence_ended_at.is_some_and(|ended| ended > told.at) {
-            return Word::say(What::SilenceEnded);
+            return NewsDecision::say(NewsKind::SilenceEnded);
         }
         // Whoever was told that it is over believes so until he is told otherwise.
         if told.over {
-            return Word::say(What::Returned);
+            return NewsDecision::say(NewsKind::Returned);
         }
         if incident.severity > told.severity {
-            return Word::say(What::Worse);
+            return NewsDecision::say(NewsKind::Worse);
         }
         match route.pace.repeat {
             // A time ahead of now is that of a clock that was wrong.
             Some(repeat) if now >= told.fired_at + repeat || told.fired_at > now + repeat => {
-                Word::say(What::Reminder)
+                NewsDecision::say(NewsKind::Reminder)
             }
-            Some(repeat) => Word::wait(told.fired_at + repeat, Why::Told),
-            None => Word::nothing(Why::ToldOnce),
+            Some(repeat) => NewsDecision::wait(told.fired_at + repeat, Why::Told),
+            None => NewsDecision::nothing(Why::ToldOnce),
         }
     }
 
@@ -319,13 +321,13 @@ impl State {
     }
 
     /// Makes the notices whose turn it is.
-    pub(super) fn flush(&mut self, policy: &Policy, now: f64, fresh: &Fresh, step: &mut Step) {
+    pub(super) fn flush(&mut self, policy: &AlertPolicy, now: f64, fresh: &Fresh, step: &mut Step) {
         for receiver in &policy.receivers {
-            let Some(desk) = self.desks.get(&receiver.name) else {
+            let Some(waiting_news) = self.pending.get(&receiver.name) else {
                 continue;
             };
             let people = receiver.audience == Audience::People;
-            let ready: Vec<GroupKey> = desk
+            let ready: Vec<GroupKey> = waiting_news
                 .ready(now)
                 .into_iter()
                 .filter(|key| !people || self.is_whole(&receiver.name, key, policy.partial_after, now))
@@ -339,26 +341,28 @@ impl State {
                 }
                 continue;
             }
-            let Some(desk) = self.desks.get_mut(&receiver.name) else {
+            let Some(waiting_news) = self.pending.get_mut(&receiver.name) else {
                 continue;
             };
             let (new, threads): (Vec<_>, Vec<_>) = ready
                 .into_iter()
                 .partition(|key| matches!(key, GroupKey::New { .. }));
-            let mut plan: Vec<Vec<GroupKey>> = if new.len() > policy.digest_from || !desk.held.is_empty() {
-                Vec::from_iter((!new.is_empty()).then_some(new))
-            } else {
-                new.into_iter().map(|key| vec![key]).collect()
-            };
+            let mut plan: Vec<Vec<GroupKey>> =
+                if new.len() > policy.digest_from || !waiting_news.held.is_empty() {
+                    Vec::from_iter((!new.is_empty()).then_some(new))
+                } else {
+                    new.into_iter().map(|key| vec![key]).collect()
+                };
             plan.extend(threads.into_iter().map(|key| vec![key]));
             // Who has waited longest speaks first, so that a cap keeps nobody waiting for good.
-            plan.sort_by(|a, b| desk.since(a).total_cmp(&desk.since(b)));
-            let allowed = desk.allowance(now, receiver.cap);
+            plan.sort_by(|a, b| waiting_news.since(a).total_cmp(&waiting_news.since(b)));
+            let allowed = waiting_news.allowance(now, receiver.cap);
             let later = plan.split_off(allowed.min(plan.len()));
-            let held_back = desk.held.len();
-            desk.held.extend(later.into_iter().flatten());
-            if !desk.held.is_empty() {
-                step.held_back.push((receiver.name.clone(), desk.held.len()));
+            let held_back = waiting_news.held.len();
+            waiting_news.held.extend(later.into_iter().flatten());
+            if !waiting_news.held.is_empty() {
+                step.held_back
+                    .push((receiver.name.clone(), waiting_news.held.len()));
             }
             for (place, keys) in plan.into_iter().enumerate() {
                 let held_back = if place == 0 { held_back } else { 0 };
@@ -372,7 +376,11 @@ impl State {
         let GroupKey::Thread(thread) = key else {
             return true;
         };
-        let Some(group) = self.desks.get(receiver).and_then(|desk| desk.groups.get(key)) else {
+        let Some(group) = self
+            .pending
+            .get(receiver)
+            .and_then(|waiting_news| waiting_news.groups.get(key))
+        else {
             return false;
         };
         let only_ends = group.due.values().all(|what| what.is_over());
@@ -392,8 +400,8 @@ impl State {
     )]
     fn make_notices(
         &mut self,
-        policy: &Policy,
-        receiver: &Receiver,
+        policy: &AlertPolicy,
+        receiver: &ReceiverPolicy,
         keys: &[GroupKey],
         held_back: usize,
         now: f64,
@@ -401,12 +409,12 @@ impl State {
         step: &mut Step,
     ) {
         let people = receiver.audience == Audience::People;
-        let Some(desk) = self.desks.get_mut(&receiver.name) else {
+        let Some(waiting_news) = self.pending.get_mut(&receiver.name) else {
             return;
         };
-        let groups = desk.speak(keys, people, now);
+        let groups = waiting_news.speak(keys, people, now);
         let Some(first) = groups.first() else { return };
-        let due: BTreeMap<u64, What> = groups
+        let due: BTreeMap<u64, NewsKind> = groups
             .iter()
             .flat_map(|group| &group.due)
             .map(|(id, what)| (*id, *what))
@@ -463,7 +471,7 @@ impl State {
                 command: policy.command.clone(),
             });
             // That it still lasts is no part of its history.
-            let news = told.iter().filter(|id| due[id] != What::Lasts);
+            let news = told.iter().filter(|id| due[id] != NewsKind::Lasts);
             step.told.push(news.copied().collect());
         }
         if people {
@@ -478,11 +486,11 @@ impl State {
     )]
     fn mark_told(
         &mut self,
-        policy: &Policy,
+        policy: &AlertPolicy,
         receiver: &str,
         thread: &str,
         ids: &[u64],
-        due: &BTreeMap<u64, What>,
+        due: &BTreeMap<u64, NewsKind>,
         now: f64,
         step: &mut Step,
     ) -> Counts {
@@ -492,7 +500,7 @@ impl State {
                 continue;
             };
             incident.waiting.remove(receiver);
-            if *what == What::Lasts {
+            if *what == NewsKind::Lasts {
                 if let Some(told) = incident.told.get_mut(receiver) {
                     told.refreshed_at = Some(now);
                     self.wake_at = f64::NEG_INFINITY;
@@ -511,14 +519,14 @@ impl State {
             };
             let firing = what.is_firing();
             let fired_before = incident.told.get(receiver).map(|told| told.fired_at);
-            let told = Told {
+            let told = LastTold {
                 thread: thread.to_owned(),
                 route,
                 at: now,
                 fired_at: if firing { now } else { fired_before.unwrap_or(now) },
                 severity: incident.severity,
                 over: what.is_over(),
-                acknowledged: *what == What::Acknowledged,
+                acknowledged: *what == NewsKind::Acknowledged,
                 refreshed_at: None,
             };
             incident.told.insert(receiver.to_owned(), told);
@@ -529,7 +537,7 @@ impl State {
             if firing {
                 counts.firing += 1;
                 counts.critical += u64::from(incident.severity == Severity::Critical);
-            } else if *what == What::Acknowledged {
+            } else if *what == NewsKind::Acknowledged {
                 counts.acknowledged += 1;
             } else {
                 counts.resolved += 1;
@@ -557,21 +565,21 @@ impl State {
     fn item(
         &self,
         incident: &Incident,
-        what: What,
+        what: NewsKind,
         repeat: Option<f64>,
         now: f64,
         evidence: Option<Vec<Evidence>>,
-    ) -> Item {
+    ) -> NoticeItem {
         let mut anomaly = incident.anomaly.clone();
         if let Some(evidence) = evidence {
             anomaly.evidence = evidence;
         }
         let over = what.is_over();
         let remark = match (&incident.ack, what) {
-            (Some(ack), What::Acknowledged) => format!("{} has it", ack.by),
+            (Some(ack), NewsKind::Acknowledged) => format!("{} has it", ack.by),
             _ => String::new(),
         };
-        Item {
+        NoticeItem {
             incident: incident.id,
             what,
             anomaly,
@@ -583,7 +591,7 @@ impl State {
             before: 0,
             last_before: None,
             not_before: repeat
-                .filter(|_| what.is_firing() && what != What::Lasts)
+                .filter(|_| what.is_firing() && what != NewsKind::Lasts)
                 .map(|repeat| now + repeat),
             remark,
         }
@@ -597,7 +605,11 @@ pub(super) fn next_minute(now: f64) -> f64 {
 
 /// The receivers an open incident leads to, each with the first route that leads there. What is wrong with a receiver is
 /// told to others.
-pub(super) fn routed<'r>(policy: &'r Policy, incident: &Incident, now: f64) -> Vec<(&'r str, &'r Route)> {
+pub(super) fn routed<'r>(
+    policy: &'r AlertPolicy,
+    incident: &Incident,
+    now: f64,
+) -> Vec<(&'r str, &'r Route)> {
     let about = About {
         name: incident.subject.name(),
         severity: incident.severity,
@@ -625,8 +637,8 @@ pub(super) fn routed<'r>(policy: &'r Policy, incident: &Incident, now: f64) -> V
 }
 
 /// Firing before over, severe before mild, high scores before low; then by name.
-fn worst_first(a: &Incident, a_what: What, b: &Incident, b_what: What) -> std::cmp::Ordering {
-    let rank = |incident: &Incident, what: What| (what.is_firing(), incident.severity);
+fn worst_first(a: &Incident, a_what: NewsKind, b: &Incident, b_what: NewsKind) -> std::cmp::Ordering {
+    let rank = |incident: &Incident, what: NewsKind| (what.is_firing(), incident.severity);
     rank(b, b_what)
         .cmp(&rank(a, a_what))
         .then_with(|| b.anomaly.score().total_cmp(&a.anomaly.score()))

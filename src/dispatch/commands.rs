@@ -1,6 +1,6 @@
-//! What can be asked from outside: of the desk, of the store, of the receivers.
+//! What can be asked from outside: of the dispatcher, of the store, of the receivers.
 //!
-//! The same office answers in the process that runs, for callers of the control socket, and in a command that found
+//! The same command service answers in the process that runs, for callers of the control socket, and in a command that found
 //! none running and opens the files itself.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use skywatch_alerters::notice::Content;
 use skywatch_alerters::senders::Sender;
 use skywatch_alerters::state::Outlook;
 
-use super::{Outlet, Reply, Request};
+use super::{Destination, Reply, Request};
 use crate::clock::unix_now;
 use crate::inlet::FinderAnswer;
 use crate::status::Examination;
@@ -22,8 +22,8 @@ use crate::status::Examination;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "call", rename_all = "snake_case")]
 pub enum Call {
-    /// Something of the desk.
-    Desk {
+    /// Something of the dispatcher.
+    Dispatcher {
         /// What.
         request: Request,
     },
@@ -84,8 +84,8 @@ pub enum Study {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "snake_case")]
 pub enum Answer {
-    /// The desk's reply.
-    Desk {
+    /// The dispatcher's reply.
+    Dispatcher {
         /// The reply.
         reply: Reply,
     },
@@ -134,14 +134,14 @@ pub struct Tested {
 impl Answer {
     /// Nothing was done.
     pub fn refused(why: String) -> Self {
-        Self::Desk {
+        Self::Dispatcher {
             reply: Reply::Refused { why },
         }
     }
 }
 
-/// Asks the desk.
-pub(crate) type AskDesk = Box<dyn Fn(Request) -> Reply + Send + Sync>;
+/// Asks the dispatcher.
+pub(crate) type AskDispatcher = Box<dyn Fn(Request) -> Reply + Send + Sync>;
 /// Looks at one metric at a moment, Unix seconds.
 pub type Examine = Box<dyn Fn(&str, f64) -> FinderAnswer + Send + Sync>;
 
@@ -150,8 +150,8 @@ pub type Examine = Box<dyn Fn(&str, f64) -> FinderAnswer + Send + Sync>;
 pub type AnswerStudy = Box<dyn Fn(&Study) -> Answer + Send + Sync>;
 
 /// Who answers.
-pub struct Office {
-    desk: AskDesk,
+pub struct CommandService {
+    dispatcher: AskDispatcher,
     examine: Examine,
     #[cfg(feature = "learned")]
     study: Option<AnswerStudy>,
@@ -160,23 +160,23 @@ pub struct Office {
     command: String,
 }
 
-impl Office {
-    /// An office over a desk, a store and receivers.
+impl CommandService {
+    /// A command service over a dispatcher, a store and receivers.
     pub fn new(
-        desk: AskDesk,
+        dispatcher: AskDispatcher,
         examine: Examine,
-        outlets: &[Outlet],
+        destinations: &[Destination],
         base_url: String,
         command: String,
     ) -> Self {
         Self {
-            desk,
+            dispatcher,
             examine,
             #[cfg(feature = "learned")]
             study: None,
-            senders: outlets
+            senders: destinations
                 .iter()
-                .map(|outlet| (outlet.name.clone(), Arc::clone(&outlet.sender)))
+                .map(|destination| (destination.name.clone(), Arc::clone(&destination.sender)))
                 .collect(),
             base_url,
             command,
@@ -196,8 +196,8 @@ impl Office {
     /// Answers one call. May take as long as the store and the receivers take.
     pub fn answer(&self, call: Call) -> Answer {
         match call {
-            Call::Desk { request } => Answer::Desk {
-                reply: (self.desk)(request),
+            Call::Dispatcher { request } => Answer::Dispatcher {
+                reply: (self.dispatcher)(request),
             },
             Call::Explain { metric } => self.explain(&metric),
             #[cfg(feature = "learned")]
@@ -210,12 +210,12 @@ impl Office {
     }
 
     fn explain(&self, metric: &str) -> Answer {
-        let outlook = match (self.desk)(Request::Outlook {
+        let outlook = match (self.dispatcher)(Request::Outlook {
             metric: metric.to_owned(),
         }) {
             Reply::Outlook { outlook } => outlook,
             Reply::Refused { why } => return Answer::refused(why),
-            _ => return Answer::refused("the desk answered something else".to_owned()),
+            _ => return Answer::refused("the dispatch answered something else".to_owned()),
         };
         Answer::Explained {
             examined: (self.examine)(metric, unix_now()),
@@ -224,9 +224,9 @@ impl Office {
     }
 
     fn alert_test(&self, route: String, by: &str) -> Answer {
-        let (id, receivers) = match (self.desk)(Request::TestOf { route: route.clone() }) {
+        let (id, receivers) = match (self.dispatcher)(Request::TestOf { route: route.clone() }) {
             Reply::Test { id, receivers } => (id, receivers),
-            reply => return Answer::Desk { reply },
+            reply => return Answer::Dispatcher { reply },
         };
         let several = receivers.len() > 1;
         let test = |(place, receiver): (usize, String)| {

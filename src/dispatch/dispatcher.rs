@@ -1,8 +1,8 @@
-//! The desk: one thread that knows everything about incidents, and the only one that writes it down. What it answers to
+//! The dispatcher: one thread that knows everything about incidents, and the only one that writes it down. What it answers to
 //! people is in [`answers`].
 
-mod anew;
 mod answers;
+mod restore;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -10,27 +10,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, never, select};
-use skywatch_alerters::incident::{Incident, Look, Outcome, Phase, Transition};
+use skywatch_alerters::incident::{Incident, IncidentTransition, Observation, ObservedOutcome, Phase};
 use skywatch_alerters::notice::Content;
-use skywatch_alerters::state::{Audience, Claim, Event, Kept, Next, Refused, State, Step};
+use skywatch_alerters::state::{
+    Audience, EventRefused, IncidentEvent, IncidentState, Next, NumberClaim, PersistedState, Step,
+};
 use skywatch_alerters::{Notice, Subject, host, render};
 
-use super::books::{Books, Mark};
+use super::buffer::{HistoryBuffer, Settlement};
 use super::finders::Finders;
-use super::post::{Delivery, IN_MEMORY, Post, Verdict};
-use super::vitals::{self, Vitals};
-use super::{ANALYZER, DispatchOptions, Inbox, Message};
+use super::queue::{Delivery, DeliveryOutcome, IN_MEMORY, ReceiverQueue};
+use super::self_monitor::{self, SelfMonitor};
+use super::{ANALYZER, DispatchMessage, DispatchOptions, Inbox};
 use crate::clock::unix_now;
 use crate::history::{HistoryBatch, PassRecord, Posting};
-use crate::inlet::{Finder, FromFinder, Observations, Report};
+use crate::inlet::{Finder, FinderReport, FromFinder, Observations};
 use crate::status::PassSummary;
 use crate::stop::Stop;
 
 /// Incidents of one step that get a line in the log; the rest are counted there and shown on the pages.
 const LOGGED: usize = 100;
-/// How often the desk looks up when nothing comes.
+/// How often the dispatcher looks up when nothing comes.
 const TICK: Duration = Duration::from_millis(500);
-/// How often the desk looks at how Skywatch itself does.
+/// How often the dispatcher looks at how Skywatch itself does.
 const LOOK_EACH: Duration = Duration::from_secs(5);
 /// How far back "how often before" looks, seconds.
 const BEFORE: f64 = 30.0 * 86_400.0;
@@ -49,28 +51,28 @@ const CLAIMED_AHEAD: u64 = 10;
 pub(crate) const SHOWN: usize = 10_000;
 
 /// Everything about incidents.
-pub struct Desk {
+pub struct Dispatcher {
     options: DispatchOptions,
-    state: State,
+    state: IncidentState,
     /// Numbers below these are claimed in the file.
     claimed: Next,
-    books: Books,
-    posts: BTreeMap<String, Post>,
+    buffer: HistoryBuffer,
+    queues: BTreeMap<String, ReceiverQueue>,
     all_written_at: f64,
     pruned_at: f64,
     /// Receivers whose rate cap holds something back, so that it is said once.
     held_back: HashMap<String, usize>,
-    vitals: Vitals,
+    self_monitor: SelfMonitor,
     looked_at: Instant,
     finders: Finders,
 }
 
-impl Desk {
-    /// Opens the history and takes up where it ended. Nothing is sent before [`Desk::open_posts`].
+impl Dispatcher {
+    /// Opens the history and takes up where it ended. Nothing is sent before [`Dispatcher::open_queues`].
     pub fn open(options: DispatchOptions) -> Self {
         let now = unix_now();
-        let mut books = Books::open(&options.history, now);
-        let saved = books.load(now - options.policy.hysteresis.return_within);
+        let mut buffer = HistoryBuffer::open(&options.history, now);
+        let saved = buffer.load(now - options.policy.hysteresis.return_within);
         let origin: Option<String> = meta(&saved.meta, "origin");
         let pace = meta(&saved.meta, "pace").unwrap_or_default();
         let mut batch = HistoryBatch::new(now);
@@ -89,30 +91,30 @@ impl Desk {
             silence: next.silence.max(claimed.silence).max(saved.next_silence),
             notice: 1,
         };
-        if !books.is_loaded() {
+        if !buffer.is_loaded() {
             tracing::warn!(
                 "what was known of before is not known now :: incidents get long numbers meanwhile"
             );
         }
-        let kept = Kept {
+        let kept = PersistedState {
             incidents: saved.incidents,
             silences: saved.silences,
             cooldowns: saved.cooldowns,
             pace,
             next,
         };
-        books.keep(batch);
-        let vitals = Vitals::new(options.vitals.clone(), meta(&saved.meta, "daily"), now);
-        let claim = Claim::nothing((now * 1e6) as u64);
+        buffer.keep(batch);
+        let self_monitor = SelfMonitor::new(options.self_monitor.clone(), meta(&saved.meta, "daily"), now);
+        let claim = NumberClaim::nothing((now * 1e6) as u64);
         Self {
             finders: Finders::new(saved.meta.get(TAKEN).cloned()),
-            state: State::new(&origin, &run_name(now), kept, claim),
+            state: IncidentState::new(&origin, &run_name(now), kept, claim),
             claimed: next,
-            vitals,
+            self_monitor,
             looked_at: Instant::now(),
             options,
-            books,
-            posts: BTreeMap::new(),
+            buffer,
+            queues: BTreeMap::new(),
             all_written_at: now,
             pruned_at: now,
             held_back: HashMap::new(),
@@ -125,11 +127,11 @@ impl Desk {
         let next = self.state.next();
         let is_enough = self.claimed.incident >= next.incident + incidents
             && self.claimed.silence >= next.silence + silences;
-        if is_enough || !self.books.is_loaded() {
+        if is_enough || !self.buffer.is_loaded() {
             return;
         }
         // A command that opens the files itself gives what it was asked for, and ends.
-        let ahead = if self.options.outlets.is_empty() {
+        let ahead = if self.options.destinations.is_empty() {
             0
         } else {
             CLAIMED_AHEAD
@@ -143,57 +145,57 @@ impl Desk {
         batch
             .meta
             .push((CLAIMED.to_owned(), serde_json::to_value(claim).ok()));
-        self.books.keep(batch);
-        if self.books.trouble().is_none() {
+        self.buffer.keep(batch);
+        if self.buffer.trouble().is_none() {
             self.claimed = claim;
             self.state.claimed(claim.incident, claim.silence);
         }
     }
 
-    /// Opens a post for each receiver, with what waits for it since before.
-    pub fn open_posts(&mut self, inbox: &Inbox) {
-        for outlet in self.options.outlets.clone() {
-            let name = outlet.name.clone();
-            match Post::start(outlet, inbox.sender(), Arc::clone(&self.options.window_of)) {
-                Ok(post) => drop(self.posts.insert(name, post)),
+    /// Opens a queue for each receiver, with what waits for it since before.
+    pub fn open_queues(&mut self, inbox: &Inbox) {
+        for destination in self.options.destinations.clone() {
+            let name = destination.name.clone();
+            match ReceiverQueue::start(destination, inbox.sender(), Arc::clone(&self.options.window_of)) {
+                Ok(queue) => drop(self.queues.insert(name, queue)),
                 Err(error) => tracing::error!("receiver `{name}` gets nothing :: no thread for it: {error}"),
             }
         }
-        let names: Vec<String> = self.posts.keys().cloned().collect();
+        let names: Vec<String> = self.queues.keys().cloned().collect();
         for name in names {
             self.refill(&name, unix_now());
         }
-        self.bury_the_unreachable(unix_now());
+        self.retire_removed_receivers(unix_now());
     }
 
     /// Ends what belongs to receivers that are not in the settings any more: their notices become dead letters, the
     /// incidents about them are gone.
-    fn bury_the_unreachable(&mut self, now: f64) {
+    fn retire_removed_receivers(&mut self, now: f64) {
         let gone = |subject: &Subject| match subject {
             Subject::Component(name) => match name.strip_prefix("skywatch.receiver.") {
-                Some(receiver) => !self.posts.contains_key(receiver),
-                None => name == "skywatch.ingest" && self.options.vitals.ingest.is_none(),
+                Some(receiver) => !self.queues.contains_key(receiver),
+                None => name == "skywatch.ingest" && self.options.self_monitor.ingest.is_none(),
             },
             _ => false,
         };
-        let looks: Vec<Look> = self
+        let observations: Vec<Observation> = self
             .state
             .incidents()
             .filter(|incident| gone(&incident.subject))
-            .map(|incident| Look {
+            .map(|incident| Observation {
                 subject: incident.subject.clone(),
-                outcome: Outcome::Deleted,
+                outcome: ObservedOutcome::Deleted,
             })
             .collect();
-        if !looks.is_empty() {
-            let _ = self.event(Event::Looks(looks), now, HistoryBatch::new(now));
+        if !observations.is_empty() {
+            let _ = self.event(IncidentEvent::Observed(observations), now, HistoryBatch::new(now));
         }
-        let Some(history) = self.books.history() else {
+        let Some(history) = self.buffer.history() else {
             return;
         };
         let depths = history.depths().unwrap_or_default();
         for depth in depths {
-            if self.posts.contains_key(&depth.receiver) {
+            if self.queues.contains_key(&depth.receiver) {
                 continue;
             }
             tracing::warn!(
@@ -214,11 +216,11 @@ impl Desk {
 
     /// Why nothing is written down at present, if so.
     pub fn trouble(&self) -> Option<&str> {
-        self.books.trouble()
+        self.buffer.trouble()
     }
 
-    /// Works until stop is said, takes what finders have handed over by then, and lets posts finish what they have in hand.
-    pub fn run(mut self, finders: &Receiver<FromFinder>, messages: &Receiver<Message>, stop: &Stop) {
+    /// Works until stop is said, takes what finders have handed over by then, and lets queues finish what they have in hand.
+    pub fn run(mut self, finders: &Receiver<FromFinder>, messages: &Receiver<DispatchMessage>, stop: &Stop) {
         let mut from_finders = finders.clone();
         while !stop.is_said() {
             select! {
@@ -263,29 +265,29 @@ impl Desk {
         }
     }
 
-    fn report(&mut self, finder: &Finder, report: Report) {
+    fn report(&mut self, finder: &Finder, report: FinderReport) {
         match report {
-            Report::Seen(observations) => self.observed(*observations),
-            Report::NoPass { why, since } => self.no_pass(finder, &why, since),
-            Report::StoreAnswers => self.vitals.answers(),
+            FinderReport::Seen(observations) => self.observed(*observations),
+            FinderReport::NoPass { why, since } => self.no_pass(finder, &why, since),
+            FinderReport::StoreAnswers => self.self_monitor.answers(),
         }
     }
 
     /// Tells finders what was taken of them, unless it is in memory only: then they must keep it.
     fn confirm(&mut self) {
-        if self.books.trouble().is_none() {
+        if self.buffer.trouble().is_none() {
             self.finders.confirm();
         }
     }
 
-    fn message(&mut self, message: Message) {
+    fn message(&mut self, message: DispatchMessage) {
         match message {
-            Message::Ask(request, reply) => {
+            DispatchMessage::Ask(request, reply) => {
                 // Whoever asked may have gone.
                 let _ = reply.send(self.answer(*request));
             }
-            Message::Delivered(delivery) => self.delivered(*delivery),
-            Message::Examine(metric, at, reply) => self.finders.examine(ANALYZER, metric, at, reply),
+            DispatchMessage::Delivered(delivery) => self.delivered(*delivery),
+            DispatchMessage::Examine(metric, at, reply) => self.finders.examine(ANALYZER, metric, at, reply),
         }
     }
 
@@ -300,30 +302,30 @@ impl Desk {
         let now = unix_now();
         let mut batch = HistoryBatch::new(now);
         batch.meta.push((TAKEN.to_owned(), self.finders.taken()));
-        let silent = pass.as_ref().and_then(|pass| self.vitals.silent(pass));
+        let silent = pass.as_ref().and_then(|pass| self.self_monitor.silent(pass));
         if let Some(pass) = pass {
-            seen.extend(self.vitals.pass(&pass));
+            seen.extend(self.self_monitor.pass(&pass));
             self.passed(&pass.summary, &mut batch);
         }
         let event = match all_of {
-            Some(kind) => Event::AllLooks(kind, seen),
-            None => Event::Looks(seen),
+            Some(kind) => IncidentEvent::ObservedAll(kind, seen),
+            None => IncidentEvent::Observed(seen),
         };
         // No event of a finder is ever refused.
         let _ = self.event(event, now, batch);
         self.follow();
         if let Some(silent) = silent {
-            self.tell_all("skywatch.silent", Content::Silent(silent), HistoryBatch::new(now));
+            self.notify_all("skywatch.silent", Content::Silent(silent), HistoryBatch::new(now));
         }
     }
 
     /// Notes that a pass has ended.
     fn passed(&mut self, summary: &PassSummary, batch: &mut HistoryBatch) {
         let now = batch.at;
-        if let Some(heartbeat) = &self.options.heartbeat
+        if let Some(dead_mans_switch) = &self.options.dead_mans_switch
             && summary.unfinished == 0
         {
-            heartbeat.beat();
+            dead_mans_switch.beat();
         }
         batch.passes.push(PassRecord::one(
             summary.at,
@@ -345,22 +347,22 @@ impl Desk {
     /// The store has let no pass run since then, Unix seconds: told once that has lasted, and nothing is known of its subjects.
     fn no_pass(&mut self, finder: &Finder, why: &str, since: f64) {
         let now = unix_now();
-        if let Some(look) = self.vitals.trouble(why, since, now) {
-            let mut looks = vec![look];
+        if let Some(observation) = self.self_monitor.trouble(why, since, now) {
+            let mut observations = vec![observation];
             let open = self.state.incidents().filter(|incident| incident.phase.is_open());
-            looks.extend(open.filter_map(|incident| {
+            observations.extend(open.filter_map(|incident| {
                 let is_its = Some(incident.subject.kind().name) == finder.follows.as_deref();
-                (is_its && incident.unknown_since.is_none()).then(|| Look {
+                (is_its && incident.unknown_since.is_none()).then(|| Observation {
                     subject: incident.subject.clone(),
-                    outcome: Outcome::Unknown,
+                    outcome: ObservedOutcome::Unknown,
                 })
             }));
-            let _ = self.event(Event::Looks(looks), now, HistoryBatch::new(now));
+            let _ = self.event(IncidentEvent::Observed(observations), now, HistoryBatch::new(now));
         }
     }
 
     /// Makes a notice that is about no incident, for all to whom a component of that name would lead.
-    fn tell_all(&mut self, component: &str, content: Content, mut batch: HistoryBatch) {
+    fn notify_all(&mut self, component: &str, content: Content, mut batch: HistoryBatch) {
         let now = batch.at;
         let subject = Subject::Component(component.to_owned());
         let outlook = self.state.outlook(&self.options.policy, &subject, now);
@@ -395,45 +397,46 @@ impl Desk {
         }
         let next = serde_json::to_value(self.state.next()).ok();
         batch.meta.push(("next".to_owned(), next));
-        self.post(batch);
+        self.queue(batch);
     }
 
     /// Looks at ourselves between passes.
-    fn look_at_ourselves(&mut self, now: f64) {
-        let mut looks: Vec<Look> = self.vitals.ingest(now).into_iter().collect();
+    fn check_ourselves(&mut self, now: f64) {
+        let mut observations: Vec<Observation> = self.self_monitor.ingest(now).into_iter().collect();
         let trouble = self
-            .books
+            .buffer
             .trouble()
             .map(|why| format!("going on from memory, as {why}"));
-        looks.push(vitals::look("skywatch.history", trouble, now));
-        for post in self.posts.values() {
-            let waiting = post.waiting();
-            let ill = post
+        observations.push(self_monitor::observation("skywatch.history", trouble, now));
+        for queue in self.queues.values() {
+            let waiting = queue.waiting();
+            let ill = queue
                 .failing()
-                .map(|why| format!("notices to `{}` fail, {waiting} wait: {why}", post.name()));
+                .map(|why| format!("notices to `{}` fail, {waiting} wait: {why}", queue.name()));
             // After a start nothing is known of it until something was tried.
-            if ill.is_some() || post.is_well() {
-                let component = format!("skywatch.receiver.{}", post.name());
-                looks.push(vitals::look(&component, ill, now));
+            if ill.is_some() || queue.is_well() {
+                let component = format!("skywatch.receiver.{}", queue.name());
+                observations.push(self_monitor::observation(&component, ill, now));
             }
         }
         // What is well and was well is no event.
-        looks.retain(|look| {
+        observations.retain(|observation| {
             let open = |incident: &Incident| incident.phase.is_open();
-            matches!(look.outcome, Outcome::Anomalous(_)) || self.state.about(&look.subject).is_some_and(open)
+            matches!(observation.outcome, ObservedOutcome::Anomalous(_))
+                || self.state.about(&observation.subject).is_some_and(open)
         });
-        if !looks.is_empty() {
-            let _ = self.event(Event::Looks(looks), now, HistoryBatch::new(now));
+        if !observations.is_empty() {
+            let _ = self.event(IncidentEvent::Observed(observations), now, HistoryBatch::new(now));
         }
-        if let Some((from, to)) = self.vitals.day(now)
-            && let Some(history) = self.books.history()
+        if let Some((from, to)) = self.self_monitor.day(now)
+            && let Some(history) = self.buffer.history()
         {
             match history.day(from, to) {
                 Ok(day) => {
                     let mut batch = HistoryBatch::new(now);
-                    self.vitals.told_day(to);
+                    self.self_monitor.told_day(to);
                     batch.meta.push(("daily".to_owned(), Some(to.into())));
-                    self.tell_all("skywatch.daily", Content::Daily(day), batch);
+                    self.notify_all("skywatch.daily", Content::Daily(day), batch);
                 }
                 Err(error) => tracing::error!("no digest of the day :: {error}"),
             }
@@ -441,13 +444,13 @@ impl Desk {
     }
 
     /// Lets the core work out what follows, keeps it, and hands out the notices.
-    fn event(&mut self, event: Event, now: f64, mut batch: HistoryBatch) -> Result<(), Refused> {
+    fn event(&mut self, event: IncidentEvent, now: f64, mut batch: HistoryBatch) -> Result<(), EventRefused> {
         let (incidents, silences) = self.state.asks_for(&event);
         if incidents + silences > 0 {
             self.claim(incidents, silences, now);
         }
         let step = self.state.step(&self.options.policy, event, now)?;
-        self.tell(&step);
+        self.log_step(&step);
         let Step {
             incidents,
             transitions,
@@ -470,7 +473,7 @@ impl Desk {
                 .policy
                 .receivers
                 .iter()
-                .filter_map(|receiver| Some((&receiver.name, self.state.spoken(&receiver.name)?)))
+                .filter_map(|receiver| Some((&receiver.name, self.state.recent_sends(&receiver.name)?)))
                 .collect();
             batch
                 .meta
@@ -488,39 +491,39 @@ impl Desk {
                 settled: None,
             })
             .collect();
-        self.post(batch);
+        self.queue(batch);
         Ok(())
     }
 
-    /// Keeps a batch, then hands its notices to the posts.
-    fn post(&mut self, batch: HistoryBatch) {
+    /// Keeps a batch, then hands its notices to the queues.
+    fn queue(&mut self, batch: HistoryBatch) {
         let notices: Vec<Notice> = batch
             .notices
             .iter()
             .map(|posting| posting.notice.clone())
             .collect();
-        self.books.keep(batch);
-        let on_disk = self.books.trouble().is_none();
+        self.buffer.keep(batch);
+        let on_disk = self.buffer.trouble().is_none();
         for notice in notices {
-            let Some(post) = self.posts.get_mut(&notice.receiver) else {
+            let Some(queue) = self.queues.get_mut(&notice.receiver) else {
                 continue;
             };
             // What is committed can wait there; what is not must wait here.
-            if on_disk && post.is_full() {
-                post.more_wait(true);
+            if on_disk && queue.is_full() {
+                queue.more_wait(true);
                 continue;
             }
             let reference = self
-                .books
+                .buffer
                 .history()
                 .and_then(|history| history.reference(&notice.receiver, &notice.thread).ok().flatten());
-            if let Some(post) = self.posts.get_mut(&notice.receiver) {
-                post.add(notice, reference);
+            if let Some(queue) = self.queues.get_mut(&notice.receiver) {
+                queue.add(notice, reference);
             }
         }
     }
 
-    /// Adds to a notice what the core cannot know: how often before. The window of its first incident is read by its post.
+    /// Adds to a notice what the core cannot know: how often before. The window of its first incident is read by its queue.
     fn complete(&mut self, mut notice: Notice, now: f64) -> Notice {
         let Content::Incidents(news) = &mut notice.content else {
             return notice;
@@ -530,7 +533,7 @@ impl Desk {
             .iter()
             .map(|item| (&item.anomaly.subject, item.incident))
             .collect();
-        let before = self.books.before(&asked, now - BEFORE);
+        let before = self.buffer.before(&asked, now - BEFORE);
         for (item, before) in news.items.iter_mut().zip(before) {
             item.before = before.count;
             item.last_before = before.last;
@@ -539,7 +542,7 @@ impl Desk {
     }
 
     /// Says in the log what happened.
-    fn tell(&mut self, step: &Step) {
+    fn log_step(&mut self, step: &Step) {
         if self.options.log {
             // Those that have ended are known from the step alone.
             let kept: HashMap<u64, &Incident> = step
@@ -547,7 +550,8 @@ impl Desk {
                 .iter()
                 .map(|incident| (incident.id, incident))
                 .collect();
-            let lines = |wanted: fn(&Transition) -> bool| step.transitions.iter().filter(move |t| wanted(t));
+            let lines =
+                |wanted: fn(&IncidentTransition) -> bool| step.transitions.iter().filter(move |t| wanted(t));
             for transition in lines(|transition| transition.to == Phase::Open).take(LOGGED) {
                 if let Some(incident) = kept.get(&transition.incident) {
                     let line = render::log_line(&incident.anomaly);
@@ -589,95 +593,96 @@ impl Desk {
 
     fn delivered(&mut self, delivery: Delivery) {
         let now = unix_now();
-        let Some(post) = self.posts.get_mut(&delivery.receiver) else {
+        let Some(queue) = self.queues.get_mut(&delivery.receiver) else {
             return;
         };
         let receiver = delivery.receiver.clone();
         let id = delivery.notice.id.clone();
         let summary = render::summary(&delivery.notice);
-        match post.delivered(delivery, now) {
-            Verdict::Sent(sent) => {
+        match queue.delivered(delivery, now) {
+            DeliveryOutcome::Sent(sent) => {
                 tracing::info!("notice {id} sent to `{receiver}` :: {summary}");
                 for refused in &sent.refused {
                     tracing::warn!("notice {id} to `{receiver}` not taken by all :: {refused}");
                 }
                 let reference = sent.reference.as_deref();
-                self.books.mark(&id, &Mark::Sent { reference }, now);
+                self.buffer.mark(&id, &Settlement::Sent { reference }, now);
             }
-            Verdict::Again { error, after } => {
+            DeliveryOutcome::Again { error, after } => {
                 tracing::warn!("notice {id} to `{receiver}` waits {after:.1?} :: {error}");
                 let next_try = now + after.as_secs_f64();
                 let error = &error;
-                self.books.mark(&id, &Mark::Failed { error, next_try }, now);
+                self.buffer
+                    .mark(&id, &Settlement::Failed { error, next_try }, now);
             }
-            Verdict::Dead(error) => {
+            DeliveryOutcome::Dead(error) => {
                 tracing::error!(
                     "notice {id} to `{receiver}` given up :: {error} :: {summary}\n  hint: `skywatch notices` shows it \
                      and can try it again"
                 );
-                self.books.mark(&id, &Mark::Dead { error: &error }, now);
+                self.buffer.mark(&id, &Settlement::Dead { error: &error }, now);
             }
         }
         // What lies in the outbox is read when little is left here, not after each notice: it may be many megabytes.
     }
 
-    /// Brings notices from the outbox to a post that has few left.
+    /// Brings notices from the outbox to a queue that has few left.
     fn refill(&mut self, receiver: &str, now: f64) {
-        let Some(post) = self.posts.get_mut(receiver) else {
+        let Some(queue) = self.queues.get_mut(receiver) else {
             return;
         };
-        if post.waiting() > IN_MEMORY / 2 {
+        if queue.waiting() > IN_MEMORY / 2 {
             return;
         }
-        let Some(history) = self.books.history() else {
+        let Some(history) = self.buffer.history() else {
             return;
         };
         let waiting = match history.waiting(receiver, IN_MEMORY, now) {
             Ok(waiting) => waiting,
             Err(error) => return tracing::warn!("outbox not readable :: {error}"),
         };
-        post.more_wait(waiting.len() == IN_MEMORY);
+        queue.more_wait(waiting.len() == IN_MEMORY);
         for record in waiting {
             let id = &record.notice.id;
             // What was handed over while the disk was full still waits as far as the file knows.
-            if post.holds(id) || self.books.is_settled(id) {
+            if queue.holds(id) || self.buffer.is_settled(id) {
                 continue;
             }
             let reference = self
-                .books
+                .buffer
                 .history()
                 .and_then(|history| history.reference(receiver, &record.notice.thread).ok().flatten());
-            post.add(record.notice, reference);
+            queue.add(record.notice, reference);
         }
     }
 
     fn tick(&mut self) {
         let now = unix_now();
         // Groups whose turn comes between two passes.
-        let _ = self.event(Event::Tick, now, HistoryBatch::new(now));
+        let _ = self.event(IncidentEvent::Tick, now, HistoryBatch::new(now));
         if self.looked_at.elapsed() >= LOOK_EACH {
             self.looked_at = Instant::now();
-            self.look_at_ourselves(now);
+            self.check_ourselves(now);
         }
-        self.mind_the_history(now);
-        self.books.tick(now);
+        self.restore_deleted_history(now);
+        self.buffer.tick(now);
         self.confirm();
         self.refill_the_short(now);
-        for post in self.posts.values_mut() {
-            post.work();
+        for queue in self.queues.values_mut() {
+            queue.work();
         }
         if now - self.pruned_at > PRUNE_EACH {
             self.prune(now);
         }
     }
 
-    /// Brings notices from the outbox to posts that have few left while more wait there.
+    /// Brings notices from the outbox to queues that have few left while more wait there.
     fn refill_the_short(&mut self, now: f64) {
         let short: Vec<String> = self
-            .posts
+            .queues
             .values()
-            .filter(|post| post.runs_short())
-            .map(|post| post.name().to_owned())
+            .filter(|queue| queue.runs_short())
+            .map(|queue| queue.name().to_owned())
             .collect();
         for name in short {
             self.refill(&name, now);
@@ -687,7 +692,7 @@ impl Desk {
     fn prune(&mut self, now: f64) {
         self.pruned_at = now;
         let keep = self.options.keep_history.as_secs_f64();
-        let Some(history) = self.books.history() else {
+        let Some(history) = self.buffer.history() else {
             return;
         };
         match history.prune(now - keep, PRUNE_SLICE) {
@@ -696,51 +701,51 @@ impl Desk {
             Ok(_) => {}
             Err(error) => tracing::warn!("old history not thrown away :: {error}"),
         }
-        if let Some(history) = self.books.history()
+        if let Some(history) = self.buffer.history()
             && let Err(error) = history.thin_passes(now - 7.0 * 86_400.0, 24)
         {
             tracing::warn!("old passes not thinned :: {error}");
         }
     }
 
-    /// Lets posts finish within the grace, notes what became of their notices, and writes everything down.
-    fn end(mut self, messages: &Receiver<Message>) {
+    /// Lets queues finish within the grace, notes what became of their notices, and writes everything down.
+    fn end(mut self, messages: &Receiver<DispatchMessage>) {
         // First of all, what must not depend on how long receivers take.
         self.write_all(unix_now());
         let due = Instant::now() + self.options.grace * 4 / 5;
         loop {
             self.refill_the_short(unix_now());
-            for post in self.posts.values_mut() {
-                if post.failing().is_none() {
-                    post.work();
+            for queue in self.queues.values_mut() {
+                if queue.failing().is_none() {
+                    queue.work();
                 }
             }
-            if !self.posts.values().any(Post::is_busy) {
+            if !self.queues.values().any(ReceiverQueue::is_busy) {
                 break;
             }
             match messages.recv_deadline(due) {
-                Ok(Message::Delivered(delivery)) => self.delivered(*delivery),
-                Ok(Message::Ask(..) | Message::Examine(..)) => {}
+                Ok(DispatchMessage::Delivered(delivery)) => self.delivered(*delivery),
+                Ok(DispatchMessage::Ask(..) | DispatchMessage::Examine(..)) => {}
                 Err(_) => break,
             }
         }
-        for post in self.posts.values() {
-            if post.waiting() > 0 {
+        for queue in self.queues.values() {
+            if queue.waiting() > 0 {
                 tracing::warn!(
                     "{} notices to `{}` wait for the next start",
-                    post.waiting(),
-                    post.name()
+                    queue.waiting(),
+                    queue.name()
                 );
             }
         }
-        self.books.save(unix_now());
-        if let Some(why) = self.books.trouble() {
+        self.buffer.save(unix_now());
+        if let Some(why) = self.buffer.trouble() {
             tracing::error!("the history lacks what happened last :: {why}");
         }
         // Threads that hang in a send are left behind; the process ends.
-        for (_, post) in std::mem::take(&mut self.posts) {
-            if !post.is_busy() {
-                let _ = post.end().join();
+        for (_, queue) in std::mem::take(&mut self.queues) {
+            if !queue.is_busy() {
+                let _ = queue.end().join();
             }
         }
     }
@@ -754,12 +759,12 @@ impl Desk {
             .filter(|incident| incident.phase != Phase::Pending);
         batch.incidents = live.cloned().collect();
         // Nothing more is given: the next run may go on where this one ended.
-        if self.books.trouble().is_none() && self.books.is_loaded() {
+        if self.buffer.trouble().is_none() && self.buffer.is_loaded() {
             let next = serde_json::to_value(self.state.next()).ok();
             batch.meta.push((CLAIMED.to_owned(), next));
         }
-        self.books.keep(batch);
-        self.books.save(now);
+        self.buffer.keep(batch);
+        self.buffer.save(now);
     }
 }
 

@@ -1,18 +1,18 @@
-//! What the desk answers to people: commands by the control socket, or over the files with no process running.
+//! What the dispatcher answers to people: commands by the control socket, or over the files with no process running.
 //!
 //! Questions are read from the history with what is only in memory; what changes something goes the way of every event.
 
 use skywatch_alerters::incident::Phase;
-use skywatch_alerters::state::Event;
+use skywatch_alerters::state::IncidentEvent;
 use skywatch_alerters::{Anomaly, Subject, Votes, render};
 
-use super::{Desk, SHOWN};
+use super::{Dispatcher, SHOWN};
 use crate::clock::unix_now;
-use crate::dispatch::request::{Letter, Reply, Request, Which};
+use crate::dispatch::request::{NoticeLine, Reply, Request, Which};
 use crate::history::{DeadLetters, Filter, History, HistoryBatch, HistoryError, HistoryReader, NoticeRecord};
 
-impl Desk {
-    /// Answers what people ask. Works without posts, too.
+impl Dispatcher {
+    /// Answers what people ask. Works without queues, too.
     pub fn answer(&mut self, request: Request) -> Reply {
         let now = unix_now();
         match request {
@@ -37,7 +37,7 @@ impl Desk {
                     Some(life) => Reply::Incident {
                         incident: Box::new(life.incident),
                         transitions: life.transitions,
-                        notices: life.notices.into_iter().map(Letter::of).collect(),
+                        notices: life.notices.into_iter().map(NoticeLine::of).collect(),
                     },
                     None => refused(format!("there is no incident {id}")),
                 })
@@ -47,7 +47,7 @@ impl Desk {
                 by,
                 until_resolved,
             } => {
-                let event = Event::Acknowledge {
+                let event = IncidentEvent::Acknowledge {
                     incident: id,
                     by,
                     until_resolved,
@@ -58,7 +58,11 @@ impl Desk {
                 }
             }
             Request::Close { id, by } => {
-                match self.event(Event::Close { incident: id, by }, now, HistoryBatch::new(now)) {
+                match self.event(
+                    IncidentEvent::Close { incident: id, by },
+                    now,
+                    HistoryBatch::new(now),
+                ) {
                     Ok(()) => self.answer(Request::Incident { id }),
                     Err(error) => refused(error.to_string()),
                 }
@@ -74,7 +78,7 @@ impl Desk {
             }),
             Request::Silence { silence } => {
                 let before: Vec<u64> = self.state.silences().map(|silence| silence.id).collect();
-                match self.event(Event::Silence(silence), now, HistoryBatch::new(now)) {
+                match self.event(IncidentEvent::Silence(silence), now, HistoryBatch::new(now)) {
                     Ok(()) => Reply::Silences {
                         silences: self
                             .state
@@ -87,7 +91,11 @@ impl Desk {
                 }
             }
             Request::EndSilence { id } => {
-                match self.event(Event::EndSilence { silence: id }, now, HistoryBatch::new(now)) {
+                match self.event(
+                    IncidentEvent::EndSilence { silence: id },
+                    now,
+                    HistoryBatch::new(now),
+                ) {
                     Ok(()) => Reply::Done { count: 1 },
                     Err(error) => refused(error.to_string()),
                 }
@@ -106,12 +114,12 @@ impl Desk {
                 }
             }
             Request::DeadLetters { limit } => self.with_reader(|history| {
-                let letters = history.dead_letters(limit.min(SHOWN))?;
-                Ok(Reply::Letters {
-                    letters: letters.into_iter().map(Letter::of).collect(),
+                let notices = history.dead_letters(limit.min(SHOWN))?;
+                Ok(Reply::Notices {
+                    notices: notices.into_iter().map(NoticeLine::of).collect(),
                 })
             }),
-            Request::Letters { which, retry } => self.letters(&which, retry, now),
+            Request::Notices { which, retry } => self.letters(&which, retry, now),
             Request::TestOf { route } => self.test_of(&route, now),
         }
     }
@@ -162,11 +170,11 @@ impl Desk {
             })
         });
         if retry {
-            let names: Vec<String> = self.posts.keys().cloned().collect();
+            let names: Vec<String> = self.queues.keys().cloned().collect();
             for name in names {
                 self.refill(&name, now);
-                if let Some(post) = self.posts.get_mut(&name) {
-                    post.hurry();
+                if let Some(queue) = self.queues.get_mut(&name) {
+                    queue.hurry();
                 }
             }
         }
@@ -190,31 +198,31 @@ impl Desk {
         let mut batch = HistoryBatch::new(now);
         let next = serde_json::to_value(self.state.next()).ok();
         batch.meta.push(("next".to_owned(), next));
-        self.books.keep(batch);
+        self.buffer.keep(batch);
         Reply::Test { id, receivers }
     }
 
     /// Answers a question, with what is only in memory.
     fn with_reader(&self, ask: impl FnOnce(&HistoryReader) -> Result<Reply, HistoryError>) -> Reply {
-        match self.books.ask(ask) {
+        match self.buffer.ask(ask) {
             Some(answer) => answer.unwrap_or_else(|error| refused(error.to_string())),
             None => refused(format!(
                 "no history :: {}",
-                self.books.trouble().unwrap_or_default()
+                self.buffer.trouble().unwrap_or_default()
             )),
         }
     }
 
     fn with_history(&mut self, ask: impl FnOnce(&mut History) -> Result<Reply, HistoryError>) -> Reply {
-        let trouble = self.books.trouble().map(str::to_owned);
-        let Some(history) = self.books.history() else {
+        let trouble = self.buffer.trouble().map(str::to_owned);
+        let Some(history) = self.buffer.history() else {
             return refused(format!("no history :: {}", trouble.unwrap_or_default()));
         };
         ask(history).unwrap_or_else(|error| refused(error.to_string()))
     }
 }
 
-impl Letter {
+impl NoticeLine {
     fn of(record: NoticeRecord) -> Self {
         Self {
             summary: render::summary(&record.notice),
