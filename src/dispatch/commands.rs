@@ -13,7 +13,8 @@ use skywatch_alerters::notice::Content;
 use skywatch_alerters::senders::Sender;
 use skywatch_alerters::state::Outlook;
 
-use super::{Destination, Reply, Request};
+use super::queue::Destination;
+use super::request::{Reply, Request};
 use crate::clock::unix_now;
 use crate::inlet::FinderAnswer;
 use crate::status::Examination;

@@ -2,30 +2,31 @@
 //! people is in [`answers`].
 
 mod answers;
+mod delivery;
+mod reports;
 mod restore;
+mod self_checks;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, never, select};
-use skywatch_alerters::incident::{Incident, IncidentTransition, Observation, ObservedOutcome, Phase};
-use skywatch_alerters::notice::Content;
+use skywatch_alerters::incident::{Incident, IncidentTransition, Phase};
 use skywatch_alerters::state::{
-    Audience, EventRefused, IncidentEvent, IncidentState, Next, NumberClaim, PersistedState, Step,
+    EventRefused, IncidentEvent, IncidentState, Next, NumberClaim, PersistedState, Step,
 };
-use skywatch_alerters::{Notice, Subject, host, render};
+use skywatch_alerters::{host, render};
 
-use super::buffer::{HistoryBuffer, Settlement};
+use super::buffer::HistoryBuffer;
 use super::finders::Finders;
-use super::queue::{Delivery, DeliveryOutcome, IN_MEMORY, ReceiverQueue};
-use super::self_monitor::{self, SelfMonitor};
-use super::{ANALYZER, DispatchMessage, DispatchOptions, Inbox};
+use super::inbox::DispatchMessage;
+use super::options::DispatchOptions;
+use super::queue::ReceiverQueue;
+use super::self_monitor::SelfMonitor;
 use crate::clock::unix_now;
-use crate::history::{HistoryBatch, PassRecord, Posting};
-use crate::inlet::{Finder, FinderReport, FromFinder, Observations};
-use crate::status::PassSummary;
+use crate::history::{HistoryBatch, Posting};
+use crate::inlet::FromFinder;
 use crate::stop::Stop;
 
 /// Incidents of one step that get a line in the log; the rest are counted there and shown on the pages.
@@ -47,6 +48,8 @@ const CLAIMED: &str = "claimed";
 const TAKEN: &str = "taken";
 /// Numbers claimed beyond those that are asked for: a kill makes the next run begin so far ahead.
 const CLAIMED_AHEAD: u64 = 10;
+/// The finder that is asked about metrics.
+const ANALYZER: &str = "analyzer";
 /// Entries shown for one question, at most.
 pub(crate) const SHOWN: usize = 10_000;
 
@@ -152,68 +155,6 @@ impl Dispatcher {
         }
     }
 
-    /// Opens a queue for each receiver, with what waits for it since before.
-    pub fn open_queues(&mut self, inbox: &Inbox) {
-        for destination in self.options.destinations.clone() {
-            let name = destination.name.clone();
-            match ReceiverQueue::start(destination, inbox.sender(), Arc::clone(&self.options.window_of)) {
-                Ok(queue) => drop(self.queues.insert(name, queue)),
-                Err(error) => tracing::error!("receiver `{name}` gets nothing :: no thread for it: {error}"),
-            }
-        }
-        let names: Vec<String> = self.queues.keys().cloned().collect();
-        for name in names {
-            self.refill(&name, unix_now());
-        }
-        self.retire_removed_receivers(unix_now());
-    }
-
-    /// Ends what belongs to receivers that are not in the settings any more: their notices become dead letters, the
-    /// incidents about them are gone.
-    fn retire_removed_receivers(&mut self, now: f64) {
-        let gone = |subject: &Subject| match subject {
-            Subject::Component(name) => match name.strip_prefix("skywatch.receiver.") {
-                Some(receiver) => !self.queues.contains_key(receiver),
-                None => name == "skywatch.ingest" && self.options.self_monitor.ingest.is_none(),
-            },
-            _ => false,
-        };
-        let observations: Vec<Observation> = self
-            .state
-            .incidents()
-            .filter(|incident| gone(&incident.subject))
-            .map(|incident| Observation {
-                subject: incident.subject.clone(),
-                outcome: ObservedOutcome::Deleted,
-            })
-            .collect();
-        if !observations.is_empty() {
-            let _ = self.event(IncidentEvent::Observed(observations), now, HistoryBatch::new(now));
-        }
-        let Some(history) = self.buffer.history() else {
-            return;
-        };
-        let depths = history.depths().unwrap_or_default();
-        for depth in depths {
-            if self.queues.contains_key(&depth.receiver) {
-                continue;
-            }
-            tracing::warn!(
-                "{} notices wait for `{}`, which is not in the settings any more :: `skywatch notices` shows them",
-                depth.waiting,
-                depth.receiver
-            );
-            let waiting = history.waiting(&depth.receiver, SHOWN, now).unwrap_or_default();
-            for record in waiting {
-                let why = "the receiver is not in the settings any more";
-                if let Err(error) = history.dead(&record.notice.id, why, now) {
-                    tracing::warn!("outbox not written :: {error}");
-                    return;
-                }
-            }
-        }
-    }
-
     /// Why nothing is written down at present, if so.
     pub fn trouble(&self) -> Option<&str> {
         self.buffer.trouble()
@@ -241,45 +182,6 @@ impl Dispatcher {
         self.end(messages);
     }
 
-    fn take_in(&mut self, message: FromFinder) {
-        match message {
-            FromFinder::Connected { finder, answers } => {
-                tracing::debug!("finder `{}` is there", finder.name);
-                self.finders.connected(finder, answers);
-                self.follow();
-            }
-            FromFinder::Gone { finder, answers } => self.finders.gone(&finder, &answers),
-            FromFinder::Answered { question, answer } => self.finders.answered(question, answer),
-            FromFinder::Report {
-                finder,
-                number,
-                report,
-            } => {
-                if self.finders.takes(&finder, number) {
-                    self.report(&finder, Arc::unwrap_or_clone(report));
-                } else {
-                    tracing::info!("report {number} of `{}` was taken before", finder.name);
-                    self.finders.repeated(&finder.name);
-                }
-            }
-        }
-    }
-
-    fn report(&mut self, finder: &Finder, report: FinderReport) {
-        match report {
-            FinderReport::Seen(observations) => self.observed(*observations),
-            FinderReport::NoPass { why, since } => self.no_pass(finder, &why, since),
-            FinderReport::StoreAnswers => self.self_monitor.answers(),
-        }
-    }
-
-    /// Tells finders what was taken of them, unless it is in memory only: then they must keep it.
-    fn confirm(&mut self) {
-        if self.buffer.trouble().is_none() {
-            self.finders.confirm();
-        }
-    }
-
     fn message(&mut self, message: DispatchMessage) {
         match message {
             DispatchMessage::Ask(request, reply) => {
@@ -288,158 +190,6 @@ impl Dispatcher {
             }
             DispatchMessage::Delivered(delivery) => self.delivered(*delivery),
             DispatchMessage::Examine(metric, at, reply) => self.finders.examine(ANALYZER, metric, at, reply),
-        }
-    }
-
-    /// Takes what a finder has seen.
-    fn observed(&mut self, observations: Observations) {
-        let Observations {
-            mut seen,
-            all_of,
-            pass,
-        } = observations;
-        // The moment it is taken in, as with all other events: the core's time must not run backwards.
-        let now = unix_now();
-        let mut batch = HistoryBatch::new(now);
-        batch.meta.push((TAKEN.to_owned(), self.finders.taken()));
-        let silent = pass.as_ref().and_then(|pass| self.self_monitor.silent(pass));
-        if let Some(pass) = pass {
-            seen.extend(self.self_monitor.pass(&pass));
-            self.passed(&pass.summary, &mut batch);
-        }
-        let event = match all_of {
-            Some(kind) => IncidentEvent::ObservedAll(kind, seen),
-            None => IncidentEvent::Observed(seen),
-        };
-        // No event of a finder is ever refused.
-        let _ = self.event(event, now, batch);
-        self.follow();
-        if let Some(silent) = silent {
-            self.notify_all("skywatch.silent", Content::Silent(silent), HistoryBatch::new(now));
-        }
-    }
-
-    /// Notes that a pass has ended.
-    fn passed(&mut self, summary: &PassSummary, batch: &mut HistoryBatch) {
-        let now = batch.at;
-        if let Some(dead_mans_switch) = &self.options.dead_mans_switch
-            && summary.unfinished == 0
-        {
-            dead_mans_switch.beat();
-        }
-        batch.passes.push(PassRecord::one(
-            summary.at,
-            summary.metrics,
-            summary.analyzed,
-            summary.anomalies,
-            summary.seconds.total,
-        ));
-        if now - self.all_written_at > WRITE_ALL_EACH {
-            self.all_written_at = now;
-            let live = self
-                .state
-                .incidents()
-                .filter(|incident| incident.phase != Phase::Pending);
-            batch.incidents.extend(live.cloned());
-        }
-    }
-
-    /// The store has let no pass run since then, Unix seconds: told once that has lasted, and nothing is known of its subjects.
-    fn no_pass(&mut self, finder: &Finder, why: &str, since: f64) {
-        let now = unix_now();
-        if let Some(observation) = self.self_monitor.trouble(why, since, now) {
-            let mut observations = vec![observation];
-            let open = self.state.incidents().filter(|incident| incident.phase.is_open());
-            observations.extend(open.filter_map(|incident| {
-                let is_its = Some(incident.subject.kind().name) == finder.follows.as_deref();
-                (is_its && incident.unknown_since.is_none()).then(|| Observation {
-                    subject: incident.subject.clone(),
-                    outcome: ObservedOutcome::Unknown,
-                })
-            }));
-            let _ = self.event(IncidentEvent::Observed(observations), now, HistoryBatch::new(now));
-        }
-    }
-
-    /// Makes a notice that is about no incident, for all to whom a component of that name would lead.
-    fn notify_all(&mut self, component: &str, content: Content, mut batch: HistoryBatch) {
-        let now = batch.at;
-        let subject = Subject::Component(component.to_owned());
-        let outlook = self.state.outlook(&self.options.policy, &subject, now);
-        if let Some(silence) = outlook.silences.first() {
-            return tracing::info!("nothing is said of {component} :: silence {silence} is in force");
-        }
-        for prospect in outlook.prospects {
-            let id = self.state.new_notice_id();
-            let receivers = &self.options.policy.receivers;
-            let people = receivers
-                .iter()
-                .any(|receiver| receiver.name == prospect.receiver && receiver.audience == Audience::People);
-            let content = match content.clone() {
-                Content::Silent(silent) if people => Content::Silent(silent.for_people()),
-                content => content,
-            };
-            let notice = Notice {
-                thread: id.clone(),
-                id,
-                receiver: prospect.receiver,
-                route: prospect.route,
-                at: now,
-                content,
-                base_url: self.options.policy.base_url.clone(),
-                command: self.options.policy.command.clone(),
-            };
-            batch.notices.push(Posting {
-                notice,
-                incidents: Vec::new(),
-                settled: None,
-            });
-        }
-        let next = serde_json::to_value(self.state.next()).ok();
-        batch.meta.push(("next".to_owned(), next));
-        self.queue(batch);
-    }
-
-    /// Looks at ourselves between passes.
-    fn check_ourselves(&mut self, now: f64) {
-        let mut observations: Vec<Observation> = self.self_monitor.ingest(now).into_iter().collect();
-        let trouble = self
-            .buffer
-            .trouble()
-            .map(|why| format!("going on from memory, as {why}"));
-        observations.push(self_monitor::observation("skywatch.history", trouble, now));
-        for queue in self.queues.values() {
-            let waiting = queue.waiting();
-            let ill = queue
-                .failing()
-                .map(|why| format!("notices to `{}` fail, {waiting} wait: {why}", queue.name()));
-            // After a start nothing is known of it until something was tried.
-            if ill.is_some() || queue.is_well() {
-                let component = format!("skywatch.receiver.{}", queue.name());
-                observations.push(self_monitor::observation(&component, ill, now));
-            }
-        }
-        // What is well and was well is no event.
-        observations.retain(|observation| {
-            let open = |incident: &Incident| incident.phase.is_open();
-            matches!(observation.outcome, ObservedOutcome::Anomalous(_))
-                || self.state.about(&observation.subject).is_some_and(open)
-        });
-        if !observations.is_empty() {
-            let _ = self.event(IncidentEvent::Observed(observations), now, HistoryBatch::new(now));
-        }
-        if let Some((from, to)) = self.self_monitor.day(now)
-            && let Some(history) = self.buffer.history()
-        {
-            match history.day(from, to) {
-                Ok(day) => {
-                    let mut batch = HistoryBatch::new(now);
-                    self.self_monitor.told_day(to);
-                    batch.meta.push(("daily".to_owned(), Some(to.into())));
-                    self.notify_all("skywatch.daily", Content::Daily(day), batch);
-                }
-                Err(error) => tracing::error!("no digest of the day :: {error}"),
-            }
         }
     }
 
@@ -495,52 +245,6 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Keeps a batch, then hands its notices to the queues.
-    fn queue(&mut self, batch: HistoryBatch) {
-        let notices: Vec<Notice> = batch
-            .notices
-            .iter()
-            .map(|posting| posting.notice.clone())
-            .collect();
-        self.buffer.keep(batch);
-        let on_disk = self.buffer.trouble().is_none();
-        for notice in notices {
-            let Some(queue) = self.queues.get_mut(&notice.receiver) else {
-                continue;
-            };
-            // What is committed can wait there; what is not must wait here.
-            if on_disk && queue.is_full() {
-                queue.more_wait(true);
-                continue;
-            }
-            let reference = self
-                .buffer
-                .history()
-                .and_then(|history| history.reference(&notice.receiver, &notice.thread).ok().flatten());
-            if let Some(queue) = self.queues.get_mut(&notice.receiver) {
-                queue.add(notice, reference);
-            }
-        }
-    }
-
-    /// Adds to a notice what the core cannot know: how often before. The window of its first incident is read by its queue.
-    fn complete(&mut self, mut notice: Notice, now: f64) -> Notice {
-        let Content::Incidents(news) = &mut notice.content else {
-            return notice;
-        };
-        let asked: Vec<(&Subject, u64)> = news
-            .items
-            .iter()
-            .map(|item| (&item.anomaly.subject, item.incident))
-            .collect();
-        let before = self.buffer.before(&asked, now - BEFORE);
-        for (item, before) in news.items.iter_mut().zip(before) {
-            item.before = before.count;
-            item.last_before = before.last;
-        }
-        notice
-    }
-
     /// Says in the log what happened.
     fn log_step(&mut self, step: &Step) {
         if self.options.log {
@@ -584,78 +288,6 @@ impl Dispatcher {
         });
     }
 
-    /// Tells finders whose incidents live.
-    fn follow(&mut self) {
-        let state = &self.state;
-        self.finders
-            .follow(|kind| state.followed(kind).map(str::to_owned).collect());
-    }
-
-    fn delivered(&mut self, delivery: Delivery) {
-        let now = unix_now();
-        let Some(queue) = self.queues.get_mut(&delivery.receiver) else {
-            return;
-        };
-        let receiver = delivery.receiver.clone();
-        let id = delivery.notice.id.clone();
-        let summary = render::summary(&delivery.notice);
-        match queue.delivered(delivery, now) {
-            DeliveryOutcome::Sent(sent) => {
-                tracing::info!("notice {id} sent to `{receiver}` :: {summary}");
-                for refused in &sent.refused {
-                    tracing::warn!("notice {id} to `{receiver}` not taken by all :: {refused}");
-                }
-                let reference = sent.reference.as_deref();
-                self.buffer.mark(&id, &Settlement::Sent { reference }, now);
-            }
-            DeliveryOutcome::Again { error, after } => {
-                tracing::warn!("notice {id} to `{receiver}` waits {after:.1?} :: {error}");
-                let next_try = now + after.as_secs_f64();
-                let error = &error;
-                self.buffer
-                    .mark(&id, &Settlement::Failed { error, next_try }, now);
-            }
-            DeliveryOutcome::Dead(error) => {
-                tracing::error!(
-                    "notice {id} to `{receiver}` given up :: {error} :: {summary}\n  hint: `skywatch notices` shows it \
-                     and can try it again"
-                );
-                self.buffer.mark(&id, &Settlement::Dead { error: &error }, now);
-            }
-        }
-        // What lies in the outbox is read when little is left here, not after each notice: it may be many megabytes.
-    }
-
-    /// Brings notices from the outbox to a queue that has few left.
-    fn refill(&mut self, receiver: &str, now: f64) {
-        let Some(queue) = self.queues.get_mut(receiver) else {
-            return;
-        };
-        if queue.waiting() > IN_MEMORY / 2 {
-            return;
-        }
-        let Some(history) = self.buffer.history() else {
-            return;
-        };
-        let waiting = match history.waiting(receiver, IN_MEMORY, now) {
-            Ok(waiting) => waiting,
-            Err(error) => return tracing::warn!("outbox not readable :: {error}"),
-        };
-        queue.more_wait(waiting.len() == IN_MEMORY);
-        for record in waiting {
-            let id = &record.notice.id;
-            // What was handed over while the disk was full still waits as far as the file knows.
-            if queue.holds(id) || self.buffer.is_settled(id) {
-                continue;
-            }
-            let reference = self
-                .buffer
-                .history()
-                .and_then(|history| history.reference(receiver, &record.notice.thread).ok().flatten());
-            queue.add(record.notice, reference);
-        }
-    }
-
     fn tick(&mut self) {
         let now = unix_now();
         // Groups whose turn comes between two passes.
@@ -673,19 +305,6 @@ impl Dispatcher {
         }
         if now - self.pruned_at > PRUNE_EACH {
             self.prune(now);
-        }
-    }
-
-    /// Brings notices from the outbox to queues that have few left while more wait there.
-    fn refill_the_short(&mut self, now: f64) {
-        let short: Vec<String> = self
-            .queues
-            .values()
-            .filter(|queue| queue.runs_short())
-            .map(|queue| queue.name().to_owned())
-            .collect();
-        for name in short {
-            self.refill(&name, now);
         }
     }
 

@@ -12,10 +12,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use skywatch_alerters::notice::Content;
 use skywatch_alerters::senders::{self, Sent};
-use skywatch_alerters::{Error, JudgedWindow, Notice, Subject};
+use skywatch_alerters::{JudgedWindow, Notice, Subject};
 
-use super::{DispatchMessage, WindowOf};
+use super::inbox::{Delivery, DispatchMessage};
 use crate::backoff::Backoff;
+
+/// Reads the window of a metric for a chart: its name, and whether rates were judged. Asked by the queues, as it may take
+/// as long as the store does.
+pub type WindowOf = Arc<dyn Fn(&str, bool) -> Option<JudgedWindow> + Send + Sync>;
 
 /// First and longest pause between two tries.
 const FIRST_BACKOFF: Duration = Duration::from_secs(2);
@@ -40,13 +44,6 @@ pub struct Destination {
 pub(super) struct SendJob {
     notice: Notice,
     reference: Option<String>,
-}
-
-/// How it went with a notice.
-pub struct Delivery {
-    pub(super) receiver: String,
-    pub(super) notice: Notice,
-    pub(super) outcome: Result<Sent, Error>,
 }
 
 /// A notice that waits.

@@ -181,9 +181,9 @@ fn a_failing_receiver_is_told_of_through_another_and_so_is_its_recovery() {
     assert!(line.contains("404"), "{line}");
     well.wait_for("skywatch.receiver.moody", &["opened"]);
     let dead = world.json(&["notices"]);
-    let letter = &dead["letters"][0];
-    assert_eq!(letter["receiver"], "moody", "{dead}");
-    let id = letter["id"].as_str().unwrap();
+    let notice = &dead["notices"][0];
+    assert_eq!(notice["receiver"], "moody", "{dead}");
+    let id = notice["id"].as_str().unwrap();
     assert!(world.told(&["notices"]).contains("404"));
 
     broken.store(false, std::sync::atomic::Ordering::SeqCst);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use skywatch_alerters::anomaly::Severity;
-use skywatch_alerters::notice::{Content, Silent, What};
+use skywatch_alerters::notice::{Content, NewsKind, Silent};
 use skywatch_alerters::render::Templates;
 use skywatch_alerters::senders::{NtfySender, Sender};
 use skywatch_alerters::{Error, Notice, sample};
@@ -61,11 +61,11 @@ fn the_priority_follows_the_severity_and_what_is_over_is_quiet() {
         item.severity = severity;
         urgency(&sample::notice(vec![item]))
     };
-    assert_eq!(of(What::Opened, Severity::Critical), "5 rotating_light");
-    assert_eq!(of(What::Opened, Severity::Warning), "4 warning");
-    assert_eq!(of(What::Reminder, Severity::Info), "3 information_source");
-    assert_eq!(urgency(&later(What::Resolved)), "2 white_check_mark");
-    assert_eq!(urgency(&later(What::Acknowledged)), "2 eyes");
+    assert_eq!(of(NewsKind::Opened, Severity::Critical), "5 rotating_light");
+    assert_eq!(of(NewsKind::Opened, Severity::Warning), "4 warning");
+    assert_eq!(of(NewsKind::Reminder, Severity::Info), "3 information_source");
+    assert_eq!(urgency(&later(NewsKind::Resolved)), "2 white_check_mark");
+    assert_eq!(urgency(&later(NewsKind::Acknowledged)), "2 eyes");
     let silent = |metrics| Notice {
         content: Content::Silent(Silent {
             metrics,

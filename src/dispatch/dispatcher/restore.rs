@@ -4,7 +4,7 @@ use skywatch_alerters::incident::Phase;
 use skywatch_alerters::notice::Content;
 use skywatch_alerters::state::PersistedState;
 
-use super::{CLAIMED, Dispatcher};
+use super::{CLAIMED, Dispatcher, TAKEN};
 use crate::history::{HistoryBatch, Posting};
 
 impl Dispatcher {
@@ -35,6 +35,7 @@ impl Dispatcher {
         ] {
             batch.meta.push((key.to_owned(), value.ok()));
         }
+        batch.meta.push((TAKEN.to_owned(), self.finders.taken()));
         for queue in self.queues.values_mut() {
             // Those that waited on the disk only are gone with it.
             queue.more_wait(false);

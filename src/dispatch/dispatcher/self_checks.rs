@@ -1,0 +1,94 @@
+//! What is wrong with Skywatch itself between passes, and notices that are about no incident.
+
+use skywatch_alerters::incident::{Incident, Observation, ObservedOutcome};
+use skywatch_alerters::notice::Content;
+use skywatch_alerters::state::{Audience, IncidentEvent};
+use skywatch_alerters::{Notice, Subject};
+
+use super::Dispatcher;
+use crate::dispatch::self_monitor;
+use crate::history::{HistoryBatch, Posting};
+
+impl Dispatcher {
+    /// Makes a notice that is about no incident, for all to whom a component of that name would lead.
+    pub(super) fn notify_all(&mut self, component: &str, content: Content, mut batch: HistoryBatch) {
+        let now = batch.at;
+        let subject = Subject::Component(component.to_owned());
+        let outlook = self.state.outlook(&self.options.policy, &subject, now);
+        if let Some(silence) = outlook.silences.first() {
+            return tracing::info!("nothing is said of {component} :: silence {silence} is in force");
+        }
+        for prospect in outlook.prospects {
+            let id = self.state.new_notice_id();
+            let receivers = &self.options.policy.receivers;
+            let people = receivers
+                .iter()
+                .any(|receiver| receiver.name == prospect.receiver && receiver.audience == Audience::People);
+            let content = match content.clone() {
+                Content::Silent(silent) if people => Content::Silent(silent.for_people()),
+                content => content,
+            };
+            let notice = Notice {
+                thread: id.clone(),
+                id,
+                receiver: prospect.receiver,
+                route: prospect.route,
+                at: now,
+                content,
+                base_url: self.options.policy.base_url.clone(),
+                command: self.options.policy.command.clone(),
+            };
+            batch.notices.push(Posting {
+                notice,
+                incidents: Vec::new(),
+                settled: None,
+            });
+        }
+        let next = serde_json::to_value(self.state.next()).ok();
+        batch.meta.push(("next".to_owned(), next));
+        self.queue(batch);
+    }
+
+    /// Looks at ourselves between passes.
+    pub(super) fn check_ourselves(&mut self, now: f64) {
+        let mut observations: Vec<Observation> = self.self_monitor.ingest(now).into_iter().collect();
+        let trouble = self
+            .buffer
+            .trouble()
+            .map(|why| format!("going on from memory, as {why}"));
+        observations.push(self_monitor::observation("skywatch.history", trouble, now));
+        for queue in self.queues.values() {
+            let waiting = queue.waiting();
+            let ill = queue
+                .failing()
+                .map(|why| format!("notices to `{}` fail, {waiting} wait: {why}", queue.name()));
+            // After a start nothing is known of it until something was tried.
+            if ill.is_some() || queue.is_well() {
+                let component = format!("skywatch.receiver.{}", queue.name());
+                observations.push(self_monitor::observation(&component, ill, now));
+            }
+        }
+        // What is well and was well is no event.
+        observations.retain(|observation| {
+            let open = |incident: &Incident| incident.phase.is_open();
+            matches!(observation.outcome, ObservedOutcome::Anomalous(_))
+                || self.state.about(&observation.subject).is_some_and(open)
+        });
+        if !observations.is_empty() {
+            let _ = self.event(IncidentEvent::Observed(observations), now, HistoryBatch::new(now));
+        }
+        if let Some((from, to)) = self.self_monitor.day(now)
+            && let Some(history) = self.buffer.history()
+        {
+            match history.day(from, to) {
+                Ok(day) => {
+                    let mut batch = HistoryBatch::new(now);
+                    self.self_monitor.told_day(to);
+                    batch.meta.push(("daily".to_owned(), Some(to.into())));
+                    self.notify_all("skywatch.daily", Content::Daily(day), batch);
+                }
+                Err(error) => tracing::error!("no digest of the day :: {error}"),
+            }
+        }
+    }
+}

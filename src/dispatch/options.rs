@@ -1,0 +1,32 @@
+//! What the dispatch is told once.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use skywatch_alerters::state::AlertPolicy;
+
+use super::dead_mans_switch::DeadMansSwitch;
+use super::queue::{Destination, WindowOf};
+use super::self_monitor::SelfMonitorOptions;
+
+/// What the dispatch is told once.
+pub struct DispatchOptions {
+    /// When incidents open and end, and who is told.
+    pub policy: AlertPolicy,
+    /// The receivers. One of the policy that is missing here gets nothing.
+    pub destinations: Vec<Destination>,
+    /// The history file.
+    pub history: PathBuf,
+    /// How long what has ended is kept.
+    pub keep_history: Duration,
+    /// Whether incidents that open get a line in the log.
+    pub log: bool,
+    /// Where charts get windows from that came with no pass.
+    pub window_of: WindowOf,
+    /// How long notices may still be sent after the last word.
+    pub grace: Duration,
+    /// What is watched of ourselves.
+    pub self_monitor: SelfMonitorOptions,
+    /// Who is told of each complete pass.
+    pub dead_mans_switch: Option<DeadMansSwitch>,
+}
