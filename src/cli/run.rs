@@ -10,7 +10,7 @@ use super::{Context, Failure};
 use crate::dispatch::running::Entry;
 use crate::log;
 use crate::net::slots;
-use crate::process::{self, ChildSpec, Parent, ParentOptions, RunOptions, Service, roles};
+use crate::process::{self, ChildSpec, Parent, ParentOptions, RunOptions, Systemd, roles};
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
@@ -49,11 +49,11 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         None
     });
     process::check(settings, &options)?;
-    let mut service = Service::from_environment();
+    let mut systemd = Systemd::from_environment();
     let embedded = settings.store.url == StoreUrl::Embedded;
     if embedded || arguments.single_process || settings.process.single_process {
         process::end_by_force(&stop, process::time_to_end(settings))?;
-        let told = tell_service(service, &stop)?;
+        let told = tell_systemd(systemd, &stop)?;
         let outcome = process::run_all(settings, &options, &stop);
         stop.say();
         let _ = told.join();
@@ -71,20 +71,20 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         restart_backoff_max: settings.process.restart_backoff_max,
         stop_timeout: settings.process.stop_timeout,
     };
-    Ok(Parent::new(specs, options)?.run(&signals, &mut service, &stop)?)
+    Ok(Parent::new(specs, options)?.run(&signals, &mut systemd, &stop)?)
 }
 
 /// Tells systemd how the one process is, until `stop` is said.
-fn tell_service(mut service: Service, stop: &Stop) -> Result<std::thread::JoinHandle<()>, Failure> {
+fn tell_systemd(mut systemd: Systemd, stop: &Stop) -> Result<std::thread::JoinHandle<()>, Failure> {
     let stop = stop.clone();
     let thread = std::thread::Builder::new()
-        .name("service".to_owned())
+        .name("systemd".to_owned())
         .spawn(move || {
-            service.ready();
-            while !stop.sleep(service.patience().unwrap_or(Duration::from_secs(3_600))) {
-                service.alive();
+            systemd.ready();
+            while !stop.sleep(systemd.patience().unwrap_or(Duration::from_secs(3_600))) {
+                systemd.alive();
             }
-            service.stopping();
+            systemd.stopping();
         });
     Ok(thread?)
 }

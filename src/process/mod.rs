@@ -8,10 +8,10 @@ pub(crate) mod judging;
 pub(crate) mod launch;
 mod parent;
 pub(crate) mod roles;
-mod service;
 mod signals;
 #[cfg(feature = "learned")]
 pub(crate) mod study;
+mod systemd;
 #[cfg(feature = "learned")]
 pub(crate) mod trainer;
 #[cfg(feature = "learned")]
@@ -24,8 +24,8 @@ pub(crate) use judging::{adaptive_rules, long_memory, states_folder, worker_opti
 pub use launch::{check, run_all, run_role, time_to_end};
 pub use parent::{ChildSpec, Parent, ParentOptions};
 pub use roles::{Needs, ROLES, Role, RoleContext, RunOptions};
-pub use service::Service;
 pub use signals::{Hangup, Signals, end_by_force, stop_on_signal};
+pub use systemd::Systemd;
 #[cfg(feature = "learned")]
 pub use trainer::TrainerRun;
 pub(crate) use wiring::{ingest_policy, store};

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{after, select};
 
-use super::{ProcessError, Service, Signals};
+use super::{ProcessError, Signals, Systemd};
 use crate::backoff::Backoff;
 use crate::stop::Stop;
 
@@ -101,7 +101,7 @@ impl Parent {
     ///
     /// # Errors
     /// [`ProcessError::Start`] if not even a process can be started at first.
-    pub fn run(mut self, signals: &Signals, service: &mut Service, stop: &Stop) -> Result<(), ProcessError> {
+    pub fn run(mut self, signals: &Signals, systemd: &mut Systemd, stop: &Stop) -> Result<(), ProcessError> {
         let mut ready = false;
         while !stop.is_said() {
             for kept in &mut self.kept {
@@ -110,11 +110,11 @@ impl Parent {
                 }
             }
             // A child that hangs is killed here, so that this loop going round is what there is to be told.
-            service.alive();
+            systemd.alive();
             // One that has had to be started again must not cost the others their life.
             if !ready && self.kept.iter().all(|kept| kept.has_spoken() || kept.starts > 1) {
                 ready = true;
-                service.ready();
+                systemd.ready();
             }
             let next_start = self
                 .kept
@@ -124,7 +124,7 @@ impl Parent {
             let pause = next_start.min().map_or(LOOK_EACH, |at| {
                 at.saturating_duration_since(Instant::now()).min(LOOK_EACH)
             });
-            let pause = service.patience().map_or(pause, |patience| pause.min(patience));
+            let pause = systemd.patience().map_or(pause, |patience| pause.min(patience));
             select! {
                 recv(signals.child_ended) -> _ => {}
                 recv(stop.channel()) -> _ => {}
@@ -136,7 +136,7 @@ impl Parent {
                 }
             }
         }
-        service.stopping();
+        systemd.stopping();
         self.end();
         Ok(())
     }

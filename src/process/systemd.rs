@@ -1,7 +1,7 @@
-//! The word to systemd, when it started us: ready, alive, stopping (`sd_notify(3)`).
+//! Tells systemd, when it started this process, that it is ready, alive or stopping (`sd_notify(3)`).
 //!
 //! A datagram to the socket that `NOTIFY_SOCKET` names; a name that begins with `@` is abstract. Without that variable
-//! nothing is said.
+//! nothing is sent.
 
 use std::ffi::OsString;
 use std::os::linux::net::SocketAddrExt as _;
@@ -9,15 +9,15 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
-/// Whoever started us and wants to know how we are.
-pub struct Service {
+/// The service manager, if one started this process.
+pub struct Systemd {
     to: Option<(UnixDatagram, SocketAddr)>,
     /// How often a sign of life is wanted; `None` is not at all.
     each: Option<Duration>,
     said: Instant,
 }
 
-impl Service {
+impl Systemd {
     /// As the environment says: `NOTIFY_SOCKET`, and `WATCHDOG_USEC` for this process (`WATCHDOG_PID`).
     pub fn from_environment() -> Self {
         let own = std::process::id().to_string();
@@ -74,7 +74,7 @@ impl Service {
         }
     }
 
-    /// How long a caller may sleep before [`Service::alive`] is due again.
+    /// How long a caller may sleep before [`Systemd::alive`] is due again.
     pub fn patience(&self) -> Option<Duration> {
         self.each.map(|each| each.saturating_sub(self.said.elapsed()))
     }
@@ -100,26 +100,26 @@ mod tests {
         manager
             .set_read_timeout(Some(Duration::from_secs(5)))
             .expect("a timeout");
-        let mut service = Service::new(Some(path.into()), Some(2));
+        let mut systemd = Systemd::new(Some(path.into()), Some(2));
         let hear = || {
             let mut word = [0; 64];
             let length = manager.recv(&mut word).expect("a word");
             String::from_utf8_lossy(&word[..length]).into_owned()
         };
-        service.ready();
+        systemd.ready();
         assert_eq!(hear(), "READY=1");
         std::thread::sleep(Duration::from_millis(1));
-        service.alive();
+        systemd.alive();
         assert_eq!(hear(), "WATCHDOG=1");
-        service.stopping();
+        systemd.stopping();
         assert_eq!(hear(), "STOPPING=1");
     }
 
     #[test]
     fn without_systemd_nothing_is_said() {
-        let mut service = Service::new(None, None);
-        service.ready();
-        service.alive();
-        assert_eq!(service.patience(), None);
+        let mut systemd = Systemd::new(None, None);
+        systemd.ready();
+        systemd.alive();
+        assert_eq!(systemd.patience(), None);
     }
 }
