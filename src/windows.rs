@@ -4,19 +4,19 @@ use std::sync::{Mutex, PoisonError};
 
 use skywatch_algorithms::{Series, counter};
 
-use crate::store::{Connect, Fetched, Points as _, StoreError};
+use crate::store::{AnyConnect, AnyStore, Connect as _, Fetched, Points as _, StoreError};
 
 /// Reads windows over one connection, kept between requests.
-pub(crate) struct Windows<K: Connect> {
-    connect: K,
+pub(crate) struct Windows {
+    connect: AnyConnect,
     /// Held while a request reads: charts are few and reads short. Empty before the first and after a
     /// failure.
-    store: Mutex<Option<K::Store>>,
+    store: Mutex<Option<AnyStore>>,
     full_duration: f64,
 }
 
-impl<K: Connect> Windows<K> {
-    pub(crate) fn new(connect: K, full_duration: f64) -> Self {
+impl Windows {
+    pub(crate) fn new(connect: AnyConnect, full_duration: f64) -> Self {
         Self {
             connect,
             store: Mutex::new(None),

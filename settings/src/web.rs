@@ -1,8 +1,10 @@
 //! The pages and the REST interface.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::check::Check;
+use crate::secret::Secret;
 use crate::section::Section;
 
 options! {
@@ -14,6 +16,15 @@ options! {
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 1500)),
         /// Says a second time that pages may be served, without a login, to whoever reaches `listen`.
         insecure_listen: bool = false,
+        /// Who has it may read the pages: as a bearer token, or as the password of a browser. Filled from `token_file` when
+        /// that is set. Several, as while one is replaced, have blanks between them.
+        token: Option<Secret> = None,
+        /// A file with the token.
+        token_file: Option<PathBuf> = None,
+        /// The certificate (PEM) with those of its issuers behind it; with it pages are served over TLS only.
+        tls_cert_file: Option<PathBuf> = None,
+        /// The certificate's key (PEM).
+        tls_key_file: Option<PathBuf> = None,
         /// Connections open at once.
         max_connections: usize = 256 => 1..,
         /// Names under which pages may be asked for, beside those that are known; `*` is any.
@@ -27,9 +38,16 @@ impl Section for Web {
             check.listens(
                 "listen",
                 self.listen,
-                self.insecure_listen,
+                self.insecure_listen || self.token.is_some(),
                 "a login",
-                "listen on `127.0.0.1` behind a proxy that asks for a login",
+                "set `web.token_file`, listen on `127.0.0.1` behind a proxy that asks for a login",
+            );
+        }
+        if self.tls_cert_file.is_some() != self.tls_key_file.is_some() {
+            check.conflict(
+                &["tls_cert_file", "tls_key_file"],
+                "of `web.tls_cert_file` and `web.tls_key_file` only one is set".to_owned(),
+                "a certificate is of no use without its key",
             );
         }
     }

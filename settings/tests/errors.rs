@@ -274,7 +274,7 @@ fn options_that_do_not_go_together_are_refused() {
          hint: a queue must hold at least one batch\n\
          \n\
          `web.listen` is `0.0.0.0:80`, open to other machines without a login in /etc/skywatch.toml line 8\n\
-         hint: listen on `127.0.0.1` behind a proxy that asks for a login, or say it twice with \
+         hint: set `web.token_file`, listen on `127.0.0.1` behind a proxy that asks for a login, or say it twice with \
          `web.insecure_listen = true`\n\
          \n\
          `process.restart_backoff_max` is `30s`, shorter than `process.restart_backoff` with `60s`, \

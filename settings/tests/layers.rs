@@ -230,6 +230,10 @@ fn every_option_can_be_set_by_its_variable() {
         ("web.enabled", "false", "false".to_owned()),
         ("web.listen", "[::]:80", quoted("[::]:80")),
         ("web.insecure_listen", "true", "true".to_owned()),
+        ("web.token", "hunter2", "***".to_owned()),
+        ("web.token_file", secret, quoted(secret)),
+        ("web.tls_cert_file", "/cert.pem", quoted("/cert.pem")),
+        ("web.tls_key_file", "/key.pem", quoted("/key.pem")),
         ("web.max_connections", "20", "20".to_owned()),
         ("web.hosts", "sky.example.org", "[\"sky.example.org\"]".to_owned()),
         ("process.single_process", "true", "true".to_owned()),
@@ -257,7 +261,9 @@ fn every_option_can_be_set_by_its_variable() {
     // A secret and its file exclude each other, so the variables are set in two rounds.
     for by_file in [false, true] {
         let secret = |key: &str| {
-            key.contains("password") || key.contains("heartbeat_url") || key.contains("secret_key")
+            ["password", "heartbeat_url", "secret_key", "web.token"]
+                .iter()
+                .any(|word| key.contains(word))
         };
         let chosen = |key: &str| !secret(key) || key.ends_with("_file") == by_file;
         let name = |key: &str| format!("SKYWATCH__{}", key.to_uppercase().replace('.', "__"));

@@ -13,7 +13,7 @@ use crate::store::Sample;
 #[derive(Debug)]
 pub(super) struct PointBatch {
     /// Where they came in.
-    pub(super) service: Service,
+    pub(super) service: &'static Service,
     /// When they came, Unix seconds.
     pub(super) came: f64,
     /// All names, end to end.
@@ -45,7 +45,7 @@ struct BatchPoint {
 
 impl PointBatch {
     /// An empty batch.
-    pub(super) fn new(service: Service, came: f64) -> Self {
+    pub(super) fn new(service: &'static Service, came: f64) -> Self {
         Self {
             service,
             came,

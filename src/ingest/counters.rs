@@ -1,6 +1,7 @@
 //! What the ingest counts, listener by listener. Every point received ends in exactly one of: written, dropped with a
 //! reason, or still waiting.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -183,9 +184,10 @@ struct ListenerSums {
 }
 
 /// Counters since start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counters {
-    tallies: [ListenerCounters; Service::OF_POINTS.len()],
+    /// By the name of the listener's service; one for each that takes points.
+    tallies: BTreeMap<&'static str, ListenerCounters>,
     /// Points in the queue and with the writer.
     waiting: AtomicU64,
     /// Unix milliseconds at which the oldest point the writer holds came; 0 for none.
@@ -198,35 +200,53 @@ pub struct Counters {
     pub(super) trim: TrimTally,
 }
 
+impl Default for Counters {
+    fn default() -> Self {
+        let of_points = Service::ALL.iter().filter(|service| service.takes_points);
+        Self {
+            tallies: of_points
+                .map(|service| (service.name, ListenerCounters::default()))
+                .collect(),
+            waiting: AtomicU64::default(),
+            oldest: AtomicU64::default(),
+            last_point: AtomicU64::default(),
+            held_up: Mutex::default(),
+            trim: TrimTally::default(),
+        }
+    }
+}
+
 impl Counters {
-    fn of(&self, service: Service) -> &ListenerCounters {
-        &self.tallies[service as usize]
+    fn of(&self, service: &Service) -> &ListenerCounters {
+        self.tallies
+            .get(service.name)
+            .expect("whoever counts serves one of those that take points")
     }
 
     /// Points read.
-    pub fn received(&self, service: Service, points: u64) {
+    pub fn received(&self, service: &Service, points: u64) {
         self.of(service).received.fetch_add(points, Ordering::Relaxed);
     }
 
     /// Points put into the queue, and when they came (Unix seconds).
-    pub fn accepted(&self, service: Service, points: u64, now: f64) {
+    pub fn accepted(&self, service: &Service, points: u64, now: f64) {
         self.of(service).accepted.fetch_add(points, Ordering::Relaxed);
         self.waiting.fetch_add(points, Ordering::Relaxed);
         self.last_point.store((now * 1000.0) as u64, Ordering::Relaxed);
     }
 
     /// Points given up. Answers how many were dropped for that reason before.
-    pub fn dropped(&self, service: Service, reason: DropReason, points: u64) -> u64 {
+    pub fn dropped(&self, service: &Service, reason: DropReason, points: u64) -> u64 {
         self.of(service).dropped[reason as usize].fetch_add(points, Ordering::Relaxed)
     }
 
     /// Points the store has taken.
-    pub fn written(&self, service: Service, points: u64) {
+    pub fn written(&self, service: &Service, points: u64) {
         self.of(service).written.fetch_add(points, Ordering::Relaxed);
     }
 
     /// Points sent to the store once more.
-    pub fn retried(&self, service: Service, points: u64) {
+    pub fn retried(&self, service: &Service, points: u64) {
         self.of(service).retried.fetch_add(points, Ordering::Relaxed);
     }
 
@@ -243,7 +263,7 @@ impl Counters {
 
     /// Counts everything accepted and neither written nor dropped as lost at the stop. Answers how much that is.
     pub fn give_up_waiting(&self) -> u64 {
-        let lost = self.tallies.iter().map(|tally| {
+        let lost = self.tallies.values().map(|tally| {
             let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
             let dropped = |reason: DropReason| read(&tally.dropped[reason as usize]);
             let done =
@@ -256,29 +276,29 @@ impl Counters {
     }
 
     /// A connection came.
-    pub fn connection(&self, service: Service) {
+    pub fn connection(&self, service: &Service) {
         self.of(service).connections.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A connection was turned away. Answers how many were before.
-    pub fn refused_connection(&self, service: Service) -> u64 {
+    pub fn refused_connection(&self, service: &Service) -> u64 {
         let refused = &self.of(service).refused_connections;
         refused.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A connection was closed for the sake of another one. Answers how many were before.
-    pub fn evicted_connection(&self, service: Service) -> u64 {
+    pub fn evicted_connection(&self, service: &Service) -> u64 {
         let evicted = &self.of(service).evicted_connections;
         evicted.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A connection could not be accepted. Answers how many could not before.
-    pub fn failed_accept(&self, service: Service) -> u64 {
+    pub fn failed_accept(&self, service: &Service) -> u64 {
         self.of(service).failed_accepts.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The listener's address could not be bound. Answers how often it could not before.
-    pub fn failed_bind(&self, service: Service) -> u64 {
+    pub fn failed_bind(&self, service: &Service) -> u64 {
         self.of(service).failed_binds.fetch_add(1, Ordering::Relaxed)
     }
 
@@ -305,9 +325,9 @@ impl Counters {
 
     /// Name and value of every counter, in a stable order: sums over all listeners first, then what waits and what was trimmed, then under
     /// `listener.NAME.` what each of `services` has counted, of drops only those that happened.
-    pub fn snapshot(&self, services: &[Service], now: f64) -> Vec<(String, u64)> {
+    pub fn snapshot(&self, services: &[&Service], now: f64) -> Vec<(String, u64)> {
         let mut sums = ListenerSums::default();
-        self.tallies.iter().for_each(|tally| tally.add_to(&mut sums));
+        self.tallies.values().for_each(|tally| tally.add_to(&mut sums));
         let mut all = Vec::new();
         push(&mut all, "", &sums, true);
         let oldest = self.oldest.load(Ordering::Relaxed);
@@ -322,7 +342,7 @@ impl Counters {
         for &service in services {
             let mut sums = ListenerSums::default();
             self.of(service).add_to(&mut sums);
-            push(&mut all, &format!("listener.{}.", service.name()), &sums, false);
+            push(&mut all, &format!("listener.{}.", service.name), &sums, false);
         }
         all
     }

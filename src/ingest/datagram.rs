@@ -39,7 +39,7 @@ pub(super) async fn serve(socket: UdpSocket, intake: Intake, parse: Parse, stop:
             ready = socket.readable() => match ready {
                 Ok(()) => receive(&socket, &mut buffer, &intake, parse),
                 Err(error) => {
-                    tracing::warn!("{} :: cannot receive :: {error}", intake.service.name());
+                    tracing::warn!("{} :: cannot receive :: {error}", intake.service.name);
                     tokio::time::sleep(LOOK_EACH).await;
                 }
             },

@@ -26,7 +26,7 @@ const LEAST_EXPANSION: usize = 4 << 20;
 #[derive(Clone)]
 pub(super) struct Intake {
     /// The listener's own.
-    pub service: Service,
+    pub service: &'static Service,
     /// The client's own, while one is served.
     pub peer: Option<SocketAddr>,
     /// Bounded by `room`, not by itself.
@@ -85,11 +85,13 @@ impl Intake {
     /// Bytes that one batch may take: what a frame or a request of the largest size honestly holds, several times. Beyond it
     /// a client makes a few bytes stand for many.
     fn most_bytes(&self) -> usize {
-        let longest = match self.service {
-            Service::Pickle => self.max_frame,
-            Service::RemoteWrite => self.max_request,
+        let longest = if self.service == Service::PICKLE {
+            self.max_frame
+        } else if self.service == Service::REMOTE_WRITE {
+            self.max_request
+        } else {
             // Nothing stands for more than itself there.
-            _ => return usize::MAX,
+            return usize::MAX;
         };
         (longest * EXPANSION).max(LEAST_EXPANSION)
     }
@@ -148,7 +150,7 @@ impl Intake {
             let from = peer.map_or(String::new(), |peer| format!(", from {peer}"));
             tracing::warn!(
                 "{} :: point dropped, {} ({after} so far){from} :: {shown:?}",
-                self.service.name(),
+                self.service.name,
                 reason.name(),
             );
         }
@@ -163,7 +165,7 @@ impl Porter for Intake {
             if is_shown(before, 1) {
                 tracing::warn!(
                     "{} :: the idlest connection closed for another one, `ingest.max_connections` are open ({} so far)",
-                    self.service.name(),
+                    self.service.name,
                     before + 1
                 );
             }
@@ -175,7 +177,7 @@ impl Porter for Intake {
         if is_shown(before, 1) {
             tracing::warn!(
                 "{} :: connection of {peer} refused, `ingest.max_connections` are open and at work ({} so far)",
-                self.service.name(),
+                self.service.name,
                 before + 1
             );
         }
@@ -186,7 +188,7 @@ impl Porter for Intake {
         if is_shown(before, 1) {
             tracing::warn!(
                 "{} :: cannot accept a connection ({} times so far) :: {error}",
-                self.service.name(),
+                self.service.name,
                 before + 1
             );
         }

@@ -138,7 +138,7 @@ impl Ingest {
             let each = BIND_AGAIN.as_secs();
             tracing::error!(
                 "{} :: trying again every {each} seconds :: {error}",
-                error.service.name()
+                error.service.name
             );
         }
         Ok(Self {
@@ -150,14 +150,14 @@ impl Ingest {
     }
 
     /// What is listened on, with the ports the system chose where the asked one was 0.
-    pub fn addresses(&self) -> impl Iterator<Item = (Service, SocketAddr)> {
+    pub fn addresses(&self) -> impl Iterator<Item = (&'static Service, SocketAddr)> {
         self.bound.iter().map(|bound| (bound.service, bound.address))
     }
 
     /// The carbon listener's address.
     pub fn carbon_address(&self) -> Option<SocketAddr> {
         self.addresses()
-            .find(|(service, _)| *service == Service::Carbon)
+            .find(|(service, _)| *service == Service::CARBON)
             .map(|(_, address)| address)
     }
 
@@ -204,7 +204,7 @@ impl Ingest {
             .map_err(IngestError::Start)?;
         let intake = Intake {
             // Each listener gets its own.
-            service: Service::Carbon,
+            service: Service::CARBON,
             peer: None,
             queue,
             room: Arc::new(Semaphore::new(self.options.queue_points)),
@@ -223,7 +223,7 @@ impl Ingest {
             max_frame: self.options.max_frame_bytes,
             max_request: self.options.max_request_bytes,
         };
-        let services: Vec<Service> = self
+        let services: Vec<&Service> = self
             .options
             .listeners
             .iter()
@@ -285,16 +285,19 @@ fn serve(
     Ok(match bound.socket {
         Socket::Tcp(listener) => {
             let listener = TcpListener::from_std(listener)?;
-            match bound.service {
-                Service::Pickle => Box::pin(stream::serve(listener, intake, pickle::PickleFramer::new, over)),
-                Service::RemoteWrite => Box::pin(remote_write::serve(listener, intake, over)),
-                _ => Box::pin(stream::serve(listener, intake, carbon::LineFramer::new, over)),
+            if bound.service == Service::PICKLE {
+                Box::pin(stream::serve(listener, intake, pickle::PickleFramer::new, over))
+            } else if bound.service == Service::REMOTE_WRITE {
+                Box::pin(remote_write::serve(listener, intake, over))
+            } else {
+                Box::pin(stream::serve(listener, intake, carbon::LineFramer::new, over))
             }
         }
         Socket::Udp(socket) => {
-            let parse = match bound.service {
-                Service::Msgpack => msgpack::datagram,
-                _ => carbon::datagram,
+            let parse = if bound.service == Service::MSGPACK {
+                msgpack::datagram
+            } else {
+                carbon::datagram
             };
             Box::pin(datagram::serve(UdpSocket::from_std(socket)?, intake, parse, over))
         }
@@ -316,7 +319,7 @@ async fn serve_late(
                 Err(error) => {
                     let before = intake.counters.failed_bind(listener.service);
                     if intake::is_shown(before, 1) {
-                        let name = listener.service.name();
+                        let name = listener.service.name;
                         tracing::error!("{name} :: still not after {} tries :: {error}", before + 1);
                     }
                 }
@@ -330,10 +333,10 @@ async fn serve_late(
     let (service, address) = (bound.service, bound.address);
     match serve(bound, &intake, then_over) {
         Ok(served) => {
-            tracing::info!("taking {} on {address}, which is free now", service.what());
+            tracing::info!("taking {} on {address}, which is free now", service.what);
             drop(intake);
             served.await;
         }
-        Err(error) => tracing::error!("{} :: cannot serve on {address} :: {error}", service.name()),
+        Err(error) => tracing::error!("{} :: cannot serve on {address} :: {error}", service.name),
     }
 }

@@ -7,19 +7,16 @@
 
 mod message;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Bytes;
-use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::State;
+use axum::extract::connect_info::ConnectInfo;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::serve::IncomingStream;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout_at};
 
@@ -28,7 +25,8 @@ use super::intake::{BatchBuilder, Intake};
 use crate::metric_name;
 use crate::net::Patience;
 use crate::net::guard::is_of_a_page;
-use crate::net::http::HttpListener;
+use crate::net::http::{self, HttpListener, Peer};
+use crate::net::routes::{Needs, Route, Rules, compose};
 use message::each_series;
 pub(super) use message::{RemoteLabel, RemoteSample, TimeSeries, WriteRequest, laws};
 
@@ -47,14 +45,14 @@ pub(super) async fn serve(
     intake: Intake,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let app = Router::new()
-        .route("/api/v1/write", post(write))
-        .layer(DefaultBodyLimit::max(intake.max_request))
-        .with_state(intake.clone());
-    let (closing, mut closed) = tokio::sync::watch::channel(());
-    let mut too_late = closed.clone();
+    let rules = Rules {
+        max_body: intake.max_request,
+        ..Rules::default()
+    };
+    let app = compose(routes(&intake), rules);
     let clients = HttpListener {
         listener,
+        tls: None,
         slots: Arc::clone(&intake.connections),
         // The largest request over a slow line, and the wait for room in the queue.
         patience: Patience {
@@ -64,31 +62,15 @@ pub(super) async fn serve(
         },
         porter: intake,
     };
-    let graceful = axum::serve(clients, app.into_make_service_with_connect_info::<Peer>())
-        .with_graceful_shutdown(async move { while closed.changed().await.is_ok() {} });
-    let serving = tokio::spawn(async move {
-        tokio::select! {
-            // It ends only by the signal, and accepting errors never reach us.
-            _ = graceful => {}
-            () = async {
-                while too_late.changed().await.is_ok() {}
-                tokio::time::sleep(LAST_REQUESTS).await;
-            } => {}
-        }
-    });
-    stop.await;
-    drop(closing);
-    let _ = serving.await;
+    http::serve(clients, app, stop, LAST_REQUESTS).await;
 }
 
-/// Who has sent a request.
-#[derive(Debug, Clone, Copy)]
-struct Peer(SocketAddr);
-
-impl Connected<IncomingStream<'_, HttpListener<Intake>>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, HttpListener<Intake>>) -> Self {
-        Self(*stream.remote_addr())
-    }
+fn routes(intake: &Intake) -> [Route; 1] {
+    [Route {
+        path: "/api/v1/write",
+        needs: Needs::Login,
+        handler: post(write).with_state(intake.clone()),
+    }]
 }
 
 async fn write(
@@ -259,7 +241,7 @@ mod tests {
             .build()
             .expect("a runtime");
         runtime.block_on(async {
-            let peer = ConnectInfo(Peer(SocketAddr::from(([192, 0, 2, 7], 9))));
+            let peer = ConnectInfo(Peer(std::net::SocketAddr::from(([192, 0, 2, 7], 9))));
             write(State(intake.clone()), peer, headers, Ok(Bytes::from(body)))
                 .await
                 .status()

@@ -19,7 +19,7 @@ const REPORTS_A_PUSH: u32 = 60;
 /// Reports until stop is said.
 pub(super) fn each_second(
     counters: &Counters,
-    services: &[Service],
+    services: &[&Service],
     file: &StatusFile,
     graphite: Option<(&CarbonOut, &str)>,
     stop: &Stop,
@@ -47,7 +47,7 @@ pub(super) fn each_second(
 /// Reports once more, when everything has ended.
 pub(super) fn last(
     counters: &Counters,
-    services: &[Service],
+    services: &[&Service],
     file: &StatusFile,
     graphite: Option<(&CarbonOut, &str)>,
 ) {

@@ -30,7 +30,7 @@ pub(super) fn intake() -> (Intake, crossbeam_channel::Receiver<PointBatch>) {
         max_name_bytes: 100,
     };
     let intake = Intake {
-        service: Service::Carbon,
+        service: Service::CARBON,
         peer: None,
         queue,
         room: Arc::new(Semaphore::new(1_000_000)),

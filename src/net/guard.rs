@@ -4,6 +4,7 @@
 //! So a name is taken only if it is known to be ours. An IP address is always: a script that was loaded from it is ours.
 //! A request without a `Host` comes from no browser.
 
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -66,11 +67,16 @@ fn name_of(host: &str) -> &str {
     }
 }
 
-/// Answers requests that are meant for us, and adds to each answer what browsers are to know.
-pub(crate) async fn for_browsers(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+/// Lets only requests through to `router` that are meant for one of `hosts`, if there are any, and adds to each answer what
+/// browsers are to know.
+pub(crate) fn for_browsers(hosts: Option<Hosts>, router: Router) -> Router {
+    router.layer(axum::middleware::from_fn_with_state(hosts, check))
+}
+
+async fn check(State(hosts): State<Option<Hosts>>, request: Request, next: Next) -> Response {
     let host = text_of(request.headers(), &header::HOST).map(str::to_owned);
-    let mut answer = match host {
-        Some(host) if !hosts.takes(&host) => {
+    let mut answer = match (hosts, host) {
+        (Some(hosts), Some(host)) if !hosts.takes(&host) => {
             let shown = skywatch_alerters::text::shorten(&host, 100).into_owned();
             tracing::warn!("web :: request for the host {shown:?} refused :: `web.hosts` does not name it");
             let why = format!(

@@ -1,13 +1,19 @@
-//! Connections that speak HTTP: as many as there are slots for, none for longer than it has something to say.
+//! Connections that speak HTTP: as many as there are slots for, none for longer than it has something to say, with TLS
+//! where the listener has a certificate. Whatever is a [`Router`] is served like this, gRPC services among them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::connect_info::Connected;
+use axum::serve::IncomingStream;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::idle::{Idle, Patience};
 use super::slots::{Admitted, Slots};
+use super::tls::Stream;
 
 /// Pause after a connection that the system does not hand out, instead of spinning.
 const AFTER_FAILURE: Duration = Duration::from_millis(200);
@@ -26,6 +32,8 @@ pub(crate) trait Porter: Send + Sync + 'static {
 pub(crate) struct HttpListener<P> {
     /// Where clients come.
     pub(crate) listener: TcpListener,
+    /// With TLS, if this is there.
+    pub(crate) tls: Option<TlsAcceptor>,
     /// How many may.
     pub(crate) slots: Arc<Slots>,
     /// How long they may take.
@@ -35,7 +43,7 @@ pub(crate) struct HttpListener<P> {
 }
 
 impl<P: Porter> axum::serve::Listener for HttpListener<P> {
-    type Io = Idle<TcpStream>;
+    type Io = Idle<Stream<TcpStream>>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
@@ -50,6 +58,7 @@ impl<P: Porter> axum::serve::Listener for HttpListener<P> {
                             // Whoever is to go gives back a descriptor, once it is its turn.
                             tokio::task::yield_now().await;
                         }
+                        let stream = Stream::new(stream, self.tls.as_ref());
                         return (Idle::new(stream, self.patience, slot), peer);
                     }
                     self.porter.refused(peer);
@@ -65,4 +74,41 @@ impl<P: Porter> axum::serve::Listener for HttpListener<P> {
     fn local_addr(&self) -> std::io::Result<Self::Addr> {
         self.listener.local_addr()
     }
+}
+
+/// Who has sent a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+impl<P: Porter> Connected<IncomingStream<'_, HttpListener<P>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, HttpListener<P>>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+/// Serves requests until `over` completes; those under way then have as long as `last_requests` to be answered. Connections
+/// that are open after that end with the runtime.
+pub(crate) async fn serve<P: Porter>(
+    clients: HttpListener<P>,
+    app: Router,
+    over: impl Future<Output = ()>,
+    last_requests: Duration,
+) {
+    let (closing, mut closed) = tokio::sync::watch::channel(());
+    let mut too_late = closed.clone();
+    let graceful = axum::serve(clients, app.into_make_service_with_connect_info::<Peer>())
+        .with_graceful_shutdown(async move { while closed.changed().await.is_ok() {} });
+    let serving = tokio::spawn(async move {
+        tokio::select! {
+            // It ends only by the signal, and accepting errors never reach us.
+            _ = graceful => {}
+            () = async {
+                while too_late.changed().await.is_ok() {}
+                tokio::time::sleep(last_requests).await;
+            } => {}
+        }
+    });
+    over.await;
+    drop(closing);
+    let _ = serving.await;
 }

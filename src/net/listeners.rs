@@ -11,22 +11,23 @@ use socket2::SockRef;
 /// What a datagram socket asks the system to hold for it, bytes; the system's own limit may be lower.
 const DATAGRAM_BUFFER: usize = 8 << 20;
 
-/// What is spoken on a listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Service {
-    /// Carbon plaintext lines over TCP.
-    Carbon,
-    /// The same in datagrams.
-    CarbonUdp,
-    /// Carbon's frames of pickled points.
-    Pickle,
-    /// Skyline's msgpack datagrams.
-    Msgpack,
-    /// Prometheus' remote write.
-    RemoteWrite,
-    /// The pages.
-    Web,
+/// What is spoken on a listener: an entry of the table.
+#[derive(Debug)]
+pub struct Service {
+    /// The name in counters, labels and logs; no two have the same.
+    pub name: &'static str,
+    /// What comes in there, for people.
+    pub what: &'static str,
+    /// The setting that holds its address.
+    pub setting: &'static str,
+    /// How to do without it, as a hint goes on behind "to a free address of this machine, or ".
+    without: &'static str,
+    /// How its bytes come.
+    pub transport: Transport,
+    /// Whether points come in there.
+    pub takes_points: bool,
+    /// Where it is wanted, if anywhere.
+    address: fn(&Settings) -> Option<SocketAddr>,
 }
 
 /// How bytes come to a listener.
@@ -39,92 +40,119 @@ pub enum Transport {
 }
 
 impl Service {
-    /// Those that take points, in the order of their numbers.
-    pub const OF_POINTS: [Self; 5] = [
-        Self::Carbon,
-        Self::CarbonUdp,
-        Self::Pickle,
-        Self::Msgpack,
-        Self::RemoteWrite,
+    /// Carbon plaintext lines over TCP.
+    pub const CARBON: &'static Self = &Self {
+        name: "carbon",
+        what: "carbon lines",
+        setting: "ingest.carbon_listen",
+        without: "to \"\" for none",
+        transport: Transport::Tcp,
+        takes_points: true,
+        address: |settings| settings.ingest.carbon_listen.filter(|_| settings.ingest.enabled),
+    };
+    /// The same in datagrams.
+    pub const CARBON_UDP: &'static Self = &Self {
+        name: "carbon_udp",
+        what: "datagrams of carbon lines",
+        setting: "ingest.carbon_udp_listen",
+        without: "to \"\" for none",
+        transport: Transport::Udp,
+        takes_points: true,
+        address: |settings| {
+            settings
+                .ingest
+                .carbon_udp_listen
+                .filter(|_| settings.ingest.enabled)
+        },
+    };
+    /// Carbon's frames of pickled points.
+    pub const PICKLE: &'static Self = &Self {
+        name: "pickle",
+        what: "pickled points",
+        setting: "ingest.pickle_listen",
+        without: "to \"\" for none",
+        transport: Transport::Tcp,
+        takes_points: true,
+        address: |settings| settings.ingest.pickle_listen.filter(|_| settings.ingest.enabled),
+    };
+    /// Skyline's msgpack datagrams.
+    pub const MSGPACK: &'static Self = &Self {
+        name: "msgpack",
+        what: "msgpack datagrams",
+        setting: "ingest.msgpack_listen",
+        without: "to \"\" for none",
+        transport: Transport::Udp,
+        takes_points: true,
+        address: |settings| settings.ingest.msgpack_listen.filter(|_| settings.ingest.enabled),
+    };
+    /// Prometheus' remote write.
+    pub const REMOTE_WRITE: &'static Self = &Self {
+        name: "remote_write",
+        what: "remote writes",
+        setting: "ingest.remote_write_listen",
+        without: "to \"\" for none",
+        transport: Transport::Tcp,
+        takes_points: true,
+        address: |settings| {
+            settings
+                .ingest
+                .remote_write_listen
+                .filter(|_| settings.ingest.enabled)
+        },
+    };
+    /// The pages and the REST interface.
+    pub const WEB: &'static Self = &Self {
+        name: "web",
+        what: "requests for pages",
+        setting: "web.listen",
+        without: "set `web.enabled = false`",
+        transport: Transport::Tcp,
+        takes_points: false,
+        address: |settings| settings.web.enabled.then_some(settings.web.listen),
+    };
+
+    /// The table.
+    pub const ALL: &'static [&'static Self] = &[
+        Self::CARBON,
+        Self::CARBON_UDP,
+        Self::PICKLE,
+        Self::MSGPACK,
+        Self::REMOTE_WRITE,
+        Self::WEB,
     ];
+}
 
-    /// The name in counters, labels and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Carbon => "carbon",
-            Self::CarbonUdp => "carbon_udp",
-            Self::Pickle => "pickle",
-            Self::Msgpack => "msgpack",
-            Self::RemoteWrite => "remote_write",
-            Self::Web => "web",
-        }
-    }
-
-    /// What comes in there, for people.
-    pub fn what(self) -> &'static str {
-        match self {
-            Self::Carbon => "carbon lines",
-            Self::CarbonUdp => "datagrams of carbon lines",
-            Self::Pickle => "pickled points",
-            Self::Msgpack => "msgpack datagrams",
-            Self::RemoteWrite => "remote writes",
-            Self::Web => "requests for pages",
-        }
-    }
-
-    /// The setting that holds its address.
-    pub fn setting(self) -> &'static str {
-        match self {
-            Self::Carbon => "ingest.carbon_listen",
-            Self::CarbonUdp => "ingest.carbon_udp_listen",
-            Self::Pickle => "ingest.pickle_listen",
-            Self::Msgpack => "ingest.msgpack_listen",
-            Self::RemoteWrite => "ingest.remote_write_listen",
-            Self::Web => "web.listen",
-        }
-    }
-
-    /// How its bytes come.
-    pub fn transport(self) -> Transport {
-        match self {
-            Self::CarbonUdp | Self::Msgpack => Transport::Udp,
-            Self::Carbon | Self::Pickle | Self::RemoteWrite | Self::Web => Transport::Tcp,
-        }
+impl PartialEq for Service {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
     }
 }
+
+impl Eq for Service {}
 
 /// A listener that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listener {
     /// What is spoken there.
-    pub service: Service,
+    pub service: &'static Service,
     /// Where.
     pub address: SocketAddr,
 }
 
-/// All listeners that `settings` ask for.
-pub fn declared(settings: &Settings) -> Vec<Listener> {
-    let (ingest, web) = (&settings.ingest, &settings.web);
-    let points = |address: Option<SocketAddr>| address.filter(|_| ingest.enabled);
-    [
-        (Service::Carbon, points(ingest.carbon_listen)),
-        (Service::CarbonUdp, points(ingest.carbon_udp_listen)),
-        (Service::Pickle, points(ingest.pickle_listen)),
-        (Service::Msgpack, points(ingest.msgpack_listen)),
-        (Service::RemoteWrite, points(ingest.remote_write_listen)),
-        (Service::Web, web.enabled.then_some(web.listen)),
-    ]
-    .into_iter()
-    .filter_map(|(service, address)| address.map(|address| Listener { service, address }))
-    .collect()
+/// All listeners that `settings` ask for, in the order of the table.
+pub fn declared(settings: &Settings) -> impl Iterator<Item = Listener> {
+    Service::ALL.iter().filter_map(|service| {
+        let address = (service.address)(settings)?;
+        Some(Listener { service, address })
+    })
 }
 
 /// The address is taken or not ours.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on `{address}`: {source}\nhint: set `{}` to a free address of this machine, or to \"\" for none", service.setting())]
+#[error("cannot listen on `{address}`: {source}\nhint: set `{}` to a free address of this machine, or {}", service.setting, service.without)]
 pub struct ListenError {
     /// For whom.
-    pub service: Service,
+    pub service: &'static Service,
     /// The address asked for.
     pub address: SocketAddr,
     /// Why.
@@ -144,7 +172,7 @@ pub enum Socket {
 #[derive(Debug)]
 pub struct Bound {
     /// What is spoken there.
-    pub service: Service,
+    pub service: &'static Service,
     /// Where, with the port the system chose if the asked one was 0.
     pub address: SocketAddr,
     /// The socket.
@@ -157,7 +185,7 @@ impl Listener {
     /// # Errors
     /// [`ListenError`].
     pub fn bind(self) -> Result<Bound, ListenError> {
-        let bound = match self.service.transport() {
+        let bound = match self.service.transport {
             Transport::Tcp => bind_tcp(self.address),
             Transport::Udp => bind_udp(self.address),
         };

@@ -7,7 +7,10 @@ mod idle;
 mod kernel_drops;
 pub mod listeners;
 pub(crate) mod local;
+pub(crate) mod login;
+pub(crate) mod routes;
 pub(crate) mod slots;
+pub mod tls;
 
 pub(crate) use idle::Patience;
 pub(crate) use kernel_drops::KernelDrops;

@@ -15,7 +15,7 @@ use skywatch_settings::{self as settings, AlertDirection, MinSeverity, Settings}
 use super::{ProcessError, wiring};
 use crate::dispatch::{DeadMansSwitch, Destination, DispatchOptions, SelfMonitorOptions, WindowOf};
 use crate::history::history_path;
-use crate::store::Connect;
+use crate::store::{AnyConnect, Connect as _};
 use crate::windows::{Windows, as_judged};
 
 /// News that some incidents of a thread are over waits so long for the rest of it.
@@ -126,7 +126,7 @@ pub(crate) fn destinations(settings: &Settings) -> Result<Vec<Destination>, Proc
 ///
 /// # Errors
 /// As [`destinations`]; or the system refuses a thread.
-pub(crate) fn dispatch<K: Connect>(connect: K, settings: &Settings) -> Result<DispatchOptions, ProcessError> {
+pub(crate) fn dispatch(store: AnyConnect, settings: &Settings) -> Result<DispatchOptions, ProcessError> {
     let dead_mans_switch = settings.alerts.heartbeat_url.as_ref();
     let dead_mans_switch = dead_mans_switch
         .map(|url| DeadMansSwitch::start(url.expose().as_str().to_owned()))
@@ -137,7 +137,7 @@ pub(crate) fn dispatch<K: Connect>(connect: K, settings: &Settings) -> Result<Di
         history: history_path(&settings.state_dir),
         keep_history: settings.alerts.keep_history,
         log: settings.alerts.log,
-        window_of: window_of(connect, settings.store.full_duration),
+        window_of: window_of(store, settings.store.full_duration),
         grace: wiring::grace(settings),
         self_monitor: self_monitor(settings),
         dead_mans_switch: dead_mans_switch.map_err(|source| ProcessError::Start {
@@ -176,8 +176,8 @@ fn self_monitor(settings: &Settings) -> SelfMonitorOptions {
 
 /// Reads windows for charts, over a connection of its own. A notice is worth more than its chart: a store that does not
 /// answer soon is not waited for, and for a while not asked again.
-fn window_of<K: Connect>(connect: K, full_duration: Duration) -> WindowOf {
-    let windows = Windows::new(connect.within(CHART_TIMEOUT), full_duration.as_secs_f64());
+fn window_of(store: AnyConnect, full_duration: Duration) -> WindowOf {
+    let windows = Windows::new(store.within(CHART_TIMEOUT), full_duration.as_secs_f64());
     let failed = Mutex::new(None::<Instant>);
     Arc::new(move |metric, rate| {
         let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,6 +13,7 @@ use crate::status::Liveness;
 use crate::stop::{Stop, StopOnDrop};
 use crate::store::embedded::EmbeddedConnect;
 use crate::store::{AnyConnect, Connect};
+use crate::web;
 
 /// Longest wait for a store that is only asked whether it would let us in: a person looks on.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -28,6 +29,9 @@ const DROP_EACH: Duration = Duration::from_secs(600);
 pub fn check(settings: &Settings, run: &RunOptions) -> Result<(), ProcessError> {
     wiring::prepare_state_dir(&settings.state_dir)?;
     alerting::destinations(settings)?;
+    if settings.web.enabled {
+        web::tls(settings)?;
+    }
     run.summary.as_deref().map(open_summary).transpose()?;
     #[cfg(feature = "learned")]
     wiring::registry(settings)?;

@@ -13,11 +13,10 @@ use crate::ingest::{IngestOptions, IntakePolicy, TrimOptions};
 #[cfg(feature = "learned")]
 use crate::models::{Bucket, Folder, ModelRegistry};
 use crate::net::carbon_out::CarbonOut;
-use crate::net::listeners::{self, Service};
+use crate::net::listeners;
 use crate::store::AnyConnect;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::redis::{RedisConnect, RedisOptions};
-use crate::web::WebOptions;
 
 /// Makes the state folder, and proves that it can be written.
 pub(crate) fn prepare_state_dir(path: &Path) -> Result<(), ProcessError> {
@@ -79,8 +78,7 @@ pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
     let ingest = &settings.ingest;
     IngestOptions {
         listeners: listeners::declared(settings)
-            .into_iter()
-            .filter(|listener| Service::OF_POINTS.contains(&listener.service))
+            .filter(|listener| listener.service.takes_points)
             .collect(),
         policy: ingest_policy(settings),
         batch_points: ingest.batch_points,
@@ -97,16 +95,6 @@ pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
             grace: settings.store.grace,
             yields_to_horizon: ingest.trim == TrimMode::Auto,
         }),
-    }
-}
-
-/// How pages are served.
-pub(crate) fn web_options(settings: &Settings) -> WebOptions {
-    WebOptions {
-        full_duration: settings.store.full_duration.as_secs_f64(),
-        max_connections: settings.web.max_connections,
-        hosts: settings.web.hosts.clone(),
-        base_url: base_url(settings),
     }
 }
 

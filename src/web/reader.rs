@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use skywatch_algorithms::Series;
 use tokio::sync::oneshot;
 
-use crate::store::Connect;
+use crate::store::{AnyConnect, Connect as _};
 use crate::windows::Windows;
 
 /// How long a page waits for its charts.
@@ -37,7 +37,7 @@ impl Reader {
     ///
     /// # Errors
     /// The system refuses one.
-    pub(super) fn start(connect: &impl Connect, full_duration: f64) -> std::io::Result<Self> {
+    pub(super) fn start(connect: &AnyConnect, full_duration: f64) -> std::io::Result<Self> {
         let (send, receive) = bounded(WAITING);
         for number in 0..THREADS {
             let windows = Windows::new(connect.within(STORE_PATIENCE), full_duration);
@@ -71,7 +71,7 @@ impl Reader {
     }
 }
 
-fn serve(windows: &Windows<impl Connect>, asks: &Receiver<Ask>) {
+fn serve(windows: &Windows, asks: &Receiver<Ask>) {
     for Ask { metrics, reply } in asks {
         // Whoever asked has given up: those behind him have not.
         if reply.is_closed() {

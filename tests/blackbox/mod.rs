@@ -1,6 +1,7 @@
 //! The whole of it, black box: the real binary between a real Redis, carbon clients, a mail server, a
 //! Graphite and a browser, all on sockets of this machine.
 
+mod access;
 mod adaptive;
 mod demo;
 mod embedded;

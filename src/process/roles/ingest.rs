@@ -41,7 +41,7 @@ pub(crate) fn take_in(
     for (service, address) in ingest.addresses() {
         tracing::info!(
             "taking {} on {address}, storing in {}",
-            service.what(),
+            service.what,
             store.describe()
         );
     }

@@ -3,7 +3,7 @@
 use skywatch_settings::Settings;
 
 use super::{Needs, Role, RoleContext, RunOptions};
-use crate::process::{ProcessError, wiring};
+use crate::process::ProcessError;
 use crate::stop::Stop;
 use crate::store::AnyConnect;
 use crate::web;
@@ -26,7 +26,7 @@ impl Role for Web {
     }
 
     fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
-        let bound = web::Web::bind(context.settings.web.listen)?;
+        let bound = web::Web::bind(context.settings)?;
         serve(bound, context.store()?, context.settings, context.stop)
     }
 }
@@ -38,13 +38,8 @@ pub(crate) fn serve(
     settings: &Settings,
     stop: &Stop,
 ) -> Result<(), ProcessError> {
-    if let Some(address) = web.address() {
-        tracing::info!("pages on http://{address}");
+    if let Some(url) = web.url() {
+        tracing::info!("pages on {url}");
     }
-    Ok(web.run(
-        store.clone(),
-        &settings.state_dir,
-        &wiring::web_options(settings),
-        stop,
-    )?)
+    Ok(web.run(store, settings, stop)?)
 }

@@ -1,0 +1,73 @@
+//! What programs ask: `/metrics`, `/healthz`, `/api/v1/status`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Json, Response};
+use axum::routing::get;
+use skywatch_alerters::units;
+
+use super::figures;
+use super::site::{Shared, Site, at_once, failed};
+use crate::clock::unix_now;
+use crate::net::routes::{Needs, Route};
+
+/// The routes of programs.
+pub(super) fn routes(site: &Arc<Site>) -> [Route; 3] {
+    let site = || Arc::clone(site);
+    [
+        Route {
+            path: "/metrics",
+            needs: Needs::Login,
+            handler: get(metrics).with_state(site()),
+        },
+        Route {
+            path: "/api/v1/status",
+            needs: Needs::Login,
+            handler: get(status).with_state(site()),
+        },
+        Route {
+            path: "/healthz",
+            needs: Needs::Nothing,
+            handler: get(healthz).with_state(site()),
+        },
+    ]
+}
+
+async fn metrics(State(site): Shared) -> Response {
+    let answer = at_once(
+        move || match figures::text(&site.analyzer(), &site.ingest(), unix_now()) {
+            Ok(text) => {
+                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                ([(header::CONTENT_TYPE, kind)], text).into_response()
+            }
+            Err(error) => failed(&error),
+        },
+    );
+    answer.await
+}
+
+async fn status(State(site): Shared) -> Response {
+    let answer = at_once(move || {
+        let both = serde_json::json!({ "analyzer": site.analyzer(), "ingest": site.ingest() });
+        Json(both).into_response()
+    });
+    answer.await
+}
+
+/// 200 while passes come and find what they should; 503 with the reasons, a line each, when they do not.
+async fn healthz(State(site): Shared) -> Response {
+    let answer = at_once(move || {
+        let mut why = site.analyzer().ailments(unix_now());
+        if let Some((since, held_up)) = site.ingest().held_up {
+            let waited = units::length(unix_now() - since);
+            why.push(format!("points have waited for {waited}: {held_up}"));
+        }
+        if why.is_empty() {
+            return "ok".into_response();
+        }
+        (StatusCode::SERVICE_UNAVAILABLE, why.join("\n")).into_response()
+    });
+    answer.await
+}
