@@ -1,155 +1,227 @@
 //! `/metrics`: the self-metrics in the OpenMetrics text format.
 //!
-//! The same figures that go to Graphite, with labels in place of dotted parts.
+//! The same figures that go to Graphite, with labels in place of dotted parts. [`FAMILIES`] says which dotted name is which
+//! family; names that people scrape stay.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::AtomicU64;
 
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::status::{AnalyzerStatus, IngestStatus};
 
-type Labels = Vec<(String, String)>;
-type Figure = Family<Labels, Gauge<f64, AtomicU64>>;
-type Counted = Family<Labels, Counter<u64>>;
-/// Values with their labels, by the name of their family.
-type Families = BTreeMap<String, Vec<(Labels, f64)>>;
+/// One family of figures.
+#[derive(Debug)]
+struct FigureFamily {
+    /// Below `skywatch_`.
+    name: &'static str,
+    kind: FigureKind,
+    /// The name that goes to Graphite, below the prefix; a part in braces is the label of that name.
+    dotted: &'static str,
+    /// What it is, in what unit.
+    help: &'static str,
+}
+
+/// What a figure does with time.
+#[derive(Debug, Clone, Copy)]
+enum FigureKind {
+    /// Goes up and down.
+    Gauge,
+    /// Only grows until its process starts again. The format adds `_total`.
+    Counter,
+}
+
+const fn gauge(name: &'static str, dotted: &'static str, help: &'static str) -> FigureFamily {
+    let kind = FigureKind::Gauge;
+    FigureFamily {
+        name,
+        kind,
+        dotted,
+        help,
+    }
+}
+
+const fn counter(name: &'static str, dotted: &'static str, help: &'static str) -> FigureFamily {
+    let kind = FigureKind::Counter;
+    FigureFamily {
+        name,
+        kind,
+        dotted,
+        help,
+    }
+}
+
+/// All families there are. Dotted names begin with the process they come from.
+#[rustfmt::skip] // A table, a family a line.
+const FAMILIES: &[FigureFamily] = &[
+    gauge("analyzer_run_time", "analyzer.run_time", "Seconds the last pass took"),
+    gauge("analyzer_total_analyzed", "analyzer.total_analyzed", "Metrics with a verdict"),
+    gauge("analyzer_total_anomalies", "analyzer.total_anomalies", "Anomalous metrics"),
+    gauge("analyzer_total_metrics", "analyzer.total_metrics", "Known metrics"),
+    gauge("analyzer_duration", "analyzer.duration", "Hours in the canary metric's window"),
+    gauge("analyzer_projected", "analyzer.projected", "Seconds a pass would take over full windows"),
+    gauge("analyzer_refetched", "analyzer.refetched", "Cached windows that were read whole"),
+    gauge("analyzer_unfinished", "analyzer.unfinished", "Metrics the deadline or a lost store left over"),
+    gauge("analyzer_retried", "analyzer.retried", "Questions asked of the store once more"),
+    gauge("analyzer_unusable_points", "analyzer.unusable_points", "Stored points no window can use"),
+    gauge("analyzer_late_points", "analyzer.late_points", "Points that came behind later ones"),
+    gauge("analyzer_cached_bytes", "analyzer.cached_bytes", "Bytes of cached windows"),
+    gauge("analyzer_without_room", "analyzer.without_room", "Windows read whole for want of room in the cache"),
+    gauge("analyzer_warming", "analyzer.warming", "Metrics with too few points to be judged"),
+    counter("analyzer_memory_dropped", "analyzer.memory_dropped", "Records of the baseline that were damaged"),
+    counter("analyzer_memory_failed", "analyzer.memory_failed", "Failed reads and writes of the baseline"),
+    gauge("analyzer_held", "analyzer.held", "Metrics of which the store holds enough to judge them"),
+    gauge("analyzer_troubles", "analyzer.troubles", "What is wrong with the store and what it holds"),
+    gauge("analyzer_exceptions", "analyzer.exceptions.{exception}", "Metrics without a verdict"),
+    gauge("analyzer_anomaly_breakdown", "analyzer.anomaly_breakdown.{detector}", "Votes among the anomalies"),
+    gauge("analyzer_detector_times_run", "analyzer.algorithm_breakdown.{detector}.timing.times_run", "Times asked in the last pass"),
+    gauge("analyzer_detector_total_time", "analyzer.algorithm_breakdown.{detector}.timing.total_time", "Seconds it took in all"),
+    gauge("analyzer_detector_median_time", "analyzer.algorithm_breakdown.{detector}.timing.median_time", "Seconds it took for a metric, median"),
+    gauge("analyzer_last_pass_timestamp_seconds", "analyzer.last_pass", "The last pass, Unix seconds"),
+    gauge("analyzer_in_trouble", "analyzer.in_trouble", "1 if something is wrong"),
+    counter("ingest_received", "ingest.received", "Points that reached us"),
+    counter("ingest_accepted", "ingest.accepted", "Points put into the queue"),
+    counter("ingest_written", "ingest.written", "Points the store has taken"),
+    counter("ingest_retried", "ingest.retried", "Points sent to the store once more"),
+    counter("ingest_connections", "ingest.connections", "Connections that came"),
+    counter("ingest_connections_refused", "ingest.connections_refused", "Connections turned away"),
+    counter("ingest_connections_evicted", "ingest.connections_evicted", "Connections closed for another one"),
+    counter("ingest_accepts_failed", "ingest.accepts_failed", "Connections that could not be accepted"),
+    counter("ingest_binds_failed", "ingest.binds_failed", "Addresses that could not be bound"),
+    counter("ingest_dropped", "ingest.dropped.{reason}", "Points that were not stored"),
+    counter("ingest_trim", "ingest.trim.{reason}", "What trimming has done"),
+    gauge("ingest_waiting", "ingest.waiting", "Points in the queue and with the writer"),
+    gauge("ingest_oldest_waiting_ms", "ingest.oldest_waiting_ms", "Age of the oldest of them, milliseconds"),
+    // Families of their own, so that nobody adds sums to what they are sums of.
+    counter("ingest_listener_received", "ingest.listener.{listener}.received", "Points that reached us"),
+    counter("ingest_listener_accepted", "ingest.listener.{listener}.accepted", "Points put into the queue"),
+    counter("ingest_listener_written", "ingest.listener.{listener}.written", "Points the store has taken"),
+    counter("ingest_listener_retried", "ingest.listener.{listener}.retried", "Points sent to the store once more"),
+    counter("ingest_listener_connections", "ingest.listener.{listener}.connections", "Connections that came"),
+    counter("ingest_listener_connections_refused", "ingest.listener.{listener}.connections_refused", "Connections turned away"),
+    counter("ingest_listener_connections_evicted", "ingest.listener.{listener}.connections_evicted", "Connections closed for another one"),
+    counter("ingest_listener_accepts_failed", "ingest.listener.{listener}.accepts_failed", "Connections that could not be accepted"),
+    counter("ingest_listener_binds_failed", "ingest.listener.{listener}.binds_failed", "Times its address could not be bound"),
+    counter("ingest_listener_dropped", "ingest.listener.{listener}.dropped.{reason}", "Points that were not stored"),
+    gauge("ingest_last_report_timestamp_seconds", "ingest.last_report", "The last report, Unix seconds"),
+    gauge("ingest_last_point_timestamp_seconds", "ingest.last_point", "The last accepted point, Unix seconds"),
+];
+
+type LabelPairs = Vec<(&'static str, String)>;
+
+/// The labels of a name, if it is of this family.
+fn labels_of(family: &FigureFamily, name: &str) -> Option<LabelPairs> {
+    let (mut pattern, mut parts) = (family.dotted.split('.'), name.split('.'));
+    let mut labels = LabelPairs::new();
+    loop {
+        match (pattern.next(), parts.next()) {
+            (None, None) => return Some(labels),
+            (Some(wanted), Some(part)) => {
+                match wanted.strip_prefix('{').and_then(|label| label.strip_suffix('}')) {
+                    Some(label) => labels.push((label, part.to_owned())),
+                    None if wanted == part => {}
+                    None => return None,
+                }
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// Values with their labels, by the place of their family in the table.
+#[derive(Debug, Default)]
+struct Figures(BTreeMap<usize, Vec<(LabelPairs, f64)>>);
+
+impl Figures {
+    fn add(&mut self, name: &str, value: f64) {
+        let mut families = FAMILIES.iter().enumerate();
+        let found = families.find_map(|(place, family)| Some((place, labels_of(family, name)?)));
+        match found {
+            Some((place, labels)) => self.0.entry(place).or_default().push((labels, value)),
+            // A status file of another version of ours.
+            None => tracing::debug!("the figure `{name}` is of no family"),
+        }
+    }
+}
+
+impl Collector for Figures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        for (place, values) in &self.0 {
+            let FigureFamily { name, kind, help, .. } = FAMILIES[*place];
+            let metric_type = match kind {
+                FigureKind::Gauge => MetricType::Gauge,
+                FigureKind::Counter => MetricType::Counter,
+            };
+            for_each_value(
+                encoder.encode_descriptor(name, help, None, metric_type)?,
+                kind,
+                values,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn for_each_value(
+    mut encoder: MetricEncoder<'_>,
+    kind: FigureKind,
+    values: &[(LabelPairs, f64)],
+) -> fmt::Result {
+    let write = |value: f64, encoder: MetricEncoder<'_>| match kind {
+        FigureKind::Gauge => ConstGauge::new(value).encode(encoder),
+        // Counts of a few quintillions are not reached.
+        FigureKind::Counter => ConstCounter::new(value as u64).encode(encoder),
+    };
+    match values {
+        [(labels, value)] if labels.is_empty() => write(*value, encoder),
+        _ => values
+            .iter()
+            .try_for_each(|(labels, value)| write(*value, encoder.encode_family(labels)?)),
+    }
+}
 
 /// All figures as text, as of `now`, Unix seconds.
 ///
 /// # Errors
 /// The encoder's, which writes to memory and has no reason to fail.
 pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus, now: f64) -> Result<String, fmt::Error> {
-    let mut families = Families::new();
-    let mut add = |family: String, labels: Labels, value: f64| {
-        families.entry(family).or_default().push((labels, value));
-    };
+    let mut figures = Figures::default();
     if let Some(pass) = &analyzer.pass {
         for (name, value) in pass.self_metrics() {
-            let (family, labels) = of_analyzer(&name);
-            add(format!("analyzer_{family}"), labels, value);
+            figures.add(&format!("analyzer.{name}"), value);
         }
-        add(
-            "analyzer_last_pass_timestamp_seconds".to_owned(),
-            Vec::new(),
-            pass.at,
-        );
+        figures.add("analyzer.last_pass", pass.at);
     }
-    add(
-        "analyzer_in_trouble".to_owned(),
-        Vec::new(),
-        f64::from(u8::from(!analyzer.ailments(now).is_empty())),
-    );
+    let in_trouble = !analyzer.ailments(now).is_empty();
+    figures.add("analyzer.in_trouble", f64::from(u8::from(in_trouble)));
     for (name, value) in &ingest.counters {
-        let (family, labels) = of_ingest(name);
-        add(format!("ingest_{family}"), labels, *value as f64);
+        figures.add(&format!("ingest.{name}"), *value as f64);
     }
     // A report that was never written has no age.
-    let report = Some(ingest.at).filter(|at| *at > 0.0);
-    for (what, at) in [("report", report), ("point", ingest.last_point)] {
-        if let Some(at) = at {
-            add(format!("ingest_last_{what}_timestamp_seconds"), Vec::new(), at);
-        }
+    if ingest.at > 0.0 {
+        figures.add("ingest.last_report", ingest.at);
+    }
+    if let Some(at) = ingest.last_point {
+        figures.add("ingest.last_point", at);
     }
     let mut registry = Registry::with_prefix("skywatch");
-    for (name, values) in families {
-        let help = name.replace('_', " ");
-        if is_counter(&name) {
-            // The encoder adds `_total`, as the format asks.
-            let counted = Counted::default();
-            let plain = Counter::<u64>::default();
-            let mut labelled = false;
-            for (labels, value) in &values {
-                // Counts of a few quintillions are not reached.
-                let count = *value as u64;
-                if labels.is_empty() {
-                    plain.inc_by(count);
-                } else {
-                    labelled = true;
-                    counted.get_or_create(labels).inc_by(count);
-                }
-            }
-            if labelled {
-                registry.register(name, help, counted);
-            } else {
-                registry.register(name, help, plain);
-            }
-            continue;
-        }
-        match values.as_slice() {
-            [(labels, value)] if labels.is_empty() => {
-                let figure = Gauge::<f64, AtomicU64>::default();
-                figure.set(*value);
-                registry.register(name, help, figure);
-            }
-            values => {
-                let figure = Figure::default();
-                for (labels, value) in values {
-                    figure.get_or_create(labels).set(*value);
-                }
-                registry.register(name, help, figure);
-            }
-        }
-    }
+    registry.register_collector(Box::new(figures));
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
 }
 
-/// Whether a figure only ever grows until its process starts anew. Those of a pass are about that pass.
-fn is_counter(family: &str) -> bool {
-    match family.strip_prefix("ingest_") {
-        Some(rest) => {
-            !rest.starts_with("last_") && !matches!(rest, "waiting" | "oldest_waiting_ms" | "waiting_bytes")
-        }
-        None => matches!(family, "analyzer_memory_dropped" | "analyzer_memory_failed"),
-    }
-}
-
-/// `exceptions.Boring` becomes `exceptions` with a label, and so on.
-fn of_analyzer(name: &str) -> (String, Labels) {
-    let parts: Vec<&str> = name.split('.').collect();
-    match parts.as_slice() {
-        ["exceptions", which] => ("exceptions".to_owned(), label("exception", which)),
-        ["anomaly_breakdown", detector] => ("anomaly_breakdown".to_owned(), label("detector", detector)),
-        ["algorithm_breakdown", detector, "timing", figure] => {
-            (format!("detector_{figure}"), label("detector", detector))
-        }
-        _ => (name.to_owned(), Vec::new()),
-    }
-}
-
-/// `dropped.malformed` becomes `dropped` with a reason, and `listener.carbon.dropped.malformed` `listener_dropped` with both:
-/// families of their own, so that nobody adds sums to what they are sums of.
-fn of_ingest(name: &str) -> (String, Labels) {
-    let with_reason = |name: &str| match name.split_once('.') {
-        Some((kind, reason)) => (kind.to_owned(), label("reason", reason)),
-        None => (name.to_owned(), Vec::new()),
-    };
-    let Some((listener, name)) = name
-        .strip_prefix("listener.")
-        .and_then(|rest| rest.split_once('.'))
-    else {
-        return with_reason(name);
-    };
-    let (family, reason) = with_reason(name);
-    let mut labels = label("listener", listener);
-    labels.extend(reason);
-    (format!("listener_{family}"), labels)
-}
-
-fn label(key: &str, value: &str) -> Labels {
-    vec![(key.to_owned(), value.to_owned())]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::Counters;
+    use crate::net::listeners::Service;
     use crate::status::PassSummary;
 
     #[test]
@@ -188,6 +260,34 @@ mod tests {
             "skywatch_analyzer_in_trouble 0.0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn every_figure_has_a_family_and_none_has_two() {
+        let one = || [("one".to_owned(), 1)].into();
+        let pass = PassSummary {
+            exceptions: one(),
+            breakdown: one(),
+            timings: [("one".to_owned(), crate::status::Timing::default())].into(),
+            ..PassSummary::default()
+        };
+        let analyzer = pass
+            .self_metrics()
+            .into_iter()
+            .map(|(name, _)| format!("analyzer.{name}"));
+        let services: Vec<_> = Service::ALL
+            .iter()
+            .copied()
+            .filter(|service| service.takes_points)
+            .collect();
+        let counters = Counters::default().snapshot(&services, 0.0);
+        let ingest = counters.into_iter().map(|(name, _)| format!("ingest.{name}"));
+        for name in analyzer.chain(ingest) {
+            let families = FAMILIES
+                .iter()
+                .filter(|family| labels_of(family, &name).is_some());
+            assert_eq!(families.count(), 1, "{name}");
         }
     }
 
