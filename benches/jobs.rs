@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 
 use redis_server::RedisServer;
 use skywatch::jobs::kinds::GoOn;
-use skywatch::jobs::{OpenRedisQueue, Queue as _, RedisQueue, State, Task, Trainer, TrainerOptions, Work};
+use skywatch::jobs::{
+    JobQueue as _, JobState, OpenRedisQueue, RedisQueue, Task, Trainer, TrainerOptions, Work,
+};
 use skywatch::stop::Stop;
 use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch_algorithms::random::Random;
@@ -97,7 +99,7 @@ fn main() {
     let list = loop {
         std::thread::sleep(Duration::from_secs_f64(1.0 + 2.0 * random.unit()));
         let list = queue.list(jobs).unwrap();
-        let over = |state: State| matches!(state, State::Done | State::Dead);
+        let over = |state: JobState| matches!(state, JobState::Done | JobState::Dead);
         if list.iter().all(|job| over(job.state)) || begun.elapsed() > Duration::from_secs(600) {
             break list;
         }
@@ -111,7 +113,7 @@ fn main() {
         let _ = trainer.kill();
         let _ = trainer.wait();
     }
-    let done = list.iter().filter(|job| job.state == State::Done).count();
+    let done = list.iter().filter(|job| job.state == JobState::Done).count();
     let tries: usize = list.iter().map(|job| job.tries as usize).sum();
     println!(
         "{jobs} jobs of {milliseconds} ms, 3 trainers, {kills} kills in {:.0} s: {done} done, {} lost, {} begun again ({:.1} %)",

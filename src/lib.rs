@@ -29,7 +29,7 @@ pub mod models;
 pub mod net;
 mod panics;
 pub mod process;
-mod said;
+mod sender_mark;
 pub mod sources;
 pub mod status;
 pub mod stop;

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::report::PassReport;
-use crate::said::{self, Said, Word};
+use crate::sender_mark::{self, MarkKind, SenderMark};
 use crate::status::Fate;
 use crate::store::{Keys, StoreError};
 
@@ -42,17 +42,17 @@ pub(super) fn apply(
     let names: Vec<&Arc<str>> = last.keys().collect();
     let (mut ended, mut without_number) = (HashSet::new(), HashSet::new());
     for names in names.chunks(AT_ONCE) {
-        let keys: Vec<String> = names.iter().map(|name| said::key(name)).collect();
+        let keys: Vec<String> = names.iter().map(|name| sender_mark::key(name)).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         for (name, stored) in names.iter().zip(store.get(&keys)?) {
-            let said = stored.and_then(|stored| Said::read(&stored));
+            let said = stored.and_then(|stored| SenderMark::read(&stored));
             // Whoever has spoken since has not ended.
             let Some(said) = said.filter(|said| last.get(*name).is_some_and(|last| said.time > *last)) else {
                 continue;
             };
-            match said.word {
-                Word::Ended => ended.insert(Arc::clone(name)),
-                Word::NoNumber => {
+            match said.kind {
+                MarkKind::Ended => ended.insert(Arc::clone(name)),
+                MarkKind::NoNumber => {
                     now - said.time <= NO_NUMBER_COUNTS && without_number.insert(Arc::clone(name))
                 }
             };

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{Context, Failure, say};
 use crate::clock::unix_now;
-use crate::jobs::{FAMILIES, FamiliesJob, Job, SequenceJob, State, Task};
+use crate::jobs::{FAMILIES, FamiliesJob, Job, JobState, SequenceJob, Task};
 use crate::log;
 use crate::process::{self, trainer};
 use crate::stop::Stop;
@@ -78,13 +78,13 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
         let job = jobs.into_iter().find(|job| job.id == id);
         let job = job.ok_or_else(|| anyhow!("job {id} is gone"))?;
         match job.state {
-            State::Done => {
+            JobState::Done => {
                 trainer::end(&mut child, settings.process.stop_timeout);
                 return Ok(say(&job.outcome)?);
             }
-            State::Dead => return Err(failed(&job)),
-            State::Waiting if ended.is_some() => return Err(failed(&job)),
-            State::Queued if ended.is_some_and(|status| !status.success()) => {
+            JobState::Dead => return Err(failed(&job)),
+            JobState::Waiting if ended.is_some() => return Err(failed(&job)),
+            JobState::Queued if ended.is_some_and(|status| !status.success()) => {
                 return Err(anyhow!(
                     "the trainer could not work; job {id} waits for another\nhint: with the embedded store and a \
                      running `skywatch run`, set `training.enabled = true` there and use `skywatch train --enqueue`"

@@ -6,7 +6,7 @@
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::net::listeners::Service;
-use crate::said::Said;
+use crate::sender_mark::SenderMark;
 use crate::store::Sample;
 
 /// Points read at one go from one client.
@@ -20,7 +20,7 @@ pub(super) struct PointBatch {
     names: String,
     points: Vec<BatchPoint>,
     /// What was said of metrics instead of a number; few.
-    said: Vec<(String, Said)>,
+    said: Vec<(String, SenderMark)>,
     /// Bytes of the names in it.
     said_bytes: usize,
     /// Where the most recent names lie in the arena.
@@ -83,7 +83,7 @@ impl PointBatch {
 
     /// Bytes it takes in memory.
     pub(super) fn bytes(&self) -> usize {
-        let said = self.said_bytes + self.said.capacity() * size_of::<(String, Said)>();
+        let said = self.said_bytes + self.said.capacity() * size_of::<(String, SenderMark)>();
         self.names.capacity() + self.points.capacity() * size_of::<BatchPoint>() + said
     }
 
@@ -98,7 +98,7 @@ impl PointBatch {
     }
 
     /// Adds what was said of a metric; of what is said of one again and again, the last.
-    pub(super) fn say(&mut self, name: &str, said: Said) {
+    pub(super) fn say(&mut self, name: &str, said: SenderMark) {
         if let Some((last, before)) = self.said.last_mut()
             && last == name
         {
@@ -110,7 +110,7 @@ impl PointBatch {
     }
 
     /// What was said, in the order it came.
-    pub(super) fn said(&self) -> &[(String, Said)] {
+    pub(super) fn said(&self) -> &[(String, SenderMark)] {
         &self.said
     }
 

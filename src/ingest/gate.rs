@@ -13,7 +13,7 @@ use skywatch_settings::Pattern;
 
 use super::counters::DropReason;
 use crate::hash::Hashed;
-use crate::said::Word;
+use crate::sender_mark::MarkKind;
 
 /// Seconds between two log lines that there are too many metrics.
 const NOTICE_EACH: u32 = 60;
@@ -136,7 +136,7 @@ impl OpenGate<'_> {
 
     /// Whether what was said of a metric at `time` is to be passed on: if its points are taken, and of what is said again and
     /// again once a minute.
-    pub(crate) fn said(&mut self, name: &str, time: f64, word: Word) -> bool {
+    pub(crate) fn said(&mut self, name: &str, time: f64, kind: MarkKind) -> bool {
         if !(time >= self.oldest && time <= self.latest) {
             return false;
         }
@@ -147,7 +147,7 @@ impl OpenGate<'_> {
         };
         // It is there, though it has no number.
         known.seen = now;
-        if word == Word::NoNumber && now.abs_diff(known.said) < SAY_EACH {
+        if kind == MarkKind::NoNumber && now.abs_diff(known.said) < SAY_EACH {
             return false;
         }
         known.said = now;
@@ -304,18 +304,21 @@ mod tests {
     #[test]
     fn what_is_said_of_a_metric_that_is_taken_is_passed_on_once_a_minute() {
         let gate = gate(10);
-        assert!(!gate.open(NOW).said("a", NOW, Word::NoNumber), "not known");
+        assert!(!gate.open(NOW).said("a", NOW, MarkKind::NoNumber), "not known");
         assert_eq!(gate.open(NOW).point("a", NOW, 1.0), Ok(()));
         assert_eq!(
             gate.open(NOW).point("noise.1", NOW, 1.0),
             Err(DropReason::Skipped)
         );
-        assert!(!gate.open(NOW).said("noise.1", NOW, Word::NoNumber), "not taken");
         assert!(
-            !gate.open(NOW).said("a", NOW - 1_001.0, Word::NoNumber),
+            !gate.open(NOW).said("noise.1", NOW, MarkKind::NoNumber),
+            "not taken"
+        );
+        assert!(
+            !gate.open(NOW).said("a", NOW - 1_001.0, MarkKind::NoNumber),
             "too old"
         );
-        assert!(!gate.open(NOW).said("a", f64::NAN, Word::NoNumber));
+        assert!(!gate.open(NOW).said("a", f64::NAN, MarkKind::NoNumber));
         for (later, is_passed_on) in [
             (0.0, true),
             (15.0, false),
@@ -325,12 +328,12 @@ mod tests {
         ] {
             let now = NOW + later;
             assert_eq!(
-                gate.open(now).said("a", now, Word::NoNumber),
+                gate.open(now).said("a", now, MarkKind::NoNumber),
                 is_passed_on,
                 "{later}"
             );
         }
-        assert!(gate.open(NOW + 76.0).said("a", NOW + 76.0, Word::Ended));
+        assert!(gate.open(NOW + 76.0).said("a", NOW + 76.0, MarkKind::Ended));
     }
 
     #[test]

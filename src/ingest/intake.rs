@@ -15,7 +15,7 @@ use crate::metric_name;
 use crate::net::http::Porter;
 use crate::net::listeners::Service;
 use crate::net::slots::Slots;
-use crate::said::{Said, Word};
+use crate::sender_mark::{MarkKind, SenderMark};
 
 /// How many times the largest frame or request its points may take in memory: four bytes of a number become sixteen.
 const EXPANSION: usize = 4;
@@ -232,7 +232,7 @@ impl BatchBuilder<'_> {
             Ok(()) => self.received += 1,
             Err(reason) => {
                 if reason == DropReason::NotFinite {
-                    self.said(written, time, Word::NoNumber);
+                    self.said(written, time, MarkKind::NoNumber);
                 }
                 self.refuse(reason, shown);
             }
@@ -241,17 +241,17 @@ impl BatchBuilder<'_> {
 
     /// The mark that a series has ended: no point, but no silence either.
     pub(super) fn ended(&mut self, written: &str, time: f64, shown: &[u8]) {
-        self.said(written, time, Word::Ended);
+        self.said(written, time, MarkKind::Ended);
         self.refuse(DropReason::StaleMarker, shown);
     }
 
     /// Passes on what was said of a metric of which points were taken.
-    fn said(&mut self, written: &str, time: f64, word: Word) {
+    fn said(&mut self, written: &str, time: f64, kind: MarkKind) {
         if self.batch.bytes() <= self.most_bytes
             && let Ok(name) = metric_name::canonical(written, self.intake.max_name())
-            && self.gate.said(&name, time, word)
+            && self.gate.said(&name, time, kind)
         {
-            self.batch.say(&name, Said { word, time });
+            self.batch.say(&name, SenderMark { kind, time });
         }
     }
 

@@ -212,7 +212,7 @@ fn take_series(series: &TimeSeries, whole: &mut String, into: &mut BatchBuilder<
 mod tests {
     use super::super::testing::{self, counter, points, time};
     use super::*;
-    use crate::said::{Said, Word};
+    use crate::sender_mark::{MarkKind, SenderMark};
     use proptest::prelude::*;
     use prost::Message as _;
 
@@ -364,12 +364,12 @@ mod tests {
             Some((1, 0))
         );
         for (value, word) in [
-            (f64::NAN, Word::NoNumber),
-            (f64::from_bits(STALE_MARKER), Word::Ended),
+            (f64::NAN, MarkKind::NoNumber),
+            (f64::from_bits(STALE_MARKER), MarkKind::Ended),
         ] {
             let batch = send(value).expect("a batch");
             let time = at as f64 / 1_000.0;
-            assert_eq!(batch.said(), [("a".to_owned(), Said { word, time })]);
+            assert_eq!(batch.said(), [("a".to_owned(), SenderMark { kind: word, time })]);
             assert_eq!(batch.len(), 0);
         }
     }

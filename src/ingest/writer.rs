@@ -14,7 +14,7 @@ use super::counters::{Counters, DropReason};
 use super::gate::Gate;
 use crate::backoff::Backoff;
 use crate::clock::unix_now;
-use crate::said;
+use crate::sender_mark;
 use crate::stop::Stop;
 use crate::store::{Connect, Keys as _, Points as _, Sample, Store, StoreError};
 
@@ -108,7 +108,7 @@ impl<K: Connect> Writer<K> {
         let said: Vec<(String, String)> = batches
             .iter()
             .flat_map(PointBatch::said)
-            .map(|(metric, said)| (said::key(metric), said.write()))
+            .map(|(metric, said)| (sender_mark::key(metric), said.write()))
             .collect();
         let mut backoff = Backoff::new(FIRST_BACKOFF, LONGEST_BACKOFF);
         let refused = loop {

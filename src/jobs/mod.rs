@@ -2,7 +2,7 @@
 //!
 //! Where there is a Redis the queue is a stream there with one group of consumers ([`RedisQueue`]), and all nodes share
 //! the work; without one it is a file of SQLite in the state folder ([`SqliteQueue`]). Both keep the same promises: a job
-//! that was taken says it is alive every few seconds ([`Queue::beat`]), and one that has fallen silent is taken by
+//! that was taken says it is alive every few seconds ([`JobQueue::beat`]), and one that has fallen silent is taken by
 //! another, so a killed trainer loses nothing and a slow one is not robbed; one that fails is tried again later, and in
 //! the end put with the dead, where people see it; what is enqueued for a tick is enqueued once, however many schedulers
 //! there are. What somebody who lost a job says of it afterwards is not heard.
@@ -41,7 +41,7 @@ pub use training::{Training, TrainingError};
 /// Where a job is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum JobState {
     /// Nobody has it.
     Queued,
     /// Somebody is at it.
@@ -54,7 +54,7 @@ pub enum State {
     Dead,
 }
 
-impl State {
+impl JobState {
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -81,7 +81,7 @@ pub struct Job {
     /// What is to be done.
     pub task: Task,
     /// Where it is.
-    pub state: State,
+    pub state: JobState,
     /// How often it was begun.
     pub tries: u32,
     /// Who has it or had it last; empty for nobody.
@@ -96,7 +96,7 @@ pub struct Job {
 
 /// A job that is ours until we finish it or fall silent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Taken {
+pub struct TakenJob {
     /// Which.
     pub id: String,
     /// What is to be done.
@@ -109,7 +109,7 @@ pub struct Taken {
 
 /// How a try ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum JobOutcome {
     /// Well, with a word on what came of it.
     Done(String),
     /// Badly; to be tried again if there are tries left.
@@ -118,14 +118,14 @@ pub enum Outcome {
     Released,
 }
 
-impl Outcome {
+impl JobOutcome {
     /// The state of a job after it, and what is said of the job, when so many tries were begun of so `many` there are.
-    fn ends(&self, tries: u32, many: usize) -> (State, &str) {
+    fn ends(&self, tries: u32, many: usize) -> (JobState, &str) {
         match self {
-            Self::Done(text) => (State::Done, text),
-            Self::Failed(text) if (tries as usize) < many => (State::Waiting, text),
-            Self::Failed(text) => (State::Dead, text),
-            Self::Released => (State::Queued, ""),
+            Self::Done(text) => (JobState::Done, text),
+            Self::Failed(text) if (tries as usize) < many => (JobState::Waiting, text),
+            Self::Failed(text) => (JobState::Dead, text),
+            Self::Released => (JobState::Queued, ""),
         }
     }
 }
@@ -143,22 +143,22 @@ fn pause(jobs: &Jobs, tries: u32) -> f64 {
 /// A queue of jobs. A handle belongs to one thread and reconnects by itself; all calls block for a round trip or a
 /// commit, `take` at most for its `wait` longer. `now` is Unix seconds. More methods than three, because they are one
 /// promise: none of them makes sense without the others.
-pub trait Queue: Send {
+pub trait JobQueue: Send {
     /// Adds a job and returns its id; with a `tick`, only if nothing was added for the same tick before (`None` then).
     fn enqueue(&mut self, task: &Task, tick: Option<&str>, now: f64) -> Result<Option<String>, QueueError>;
 
     /// Takes the next job: one whose holder has fallen silent, one whose pause is over, or one nobody had.
-    fn take(&mut self, worker: &str, now: f64, wait: Duration) -> Result<Option<Taken>, QueueError>;
+    fn take(&mut self, worker: &str, now: f64, wait: Duration) -> Result<Option<TakenJob>, QueueError>;
 
     /// Says that we are still at it. False if it is not ours any more: stop.
-    fn beat(&mut self, taken: &Taken, worker: &str, now: f64) -> Result<bool, QueueError>;
+    fn beat(&mut self, taken: &TakenJob, worker: &str, now: f64) -> Result<bool, QueueError>;
 
     /// Says how it ended. False if it is not ours any more; then nothing has changed.
     fn finish(
         &mut self,
-        taken: &Taken,
+        taken: &TakenJob,
         worker: &str,
-        outcome: &Outcome,
+        outcome: &JobOutcome,
         now: f64,
     ) -> Result<bool, QueueError>;
 
@@ -174,9 +174,9 @@ pub trait Queue: Send {
 
 /// The handle that is open, or one that is opened now.
 fn opened<'q>(
-    queue: &'q mut Option<Box<dyn Queue>>,
+    queue: &'q mut Option<Box<dyn JobQueue>>,
     open: &dyn OpenQueue,
-) -> Result<&'q mut Box<dyn Queue>, QueueError> {
+) -> Result<&'q mut Box<dyn JobQueue>, QueueError> {
     Ok(match queue {
         Some(queue) => queue,
         none => none.insert(open.open()?),
@@ -198,7 +198,7 @@ pub trait OpenQueue: Send + Sync {
     ///
     /// # Errors
     /// Whatever keeps the queue from answering.
-    fn open(&self) -> Result<Box<dyn Queue>, QueueError>;
+    fn open(&self) -> Result<Box<dyn JobQueue>, QueueError>;
 }
 
 /// Why a queue did not do what it was asked.

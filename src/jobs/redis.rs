@@ -14,7 +14,7 @@ use std::time::Duration;
 use ::redis::{Connection, FromRedisValue, Value, cmd};
 use skywatch_settings::Jobs;
 
-use super::{Job, OpenQueue, Outcome, Queue, QueueError, State, Taken, Task, new_id, pause};
+use super::{Job, JobOutcome, JobQueue, JobState, OpenQueue, QueueError, TakenJob, Task, new_id, pause};
 use crate::store::redis::RedisConnect;
 
 /// The one group of consumers of the stream: each entry goes to one of them.
@@ -243,7 +243,7 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-impl Queue for RedisQueue {
+impl JobQueue for RedisQueue {
     fn enqueue(&mut self, task: &Task, tick: Option<&str>, now: f64) -> Result<Option<String>, QueueError> {
         let id = new_id(now);
         let payload = serde_json::to_string(task).map_err(|error| self.unreadable(&error.to_string()))?;
@@ -254,7 +254,7 @@ impl Queue for RedisQueue {
         Ok((added == 1).then_some(id))
     }
 
-    fn take(&mut self, worker: &str, now: f64, wait: Duration) -> Result<Option<Taken>, QueueError> {
+    fn take(&mut self, worker: &str, now: f64, wait: Duration) -> Result<Option<TakenJob>, QueueError> {
         let (prefix, now) = (self.jobs.prefix.clone(), now.to_string());
         let _: i64 = self.script(PROMOTE, &["stream", "later"], &[&prefix, &now])?;
         // What is gone or dead is passed over, but not for ever: the caller has other things to do.
@@ -272,7 +272,7 @@ impl Queue for RedisQueue {
             let Ok(task) = serde_json::from_str(&task) else {
                 // Of a later version, perhaps; it is tried again, here or elsewhere, and ends with the dead.
                 let (taken, why) = (
-                    Taken {
+                    TakenJob {
                         id,
                         task: Task::default(),
                         tries,
@@ -283,12 +283,12 @@ impl Queue for RedisQueue {
                 self.finish(
                     &taken,
                     worker,
-                    &Outcome::Failed(why.to_string()),
+                    &JobOutcome::Failed(why.to_string()),
                     now.parse().unwrap_or(0.0),
                 )?;
                 continue;
             };
-            return Ok(Some(Taken {
+            return Ok(Some(TakenJob {
                 id,
                 task,
                 tries,
@@ -298,16 +298,16 @@ impl Queue for RedisQueue {
         Ok(None)
     }
 
-    fn beat(&mut self, taken: &Taken, worker: &str, _now: f64) -> Result<bool, QueueError> {
+    fn beat(&mut self, taken: &TakenJob, worker: &str, _now: f64) -> Result<bool, QueueError> {
         let ours: i64 = self.script(BEAT, &["stream"], &[&taken.hold, worker])?;
         Ok(ours == 1)
     }
 
     fn finish(
         &mut self,
-        taken: &Taken,
+        taken: &TakenJob,
         worker: &str,
-        outcome: &Outcome,
+        outcome: &JobOutcome,
         now: f64,
     ) -> Result<bool, QueueError> {
         let (state, text) = outcome.ends(taken.tries, self.jobs.tries);
@@ -361,7 +361,7 @@ impl Queue for RedisQueue {
                 Some(changed),
                 Some(outcome),
             ] = fields.as_slice()
-                && let (Ok(task), Some(state)) = (serde_json::from_str(task), State::read(state))
+                && let (Ok(task), Some(state)) = (serde_json::from_str(task), JobState::read(state))
             {
                 jobs.push(Job {
                     id,
@@ -398,7 +398,7 @@ pub struct OpenRedisQueue {
 }
 
 impl OpenQueue for OpenRedisQueue {
-    fn open(&self) -> Result<Box<dyn Queue>, QueueError> {
+    fn open(&self) -> Result<Box<dyn JobQueue>, QueueError> {
         let mut queue = RedisQueue::new(self.connect.clone(), self.jobs.clone());
         queue.connection()?;
         Ok(Box::new(queue))

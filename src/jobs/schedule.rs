@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use skywatch_settings::Cron;
 
-use super::{OpenQueue, Queue, QueueError, Task, opened};
+use super::{JobQueue, OpenQueue, QueueError, Task, opened};
 use crate::clock::unix_now;
 use crate::stop::Stop;
 
@@ -27,7 +27,7 @@ pub struct Scheduler<'s> {
 /// # Errors
 /// The queue's.
 pub fn enqueue_due(
-    queue: &mut dyn Queue,
+    queue: &mut dyn JobQueue,
     cron: &Cron,
     task: &Task,
     after: f64,
@@ -48,7 +48,7 @@ impl Scheduler<'_> {
     /// Keeps the schedule until `stop` is said.
     pub fn run(&self, stop: &Stop) {
         let mut after = unix_now();
-        let mut queue: Option<Box<dyn Queue>> = None;
+        let mut queue: Option<Box<dyn JobQueue>> = None;
         loop {
             let to_next = 60.0 - unix_now().rem_euclid(60.0) + 0.05;
             if stop.sleep(Duration::from_secs_f64(to_next)) {
@@ -73,7 +73,7 @@ impl Scheduler<'_> {
 
     fn tick(
         &self,
-        queue: &mut Option<Box<dyn Queue>>,
+        queue: &mut Option<Box<dyn JobQueue>>,
         after: f64,
         until: f64,
     ) -> Result<Option<String>, QueueError> {

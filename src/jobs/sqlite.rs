@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use skywatch_settings::Jobs;
 
-use super::{Job, OpenQueue, Outcome, Queue, QueueError, State, Taken, Task, new_id, pause};
+use super::{Job, JobOutcome, JobQueue, JobState, OpenQueue, QueueError, TakenJob, Task, new_id, pause};
 
 /// How long to wait for another process's transaction: each is a few rows, so that longer means a disk that hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -92,7 +92,7 @@ impl SqliteQueue {
         })
     }
 
-    fn take_now(&mut self, worker: &str, now: f64) -> Result<Option<Taken>, QueueError> {
+    fn take_now(&mut self, worker: &str, now: f64) -> Result<Option<TakenJob>, QueueError> {
         let (tries_most, lease) = (self.jobs.tries as i64, self.jobs.lease.as_secs_f64());
         let row = self.within(|transaction| {
             transaction.execute(
@@ -118,27 +118,27 @@ impl SqliteQueue {
         };
         let hold = tries.to_string();
         match serde_json::from_str(&task) {
-            Ok(task) => Ok(Some(Taken {
+            Ok(task) => Ok(Some(TakenJob {
                 id,
                 task,
                 tries,
                 hold,
             })),
             Err(error) => {
-                let taken = Taken {
+                let taken = TakenJob {
                     id,
                     task: Task::default(),
                     tries,
                     hold,
                 };
-                self.finish(&taken, worker, &Outcome::Failed(error.to_string()), now)?;
+                self.finish(&taken, worker, &JobOutcome::Failed(error.to_string()), now)?;
                 Ok(None)
             }
         }
     }
 }
 
-impl Queue for SqliteQueue {
+impl JobQueue for SqliteQueue {
     fn enqueue(&mut self, task: &Task, tick: Option<&str>, now: f64) -> Result<Option<String>, QueueError> {
         let id = new_id(now);
         let task = serde_json::to_string(task).map_err(|error| QueueError::Unreadable {
@@ -159,7 +159,7 @@ impl Queue for SqliteQueue {
         Ok((added == 1).then_some(id))
     }
 
-    fn take(&mut self, worker: &str, now: f64, wait: Duration) -> Result<Option<Taken>, QueueError> {
+    fn take(&mut self, worker: &str, now: f64, wait: Duration) -> Result<Option<TakenJob>, QueueError> {
         let begun = Instant::now();
         loop {
             if let Some(taken) = self.take_now(worker, now + begun.elapsed().as_secs_f64())? {
@@ -172,7 +172,7 @@ impl Queue for SqliteQueue {
         }
     }
 
-    fn beat(&mut self, taken: &Taken, worker: &str, now: f64) -> Result<bool, QueueError> {
+    fn beat(&mut self, taken: &TakenJob, worker: &str, now: f64) -> Result<bool, QueueError> {
         let lease = self.jobs.lease.as_secs_f64();
         let beaten = self.within(|transaction| {
             transaction.execute(
@@ -185,15 +185,15 @@ impl Queue for SqliteQueue {
 
     fn finish(
         &mut self,
-        taken: &Taken,
+        taken: &TakenJob,
         worker: &str,
-        outcome: &Outcome,
+        outcome: &JobOutcome,
         now: f64,
     ) -> Result<bool, QueueError> {
         let (state, text) = outcome.ends(taken.tries, self.jobs.tries);
         let (tries, due) = match state {
-            State::Waiting => (taken.tries, now + pause(&self.jobs, taken.tries)),
-            State::Queued => (taken.tries - 1, now),
+            JobState::Waiting => (taken.tries, now + pause(&self.jobs, taken.tries)),
+            JobState::Queued => (taken.tries - 1, now),
             _ => (taken.tries, now),
         };
         let ended = self.within(|transaction| {
@@ -223,7 +223,7 @@ impl Queue for SqliteQueue {
             )?;
             let rows = select.query_map([most as i64], |row| {
                 let (task, state): (String, String) = (row.get(1)?, row.get(2)?);
-                let (Ok(task), Some(state)) = (serde_json::from_str(&task), State::read(&state)) else {
+                let (Ok(task), Some(state)) = (serde_json::from_str(&task), JobState::read(&state)) else {
                     return Ok(None);
                 };
                 Ok(Some(Job {
@@ -266,7 +266,7 @@ pub struct OpenSqliteQueue {
 }
 
 impl OpenQueue for OpenSqliteQueue {
-    fn open(&self) -> Result<Box<dyn Queue>, QueueError> {
+    fn open(&self) -> Result<Box<dyn JobQueue>, QueueError> {
         Ok(Box::new(SqliteQueue::open(&self.path, self.jobs.clone())?))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::kinds::GoOn;
-use super::{OpenQueue, Outcome, Queue, QueueError, Taken, Task, opened};
+use super::{JobOutcome, JobQueue, OpenQueue, QueueError, TakenJob, Task, opened};
 use crate::backoff::Backoff;
 use crate::clock::unix_now;
 use crate::panics;
@@ -57,7 +57,7 @@ impl Trainer<'_> {
     /// # Errors
     /// Only with `drain`: the queue does not answer. Otherwise that is waited for.
     pub fn run(&self, stop: &Stop) -> Result<(), QueueError> {
-        let mut queue: Option<Box<dyn Queue>> = None;
+        let mut queue: Option<Box<dyn JobQueue>> = None;
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while !stop.is_said() {
             match self.turn(&mut queue, stop) {
@@ -78,7 +78,7 @@ impl Trainer<'_> {
     }
 
     /// Looks for a job and does it; false if there was none.
-    fn turn(&self, queue: &mut Option<Box<dyn Queue>>, stop: &Stop) -> Result<bool, QueueError> {
+    fn turn(&self, queue: &mut Option<Box<dyn JobQueue>>, stop: &Stop) -> Result<bool, QueueError> {
         let queue = opened(queue, self.open)?;
         let wait = if self.options.drain { Duration::ZERO } else { LOOK };
         let Some(taken) = queue.take(&self.options.worker, unix_now(), wait)? else {
@@ -86,8 +86,10 @@ impl Trainer<'_> {
         };
         let outcome = self.do_it(&taken, stop);
         match &outcome {
-            Outcome::Done(what) => tracing::info!("job {} :: {} :: {what}", taken.id, taken.task.describe()),
-            Outcome::Failed(why) => {
+            JobOutcome::Done(what) => {
+                tracing::info!("job {} :: {} :: {what}", taken.id, taken.task.describe())
+            }
+            JobOutcome::Failed(why) => {
                 tracing::error!(
                     "job {} :: {} :: try {} failed :: {why}",
                     taken.id,
@@ -95,7 +97,7 @@ impl Trainer<'_> {
                     taken.tries
                 );
             }
-            Outcome::Released => tracing::info!("job {} :: given back, as stop was said", taken.id),
+            JobOutcome::Released => tracing::info!("job {} :: given back, as stop was said", taken.id),
         }
         if !self.finish(queue, &taken, &outcome)? {
             tracing::warn!(
@@ -109,9 +111,9 @@ impl Trainer<'_> {
     /// Says how it ended, for as long as it may still be ours.
     fn finish(
         &self,
-        queue: &mut Box<dyn Queue>,
-        taken: &Taken,
-        outcome: &Outcome,
+        queue: &mut Box<dyn JobQueue>,
+        taken: &TakenJob,
+        outcome: &JobOutcome,
     ) -> Result<bool, QueueError> {
         let due = Instant::now() + self.options.lease;
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
@@ -129,32 +131,32 @@ impl Trainer<'_> {
         }
     }
 
-    fn do_it(&self, taken: &Taken, stop: &Stop) -> Outcome {
+    fn do_it(&self, taken: &TakenJob, stop: &Stop) -> JobOutcome {
         let is_ours = AtomicBool::new(true);
         let ended = Stop::new();
         std::thread::scope(|scope| {
             let beating = std::thread::Builder::new().name("heartbeat".to_owned());
             let beat = || self.beat(taken, &is_ours, &ended);
             if let Err(error) = beating.spawn_scoped(scope, beat) {
-                return Outcome::Failed(format!("cannot start a thread: {error}"));
+                return JobOutcome::Failed(format!("cannot start a thread: {error}"));
             }
             let go_on = || is_ours.load(Ordering::Relaxed) && !stop.is_said();
             let outcome = panics::caught(|| self.work.run(&taken.task, &go_on));
             ended.say();
             match outcome {
-                Ok(Ok(what)) => Outcome::Done(what),
-                Ok(Err(_)) if stop.is_said() => Outcome::Released,
-                Ok(Err(why)) => Outcome::Failed(why),
+                Ok(Ok(what)) => JobOutcome::Done(what),
+                Ok(Err(_)) if stop.is_said() => JobOutcome::Released,
+                Ok(Err(why)) => JobOutcome::Failed(why),
                 Err(message) => {
-                    Outcome::Failed(format!("the trainer panicked, which is a defect: {message}"))
+                    JobOutcome::Failed(format!("the trainer panicked, which is a defect: {message}"))
                 }
             }
         })
     }
 
     /// Says that we are alive, five times a lease, until the work has ended or the job is lost.
-    fn beat(&self, taken: &Taken, is_ours: &AtomicBool, ended: &Stop) {
-        let mut queue: Option<Box<dyn Queue>> = None;
+    fn beat(&self, taken: &TakenJob, is_ours: &AtomicBool, ended: &Stop) {
+        let mut queue: Option<Box<dyn JobQueue>> = None;
         let mut heard = Instant::now();
         while !ended.sleep(self.options.lease / 5) {
             let beaten = opened(&mut queue, self.open)

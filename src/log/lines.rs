@@ -21,34 +21,34 @@ const LOOK_EACH: Duration = Duration::from_secs(1);
 /// Longest wait for the last lines: an end must not hang on a reader who has stopped.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-enum Word {
+enum LogCommand {
     Line(Vec<u8>),
     /// Dropped once everything before it is written.
     Flush(Sender<()>),
 }
 
-struct Queue {
-    words: Sender<Word>,
+struct LogQueue {
+    commands: Sender<LogCommand>,
     bytes: AtomicUsize,
     /// Lines dropped since one was written.
     lost: AtomicU64,
 }
 
 /// One a process, as there is one standard error.
-static QUEUE: OnceLock<Queue> = OnceLock::new();
+static QUEUE: OnceLock<LogQueue> = OnceLock::new();
 
 /// Starts the thread. If the system refuses it, lines are written by whoever has them.
 pub(super) fn start() {
     if QUEUE.get().is_some() {
         return;
     }
-    let (words, written) = bounded(WAITING);
+    let (commands, written) = bounded(WAITING);
     let thread = std::thread::Builder::new()
         .name("log".to_owned())
         .spawn(move || run(&written));
     if thread.is_ok() {
-        let queue = Queue {
-            words,
+        let queue = LogQueue {
+            commands,
             bytes: AtomicUsize::new(0),
             lost: AtomicU64::new(0),
         };
@@ -62,15 +62,19 @@ pub(super) fn flush() {
     let Some(queue) = QUEUE.get() else { return };
     let due = Instant::now() + LAST_LINES;
     let (written, wait) = bounded(0);
-    if queue.words.send_deadline(Word::Flush(written), due).is_ok() {
+    if queue
+        .commands
+        .send_deadline(LogCommand::Flush(written), due)
+        .is_ok()
+    {
         let _ = wait.recv_deadline(due);
     }
 }
 
 /// Where a formatted line goes; taking it never fails and never waits.
-pub(super) struct Line;
+pub(super) struct LineWriter;
 
-impl Write for Line {
+impl Write for LineWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match QUEUE.get() {
             Some(queue) => queue.take(line),
@@ -86,23 +90,25 @@ impl Write for Line {
     }
 }
 
-impl Queue {
+impl LogQueue {
     fn take(&self, line: &[u8]) {
         let before = self.bytes.fetch_add(line.len(), Ordering::Relaxed);
-        if before + line.len() > WAITING_BYTES || self.words.try_send(Word::Line(line.to_vec())).is_err() {
+        if before + line.len() > WAITING_BYTES
+            || self.commands.try_send(LogCommand::Line(line.to_vec())).is_err()
+        {
             self.bytes.fetch_sub(line.len(), Ordering::Relaxed);
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-fn run(words: &Receiver<Word>) {
+fn run(commands: &Receiver<LogCommand>) {
     let mut looked = Instant::now();
     let mut why = None;
     loop {
-        match words.recv_timeout(LOOK_EACH) {
-            Ok(Word::Line(line)) => write(&line, &mut why),
-            Ok(Word::Flush(written)) => drop(written),
+        match commands.recv_timeout(LOOK_EACH) {
+            Ok(LogCommand::Line(line)) => write(&line, &mut why),
+            Ok(LogCommand::Flush(written)) => drop(written),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }

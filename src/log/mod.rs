@@ -15,7 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use format::Lines;
-use lines::Line;
+use lines::LineWriter;
 use repeats::Repeats;
 
 /// Begins logging as `settings` say. A second call, as in tests, changes nothing.
@@ -26,7 +26,7 @@ pub(crate) fn start(settings: &Log) {
         .with_max_level(level)
         // They would be said on standard error, and end the thread if that cannot be written.
         .log_internal_errors(false)
-        .with_writer(|| Line);
+        .with_writer(|| LineWriter);
     // Failure means that a subscriber is there already.
     let _ = match settings.format {
         LogFormat::Text => {

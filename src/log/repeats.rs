@@ -56,7 +56,7 @@ impl<S: Subscriber> Layer<S> for Repeats {
             return true;
         }
         if place.left_out == 0 {
-            event.record(&mut Message(&mut place.first));
+            event.record(&mut MessageVisitor(&mut place.first));
         }
         place.left_out += 1;
         false
@@ -90,9 +90,9 @@ pub(super) fn tell(all: bool) {
     }
 }
 
-struct Message<'a>(&'a mut String);
+struct MessageVisitor<'a>(&'a mut String);
 
-impl Visit for Message<'_> {
+impl Visit for MessageVisitor<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
             let whole = format!("{value:?}");

@@ -31,7 +31,7 @@ pub struct Bucket {
 }
 
 /// What an answer means.
-enum Answer {
+enum S3Answer {
     Body(Vec<u8>),
     Missing,
     /// May pass.
@@ -91,10 +91,10 @@ impl Bucket {
         request: impl Fn() -> Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<Option<Vec<u8>>, ModelError> {
         let once = || match answer(request()) {
-            Answer::Later(reason) => Err((true, reason)),
-            Answer::Refused(reason) => Err((false, reason)),
-            Answer::Body(body) => Ok(Some(body)),
-            Answer::Missing => Ok(None),
+            S3Answer::Later(reason) => Err((true, reason)),
+            S3Answer::Refused(reason) => Err((false, reason)),
+            S3Answer::Body(body) => Ok(Some(body)),
+            S3Answer::Missing => Ok(None),
         };
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(200))
@@ -108,18 +108,18 @@ impl Bucket {
     }
 }
 
-fn answer(outcome: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
+fn answer(outcome: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> S3Answer {
     let mut response = match outcome {
         Ok(response) => response,
-        Err(error) => return Answer::Later(error.to_string()),
+        Err(error) => return S3Answer::Later(error.to_string()),
     };
     let status = response.status();
     let body = response.body_mut().with_config().limit(MOST_BYTES).read_to_vec();
     match (status.as_u16(), body) {
-        (200..=299, Ok(body)) => Answer::Body(body),
-        (200..=299, Err(error)) => Answer::Later(error.to_string()),
-        (404, body) if !is_no_bucket(&body) => Answer::Missing,
-        (429 | 500..=599, _) => Answer::Later(status.to_string()),
+        (200..=299, Ok(body)) => S3Answer::Body(body),
+        (200..=299, Err(error)) => S3Answer::Later(error.to_string()),
+        (404, body) if !is_no_bucket(&body) => S3Answer::Missing,
+        (429 | 500..=599, _) => S3Answer::Later(status.to_string()),
         (_, body) => {
             let body = body.unwrap_or_default();
             let text = String::from_utf8_lossy(&body);
@@ -127,7 +127,7 @@ fn answer(outcome: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Ans
                 .split_once("<Code>")
                 .and_then(|(_, rest)| rest.split_once("</Code>"));
             let code: String = code.map_or("", |(code, _)| code).chars().take(60).collect();
-            Answer::Refused(
+            S3Answer::Refused(
                 format!("{status} {}", code.replace(char::is_control, " "))
                     .trim_end()
                     .to_owned(),

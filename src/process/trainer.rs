@@ -14,7 +14,7 @@ use skywatch_settings::{Settings, StoreUrl};
 use super::{ProcessError, wiring};
 use crate::clock::unix_now;
 use crate::jobs::{
-    FamiliesJob, FileHistories, Histories, OpenQueue, OpenRedisQueue, OpenSqliteQueue, Scheduler, State,
+    FamiliesJob, FileHistories, Histories, JobState, OpenQueue, OpenRedisQueue, OpenSqliteQueue, Scheduler,
     StoreHistories, Task, Trainer, TrainerOptions, Training, jobs_path,
 };
 use crate::stop::Stop;
@@ -186,7 +186,7 @@ pub(super) fn keep(
 /// Whether a job could be taken. One that is being done by nobody any more is found by its trainer.
 fn has_work(open: &dyn OpenQueue) -> Result<bool, crate::jobs::QueueError> {
     let jobs = open.open()?.list(LOOK_AT)?;
-    let open = |state| matches!(state, State::Queued | State::Waiting | State::Running);
+    let open = |state| matches!(state, JobState::Queued | JobState::Waiting | JobState::Running);
     Ok(jobs.iter().any(|job| open(job.state)))
 }
 

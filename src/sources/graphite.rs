@@ -12,7 +12,7 @@ use clap::Args;
 use serde::Deserialize;
 use skywatch_algorithms::Series;
 
-use super::http::{Answered, CONNECT_TIMEOUT, Http, HttpOptions, RESPONSE_TIMEOUT};
+use super::http::{Answered, CONNECT_TIMEOUT, HttpOptions, RESPONSE_TIMEOUT, SourceHttp};
 use super::json::{List, Object, Pair, Text, quoted};
 use super::{CommonArguments, EachSeries, LeftOut, Source, SourceArguments, SourceError, Span};
 
@@ -70,7 +70,7 @@ impl Default for GraphiteOptions {
 
 /// A Graphite.
 pub struct Graphite {
-    http: Http,
+    http: SourceHttp,
     /// Metrics, patterns, or expressions.
     targets: Vec<String>,
 }
@@ -106,7 +106,7 @@ impl Graphite {
             ca_file: options.ca_file,
         };
         Ok(Self {
-            http: Http::new("Graphite", http)?,
+            http: SourceHttp::new("Graphite", http)?,
             targets: options.targets,
         })
     }

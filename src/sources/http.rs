@@ -46,7 +46,7 @@ pub(super) enum Answered {
 }
 
 /// A server.
-pub(super) struct Http {
+pub(super) struct SourceHttp {
     agent: ureq::Agent,
     url: String,
     authorization: Option<Secret>,
@@ -54,7 +54,7 @@ pub(super) struct Http {
     pub(super) place: String,
 }
 
-impl Http {
+impl SourceHttp {
     /// Checks the options; connects to nothing. `what` is what people call such a server.
     ///
     /// # Errors

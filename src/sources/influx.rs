@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Deserialize;
 use skywatch_algorithms::Series;
 
-use super::http::{Answered, CONNECT_TIMEOUT, Http, HttpOptions, RESPONSE_TIMEOUT};
+use super::http::{Answered, CONNECT_TIMEOUT, HttpOptions, RESPONSE_TIMEOUT, SourceHttp};
 use super::json::{List, Object, Text, Value, quoted};
 use super::{CommonArguments, EachSeries, LeftOut, Source, SourceArguments, SourceError, Span};
 use crate::metric_name;
@@ -45,7 +45,7 @@ impl SourceArguments for InfluxArguments {
             ca_file: common.ca_file,
         };
         Ok(Box::new(Influx {
-            http: Http::new("InfluxDB", http)?,
+            http: SourceHttp::new("InfluxDB", http)?,
             database: self.database.unwrap_or_default(),
             measurements: self.measurement,
         }))
@@ -54,7 +54,7 @@ impl SourceArguments for InfluxArguments {
 
 /// An InfluxDB.
 struct Influx {
-    http: Http,
+    http: SourceHttp,
     database: String,
     /// None for all.
     measurements: Vec<String>,
@@ -63,27 +63,27 @@ struct Influx {
 /// An answer whose rows are made of `C`.
 #[derive(Deserialize)]
 #[serde(bound = "C: Deserialize<'de>")]
-struct Answer<C> {
+struct InfluxAnswer<C> {
     #[serde(default)]
     error: Text,
     #[serde(default)]
-    results: List<Object<Outcome<C>>>,
+    results: List<Object<StatementResult<C>>>,
 }
 
 /// What came of a statement.
 #[derive(Deserialize)]
 #[serde(bound = "C: Deserialize<'de>")]
-struct Outcome<C> {
+struct StatementResult<C> {
     #[serde(default)]
     error: Text,
     #[serde(default)]
-    series: List<Object<Rows<C>>>,
+    series: List<Object<InfluxRows<C>>>,
 }
 
 /// The rows of one series.
 #[derive(Deserialize)]
 #[serde(bound = "C: Deserialize<'de>")]
-struct Rows<C> {
+struct InfluxRows<C> {
     #[serde(default)]
     tags: Object<BTreeMap<String, Text>>,
     #[serde(default)]
@@ -98,13 +98,13 @@ impl Influx {
         &self,
         part: &str,
         statement: &str,
-    ) -> Result<Vec<Rows<C>>, SourceError> {
+    ) -> Result<Vec<InfluxRows<C>>, SourceError> {
         let query = [("db", self.database.as_str()), ("epoch", "ms"), ("q", statement)];
         let body = match self.http.get("/query", part, &query)? {
             Answered::Good(body) => body,
             Answered::NoSuchThing(reason) => return Err(self.http.refused(part, reason)),
         };
-        let answer: Answer<C> = serde_json::from_slice(&quoted(&body))
+        let answer: InfluxAnswer<C> = serde_json::from_slice(&quoted(&body))
             .map_err(|error| self.http.unparsable(part, &body, &error))?;
         let mut all = Vec::new();
         let mut error = answer.error.0;
@@ -199,7 +199,7 @@ impl Source for Influx {
 }
 
 /// Whether rows are those of the series with exactly these tags; of others a server says that they are empty.
-fn has_tags(rows: &Rows<Value>, tags: &BTreeMap<String, String>) -> bool {
+fn has_tags(rows: &InfluxRows<Value>, tags: &BTreeMap<String, String>) -> bool {
     let empty = BTreeMap::new();
     let own = rows.tags.0.as_ref().unwrap_or(&empty).iter();
     let own = own.filter_map(|(key, value)| Some((key.as_str(), value.0.as_deref()?)));
@@ -208,7 +208,11 @@ fn has_tags(rows: &Rows<Value>, tags: &BTreeMap<String, String>) -> bool {
 }
 
 /// Adds the values of rows to the series of their fields; the newest time, milliseconds.
-fn take(rows: Rows<Value>, fields: &mut BTreeMap<String, Series>, left_out: &mut LeftOut) -> Option<f64> {
+fn take(
+    rows: InfluxRows<Value>,
+    fields: &mut BTreeMap<String, Series>,
+    left_out: &mut LeftOut,
+) -> Option<f64> {
     let names: Vec<String> = rows
         .columns
         .0

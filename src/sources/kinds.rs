@@ -72,7 +72,7 @@ struct CommonFlags {
 }
 
 /// A source, or why the arguments describe none.
-type Opened = Result<Box<dyn Source>, SourceError>;
+type OpenedSource = Result<Box<dyn Source>, SourceError>;
 
 /// A kind without its type.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ pub struct SourceKind {
     /// Whether it is read to its end, whatever span is asked for.
     pub reads_all: bool,
     arguments: fn(Command) -> Command,
-    open: fn(&ArgMatches, CommonArguments) -> Opened,
+    open: fn(&ArgMatches, CommonArguments) -> OpenedSource,
 }
 
 impl SourceKind {

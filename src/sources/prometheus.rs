@@ -13,7 +13,7 @@ use clap::Args;
 use serde::Deserialize;
 use skywatch_algorithms::Series;
 
-use super::http::{Answered, CONNECT_TIMEOUT, Http, HttpOptions, RESPONSE_TIMEOUT};
+use super::http::{Answered, CONNECT_TIMEOUT, HttpOptions, RESPONSE_TIMEOUT, SourceHttp};
 use super::json::{List, Object, Pair, Text, quoted};
 use super::{CommonArguments, EachSeries, LeftOut, Source, SourceArguments, SourceError, Span};
 use crate::metric_name;
@@ -66,7 +66,7 @@ impl SourceArguments for PrometheusArguments {
             ca_file: common.ca_file,
         };
         Ok(Box::new(Prometheus {
-            http: Http::new("Prometheus", http)?,
+            http: SourceHttp::new("Prometheus", http)?,
             selectors: self.selectors,
             queries: self.query,
             metric: common.metric,
@@ -78,7 +78,7 @@ impl SourceArguments for PrometheusArguments {
 
 /// A Prometheus.
 struct Prometheus {
-    http: Http,
+    http: SourceHttp,
     /// Selectors such as `up{job="node"}`, whose series are fetched.
     selectors: Vec<String>,
     /// Expressions, the results of which are fetched.
@@ -93,7 +93,7 @@ struct Prometheus {
 
 /// What every answer is wrapped in.
 #[derive(Deserialize)]
-struct Answer<D> {
+struct PrometheusAnswer<D> {
     #[serde(default)]
     status: Text,
     #[serde(default)]
@@ -105,14 +105,14 @@ struct Answer<D> {
 #[derive(Deserialize)]
 struct Matrix {
     #[serde(default)]
-    result: List<Object<Found>>,
+    result: List<Object<PrometheusSeries>>,
 }
 
 /// One series of it.
 #[derive(Deserialize)]
-struct Found {
+struct PrometheusSeries {
     #[serde(default)]
-    metric: Labels,
+    metric: PrometheusLabels,
     /// Time, and value as text.
     #[serde(default)]
     values: List<Pair>,
@@ -121,10 +121,10 @@ struct Found {
     histograms: List<Pair>,
 }
 
-type Labels = Object<BTreeMap<String, Text>>;
+type PrometheusLabels = Object<BTreeMap<String, Text>>;
 
 /// Labels that are all texts, in order.
-fn whole(labels: &Labels) -> Option<Vec<(&str, &str)>> {
+fn whole(labels: &PrometheusLabels) -> Option<Vec<(&str, &str)>> {
     let labels = labels.0.as_ref()?.iter();
     labels
         .map(|(name, value)| Some((name.as_str(), value.0.as_deref()?)))
@@ -134,7 +134,7 @@ fn whole(labels: &Labels) -> Option<Vec<(&str, &str)>> {
 impl Prometheus {
     /// The data of an answer that says that all went well.
     fn data<D: for<'de> Deserialize<'de>>(&self, part: &str, body: &[u8]) -> Result<D, SourceError> {
-        let answer: Answer<D> = serde_json::from_slice(&quoted(body))
+        let answer: PrometheusAnswer<D> = serde_json::from_slice(&quoted(body))
             .map_err(|error| self.http.unparsable(part, body, &error))?;
         match (answer.status.0.as_deref(), answer.data) {
             (Some("success"), Some(data)) => Ok(data),
@@ -157,7 +157,7 @@ impl Prometheus {
             }
             Answered::NoSuchThing(reason) => return Err(self.http.refused(selector, reason)),
         };
-        let List(all) = self.data::<List<Labels>>(selector, &body)?;
+        let List(all) = self.data::<List<PrometheusLabels>>(selector, &body)?;
         if all.is_empty() {
             tracing::warn!("`{selector}` picks no series of {}", self.http.place);
         }

@@ -34,7 +34,7 @@ const FIRST_TIME: f64 = 1e8;
 
 /// A line that is neither empty nor a heading.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'l> {
+pub struct CsvRow<'l> {
     /// The metric; empty where the file has one metric, or the line none.
     pub name: &'l [u8],
     /// The time as it stands there.
@@ -73,7 +73,7 @@ impl NoPoint {
     }
 }
 
-impl<'l> Row<'l> {
+impl<'l> CsvRow<'l> {
     /// Name, time and value; `metric` is the name in a file without names.
     ///
     /// # Errors
@@ -143,7 +143,7 @@ impl Rows {
 
     /// The row in a line without its line feed; `None` for a heading and for a line of blanks.
     #[inline]
-    pub fn read<'l>(&mut self, line: &'l [u8]) -> Option<Row<'l>> {
+    pub fn read<'l>(&mut self, line: &'l [u8]) -> Option<CsvRow<'l>> {
         let mut line = line.strip_suffix(b"\r").unwrap_or(line);
         if !self.is_under_way {
             // Some editors put a mark before the first line.
@@ -167,7 +167,7 @@ impl Rows {
                 (name.map_or(&b""[..], at), at(time), at(value))
             }
         };
-        Some(Row {
+        Some(CsvRow {
             name,
             time_field,
             value_field,

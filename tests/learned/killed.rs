@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use skywatch::jobs::kinds::GoOn;
 use skywatch::jobs::{
-    Job, OpenQueue, OpenRedisQueue, OpenSqliteQueue, Queue, RedisQueue, SqliteQueue, State, Task, Trainer,
-    TrainerOptions, Work,
+    Job, JobQueue, JobState, OpenQueue, OpenRedisQueue, OpenSqliteQueue, RedisQueue, SqliteQueue, Task,
+    Trainer, TrainerOptions, Work,
 };
 use skywatch::stop::Stop;
 use skywatch::store::redis::{RedisConnect, RedisOptions};
@@ -98,7 +98,7 @@ fn connect(url: &str) -> RedisConnect {
 }
 
 /// Lets `count` trainers do what is in the queue while one of them is killed now and then.
-fn survive(queue: &mut dyn Queue, place: &str, jobs: usize, count: usize) -> Vec<Job> {
+fn survive(queue: &mut dyn JobQueue, place: &str, jobs: usize, count: usize) -> Vec<Job> {
     for number in 0..jobs {
         queue.enqueue(&Task::default(), None, number as f64).unwrap();
     }
@@ -109,7 +109,7 @@ fn survive(queue: &mut dyn Queue, place: &str, jobs: usize, count: usize) -> Vec
     loop {
         std::thread::sleep(Duration::from_millis(600));
         let list = queue.list(jobs).unwrap();
-        let done = list.iter().filter(|job| job.state == State::Done).count();
+        let done = list.iter().filter(|job| job.state == JobState::Done).count();
         if done == jobs {
             assert!(kills > 0, "nobody was killed");
             return list;

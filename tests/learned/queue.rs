@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use skywatch::jobs::{Outcome, Queue, RedisQueue, SqliteQueue, State, Task, enqueue_due};
+use skywatch::jobs::{JobOutcome, JobQueue, JobState, RedisQueue, SqliteQueue, Task, enqueue_due};
 use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch_settings::{Cron, Jobs};
 
@@ -20,7 +20,7 @@ fn limits() -> Jobs {
     }
 }
 
-fn redis_queue(server: &RedisServer, prefix: &str) -> Box<dyn Queue> {
+fn redis_queue(server: &RedisServer, prefix: &str) -> Box<dyn JobQueue> {
     let connect = RedisConnect::new(RedisOptions {
         url: server.socket_url(),
         ..RedisOptions::default()
@@ -34,12 +34,12 @@ fn redis_queue(server: &RedisServer, prefix: &str) -> Box<dyn Queue> {
 }
 
 /// Asks `check` of both kinds; it gets a way to open handles.
-fn both(check: impl Fn(&dyn Fn() -> Box<dyn Queue>)) {
+fn both(check: impl Fn(&dyn Fn() -> Box<dyn JobQueue>)) {
     both_in_time(|open, _| check(open));
 }
 
 /// The same, with a way to let time pass.
-fn both_in_time(check: impl Fn(&dyn Fn() -> Box<dyn Queue>, Pass)) {
+fn both_in_time(check: impl Fn(&dyn Fn() -> Box<dyn JobQueue>, Pass)) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jobs.sqlite");
     check(
@@ -94,22 +94,25 @@ fn a_job_goes_from_hand_to_hand_once() {
         );
         assert!(
             !other
-                .finish(&taken, "b", &Outcome::Done("stolen".to_owned()), 102.2)
+                .finish(&taken, "b", &JobOutcome::Done("stolen".to_owned()), 102.2)
                 .unwrap()
         );
         assert!(
             queue
-                .finish(&taken, "a", &Outcome::Done("well".to_owned()), 102.3)
+                .finish(&taken, "a", &JobOutcome::Done("well".to_owned()), 102.3)
                 .unwrap()
         );
         assert!(
             !queue
-                .finish(&taken, "a", &Outcome::Done("twice".to_owned()), 102.4)
+                .finish(&taken, "a", &JobOutcome::Done("twice".to_owned()), 102.4)
                 .unwrap()
         );
         let jobs = queue.list(10).unwrap();
         assert_eq!(jobs.len(), 2);
-        assert_eq!((jobs[0].state, jobs[1].state), (State::Running, State::Done));
+        assert_eq!(
+            (jobs[0].state, jobs[1].state),
+            (JobState::Running, JobState::Done)
+        );
         assert_eq!(
             (jobs[1].outcome.as_str(), jobs[1].worker.as_str(), jobs[1].tries),
             ("well", "a", 1)
@@ -174,16 +177,16 @@ fn the_dead_are_robbed_and_the_slow_are_not() {
         assert!(!other.beat(&dead_had, "dead", now).unwrap());
         assert!(
             !other
-                .finish(&dead_had, "dead", &Outcome::Done("late".to_owned()), now)
+                .finish(&dead_had, "dead", &JobOutcome::Done("late".to_owned()), now)
                 .unwrap()
         );
         assert!(
             other
-                .finish(&taken, "other", &Outcome::Done("well".to_owned()), now)
+                .finish(&taken, "other", &JobOutcome::Done("well".to_owned()), now)
                 .unwrap()
         );
         assert!(
-            slow.finish(&slow_has, "slow", &Outcome::Done("well".to_owned()), now)
+            slow.finish(&slow_has, "slow", &JobOutcome::Done("well".to_owned()), now)
                 .unwrap()
         );
         assert!(slow.list(10).unwrap().iter().all(|job| job.outcome == "well"));
@@ -195,19 +198,19 @@ fn a_failure_is_tried_again_later_and_ends_with_the_dead() {
     both(|open| {
         let mut queue = open();
         let id = queue.enqueue(&task(1), None, 0.0).unwrap().unwrap();
-        let failed = Outcome::Failed("no luck".to_owned());
+        let failed = JobOutcome::Failed("no luck".to_owned());
         // Pauses of 10 and 15 seconds: doubled, and held at the longest.
         for (at, next, pause) in [(0.0, 1, 10.0), (10.0, 2, 15.0)] {
             let taken = queue.take("a", at, NO_WAIT).unwrap().unwrap();
             assert_eq!(taken.tries, next);
             assert!(queue.finish(&taken, "a", &failed, at).unwrap());
-            assert_eq!(queue.list(1).unwrap()[0].state, State::Waiting);
+            assert_eq!(queue.list(1).unwrap()[0].state, JobState::Waiting);
             assert_eq!(queue.take("a", at + pause - 0.1, NO_WAIT).unwrap(), None);
         }
         let taken = queue.take("a", 25.0, NO_WAIT).unwrap().unwrap();
         assert!(queue.finish(&taken, "a", &failed, 25.0).unwrap());
         let job = &queue.list(1).unwrap()[0];
-        assert_eq!((job.state, job.outcome.as_str()), (State::Dead, "no luck"));
+        assert_eq!((job.state, job.outcome.as_str()), (JobState::Dead, "no luck"));
         assert_eq!(queue.take("a", 1e6, NO_WAIT).unwrap(), None);
         assert!(queue.revive(&id, 30.0).unwrap() && !queue.revive(&id, 30.0).unwrap());
         assert_eq!(queue.take("a", 31.0, NO_WAIT).unwrap().unwrap().tries, 1);
@@ -231,10 +234,10 @@ fn a_job_that_kills_its_trainers_ends_with_the_dead() {
         let begun = now;
         pass.until("its end", |after| {
             assert_eq!(queue.take("last", begun + after, NO_WAIT).unwrap(), None);
-            (queue.list(1).unwrap()[0].state == State::Dead).then_some(())
+            (queue.list(1).unwrap()[0].state == JobState::Dead).then_some(())
         });
         let job = &queue.list(1).unwrap()[0];
-        assert_eq!((job.state, job.tries), (State::Dead, 3));
+        assert_eq!((job.state, job.tries), (JobState::Dead, 3));
         assert!(job.outcome.contains("fell silent"), "{}", job.outcome);
     });
 }
@@ -247,7 +250,7 @@ fn what_is_given_back_costs_no_try() {
         for _ in 0..5 {
             let taken = queue.take("a", 1.0, NO_WAIT).unwrap().unwrap();
             assert_eq!(taken.tries, 1);
-            assert!(queue.finish(&taken, "a", &Outcome::Released, 1.0).unwrap());
+            assert!(queue.finish(&taken, "a", &JobOutcome::Released, 1.0).unwrap());
         }
     });
 }

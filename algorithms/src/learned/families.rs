@@ -27,7 +27,7 @@ pub struct Traits(pub [f64; TRAITS]);
 
 /// Families by their middles.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Families {
+pub struct MetricFamilies {
     centres: Vec<Traits>,
 }
 
@@ -88,7 +88,7 @@ impl Traits {
     }
 }
 
-impl Families {
+impl MetricFamilies {
     /// Finds at most `most` families; one if there is nothing to tell apart. The same metrics and seed give the same
     /// families.
     #[must_use]
@@ -199,18 +199,18 @@ mod tests {
     #[test]
     fn like_metrics_come_together_whatever_their_unit() {
         let metrics: Vec<Traits> = (0..90).map(|n| series(n % 3, n as u64)).collect();
-        let families = Families::find(&metrics, 8, 1);
+        let families = MetricFamilies::find(&metrics, 8, 1);
         assert_eq!(families.count(), 3);
         for (n, metric) in metrics.iter().enumerate() {
             assert_eq!(families.of(metric), families.of(&metrics[n % 3]));
         }
-        assert_eq!(families, Families::find(&metrics, 8, 1));
+        assert_eq!(families, MetricFamilies::find(&metrics, 8, 1));
     }
 
     #[test]
     fn nothing_to_tell_apart_is_one_family() {
-        assert_eq!(Families::find(&[], 8, 1).count(), 1);
-        assert_eq!(Families::find(&[series(0, 1); 20], 8, 1).count(), 1);
+        assert_eq!(MetricFamilies::find(&[], 8, 1).count(), 1);
+        assert_eq!(MetricFamilies::find(&[series(0, 1); 20], 8, 1).count(), 1);
         let times: Vec<f64> = (0..100).map(f64::from).collect();
         assert!(Traits::of(Window::new(&times, &[5.0; 100])).is_none());
         assert!(Traits::of(Window::new(&times[..10], &[5.0; 10])).is_none());
@@ -225,7 +225,7 @@ mod tests {
         assert!(still.0.iter().all(|number| number.is_finite()), "{still:?}");
         let mut metrics: Vec<Traits> = (0..90).map(|n| series(n % 3, n as u64)).collect();
         metrics.push(still);
-        let families = Families::find(&metrics, 8, 1);
+        let families = MetricFamilies::find(&metrics, 8, 1);
         assert_ne!(families.of(&metrics[0]), families.of(&metrics[1]));
         assert_ne!(families.of(&metrics[1]), families.of(&metrics[2]));
     }

@@ -32,7 +32,7 @@ const HIDDEN_WEIGHT: f64 = 2.0;
 
 /// One moment of one metric, as it is learnt from.
 #[derive(Debug, Clone, PartialEq)]
-struct Sample {
+struct TrainingSample {
     inputs: [f32; INPUTS],
     outputs: [f32; OUTPUTS],
 }
@@ -86,7 +86,7 @@ pub struct UnfittedFamily {
 struct Member {
     name: String,
     scale: MetricScale,
-    samples: Vec<Sample>,
+    samples: Vec<TrainingSample>,
 }
 
 /// A family that can forecast.
@@ -166,7 +166,7 @@ impl UnfittedFamily {
             let mut outputs = [0.0; OUTPUTS];
             outputs[0] = ((values[newest] - level) / scale.unit) as f32;
             outputs[1..].copy_from_slice(&inputs[..PAST]);
-            samples.push(Sample { inputs, outputs });
+            samples.push(TrainingSample { inputs, outputs });
         }
         let name = name.to_owned();
         self.metrics.push(Member { name, scale, samples });
@@ -198,7 +198,7 @@ impl UnfittedFamily {
             });
         }
         let layers = Variables::start(&shapes(), self.options.seed)?;
-        let mut learner = Learning {
+        let mut learner = FamilyLearner {
             optimiser: AdamW::new(&layers.all(), self.options.rate, self.options.decay),
             layers,
             random: Random::new(self.options.seed ^ 0x5eed),
@@ -225,18 +225,18 @@ impl UnfittedFamily {
     }
 }
 
-struct Learning<'l> {
+struct FamilyLearner<'l> {
     layers: Variables,
     optimiser: AdamW,
     random: Random,
-    learnt: Vec<&'l Sample>,
-    held: Vec<&'l Sample>,
+    learnt: Vec<&'l TrainingSample>,
+    held: Vec<&'l TrainingSample>,
     batch: usize,
     remembered: Weights,
 }
 
 /// Loss of some samples: Huber's, so that what is wild in the data does not rule the fit.
-fn loss(layers: &Variables, samples: &[&Sample]) -> candle_core::Result<Tensor> {
+fn loss(layers: &Variables, samples: &[&TrainingSample]) -> candle_core::Result<Tensor> {
     let inputs: Vec<f32> = samples.iter().flat_map(|sample| sample.inputs).collect();
     let outputs: Vec<f32> = samples.iter().flat_map(|sample| sample.outputs).collect();
     let inputs = Tensor::from_vec(inputs, (samples.len(), INPUTS), &Device::Cpu)?;
@@ -249,7 +249,7 @@ fn loss(layers: &Variables, samples: &[&Sample]) -> candle_core::Result<Tensor> 
     huber.narrow(1, 1, PAST)?.mean_all()? + (hidden * HIDDEN_WEIGHT)?
 }
 
-impl Learner for Learning<'_> {
+impl Learner for FamilyLearner<'_> {
     fn epoch(&mut self) -> Result<f64, LearnedError> {
         let mut order = self.learnt.clone();
         self.random.shuffle(&mut order);

@@ -34,8 +34,8 @@ fn forecast(family: &FittedFamily, name: &str, times: &[f64], values: &[f64]) ->
 fn every_variable_gets_a_gradient() {
     let layers = Variables::start(&shapes(), 1).unwrap();
     let mut random = Random::new(3);
-    let samples: Vec<Sample> = (0..64)
-        .map(|_| Sample {
+    let samples: Vec<TrainingSample> = (0..64)
+        .map(|_| TrainingSample {
             inputs: std::array::from_fn(|_| random.normal() as f32),
             outputs: std::array::from_fn(|_| random.normal() as f32),
         })

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{
-    Epoch, Families, FamilyAutoencoder, FamilyOptions, FitReport, FittedFamily, LearnedError, Traits,
+    Epoch, FamilyAutoencoder, FamilyOptions, FitReport, FittedFamily, LearnedError, MetricFamilies, Traits,
     UnfittedFamily,
 };
 use crate::window::Window;
@@ -22,7 +22,7 @@ impl FamilyTrainer {
     #[must_use]
     pub fn sort(metrics: &[Option<Traits>], most: usize, options: &FamilyOptions) -> Self {
         let known: Vec<Traits> = metrics.iter().flatten().copied().collect();
-        let families = Families::find(&known, most, options.seed);
+        let families = MetricFamilies::find(&known, most, options.seed);
         let of: Vec<Option<usize>> = metrics
             .iter()
             .map(|traits| traits.as_ref().map(|traits| families.of(traits)))

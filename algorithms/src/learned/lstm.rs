@@ -16,10 +16,10 @@ use candle_core::{CpuStorage, CustomOp2, Device, Error, Layout, Result, Shape, T
 #[derive(Default)]
 pub(super) struct Lstm {
     /// What the forward pass leaves for the backward pass; held for the moment of a move.
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Option<LstmTrace>>,
 }
 
-struct Kept {
+struct LstmTrace {
     /// Activated gates `[batch, time, 4·units]`.
     gates: Vec<f32>,
     /// Cells `[batch, time, units]`.
@@ -102,7 +102,7 @@ impl CustomOp2 for Lstm {
             }
         }
         if let Ok(mut kept) = self.kept.lock() {
-            *kept = Some(Kept { gates, cells });
+            *kept = Some(LstmTrace { gates, cells });
         }
         Ok((CpuStorage::F32(hidden), Shape::from((batch, time, units))))
     }
@@ -115,7 +115,7 @@ impl CustomOp2 for Lstm {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let kept = self.kept.lock().ok().and_then(|mut kept| kept.take());
-        let Kept { gates, cells } =
+        let LstmTrace { gates, cells } =
             kept.ok_or_else(|| Error::Msg("a memory goes back once only".to_owned()))?;
         let (batch, time, four) = inputs.dims3()?;
         let units = recurrent.dim(0)?;

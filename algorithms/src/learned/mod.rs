@@ -26,7 +26,7 @@ mod table;
 mod threshold;
 mod weights;
 
-pub use families::{Families, Traits};
+pub use families::{MetricFamilies, Traits};
 pub use family::{FamilyAutoencoder, FamilyOptions, FittedFamily, UnfittedFamily};
 pub use family_trainer::FamilyTrainer;
 pub use features::{MetricScale, STEPS};

@@ -302,7 +302,7 @@ impl SequenceAutoencoder {
         let width = self.columns.len() + CALENDAR;
         let network = Network::start(self.columns, options.seed)?;
         let (learnt, held) = split(&prepared, options.validation);
-        let mut learner = Learning {
+        let mut learner = SequenceLearner {
             optimiser: AdamW::new(&network.variables.all(), options.rate, options.decay),
             network,
             random: Random::new(options.seed ^ 0x5eed),
@@ -358,7 +358,7 @@ fn split(prepared: &[Prepared], share: f64) -> (Vec<&[f32]>, Vec<&[f32]>) {
     (learnt, held)
 }
 
-struct Learning<'t> {
+struct SequenceLearner<'t> {
     network: Network,
     optimiser: AdamW,
     random: Random,
@@ -369,7 +369,7 @@ struct Learning<'t> {
     remembered: Weights,
 }
 
-impl Learner for Learning<'_> {
+impl Learner for SequenceLearner<'_> {
     fn epoch(&mut self) -> Result<f64, LearnedError> {
         let mut order = self.learnt.clone();
         self.random.shuffle(&mut order);

@@ -20,7 +20,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{SECOND, State, Status, View, observer_kind};
+use super::{HealthState, HealthView, SECOND, Status, observer_kind};
 
 /// When votes expire and requests are overdue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +54,8 @@ impl Default for Policy {
 impl Policy {
     /// How long a vote of this view counts, in nanoseconds.
     #[must_use]
-    pub fn life(&self, view: &View) -> i64 {
-        let times = || view.iter().map(super::Observation::at);
+    pub fn life(&self, view: &HealthView) -> i64 {
+        let times = || view.iter().map(super::HealthObservation::at);
         let (Some(oldest), Some(newest)) = (times().min(), times().max()) else {
             return self.first;
         };
@@ -102,7 +102,7 @@ impl Standing {
 
 /// One vote: who saw what, where and when.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Evidence {
+pub struct HealthEvidence {
     /// Who.
     pub observer: Arc<str>,
     /// Of what, such as `write`.
@@ -121,11 +121,11 @@ pub struct Evidence {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assessment {
     /// In a word.
-    pub state: State,
+    pub state: HealthState,
     /// The worst status of a fresh vote that was not outvoted.
     pub worst: Status,
     /// All votes: what decided first, of those the newest first.
-    pub evidence: Vec<Evidence>,
+    pub evidence: Vec<HealthEvidence>,
     /// When, if no report arrives, the assessment is due again: a vote expires or a request becomes overdue. Unix nanoseconds.
     pub due: Option<i64>,
 }
@@ -166,7 +166,7 @@ impl Vantage {
 
 /// How a subject is at `now` (Unix nanoseconds), from all views of it.
 pub fn assess<'v>(
-    views: impl IntoIterator<Item = (&'v Arc<str>, &'v View)>,
+    views: impl IntoIterator<Item = (&'v Arc<str>, &'v HealthView)>,
     policy: &Policy,
     now: i64,
 ) -> Assessment {
@@ -187,7 +187,7 @@ pub fn assess<'v>(
                 (vote.standing, Some(end.saturating_add(1)))
             };
             due = [vote.turns, end].into_iter().flatten().chain(due).min();
-            evidence.push(Evidence {
+            evidence.push(HealthEvidence {
                 observer: Arc::clone(observer),
                 metric: Arc::clone(vote.metric),
                 status: vote.status,
@@ -217,9 +217,9 @@ pub fn assess<'v>(
 }
 
 /// The state that follows from votes; failures that are outvoted within their vantage become doubts.
-fn decide(evidence: &mut [Evidence]) -> State {
+fn decide(evidence: &mut [HealthEvidence]) -> HealthState {
     let mut vantages: BTreeMap<(String, Arc<str>), Vantage> = BTreeMap::new();
-    let key = |vote: &Evidence| (observer_kind(&vote.observer).to_owned(), Arc::clone(&vote.metric));
+    let key = |vote: &HealthEvidence| (observer_kind(&vote.observer).to_owned(), Arc::clone(&vote.metric));
     for vote in &*evidence {
         vantages.entry(key(vote)).or_default().add(vote.standing);
     }
@@ -232,26 +232,26 @@ fn decide(evidence: &mut [Evidence]) -> State {
     let all = || vantages.values().copied();
     if all().any(Vantage::fails) {
         if all().any(Vantage::works) {
-            State::Gray
+            HealthState::Gray
         } else if all()
             .filter(|vantage| vantage.fails())
             .all(|vantage| vantage.failing == 0)
         {
-            State::Overdue
+            HealthState::Overdue
         } else {
-            State::Unhealthy
+            HealthState::Unhealthy
         }
     } else if all().any(Vantage::is_doubtful) {
-        State::Suspected
+        HealthState::Suspected
     } else if all().any(Vantage::works) {
-        State::Healthy
+        HealthState::Healthy
     } else {
-        State::Unknown
+        HealthState::Unknown
     }
 }
 
 /// What a view says of one metric.
-struct Vote<'v> {
+struct HealthVote<'v> {
     metric: &'v Arc<str>,
     status: Status,
     score: f32,
@@ -262,7 +262,7 @@ struct Vote<'v> {
 }
 
 /// The votes of a view, one a metric at most.
-fn votes<'v>(view: &'v View, policy: &Policy, now: i64) -> Vec<Vote<'v>> {
+fn votes<'v>(view: &'v HealthView, policy: &Policy, now: i64) -> Vec<HealthVote<'v>> {
     let mut met: Vec<(&'v Arc<str>, Search<'v>)> = Vec::new();
     for observation in view.iter().rev() {
         for metric in observation.metrics() {
@@ -285,13 +285,13 @@ fn votes<'v>(view: &'v View, policy: &Policy, now: i64) -> Vec<Vote<'v>> {
 /// The newest value of a metric that is no PENDING, and the PENDING ones above it.
 #[derive(Default)]
 struct Search<'v> {
-    settled: Option<(&'v super::Metric, i64)>,
+    settled: Option<(&'v super::HealthMetric, i64)>,
     /// The oldest pending request above it: since when, and its score.
     pending: Option<(i64, f32)>,
 }
 
 impl<'v> Search<'v> {
-    fn meet(&mut self, older: &'v super::Metric, at: i64) {
+    fn meet(&mut self, older: &'v super::HealthMetric, at: i64) {
         if self.settled.is_some() {
             return;
         }
@@ -303,7 +303,7 @@ impl<'v> Search<'v> {
         }
     }
 
-    fn vote(self, metric: &'v Arc<str>, policy: &Policy, now: i64) -> Option<Vote<'v>> {
+    fn vote(self, metric: &'v Arc<str>, policy: &Policy, now: i64) -> Option<HealthVote<'v>> {
         let overdue = |since: i64| since.saturating_add(policy.pending_deadline);
         let (status, score, at, standing) = match (self.settled, self.pending) {
             (_, Some((since, score))) if overdue(since) < now => {
@@ -319,7 +319,7 @@ impl<'v> Search<'v> {
             Some((since, _)) if standing != Standing::Overdue => Some(overdue(since).saturating_add(1)),
             _ => None,
         };
-        Some(Vote {
+        Some(HealthVote {
             metric,
             status,
             score,

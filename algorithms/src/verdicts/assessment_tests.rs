@@ -1,6 +1,6 @@
 use super::*;
 use crate::random::Random;
-use crate::verdicts::{Metric, Observation, VIEW_LENGTH};
+use crate::verdicts::{HealthMetric, HealthObservation, VIEW_LENGTH};
 
 const H: Status = Status::Healthy;
 const P: Status = Status::Pending;
@@ -10,15 +10,15 @@ const U: Status = Status::Unhealthy;
 /// Observer, metric, status, second.
 type Arrival<'a> = (&'a str, &'a str, Status, i64);
 
-fn views(history: &[Arrival]) -> BTreeMap<Arc<str>, View> {
-    let mut views: BTreeMap<Arc<str>, View> = BTreeMap::new();
+fn views(history: &[Arrival]) -> BTreeMap<Arc<str>, HealthView> {
+    let mut views: BTreeMap<Arc<str>, HealthView> = BTreeMap::new();
     for (observer, metric, status, second) in history {
-        let metric = Metric {
+        let metric = HealthMetric {
             name: Arc::from(*metric),
             status: *status,
             score: 50.0,
         };
-        let observation = Observation::new(second * SECOND, vec![metric]);
+        let observation = HealthObservation::new(second * SECOND, vec![metric]);
         views.entry(Arc::from(*observer)).or_default().push(observation);
     }
     views
@@ -31,10 +31,10 @@ fn at(history: &[Arrival], second: i64) -> Assessment {
 #[test]
 fn a_failing_client_is_not_outvoted_by_heartbeats() {
     let peers = [("peer@1", "link", H, 100), ("peer@2", "link", H, 100)];
-    assert_eq!(at(&peers, 101).state, State::Healthy);
+    assert_eq!(at(&peers, 101).state, HealthState::Healthy);
     let with_client = [&peers[..], &[("client", "link", U, 101)]].concat();
     let found = at(&with_client, 101);
-    assert_eq!((found.state, found.worst), (State::Gray, U));
+    assert_eq!((found.state, found.worst), (HealthState::Gray, U));
     let first = &found.evidence[0];
     assert_eq!(
         (&*first.observer, &*first.metric, first.standing),
@@ -48,11 +48,11 @@ fn a_failing_client_is_not_outvoted_by_heartbeats() {
     let found = at(&with_peer, 101);
     assert_eq!(
         (found.state, found.worst, found.evidence[0].standing),
-        (State::Suspected, H, Standing::Doubt)
+        (HealthState::Suspected, H, Standing::Doubt)
     );
     // It is as many as they are: half is enough.
     let tied = [&with_peer[..], &[("peer@4", "link", U, 101)]].concat();
-    assert_eq!(at(&tied, 101).state, State::Unhealthy);
+    assert_eq!(at(&tied, 101).state, HealthState::Unhealthy);
 }
 
 #[test]
@@ -63,23 +63,23 @@ fn a_pending_request_is_overdue_after_its_deadline_and_any_success_ends_that() {
         ("app", "write", P, 100),
     ];
     let found = at(&stalled, 103);
-    assert_eq!(found.state, State::Healthy);
+    assert_eq!(found.state, HealthState::Healthy);
     assert_eq!(found.due, Some(103 * SECOND + 1));
     let found = assess(&views(&stalled), &Policy::default(), 103 * SECOND + 1);
-    assert_eq!(found.state, State::Gray);
+    assert_eq!(found.state, HealthState::Gray);
     let first = &found.evidence[0];
     assert_eq!(
         (&*first.metric, first.standing, first.at),
         ("write", Standing::Overdue, 100 * SECOND)
     );
     let cleared = [&stalled[..], &[("app", "write", H, 104)]].concat();
-    assert_eq!(at(&cleared, 104).state, State::Healthy);
+    assert_eq!(at(&cleared, 104).state, HealthState::Healthy);
     // With nobody who sees it work it is overdue and nothing else.
-    assert_eq!(at(&[("app", "write", P, 100)], 110).state, State::Overdue);
-    assert_eq!(at(&[("app", "write", P, 100)], 102).state, State::Unknown);
+    assert_eq!(at(&[("app", "write", P, 100)], 110).state, HealthState::Overdue);
+    assert_eq!(at(&[("app", "write", P, 100)], 102).state, HealthState::Unknown);
     // It is not forgotten while nobody reports, as an answer would be.
-    assert_eq!(at(&stalled, 100 + 3_600).state, State::Overdue);
-    assert_eq!(at(&stalled, 101 + 3_600).state, State::Unknown);
+    assert_eq!(at(&stalled, 100 + 3_600).state, HealthState::Overdue);
+    assert_eq!(at(&stalled, 101 + 3_600).state, HealthState::Unknown);
     // The oldest unanswered request counts.
     let again = [("app", "write", P, 100), ("app", "write", P, 103)];
     assert_eq!(at(&again, 104).evidence[0].at, 100 * SECOND);
@@ -88,35 +88,38 @@ fn a_pending_request_is_overdue_after_its_deadline_and_any_success_ends_that() {
 #[test]
 fn votes_expire_after_three_intervals_and_nobody_is_healthy_for_ever() {
     let one = [("app", "read", H, 100)];
-    assert_eq!(at(&one, 400).state, State::Healthy);
+    assert_eq!(at(&one, 400).state, HealthState::Healthy);
     assert_eq!(at(&one, 400).due, Some(400 * SECOND + 1));
-    assert_eq!(at(&one, 401).state, State::Unknown);
+    assert_eq!(at(&one, 401).state, HealthState::Unknown);
     // Each 100 seconds: three missed ones.
     let regular: Vec<_> = (0..5).map(|turn| ("app", "read", H, turn * 100)).collect();
-    assert_eq!(at(&regular, 700).state, State::Healthy);
-    assert_eq!(at(&regular, 701).state, State::Unknown);
+    assert_eq!(at(&regular, 700).state, HealthState::Healthy);
+    assert_eq!(at(&regular, 701).state, HealthState::Unknown);
     // Each second: a minute nevertheless.
     let fast: Vec<_> = (0..5).map(|second| ("app", "read", H, second)).collect();
-    assert_eq!(at(&fast, 64).state, State::Healthy);
-    assert_eq!(at(&fast, 65).state, State::Unknown);
-    assert_eq!(at(&[], 0).state, State::Unknown);
-    assert_eq!(at(&[("app", "read", Status::Na, 0)], 0).state, State::Unknown);
+    assert_eq!(at(&fast, 64).state, HealthState::Healthy);
+    assert_eq!(at(&fast, 65).state, HealthState::Unknown);
+    assert_eq!(at(&[], 0).state, HealthState::Unknown);
+    assert_eq!(
+        at(&[("app", "read", Status::Na, 0)], 0).state,
+        HealthState::Unknown
+    );
 }
 
 #[test]
 fn doubts_are_suspicions() {
-    assert_eq!(at(&[("app", "read", M, 100)], 100).state, State::Suspected);
+    assert_eq!(at(&[("app", "read", M, 100)], 100).state, HealthState::Suspected);
     let mixed = [("app", "read", M, 100), ("app", "write", H, 100)];
     let found = at(&mixed, 100);
-    assert_eq!((found.state, found.worst), (State::Suspected, M));
+    assert_eq!((found.state, found.worst), (HealthState::Suspected, M));
     assert_eq!(
         at(&[("app", "read", U, 100), ("app", "write", M, 100)], 100).state,
-        State::Unhealthy
+        HealthState::Unhealthy
     );
 }
 
 /// The definition, word for word, from the list of arrivals.
-fn by_definition(history: &[Arrival], policy: &Policy, now: i64) -> State {
+fn by_definition(history: &[Arrival], policy: &Policy, now: i64) -> HealthState {
     let mut vantages: BTreeMap<(String, &str), Vec<char>> = BTreeMap::new();
     let mut observers: Vec<_> = history.iter().map(|arrival| arrival.0).collect();
     observers.sort_unstable();
@@ -172,18 +175,18 @@ fn by_definition(history: &[Arrival], policy: &Policy, now: i64) -> State {
     let failing: Vec<_> = vantages.values().filter(fails).collect();
     if failing.is_empty() {
         if vantages.is_empty() {
-            State::Unknown
+            HealthState::Unknown
         } else if vantages.values().any(|votes| doubtful(&votes)) {
-            State::Suspected
+            HealthState::Suspected
         } else {
-            State::Healthy
+            HealthState::Healthy
         }
     } else if vantages.values().any(|votes| works(&votes)) {
-        State::Gray
+        HealthState::Gray
     } else if failing.iter().all(|votes| count(votes, "u") == 0) {
-        State::Overdue
+        HealthState::Overdue
     } else {
-        State::Unhealthy
+        HealthState::Unhealthy
     }
 }
 

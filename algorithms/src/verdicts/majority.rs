@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Metric, Status, View};
+use super::{HealthMetric, HealthView, Status};
 
 /// How many values of equal status are averaged.
 const LOOK_BACK: u32 = 2;
@@ -22,7 +22,7 @@ pub struct Summary {
     /// When the observation was made that arrived last, in Unix nanoseconds.
     pub at: i64,
     /// A value each metric the view knows, by name ascending.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<HealthMetric>,
 }
 
 /// What all observers together say of a subject.
@@ -33,11 +33,11 @@ pub struct Inference {
     /// The newest time of all summaries, in Unix nanoseconds.
     pub at: i64,
     /// A verdict each metric, by name ascending.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<HealthMetric>,
 }
 
 /// The verdict on a subject from all views of it; `None` if no view has an observation.
-pub fn infer<'v>(views: impl IntoIterator<Item = (&'v Arc<str>, &'v View)>) -> Option<Inference> {
+pub fn infer<'v>(views: impl IntoIterator<Item = (&'v Arc<str>, &'v HealthView)>) -> Option<Inference> {
     let summaries = views
         .into_iter()
         .filter_map(|(observer, view)| Some((observer, summarise(view)?)));
@@ -51,7 +51,7 @@ pub fn infer<'v>(views: impl IntoIterator<Item = (&'v Arc<str>, &'v View)>) -> O
 
 /// What `view` says; `None` if there is nothing in it.
 #[must_use]
-pub fn summarise(view: &View) -> Option<Summary> {
+pub fn summarise(view: &HealthView) -> Option<Summary> {
     let at = view.newest()?.at();
     let mut walks: Vec<Walk> = Vec::new();
     for observation in view.iter().rev() {
@@ -77,7 +77,7 @@ struct Walk<'v> {
 }
 
 impl<'v> Walk<'v> {
-    fn begin(newest: &'v Metric) -> Self {
+    fn begin(newest: &'v HealthMetric) -> Self {
         Self {
             name: &newest.name,
             status: newest.status,
@@ -87,7 +87,7 @@ impl<'v> Walk<'v> {
         }
     }
 
-    fn meet(&mut self, older: &Metric) {
+    fn meet(&mut self, older: &HealthMetric) {
         if !self.open || self.count == LOOK_BACK {
             return;
         }
@@ -99,8 +99,8 @@ impl<'v> Walk<'v> {
         }
     }
 
-    fn end(self) -> Metric {
-        Metric {
+    fn end(self) -> HealthMetric {
+        HealthMetric {
             name: Arc::clone(self.name),
             status: self.status,
             score: (self.sum / f64::from(self.count)) as f32,
@@ -116,19 +116,19 @@ struct Count {
 }
 
 impl Count {
-    fn add(&mut self, vote: &Metric) {
+    fn add(&mut self, vote: &HealthMetric) {
         self.by_status[vote.status as usize] += 1;
         self.sum += f64::from(vote.score);
     }
 
-    fn verdict(&self, name: Arc<str>) -> Metric {
+    fn verdict(&self, name: Arc<str>) -> HealthMetric {
         // Of equal counts `max_by_key` takes the last, which is the worst.
         let winner = Status::ALL
             .into_iter()
             .max_by_key(|status| self.by_status[*status as usize])
             .unwrap_or(Status::Invalid);
         let votes: u32 = self.by_status.iter().sum();
-        Metric {
+        HealthMetric {
             name,
             status: winner,
             score: (self.sum / f64::from(votes)) as f32,

@@ -1,25 +1,25 @@
 use super::*;
 use crate::random::Random;
-use crate::verdicts::{Observation, SECOND, VIEW_LENGTH};
+use crate::verdicts::{HealthObservation, SECOND, VIEW_LENGTH};
 
 const H: Status = Status::Healthy;
 const P: Status = Status::Pending;
 const U: Status = Status::Unhealthy;
 
-fn view(history: &[(&str, Status, f32)]) -> View {
-    let mut view = View::default();
+fn view(history: &[(&str, Status, f32)]) -> HealthView {
+    let mut view = HealthView::default();
     for (second, (name, status, score)) in history.iter().enumerate() {
-        let metric = Metric {
+        let metric = HealthMetric {
             name: Arc::from(*name),
             status: *status,
             score: *score,
         };
-        view.push(Observation::new(second as i64 * SECOND, vec![metric]));
+        view.push(HealthObservation::new(second as i64 * SECOND, vec![metric]));
     }
     view
 }
 
-fn verdict(views: &[(&str, View)], name: &str) -> Option<(Status, f32)> {
+fn verdict(views: &[(&str, HealthView)], name: &str) -> Option<(Status, f32)> {
     let named: Vec<_> = views
         .iter()
         .map(|(observer, view)| (Arc::from(*observer), view))
@@ -61,15 +61,15 @@ fn the_majority_wins_and_of_a_tie_the_worse() {
     ];
     assert_eq!(verdict(&views, "cpu"), Some((U, 50.0)));
     assert_eq!(verdict(&views, "mem"), Some((U, 45.0)));
-    views[1].1.push(Observation::new(
+    views[1].1.push(HealthObservation::new(
         9 * SECOND,
-        vec![Metric {
+        vec![HealthMetric {
             name: "sync".into(),
             status: H,
             score: 1.0,
         }],
     ));
-    views.push(("FE_3", View::default()));
+    views.push(("FE_3", HealthView::default()));
     let named: Vec<_> = views
         .iter()
         .map(|(observer, view)| (Arc::from(*observer), view))
@@ -153,14 +153,14 @@ fn a_hundred_thousand_histories_agree_with_the_definition() {
                 random.below(1_000) as i64,
             ));
         }
-        let mut views = vec![View::default(); 4];
+        let mut views = vec![HealthView::default(); 4];
         for (observer, metric, status, score, at) in &history {
-            let metric = Metric {
+            let metric = HealthMetric {
                 name: Arc::clone(&names[*metric]),
                 status: *status,
                 score: *score,
             };
-            views[*observer].push(Observation::new(*at, vec![metric]));
+            views[*observer].push(HealthObservation::new(*at, vec![metric]));
         }
         let observers: Vec<Arc<str>> = (0..4).map(|index| Arc::from(format!("o{index}"))).collect();
         let inference = infer(observers.iter().zip(&views));
@@ -183,7 +183,7 @@ fn a_hundred_thousand_histories_agree_with_the_definition() {
             .iter()
             .zip(&views)
             .filter_map(|(_, view)| view.newest())
-            .map(Observation::at)
+            .map(HealthObservation::at)
             .max();
         assert_eq!(inference.map(|inference| inference.at), last);
     }

@@ -9,7 +9,7 @@ pub const VIEW_LENGTH: usize = 10;
 
 /// One thing an observer looked at; the paper calls its name the *context*, such as `write`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Metric {
+pub struct HealthMetric {
     /// Its name.
     pub name: Arc<str>,
     /// What was seen.
@@ -20,15 +20,15 @@ pub struct Metric {
 
 /// What one observer saw of one subject at one time. It is never changed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Observation {
+pub struct HealthObservation {
     at: i64,
-    metrics: Box<[Metric]>,
+    metrics: Box<[HealthMetric]>,
 }
 
-impl Observation {
+impl HealthObservation {
     /// Of `metrics` in any order; of equal names the last counts.
     #[must_use]
-    pub fn new(at: i64, mut metrics: Vec<Metric>) -> Self {
+    pub fn new(at: i64, mut metrics: Vec<HealthMetric>) -> Self {
         metrics.reverse();
         metrics.sort_by(|a, b| a.name.cmp(&b.name));
         metrics.dedup_by(|later, kept| later.name == kept.name);
@@ -46,13 +46,13 @@ impl Observation {
 
     /// What was seen, by name ascending. It may be nothing.
     #[must_use]
-    pub fn metrics(&self) -> &[Metric] {
+    pub fn metrics(&self) -> &[HealthMetric] {
         &self.metrics
     }
 
     /// What was seen of one metric.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Metric> {
+    pub fn get(&self, name: &str) -> Option<&HealthMetric> {
         let found = self.metrics.binary_search_by(|metric| (*metric.name).cmp(name));
         found.ok().map(|index| &self.metrics[index])
     }
@@ -62,11 +62,11 @@ impl Observation {
 ///
 /// A copy of a view costs a pointer an observation.
 #[derive(Debug, Clone, Default)]
-pub struct View(Vec<Arc<Observation>>);
+pub struct HealthView(Vec<Arc<HealthObservation>>);
 
-impl View {
+impl HealthView {
     /// Adds the newest; the oldest goes if there are more than [`VIEW_LENGTH`].
-    pub fn push(&mut self, observation: Observation) {
+    pub fn push(&mut self, observation: HealthObservation) {
         if self.0.len() == VIEW_LENGTH {
             self.0.remove(0);
         }
@@ -74,13 +74,13 @@ impl View {
     }
 
     /// The observations, oldest arrival first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Observation> + ExactSizeIterator {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &HealthObservation> + ExactSizeIterator {
         self.0.iter().map(|observation| &**observation)
     }
 
     /// The one that arrived last.
     #[must_use]
-    pub fn newest(&self) -> Option<&Observation> {
+    pub fn newest(&self) -> Option<&HealthObservation> {
         self.0.last().map(|observation| &**observation)
     }
 
@@ -112,7 +112,7 @@ impl View {
         })
     }
 
-    fn expire(&mut self, stays: impl Fn(&Observation) -> bool) -> usize {
+    fn expire(&mut self, stays: impl Fn(&HealthObservation) -> bool) -> usize {
         let before = self.0.len();
         self.0.retain(|observation| stays(observation));
         before - self.0.len()
@@ -124,22 +124,22 @@ mod tests {
     use super::*;
     use crate::verdicts::SECOND;
 
-    fn seen(at: i64, score: f32) -> Observation {
-        let metric = Metric {
+    fn seen(at: i64, score: f32) -> HealthObservation {
+        let metric = HealthMetric {
             name: "cpu".into(),
             status: Status::Healthy,
             score,
         };
-        Observation::new(at, vec![metric])
+        HealthObservation::new(at, vec![metric])
     }
 
-    fn scores(view: &View) -> Vec<f32> {
+    fn scores(view: &HealthView) -> Vec<f32> {
         view.iter().map(|seen| seen.metrics()[0].score).collect()
     }
 
     #[test]
     fn of_twenty_observations_the_last_ten_are_kept() {
-        let mut view = View::default();
+        let mut view = HealthView::default();
         for number in 0u8..20 {
             view.push(seen(i64::from(number), f32::from(number)));
         }
@@ -148,12 +148,12 @@ mod tests {
 
     #[test]
     fn of_equal_names_the_last_counts() {
-        let metrics = [("b", 1.0), ("a", 2.0), ("b", 3.0)].map(|(name, score)| Metric {
+        let metrics = [("b", 1.0), ("a", 2.0), ("b", 3.0)].map(|(name, score)| HealthMetric {
             name: name.into(),
             status: Status::Na,
             score,
         });
-        let seen = Observation::new(0, metrics.to_vec());
+        let seen = HealthObservation::new(0, metrics.to_vec());
         let names: Vec<_> = seen
             .metrics()
             .iter()
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn age_is_counted_from_now_or_from_the_newest() {
-        let mut view = View::default();
+        let mut view = HealthView::default();
         for age in [700, 400, 300, 299, 100] {
             view.push(seen(1_000 * SECOND - age * SECOND, 0.0));
         }

@@ -91,7 +91,7 @@ impl Status {
 
 /// How a subject is, all votes taken together. The order is the order of severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
+pub enum HealthState {
     /// All who reported lately saw it work.
     Healthy,
     /// Nobody has reported lately.
@@ -106,7 +106,7 @@ pub enum State {
     Unhealthy,
 }
 
-impl State {
+impl HealthState {
     /// Its name in messages, series and answers.
     #[must_use]
     pub fn name(self) -> &'static str {

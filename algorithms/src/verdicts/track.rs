@@ -4,7 +4,7 @@
 //! [`Damping::changes`] changes within [`Damping::window`] something better must last for [`Damping::calm`] before it counts.
 //! So a recovery is seen at once, and a subject that flaps stays in its worse state instead of telling everybody each time.
 
-use super::{SECOND, State};
+use super::{HealthState, SECOND};
 
 /// When a subject is taken to be flapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +35,9 @@ pub const REMEMBERED: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transition {
     /// What it was.
-    pub from: State,
+    pub from: HealthState,
     /// What it is.
-    pub to: State,
+    pub to: HealthState,
     /// When, in Unix nanoseconds.
     pub at: i64,
     /// Whether the subject flaps.
@@ -47,7 +47,7 @@ pub struct Transition {
 /// The state of one subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Track {
-    state: State,
+    state: HealthState,
     since: i64,
     /// When the last changes were, oldest first; `i64::MIN` for none.
     changed: [i64; REMEMBERED],
@@ -58,7 +58,7 @@ pub struct Track {
 impl Track {
     /// Of a subject first assessed at `now`.
     #[must_use]
-    pub fn new(state: State, now: i64) -> Self {
+    pub fn new(state: HealthState, now: i64) -> Self {
         Self {
             state,
             since: now,
@@ -69,7 +69,7 @@ impl Track {
 
     /// What it is.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> HealthState {
         self.state
     }
 
@@ -93,7 +93,7 @@ impl Track {
     }
 
     /// Takes what was assessed at `now`, and says whether that changes the state.
-    pub fn step(&mut self, assessed: State, damping: &Damping, now: i64) -> Option<Transition> {
+    pub fn step(&mut self, assessed: HealthState, damping: &Damping, now: i64) -> Option<Transition> {
         if assessed == self.state {
             self.better_since = None;
             return None;
@@ -132,16 +132,16 @@ mod tests {
 
     #[test]
     fn a_recovery_counts_at_once_until_it_flaps() {
-        let mut track = Track::new(State::Healthy, 0);
+        let mut track = Track::new(HealthState::Healthy, 0);
         let mut told = Vec::new();
         // Failing and well again, by turns, each 10 seconds.
         for turn in 1..=12 {
-            let state = [State::Healthy, State::Gray][turn % 2];
+            let state = [HealthState::Healthy, HealthState::Gray][turn % 2];
             if let Some(change) = track.step(state, &DAMPING, turn as i64 * 10 * SECOND) {
                 told.push((turn, change.to, change.flapping));
             }
         }
-        let (healthy, gray) = (State::Healthy, State::Gray);
+        let (healthy, gray) = (HealthState::Healthy, HealthState::Gray);
         assert_eq!(
             told,
             [
@@ -163,17 +163,22 @@ mod tests {
 
     #[test]
     fn worse_counts_at_once_even_when_it_flaps() {
-        let mut track = Track::new(State::Unknown, 0);
-        for (second, state) in [State::Healthy, State::Gray, State::Healthy, State::Gray]
-            .iter()
-            .enumerate()
+        let mut track = Track::new(HealthState::Unknown, 0);
+        for (second, state) in [
+            HealthState::Healthy,
+            HealthState::Gray,
+            HealthState::Healthy,
+            HealthState::Gray,
+        ]
+        .iter()
+        .enumerate()
         {
             track.step(*state, &DAMPING, second as i64 * SECOND);
         }
         assert!(track.is_flapping(&DAMPING, 4 * SECOND));
         let change = track
-            .step(State::Unhealthy, &DAMPING, 4 * SECOND)
+            .step(HealthState::Unhealthy, &DAMPING, 4 * SECOND)
             .expect("a change");
-        assert_eq!((change.to, change.flapping), (State::Unhealthy, true));
+        assert_eq!((change.to, change.flapping), (HealthState::Unhealthy, true));
     }
 }

@@ -6,7 +6,7 @@
 
 /// What was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Word {
+pub(crate) enum MarkKind {
     /// The series has ended.
     Ended,
     /// It goes on, but there is no number: NaN or an infinity.
@@ -15,8 +15,8 @@ pub(crate) enum Word {
 
 /// The last that was said, and when, Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Said {
-    pub(crate) word: Word,
+pub(crate) struct SenderMark {
+    pub(crate) kind: MarkKind,
     pub(crate) time: f64,
 }
 
@@ -25,26 +25,26 @@ pub(crate) fn key(metric: &str) -> String {
     format!("skywatch.said.{metric}")
 }
 
-impl Said {
+impl SenderMark {
     /// As it is stored.
     pub(crate) fn write(self) -> String {
-        let word = match self.word {
-            Word::Ended => "ended",
-            Word::NoNumber => "no_number",
+        let kind = match self.kind {
+            MarkKind::Ended => "ended",
+            MarkKind::NoNumber => "no_number",
         };
-        format!("{word} {}", self.time)
+        format!("{kind} {}", self.time)
     }
 
     /// What was stored; `None` if it is something else.
     pub(crate) fn read(stored: &[u8]) -> Option<Self> {
-        let (word, time) = str::from_utf8(stored).ok()?.split_once(' ')?;
-        let word = match word {
-            "ended" => Word::Ended,
-            "no_number" => Word::NoNumber,
+        let (kind, time) = str::from_utf8(stored).ok()?.split_once(' ')?;
+        let kind = match kind {
+            "ended" => MarkKind::Ended,
+            "no_number" => MarkKind::NoNumber,
             _ => return None,
         };
         let time: f64 = time.parse().ok()?;
-        time.is_finite().then_some(Self { word, time })
+        time.is_finite().then_some(Self { kind, time })
     }
 }
 
@@ -54,16 +54,16 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for word in [Word::Ended, Word::NoNumber] {
-            let said = Said {
-                word,
+        for kind in [MarkKind::Ended, MarkKind::NoNumber] {
+            let said = SenderMark {
+                kind,
                 time: 1_700_000_000.25,
             };
-            assert_eq!(Said::read(said.write().as_bytes()), Some(said));
+            assert_eq!(SenderMark::read(said.write().as_bytes()), Some(said));
         }
         for other in ["", "ended", "ended x", "ended inf", "went 1", "\u{fffd}"] {
-            assert_eq!(Said::read(other.as_bytes()), None, "{other}");
+            assert_eq!(SenderMark::read(other.as_bytes()), None, "{other}");
         }
-        assert_eq!(Said::read(b"ended \xff"), None);
+        assert_eq!(SenderMark::read(b"ended \xff"), None);
     }
 }
