@@ -43,7 +43,7 @@ fn goes_on(stderr: Stdio) {
     };
     wait_for("a first pass", passes);
     let before = children(running.pid());
-    assert_eq!(before.len(), 3, "ingest, analyzer and web");
+    assert_eq!(before.len(), 4, "dispatch, ingest, analyzer and web");
     // Each of these lines is dropped with a warning, until there are only counts of them.
     carbon::send(carbon, "no point at all\n".repeat(30_000).as_bytes());
     wait_for("the lines to be counted", || {
