@@ -17,6 +17,7 @@ pub mod demo;
 pub mod dispatch;
 mod files;
 pub mod hash;
+pub mod health;
 pub mod history;
 pub mod ingest;
 pub mod inlet;

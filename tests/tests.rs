@@ -12,6 +12,7 @@ mod alerts;
 mod backfill;
 mod backtest;
 mod blackbox;
+mod health;
 mod ingest;
 #[cfg(feature = "learned")]
 mod learned;

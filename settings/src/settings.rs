@@ -8,6 +8,7 @@ use crate::analyzer::Analyzer;
 use crate::check::Check;
 use crate::email::Email;
 use crate::graphite::Graphite;
+use crate::health::Health;
 use crate::ingest::Ingest;
 use crate::jobs::Jobs;
 use crate::log::Log;
@@ -85,6 +86,8 @@ sections! {
     jobs: Jobs,
     /// How the learned detectors are fitted.
     training: Training,
+    /// The health plane: what observers report about subjects, and the verdicts.
+    health: Health,
     /// The pages and the REST interface.
     web: Web,
     /// The parent and its children.

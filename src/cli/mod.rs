@@ -9,6 +9,7 @@ mod backtest;
 mod child;
 mod demo;
 mod explain;
+mod health;
 mod incidents;
 #[cfg(feature = "learned")]
 mod jobs;
@@ -100,6 +101,8 @@ enum Command {
     Notices(notices::Arguments),
     /// Everything about one metric: its window, every detector, its incident, who is told
     Explain(explain::Arguments),
+    /// The health plane: serve it, ask it, report to it
+    Health(health::Arguments),
     /// Fit the learned detectors now
     #[cfg(feature = "learned")]
     Train(train::Arguments),
@@ -116,6 +119,11 @@ enum Command {
 
 /// Runs the command line `arguments` (the first is the program's name).
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<_> = arguments.collect();
+    if let Some((tool, arguments)) = health::tool(&arguments) {
+        files::keep_private();
+        return tool.run(arguments);
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -145,6 +153,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::AlertTest(arguments) => with(cli.global, |context| routes::alert_test(context, arguments)),
         Command::Notices(arguments) => with(cli.global, |context| notices::run(context, arguments)),
         Command::Explain(arguments) => with(cli.global, |context| explain::run(context, arguments)),
+        Command::Health(arguments) => with(cli.global, |context| health::run(context, &arguments)),
         #[cfg(feature = "learned")]
         Command::Train(arguments) => with(cli.global, |context| train::run(context, arguments)),
         #[cfg(feature = "learned")]

@@ -23,6 +23,7 @@ pub(crate) use claim::{Claim, is_claimed};
 pub(crate) use judging::{adaptive_rules, long_memory, states_folder, worker_options};
 pub use launch::{check, run_all, run_role, time_to_end};
 pub use parent::{ChildSpec, Parent, ParentOptions};
+pub(crate) use roles::serve_health;
 pub use roles::{Needs, ROLES, Role, RoleContext, RunOptions};
 pub use signals::{Hangup, Signals, end_by_force, stop_on_signal};
 pub use systemd::Systemd;
@@ -42,6 +43,9 @@ pub enum ProcessError {
     /// The pages' reason.
     #[error(transparent)]
     Web(#[from] crate::web::WebError),
+    /// The health plane's reason.
+    #[error(transparent)]
+    Health(#[from] crate::health::HealthError),
     /// The store's reason, at start.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),

@@ -61,16 +61,16 @@ impl HealthObservation {
 /// The last observations of one subject by one observer, in the order in which they arrived.
 ///
 /// A copy of a view costs a pointer an observation.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct HealthView(Vec<Arc<HealthObservation>>);
 
 impl HealthView {
     /// Adds the newest; the oldest goes if there are more than [`VIEW_LENGTH`].
-    pub fn push(&mut self, observation: HealthObservation) {
+    pub fn push(&mut self, observation: impl Into<Arc<HealthObservation>>) {
         if self.0.len() == VIEW_LENGTH {
             self.0.remove(0);
         }
-        self.0.push(Arc::new(observation));
+        self.0.push(observation.into());
     }
 
     /// The observations, oldest arrival first.
@@ -96,33 +96,19 @@ impl HealthView {
         self.0.is_empty()
     }
 
-    /// Drops observations made at `limit` (Unix nanoseconds) or before, and says how many.
-    pub fn expire_before(&mut self, limit: i64) -> usize {
-        self.expire(|observation| observation.at > limit)
-    }
-
-    /// Drops observations that were made `span` nanoseconds or more before the one that arrived last, which stays. Says how
-    /// many.
-    pub fn expire_behind_newest(&mut self, span: i64) -> usize {
-        let Some(newest) = self.0.last().cloned() else {
-            return 0;
-        };
-        self.expire(|observation| {
-            std::ptr::eq(observation, &raw const *newest) || newest.at.saturating_sub(observation.at) < span
-        })
-    }
-
-    fn expire(&mut self, stays: impl Fn(&HealthObservation) -> bool) -> usize {
-        let before = self.0.len();
-        self.0.retain(|observation| stays(observation));
-        before - self.0.len()
+    /// Keeps the observations for which `stays` says so; it is told their positions, oldest arrival first.
+    pub fn retain(&mut self, mut stays: impl FnMut(usize, &HealthObservation) -> bool) {
+        let mut position = 0;
+        self.0.retain(|observation| {
+            position += 1;
+            stays(position - 1, observation)
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdicts::SECOND;
 
     fn seen(at: i64, score: f32) -> HealthObservation {
         let metric = HealthMetric {
@@ -162,20 +148,5 @@ mod tests {
         assert_eq!(names, [("a", 2.0), ("b", 3.0)]);
         assert_eq!(seen.get("b").map(|metric| metric.score), Some(3.0));
         assert_eq!(seen.get("c"), None);
-    }
-
-    #[test]
-    fn age_is_counted_from_now_or_from_the_newest() {
-        let mut view = HealthView::default();
-        for age in [700, 400, 300, 299, 100] {
-            view.push(seen(1_000 * SECOND - age * SECOND, 0.0));
-        }
-        let mut relative = view.clone();
-        assert_eq!(view.expire_before(700 * SECOND), 3);
-        assert_eq!(view.len(), 2);
-        assert_eq!(relative.expire_behind_newest(300 * SECOND), 2);
-        assert_eq!(relative.len(), 3);
-        assert_eq!(relative.expire_behind_newest(0), 2);
-        assert_eq!(relative.len(), 1);
     }
 }

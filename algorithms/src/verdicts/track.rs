@@ -67,6 +67,13 @@ impl Track {
         }
     }
 
+    /// The same after changes that were noted before a restart, which are handed over in their order.
+    #[must_use]
+    pub fn after(mut self, noted: &Transition) -> Self {
+        self.turn(noted.to, noted.at);
+        self
+    }
+
     /// What it is.
     #[must_use]
     pub fn state(&self) -> HealthState {
@@ -111,12 +118,16 @@ impl Track {
             at: now,
             flapping,
         };
-        self.state = assessed;
+        self.turn(assessed, now);
+        Some(transition)
+    }
+
+    fn turn(&mut self, state: HealthState, now: i64) {
+        self.state = state;
         self.since = now;
         self.better_since = None;
         self.changed.rotate_left(1);
         self.changed[REMEMBERED - 1] = now;
-        Some(transition)
     }
 }
 

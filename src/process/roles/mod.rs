@@ -5,6 +5,7 @@
 
 mod analyzer;
 mod dispatch;
+mod health;
 mod ingest;
 #[cfg(feature = "learned")]
 mod trainer;
@@ -24,6 +25,7 @@ use crate::store::AnyConnect;
 
 pub(crate) use analyzer::watch;
 pub(crate) use dispatch::{dispatch, in_this_process};
+pub(crate) use health::serve_health;
 pub(crate) use ingest::take_in;
 pub(crate) use web::serve;
 
@@ -32,6 +34,7 @@ pub const ROLES: &[&dyn Role] = &[
     &dispatch::Dispatch,
     &ingest::Ingest,
     &analyzer::Analyzer,
+    &health::Health,
     &web::Web,
     #[cfg(feature = "learned")]
     &trainer::Trainer,

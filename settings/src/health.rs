@@ -1,0 +1,70 @@
+//! The health plane.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::check::Check;
+use crate::section::{SECOND, Section};
+
+options! {
+    /// The health plane: what observers report about subjects, and the verdicts.
+    pub Health {
+        /// Whether `skywatch run` serves it.
+        enabled: bool = false,
+        /// Where observers and peers come; only this machine's own addresses unless `insecure_listen` is set as well.
+        listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 6688)),
+        /// Says a second time that whoever reaches `listen` may report and ask.
+        insecure_listen: bool = false,
+        /// Connections open at once.
+        max_connections: usize = 1_024 => 1..,
+        /// The name of this server to its peers; this host's if empty.
+        id: String = String::new(),
+        /// Other servers, each as `id=host:port`; it may be among them itself.
+        peers: Vec<String> = Vec::new(),
+        /// Subjects watched from the start.
+        subjects: Vec<String> = Vec::new(),
+        /// Takes reports of other servers only about subjects that are watched here.
+        filter: bool = false,
+        /// A request that is pending for longer has failed.
+        pending_deadline: Duration = Duration::from_secs(3) => SECOND..,
+        /// Subjects watched at the same time.
+        max_subjects: usize = 100_000 => 1..,
+        /// Bytes of memory for all that is reported.
+        max_bytes: usize = 536_870_912 => 1_048_576..,
+        /// How long reports are kept.
+        keep: Duration = Duration::from_secs(7 * 86_400) => SECOND..,
+        /// Reports kept beside those in use.
+        keep_reports: usize = 1_000_000,
+    }
+}
+
+impl Health {
+    /// The other servers, by id: id and address.
+    pub fn peers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.peers.iter().filter_map(|peer| peer.split_once('='))
+    }
+}
+
+impl Section for Health {
+    fn check(&self, check: &mut Check<'_>) {
+        let is_peer = |peer: &String| {
+            let parts = peer.split_once('=');
+            parts.is_some_and(|(id, address)| !id.is_empty() && address.contains(':'))
+        };
+        check.require(
+            self.peers.iter().all(is_peer),
+            "peers",
+            &self.peers,
+            "expected servers such as `\"b=10.0.0.2:6688\"`",
+        );
+        if self.enabled {
+            check.listens(
+                "listen",
+                self.listen,
+                self.insecure_listen,
+                "a login",
+                "listen on `127.0.0.1`",
+            );
+        }
+    }
+}

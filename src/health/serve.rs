@@ -1,0 +1,106 @@
+//! Serving a plane until it is told to stop.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use super::journal::JournalError;
+use super::server::{Server, ServerOptions};
+use crate::net::Patience;
+use crate::net::http::{self, HttpListener, Porter};
+use crate::net::slots::{self, Slots};
+use crate::stop::Stop;
+
+/// Its part of the descriptors that may be connections.
+const CONNECTIONS_SHARE: f64 = 0.25;
+/// Clients keep a connection open between reports, and a watch sends a sign of life each minute.
+const PATIENCE: Patience = Patience {
+    silence: Duration::from_secs(900),
+    request: Duration::from_secs(900),
+    reading_is_work: false,
+};
+/// How long calls under way may take once it is to stop.
+const END: Duration = Duration::from_secs(2);
+/// Threads that work on calls: they wait for the disk and not for each other.
+const WORKERS: usize = 2;
+
+/// Why the plane is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum HealthError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on `{address}`: {source}\nhint: give a free address of this machine")]
+    Listen {
+        /// The address asked for.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What is kept cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The system refuses.
+    #[error("cannot serve the health plane: {0}")]
+    Start(#[source] std::io::Error),
+}
+
+/// Says what happens at the door.
+struct Door;
+
+impl Porter for Door {
+    fn admitted(&self, instead: bool) {
+        if instead {
+            tracing::warn!("health :: the idlest connection closed for another one");
+        }
+    }
+
+    fn refused(&self, peer: SocketAddr) {
+        tracing::warn!(
+            "health :: connection of {peer} refused, as many as there may be are open and at work"
+        );
+    }
+
+    fn failed(&self, error: &std::io::Error) {
+        tracing::warn!("health :: cannot accept a connection :: {error}");
+    }
+}
+
+/// Serves at a bound address until `stop` is said; blocks. What was answered is kept by then.
+///
+/// # Errors
+/// When the file or the system says no.
+pub fn serve(
+    listener: TcpListener,
+    options: ServerOptions,
+    max_connections: usize,
+    stop: &Stop,
+) -> Result<(), HealthError> {
+    listener.set_nonblocking(true).map_err(HealthError::Start)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_name("health")
+        .enable_all()
+        .build()
+        .map_err(HealthError::Start)?;
+    let stopped = stop.clone();
+    let outcome = runtime.block_on(async {
+        let clients = HttpListener {
+            listener: tokio::net::TcpListener::from_std(listener).map_err(HealthError::Start)?,
+            tls: None,
+            slots: Slots::new(slots::affordable(
+                max_connections,
+                CONNECTIONS_SHARE,
+                "health.max_connections",
+            )),
+            patience: PATIENCE,
+            porter: Door,
+        };
+        let server = Server::start(options)?;
+        let over = async {
+            // It ends with the stop, or with the runtime.
+            let _ = tokio::task::spawn_blocking(move || stopped.wait()).await;
+        };
+        http::serve(clients, server.routes().into_axum_router(), over, END).await;
+        Ok(())
+    });
+    runtime.shutdown_timeout(END);
+    outcome
+}

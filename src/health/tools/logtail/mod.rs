@@ -1,0 +1,274 @@
+//! `hview-logtail`: an observer that reads a log. A plugin says which lines are events about whom; each event becomes a report.
+//!
+//! A file that is renamed and begun anew, or cut, is followed. Times in a log have no zone: they are this machine's, unless
+//! `-tz` names another; the original takes them for UTC, so that its check for stale events is wrong by the zone.
+
+mod filter;
+mod follow;
+mod patterns;
+mod zookeeper;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use skywatch_algorithms::verdicts::{SECOND, Status};
+
+use self::follow::Follow;
+use super::client::{self, Client};
+use super::flags::{self, Flag, switch, value};
+use super::{ToolError, complain, print, text};
+use crate::health::convert::timestamp;
+use crate::health::server::now;
+
+const FLAGS: &[Flag] = &[
+    switch("report", "true", "report events; otherwise they are printed only"),
+    value(
+        "stale",
+        "300",
+        "seconds after which an event is too old to be reported; 0 or less for none",
+    ),
+    value(
+        "merge",
+        "1",
+        "seconds within which the same event is reported once; 0 or less for none",
+    ),
+    value("log", "", "the log"),
+    value(
+        "server",
+        "",
+        "address of the server; this host's name and port 6688 if it is not given",
+    ),
+    value(
+        "tz",
+        "",
+        "time zone of the log, such as UTC or Europe/Berlin; this machine's if it is not given",
+    ),
+    switch("follow", "true", "wait for more at the end of the log"),
+];
+const USAGE: &str = "hview-logtail -log FILE [options] zookeeper|patterns [options of the plugin]";
+/// The original waits so long after it has registered.
+const STABILIZE: Duration = Duration::from_secs(3);
+/// A report that fails is tried again so often, after a pause.
+const TRIES: usize = 3;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What a line of a log says.
+#[derive(Debug, Clone, PartialEq)]
+struct Event {
+    /// When, in Unix nanoseconds.
+    at: i64,
+    observer: String,
+    subject: String,
+    context: String,
+    status: Status,
+    score: f32,
+    /// The part of the line for people.
+    content: String,
+}
+
+impl std::fmt::Display for Event {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "&{{{} {} {} {} {} {} {}}}",
+            text::go_time(&timestamp(self.at)),
+            self.observer,
+            self.subject,
+            self.context,
+            self.status.name(),
+            self.score,
+            self.content
+        )
+    }
+}
+
+/// Reads lines of one kind of log. It is asked once a line, in order, on one thread, and waits for nothing.
+trait Plugin {
+    /// The module and the observer that reports.
+    fn observer(&self) -> (String, String);
+
+    /// The event of a line, if it is one.
+    fn event(&mut self, line: &str) -> Option<Event>;
+}
+
+/// Runs the tool.
+pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
+    let given = flags::parse(FLAGS, USAGE, arguments)?;
+    let usage = || ToolError::Usage(format!("Usage: {USAGE}"));
+    let log = Some(given.text("log"))
+        .filter(|log| !log.is_empty())
+        .ok_or_else(usage)?
+        .to_owned();
+    let zone = zone(given.text("tz"))?;
+    let mut rest = given.rest.clone().into_iter();
+    let mut plugin: Box<dyn Plugin> = match rest.next().as_deref() {
+        Some("zookeeper") => Box::new(zookeeper::ZooKeeper::new(rest.collect(), zone)?),
+        Some("patterns") => Box::new(patterns::Patterns::new(rest.collect(), zone)?),
+        _ => return Err(usage()),
+    };
+    let mut gate = Gate {
+        stale: given.number("stale")?.saturating_mul(SECOND),
+        merge: given.number("merge")?.saturating_mul(SECOND),
+        sent: HashMap::new(),
+    };
+    let mut lines = Follow::open(Path::new(&log), given.is_on("follow")?)
+        .map_err(|error| ToolError::Failed(format!("`{log}` cannot be read: {error}")))?;
+    let runtime = client::runtime()?;
+    let mut client = match given.is_on("report")? {
+        true => {
+            let (module, observer) = plugin.observer();
+            let client = runtime.block_on(Client::connect(given.text("server"), &module, &observer))?;
+            print("Sleeping 3 seconds to stabilize\n")?;
+            std::thread::sleep(STABILIZE);
+            Some(client)
+        }
+        false => None,
+    };
+    print(&format!("Start monitoring {log}\n"))?;
+    while let Some(line) = lines
+        .next()
+        .map_err(|error| ToolError::Failed(format!("`{log}`: {error}")))?
+    {
+        let Some(event) = plugin.event(&line) else {
+            continue;
+        };
+        if let Some(why) = gate.refuses(&event, now()) {
+            print(&format!("{why}\n"))?;
+            continue;
+        }
+        let Some(client) = &mut client else {
+            print(&format!("{event}\n"))?;
+            continue;
+        };
+        let mut outcome = Ok("");
+        for turn in 0..TRIES {
+            if turn > 0 {
+                std::thread::sleep(PAUSE);
+            }
+            let metric = (event.context.clone(), event.status, event.score);
+            outcome = runtime.block_on(client.send(&event.subject, event.at, vec![metric]));
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        match outcome {
+            Ok(result) => {
+                gate.sent(&event);
+                print(&format!("{result} report {event}\n"))?;
+            }
+            Err(error) => complain(&format!("Error in reporting event: {error}")),
+        }
+    }
+    Ok(())
+}
+
+fn zone(name: &str) -> Result<TimeZone, ToolError> {
+    match name {
+        "" => Ok(TimeZone::system()),
+        name => TimeZone::get(name).map_err(|_| ToolError::Usage(format!("`{name}` is no time zone"))),
+    }
+}
+
+/// What tells the same event from another: subject, context, status, whole score.
+type Kind = (String, String, Status, i64);
+
+/// Holds back what is too old, and repeats.
+struct Gate {
+    stale: i64,
+    merge: i64,
+    /// When the event was that was sent last, of each kind.
+    sent: HashMap<Kind, i64>,
+}
+
+impl Gate {
+    fn kind(event: &Event) -> Kind {
+        (
+            event.subject.clone(),
+            event.context.clone(),
+            event.status,
+            event.score as i64,
+        )
+    }
+
+    fn refuses(&self, event: &Event, now: i64) -> Option<String> {
+        if self.stale > 0 && now.saturating_sub(event.at) > self.stale {
+            return Some(format!("Skip stale event: {event}"));
+        }
+        let last = self.sent.get(&Self::kind(event)).filter(|_| self.merge > 0)?;
+        let is_repeat = event.at.saturating_sub(*last) < self.merge;
+        is_repeat.then(|| format!("report for {} is too frequent, skip", event.subject))
+    }
+
+    fn sent(&mut self, event: &Event) {
+        if self.merge > 0 {
+            // Kinds that are not seen any more would stay for ever.
+            let (merge, at) = (self.merge, event.at);
+            if self.sent.len() > 10_000 {
+                self.sent.retain(|_, last| at.saturating_sub(*last) < merge);
+            }
+            self.sent.insert(Self::kind(event), event.at);
+        }
+    }
+}
+
+/// Unix nanoseconds of a time as it stands in a log.
+fn time_of(text: &str, format: &str, zone: &TimeZone) -> Option<i64> {
+    let civil = jiff::civil::DateTime::strptime(format, text).ok()?;
+    let zoned = zone.to_ambiguous_zoned(civil).compatible().ok()?;
+    i64::try_from(zoned.timestamp().as_nanosecond()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(second: i64, score: f32) -> Event {
+        Event {
+            at: second * SECOND,
+            observer: "peer@9".to_owned(),
+            subject: "peer@6".to_owned(),
+            context: "QuorumListener".to_owned(),
+            status: Status::Healthy,
+            score,
+            content: "Received connection request".to_owned(),
+        }
+    }
+
+    #[test]
+    fn old_events_and_repeats_are_held_back() {
+        let mut gate = Gate {
+            stale: 300 * SECOND,
+            merge: SECOND,
+            sent: HashMap::new(),
+        };
+        let now = 1_000 * SECOND;
+        assert!(
+            gate.refuses(&event(699, 90.0), now)
+                .is_some_and(|why| why.starts_with("Skip stale event: &{1970-"))
+        );
+        assert_eq!(gate.refuses(&event(700, 90.0), now), None);
+        gate.sent(&event(700, 90.0));
+        let repeat = gate.refuses(&event(700, 90.5), now);
+        assert_eq!(repeat.as_deref(), Some("report for peer@6 is too frequent, skip"));
+        assert_eq!(gate.refuses(&event(700, 91.0), now), None);
+        assert_eq!(gate.refuses(&event(701, 90.0), now), None);
+        gate.stale = 0;
+        assert_eq!(gate.refuses(&event(0, 1.0), now), None);
+    }
+
+    #[test]
+    fn times_are_those_of_the_zone() {
+        let at = |zone: &str| {
+            time_of(
+                "2017-05-26 17:26:04.986",
+                "%Y-%m-%d %H:%M:%S%.f",
+                &super::zone(zone).expect("a zone"),
+            )
+        };
+        assert_eq!(at("UTC"), Some(1_495_819_564_986_000_000));
+        assert_eq!(at("Europe/Berlin"), Some(1_495_812_364_986_000_000));
+        assert!(super::zone("Mars/Olympus").is_err());
+    }
+}

@@ -1,0 +1,115 @@
+//! The command-line tools, by the original's names: `hview-client`, `hview-server`, `hview-mkrc`, `hview-logtail`. The same are subcommands of
+//! `skywatch health`.
+//!
+//! Commands, flags and texts are the original's. What differs is said in `docs/health.md`: exit codes mean something (0 done,
+//! 1 refused or not reached, 2 a wrong command line), and half a report is not sent.
+
+mod client;
+mod config;
+mod flags;
+mod json;
+mod line;
+mod logtail;
+mod mkrc;
+mod server;
+mod text;
+
+use std::process::ExitCode;
+
+/// Why a tool ends without having done its work.
+#[derive(Debug, thiserror::Error)]
+enum ToolError {
+    /// The command line is wrong: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Anything else: exit code 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl ToolError {
+    fn failed(error: impl std::fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// One of the tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tool {
+    /// Asks and reports.
+    Client,
+    /// Serves, by flags or by a file of the original.
+    Server,
+    /// Makes such files.
+    Mkrc,
+    /// Reports what a log says.
+    Logtail,
+}
+
+impl Tool {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Client, Self::Server, Self::Mkrc, Self::Logtail];
+
+    /// The tool of a name, with or without `hview-`.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        let name = name.strip_prefix("hview-").unwrap_or(name);
+        Self::ALL.into_iter().find(|tool| tool.name() == name)
+    }
+
+    /// Its name, without `hview-`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Mkrc => "mkrc",
+            Self::Logtail => "logtail",
+        }
+    }
+
+    /// Runs it over the arguments that follow its name. What it has to say about a failure goes to standard error.
+    #[must_use]
+    pub fn run(self, arguments: Vec<String>) -> ExitCode {
+        let outcome = match self {
+            Self::Client => client::run(arguments),
+            Self::Server => server::run(arguments),
+            Self::Mkrc => mkrc::run(arguments),
+            Self::Logtail => logtail::run(arguments),
+        };
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let text = error.to_string();
+                if !text.is_empty() {
+                    complain(&text);
+                }
+                ExitCode::from(if matches!(error, ToolError::Usage(_)) {
+                    2
+                } else {
+                    1
+                })
+            }
+        }
+    }
+}
+
+/// A line on standard error.
+fn complain(line: &str) {
+    use std::io::Write as _;
+    // Nobody is left to be told that standard error is closed.
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Text on standard output, as it is.
+fn print(text: &str) -> Result<(), ToolError> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| match error.kind() {
+            // A reader who has seen enough is no failure worth a word.
+            std::io::ErrorKind::BrokenPipe => ToolError::Failed(String::new()),
+            _ => ToolError::failed(error),
+        })
+}

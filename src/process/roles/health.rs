@@ -1,0 +1,88 @@
+//! Serves the health plane.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use skywatch_alerters::host;
+use skywatch_algorithms::verdicts::Policy;
+use skywatch_settings::Settings;
+
+use super::{Role, RoleContext};
+use crate::health::{self, HealthError, Limits, Options, Retention, ServerOptions};
+use crate::process::{ProcessError, wiring};
+use crate::stop::Stop;
+
+/// The role of that name.
+#[derive(Debug)]
+pub(super) struct Health;
+
+impl Role for Health {
+    fn name(&self) -> &'static str {
+        "health"
+    }
+
+    fn is_wanted(&self, settings: &Settings) -> bool {
+        settings.health.enabled
+    }
+
+    fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
+        serve_health(context.settings, context.stop)
+    }
+}
+
+/// Serves the health plane as the settings say, until `stop` is said.
+pub(crate) fn serve_health(settings: &Settings, stop: &Stop) -> Result<(), ProcessError> {
+    wiring::prepare_state_dir(&settings.state_dir)?;
+    let address = settings.health.listen;
+    let listener = TcpListener::bind(address).map_err(|source| HealthError::Listen {
+        address: address.to_string(),
+        source,
+    })?;
+    let address = listener.local_addr().map_err(HealthError::Start)?;
+    tracing::info!("health plane on {address}");
+    let options = options(settings, address);
+    Ok(health::serve(
+        listener,
+        options,
+        settings.health.max_connections,
+        stop,
+    )?)
+}
+
+/// What the settings say of a server at this address.
+fn options(settings: &Settings, address: SocketAddr) -> ServerOptions {
+    let health = &settings.health;
+    let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+    let id = match &*health.id {
+        "" => host::name(),
+        id => id.to_owned(),
+    };
+    let peers = health
+        .peers()
+        .map(|(id, address)| (id.to_owned(), address.to_owned()));
+    ServerOptions {
+        id,
+        address: address.to_string(),
+        peers: peers.collect(),
+        subjects: health.subjects.clone(),
+        file: Some(settings.state_dir.join("health.sqlite")),
+        retention: Retention {
+            age: health.keep,
+            rows: health.keep_reports,
+        },
+        collection: None,
+        plane: Options {
+            limits: Limits {
+                subjects: health.max_subjects,
+                memory: health.max_bytes,
+                ..Limits::default()
+            },
+            policy: Policy {
+                pending_deadline: nanoseconds(health.pending_deadline),
+                ..Policy::default()
+            },
+            filter: health.filter,
+            ..Options::default()
+        },
+    }
+}
