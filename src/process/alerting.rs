@@ -7,7 +7,7 @@ use skywatch_alerters::incident::Hysteresis;
 use skywatch_alerters::matcher::Matcher;
 use skywatch_alerters::render::Templates;
 use skywatch_alerters::route::{Grouping, Pace, Route, RouteLimits, Routes};
-use skywatch_alerters::senders::{self, Shared};
+use skywatch_alerters::senders::{self, SenderResources};
 use skywatch_alerters::state::{AlertPolicy, ReceiverPolicy};
 use skywatch_alerters::{Direction, JudgedWindow, RateCap, Severity};
 use skywatch_settings::{self as settings, AlertDirection, MinSeverity, Settings};
@@ -104,7 +104,7 @@ fn route(route: &settings::ResolvedRoute) -> Route {
 /// [`ProcessError::Receiver`]: a certificate file that cannot be read, a template that cannot be used.
 pub(crate) fn destinations(settings: &Settings) -> Result<Vec<Destination>, ProcessError> {
     let templates = Templates::load(settings.alerts.templates.as_deref());
-    let shared = Shared {
+    let shared = SenderResources {
         email: settings.email.clone(),
         templates: Arc::new(templates.map_err(|source| ProcessError::Templates { source })?),
     };

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use super::builder::{Chart, ChartMark};
 use super::line::{self, LineRun, PixelColumns};
 use super::palette::{ColourRole, Palette};
+use super::points;
 use super::scale::{TimeScale, ValueScale};
-use super::{Chart, ChartMark};
 use crate::{text, units};
 
 /// Average width of a letter at the label size of 11 px, in the widest of the usual fonts.
@@ -29,10 +30,18 @@ pub(super) struct Drawing<'a> {
     empty: bool,
 }
 
+impl Chart<'_> {
+    /// The chart as one `<svg>` element. Linear in the number of points.
+    pub fn svg(&self) -> String {
+        let points = points::finite_points(self.times, self.values);
+        Drawing::new(self, &points).finish(&points)
+    }
+}
+
 impl<'a> Drawing<'a> {
     pub(super) fn new(chart: &'a Chart<'a>, points: &[(f64, f64)]) -> Self {
         let (width, height) = (f64::from(chart.width), f64::from(chart.height));
-        let (first, last) = line::ends(points);
+        let (first, last) = points::ends(points);
         let empty = points.is_empty();
         let marked = chart.mark.filter(|mark| {
             let reach = (last - first).max(60.0) * 0.1;
@@ -109,10 +118,10 @@ impl<'a> Drawing<'a> {
 
     /// The chart in words, for those who do not see it.
     fn description(&self, points: &[(f64, f64)]) -> String {
-        let Some((low, high)) = line::extremes(points) else {
+        let Some((low, high)) = points::extremes(points) else {
             return "no points".into();
         };
-        let (first, last) = line::ends(points);
+        let (first, last) = points::ends(points);
         let mut words = format!(
             "{} {} from {} to {}; lowest {}, highest {}",
             points.len(),

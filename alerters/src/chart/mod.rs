@@ -8,117 +8,19 @@
 //! Left out on purpose: several series in one chart, interaction, stacking. A chart here answers
 //! one question, "was this worth a notice?".
 
+mod builder;
 mod drawing;
 mod line;
 mod palette;
 mod png;
+mod points;
 mod scale;
 mod sparkline;
 
-use crate::anomaly::{Anomaly, Expected};
-use drawing::Drawing;
+pub use builder::{Chart, ChartMark};
 pub use palette::Theme;
 pub use png::{png, png_of};
 pub use sparkline::sparkline;
-
-/// Smallest size that still holds axes and a line.
-const SMALLEST: (u32, u32) = (160, 90);
-/// Largest size, so that a size from a query string cannot ask for gigabytes.
-const LARGEST: (u32, u32) = (4_000, 4_000);
-
-/// A chart of one series, ready to be written as SVG.
-#[derive(Debug, Clone)]
-pub struct Chart<'a> {
-    title: &'a str,
-    times: &'a [f64],
-    values: &'a [f64],
-    rate: bool,
-    expected: Option<Expected>,
-    mark: Option<ChartMark>,
-    width: u32,
-    height: u32,
-    theme: Theme,
-}
-
-/// The anomaly's place in the chart.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ChartMark {
-    /// Unix seconds.
-    pub at: f64,
-    /// The value that was judged.
-    pub value: f64,
-}
-
-impl<'a> Chart<'a> {
-    /// A chart of `values` over `times` (Unix seconds), 640 × 220 px, in the page's theme.
-    ///
-    /// Pairs in which either number is not finite are left out and show as a gap; what the longer
-    /// of two unequal slices has too many is ignored.
-    pub fn new(title: &'a str, times: &'a [f64], values: &'a [f64]) -> Self {
-        Self {
-            title,
-            times,
-            values,
-            rate: false,
-            expected: None,
-            mark: None,
-            width: 640,
-            height: 220,
-            theme: Theme::default(),
-        }
-    }
-
-    /// The chart of an anomaly: its evidence, its expected range, and the mark on the judged point.
-    pub fn of(anomaly: &'a Anomaly) -> Self {
-        let window = anomaly.window();
-        Self {
-            rate: window.rate,
-            expected: anomaly.expected,
-            mark: Some(ChartMark {
-                at: anomaly.at,
-                value: anomaly.observed,
-            }),
-            ..Self::new(anomaly.name(), &window.times, &window.values)
-        }
-    }
-
-    /// Says that the values are per-step differences of a counter.
-    pub fn rate(mut self, rate: bool) -> Self {
-        self.rate = rate;
-        self
-    }
-
-    /// Draws the expected range as a band.
-    pub fn expected(mut self, expected: Expected) -> Self {
-        self.expected = Some(expected);
-        self
-    }
-
-    /// Marks a point.
-    pub fn mark(mut self, mark: ChartMark) -> Self {
-        self.mark = Some(mark);
-        self
-    }
-
-    /// Width and height in px, held between 160 × 90 and 4,000 × 4,000.
-    pub fn size(mut self, width: u32, height: u32) -> Self {
-        self.width = width.clamp(SMALLEST.0, LARGEST.0);
-        self.height = height.clamp(SMALLEST.1, LARGEST.1);
-        self
-    }
-
-    /// Colours.
-    pub fn theme(mut self, theme: Theme) -> Self {
-        self.theme = theme;
-        self
-    }
-
-    /// The chart as one `<svg>` element. Linear in the number of points.
-    pub fn svg(&self) -> String {
-        let points = line::finite_points(self.times, self.values);
-        Drawing::new(self, &points).finish(&points)
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! From times and values to pixels, and the ticks between.
 
-use super::line::{self, LARGEST_VALUE};
+use super::points::{self, LARGEST_VALUE};
 use crate::anomaly::Expected;
 use crate::units;
 
@@ -137,7 +137,7 @@ impl ValueScale {
     ) -> Self {
         let marked = marked.filter(|value| value.is_finite());
         let marked = marked.map(|value| value.clamp(-LARGEST_VALUE, LARGEST_VALUE));
-        let (mut low, mut high) = match (line::extremes(points), marked) {
+        let (mut low, mut high) = match (points::extremes(points), marked) {
             (Some((low, high)), Some(mark)) => (low.min(mark), high.max(mark)),
             (Some(extremes), None) => extremes,
             (None, Some(mark)) => (mark, mark),

@@ -1,6 +1,6 @@
 //! A series in one line of text, for terminals and logs.
 
-use super::line;
+use super::{line, points};
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -14,11 +14,11 @@ const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 /// assert_eq!(sparkline(&[0.0, 1.0, 2.0, 3.0, 7.0], &[1.0, 2.0, 4.0, 5.0, 8.0], 8), "▁▂▄▅   █");
 /// ```
 pub fn sparkline(times: &[f64], values: &[f64], columns: usize) -> String {
-    let points = line::finite_points(times, values);
-    let Some((low, high)) = line::extremes(&points) else {
+    let points = points::finite_points(times, values);
+    let Some((low, high)) = points::extremes(&points) else {
         return " ".repeat(columns);
     };
-    let (first, last) = line::ends(&points);
+    let (first, last) = points::ends(&points);
     let count = points.len() as f64;
     let mean = points.iter().fold(0.0, |mean, (_, value)| mean + value / count);
     let mut shown: Vec<Option<f64>> = vec![None; columns];
@@ -48,7 +48,7 @@ pub fn sparkline(times: &[f64], values: &[f64], columns: usize) -> String {
 /// With fewer points than columns most columns are empty without any gap in the data: those take
 /// the value before them, unless the step they lie in is a gap.
 fn bridge_sparse_columns(shown: &mut [Option<f64>], points: &[(f64, f64)]) {
-    let (first, last) = line::ends(points);
+    let (first, last) = points::ends(points);
     let longest_step = line::longest_step(points.iter().map(|(time, _)| *time));
     if points.len() >= shown.len() || last <= first {
         return;

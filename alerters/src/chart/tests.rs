@@ -144,7 +144,7 @@ fn one_spike_among_many_points_reaches_its_height() {
     let mut values = vec![1.0; times.len()];
     values[70_000] = 100.0;
     let svg = Chart::new("", &times, &values).size(320, 200).svg();
-    let points = line::finite_points(&times, &values);
+    let points = points::finite_points(&times, &values);
     let y = ValueScale::new(&points, None, None, 10.0, 178.0);
     let top = px(y.pixel(100.0));
     assert!(svg.contains(&format!(" {top}L")), "no corner at height {top}");

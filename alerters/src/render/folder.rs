@@ -9,8 +9,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::TEMPLATES;
 use crate::error::Error;
+
+/// The templates there are, by the names their replacements have in a folder.
+pub const TEMPLATES: [&str; 5] = [
+    "email.subject",
+    "email.txt",
+    "email.html",
+    "slack.txt",
+    "line.txt",
+];
 
 /// Longest template, bytes.
 const LONGEST: u64 = 256 * 1024;

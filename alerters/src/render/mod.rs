@@ -9,6 +9,7 @@
 //! and the log says so, for a badly dressed notice is worth more than none.
 
 mod folder;
+mod medium;
 mod sentences;
 mod words;
 
@@ -23,18 +24,11 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use crate::error::Error;
 use crate::notice::Notice;
 use crate::{sample, text};
+pub use folder::TEMPLATES;
+use medium::Medium;
 use sentences::SUMMARY_COLUMNS;
 pub use sentences::{contributors, ended, flapping, judged, log_line, summary};
-use words::{Medium, Words};
-
-/// The templates there are, by the names their replacements have in a folder.
-pub const TEMPLATES: [&str; 5] = [
-    "email.subject",
-    "email.txt",
-    "email.html",
-    "slack.txt",
-    "line.txt",
-];
+use words::Words;
 
 const EMBEDDED: [(&str, &str); 5] = [
     ("email.subject", include_str!("templates/email.subject")),

@@ -2,6 +2,7 @@
 //!
 //! Pure Rust and never a template, so that a pager, a log line and a subject can rely on them.
 
+use super::medium::{NAME_COLUMNS, SENTENCE_COLUMNS};
 use crate::anomaly::{Anomaly, Contributor, Evidence};
 use crate::incident::Phase;
 use crate::notice::{Content, Counts, Daily, News, NewsKind, Notice, NoticeItem, Silent};
@@ -37,10 +38,10 @@ pub fn summary(notice: &Notice) -> String {
 /// web1.cpu is 97.2, above the expected 20.1 to 40.3, at 2026-11-21 13:42 UTC; 2 of 3 detectors: grubbs, ks_test
 /// ```
 pub fn log_line(anomaly: &Anomaly) -> String {
-    let name = text::shorten(anomaly.name(), super::words::NAME_COLUMNS);
+    let name = text::shorten(anomaly.name(), NAME_COLUMNS);
     let at = units::time(anomaly.at);
     if !anomaly.is_measured() {
-        let says = text::shorten(finder_says(anomaly), super::words::SENTENCE_COLUMNS);
+        let says = text::shorten(finder_says(anomaly), SENTENCE_COLUMNS);
         return format!("{name}: {says}, at {at}");
     }
     let rate = if anomaly.window().rate {
@@ -52,7 +53,7 @@ pub fn log_line(anomaly: &Anomaly) -> String {
     let votes = judged(anomaly);
     let says = match anomaly.sentence.as_str() {
         "" => String::new(),
-        sentence => format!("; {}", text::shorten(sentence, super::words::SENTENCE_COLUMNS)),
+        sentence => format!("; {}", text::shorten(sentence, SENTENCE_COLUMNS)),
     };
     format!("{name}{rate} is {findings}, at {at}{says}; {votes}")
 }
@@ -117,8 +118,8 @@ pub(super) fn told(
 
 /// One line about an incident that has ended, for a person: `web1.cpu settled at 60 (was 10) after 12 min`.
 pub fn ended(item: &NoticeItem) -> String {
-    let name = |name: &str| text::shorten(name, super::words::NAME_COLUMNS).into_owned();
-    let sentence = |says: &str| text::shorten(says, super::words::SENTENCE_COLUMNS).into_owned();
+    let name = |name: &str| text::shorten(name, NAME_COLUMNS).into_owned();
+    let sentence = |says: &str| text::shorten(says, SENTENCE_COLUMNS).into_owned();
     told(item, item.until.unwrap_or(item.since), &name, &sentence)
 }
 

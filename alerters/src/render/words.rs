@@ -5,17 +5,14 @@
 
 use serde::Serialize;
 
+use super::medium::{Medium, NAME_COLUMNS, SENTENCE_COLUMNS};
 use super::sentences::{self, several};
 use crate::anomaly::{DetectorVote, Direction};
 use crate::chart::sparkline;
 use crate::incident::Phase;
 use crate::notice::{Content, Daily, News, Notice, NoticeItem, Silent};
-use crate::{text, units};
+use crate::units;
 
-/// Widest name in the body of a message; names may be kilobytes long.
-pub(super) const NAME_COLUMNS: usize = 300;
-/// Widest sentence of a finder.
-pub(super) const SENTENCE_COLUMNS: usize = 500;
 /// Widest name where many are listed.
 const LISTED_NAME_COLUMNS: usize = 100;
 /// Most detectors shown one by one.
@@ -27,30 +24,6 @@ const MOST_NAMES: usize = 10;
 const LONGEST_ADDRESS: usize = 2_000;
 /// Bars of the sparkline in a plain text message: fits 80 columns with its margin.
 const SPARKLINE_COLUMNS: usize = 72;
-
-/// What foreign text has to become before it is put into a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Medium {
-    /// One line of visible text. HTML is escaped by the engine on top.
-    Text,
-    /// The same in backticks, where Slack sees neither markup nor addresses nor mentions. What Slack
-    /// takes for an entity is escaped by the engine on top.
-    Slack,
-}
-
-impl Medium {
-    fn quote(self, foreign: &str, columns: usize) -> String {
-        let mut shown = text::shorten(foreign, columns);
-        if shown.trim().is_empty() {
-            shown = "(no name)".into();
-        }
-        match self {
-            Self::Text => shown.into_owned(),
-            // A backtick would end the code; its look-alike does not.
-            Self::Slack => format!("`{}`", shown.replace('`', "ˋ")),
-        }
-    }
-}
 
 /// Everything a template may name. A change here is a change for whoever wrote a template.
 #[derive(Debug, Serialize)]

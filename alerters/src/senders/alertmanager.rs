@@ -25,8 +25,8 @@ use ureq::http::{HeaderMap, header};
 
 use skywatch_settings::{AlertmanagerReceiver, HttpUrl, Secret};
 
-use super::http::{self, Http};
-use super::{Registration, Sender, Sent, Shared, link, required};
+use super::http::{self, SenderClient};
+use super::{Registration, Sender, SenderResources, Sent, link, required};
 use crate::anomaly::Severity;
 use crate::error::Error;
 use crate::notice::{Content, NewsKind, Notice, NoticeItem};
@@ -53,7 +53,7 @@ const TEST_LASTS: f64 = 60.0;
 
 /// Sends incidents as alerts.
 pub struct AlertmanagerSender {
-    http: Http,
+    http: SenderClient,
     address: HttpUrl,
     headers: HeaderMap,
     labels: BTreeMap<String, String>,
@@ -111,7 +111,7 @@ impl AlertmanagerSender {
         }
         let url = required(KIND, "url", receiver.url.as_ref())?;
         Ok(Self {
-            http: Http::new(receiver.timeout, receiver.ca_file.as_deref(), masked)?,
+            http: SenderClient::new(receiver.timeout, receiver.ca_file.as_deref(), masked)?,
             address: url.join("/api/v2/alerts"),
             headers,
             labels,
@@ -213,7 +213,7 @@ impl Registration for AlertmanagerReceiver {
         }
     }
 
-    fn sender(&self, _: &Shared) -> Result<Arc<dyn Sender>, Error> {
+    fn sender(&self, _: &SenderResources) -> Result<Arc<dyn Sender>, Error> {
         Ok(Arc::new(AlertmanagerSender::new(self)?))
     }
 }

@@ -30,7 +30,7 @@ use lettre::transport::smtp::extension::ClientId;
 
 use skywatch_settings::{Email, EmailReceiver, EmailSecurity, MailAddress, Secret};
 
-use super::{Registration, Sender, Sent, Shared, required};
+use super::{Registration, Sender, SenderResources, Sent, required};
 use crate::chart::png_of;
 use crate::error::{Error, MailStep};
 use crate::http_client;
@@ -130,7 +130,7 @@ impl EmailSender {
             .header(AutoSubmitted)
             .header(AutoResponseSuppress)
             .header(ListId::of(&notice.receiver, domain));
-        if let Some(incidents) = Incidents::of(notice) {
+        if let Some(incidents) = IncidentNumbers::of(notice) {
             message = message.header(incidents);
         }
         if !notice.is_first() {
@@ -158,7 +158,7 @@ impl Registration for EmailReceiver {
         Audience::People
     }
 
-    fn sender(&self, shared: &Shared) -> Result<Arc<dyn Sender>, Error> {
+    fn sender(&self, shared: &SenderResources) -> Result<Arc<dyn Sender>, Error> {
         let templates = Arc::clone(&shared.templates);
         Ok(Arc::new(EmailSender::new(&shared.email, self, templates)?))
     }
@@ -439,9 +439,9 @@ impl Header for ListId {
 
 /// `X-Skywatch-Incident: 17, 18`: the numbers of the incidents a mail tells of.
 #[derive(Clone)]
-struct Incidents(String);
+struct IncidentNumbers(String);
 
-impl Incidents {
+impl IncidentNumbers {
     fn of(notice: &Notice) -> Option<Self> {
         let numbers: Vec<String> = notice
             .news()?
@@ -455,7 +455,7 @@ impl Incidents {
     }
 }
 
-impl Header for Incidents {
+impl Header for IncidentNumbers {
     fn name() -> HeaderName {
         HeaderName::new_from_ascii_str("X-Skywatch-Incident")
     }

@@ -19,7 +19,7 @@ const SCHEMA: u32 = 1;
 
 /// One notice. Exactly one of `incidents`, `silent`, `daily` and `test` is there, the one `kind` names.
 #[derive(Serialize)]
-pub(super) struct Form<'a> {
+pub(super) struct WebhookNotice<'a> {
     schema: u32,
     /// Names this notice and no other; a repeat has the same.
     id: &'a str,
@@ -31,25 +31,25 @@ pub(super) struct Form<'a> {
     kind: &'static str,
     /// The whole in one line for people.
     summary: String,
-    links: Links<'a>,
+    links: WebhookLinks<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    incidents: Option<Incidents<'a>>,
+    incidents: Option<WebhookIncidents<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    silent: Option<Silent<'a>>,
+    silent: Option<WebhookSilent<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    daily: Option<DailyForm<'a>>,
+    daily: Option<WebhookDaily<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    test: Option<Test<'a>>,
+    test: Option<WebhookTest<'a>>,
 }
 
 #[derive(Serialize)]
-struct Links<'a> {
+struct WebhookLinks<'a> {
     /// Where the pages are; `null` when they have no public address.
     pages: Option<&'a str>,
 }
 
 #[derive(Serialize)]
-struct Incidents<'a> {
+struct WebhookIncidents<'a> {
     /// The worst among what still fires; `null` when nothing does.
     severity: Option<Severity>,
     /// Whether everything the thread was about is over.
@@ -62,15 +62,15 @@ struct Incidents<'a> {
     still_open: u64,
     held_back: u64,
     /// All of them; what is too much for one notice is in the next.
-    items: Vec<ItemForm<'a>>,
+    items: Vec<WebhookIncident<'a>>,
 }
 
 #[derive(Serialize)]
-struct ItemForm<'a> {
+struct WebhookIncident<'a> {
     incident: u64,
     what: NewsKind,
     severity: Severity,
-    subject: Subject<'a>,
+    subject: WebhookSubject<'a>,
     since: f64,
     until: Option<f64>,
     /// How it ended: `resolved` is back to what was expected, `settled` a new level that was accepted, `gone` a metric that
@@ -88,7 +88,7 @@ struct ItemForm<'a> {
     /// Time of the judged point.
     at: f64,
     value: f64,
-    expected: Option<Expected>,
+    expected: Option<WebhookExpected>,
     direction: Option<Direction>,
     /// Whether values are differences from one step to the next.
     rate: bool,
@@ -97,31 +97,31 @@ struct ItemForm<'a> {
     labels: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     contributors: &'a [Contributor],
-    votes: Vec<Vote<'a>>,
+    votes: Vec<WebhookVote<'a>>,
     before: u64,
     last_before: Option<f64>,
     not_before: Option<f64>,
     remark: &'a str,
     link: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    window: Option<Window<'a>>,
+    window: Option<WebhookWindow<'a>>,
 }
 
 #[derive(Serialize)]
-struct Subject<'a> {
+struct WebhookSubject<'a> {
     kind: &'static str,
     name: &'a str,
 }
 
 #[derive(Serialize)]
-struct Expected {
+struct WebhookExpected {
     low: f64,
     high: f64,
     centre: f64,
 }
 
 #[derive(Serialize)]
-struct Vote<'a> {
+struct WebhookVote<'a> {
     detector: &'a str,
     /// `null` when it cast no vote.
     anomalous: Option<bool>,
@@ -130,28 +130,28 @@ struct Vote<'a> {
 }
 
 #[derive(Serialize)]
-struct Window<'a> {
+struct WebhookWindow<'a> {
     times: &'a [f64],
     values: &'a [f64],
 }
 
 #[derive(Serialize)]
-struct Silent<'a> {
+struct WebhookSilent<'a> {
     metrics: u64,
     of: u64,
     back: u64,
-    namespaces: Vec<Namespace<'a>>,
+    namespaces: Vec<WebhookNamespace<'a>>,
 }
 
 #[derive(Serialize)]
-struct Namespace<'a> {
+struct WebhookNamespace<'a> {
     name: &'a str,
     metrics: u64,
     first: &'a [String],
 }
 
 #[derive(Serialize)]
-struct DailyForm<'a> {
+struct WebhookDaily<'a> {
     from: f64,
     to: f64,
     metrics: u64,
@@ -161,21 +161,21 @@ struct DailyForm<'a> {
     open: u64,
     notices: u64,
     dead: u64,
-    busiest: Vec<Busy<'a>>,
+    busiest: Vec<WebhookBusy<'a>>,
 }
 
 #[derive(Serialize)]
-struct Busy<'a> {
+struct WebhookBusy<'a> {
     name: &'a str,
     incidents: u64,
 }
 
 #[derive(Serialize)]
-struct Test<'a> {
+struct WebhookTest<'a> {
     by: &'a str,
 }
 
-impl<'a> Form<'a> {
+impl<'a> WebhookNotice<'a> {
     /// The form of a notice; with the judged points of each item that has them when `windows` is set.
     pub(super) fn of(notice: &'a Notice, windows: bool) -> Self {
         let mut form = Self {
@@ -187,7 +187,7 @@ impl<'a> Form<'a> {
             at: notice.at,
             kind: "",
             summary: render::summary(notice),
-            links: Links {
+            links: WebhookLinks {
                 pages: Some(notice.base_url.as_str()).filter(|url| !url.is_empty()),
             },
             incidents: None,
@@ -198,7 +198,7 @@ impl<'a> Form<'a> {
         match &notice.content {
             Content::Incidents(news) => {
                 form.kind = "incidents";
-                form.incidents = Some(Incidents {
+                form.incidents = Some(WebhookIncidents {
                     severity: notice.severity(),
                     all_over: notice.is_all_over(),
                     group: &news.group,
@@ -211,19 +211,19 @@ impl<'a> Form<'a> {
                     items: news
                         .items
                         .iter()
-                        .map(|item| ItemForm::of(notice, item, windows))
+                        .map(|item| WebhookIncident::of(notice, item, windows))
                         .collect(),
                 });
             }
             Content::Silent(silent) => {
                 form.kind = "silent";
                 let namespaces = silent.namespaces.iter();
-                form.silent = Some(Silent {
+                form.silent = Some(WebhookSilent {
                     metrics: silent.metrics,
                     of: silent.of,
                     back: silent.back,
                     namespaces: namespaces
-                        .map(|(name, metrics, first)| Namespace {
+                        .map(|(name, metrics, first)| WebhookNamespace {
                             name,
                             metrics: *metrics,
                             first,
@@ -233,18 +233,18 @@ impl<'a> Form<'a> {
             }
             Content::Daily(daily) => {
                 form.kind = "daily";
-                form.daily = Some(DailyForm::of(daily));
+                form.daily = Some(WebhookDaily::of(daily));
             }
             Content::Test { by } => {
                 form.kind = "test";
-                form.test = Some(Test { by });
+                form.test = Some(WebhookTest { by });
             }
         }
         form
     }
 }
 
-impl<'a> ItemForm<'a> {
+impl<'a> WebhookIncident<'a> {
     fn of(notice: &Notice, item: &'a NoticeItem, windows: bool) -> Self {
         let anomaly = &item.anomaly;
         let window = anomaly.window();
@@ -252,7 +252,7 @@ impl<'a> ItemForm<'a> {
             incident: item.incident,
             what: item.what,
             severity: item.severity,
-            subject: Subject {
+            subject: WebhookSubject {
                 kind: anomaly.subject.kind().name,
                 name: anomaly.name(),
             },
@@ -265,7 +265,7 @@ impl<'a> ItemForm<'a> {
             flapping: item.flapping,
             at: anomaly.at,
             value: anomaly.observed,
-            expected: anomaly.expected.map(|expected| Expected {
+            expected: anomaly.expected.map(|expected| WebhookExpected {
                 low: expected.low,
                 high: expected.high,
                 centre: expected.centre,
@@ -278,7 +278,7 @@ impl<'a> ItemForm<'a> {
             votes: anomaly
                 .votes()
                 .iter()
-                .map(|vote| Vote {
+                .map(|vote| WebhookVote {
                     detector: &vote.detector,
                     anomalous: vote.answer,
                     measured: vote.measured,
@@ -290,7 +290,7 @@ impl<'a> ItemForm<'a> {
             not_before: item.not_before,
             remark: &item.remark,
             link: link(notice, item),
-            window: (windows && !window.times.is_empty()).then_some(Window {
+            window: (windows && !window.times.is_empty()).then_some(WebhookWindow {
                 times: &window.times,
                 values: &window.values,
             }),
@@ -298,7 +298,7 @@ impl<'a> ItemForm<'a> {
     }
 }
 
-impl<'a> DailyForm<'a> {
+impl<'a> WebhookDaily<'a> {
     fn of(daily: &'a Daily) -> Self {
         Self {
             from: daily.from,
@@ -313,7 +313,7 @@ impl<'a> DailyForm<'a> {
             busiest: daily
                 .busiest
                 .iter()
-                .map(|(name, incidents)| Busy {
+                .map(|(name, incidents)| WebhookBusy {
                     name,
                     incidents: *incidents,
                 })

@@ -36,7 +36,7 @@ const SHOWN: usize = 300;
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// Speaks HTTP for one sender.
-pub(super) struct Http {
+pub(super) struct SenderClient {
     agent: ureq::Agent,
     timeout: Duration,
     /// What must not be shown even when a server says it.
@@ -45,18 +45,18 @@ pub(super) struct Http {
 
 /// One attempt, which may be several requests under one bound.
 pub(super) struct Attempt<'a> {
-    http: &'a Http,
+    http: &'a SenderClient,
     deadline: Instant,
 }
 
 /// An answer with a status of success; its body is not read yet.
-pub(super) struct Reply<'a> {
+pub(super) struct HttpReply<'a> {
     attempt: &'a Attempt<'a>,
     place: String,
     body: ureq::Body,
 }
 
-impl Http {
+impl SenderClient {
     /// `timeout` bounds an attempt and is at most an hour; `ca_file` holds PEM certificates that are trusted
     /// beside Mozilla's; nothing in `masked` ever appears in an error.
     pub(super) fn new(timeout: Duration, ca_file: Option<&Path>, masked: Vec<Secret>) -> Result<Self, Error> {
@@ -104,7 +104,7 @@ impl Attempt<'_> {
         content_type: HeaderValue,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<Reply<'_>, Error> {
+    ) -> Result<HttpReply<'_>, Error> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         // A timeout of zero is none at all to some.
         if left < Duration::from_millis(1) {
@@ -128,7 +128,7 @@ impl Attempt<'_> {
         let retry_after = retry_after(answer.headers());
         let mut answered = answer.into_body();
         if status.is_success() {
-            return Ok(Reply {
+            return Ok(HttpReply {
                 attempt: self,
                 place: to.place().to_owned(),
                 body: answered,
@@ -204,7 +204,7 @@ impl Attempt<'_> {
     }
 }
 
-impl Reply<'_> {
+impl HttpReply<'_> {
     /// The answer's body as JSON, at most 64 KiB of it.
     ///
     /// # Errors

@@ -64,7 +64,7 @@ pub struct Sent {
 
 /// What all senders are made from, beside the table of their receiver.
 #[derive(Clone)]
-pub struct Shared {
+pub struct SenderResources {
     /// The mail server.
     pub email: Email,
     /// The words of notices.
@@ -80,7 +80,7 @@ trait Registration {
     ///
     /// # Errors
     /// A certificate file that cannot be read, and what the settings cannot know to be wrong.
-    fn sender(&self, shared: &Shared) -> Result<Arc<dyn Sender>, Error>;
+    fn sender(&self, shared: &SenderResources) -> Result<Arc<dyn Sender>, Error>;
 }
 
 /// The table of all senders.
@@ -105,7 +105,7 @@ pub fn audience(receiver: &ReceiverKind) -> Audience {
 ///
 /// # Errors
 /// A certificate file that cannot be read, and what the settings cannot know to be wrong.
-pub fn sender(receiver: &ReceiverKind, shared: &Shared) -> Result<Arc<dyn Sender>, Error> {
+pub fn sender(receiver: &ReceiverKind, shared: &SenderResources) -> Result<Arc<dyn Sender>, Error> {
     registration(receiver).sender(shared)
 }
 

@@ -12,8 +12,8 @@ use serde::Serialize;
 use skywatch_settings::{HttpUrl, NtfyReceiver, Secret};
 use ureq::http::HeaderMap;
 
-use super::http::{self, Http};
-use super::{Registration, Sender, Sent, Shared, link, required};
+use super::http::{self, SenderClient};
+use super::{Registration, Sender, SenderResources, Sent, link, required};
 use crate::anomaly::Severity;
 use crate::error::Error;
 use crate::notice::{Content, Notice};
@@ -29,7 +29,7 @@ const LONGEST_MESSAGE: usize = 1_000;
 
 /// Pushes notices to a topic of ntfy.
 pub struct NtfySender {
-    http: Http,
+    http: SenderClient,
     address: HttpUrl,
     headers: HeaderMap,
     topic: Secret,
@@ -71,7 +71,7 @@ impl NtfySender {
             masked.push(token.clone());
         }
         Ok(Self {
-            http: Http::new(receiver.timeout, receiver.ca_file.as_deref(), masked)?,
+            http: SenderClient::new(receiver.timeout, receiver.ca_file.as_deref(), masked)?,
             // The topic is part of the message; the address is that of the server itself.
             address: receiver.url.join("/"),
             headers,
@@ -86,7 +86,7 @@ impl Registration for NtfyReceiver {
         Audience::People
     }
 
-    fn sender(&self, shared: &Shared) -> Result<Arc<dyn Sender>, Error> {
+    fn sender(&self, shared: &SenderResources) -> Result<Arc<dyn Sender>, Error> {
         Ok(Arc::new(NtfySender::new(self, Arc::clone(&shared.templates))?))
     }
 }

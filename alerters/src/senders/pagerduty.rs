@@ -24,8 +24,8 @@ use ureq::http::HeaderMap;
 
 use skywatch_settings::{HttpUrl, PagerDutyReceiver, Secret};
 
-use super::http::{self, Http};
-use super::{Registration, Sender, Sent, Shared, link, required};
+use super::http::{self, SenderClient};
+use super::{Registration, Sender, SenderResources, Sent, link, required};
 use crate::anomaly::Severity;
 use crate::error::Error;
 use crate::incident::Phase;
@@ -45,7 +45,7 @@ const LINKS: usize = 5;
 
 /// Sends notices as events.
 pub struct PagerDutySender {
-    http: Http,
+    http: SenderClient,
     address: HttpUrl,
     routing_key: Secret,
 }
@@ -59,7 +59,7 @@ impl fmt::Debug for PagerDutySender {
 }
 
 #[derive(Serialize)]
-struct Event<'a> {
+struct PagerDutyEvent<'a> {
     routing_key: &'a str,
     event_action: &'static str,
     dedup_key: &'a str,
@@ -70,7 +70,7 @@ struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<Payload<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    links: Vec<Link>,
+    links: Vec<PagerDutyLink>,
 }
 
 #[derive(Serialize)]
@@ -91,7 +91,7 @@ struct Payload<'a> {
 }
 
 #[derive(Serialize)]
-struct Link {
+struct PagerDutyLink {
     href: String,
     text: String,
 }
@@ -108,11 +108,11 @@ struct Details<'a> {
     /// Those of the notice that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
     not_listed: u64,
-    incidents: Vec<Incident<'a>>,
+    incidents: Vec<PagerDutyIncident<'a>>,
 }
 
 #[derive(Serialize)]
-struct Incident<'a> {
+struct PagerDutyIncident<'a> {
     incident: u64,
     name: &'a str,
     what: NewsKind,
@@ -157,16 +157,16 @@ impl PagerDutySender {
     pub fn new(receiver: &PagerDutyReceiver) -> Result<Self, Error> {
         let key = required(KIND, "routing_key", receiver.routing_key.as_ref())?;
         Ok(Self {
-            http: Http::new(receiver.timeout, receiver.ca_file.as_deref(), vec![key.clone()])?,
+            http: SenderClient::new(receiver.timeout, receiver.ca_file.as_deref(), vec![key.clone()])?,
             address: receiver.api_url.join("/v2/enqueue"),
             routing_key: key.clone(),
         })
     }
 
-    fn trigger<'a>(&'a self, notice: &'a Notice, key: &'a str, severity: Severity) -> Event<'a> {
+    fn trigger<'a>(&'a self, notice: &'a Notice, key: &'a str, severity: Severity) -> PagerDutyEvent<'a> {
         let news = notice.news();
         let worst = news.and_then(|news| news.items.iter().find(|item| item.what.is_firing()));
-        Event {
+        PagerDutyEvent {
             event_action: "trigger",
             client: Some("Skywatch"),
             client_url: Some(notice.base_url.as_str()).filter(|url| !url.is_empty()),
@@ -188,8 +188,8 @@ impl PagerDutySender {
     }
 
     /// The end of an alert, with how it ended: there is one kind of end only, and it looks like a recovery.
-    fn resolve<'a>(&'a self, notice: &'a Notice, key: &'a str) -> Event<'a> {
-        Event {
+    fn resolve<'a>(&'a self, notice: &'a Notice, key: &'a str) -> PagerDutyEvent<'a> {
+        PagerDutyEvent {
             payload: Some(Payload {
                 summary: text::shorten(&render::summary(notice), SUMMARY).into_owned(),
                 source: SOURCE,
@@ -205,8 +205,8 @@ impl PagerDutySender {
     }
 
     /// An event that says no more than its name.
-    fn event<'a>(&'a self, action: &'static str, key: &'a str) -> Event<'a> {
-        Event {
+    fn event<'a>(&'a self, action: &'static str, key: &'a str) -> PagerDutyEvent<'a> {
+        PagerDutyEvent {
             routing_key: self.routing_key.expose(),
             event_action: action,
             dedup_key: key,
@@ -224,7 +224,7 @@ impl Registration for PagerDutyReceiver {
         Audience::People
     }
 
-    fn sender(&self, _: &Shared) -> Result<Arc<dyn Sender>, Error> {
+    fn sender(&self, _: &SenderResources) -> Result<Arc<dyn Sender>, Error> {
         Ok(Arc::new(PagerDutySender::new(self)?))
     }
 }
@@ -271,12 +271,12 @@ impl<'a> Details<'a> {
             still_open: news.still_open,
             held_back: news.held_back,
             not_listed: news.counts.total().saturating_sub(news.items.len() as u64),
-            incidents: news.items.iter().map(Incident::of).collect(),
+            incidents: news.items.iter().map(PagerDutyIncident::of).collect(),
         }
     }
 }
 
-impl<'a> Incident<'a> {
+impl<'a> PagerDutyIncident<'a> {
     fn of(item: &'a NoticeItem) -> Self {
         let anomaly = &item.anomaly;
         let ending = item.ending.as_ref();
@@ -301,12 +301,12 @@ impl<'a> Incident<'a> {
     }
 }
 
-fn links(notice: &Notice) -> Vec<Link> {
+fn links(notice: &Notice) -> Vec<PagerDutyLink> {
     let items = notice.news().map_or(&[][..], |news| &news.items);
     items
         .iter()
         .filter_map(|item| {
-            Some(Link {
+            Some(PagerDutyLink {
                 href: link(notice, item)?,
                 text: text::shorten(item.anomaly.name(), 100).into_owned(),
             })

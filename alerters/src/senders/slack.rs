@@ -21,8 +21,8 @@ use ureq::http::{HeaderMap, HeaderValue};
 
 use skywatch_settings::{BaseUrl, HttpUrl, Secret, SlackReceiver};
 
-use super::http::{self, Attempt, Http};
-use super::{Registration, Sender, Sent, Shared, required};
+use super::http::{self, Attempt, SenderClient};
+use super::{Registration, Sender, SenderResources, Sent, required};
 use crate::anomaly::Anomaly;
 use crate::error::Error;
 use crate::notice::{NewsKind, Notice};
@@ -45,7 +45,7 @@ pub type Picture = Box<dyn Fn(&Anomaly) -> Option<Vec<u8>> + Send + Sync>;
 
 /// Posts notices to Slack.
 pub struct SlackSender {
-    http: Http,
+    http: SenderClient,
     access: Access,
     templates: Arc<Templates>,
     picture: Option<Picture>,
@@ -82,7 +82,7 @@ impl fmt::Debug for SlackSender {
 /// What every method answers, and of its further fields those that we read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Answer {
+struct SlackAnswer {
     ok: bool,
     error: String,
     channel: String,
@@ -99,7 +99,7 @@ struct Thread {
 }
 
 #[derive(Serialize)]
-struct Message<'a> {
+struct SlackMessage<'a> {
     channel: &'a str,
     text: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,7 +140,7 @@ impl SlackSender {
             }
         };
         Ok(Self {
-            http: Http::new(receiver.timeout, receiver.ca_file.as_deref(), masked)?,
+            http: SenderClient::new(receiver.timeout, receiver.ca_file.as_deref(), masked)?,
             access,
             templates,
             picture: None,
@@ -161,7 +161,7 @@ impl Registration for SlackReceiver {
         Audience::People
     }
 
-    fn sender(&self, shared: &Shared) -> Result<Arc<dyn Sender>, Error> {
+    fn sender(&self, shared: &SenderResources) -> Result<Arc<dyn Sender>, Error> {
         let picture = Box::new(|anomaly: &_| chart::png_of(anomaly, PICTURE_WIDTH));
         let sender = SlackSender::new(self, Arc::clone(&shared.templates))?;
         Ok(Arc::new(sender.with_picture(picture)))
@@ -252,8 +252,8 @@ impl Bot {
         text: &str,
         channel: &str,
         thread_ts: Option<&str>,
-    ) -> Result<Answer, Error> {
-        let message = Message {
+    ) -> Result<SlackAnswer, Error> {
+        let message = SlackMessage {
             channel,
             text,
             thread_ts,
@@ -340,8 +340,8 @@ impl Bot {
         to: &HttpUrl,
         content_type: HeaderValue,
         body: &[u8],
-    ) -> Result<Answer, Error> {
-        let answer: Answer = attempt.post(to, content_type, &self.headers, body)?.json()?;
+    ) -> Result<SlackAnswer, Error> {
+        let answer: SlackAnswer = attempt.post(to, content_type, &self.headers, body)?.json()?;
         if answer.ok {
             return Ok(answer);
         }

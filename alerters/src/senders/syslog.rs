@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use skywatch_settings::{SyslogReceiver, SyslogTarget};
 
-use super::{Registration, Sender, Sent, Shared};
+use super::{Registration, Sender, SenderResources, Sent};
 use crate::anomaly::Severity;
 use crate::error::Error;
 use crate::incident::Phase;
@@ -104,7 +104,7 @@ impl Registration for SyslogReceiver {
         Audience::Machine { refresh: None }
     }
 
-    fn sender(&self, shared: &Shared) -> Result<Arc<dyn Sender>, Error> {
+    fn sender(&self, shared: &SenderResources) -> Result<Arc<dyn Sender>, Error> {
         Ok(Arc::new(SyslogSender::new(self, Arc::clone(&shared.templates))))
     }
 }

@@ -14,9 +14,9 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
 use skywatch_settings::{HttpUrl, Secret, WebhookReceiver};
 
-use super::form::Form;
-use super::http::{self, Http};
-use super::{Registration, Sender, Sent, Shared, required};
+use super::form::WebhookNotice;
+use super::http::{self, SenderClient};
+use super::{Registration, Sender, SenderResources, Sent, required};
 use crate::error::Error;
 use crate::notice::Notice;
 use crate::state::Audience;
@@ -26,7 +26,7 @@ const SIGNATURE: HeaderName = HeaderName::from_static("skywatch-signature");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Posts notices as JSON.
 pub struct WebhookSender {
-    http: Http,
+    http: SenderClient,
     address: HttpUrl,
     headers: HeaderMap,
     signing_key: Option<Secret>,
@@ -66,7 +66,7 @@ impl WebhookSender {
         masked.extend(receiver.token.clone());
         masked.extend(receiver.headers.iter().map(|header| header.value.clone()));
         Ok(Self {
-            http: Http::new(receiver.timeout, receiver.ca_file.as_deref(), masked)?,
+            http: SenderClient::new(receiver.timeout, receiver.ca_file.as_deref(), masked)?,
             address,
             headers,
             signing_key: receiver.secret.clone(),
@@ -80,7 +80,7 @@ impl Registration for WebhookReceiver {
         Audience::Machine { refresh: None }
     }
 
-    fn sender(&self, _: &Shared) -> Result<Arc<dyn Sender>, Error> {
+    fn sender(&self, _: &SenderResources) -> Result<Arc<dyn Sender>, Error> {
         Ok(Arc::new(WebhookSender::new(self)?))
     }
 }
@@ -91,7 +91,7 @@ impl Sender for WebhookSender {
     }
 
     fn send(&self, notice: &Notice, _reference: Option<&str>) -> Result<Sent, Error> {
-        let body = http::json(KIND, &Form::of(notice, self.include_window))?;
+        let body = http::json(KIND, &WebhookNotice::of(notice, self.include_window))?;
         let mut headers = self.headers.clone();
         headers.insert(
             IDEMPOTENCY_KEY,
