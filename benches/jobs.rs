@@ -17,9 +17,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use redis_server::RedisServer;
-use skywatch::jobs::kinds::GoOn;
+use skywatch::jobs::GoOn;
 use skywatch::jobs::{
-    JobQueue as _, JobState, OpenRedisQueue, RedisQueue, Task, Trainer, TrainerOptions, Work,
+    JobQueue as _, JobState, JobWork, OpenRedisQueue, RedisQueue, Task, Trainer, TrainerOptions,
 };
 use skywatch::stop::Stop;
 use skywatch::store::redis::{RedisConnect, RedisOptions};
@@ -29,7 +29,7 @@ use skywatch_settings::Jobs;
 /// A job that takes so long and does nothing.
 struct Waiting(Duration);
 
-impl Work for Waiting {
+impl JobWork for Waiting {
     fn run(&self, _: &Task, _: &GoOn<'_>) -> Result<String, String> {
         std::thread::sleep(self.0);
         Ok("waited".to_owned())

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use skywatch_algorithms::Series;
 use skywatch_algorithms::streaming::{Adaptive, Hour, InMemoryHours as Recent, REACH};
 
-use super::BackfillError;
+use super::error::BackfillError;
 use crate::baseline::{HourlyAggregator, InboxWriter, TaughtWriter};
 use crate::clock::unix_now;
 

@@ -5,6 +5,7 @@
 //! that of the store or of `rate`, whichever is slower; nothing waits in a queue, so nothing has to be bounded.
 
 mod ended;
+mod error;
 mod learn;
 mod progress;
 mod summary;
@@ -22,6 +23,7 @@ use crate::sources::{Source, SourceError, Span};
 use crate::stop::Stop;
 use crate::store::{Connect, Names as _, Sample, Store, StoreError};
 use ended::EndedMetrics;
+pub use error::BackfillError;
 pub use learn::BaselineFolders;
 use learn::BaselineLearner;
 use progress::BackfillProgress;
@@ -53,45 +55,6 @@ pub struct BackfillOptions {
     pub retries: u32,
     /// What is taught by all points of the last 35 days, also by those too old for the store; `None` if nobody learns.
     pub knowledge: Option<BaselineFolders>,
-}
-
-/// Why a backfill ended before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum BackfillError {
-    /// The source gives nothing any more.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// The store takes nothing.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What was learnt cannot be left.
-    #[error("cannot leave what was learnt in `{path}`: {source}")]
-    Memory {
-        /// The folder of the long memory, or of the states.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// What is done cannot be written down.
-    #[error("cannot keep the progress in `{path}`: {source}")]
-    Progress {
-        /// The file or its folder.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-}
-
-impl BackfillError {
-    /// What a person could do.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Source(error) => error.hint(),
-            Self::Store(error) => error.hint(),
-            Self::Progress { .. } | Self::Memory { .. } => None,
-        }
-    }
 }
 
 /// What a backfill tells while it runs: parts there are, parts behind it, points stored so far.

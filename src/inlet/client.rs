@@ -10,14 +10,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
 
+use super::link::{ANSWERS, InletLink};
 use super::{Finder, FinderAnswer, FinderReport, FromFinder, ToFinder, socket};
 use crate::backoff::Backoff;
 use crate::status::Followed;
 
 /// Reports that are kept unconfirmed: so many passes may a dispatch be behind, or be away.
 const KEPT: usize = 12;
-/// Messages of the dispatch that may wait for a client.
-pub(super) const ANSWERS: usize = 64;
 /// First and longest pause before the dispatch is tried again. It is started again within a second or two.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 /// Questions answered at a time: each reads a window.
@@ -37,20 +36,6 @@ pub enum InletAddress {
     Thread(Sender<FromFinder>),
     /// It is another process over this state folder.
     Socket(PathBuf),
-}
-
-/// A way that is open.
-pub(super) trait InletLink: Send {
-    /// Hands something over. Blocks for seconds at most.
-    fn send(&mut self, message: FromFinder) -> io::Result<()>;
-}
-
-impl InletLink for Sender<FromFinder> {
-    fn send(&mut self, message: FromFinder) -> io::Result<()> {
-        // Whoever takes reports works on one for a second or two.
-        let sent = self.send_timeout(message, socket::PATIENCE);
-        sent.map_err(|_| io::ErrorKind::ConnectionReset.into())
-    }
 }
 
 impl InletAddress {

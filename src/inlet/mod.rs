@@ -6,6 +6,7 @@
 //! died, what was not confirmed is handed over again, and what was taken already is recognised by its number.
 
 mod client;
+mod link;
 pub(crate) mod socket;
 #[cfg(test)]
 mod tests;

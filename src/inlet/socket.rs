@@ -10,19 +10,16 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use skywatch_alerters::incident::Observation;
 
-use super::client::{ANSWERS, InletLink};
+use super::link::{ANSWERS, InletLink, PATIENCE};
 use super::{Finder, FinderAnswer, FinderReport, FromFinder, Observations, ToFinder};
 use crate::net::local::{self, LocalListener, LocalOptions};
 
-/// How long either side may take to take something.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest frame, bytes. One of the largest parts is a few megabytes, with the windows of the worst.
 const LONGEST: usize = 64 << 20;
 /// Observations in a frame.

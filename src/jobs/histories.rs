@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use skywatch_algorithms::{Series, Window};
 
-use super::training::TrainingError;
+use super::error::TrainingError;
 use crate::store::{Connect, Fetched, Names as _, Points as _};
 
 /// Metrics that are asked of the store at once: some megabytes of day-long windows.

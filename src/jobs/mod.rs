@@ -10,8 +10,10 @@
 //! The clock is the caller's, so nodes should agree on the time within a few seconds. A job is a small JSON text; no code
 //! is in it.
 
+mod error;
 mod histories;
-pub mod kinds;
+mod kind;
+mod kinds;
 mod redis;
 mod schedule;
 mod sqlite;
@@ -27,16 +29,18 @@ use skywatch_settings::Jobs;
 
 use crate::backoff::Backoff;
 
+pub use error::TrainingError;
 pub use histories::{FileHistories, Histories, StoreHistories};
+pub use kind::JobKind;
 pub(crate) use kinds::FAMILIES;
-pub use kinds::{FamiliesJob, JobKind, SequenceJob};
+pub use kinds::{FamiliesJob, SequenceJob};
 pub use redis::{OpenRedisQueue, RedisQueue};
 pub use schedule::{Scheduler, enqueue_due};
 pub(crate) use sqlite::jobs_path;
 pub use sqlite::{OpenSqliteQueue, SqliteQueue};
 pub use task::Task;
-pub use trainer::{Trainer, TrainerOptions, Work};
-pub use training::{Training, TrainingError};
+pub use trainer::{GoOn, JobWork, Trainer, TrainerOptions};
+pub use training::Training;
 
 /// Where a job is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::kinds::GoOn;
 use super::{JobOutcome, JobQueue, OpenQueue, QueueError, TakenJob, Task, opened};
 use crate::backoff::Backoff;
 use crate::clock::unix_now;
@@ -20,8 +19,11 @@ const LOOK: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// Says whether to go on: the job is still ours, and nobody has said stop. Asked at every step.
+pub type GoOn<'g> = dyn Fn() -> bool + Sync + 'g;
+
 /// What can be done with a task. Called on the trainer's thread, one at a time; blocks as long as it takes.
-pub trait Work: Sync {
+pub trait JobWork: Sync {
     /// Does it. `go_on` says whether the job is still ours and nobody has said stop; asked at every step, and before
     /// anything is published. What came of it, in a few words, or why nothing did.
     ///
@@ -46,7 +48,7 @@ pub struct Trainer<'t> {
     /// Where jobs come from.
     pub open: &'t dyn OpenQueue,
     /// What is done with them.
-    pub work: &'t dyn Work,
+    pub work: &'t dyn JobWork,
     /// How.
     pub options: TrainerOptions,
 }

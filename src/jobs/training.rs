@@ -1,43 +1,14 @@
-//! What every training does alike: finds its kind, holds the new against what serves, publishes.
+//! What every training does alike: holds the new against what serves, publishes.
 
 use std::ops::ControlFlow;
 
-use skywatch_algorithms::learned::{Epoch, FitReport, LearnedError};
+use skywatch_algorithms::learned::{Epoch, FitReport};
 
-use super::Task;
+use super::error::TrainingError;
 use super::histories::Histories;
-use super::kinds::{GoOn, KINDS};
-use super::trainer::Work;
+use super::trainer::GoOn;
 use crate::clock::unix_now;
 use crate::models::{Holdout, Model, ModelError, ModelRegistry, Provenance, cpu_features};
-use crate::store::StoreError;
-
-/// Why nothing was published.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrainingError {
-    /// Histories cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The network cannot be fitted.
-    #[error(transparent)]
-    Learned(#[from] LearnedError),
-    /// The place of models cannot be read or written.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// There is nothing to learn from.
-    #[error("{0}")]
-    Nothing(String),
-    /// The job does not say what its kind needs.
-    #[error("the job cannot be read: {0}")]
-    Task(#[from] serde_json::Error),
-    /// The job is of another kind than those there are.
-    #[error("this Skywatch knows no job of the kind `{0}`")]
-    UnknownKind(String),
-    /// The job is no longer ours, or stop was said.
-    #[error("stopped before anything was published")]
-    Stopped,
-}
 
 /// What jobs have at hand.
 pub struct Training<'t> {
@@ -59,17 +30,6 @@ pub(super) struct Fit<M> {
     pub(super) holdout: Holdout,
     /// Unix seconds of the first and last point that was learnt from.
     pub(super) trained: (f64, f64),
-}
-
-impl Work for Training<'_> {
-    fn run(&self, task: &Task, go_on: &GoOn<'_>) -> Result<String, String> {
-        let kind = KINDS.iter().find(|kind| kind.name == task.kind);
-        let outcome = match kind {
-            Some(kind) => (kind.run)(task, self, go_on),
-            None => Err(TrainingError::UnknownKind(task.kind.clone())),
-        };
-        outcome.map_err(|error| error.to_string())
-    }
 }
 
 impl Training<'_> {

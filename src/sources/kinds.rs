@@ -10,6 +10,7 @@ use clap::parser::ValueSource;
 use clap::{ArgGroup, ArgMatches, Args, Command, Error, FromArgMatches};
 use skywatch_settings::Secret;
 
+use super::arguments::{CommonArguments, SourceArguments};
 use super::csv::CsvArguments;
 use super::graphite::GraphiteArguments;
 use super::influx::InfluxArguments;
@@ -25,37 +26,6 @@ pub static KINDS: [SourceKind; 5] = [
     SourceKind::of::<CsvArguments>(),
     SourceKind::of::<RedisArguments>(),
 ];
-
-/// What a kind of source is told on the command line.
-pub trait SourceArguments: Args {
-    /// The argument that chooses it.
-    const FLAG: &'static str;
-    /// Which of [`CommonArguments`] mean something to it, by their ids.
-    const COMMON: &'static [&'static str];
-    /// Whether it is read to its end, whatever span is asked for.
-    const READS_ALL: bool = false;
-
-    /// The source; connects to nothing.
-    ///
-    /// # Errors
-    /// [`SourceError::Options`] for arguments that describe none.
-    fn open(self, common: CommonArguments) -> Result<Box<dyn Source>, SourceError>;
-}
-
-/// What any source may be told.
-#[derive(Debug, Clone)]
-pub struct CommonArguments {
-    /// What is fetched.
-    pub span: Span,
-    /// The name of what has none.
-    pub metric: Option<String>,
-    /// Goes along as `Authorization: Bearer …`.
-    pub bearer_token: Option<Secret>,
-    /// Authorities to trust, PEM, instead of the public ones.
-    pub ca_file: Option<PathBuf>,
-    /// The store to be filled and its namespace, if it is a Redis, so that it is not taken for a source.
-    pub store: Option<(String, String)>,
-}
 
 /// The common ones as they are typed.
 #[derive(Debug, Clone, Args)]

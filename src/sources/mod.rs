@@ -4,6 +4,7 @@
 //! names as they are called there. Order, age and names are judged by whoever stores or scores it, once for all
 //! sources. Retry and pace are the caller's too.
 
+mod arguments;
 mod csv;
 mod error;
 mod graphite;
@@ -19,9 +20,10 @@ use std::collections::BTreeMap;
 
 use skywatch_algorithms::Series;
 
+pub use arguments::{CommonArguments, SourceArguments};
 pub use error::SourceError;
 pub use graphite::{Graphite, GraphiteOptions};
-pub use kinds::{ChosenSource, CommonArguments, KINDS, SourceArguments, SourceKind};
+pub use kinds::{ChosenSource, KINDS, SourceKind};
 
 /// A place windows can be fetched from. One thread uses it; calls block on the network or the disk, for no longer than the
 /// source's own limits.

@@ -3,10 +3,9 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use skywatch::jobs::kinds::GoOn;
 use skywatch::jobs::{
-    Job, JobQueue, JobState, OpenQueue, OpenRedisQueue, OpenSqliteQueue, RedisQueue, SqliteQueue, Task,
-    Trainer, TrainerOptions, Work,
+    GoOn, Job, JobQueue, JobState, JobWork, OpenQueue, OpenRedisQueue, OpenSqliteQueue, RedisQueue,
+    SqliteQueue, Task, Trainer, TrainerOptions,
 };
 use skywatch::stop::Stop;
 use skywatch::store::redis::{RedisConnect, RedisOptions};
@@ -37,7 +36,7 @@ const WAIT: Duration = Duration::from_millis(20);
 
 struct Waiting;
 
-impl Work for Waiting {
+impl JobWork for Waiting {
     fn run(&self, _: &Task, _: &GoOn<'_>) -> Result<String, String> {
         std::thread::sleep(WAIT);
         Ok("waited".to_owned())

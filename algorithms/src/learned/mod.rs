@@ -20,6 +20,7 @@ mod fit;
 mod fitted_families;
 mod layers;
 mod lstm;
+mod network;
 mod scaling;
 mod sequence;
 mod table;

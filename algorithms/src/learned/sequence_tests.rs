@@ -1,5 +1,6 @@
 use std::ops::ControlFlow;
 
+use super::super::network::shapes;
 use super::*;
 
 /// A day of two columns that move together.

@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use skywatch_algorithms::Window;
 use skywatch_algorithms::learned::{FamilyOptions, FamilyTrainer, FittedFamilies, LearnedError, Traits};
 
-use super::{GoOn, JobKind};
 use crate::clock::unix_now;
+use crate::jobs::error::TrainingError;
 use crate::jobs::histories::Histories;
-use crate::jobs::training::{Fit, Training, TrainingError, log_epoch};
+use crate::jobs::kind::JobKind;
+use crate::jobs::trainer::GoOn;
+use crate::jobs::training::{Fit, Training, log_epoch};
 use crate::models::Holdout;
 
 /// The name of the model of all families.

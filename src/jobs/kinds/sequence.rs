@@ -12,8 +12,10 @@ use skywatch_algorithms::learned::{
 use skywatch_algorithms::{Series, counter};
 use skywatch_settings::LimitRule;
 
-use super::{GoOn, JobKind};
-use crate::jobs::training::{Fit, Training, TrainingError, log_epoch};
+use crate::jobs::error::TrainingError;
+use crate::jobs::kind::JobKind;
+use crate::jobs::trainer::GoOn;
+use crate::jobs::training::{Fit, Training, log_epoch};
 use crate::models::Holdout;
 
 /// The share of errors from which on the tail is fitted with the rule `peaks`: the last twentieth, as a fit has some hundred
