@@ -11,7 +11,7 @@ use serde::Serialize;
 use skywatch_alerters::units;
 use skywatch_settings::{Origin, Settings, StoreUrl};
 
-use super::Context;
+use super::context::Context;
 use crate::clock::unix_now;
 #[cfg(feature = "learned")]
 use crate::dispatch::Study;
@@ -24,25 +24,26 @@ use crate::status::{AnalyzerStatus, StatusFile};
 
 /// How long a process that has the state folder, and does not listen, is waited for: it may be starting.
 const STARTING: Duration = Duration::from_secs(5);
+/// How often it is looked whether it listens by now.
 const LOOK_EACH: Duration = Duration::from_millis(100);
 
 /// How an answer is printed, and so where it says whom it is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum OutputForm {
     /// For people: the first line says where an answer comes from, unless that is the process they mean.
     Text,
     /// For programs, and where something is done and not told: that line goes to standard error.
     Bare,
 }
 
-impl Form {
+impl OutputForm {
     pub(super) fn of(json: bool) -> Self {
         if json { Self::Bare } else { Self::Text }
     }
 
     fn note(self, line: &str) -> anyhow::Result<()> {
         match self {
-            Self::Text => super::say(line),
+            Self::Text => super::context::say(line),
             Self::Bare => {
                 log::last_words(line);
                 Ok(())
@@ -52,7 +53,7 @@ impl Form {
 }
 
 /// Asks for something the dispatcher knows.
-pub(super) fn dispatcher(context: &Context, request: Request, form: Form) -> anyhow::Result<Reply> {
+pub(super) fn dispatcher(context: &Context, request: Request, form: OutputForm) -> anyhow::Result<Reply> {
     match call(context, &Call::Dispatcher { request }, form)? {
         Answer::Dispatcher {
             reply: Reply::Refused { why },
@@ -64,7 +65,7 @@ pub(super) fn dispatcher(context: &Context, request: Request, form: Form) -> any
 
 /// Asks for anything: the process that runs over the state folder that was named; without a name, the only one that runs.
 /// With none running, the files of the state folder answer, which is said, as long as one ever ran over it.
-pub(super) fn call(context: &Context, call: &Call, form: Form) -> anyhow::Result<Answer> {
+pub(super) fn call(context: &Context, call: &Call, form: OutputForm) -> anyhow::Result<Answer> {
     let settings = &context.loaded.settings;
     if let Some(answer) = of_a_process(context, call)? {
         return Ok(answer);
@@ -90,7 +91,7 @@ pub(super) fn call(context: &Context, call: &Call, form: Form) -> anyhow::Result
 /// Asks about trainings and models: the process that is meant, or, with none running, what the settings lead to. A folder in
 /// which nothing was ever trained has nothing to say.
 #[cfg(feature = "learned")]
-pub(super) fn study(context: &Context, study: Study, form: Form) -> anyhow::Result<Answer> {
+pub(super) fn study(context: &Context, study: Study, form: OutputForm) -> anyhow::Result<Answer> {
     let settings = &context.loaded.settings;
     let call = Call::Study { study };
     let answer = match of_a_process(context, &call)? {
@@ -129,7 +130,7 @@ pub(super) fn print_lines(answer: Answer) -> anyhow::Result<()> {
     let Answer::Lines { lines } = answer else {
         anyhow::bail!("the running process is of another version: restart it");
     };
-    lines.iter().try_for_each(|line| super::say(line))
+    lines.iter().try_for_each(|line| super::context::say(line))
 }
 
 /// The answer of the process that is meant; `None` if it does not run.
@@ -143,7 +144,7 @@ pub(super) fn of_a_process(context: &Context, call: &Call) -> anyhow::Result<Opt
         {
             let asked = || format!("{} does not answer", shown(running));
             let answer = control::call(socket, call).with_context(asked)?;
-            // One that has just ended is nobody to be asked.
+            // One that has just ended cannot be asked.
             if answer.is_some() {
                 if !is_named(context) && running.state_dir != running::whole(state_dir) {
                     log::last_words(&format!("asked {}", shown(running)));
@@ -174,7 +175,7 @@ pub(super) fn of_a_process(context: &Context, call: &Call) -> anyhow::Result<Opt
     }
 }
 
-/// The process that is meant: by the state folder, if somebody named one; otherwise the only one there is.
+/// The process that is meant: by the state folder, if one was named; otherwise the only one there is.
 pub(super) fn meant(context: &Context) -> anyhow::Result<Option<RunningProcess>> {
     if is_named(context) {
         return Ok(running::over(&context.loaded.settings.state_dir));
@@ -191,7 +192,7 @@ pub(super) fn meant(context: &Context) -> anyhow::Result<Option<RunningProcess>>
     Ok(all.pop())
 }
 
-/// Whether somebody said which state folder is meant.
+/// Whether a state folder was named.
 fn is_named(context: &Context) -> bool {
     !matches!(context.loaded.origin("state_dir"), None | Some(Origin::Default))
 }
@@ -205,7 +206,7 @@ fn shown(running: &RunningProcess) -> String {
     )
 }
 
-/// That nobody can answer, and who runs elsewhere.
+/// That no process can answer, and which ones run elsewhere.
 pub(super) fn nobody(context: &Context) -> String {
     let mut why = format!(
         "no skywatch runs over `{}`, and none ever has",
@@ -300,7 +301,7 @@ pub(super) fn somebody() -> String {
 
 /// A value as JSON on standard output.
 pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    super::say(&serde_json::to_string_pretty(value)?)
+    super::context::say(&serde_json::to_string_pretty(value)?)
 }
 
 /// `14 min ago`

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use skywatch_algorithms::streaming::REACH;
 use skywatch_settings::{Settings, StoreUrl};
 
-use super::{Context, Failure};
+use super::context::{CommandFailure, Context};
 use crate::backfill::{self, BackfillError, BackfillOptions, BackfillSummary, BaselineFolders};
 use crate::clock::unix_now;
 use crate::ingest::IntakePolicy;
@@ -20,13 +20,13 @@ use crate::sources::{ChosenSource, Source, Span, row};
 use crate::stop::Stop;
 use crate::store::Connect;
 
-/// How long a request under way is waited for after a signal.
+/// How long a request under way is waited for after a signal: whoever has pressed ctrl-c waits.
 const LAST_WAIT: Duration = Duration::from_secs(1);
-/// Time between two lines of the log where no progress bar is seen.
+/// Seconds between two lines of the log where no progress bar is seen.
 const SAY_EACH: u64 = 10;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct BackfillArguments {
     #[command(flatten)]
     source: ChosenSource,
     /// The earliest time fetched: `-24h`, Unix seconds or a date; by default all that a window can hold, of
@@ -44,7 +44,7 @@ pub(super) struct Arguments {
     retries: u32,
 }
 
-pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, arguments: BackfillArguments) -> Result<(), CommandFailure> {
     let settings = &context.loaded.settings;
     let knowledge = process::long_memory(settings).map(|memory| BaselineFolders {
         memory,
@@ -66,12 +66,12 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
     };
     log::start(&settings.log);
     let source = arguments.source.open(options.span, redis_store(settings)?);
-    let source = source.map_err(|error| Failure::Arguments(error.to_string()))?;
+    let source = source.map_err(|error| CommandFailure::Arguments(error.to_string()))?;
     fill(process::store(settings)?, source, settings, options)
 }
 
 /// The store and its namespace, if it is a Redis.
-fn redis_store(settings: &Settings) -> Result<Option<(String, String)>, Failure> {
+fn redis_store(settings: &Settings) -> Result<Option<(String, String)>, CommandFailure> {
     Ok(match &settings.store.url {
         StoreUrl::Embedded => None,
         StoreUrl::Redis(_) => {
@@ -90,7 +90,7 @@ fn policy(settings: &Settings) -> IntakePolicy {
 }
 
 /// What `--from` and `--until` mean; without the first, the last `reach` seconds.
-pub(super) fn span(from: Option<&str>, until: Option<&str>, reach: f64) -> Result<Span, Failure> {
+pub(super) fn span(from: Option<&str>, until: Option<&str>, reach: f64) -> Result<Span, CommandFailure> {
     let now = unix_now();
     let after = match from {
         Some(text) => when(text, now, "--from")?,
@@ -101,13 +101,15 @@ pub(super) fn span(from: Option<&str>, until: Option<&str>, reach: f64) -> Resul
         None => now,
     };
     if after >= until {
-        return Err(Failure::Arguments("`--from` is not before `--until`".to_owned()));
+        return Err(CommandFailure::Arguments(
+            "`--from` is not before `--until`".to_owned(),
+        ));
     }
     Ok(Span { after, until })
 }
 
 /// `-24h`, Unix seconds, a date, or `now`.
-fn when(text: &str, now: f64, flag: &str) -> Result<f64, Failure> {
+fn when(text: &str, now: f64, flag: &str) -> Result<f64, CommandFailure> {
     let back = text.strip_prefix('-').and_then(skywatch_settings::parse_duration);
     let time = match (text, back) {
         ("now", _) => Some(now),
@@ -115,7 +117,7 @@ fn when(text: &str, now: f64, flag: &str) -> Result<f64, Failure> {
         _ => row::time(text).filter(|time| *time >= 0.0),
     };
     time.ok_or_else(|| {
-        Failure::Arguments(format!(
+        CommandFailure::Arguments(format!(
             "`{flag} {text}` is no time\nhint: such as `-24h`, `1700000000` or `2023-11-14 22:13:20` (UTC)"
         ))
     })
@@ -127,7 +129,7 @@ fn fill(
     mut source: Box<dyn Source>,
     settings: &Settings,
     options: BackfillOptions,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let stop = Stop::new();
     let _signals = process::stop_on_signal(&stop, process::Hangup::Ends)?;
     let folder = settings.state_dir.join("backfill");
@@ -141,7 +143,7 @@ fn fill(
     let thread = std::thread::Builder::new()
         .name("backfill".to_owned())
         .spawn(move || {
-            let view = View::new();
+            let view = ProgressBars::new();
             let mut on_progress = |parts, behind, points| view.show(parts, behind, points);
             let outcome = backfill::run(
                 &mut *source,
@@ -171,7 +173,11 @@ fn fill(
     }
 }
 
-fn report(outcome: Result<BackfillSummary, BackfillError>, from: &str, into: &str) -> Result<(), Failure> {
+fn report(
+    outcome: Result<BackfillSummary, BackfillError>,
+    from: &str,
+    into: &str,
+) -> Result<(), CommandFailure> {
     let summary = outcome?;
     log::last_words(&format!("from       {from}\ninto       {into}\n{summary}"));
     if summary.is_interrupted {
@@ -190,19 +196,19 @@ fn report(outcome: Result<BackfillSummary, BackfillError>, from: &str, into: &st
     Ok(())
 }
 
-fn interrupted() -> Failure {
+fn interrupted() -> CommandFailure {
     anyhow!("interrupted\nhint: the same command goes on where this one ended").into()
 }
 
 /// A bar for people, a line now and then for logs.
-struct View {
+struct ProgressBars {
     bar: ProgressBar,
     begun: std::time::Instant,
     /// Seconds from the beginning to the last line.
     said: AtomicU64,
 }
 
-impl View {
+impl ProgressBars {
     fn new() -> Self {
         let bar = ProgressBar::new(0);
         let style = ProgressStyle::with_template("{bar:30} {pos} of {len} parts, {msg}, {eta} left");

@@ -9,7 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use skywatch_algorithms::learned::FamilyOptions;
 use skywatch_settings::{Pattern, Settings, parse_duration};
 
-use super::{Context, Failure, backfill, say};
+use super::backfill;
+use super::context::{CommandFailure, Context, say};
 use crate::analyzer::rule::AlarmRule;
 #[cfg(feature = "learned")]
 use crate::backtest::WalkOptions;
@@ -24,7 +25,7 @@ use crate::stop::Stop;
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("source").required(true).args(["input", "metrics", "graphite"])))]
-pub(super) struct Arguments {
+pub(super) struct BacktestArguments {
     /// A file of rows `timestamp,value`, or a folder with such files at any depth
     #[arg(long, value_name = "PATH")]
     input: Option<PathBuf>,
@@ -110,7 +111,7 @@ fn fit_each(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected a time of at least an hour, such as `1d`".to_owned())
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, arguments: &BacktestArguments) -> Result<(), CommandFailure> {
     let settings = &context.loaded.settings;
     log::start(&settings.log);
     let stop = Stop::new();
@@ -139,7 +140,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
 }
 
 /// What was replayed is told; what was not makes the command fail all the same.
-fn complain(summary: &ReplaySummary) -> Result<(), Failure> {
+fn complain(summary: &ReplaySummary) -> Result<(), CommandFailure> {
     let some = |names: &[String]| match names {
         [one] => format!("`{one}`"),
         [one, rest @ ..] => format!("`{one}` and {} more", rest.len()),
@@ -160,10 +161,10 @@ fn complain(summary: &ReplaySummary) -> Result<(), Failure> {
 
 fn replay(
     settings: &Settings,
-    arguments: &Arguments,
+    arguments: &BacktestArguments,
     profile: ReplayProfile,
     stop: &Stop,
-) -> Result<ReplaySummary, Failure> {
+) -> Result<ReplaySummary, CommandFailure> {
     let options = BacktestOptions {
         profile,
         rules: rules(settings, arguments, profile).into(),
@@ -191,7 +192,7 @@ fn replay(
 }
 
 /// What the live analyzer calls anomalous, unless the command says otherwise. To the classic profile only the rest applies.
-fn rules(settings: &Settings, arguments: &Arguments, profile: ReplayProfile) -> Vec<AlarmRule> {
+fn rules(settings: &Settings, arguments: &BacktestArguments, profile: ReplayProfile) -> Vec<AlarmRule> {
     let mut rules = match profile {
         ReplayProfile::Skyline => vec![AlarmRule::plain(settings.adaptive.rest.as_secs_f64())],
         ReplayProfile::Adaptive | ReplayProfile::Learned => process::adaptive_rules(settings),
@@ -205,7 +206,11 @@ fn rules(settings: &Settings, arguments: &Arguments, profile: ReplayProfile) -> 
     rules
 }
 
-fn feed(settings: &Settings, arguments: &Arguments, stop: &Stop) -> Result<Box<dyn Feed>, Failure> {
+fn feed(
+    settings: &Settings,
+    arguments: &BacktestArguments,
+    stop: &Stop,
+) -> Result<Box<dyn Feed>, CommandFailure> {
     if let Some(url) = &arguments.graphite {
         let graphite = Graphite::new(GraphiteOptions {
             url: url.clone(),
@@ -213,22 +218,22 @@ fn feed(settings: &Settings, arguments: &Arguments, stop: &Stop) -> Result<Box<d
             ca_file: arguments.ca_file.clone(),
             ..GraphiteOptions::default()
         });
-        let graphite = graphite.map_err(|error| Failure::Arguments(error.to_string()))?;
+        let graphite = graphite.map_err(|error| CommandFailure::Arguments(error.to_string()))?;
         let span = backfill::span(Some(&arguments.from), arguments.until.as_deref(), f64::INFINITY)?;
         return Ok(Box::new(SourceFeed::open(Box::new(graphite), span, stop)?));
     }
     let patterns = arguments.metrics.iter().map(|text| {
         Pattern::parse(text)
-            .map_err(|why| Failure::Arguments(format!("the pattern `{text}` is wrong: {why}")))
+            .map_err(|why| CommandFailure::Arguments(format!("the pattern `{text}` is wrong: {why}")))
     });
     let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
     Ok(Box::new(StoreFeed::open(&process::store(settings)?, &patterns)?))
 }
 
-/// What somebody asked for that cannot be is refused; the rest failed.
-fn failure(error: BacktestError) -> Failure {
+/// A question that cannot be answered is refused; the rest failed.
+fn failure(error: BacktestError) -> CommandFailure {
     match &error {
-        BacktestError::OutputInInput { .. } => Failure::Arguments(match error.hint() {
+        BacktestError::OutputInInput { .. } => CommandFailure::Arguments(match error.hint() {
             Some(hint) => format!("{error}\nhint: {hint}"),
             None => error.to_string(),
         }),
@@ -236,7 +241,7 @@ fn failure(error: BacktestError) -> Failure {
     }
 }
 
-/// A bar where somebody looks; nothing in a pipe.
+/// A bar on a terminal; nothing in a pipe.
 struct Bar(ProgressBar);
 
 impl Bar {

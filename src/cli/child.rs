@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Context, Failure};
+use super::context::{CommandFailure, Context};
 use crate::log;
 use crate::net::slots;
 use crate::process::{self, LivenessReporter, Role, RunOptions, roles};
@@ -12,7 +12,7 @@ use crate::status::Liveness;
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ChildArguments {
     #[arg(value_parser = roles::named)]
     role: &'static dyn Role,
     #[arg(long)]
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     histories: Option<PathBuf>,
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, arguments: &ChildArguments) -> Result<(), CommandFailure> {
     let settings = &context.loaded.settings;
     log::start(&settings.log);
     slots::raise_descriptors();

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use clap::Args;
 use skywatch_settings::Log;
 
-use super::Failure;
+use super::context::CommandFailure;
 use crate::demo::{self, DemoOptions};
 use crate::log;
 use crate::net::slots;
@@ -14,7 +14,7 @@ use crate::process;
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct DemoArguments {
     /// End by itself after so many seconds
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
@@ -26,9 +26,9 @@ pub(super) struct Arguments {
     listen: SocketAddr,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &DemoArguments) -> Result<(), CommandFailure> {
     if !arguments.listen.ip().is_loopback() {
-        return Err(Failure::Arguments(format!(
+        return Err(CommandFailure::Arguments(format!(
             "`--listen {}` is not a loopback address\nhint: the demo's pages have no password; use 127.0.0.1",
             arguments.listen
         )));

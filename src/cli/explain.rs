@@ -4,15 +4,15 @@ use clap::Args;
 use skywatch_alerters::state::Outlook;
 use skywatch_alerters::{text, units};
 
-use super::ask::{self, Form, ahead};
+use super::ask::{self, OutputForm, ahead};
+use super::context::{CommandFailure, Context, say};
 use super::routes::{print_tried, told};
-use super::{Context, Failure, say};
 use crate::dispatch::{Answer, Call, Reply};
 use crate::status::Examination;
 
 /// Which metric.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ExplainArguments {
     /// The metric's full name
     metric: String,
     /// As JSON
@@ -20,11 +20,11 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, arguments: ExplainArguments) -> Result<(), CommandFailure> {
     let call = Call::Explain {
         metric: arguments.metric,
     };
-    let answer = ask::call(context, &call, Form::of(arguments.json))?;
+    let answer = ask::call(context, &call, OutputForm::of(arguments.json))?;
     if arguments.json {
         return Ok(ask::print_json(&answer)?);
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 
-use super::{Context, Failure};
+use super::context::{CommandFailure, Context};
 use crate::health::Tool;
 use crate::log;
 use crate::net::slots;
@@ -14,7 +14,7 @@ use crate::process;
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct HealthArguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -50,17 +50,17 @@ pub(super) fn tool(arguments: &[OsString]) -> Option<(Tool, Vec<String>)> {
     Some((tool, rest.iter().map(text).collect()))
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, arguments: &HealthArguments) -> Result<(), CommandFailure> {
     match arguments.command {
         Command::Serve => serve(context),
         // `tool` has taken them, unless options of ours stand before `health`.
-        Command::Client | Command::Server | Command::Mkrc | Command::Logtail => Err(Failure::Arguments(
+        Command::Client | Command::Server | Command::Mkrc | Command::Logtail => Err(CommandFailure::Arguments(
             "the health tools have flags of their own\nhint: write `skywatch health client …`, with no option before".to_owned(),
         )),
     }
 }
 
-fn serve(context: &Context) -> Result<(), Failure> {
+fn serve(context: &Context) -> Result<(), CommandFailure> {
     let settings = &context.loaded.settings;
     log::start(&settings.log);
     slots::raise_descriptors();

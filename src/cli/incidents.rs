@@ -4,16 +4,16 @@ use clap::Args;
 use skywatch_alerters::incident::{Incident, IncidentTransition};
 use skywatch_alerters::{render, text, units};
 
-use super::ask::{self, Form, ago};
-use super::{Context, Failure, say};
+use super::ask::{self, OutputForm, ago};
+use super::context::{CommandFailure, Context, say};
 use crate::dispatch::{NoticeLine, Reply, Request, SHOWN};
 
-/// Widest name in the list.
+/// Widest name in the list, characters: leaves room for the rest on a line of 120.
 const NAME_COLUMNS: usize = 60;
 
 /// What is asked.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct IncidentsArguments {
     /// One incident with its whole life, by its number
     id: Option<u64>,
     /// Also those that are over
@@ -53,7 +53,7 @@ pub(super) struct CloseArguments {
     by: Option<String>,
 }
 
-pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, arguments: IncidentsArguments) -> Result<(), CommandFailure> {
     let request = match arguments.id {
         Some(id) => Request::Incident { id },
         None => Request::Incidents {
@@ -62,7 +62,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
             limit: arguments.limit,
         },
     };
-    let reply = ask::dispatcher(context, request, Form::of(arguments.json))?;
+    let reply = ask::dispatcher(context, request, OutputForm::of(arguments.json))?;
     if arguments.json {
         return Ok(ask::print_json(&reply)?);
     }
@@ -91,24 +91,24 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
     Ok(())
 }
 
-pub(super) fn acknowledge(context: &Context, arguments: AckArguments) -> Result<(), Failure> {
+pub(super) fn acknowledge(context: &Context, arguments: AckArguments) -> Result<(), CommandFailure> {
     let request = Request::Acknowledge {
         id: arguments.id,
         by: arguments.by.unwrap_or_else(ask::somebody),
         until_resolved: arguments.until_resolved,
     };
-    if let Reply::Incident { incident, .. } = ask::dispatcher(context, request, Form::Bare)? {
+    if let Reply::Incident { incident, .. } = ask::dispatcher(context, request, OutputForm::Bare)? {
         say(&line(&incident))?;
     }
     Ok(())
 }
 
-pub(super) fn close(context: &Context, arguments: CloseArguments) -> Result<(), Failure> {
+pub(super) fn close(context: &Context, arguments: CloseArguments) -> Result<(), CommandFailure> {
     let request = Request::Close {
         id: arguments.id,
         by: arguments.by.unwrap_or_else(ask::somebody),
     };
-    if let Reply::Incident { incident, .. } = ask::dispatcher(context, request, Form::Bare)? {
+    if let Reply::Incident { incident, .. } = ask::dispatcher(context, request, OutputForm::Bare)? {
         say(&line(&incident))?;
     }
     Ok(())

@@ -3,14 +3,14 @@
 use clap::{Args, Subcommand};
 use skywatch_alerters::{text, units};
 
-use super::ask::{self, Form};
-use super::{Context, Failure, say};
+use super::ask::{self, OutputForm};
+use super::context::{CommandFailure, Context, say};
 use crate::dispatch::{Answer, Study};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct JobsArguments {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<JobsCommand>,
     /// At most so many
     #[arg(long, default_value_t = 50)]
     limit: usize,
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum JobsCommand {
     /// Try a job again that was given up
     Retry {
         /// Its id
@@ -28,14 +28,14 @@ enum Command {
     },
 }
 
-pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, arguments: JobsArguments) -> Result<(), CommandFailure> {
     let study = match arguments.command {
-        Some(Command::Retry { id }) => Study::RetryJob { id },
+        Some(JobsCommand::Retry { id }) => Study::RetryJob { id },
         None => Study::Jobs {
             limit: arguments.limit,
         },
     };
-    let (place, jobs) = match ask::study(context, study, Form::of(arguments.json))? {
+    let (place, jobs) = match ask::study(context, study, OutputForm::of(arguments.json))? {
         Answer::Jobs { place, jobs } => (place, jobs),
         answer => return Ok(ask::print_lines(answer)?),
     };

@@ -1,12 +1,13 @@
 //! The command line: one file a subcommand.
 //!
-//! Two types, after ripgrep: [`Cli`] records what was typed; [`Context`] owns the settings resolved from
+//! Two types, after ripgrep: [`Cli`] records what was typed; [`Context`](context::Context) owns the settings resolved from
 //! it. Everything that can be refused is refused in the step between, with exit code 2.
 
 mod ask;
 mod backfill;
 mod backtest;
 mod child;
+mod context;
 mod demo;
 mod explain;
 mod health;
@@ -26,11 +27,9 @@ mod train;
 mod votes;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
-use skywatch_settings::{Loaded, SettingsError, Sources};
+use clap::{Parser, Subcommand};
 
 use crate::backfill::BackfillError;
 use crate::backtest::BacktestError;
@@ -38,6 +37,7 @@ use crate::demo::DemoError;
 use crate::files;
 use crate::log::{self, last_words};
 use crate::process::ProcessError;
+use context::{CommandFailure, Context, Global};
 
 /// Exit code for a command line or settings that are refused.
 const REFUSED: u8 = 2;
@@ -52,69 +52,52 @@ struct Cli {
     command: Command,
 }
 
-/// Where settings come from, for every subcommand.
-#[derive(Debug, Clone, Args)]
-struct Global {
-    /// Settings file (TOML); `skywatch settings --example` prints one with every option
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// One option, as `analyzer.workers=2`; may be given again, goes before the environment
-    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Short for `--set store.url=URL`
-    #[arg(long, global = true, value_name = "URL")]
-    store: Option<String>,
-    /// Short for `--set state_dir=DIR`
-    #[arg(long, global = true, value_name = "DIR")]
-    state_dir: Option<PathBuf>,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Take points in, look at every metric, alert, serve pages
-    Run(run::Arguments),
+    Run(run::RunArguments),
     /// Show it all working: made-up metrics, planted anomalies, nothing to configure
-    Demo(demo::Arguments),
+    Demo(demo::DemoArguments),
     /// Judge series from a file with all nine classic detectors
-    Votes(votes::Arguments),
+    Votes(votes::VotesArguments),
     /// Fill windows from a Graphite, from files or from another Redis
-    Backfill(backfill::Arguments),
+    Backfill(backfill::BackfillArguments),
     /// Replay past points through a profile: scores, incidents, and how well labels are found
-    Backtest(backtest::Arguments),
+    Backtest(backtest::BacktestArguments),
     /// Replay a file of points through any protocol that is taken in
-    Send(send::Arguments),
+    Send(send::SendArguments),
     /// Print every setting with where it came from
-    Settings(settings::Arguments),
+    Settings(settings::SettingsArguments),
     /// Show what is wrong, or the whole life of one incident
-    Incidents(incidents::Arguments),
+    Incidents(incidents::IncidentsArguments),
     /// Take an incident: nobody is reminded of it any more
     Ack(incidents::AckArguments),
     /// Close an incident: it is over because you say so, and nothing new begins unless it becomes worse or was well
     Close(incidents::CloseArguments),
     /// Say nothing about some metrics for a while
-    Silence(silence::Arguments),
+    Silence(silence::SilenceArguments),
     /// Show who would be told of a metric, and why
     RouteTest(routes::RouteArguments),
     /// Send a test notice to everybody a route leads to
     AlertTest(routes::TestArguments),
     /// Show notices that reached nobody, try them again, or drop them
-    Notices(notices::Arguments),
+    Notices(notices::NoticesArguments),
     /// Everything about one metric: its window, every detector, its incident, who is told
-    Explain(explain::Arguments),
+    Explain(explain::ExplainArguments),
     /// The health plane: serve it, ask it, report to it
-    Health(health::Arguments),
+    Health(health::HealthArguments),
     /// Fit the learned detectors now
     #[cfg(feature = "learned")]
-    Train(train::Arguments),
+    Train(train::TrainArguments),
     /// Show what trainers have done, do and are to do
     #[cfg(feature = "learned")]
-    Jobs(jobs::Arguments),
+    Jobs(jobs::JobsArguments),
     /// Show fitted models, or let an earlier one serve again
     #[cfg(feature = "learned")]
-    Models(models::Arguments),
+    Models(models::ModelsArguments),
     /// One child of `run`
     #[command(hide = true)]
-    Child(child::Arguments),
+    Child(child::ChildArguments),
 }
 
 /// Runs the command line `arguments` (the first is the program's name).
@@ -167,15 +150,15 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     log::finish();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Settings(error)) => {
+        Err(CommandFailure::Settings(error)) => {
             last_words(&error.to_string());
             ExitCode::from(REFUSED)
         }
-        Err(Failure::Arguments(error)) => {
+        Err(CommandFailure::Arguments(error)) => {
             last_words(&format!("error: {error}"));
             ExitCode::from(REFUSED)
         }
-        Err(Failure::Other(error)) => {
+        Err(CommandFailure::Other(error)) => {
             last_words(&format!("error: {}", with_causes(&error)));
             if let Some(hint) = hint(&error) {
                 last_words(&format!("hint: {hint}"));
@@ -186,28 +169,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 /// Runs a command over the settings that the global arguments lead to.
-fn with(global: Global, command: impl FnOnce(&Context) -> Result<(), Failure>) -> Result<(), Failure> {
+fn with(
+    global: Global,
+    command: impl FnOnce(&Context) -> Result<(), CommandFailure>,
+) -> Result<(), CommandFailure> {
     command(&Context::resolve(global)?)
-}
-
-/// A line on standard output, or several; foreign text in it steers no terminal. A reader who has seen enough is no failure.
-fn say(line: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    let lines: Vec<_> = line.split('\n').map(skywatch_alerters::text::one_line).collect();
-    match writeln!(std::io::stdout().lock(), "{}", lines.join("\n")) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => Ok(outcome?),
-    }
-}
-
-/// Why a command failed, by exit code.
-enum Failure {
-    /// Settings that are refused: 2.
-    Settings(SettingsError),
-    /// Arguments that clap cannot judge: 2.
-    Arguments(String),
-    /// Anything else: 1.
-    Other(anyhow::Error),
 }
 
 /// An error and what led to it; a cause whose words are there already is not said twice.
@@ -231,74 +197,5 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
         error.hint()
     } else {
         error.downcast_ref::<DemoError>()?.hint()
-    }
-}
-
-impl<E: Into<anyhow::Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self::Other(error.into())
-    }
-}
-
-/// A command's settings, and the arguments that led to them.
-struct Context {
-    loaded: Loaded,
-    global: Global,
-}
-
-impl Context {
-    fn resolve(global: Global) -> Result<Self, Failure> {
-        let mut flags = Vec::new();
-        for assignment in &global.set {
-            let Some((key, value)) = assignment.split_once('=') else {
-                // What stands behind a blank may be a password.
-                let key = assignment.split([' ', ':']).next().unwrap_or_default();
-                let more = if key.len() < assignment.len() { " …" } else { "" };
-                return Err(Failure::Arguments(format!(
-                    "`--set {key}{more}` is not of the form KEY=VALUE\nhint: such as `--set analyzer.workers=2`"
-                )));
-            };
-            flags.push((key.trim().to_owned(), value.trim().to_owned(), "--set".to_owned()));
-        }
-        if let Some(url) = &global.store {
-            flags.push(("store.url".to_owned(), url.clone(), "--store".to_owned()));
-        }
-        if let Some(folder) = &global.state_dir {
-            flags.push((
-                "state_dir".to_owned(),
-                folder.display().to_string(),
-                "--state-dir".to_owned(),
-            ));
-        }
-        let env = std::env::vars_os()
-            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
-        let loaded = skywatch_settings::load(Sources {
-            file: global.config.clone(),
-            env: env.collect(),
-            flags,
-        })
-        .map_err(Failure::Settings)?;
-        Ok(Self { loaded, global })
-    }
-}
-
-impl Global {
-    /// The arguments that make a child resolve the same settings.
-    fn as_arguments(&self) -> Vec<String> {
-        let mut arguments = Vec::new();
-        let mut add = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
-        if let Some(config) = &self.config {
-            add("--config", config.display().to_string());
-        }
-        for assignment in &self.set {
-            add("--set", assignment.clone());
-        }
-        if let Some(url) = &self.store {
-            add("--store", url.clone());
-        }
-        if let Some(folder) = &self.state_dir {
-            add("--state-dir", folder.display().to_string());
-        }
-        arguments
     }
 }

@@ -2,18 +2,18 @@
 
 use clap::{Args, Subcommand};
 
-use super::ask::{self, Form};
-use super::{Context, Failure};
+use super::ask::{self, OutputForm};
+use super::context::{CommandFailure, Context};
 use crate::dispatch::Study;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ModelsArguments {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<ModelsCommand>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum ModelsCommand {
     /// Print the card of a model
     Show {
         /// Its name
@@ -30,12 +30,12 @@ enum Command {
     },
 }
 
-pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, arguments: ModelsArguments) -> Result<(), CommandFailure> {
     let study = match arguments.command {
-        Some(Command::Show { model, version }) => Study::Model { model, version },
-        Some(Command::Rollback { model, version }) => Study::RollBack { model, version },
+        Some(ModelsCommand::Show { model, version }) => Study::Model { model, version },
+        Some(ModelsCommand::Rollback { model, version }) => Study::RollBack { model, version },
         None => Study::Models,
     };
-    let answer = ask::study(context, study, Form::Bare)?;
+    let answer = ask::study(context, study, OutputForm::Bare)?;
     Ok(ask::print_lines(answer)?)
 }

@@ -3,15 +3,15 @@
 use clap::{Args, Subcommand};
 use skywatch_alerters::{text, units};
 
-use super::ask::{self, Form};
-use super::{Context, Failure, say};
+use super::ask::{self, OutputForm};
+use super::context::{CommandFailure, Context, say};
 use crate::dispatch::{Reply, Request, Which};
 
 /// What is to be done.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct NoticesArguments {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<NoticesCommand>,
     /// At most so many
     #[arg(long, default_value_t = 100)]
     limit: usize,
@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum NoticesCommand {
     /// Try notices again that reached nobody
     Retry(Chosen),
     /// Take notices off the list that reached nobody
@@ -41,29 +41,29 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn which(self) -> Result<Which, Failure> {
+    fn which(self) -> Result<Which, CommandFailure> {
         match (self.id, self.receiver, self.all) {
             (Some(id), ..) => Ok(Which::One(id)),
             (None, Some(receiver), _) => Ok(Which::Of(receiver)),
             (None, None, true) => Ok(Which::All),
-            (None, None, false) => Err(Failure::Arguments(
+            (None, None, false) => Err(CommandFailure::Arguments(
                 "which notices?\nhint: give an id, `--receiver NAME`, or `--all`".to_owned(),
             )),
         }
     }
 }
 
-pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, arguments: NoticesArguments) -> Result<(), CommandFailure> {
     let (chosen, retry) = match arguments.command {
-        Some(Command::Retry(chosen)) => (chosen, true),
-        Some(Command::Drop(chosen)) => (chosen, false),
+        Some(NoticesCommand::Retry(chosen)) => (chosen, true),
+        Some(NoticesCommand::Drop(chosen)) => (chosen, false),
         None => {
             let reply = ask::dispatcher(
                 context,
                 Request::DeadLetters {
                     limit: arguments.limit,
                 },
-                Form::of(arguments.json),
+                OutputForm::of(arguments.json),
             )?;
             if arguments.json {
                 return Ok(ask::print_json(&reply)?);
@@ -88,7 +88,9 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
         }
     };
     let which = chosen.which()?;
-    if let Reply::Done { count } = ask::dispatcher(context, Request::Notices { which, retry }, Form::Bare)? {
+    if let Reply::Done { count } =
+        ask::dispatcher(context, Request::Notices { which, retry }, OutputForm::Bare)?
+    {
         if count == 0 {
             return Err(anyhow::anyhow!("there is no such notice among those that reached nobody").into());
         }

@@ -4,8 +4,8 @@ use clap::Args;
 use skywatch_alerters::route::Tried;
 use skywatch_alerters::{Severity, text};
 
-use super::ask::{self, Form, ago, ahead};
-use super::{Context, Failure, say};
+use super::ask::{self, OutputForm, ago, ahead};
+use super::context::{CommandFailure, Context, say};
 use crate::dispatch::{Answer, Call, Reply, Request};
 
 /// Which metric.
@@ -35,13 +35,13 @@ pub(super) struct TestArguments {
     json: bool,
 }
 
-pub(super) fn route_test(context: &Context, arguments: RouteArguments) -> Result<(), Failure> {
+pub(super) fn route_test(context: &Context, arguments: RouteArguments) -> Result<(), CommandFailure> {
     let request = Request::RouteTest {
         metric: arguments.metric,
         severity: arguments.severity,
         detectors: arguments.detectors,
     };
-    let reply = ask::dispatcher(context, request, Form::of(arguments.json))?;
+    let reply = ask::dispatcher(context, request, OutputForm::of(arguments.json))?;
     if arguments.json {
         return Ok(ask::print_json(&reply)?);
     }
@@ -84,12 +84,12 @@ pub(super) fn print_tried(tried: &[Tried]) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn alert_test(context: &Context, arguments: TestArguments) -> Result<(), Failure> {
+pub(super) fn alert_test(context: &Context, arguments: TestArguments) -> Result<(), CommandFailure> {
     let call = Call::AlertTest {
         route: arguments.route,
         by: ask::somebody(),
     };
-    let answer = ask::call(context, &call, Form::of(arguments.json))?;
+    let answer = ask::call(context, &call, OutputForm::of(arguments.json))?;
     let receivers = match answer {
         Answer::Tested { receivers } => receivers,
         Answer::Dispatcher {

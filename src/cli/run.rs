@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use skywatch_settings::StoreUrl;
 
-use super::{Context, Failure};
+use super::context::{CommandFailure, Context};
 use crate::dispatch::running::Entry;
 use crate::log;
 use crate::net::slots;
@@ -14,7 +14,7 @@ use crate::process::{self, ChildSpec, Parent, ParentOptions, RunOptions, Systemd
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct RunArguments {
     /// Stop after so many passes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     passes: Option<u64>,
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     single_process: bool,
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, arguments: &RunArguments) -> Result<(), CommandFailure> {
     let settings = &context.loaded.settings;
     log::start(&settings.log);
     slots::raise_descriptors();
@@ -38,7 +38,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
         global: context.global.as_arguments(),
         ..RunOptions::default()
     };
-    let _claim = process::Claim::take(&settings.state_dir)?;
+    let _claim = process::StateFolderClaim::take(&settings.state_dir)?;
     // Without it commands know only what the analyzer itself says while it runs.
     let keeper = settings
         .analyzer
@@ -75,7 +75,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
 }
 
 /// Tells systemd how the one process is, until `stop` is said.
-fn tell_systemd(mut systemd: Systemd, stop: &Stop) -> Result<std::thread::JoinHandle<()>, Failure> {
+fn tell_systemd(mut systemd: Systemd, stop: &Stop) -> Result<std::thread::JoinHandle<()>, CommandFailure> {
     let stop = stop.clone();
     let thread = std::thread::Builder::new()
         .name("systemd".to_owned())

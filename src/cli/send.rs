@@ -9,20 +9,20 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::Failure;
+use super::context::CommandFailure;
 use crate::clock::unix_now;
 use crate::ingest::client::{Client, Protocol};
 use crate::sources::row::{NoPoint, Rows};
 
-/// Points sent at a time when no rate is asked for.
+/// Points sent at a time when no rate is asked for: a remote write of some ten kilobytes, a few packets of lines.
 const CHUNK: usize = 1_000;
-/// Chunks a second when one is.
+/// Chunks a second when one is: even enough for a chart, and far above a timer's own error.
 const CHUNKS_A_SECOND: f64 = 20.0;
-/// How long a listener that is away is waited for.
+/// How long a listener that is away is waited for: as long as a restart may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct SendArguments {
     /// CSV with lines `name,time,value`, or `time,value` with --metric; other columns by their heading. Times are
     /// Unix seconds, milliseconds and finer, or `2024-01-31 23:59:59` (UTC)
     file: PathBuf,
@@ -44,13 +44,13 @@ pub(super) struct Arguments {
 }
 
 /// A line of the file.
-struct Row {
+struct FilePoint {
     name: String,
     time: f64,
     value: f64,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &SendArguments) -> Result<(), CommandFailure> {
     let mut rows = read(&arguments.file, arguments.metric.as_deref())?;
     if arguments.restamp {
         let newest = rows.iter().map(|row| row.time).fold(f64::NEG_INFINITY, f64::max);
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read(path: &Path, metric: Option<&str>) -> anyhow::Result<Vec<Row>> {
+fn read(path: &Path, metric: Option<&str>) -> anyhow::Result<Vec<FilePoint>> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("cannot read `{shown}`"))?;
     let mut reader = Rows::new(metric.is_none());
@@ -100,7 +100,7 @@ fn read(path: &Path, metric: Option<&str>) -> anyhow::Result<Vec<Row>> {
             continue;
         };
         match row.point(metric) {
-            Ok((name, time, value)) => rows.push(Row {
+            Ok((name, time, value)) => rows.push(FilePoint {
                 name: name.to_owned(),
                 time,
                 value,

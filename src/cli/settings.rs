@@ -5,30 +5,30 @@ use std::io::Write as _;
 use clap::{Args, Subcommand};
 use skywatch_alerters::render::Templates;
 
-use super::{Context, Failure};
+use super::context::{CommandFailure, Context};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct SettingsArguments {
     /// Print a commented settings file with every option and its default instead
     #[arg(long)]
     example: bool,
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<SettingsCommand>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum SettingsCommand {
     /// Try every message with the templates in force
     CheckTemplates,
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, arguments: &SettingsArguments) -> Result<(), CommandFailure> {
     let mut out = std::io::stdout().lock();
     if arguments.example {
         out.write_all(skywatch_settings::EXAMPLE.as_bytes())?;
         return Ok(());
     }
-    if matches!(arguments.command, Some(Command::CheckTemplates)) {
+    if matches!(arguments.command, Some(SettingsCommand::CheckTemplates)) {
         return check_templates(context);
     }
     let rows: Vec<_> = context.loaded.table().collect();
@@ -46,7 +46,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     Ok(())
 }
 
-fn check_templates(context: &Context) -> Result<(), Failure> {
+fn check_templates(context: &Context) -> Result<(), CommandFailure> {
     let folder = context.loaded.settings.alerts.templates.as_deref();
     let templates = Templates::load(folder).map_err(anyhow::Error::from)?;
     if let Err(errors) = templates.check() {
@@ -56,8 +56,8 @@ fn check_templates(context: &Context) -> Result<(), Failure> {
         return Err(anyhow::anyhow!("{} messages cannot be written", errors.len()).into());
     }
     match folder {
-        Some(folder) => super::say(&format!("templates in `{}` are right", folder.display()))?,
-        None => super::say("built-in templates are right; `alerts.templates` names no folder")?,
+        Some(folder) => super::context::say(&format!("templates in `{}` are right", folder.display()))?,
+        None => super::context::say("built-in templates are right; `alerts.templates` names no folder")?,
     }
     Ok(())
 }

@@ -6,20 +6,20 @@ use skywatch_alerters::schedule::Hours;
 use skywatch_alerters::silence::{CompiledSilence, Silence};
 use skywatch_alerters::{Severity, text, units};
 
-use super::ask::{self, Form, ahead};
-use super::{Context, Failure, say};
+use super::ask::{self, OutputForm, ahead};
+use super::context::{CommandFailure, Context, say};
 use crate::clock::unix_now;
 use crate::dispatch::{Reply, Request};
 
 /// What is to be done.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct SilenceArguments {
     #[command(subcommand)]
-    command: Command,
+    command: SilenceCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum SilenceCommand {
     /// Say nothing about some metrics for a while
     Add(Box<Add>),
     /// Show silences
@@ -89,24 +89,24 @@ fn length(text: &str) -> Result<f64, String> {
     }
 }
 
-pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, arguments: SilenceArguments) -> Result<(), CommandFailure> {
     match arguments.command {
-        Command::Add(add) => {
+        SilenceCommand::Add(add) => {
             let silence = add.silence()?;
             if let Reply::Silences { silences } = ask::dispatcher(
                 context,
                 Request::Silence {
                     silence: Box::new(silence),
                 },
-                Form::Bare,
+                OutputForm::Bare,
             )? {
                 for silence in &silences {
                     say(&line(silence))?;
                 }
             }
         }
-        Command::List { all, json } => {
-            let reply = ask::dispatcher(context, Request::Silences { all }, Form::of(json))?;
+        SilenceCommand::List { all, json } => {
+            let reply = ask::dispatcher(context, Request::Silences { all }, OutputForm::of(json))?;
             if json {
                 return Ok(ask::print_json(&reply)?);
             }
@@ -120,8 +120,8 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
                 _ => {}
             }
         }
-        Command::End { id } => {
-            ask::dispatcher(context, Request::EndSilence { id }, Form::Bare)?;
+        SilenceCommand::End { id } => {
+            ask::dispatcher(context, Request::EndSilence { id }, OutputForm::Bare)?;
             say(&format!(
                 "silence {id} has ended; what is still open is told of with the next pass"
             ))?;
@@ -131,7 +131,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
 }
 
 impl Add {
-    fn silence(self) -> Result<Silence, Failure> {
+    fn silence(self) -> Result<Silence, CommandFailure> {
         let now = unix_now();
         let recurs = !self.days.is_empty() || self.hours.is_some();
         if self.metrics.is_empty()
@@ -139,12 +139,12 @@ impl Add {
             && self.severity.is_none()
             && self.detectors.is_empty()
         {
-            return Err(Failure::Arguments(
+            return Err(CommandFailure::Arguments(
                 "nothing is selected\nhint: name patterns of metrics; `**` is all of them".to_owned(),
             ));
         }
         if self.length.is_none() && !self.until_resolved && !recurs {
-            return Err(Failure::Arguments(
+            return Err(CommandFailure::Arguments(
                 "for how long?\nhint: `--for 2h`, `--until-resolved`, or again and again with `--on sat-sun` or \
                  `--hours 01:00-03:00`"
                     .to_owned(),
@@ -170,7 +170,7 @@ impl Add {
             reason: self.reason,
             ended_at: None,
         };
-        CompiledSilence::new(silence.clone()).map_err(Failure::Arguments)?;
+        CompiledSilence::new(silence.clone()).map_err(CommandFailure::Arguments)?;
         Ok(silence)
     }
 }

@@ -5,23 +5,23 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 
-use super::{Context, Failure, say};
+use super::context::{CommandFailure, Context, say};
 use crate::clock::unix_now;
 use crate::jobs::{FAMILIES, FamiliesJob, Job, JobState, SequenceJob, Task};
 use crate::log;
 use crate::process::{self, trainer};
 use crate::stop::Stop;
 
-/// How often it is looked how the job stands.
+/// How often it is looked how the job stands: it may be over at once.
 const LOOK_EACH: Duration = Duration::from_millis(200);
-/// Looks in a row that may fail. The signal of a child that ends interrupts whoever waits for an answer, and the queue may be
+/// Looks in a row that may fail. The signal of a child that ends interrupts a wait for an answer, and the queue may be
 /// away for a moment: the training goes on.
 const FAILED_LOOKS: u32 = 50;
-/// How many of the newest jobs are looked through for ours.
+/// How many of the newest jobs are looked through for ours: more than anybody enqueues while it runs.
 const LOOK_AT: usize = 1_000;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct TrainArguments {
     /// Fit one model of several metrics under this name, instead of all families
     #[arg(long, value_name = "NAME", requires = "metrics")]
     model: Option<String>,
@@ -33,17 +33,17 @@ pub(super) struct Arguments {
     enqueue: bool,
 }
 
-pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, arguments: TrainArguments) -> Result<(), CommandFailure> {
     let settings = &context.loaded.settings;
     log::start(&settings.log);
     let task = match arguments.model {
         Some(model) if model == FAMILIES => {
-            return Err(Failure::Arguments(format!(
+            return Err(CommandFailure::Arguments(format!(
                 "`{model}` is the model of all families\nhint: take another name"
             )));
         }
         Some(model) => {
-            // A name that cannot be is told now, not by a job that failed.
+            // A name that cannot be is refused now, not by a job that failed.
             process::wiring::registry(settings)?.pointer(&model)?;
             Task::of(&SequenceJob {
                 model,
@@ -100,6 +100,6 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), Failure
     }
 }
 
-fn failed(job: &Job) -> Failure {
+fn failed(job: &Job) -> CommandFailure {
     anyhow!("{}", job.outcome).into()
 }

@@ -13,13 +13,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use skywatch_algorithms::{BallotMark, ClassicFlavour, Ensemble, Exception, Rules, Scratch, Series};
 
-use super::Failure;
+use super::context::CommandFailure;
 
 /// Lines judged at a time: enough to keep all cores busy, few enough to hold in memory.
 const CHUNK: usize = 1_024;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct VotesArguments {
     /// JSON lines with `name`, `now` and `series`
     file: PathBuf,
     /// Whose variant of the nine tests
@@ -36,7 +36,7 @@ struct Question {
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct SeriesVotes<'a> {
     name: &'a str,
     results: serde_json::Map<String, serde_json::Value>,
     outcome: &'static str,
@@ -44,7 +44,7 @@ struct Answer<'a> {
     datapoint: Option<f64>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &VotesArguments) -> Result<(), CommandFailure> {
     let path = arguments.file.display();
     let file = File::open(&arguments.file).with_context(|| format!("cannot read `{path}`"))?;
     let rules = match arguments.flavour.as_str() {
@@ -111,7 +111,7 @@ fn answer(ensemble: &Ensemble, line: &str, scratch: &mut Scratch) -> anyhow::Res
             window.last().map(|(_, value)| value),
         ),
     };
-    let answer = Answer {
+    let answer = SeriesVotes {
         name: &question.name,
         results: results.collect(),
         outcome,

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use skywatch_algorithms::random::Random;
 
-/// How long the planted anomalies have lasted when the demo begins.
+/// How long the planted anomalies have lasted when the demo begins: found by the first pass, and not yet a new level.
 pub(super) const PLANTED_MINUTES: u32 = 4;
 
 /// How a metric behaves.
@@ -36,7 +36,7 @@ enum Fault {
 }
 
 #[derive(Debug, Clone)]
-struct Metric {
+struct MadeMetric {
     name: String,
     shape: Shape,
     fault: Option<Fault>,
@@ -44,7 +44,7 @@ struct Metric {
 
 /// All metrics of the demo.
 pub(super) struct Fleet {
-    metrics: Vec<Metric>,
+    metrics: Vec<MadeMetric>,
     /// Between the history and the live points: what counters have counted.
     counted: Mutex<Option<Vec<f64>>>,
 }
@@ -53,7 +53,7 @@ impl Fleet {
     pub(super) fn new() -> Self {
         let mut metrics = Vec::new();
         let mut add = |name: String, shape: Shape| {
-            metrics.push(Metric {
+            metrics.push(MadeMetric {
                 name,
                 shape,
                 fault: None,
@@ -227,7 +227,7 @@ fn fault(name: &str) -> Option<Fault> {
 
 /// The fleet from minute to minute.
 pub(super) struct Tick<'f> {
-    metrics: &'f [Metric],
+    metrics: &'f [MadeMetric],
     counted: Vec<f64>,
 }
 

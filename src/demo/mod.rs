@@ -16,22 +16,22 @@ use skywatch_settings::{Ingest as Ingests, Settings};
 
 use crate::clock::unix_now;
 use crate::ingest::Ingest;
-use crate::process::launch::{Part, Work, together};
+use crate::process::launch::{PartWork, ProcessPart, together};
 use crate::process::{ProcessError, RunOptions, roles, wiring};
 use crate::status::{AnalyzerStatus, Liveness, StatusFile};
 use crate::stop::Stop;
 use crate::store::{AnyConnect, Connect, Points, Sample, StoreError};
 use crate::web::Web;
 use generate::Fleet;
-use view::View;
+use view::Screen;
 
 /// Time from pass to pass: short, so that there is something to see.
 const PASS_EACH: Duration = Duration::from_secs(5);
-/// Resolution of the made-up metrics, seconds.
+/// Resolution of the made-up metrics, seconds: carbon's usual one.
 const STEP: u32 = 60;
 /// What the metrics are known by when the demo begins: in its first two days a metric is judged with much caution.
 const HISTORY: Duration = Duration::from_secs(4 * 86_400);
-/// How often the status is looked at.
+/// How often the status is looked at: much oftener than passes come, so that none is missed.
 const LOOK_EACH: Duration = Duration::from_millis(200);
 
 /// What the demo is asked.
@@ -112,19 +112,19 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
         "making {} metrics with four days of history, one point a minute",
         fleet.len()
     )?;
-    make_history(&fleet, &store, last)?;
+    make_history(&fleet, &store, last, stop)?;
 
     let ingest = Ingest::bind(wiring::ingest_options(&settings)).map_err(ProcessError::from)?;
     let carbon = ingest.carbon_address();
     let web = Web::bind_near(options.pages).map_err(ProcessError::from)?;
     let pages = web.address();
-    let mut view = View::new(out, store.clone(), settings.store.full_duration.as_secs_f64());
+    let mut view = Screen::new(out, store.clone(), settings.store.full_duration.as_secs_f64());
     view.begin(&fleet, carbon, pages)?;
 
     let outcome = std::thread::scope(|scope| {
         let (settings, fleet) = (&settings, &fleet);
         let run = RunOptions::default();
-        let part = |name, work| Part {
+        let part = |name, work| ProcessPart {
             name,
             stops_last: name == "dispatch",
             work,
@@ -134,7 +134,7 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
         let parts = vec![
             part(
                 "dispatch",
-                Box::new(move |stop: &Stop| roles::dispatch(store, &finders, settings, stop)) as Work<'_>,
+                Box::new(move |stop: &Stop| roles::dispatch(store, &finders, settings, stop)) as PartWork<'_>,
             ),
             part(
                 "ingest",
@@ -176,8 +176,8 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
     })
 }
 
-/// Writes [`HISTORY`] up to `last`, with a progress bar where there is a terminal.
-fn make_history(fleet: &Fleet, connect: &AnyConnect, last: u32) -> Result<(), StoreError> {
+/// Writes [`HISTORY`] up to `last`, with a progress bar where there is a terminal, unless stop is said before.
+fn make_history(fleet: &Fleet, connect: &AnyConnect, last: u32, stop: &Stop) -> Result<(), StoreError> {
     let minutes = HISTORY.as_secs() as u32 / STEP;
     let bar = ProgressBar::new(u64::from(minutes));
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} minutes of history");
@@ -186,6 +186,9 @@ fn make_history(fleet: &Fleet, connect: &AnyConnect, last: u32) -> Result<(), St
     let mut tick = fleet.begin(last - (minutes - 1) * STEP);
     // An hour at a time: one commit of some ten thousand points.
     for hour in 0..minutes / 60 {
+        if stop.is_said() {
+            break;
+        }
         let mut samples = Vec::new();
         for minute in hour * 60..(hour + 1) * 60 {
             let time = last - (minutes - 1 - minute) * STEP;
@@ -233,7 +236,7 @@ fn watch(
     seconds: Option<u64>,
     begun: Instant,
     file: &StatusFile,
-    view: &mut View<'_>,
+    view: &mut Screen<'_>,
     stop: &Stop,
 ) -> std::io::Result<DemoOutcome> {
     let mut found = BTreeSet::new();

@@ -14,10 +14,11 @@ use crate::windows::as_judged;
 
 /// Columns of a sparkline: three hours, each column three minutes.
 const COLUMNS: usize = 60;
+/// Seconds of them all.
 const SPARK_SECONDS: f64 = 3.0 * 3600.0;
 
 /// Writes passes as they end, anomalies only when they change.
-pub(super) struct View<'o> {
+pub(super) struct Screen<'o> {
     out: &'o mut dyn Write,
     store: AnyConnect,
     full_duration: f64,
@@ -25,7 +26,7 @@ pub(super) struct View<'o> {
     planted: Vec<String>,
 }
 
-impl<'o> View<'o> {
+impl<'o> Screen<'o> {
     pub(super) fn new(out: &'o mut dyn Write, store: AnyConnect, full_duration: f64) -> Self {
         Self {
             out,

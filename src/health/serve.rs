@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use super::journal::JournalError;
 use super::server::{Server, ServerOptions};
-use crate::net::Patience;
-use crate::net::http::{self, HttpListener, Porter};
-use crate::net::slots::{self, Slots};
+use crate::net::TimeLimits;
+use crate::net::http::{self, ConnectionEvents, HttpListener};
+use crate::net::slots::{self, ConnectionSlots};
 use crate::stop::Stop;
 
 /// Its part of the descriptors that may be connections.
 const CONNECTIONS_SHARE: f64 = 0.25;
 /// Clients keep a connection open between reports, and a watch sends a sign of life each minute.
-const PATIENCE: Patience = Patience {
+const TIME_LIMITS: TimeLimits = TimeLimits {
     silence: Duration::from_secs(900),
     request: Duration::from_secs(900),
     reading_is_work: false,
@@ -45,7 +45,7 @@ pub enum HealthError {
 /// Says what happens at the door.
 struct Door;
 
-impl Porter for Door {
+impl ConnectionEvents for Door {
     fn admitted(&self, instead: bool) {
         if instead {
             tracing::warn!("health :: the idlest connection closed for another one");
@@ -85,13 +85,13 @@ pub fn serve(
         let clients = HttpListener {
             listener: tokio::net::TcpListener::from_std(listener).map_err(HealthError::Start)?,
             tls: None,
-            slots: Slots::new(slots::affordable(
+            slots: ConnectionSlots::new(slots::affordable(
                 max_connections,
                 CONNECTIONS_SHARE,
                 "health.max_connections",
             )),
-            patience: PATIENCE,
-            porter: Door,
+            limits: TIME_LIMITS,
+            events: Door,
         };
         let server = Server::start(options)?;
         let over = async {

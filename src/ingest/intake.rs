@@ -12,9 +12,9 @@ use super::counters::{Counters, DropReason};
 use super::gate::{Gate, OpenGate};
 use crate::clock::unix_now;
 use crate::metric_name;
-use crate::net::http::Porter;
+use crate::net::http::ConnectionEvents;
 use crate::net::listeners::Service;
-use crate::net::slots::Slots;
+use crate::net::slots::ConnectionSlots;
 use crate::sender_mark::{MarkKind, SenderMark};
 
 /// How many times the largest frame or request its points may take in memory: four bytes of a number become sixteen.
@@ -46,7 +46,7 @@ pub(super) struct Intake {
     /// What is let in.
     pub gate: Arc<Gate>,
     /// One slot a connection, over all listeners.
-    pub connections: Arc<Slots>,
+    pub connections: Arc<ConnectionSlots>,
     /// A client silent for so long is disconnected.
     pub idle_timeout: Duration,
     /// Longest frame of a framed protocol, bytes.
@@ -157,7 +157,7 @@ impl Intake {
     }
 }
 
-impl Porter for Intake {
+impl ConnectionEvents for Intake {
     fn admitted(&self, instead: bool) {
         self.counters.connection(self.service);
         if instead {

@@ -38,8 +38,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::net::carbon_out::CarbonOut;
-use crate::net::listeners::{Bound, ListenError, Listener, Service, Socket};
-use crate::net::slots::{self, Slots};
+use crate::net::listeners::{Bound, BoundSocket, ListenError, Listener, Service};
+use crate::net::slots::{self, ConnectionSlots};
 use crate::status::StatusFile;
 use crate::stop::Stop;
 use crate::store::Connect;
@@ -214,7 +214,7 @@ impl Ingest {
             unpacking: Arc::new(Semaphore::new(UNPACKING)),
             counters: Arc::clone(&self.counters),
             gate,
-            connections: Slots::new(slots::affordable(
+            connections: ConnectionSlots::new(slots::affordable(
                 self.options.max_connections,
                 CONNECTIONS_SHARE,
                 "ingest.max_connections",
@@ -283,7 +283,7 @@ fn serve(
         ..intake.clone()
     };
     Ok(match bound.socket {
-        Socket::Tcp(listener) => {
+        BoundSocket::Tcp(listener) => {
             let listener = TcpListener::from_std(listener)?;
             if bound.service == Service::PICKLE {
                 Box::pin(stream::serve(listener, intake, pickle::PickleFramer::new, over))
@@ -293,7 +293,7 @@ fn serve(
                 Box::pin(stream::serve(listener, intake, carbon::LineFramer::new, over))
             }
         }
-        Socket::Udp(socket) => {
+        BoundSocket::Udp(socket) => {
             let parse = if bound.service == Service::MSGPACK {
                 msgpack::datagram
             } else {

@@ -23,10 +23,10 @@ use tokio::time::{Instant, timeout_at};
 use super::counters::DropReason;
 use super::intake::{BatchBuilder, Intake};
 use crate::metric_name;
-use crate::net::Patience;
+use crate::net::TimeLimits;
 use crate::net::guard::is_of_a_page;
 use crate::net::http::{self, HttpListener, Peer};
-use crate::net::routes::{Needs, Route, Rules, compose};
+use crate::net::routes::{HttpRoute, ListenerRules, RouteAccess, compose};
 use message::each_series;
 pub(super) use message::{RemoteLabel, RemoteSample, TimeSeries, WriteRequest, laws};
 
@@ -45,9 +45,9 @@ pub(super) async fn serve(
     intake: Intake,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let rules = Rules {
+    let rules = ListenerRules {
         max_body: intake.max_request,
-        ..Rules::default()
+        ..ListenerRules::default()
     };
     let app = compose(routes(&intake), rules);
     let clients = HttpListener {
@@ -55,20 +55,20 @@ pub(super) async fn serve(
         tls: None,
         slots: Arc::clone(&intake.connections),
         // The largest request over a slow line, and the wait for room in the queue.
-        patience: Patience {
+        limits: TimeLimits {
             silence: intake.idle_timeout,
             request: intake.idle_timeout.max(LONGEST_WAIT * 2),
             reading_is_work: true,
         },
-        porter: intake,
+        events: intake,
     };
     http::serve(clients, app, stop, LAST_REQUESTS).await;
 }
 
-fn routes(intake: &Intake) -> [Route; 1] {
-    [Route {
+fn routes(intake: &Intake) -> [HttpRoute; 1] {
+    [HttpRoute {
         path: "/api/v1/write",
-        needs: Needs::Login,
+        access: RouteAccess::Login,
         handler: post(write).with_state(intake.clone()),
     }]
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::intake::{BatchBuilder, Intake};
-use crate::net::http::Porter as _;
+use crate::net::http::ConnectionEvents as _;
 use crate::net::slots::{Admitted, Slot};
 
 /// Bytes read at one go while a client has much to say.
@@ -128,7 +128,7 @@ pub(super) async fn read_client(
         let Some(read) = read.ok().and_then(Result::ok).filter(|&n| n > 0) else {
             break;
         };
-        slot.heard();
+        slot.mark_active();
         let (batch, cut) = {
             let mut builder = intake.begin();
             let cut = framer.take(read, &mut builder);

@@ -11,7 +11,7 @@ use super::intake::{BatchBuilder, Intake};
 use super::stream::{Framer, read_client};
 use crate::clock::unix_now;
 use crate::net::listeners::Service;
-use crate::net::slots::{Admitted, Slots};
+use crate::net::slots::{Admitted, ConnectionSlots};
 
 /// A time that is neither too old nor too far ahead.
 pub(super) fn time() -> u64 {
@@ -40,7 +40,7 @@ pub(super) fn intake() -> (Intake, crossbeam_channel::Receiver<PointBatch>) {
         unpacking: Arc::new(Semaphore::new(2)),
         counters: Arc::default(),
         gate: Arc::new(Gate::new(policy)),
-        connections: Slots::new(10),
+        connections: ConnectionSlots::new(10),
         idle_timeout: Duration::from_secs(5),
         max_frame: 100_000,
         max_request: 100_000,

@@ -19,7 +19,8 @@ use crate::stop::Stop;
 
 /// Batches held for an unreachable Graphite: an hour of passes at the default pace.
 const QUEUE: usize = 60;
-/// Shortest and longest wait between two tries to connect.
+/// Shortest and longest wait between two tries to connect: a restart of Graphite is not noticed, and a dead one not
+/// bothered.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
@@ -40,7 +41,7 @@ impl CarbonOut {
         let (send, receive) = bounded(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
         let stop = Stop::new();
-        let line = Line {
+        let connection = CarbonConnection {
             address,
             timeout,
             stream: None,
@@ -49,7 +50,7 @@ impl CarbonOut {
         };
         let thread = std::thread::Builder::new()
             .name("graphite-out".to_owned())
-            .spawn(move || line.run(&receive))?;
+            .spawn(move || connection.run(&receive))?;
         Ok(Self {
             queue: Some(send),
             dropped,
@@ -84,7 +85,7 @@ impl Drop for CarbonOut {
 }
 
 /// The connection and what it needs to mend itself.
-struct Line {
+struct CarbonConnection {
     address: String,
     timeout: Duration,
     stream: Option<TcpStream>,
@@ -93,7 +94,7 @@ struct Line {
     stop: Stop,
 }
 
-impl Line {
+impl CarbonConnection {
     fn run(mut self, batches: &Receiver<String>) {
         'batches: for batch in batches {
             let mut backoff = Backoff::new(FIRST_BACKOFF, LONGEST_BACKOFF);
@@ -152,7 +153,7 @@ impl Line {
     }
 }
 
-/// Whether the peer has closed. Carbon never speaks, so anything but "nothing yet" is the end; without
+/// Whether the peer has closed. Carbon never sends anything, so anything but "nothing yet" is the end; without
 /// this look the first batch after a restart of Graphite would vanish into a half-closed connection.
 fn is_closed(stream: &TcpStream) -> bool {
     let quiet = stream.set_nonblocking(true);

@@ -11,15 +11,15 @@ use axum::serve::IncomingStream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::idle::{Idle, Patience};
-use super::slots::{Admitted, Slots};
+use super::idle::{Idle, TimeLimits};
+use super::slots::{Admitted, ConnectionSlots};
 use super::tls::Stream;
 
 /// Pause after a connection that the system does not hand out, instead of spinning.
 const AFTER_FAILURE: Duration = Duration::from_millis(200);
 
-/// Counts and tells what happens at a listener.
-pub(crate) trait Porter: Send + Sync + 'static {
+/// Counts and logs what happens at a listener.
+pub(crate) trait ConnectionEvents: Send + Sync + 'static {
     /// A connection is open; whether another one was closed for it.
     fn admitted(&self, instead: bool);
     /// There was no slot for one.
@@ -35,14 +35,14 @@ pub(crate) struct HttpListener<P> {
     /// With TLS, if this is there.
     pub(crate) tls: Option<TlsAcceptor>,
     /// How many may.
-    pub(crate) slots: Arc<Slots>,
+    pub(crate) slots: Arc<ConnectionSlots>,
     /// How long they may take.
-    pub(crate) patience: Patience,
-    /// Who is told.
-    pub(crate) porter: P,
+    pub(crate) limits: TimeLimits,
+    /// Counts and logs what happens.
+    pub(crate) events: P,
 }
 
-impl<P: Porter> axum::serve::Listener for HttpListener<P> {
+impl<P: ConnectionEvents> axum::serve::Listener for HttpListener<P> {
     type Io = Idle<Stream<TcpStream>>;
     type Addr = SocketAddr;
 
@@ -53,18 +53,18 @@ impl<P: Porter> axum::serve::Listener for HttpListener<P> {
                     let admitted = self.slots.admit();
                     let instead = matches!(admitted, Admitted::Instead(_));
                     if let Admitted::Free(slot) | Admitted::Instead(slot) = admitted {
-                        self.porter.admitted(instead);
+                        self.events.admitted(instead);
                         if instead {
                             // Whoever is to go gives back a descriptor, once it is its turn.
                             tokio::task::yield_now().await;
                         }
                         let stream = Stream::new(stream, self.tls.as_ref());
-                        return (Idle::new(stream, self.patience, slot), peer);
+                        return (Idle::new(stream, self.limits, slot), peer);
                     }
-                    self.porter.refused(peer);
+                    self.events.refused(peer);
                 }
                 Err(error) => {
-                    self.porter.failed(&error);
+                    self.events.failed(&error);
                     tokio::time::sleep(AFTER_FAILURE).await;
                 }
             }
@@ -80,7 +80,7 @@ impl<P: Porter> axum::serve::Listener for HttpListener<P> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-impl<P: Porter> Connected<IncomingStream<'_, HttpListener<P>>> for Peer {
+impl<P: ConnectionEvents> Connected<IncomingStream<'_, HttpListener<P>>> for Peer {
     fn connect_info(stream: IncomingStream<'_, HttpListener<P>>) -> Self {
         Self(*stream.remote_addr())
     }
@@ -88,7 +88,7 @@ impl<P: Porter> Connected<IncomingStream<'_, HttpListener<P>>> for Peer {
 
 /// Serves requests until `over` completes; those under way then have as long as `last_requests` to be answered. Connections
 /// that are open after that end with the runtime.
-pub(crate) async fn serve<P: Porter>(
+pub(crate) async fn serve<P: ConnectionEvents>(
     clients: HttpListener<P>,
     app: Router,
     over: impl Future<Output = ()>,

@@ -1,5 +1,5 @@
 //! A connection that gives up when nothing has moved on it for too long, when a request takes for ever to arrive, or when
-//! its slot is needed for somebody else.
+//! its slot is needed for another one.
 
 use std::io;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use super::slots::Slot;
 
 /// How long an HTTP client may take.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct TimeLimits {
     /// Nothing moves for so long.
     pub(crate) silence: Duration,
     /// So long goes by without an answer, though bytes may trickle in: for a request, all of it, and the work on it.
@@ -26,7 +26,7 @@ pub(crate) struct Patience {
 /// A connection with a limit to its silence, and the slot that says it may be open.
 pub(crate) struct Idle<S> {
     stream: S,
-    patience: Patience,
+    limits: TimeLimits,
     /// Goes off when one of the limits is reached.
     alarm: Pin<Box<Sleep>>,
     moved: Instant,
@@ -36,12 +36,12 @@ pub(crate) struct Idle<S> {
 
 impl<S> Idle<S> {
     /// `stream`, which has just come.
-    pub(crate) fn new(stream: S, patience: Patience, slot: Slot) -> Self {
+    pub(crate) fn new(stream: S, limits: TimeLimits, slot: Slot) -> Self {
         let now = Instant::now();
         Self {
             stream,
-            patience,
-            alarm: Box::pin(sleep(patience.silence.min(patience.request))),
+            limits,
+            alarm: Box::pin(sleep(limits.silence.min(limits.request))),
             moved: now,
             answered: now,
             slot,
@@ -49,7 +49,7 @@ impl<S> Idle<S> {
     }
 
     fn due(&self) -> Instant {
-        (self.moved + self.patience.silence).min(self.answered + self.patience.request)
+        (self.moved + self.limits.silence).min(self.answered + self.limits.request)
     }
 
     /// Passes on what is ready; what is not waits for the alarm and the end of its slot as well.
@@ -64,8 +64,8 @@ impl<S> Idle<S> {
             if is_answer {
                 self.answered = self.moved;
             }
-            if is_answer || self.patience.reading_is_work {
-                self.slot.heard();
+            if is_answer || self.limits.reading_is_work {
+                self.slot.mark_active();
             }
             let due = self.due();
             self.alarm.as_mut().reset(due);
@@ -112,10 +112,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Idle<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::slots::{Admitted, Slots};
+    use crate::net::slots::{Admitted, ConnectionSlots};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
-    const PATIENCE: Patience = Patience {
+    const TIME_LIMITS: TimeLimits = TimeLimits {
         silence: Duration::from_millis(400),
         request: Duration::from_millis(1_200),
         reading_is_work: false,
@@ -123,10 +123,10 @@ mod tests {
 
     fn pair() -> (DuplexStream, Idle<DuplexStream>) {
         let (client, server) = duplex(64);
-        let Admitted::Free(slot) = Slots::new(1).admit() else {
+        let Admitted::Free(slot) = ConnectionSlots::new(1).admit() else {
             panic!("no slot");
         };
-        (client, Idle::new(server, PATIENCE, slot))
+        (client, Idle::new(server, TIME_LIMITS, slot))
     }
 
     fn run(test: impl Future<Output = ()>) {

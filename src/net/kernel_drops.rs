@@ -1,7 +1,7 @@
 //! What the kernel itself has thrown away of the datagrams sent to a socket.
 //!
 //! A datagram that finds the socket's buffer full vanishes before anybody could count it; Linux tells the number in
-//! `/proc/net/udp`, in the row with the socket's inode. Where there is no such file nothing is known and nothing told.
+//! `/proc/net/udp`, in the row with the socket's inode. Without such a file nothing is counted.
 
 use std::os::fd::AsRawFd;
 

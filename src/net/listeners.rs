@@ -1,14 +1,15 @@
 //! Every address Skywatch listens on, declared in one place.
 //!
 //! One rule holds for all of them and is kept by the settings, before anything is bound: this machine's own addresses,
-//! or said twice (`insecure_listen`). Here is the table, the binding, and the words for what goes wrong.
+//! a token, or said twice (`insecure_listen`). Here is the table, the binding, and its errors.
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use skywatch_settings::Settings;
 use socket2::SockRef;
 
-/// What a datagram socket asks the system to hold for it, bytes; the system's own limit may be lower.
+/// What a datagram socket asks the system to hold for it, bytes: some 100,000 datagrams of one
+/// point, a second of a busy sender. The system's own limit may be lower.
 const DATAGRAM_BUFFER: usize = 8 << 20;
 
 /// What is spoken on a listener: an entry of the table.
@@ -23,7 +24,7 @@ pub struct Service {
     /// How to do without it, as a hint goes on behind "to a free address of this machine, or ".
     without: &'static str,
     /// How its bytes come.
-    pub transport: Transport,
+    pub transport: ListenerTransport,
     /// Whether points come in there.
     pub takes_points: bool,
     /// Where it is wanted, if anywhere.
@@ -32,7 +33,7 @@ pub struct Service {
 
 /// How bytes come to a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
+pub enum ListenerTransport {
     /// Connections.
     Tcp,
     /// Datagrams.
@@ -46,7 +47,7 @@ impl Service {
         what: "carbon lines",
         setting: "ingest.carbon_listen",
         without: "to \"\" for none",
-        transport: Transport::Tcp,
+        transport: ListenerTransport::Tcp,
         takes_points: true,
         address: |settings| settings.ingest.carbon_listen.filter(|_| settings.ingest.enabled),
     };
@@ -56,7 +57,7 @@ impl Service {
         what: "datagrams of carbon lines",
         setting: "ingest.carbon_udp_listen",
         without: "to \"\" for none",
-        transport: Transport::Udp,
+        transport: ListenerTransport::Udp,
         takes_points: true,
         address: |settings| {
             settings
@@ -71,7 +72,7 @@ impl Service {
         what: "pickled points",
         setting: "ingest.pickle_listen",
         without: "to \"\" for none",
-        transport: Transport::Tcp,
+        transport: ListenerTransport::Tcp,
         takes_points: true,
         address: |settings| settings.ingest.pickle_listen.filter(|_| settings.ingest.enabled),
     };
@@ -81,7 +82,7 @@ impl Service {
         what: "msgpack datagrams",
         setting: "ingest.msgpack_listen",
         without: "to \"\" for none",
-        transport: Transport::Udp,
+        transport: ListenerTransport::Udp,
         takes_points: true,
         address: |settings| settings.ingest.msgpack_listen.filter(|_| settings.ingest.enabled),
     };
@@ -91,7 +92,7 @@ impl Service {
         what: "remote writes",
         setting: "ingest.remote_write_listen",
         without: "to \"\" for none",
-        transport: Transport::Tcp,
+        transport: ListenerTransport::Tcp,
         takes_points: true,
         address: |settings| {
             settings
@@ -106,7 +107,7 @@ impl Service {
         what: "requests for pages",
         setting: "web.listen",
         without: "set `web.enabled = false`",
-        transport: Transport::Tcp,
+        transport: ListenerTransport::Tcp,
         takes_points: false,
         address: |settings| settings.web.enabled.then_some(settings.web.listen),
     };
@@ -161,7 +162,7 @@ pub struct ListenError {
 
 /// A bound socket that does not block.
 #[derive(Debug)]
-pub enum Socket {
+pub enum BoundSocket {
     /// Accepts connections.
     Tcp(TcpListener),
     /// Receives datagrams.
@@ -176,7 +177,7 @@ pub struct Bound {
     /// Where, with the port the system chose if the asked one was 0.
     pub address: SocketAddr,
     /// The socket.
-    pub socket: Socket,
+    pub socket: BoundSocket,
 }
 
 impl Listener {
@@ -186,8 +187,8 @@ impl Listener {
     /// [`ListenError`].
     pub fn bind(self) -> Result<Bound, ListenError> {
         let bound = match self.service.transport {
-            Transport::Tcp => bind_tcp(self.address),
-            Transport::Udp => bind_udp(self.address),
+            ListenerTransport::Tcp => bind_tcp(self.address),
+            ListenerTransport::Udp => bind_udp(self.address),
         };
         let (socket, address) = bound.map_err(|source| ListenError {
             service: self.service,
@@ -202,18 +203,18 @@ impl Listener {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> std::io::Result<(Socket, SocketAddr)> {
+fn bind_tcp(address: SocketAddr) -> std::io::Result<(BoundSocket, SocketAddr)> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    Ok((Socket::Tcp(listener), address))
+    Ok((BoundSocket::Tcp(listener), address))
 }
 
-fn bind_udp(address: SocketAddr) -> std::io::Result<(Socket, SocketAddr)> {
+fn bind_udp(address: SocketAddr) -> std::io::Result<(BoundSocket, SocketAddr)> {
     let socket = UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
     // Refused means that the usual buffer stays: drops are counted either way.
     let _ = SockRef::from(&socket).set_recv_buffer_size(DATAGRAM_BUFFER);
     let address = socket.local_addr()?;
-    Ok((Socket::Udp(socket), address))
+    Ok((BoundSocket::Udp(socket), address))
 }

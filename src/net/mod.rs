@@ -12,5 +12,5 @@ pub(crate) mod routes;
 pub(crate) mod slots;
 pub mod tls;
 
-pub(crate) use idle::Patience;
+pub(crate) use idle::TimeLimits;
 pub(crate) use kernel_drops::KernelDrops;

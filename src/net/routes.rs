@@ -8,27 +8,27 @@ use super::guard::{self, Hosts};
 use super::login::{self, Tokens};
 
 /// One path. The room that offers it has given the handler its state.
-pub(crate) struct Route {
+pub(crate) struct HttpRoute {
     /// With parameters in braces, as axum has them.
     pub(crate) path: &'static str,
-    /// What whoever asks must have.
-    pub(crate) needs: Needs,
+    /// Who may ask.
+    pub(crate) access: RouteAccess,
     /// Method and handler.
     pub(crate) handler: MethodRouter,
 }
 
-/// What whoever asks must have.
+/// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Needs {
-    /// Nothing: a load balancer or a supervisor has no token, and the answer tells nobody anything.
-    Nothing,
+pub(crate) enum RouteAccess {
+    /// Everybody may ask, as a load balancer or a supervisor has no token: the answer must be fit for all to read.
+    Open,
     /// One of the listener's tokens, if it has any.
     Login,
 }
 
 /// What holds for every route of a listener.
 #[derive(Default)]
-pub(crate) struct Rules {
+pub(crate) struct ListenerRules {
     /// The names under which browsers may ask; any if `None`.
     pub(crate) hosts: Option<Hosts>,
     /// Who may ask; everybody if `None`.
@@ -39,12 +39,17 @@ pub(crate) struct Rules {
 
 /// All `routes` under the same rules. Panics if two of them have the same path and method: a defect of ours that shows at
 /// every start.
-pub(crate) fn compose(routes: impl IntoIterator<Item = Route>, rules: Rules) -> Router {
+pub(crate) fn compose(routes: impl IntoIterator<Item = HttpRoute>, rules: ListenerRules) -> Router {
     let (mut open, mut closed) = (Router::new(), Router::new());
-    for Route { path, needs, handler } in routes {
-        match needs {
-            Needs::Nothing => open = open.route(path, handler),
-            Needs::Login => closed = closed.route(path, handler),
+    for HttpRoute {
+        path,
+        access,
+        handler,
+    } in routes
+    {
+        match access {
+            RouteAccess::Open => open = open.route(path, handler),
+            RouteAccess::Login => closed = closed.route(path, handler),
         }
     }
     if let Some(tokens) = rules.tokens {

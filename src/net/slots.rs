@@ -1,9 +1,9 @@
 //! How many connections may be open, and who goes when there is one too many.
 //!
 //! A file descriptor is needed for everything: without a limit, clients that only connect take those with which we reach
-//! the store. So the limit of the system is raised as far as it goes, a part of it is nobody's connection, and of the rest
+//! the store. So the limit of the system is raised as far as it goes, a part of it is kept free of connections, and of the rest
 //! every listener has its share. When all slots of a listener are taken, a new client gets that of the idlest one, first of
-//! all of one that has never said a word; if all are at work, the new one is turned away. Both are counted by the caller.
+//! all of one that has never sent a byte; if all are at work, the new one is turned away. Both are counted by the caller.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::oneshot;
 
-/// Descriptors that are never a connection's: a quarter of all, but at least so many, of a small limit half.
+/// Descriptors that are never a connection's, as the store, files and pipes need some: a quarter of all, but at least so
+/// many, of a small limit half.
 const RESERVE: usize = 64;
-/// One that has said nothing for so long since it came may go.
-const SPEECHLESS: Duration = Duration::from_secs(1);
+/// One that has sent nothing for so long since it came may go: a client that has something to send does it at once.
+const NEVER_ACTIVE: Duration = Duration::from_secs(1);
 /// One that has said something may go when that is so long ago: longer than most senders pause.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -60,25 +61,25 @@ fn affordable_of(limit: usize, share: f64) -> usize {
 
 /// The slots of one or more listeners.
 #[derive(Debug)]
-pub(crate) struct Slots {
+pub(crate) struct ConnectionSlots {
     most: usize,
     begun: Instant,
     /// Held for the moment of a coming, a going, or a look at all of them when there is no slot left.
-    taken: Mutex<Taken>,
+    taken: Mutex<OpenConnections>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct OpenConnections {
     next: u64,
-    seats: HashMap<u64, Seat>,
+    open: HashMap<u64, OpenConnection>,
 }
 
 #[derive(Debug)]
-struct Seat {
+struct OpenConnection {
     /// Milliseconds since the slots began.
     came: u64,
-    /// The same of the last word; 0 for none yet.
-    heard: Arc<AtomicU64>,
+    /// The same of the last bytes; 0 for none yet.
+    last_active: Arc<AtomicU64>,
     /// Dropped to close the connection.
     _close: oneshot::Sender<()>,
 }
@@ -97,14 +98,14 @@ pub(crate) enum Admitted {
 /// One open connection's slot; free again when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    slots: Arc<Slots>,
+    slots: Arc<ConnectionSlots>,
     number: u64,
-    heard: Arc<AtomicU64>,
+    last_active: Arc<AtomicU64>,
     /// `None` once it has been closed.
     closed: Option<oneshot::Receiver<()>>,
 }
 
-impl Slots {
+impl ConnectionSlots {
     /// So many slots at most.
     pub(crate) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
@@ -118,22 +119,22 @@ impl Slots {
     pub(crate) fn admit(self: &Arc<Self>) -> Admitted {
         let now = self.now();
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = taken.seats.len() >= self.most;
+        let full = taken.open.len() >= self.most;
         if full {
             let Some(number) = taken.idlest(now) else {
                 return Admitted::No;
             };
-            taken.seats.remove(&number);
+            taken.open.remove(&number);
         }
         let number = taken.next;
         taken.next += 1;
-        let heard = Arc::<AtomicU64>::default();
+        let last_active = Arc::<AtomicU64>::default();
         let (close, closed) = oneshot::channel();
-        taken.seats.insert(
+        taken.open.insert(
             number,
-            Seat {
+            OpenConnection {
                 came: now,
-                heard: Arc::clone(&heard),
+                last_active: Arc::clone(&last_active),
                 _close: close,
             },
         );
@@ -141,7 +142,7 @@ impl Slots {
         let slot = Slot {
             slots: Arc::clone(self),
             number,
-            heard,
+            last_active,
             closed: Some(closed),
         };
         if full {
@@ -157,14 +158,14 @@ impl Slots {
     }
 }
 
-impl Taken {
-    /// Whoever can best be spared, if anybody can.
+impl OpenConnections {
+    /// The connection that has been idle for longest, if any is idle.
     fn idlest(&self, now: u64) -> Option<u64> {
         let millis = |time: Duration| time.as_millis() as u64;
-        let spared = self.seats.iter().filter_map(|(number, seat)| {
-            let (spoken, since, limit) = match seat.heard.load(Ordering::Relaxed) {
-                0 => (false, seat.came, millis(SPEECHLESS)),
-                heard => (true, heard, millis(IDLE)),
+        let spared = self.open.iter().filter_map(|(number, connection)| {
+            let (spoken, since, limit) = match connection.last_active.load(Ordering::Relaxed) {
+                0 => (false, connection.came, millis(NEVER_ACTIVE)),
+                last_active => (true, last_active, millis(IDLE)),
             };
             (now.saturating_sub(since) >= limit).then_some((spoken, since, *number))
         });
@@ -173,12 +174,12 @@ impl Taken {
 }
 
 impl Slot {
-    /// The other side has said something.
-    pub(crate) fn heard(&self) {
-        self.heard.store(self.slots.now(), Ordering::Relaxed);
+    /// The other side has sent something.
+    pub(crate) fn mark_active(&self) {
+        self.last_active.store(self.slots.now(), Ordering::Relaxed);
     }
 
-    /// Ready once somebody else needs the slot more.
+    /// Ready once another connection needs the slot more.
     pub(crate) fn poll_closed(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Some(closed) = &mut self.closed {
             let _ = ready!(Pin::new(closed).poll(context));
@@ -187,7 +188,7 @@ impl Slot {
         Poll::Ready(())
     }
 
-    /// Completes once somebody else needs the slot more.
+    /// Completes once another connection needs the slot more.
     pub(crate) async fn closed(&mut self) {
         std::future::poll_fn(|context| self.poll_closed(context)).await;
     }
@@ -196,7 +197,7 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = self.slots.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.seats.remove(&self.number);
+        taken.open.remove(&self.number);
     }
 }
 
@@ -205,19 +206,20 @@ mod tests {
     use super::*;
 
     /// As if so many seconds had gone by.
-    fn age(slots: &Slots, seconds: u64) {
+    fn age(slots: &ConnectionSlots, seconds: u64) {
         let taken = slots.taken.lock().expect("nobody panics");
-        for seat in taken.seats.values() {
+        for connection in taken.open.values() {
             // Times are moved instead of the clock; none of them is older than the slots.
-            let heard = seat.heard.load(Ordering::Relaxed);
-            assert!(heard == 0 || heard > seconds * 1_000);
-            seat.heard
-                .store(heard.saturating_sub(seconds * 1_000), Ordering::Relaxed);
+            let last_active = connection.last_active.load(Ordering::Relaxed);
+            assert!(last_active == 0 || last_active > seconds * 1_000);
+            connection
+                .last_active
+                .store(last_active.saturating_sub(seconds * 1_000), Ordering::Relaxed);
         }
     }
 
-    fn slots(most: usize) -> Arc<Slots> {
-        Arc::new(Slots {
+    fn slots(most: usize) -> Arc<ConnectionSlots> {
+        Arc::new(ConnectionSlots {
             most,
             // Long ago.
             begun: Instant::now()
@@ -240,8 +242,8 @@ mod tests {
         let first = slot(slots.admit());
         let second = slot(slots.admit());
         let mut third = slot(slots.admit());
-        first.heard();
-        second.heard();
+        first.mark_active();
+        second.mark_active();
         assert!(
             matches!(slots.admit(), Admitted::No),
             "the third has only just come"
@@ -250,7 +252,7 @@ mod tests {
             .taken
             .lock()
             .expect("nobody panics")
-            .seats
+            .open
             .get_mut(&third.number)
             .expect("it is there")
             .came -= 1_000;
@@ -260,11 +262,11 @@ mod tests {
         let closed = third.closed.as_mut().expect("nobody has asked yet").try_recv();
         assert_eq!(closed, Err(oneshot::error::TryRecvError::Closed));
         drop(third);
-        fourth.heard();
+        fourth.mark_active();
         assert!(matches!(slots.admit(), Admitted::No), "all are at work");
         age(&slots, 11);
-        first.heard();
-        fourth.heard();
+        first.mark_active();
+        fourth.mark_active();
         assert!(
             matches!(slots.admit(), Admitted::Instead(_)),
             "the second is idle"

@@ -57,6 +57,7 @@ pub(crate) fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, Tl
         path: certificate.to_owned(),
         source,
     })?;
+    // HTTP/2, and so gRPC, is offered once a listener speaks it.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -12,7 +12,7 @@ use super::ProcessError;
 use crate::status::Liveness;
 use crate::stop::Stop;
 
-/// Time between two words to the parent.
+/// Time between two lines to the parent, which waits for twenty times as long.
 const EACH: Duration = Duration::from_secs(1);
 
 /// Says `stop` when standard input ends. The thread ends with the process.

@@ -1,8 +1,8 @@
-//! The claim to a state folder: one running process has it, others are told who.
+//! The claim to a state folder: one running process has it, others get an error that names it.
 //!
 //! The claim is a lock on a file in the folder, which the system takes back however the process ends, so nothing is left
 //! behind by one that died. What the file says is for people only. A folder that is deleted under the process is made
-//! anew here; whoever keeps files in it notices and writes them again.
+//! again here; the rooms that keep files in it notice and write them again.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Write as _};
@@ -18,18 +18,18 @@ use super::wiring::{prepare_state_dir, state_dir_error};
 use crate::files;
 use crate::stop::Stop;
 
-/// How often the folder is looked at.
+/// How often the folder is looked at: what is lost with a deleted folder is at most what was written since.
 const LOOK_EACH: Duration = Duration::from_secs(1);
-/// Pause before a lock that somebody has is tried again.
+/// Pause before a lock that somebody has is tried again: a command that only asks holds it for microseconds.
 const AGAIN_AFTER: Duration = Duration::from_millis(30);
 
 /// A claimed state folder; the claim ends when this is dropped, or with the process.
-pub(crate) struct Claim {
+pub(crate) struct StateFolderClaim {
     stop: Stop,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Claim {
+impl StateFolderClaim {
     /// Takes the state folder for this process and its children.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for StateFolderClaim {
     fn drop(&mut self) {
         self.stop.say();
         if let Some(thread) = self.thread.take() {
@@ -103,14 +103,14 @@ fn lock(folder: &Path) -> Result<File, ProcessError> {
         Err(TryLockError::Error(source)) => return Err(state_dir_error(&path, source)),
     }
     let since = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC");
-    // A full disk is no reason not to watch: then nobody is told who we are.
+    // A full disk is no reason not to run: then the error of others names no process.
     let _ = file
         .set_len(0)
         .and_then(|()| writeln!(file, "process {}, since {since}", std::process::id()));
     Ok(file)
 }
 
-/// Looks whether the folder is still there, and makes it anew if it is not.
+/// Looks whether the folder is still there, and makes it again if it is not.
 fn watch(folder: &Path, lock: File, stop: &Stop) {
     let of = |file: &File| file.metadata().ok().map(|found| (found.dev(), found.ino()));
     let mut lock = (of(&lock), lock);

@@ -22,7 +22,7 @@ const SAVE_EACH: f64 = 300.0;
 /// … a part each pass, in so many parts at most.
 const MOST_PARTS: f64 = 16.0;
 
-/// What every worker is told, and everybody who judges as workers do.
+/// The options of every worker, and of everything that judges as workers do.
 pub(crate) fn worker_options(settings: &Settings) -> WorkerOptions {
     let rules = rules(settings);
     WorkerOptions {
@@ -145,7 +145,7 @@ pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<AlarmRule> {
     some.chain([rest]).collect()
 }
 
-/// What people are told the adaptive profile knows, if it is the one asked for.
+/// Where `explain` finds what the adaptive profile has learnt, if that is the profile.
 pub(crate) fn knowledge(settings: &Settings) -> Option<SavedKnowledge> {
     long_memory(settings).map(|memory| SavedKnowledge {
         memory,

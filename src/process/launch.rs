@@ -20,7 +20,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time between two looks for days to drop: a day ends once in a while, and looking costs next to nothing.
 const DROP_EACH: Duration = Duration::from_secs(600);
 
-/// Tries once what only a person can mend, so that it is told at the start and not each second by a child: a wrong
+/// Tries once what only a person can mend, so that it is an error of the start and not one of a child each second: a wrong
 /// password, a folder or file that cannot be written, a mail route that cannot be. A store that merely does not answer is
 /// waited for by those that need it.
 ///
@@ -99,7 +99,7 @@ pub fn run_all(settings: &Settings, run: &RunOptions, stop: &Stop) -> Result<(),
                 store,
             })
         };
-        Part {
+        ProcessPart {
             name: role.name(),
             stops_last: role.stops_last(),
             work: Box::new(work),
@@ -123,28 +123,28 @@ pub fn time_to_end(settings: &Settings) -> Duration {
 }
 
 /// What a part does until the stop it is given is said.
-pub(crate) type Work<'a> = Box<dyn FnOnce(&Stop) -> Result<(), ProcessError> + Send + 'a>;
+pub(crate) type PartWork<'a> = Box<dyn FnOnce(&Stop) -> Result<(), ProcessError> + Send + 'a>;
 
 /// A part of a process that does everything.
-pub(crate) struct Part<'a> {
+pub(crate) struct ProcessPart<'a> {
     /// Of its thread.
     pub(crate) name: &'static str,
-    /// Whether it is told to stop only when the others have ended.
+    /// Whether it is asked to stop only when the others have ended.
     pub(crate) stops_last: bool,
     /// Its work.
-    pub(crate) work: Work<'a>,
+    pub(crate) work: PartWork<'a>,
 }
 
 /// Does all parts' work on a thread each, until `stop` is said or one of them ends, well or not; then the others end, too.
 ///
 /// # Errors
 /// That of the first part, in their order, that has failed; or the system refuses a thread.
-pub(crate) fn together(parts: Vec<Part<'_>>, stop: &Stop) -> Result<(), ProcessError> {
+pub(crate) fn together(parts: Vec<ProcessPart<'_>>, stop: &Stop) -> Result<(), ProcessError> {
     let stop_last = Stop::new();
     std::thread::scope(|scope| {
         let mut outcomes = Vec::new();
         let mut threads = Vec::new();
-        for Part {
+        for ProcessPart {
             name,
             stops_last,
             work,
@@ -213,7 +213,7 @@ mod tests {
     fn parts_that_stop_last_end_after_the_others() {
         let ended = Mutex::new(Vec::new());
         let ended = &ended;
-        let part = |name, stops_last| Part {
+        let part = |name, stops_last| ProcessPart {
             name,
             stops_last,
             work: Box::new(move |stop| {
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn one_that_fails_ends_all() {
         let parts = vec![
-            Part {
+            ProcessPart {
                 name: "waits",
                 stops_last: false,
                 work: Box::new(|stop| {
@@ -244,7 +244,7 @@ mod tests {
                     Ok(())
                 }),
             },
-            Part {
+            ProcessPart {
                 name: "fails",
                 stops_last: true,
                 work: Box::new(|_| Err(ProcessError::NoStore)),

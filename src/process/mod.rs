@@ -19,7 +19,7 @@ mod voting;
 pub(crate) mod wiring;
 
 pub use child::{LivenessReporter, die_with_parent};
-pub(crate) use claim::{Claim, is_claimed};
+pub(crate) use claim::{StateFolderClaim, is_claimed};
 pub(crate) use judging::{adaptive_rules, long_memory, states_folder, worker_options};
 pub use launch::{check, run_all, run_role, time_to_end};
 pub use parent::{ChildSpec, Parent, ParentOptions};

@@ -1,7 +1,7 @@
 //! The parent: starts the children, watches them, starts them again.
 //!
 //! It does no work of its own, so there is nothing in it to crash. A child that ends is started again after
-//! a pause that doubles with each short life; a child that falls silent is killed first, with the
+//! a pause that doubles each time it ends soon; a child that stops reporting is killed first, with the
 //! metrics it was at named. Stopping means closing the children's standard inputs; who does not end in time
 //! is killed.
 
@@ -17,11 +17,11 @@ use super::{ProcessError, Signals, Systemd};
 use crate::backoff::Backoff;
 use crate::stop::Stop;
 
-/// A child silent for so long is hung. Children speak each second.
+/// A child silent for so long is hung. Children report each second; the rest is for a machine that swaps or is suspended.
 const SILENCE: Duration = Duration::from_secs(20);
-/// A child that lived so long starts again with the shortest pause.
+/// A child that lived so long starts again with the shortest pause: longer than what fails at a start takes to fail.
 const LONG_LIFE: Duration = Duration::from_secs(60);
-/// How often the children are looked at when nothing happens.
+/// How often the children are looked at when nothing happens: a small part of the silence that counts as a hang.
 const LOOK_EACH: Duration = Duration::from_secs(1);
 
 /// A child to be kept alive.
@@ -53,24 +53,24 @@ pub struct Parent {
     options: ParentOptions,
     /// Resolved once: after an upgrade the running binary has no path any more.
     binary: PathBuf,
-    kept: Vec<Kept>,
+    children: Vec<Supervised>,
 }
 
-struct Kept {
+struct Supervised {
     spec: ChildSpec,
     /// `None` while waiting to be started again.
-    running: Option<Running>,
+    running: Option<RunningChild>,
     backoff: Backoff,
     start_at: Instant,
     starts: u64,
 }
 
-struct Running {
+struct RunningChild {
     child: Child,
     since: Instant,
     /// When the child spoke last and what it was at. Shared with the thread that listens to it; held for
     /// the moment of a read or a write.
-    heard: Arc<Mutex<(Instant, String)>>,
+    last_report: Arc<Mutex<(Instant, String)>>,
 }
 
 impl Parent {
@@ -83,7 +83,7 @@ impl Parent {
             what: "a child",
             source,
         })?;
-        let kept = specs.into_iter().map(|spec| Kept {
+        let children = specs.into_iter().map(|spec| Supervised {
             spec,
             running: None,
             backoff: Backoff::new(options.restart_backoff, options.restart_backoff_max),
@@ -93,7 +93,7 @@ impl Parent {
         Ok(Self {
             options,
             binary,
-            kept: kept.collect(),
+            children: children.collect(),
         })
     }
 
@@ -104,23 +104,28 @@ impl Parent {
     pub fn run(mut self, signals: &Signals, systemd: &mut Systemd, stop: &Stop) -> Result<(), ProcessError> {
         let mut ready = false;
         while !stop.is_said() {
-            for kept in &mut self.kept {
-                if kept.running.is_none() && Instant::now() >= kept.start_at {
-                    kept.start(&self.binary)?;
+            for child in &mut self.children {
+                if child.running.is_none() && Instant::now() >= child.start_at {
+                    child.start(&self.binary)?;
                 }
             }
-            // A child that hangs is killed here, so that this loop going round is what there is to be told.
+            // A child that hangs is killed here, so this loop going round is all the watchdog has to know.
             systemd.alive();
-            // One that has had to be started again must not cost the others their life.
-            if !ready && self.kept.iter().all(|kept| kept.has_spoken() || kept.starts > 1) {
+            // One that has had to be started again must not keep systemd waiting until it kills all.
+            if !ready
+                && self
+                    .children
+                    .iter()
+                    .all(|child| child.has_reported() || child.starts > 1)
+            {
                 ready = true;
                 systemd.ready();
             }
             let next_start = self
-                .kept
+                .children
                 .iter()
-                .filter(|kept| kept.running.is_none())
-                .map(|kept| kept.start_at);
+                .filter(|child| child.running.is_none())
+                .map(|child| child.start_at);
             let pause = next_start.min().map_or(LOOK_EACH, |at| {
                 at.saturating_duration_since(Instant::now()).min(LOOK_EACH)
             });
@@ -130,8 +135,8 @@ impl Parent {
                 recv(stop.channel()) -> _ => {}
                 recv(after(pause)) -> _ => {}
             }
-            for kept in &mut self.kept {
-                if kept.look() {
+            for child in &mut self.children {
+                if child.check() {
                     stop.say();
                 }
             }
@@ -150,10 +155,10 @@ impl Parent {
 
     fn end_those(&mut self, last: bool) {
         let running: Vec<_> = self
-            .kept
+            .children
             .iter_mut()
-            .filter(|kept| kept.spec.stops_last == last)
-            .filter_map(|kept| kept.running.take().map(|running| (kept.spec.name, running)))
+            .filter(|child| child.spec.stops_last == last)
+            .filter_map(|child| child.running.take().map(|running| (child.spec.name, running)))
             .collect();
         let due = Instant::now() + self.options.stop_timeout;
         let mut running: Vec<_> = running
@@ -178,12 +183,12 @@ impl Parent {
     }
 }
 
-impl Kept {
+impl Supervised {
     /// Whether the child runs and has said so.
-    fn has_spoken(&self) -> bool {
+    fn has_reported(&self) -> bool {
         self.running.as_ref().is_some_and(|running| {
-            let heard = running.heard.lock().unwrap_or_else(PoisonError::into_inner);
-            heard.0 > running.since
+            let last_report = running.last_report.lock().unwrap_or_else(PoisonError::into_inner);
+            last_report.0 > running.since
         })
     }
 
@@ -208,52 +213,52 @@ impl Kept {
         }
     }
 
-    fn spawn(&self, binary: &Path) -> std::io::Result<Running> {
+    fn spawn(&self, binary: &Path) -> std::io::Result<RunningChild> {
         let mut child = Command::new(binary)
             .args(&self.spec.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let heard = Arc::new(Mutex::new((Instant::now(), String::new())));
+        let last_report = Arc::new(Mutex::new((Instant::now(), String::new())));
         if let Some(stdout) = child.stdout.take() {
-            let heard = Arc::clone(&heard);
+            let last_report = Arc::clone(&last_report);
             // Ends with the child, whose pipe then ends.
-            let hear = move || {
+            let listen = move || {
                 for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                    *heard.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), line);
+                    *last_report.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), line);
                 }
             };
-            let name = format!("hear-{}", self.spec.name);
-            if let Err(error) = std::thread::Builder::new().name(name).spawn(hear) {
+            let name = format!("listen-{}", self.spec.name);
+            if let Err(error) = std::thread::Builder::new().name(name).spawn(listen) {
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(error);
             }
         }
-        Ok(Running {
+        Ok(RunningChild {
             child,
             since: Instant::now(),
-            heard,
+            last_report,
         })
     }
 
     /// Looks whether the child has ended or fallen silent. Answers whether everything ends with it.
-    fn look(&mut self) -> bool {
+    fn check(&mut self) -> bool {
         let Some(running) = &mut self.running else {
             return false;
         };
         match running.child.try_wait() {
             Ok(None) => {
-                let (heard, at) = running
-                    .heard
+                let (last_report, at) = running
+                    .last_report
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .clone();
-                if heard.elapsed() > SILENCE {
+                if last_report.elapsed() > SILENCE {
                     tracing::error!(
                         "child `{}` is hung, silent for {} seconds :: killed while at {at:?}",
                         self.spec.name,
-                        heard.elapsed().as_secs()
+                        last_report.elapsed().as_secs()
                     );
                     let _ = running.child.kill();
                 }
@@ -264,7 +269,7 @@ impl Kept {
                 true
             }
             Ok(Some(status)) => {
-                self.ended(&how(status));
+                self.ended(&ending(status));
                 false
             }
             Err(error) => {
@@ -299,7 +304,7 @@ impl Kept {
     }
 }
 
-fn how(status: ExitStatus) -> String {
+fn ending(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),

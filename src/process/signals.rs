@@ -17,7 +17,7 @@ use crate::stop::Stop;
 pub struct Signals {
     handle: Handle,
     thread: Option<JoinHandle<()>>,
-    /// Gets a word whenever a child has ended; one word may stand for several.
+    /// Receives a message when a child has ended; one message may stand for several.
     pub child_ended: Receiver<()>,
 }
 
@@ -31,7 +31,7 @@ impl Drop for Signals {
 }
 
 /// Ends the process by force if it has not ended `time` after stop was said: a thread may be waiting for an answer that
-/// never comes, and whoever stops us has been promised an end.
+/// never comes, and the end has been promised.
 ///
 /// # Errors
 /// [`ProcessError::Start`] if the system refuses the thread.
@@ -88,7 +88,7 @@ pub fn stop_on_signal(stop: &Stop, hangup: Hangup) -> Result<Signals, ProcessErr
         .spawn(move || {
             for signal in signals.forever() {
                 match signal {
-                    // Full means: the word is already there.
+                    // Full means: the message is already there.
                     SIGCHLD => drop(tell.try_send(())),
                     SIGHUP if hangup == Hangup::GoesOn => {
                         if !std::mem::replace(&mut hung_up, true) {
@@ -99,7 +99,7 @@ pub fn stop_on_signal(stop: &Stop, hangup: Hangup) -> Result<Signals, ProcessErr
                     }
                     _ => {
                         if stop.is_said() {
-                            // Asked twice: whoever asks does not want to wait.
+                            // Asked twice: there is to be no waiting.
                             tracing::warn!("ending at once on a second signal {signal}");
                             log::finish();
                             let _ = signal_hook::low_level::emulate_default_handler(signal);
@@ -118,7 +118,7 @@ pub fn stop_on_signal(stop: &Stop, hangup: Hangup) -> Result<Signals, ProcessErr
     })
 }
 
-/// Whether whoever started us has made us deaf to this signal. Where the system does not say, nobody has.
+/// Whether this signal was ignored when the process was started. Where the system does not say, it was not.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -9,33 +9,33 @@ use axum::routing::get;
 use skywatch_alerters::units;
 
 use super::figures;
-use super::site::{Shared, Site, at_once, failed};
+use super::site::{Site, SiteState, at_once, failed};
 use crate::clock::unix_now;
-use crate::net::routes::{Needs, Route};
+use crate::net::routes::{HttpRoute, RouteAccess};
 
 /// The routes of programs.
-pub(super) fn routes(site: &Arc<Site>) -> [Route; 3] {
+pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 3] {
     let site = || Arc::clone(site);
     [
-        Route {
+        HttpRoute {
             path: "/metrics",
-            needs: Needs::Login,
+            access: RouteAccess::Login,
             handler: get(metrics).with_state(site()),
         },
-        Route {
+        HttpRoute {
             path: "/api/v1/status",
-            needs: Needs::Login,
+            access: RouteAccess::Login,
             handler: get(status).with_state(site()),
         },
-        Route {
+        HttpRoute {
             path: "/healthz",
-            needs: Needs::Nothing,
+            access: RouteAccess::Open,
             handler: get(healthz).with_state(site()),
         },
     ]
 }
 
-async fn metrics(State(site): Shared) -> Response {
+async fn metrics(State(site): SiteState) -> Response {
     let answer = at_once(
         move || match figures::text(&site.analyzer(), &site.ingest(), unix_now()) {
             Ok(text) => {
@@ -48,7 +48,7 @@ async fn metrics(State(site): Shared) -> Response {
     answer.await
 }
 
-async fn status(State(site): Shared) -> Response {
+async fn status(State(site): SiteState) -> Response {
     let answer = at_once(move || {
         let both = serde_json::json!({ "analyzer": site.analyzer(), "ingest": site.ingest() });
         Json(both).into_response()
@@ -57,7 +57,7 @@ async fn status(State(site): Shared) -> Response {
 }
 
 /// 200 while passes come and find what they should; 503 with the reasons, a line each, when they do not.
-async fn healthz(State(site): Shared) -> Response {
+async fn healthz(State(site): SiteState) -> Response {
     let answer = at_once(move || {
         let mut why = site.analyzer().ailments(unix_now());
         if let Some((since, held_up)) = site.ingest().held_up {

@@ -9,13 +9,13 @@ use skywatch_alerters::units;
 
 use crate::history::{Filter, HistoryError, HistoryReader};
 
-/// Incidents on one page.
+/// Incidents on one page: some hundred kilobytes of HTML.
 const A_PAGE: usize = 200;
-/// Widest name.
+/// Widest name, characters: what fits beside the other columns on a wide screen.
 const NAME_COLUMNS: usize = 120;
 
 /// What the page shows.
-pub(super) struct Shown {
+pub(super) struct IncidentsPage {
     /// Those that are over, too.
     pub(super) all: bool,
     incidents: Vec<Incident>,
@@ -23,7 +23,7 @@ pub(super) struct Shown {
     unreadable: Option<String>,
 }
 
-impl Shown {
+impl IncidentsPage {
     /// Reads a page; `before` is the number the page before it ended with.
     pub(super) fn read(history: &Path, all: bool, before: Option<u64>) -> Self {
         let mut shown = Self {

@@ -5,6 +5,7 @@
 //! line in [`routes`].
 
 mod api;
+mod error;
 mod figures;
 mod incidents;
 mod pages;
@@ -19,51 +20,34 @@ use std::time::Duration;
 use skywatch_settings::Settings;
 use tokio_rustls::TlsAcceptor;
 
-use crate::net::Patience;
+use crate::net::TimeLimits;
 use crate::net::guard::Hosts;
-use crate::net::http::{self, HttpListener, Porter};
-use crate::net::listeners::{ListenError, Listener, Service, Socket};
+use crate::net::http::{self, ConnectionEvents, HttpListener};
+use crate::net::listeners::{BoundSocket, ListenError, Listener, Service};
 use crate::net::login::Tokens;
-use crate::net::routes::{Route, Rules, compose};
-use crate::net::slots::{self, Slots};
-use crate::net::tls::{self, TlsError};
+use crate::net::routes::{HttpRoute, ListenerRules, compose};
+use crate::net::slots::{self, ConnectionSlots};
+use crate::net::tls;
 use crate::stop::Stop;
 use crate::store::AnyConnect;
 use site::Site;
 
-/// Threads that may block: for pages, for the one that waits for the end, and for those who only ask how we are.
+pub use error::WebError;
+
+/// Threads that may block: three for pages, one that waits for the end, the others for programs that only ask for the state.
 const BLOCKING_THREADS: usize = 12;
-/// Their part of the descriptors that may be connections.
+/// Their part of the descriptors that may be connections; where everything is one process the ingest has most of them.
 const CONNECTIONS_SHARE: f64 = 0.25;
 /// Largest body of a request, bytes: nothing is sent to us but questions.
 const MAX_BODY: usize = 64 << 10;
 /// Pages are asked for in one piece, and the store may take its 30 seconds to answer.
-const PATIENCE: Patience = Patience {
+const TIME_LIMITS: TimeLimits = TimeLimits {
     silence: Duration::from_secs(75),
     request: Duration::from_secs(60),
     reading_is_work: false,
 };
-/// Ports behind a taken one that the demo tries.
+/// Ports behind a taken one that the demo tries: somebody else's pages are on the first few at most.
 const PORTS_NEAR: u16 = 100;
-
-/// Why the pages cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub enum WebError {
-    /// The address is taken or not ours.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// The certificate or its key.
-    #[error(
-        "{0}\nhint: `web.tls_cert_file` is the certificate with those of its issuers, `web.tls_key_file` its key, both PEM"
-    )]
-    Tls(#[from] TlsError),
-    /// The system refuses a runtime.
-    #[error("cannot serve pages: {0}")]
-    Start(#[source] std::io::Error),
-    /// A template of ours does not compile: a defect.
-    #[error("cannot prepare the pages: {0}")]
-    Template(#[from] minijinja::Error),
-}
 
 /// A bound but not yet serving web server.
 pub struct Web {
@@ -130,7 +114,7 @@ impl Web {
                 "web :: tokens and pages cross the network unencrypted :: set `web.tls_cert_file` and `web.tls_key_file`"
             );
         }
-        let rules = Rules {
+        let rules = ListenerRules {
             hosts: Some(Hosts::new(&web.hosts, base_url)),
             tokens,
             max_body: MAX_BODY,
@@ -150,9 +134,9 @@ impl Web {
                 let clients = HttpListener {
                     listener: tokio::net::TcpListener::from_std(self.listener)?,
                     tls: self.tls,
-                    slots: Slots::new(slots),
-                    patience: PATIENCE,
-                    porter: Log,
+                    slots: ConnectionSlots::new(slots),
+                    limits: TIME_LIMITS,
+                    events: ConnectionLog,
                 };
                 let over = async {
                     let _ = tokio::task::spawn_blocking(move || stopped.wait()).await;
@@ -168,7 +152,7 @@ impl Web {
 }
 
 /// All that is served.
-fn routes(site: &Arc<Site>) -> impl Iterator<Item = Route> {
+fn routes(site: &Arc<Site>) -> impl Iterator<Item = HttpRoute> {
     people::routes(site).into_iter().chain(api::routes(site))
 }
 
@@ -189,8 +173,8 @@ pub(crate) fn tls(settings: &Settings) -> Result<Option<TlsAcceptor>, WebError> 
 fn bind(address: SocketAddr) -> Result<std::net::TcpListener, ListenError> {
     let service = Service::WEB;
     match (Listener { service, address }).bind()?.socket {
-        Socket::Tcp(listener) => Ok(listener),
-        Socket::Udp(_) => Err(ListenError {
+        BoundSocket::Tcp(listener) => Ok(listener),
+        BoundSocket::Udp(_) => Err(ListenError {
             service,
             address,
             source: std::io::ErrorKind::Unsupported.into(),
@@ -199,9 +183,9 @@ fn bind(address: SocketAddr) -> Result<std::net::TcpListener, ListenError> {
 }
 
 /// Logs what happens to connections.
-struct Log;
+struct ConnectionLog;
 
-impl Porter for Log {
+impl ConnectionEvents for ConnectionLog {
     fn admitted(&self, instead: bool) {
         if instead {
             tracing::warn!(
@@ -234,6 +218,6 @@ mod tests {
         let store = crate::store::embedded::EmbeddedConnect::open(&options).expect("a store");
         let site = Site::open(&AnyConnect::Embedded(store), &settings).expect("a site");
         // Two of the same path and method would panic.
-        let _ = compose(routes(&site), Rules::default());
+        let _ = compose(routes(&site), ListenerRules::default());
     }
 }

@@ -5,13 +5,13 @@ use skywatch_alerters::chart::{Chart, ChartMark};
 use skywatch_alerters::{Anomaly, render, units};
 use skywatch_algorithms::Series;
 
-use super::incidents::Shown;
+use super::incidents::IncidentsPage;
 use crate::clock::unix_now;
 use crate::status::{AnalyzerStatus, Current, IngestStatus};
 use crate::windows::as_judged;
 use skywatch_alerters::text::{one_line, percent_encode};
 
-/// Anomalies of the front page that are drawn; the rest are listed.
+/// Anomalies of the front page that are drawn; the rest are listed. A chart has some 20 kB.
 pub(super) const CHARTS: usize = 50;
 
 /// Writes a value as all are written, but for what a text may hold to look like another one: control characters, and
@@ -124,7 +124,7 @@ impl Pages {
     pub(super) fn incidents(
         &self,
         status: &AnalyzerStatus,
-        shown: &Shown,
+        shown: &IncidentsPage,
     ) -> Result<String, minijinja::Error> {
         let (trouble, troubles) = (no_pass(status), troubles(status));
         self.environment

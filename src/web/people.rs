@@ -8,34 +8,34 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::incidents::Shown;
+use super::incidents::IncidentsPage;
 use super::pages;
-use super::site::{Shared, Site, of_a_page, page};
-use crate::net::routes::{Needs, Route};
+use super::site::{Site, SiteState, of_a_page, page};
+use crate::net::routes::{HttpRoute, RouteAccess};
 
 /// The routes of people.
-pub(super) fn routes(site: &Arc<Site>) -> [Route; 3] {
+pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 3] {
     let site = || Arc::clone(site);
     [
-        Route {
+        HttpRoute {
             path: "/",
-            needs: Needs::Login,
+            access: RouteAccess::Login,
             handler: get(now).with_state(site()),
         },
-        Route {
+        HttpRoute {
             path: "/metric",
-            needs: Needs::Login,
+            access: RouteAccess::Login,
             handler: get(metric).with_state(site()),
         },
-        Route {
+        HttpRoute {
             path: "/incidents",
-            needs: Needs::Login,
+            access: RouteAccess::Login,
             handler: get(incidents).with_state(site()),
         },
     ]
 }
 
-async fn now(State(site): Shared) -> Response {
+async fn now(State(site): SiteState) -> Response {
     let asked = Arc::clone(&site);
     let status = match of_a_page(&site, move || asked.analyzer()).await {
         Ok(status) => status,
@@ -65,7 +65,7 @@ struct MetricQuery {
     name: String,
 }
 
-async fn metric(State(site): Shared, query: Query<MetricQuery>) -> Response {
+async fn metric(State(site): SiteState, query: Query<MetricQuery>) -> Response {
     let (mut windows, trouble) = site.reader.read(vec![query.name.clone()]).await;
     let window = windows.pop().flatten();
     let asked = Arc::clone(&site);
@@ -94,10 +94,10 @@ struct IncidentsQuery {
     before: Option<u64>,
 }
 
-async fn incidents(State(site): Shared, query: Query<IncidentsQuery>) -> Response {
+async fn incidents(State(site): SiteState, query: Query<IncidentsQuery>) -> Response {
     let asked = Arc::clone(&site);
     let drawn = of_a_page(&site, move || {
-        let shown = Shown::read(&asked.history, query.all.is_some(), query.before);
+        let shown = IncidentsPage::read(&asked.history, query.all.is_some(), query.before);
         page(asked.pages.incidents(&asked.analyzer(), &shown))
     });
     drawn.await.unwrap_or_else(|response| response)

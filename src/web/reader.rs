@@ -1,4 +1,4 @@
-//! Windows for pages, read where nobody waits but those who asked.
+//! Windows for pages, read on threads of their own.
 //!
 //! A store that hangs must not take the pages along, least of all `/healthz`, which is there to say so. The threads here
 //! wait for the store; a page waits for them no longer than [`PATIENCE`], and is then drawn without charts.
@@ -12,27 +12,27 @@ use tokio::sync::oneshot;
 use crate::store::{AnyConnect, Connect as _};
 use crate::windows::Windows;
 
-/// How long a page waits for its charts.
+/// How long a page waits for its charts: without them it is still of use.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a thread waits for one answer of the store; one that is hung is let go then.
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
-/// Threads that read, each over a connection of its own.
+/// Threads that read, each over a connection of its own: one may be stuck, the other goes on.
 const THREADS: usize = 2;
-/// Pages that may wait for them.
+/// Pages that may wait for them, more than are drawn within their patience; beyond that they come without charts.
 const WAITING: usize = 16;
 
 /// A window for each metric, `None` where there is none to read, and what went wrong, if anything did.
-pub(super) type Found = (Vec<Option<Series>>, Option<String>);
+pub(super) type ReadWindows = (Vec<Option<Series>>, Option<String>);
 
-struct Ask {
+struct WindowRequest {
     metrics: Vec<String>,
-    reply: oneshot::Sender<Found>,
+    reply: oneshot::Sender<ReadWindows>,
 }
 
 /// The way to the threads that read. They end with it.
-pub(super) struct Reader(Sender<Ask>);
+pub(super) struct WindowReader(Sender<WindowRequest>);
 
-impl Reader {
+impl WindowReader {
     /// Starts the threads; nothing is connected yet.
     ///
     /// # Errors
@@ -50,13 +50,13 @@ impl Reader {
     }
 
     /// Reads some windows.
-    pub(super) async fn read(&self, metrics: Vec<String>) -> Found {
+    pub(super) async fn read(&self, metrics: Vec<String>) -> ReadWindows {
         let count = metrics.len();
         if count == 0 {
             return (Vec::new(), None);
         }
         let (reply, answer) = oneshot::channel();
-        let asked = self.0.try_send(Ask { metrics, reply }).is_ok();
+        let asked = self.0.try_send(WindowRequest { metrics, reply }).is_ok();
         let found = match asked {
             true => tokio::time::timeout(PATIENCE, answer)
                 .await
@@ -71,8 +71,8 @@ impl Reader {
     }
 }
 
-fn serve(windows: &Windows, asks: &Receiver<Ask>) {
-    for Ask { metrics, reply } in asks {
+fn serve(windows: &Windows, asks: &Receiver<WindowRequest>) {
+    for WindowRequest { metrics, reply } in asks {
         // Whoever asked has given up: those behind him have not.
         if reply.is_closed() {
             continue;

@@ -10,9 +10,9 @@ use axum::response::{Html, IntoResponse as _, Response};
 use skywatch_settings::Settings;
 use tokio::sync::Semaphore;
 
-use super::WebError;
+use super::error::WebError;
 use super::pages::Pages;
-use super::reader::Reader;
+use super::reader::WindowReader;
 use crate::history::history_path;
 use crate::status::{AnalyzerStatus, IngestStatus, StatusFile};
 use crate::store::{AnyConnect, Connect as _};
@@ -30,7 +30,7 @@ pub(super) struct Site {
     ingest: StatusFile,
     /// Where the store is, for people.
     pub(super) store: String,
-    pub(super) reader: Reader,
+    pub(super) reader: WindowReader,
     pub(super) history: PathBuf,
     pub(super) pages: Pages,
     /// Taken by whoever draws a page.
@@ -38,7 +38,7 @@ pub(super) struct Site {
 }
 
 /// The site as handlers get it.
-pub(super) type Shared = State<Arc<Site>>;
+pub(super) type SiteState = State<Arc<Site>>;
 
 impl Site {
     /// Over these settings; nothing is read yet.
@@ -49,7 +49,7 @@ impl Site {
             analyzer: StatusFile::analyzer(state_dir),
             ingest: StatusFile::ingest(state_dir),
             store: store.describe(),
-            reader: Reader::start(store, full_duration).map_err(WebError::Start)?,
+            reader: WindowReader::start(store, full_duration).map_err(WebError::Start)?,
             history: history_path(state_dir),
             pages: Pages::new()?,
             drawing: Semaphore::new(DRAWN_AT_ONCE),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use skywatch_alerters::Subject;
 use skywatch_settings::Settings;
 
-use super::{Needs, Role, RoleContext, RunOptions};
+use super::role::{Needs, Role, RoleContext, RunOptions};
 use crate::analyzer::store_probe::StoreProbe;
 use crate::analyzer::{AnalyzerOptions, Inquiries, PassOutputs, Supervisor, WorkerOptions};
 use crate::inlet::{Answers, Finder, FinderReport, InletAddress, InletClient};
@@ -23,9 +23,9 @@ const CONFIRM_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The role of that name.
 #[derive(Debug)]
-pub(super) struct Analyzer;
+pub(super) struct AnalyzerRole;
 
-impl Role for Analyzer {
+impl Role for AnalyzerRole {
     fn name(&self) -> &'static str {
         "analyzer"
     }
@@ -42,7 +42,7 @@ impl Role for Analyzer {
         Needs { store: true }
     }
 
-    /// Without a number of passes it has no reason to end: whoever ended it, it is started again.
+    /// Without a number of passes it has no reason to end: it is started again.
     fn ends_all(&self, run: &RunOptions) -> bool {
         run.passes.is_some()
     }

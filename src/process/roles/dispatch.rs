@@ -3,7 +3,8 @@
 use crossbeam_channel::{Receiver, bounded};
 use skywatch_settings::Settings;
 
-use super::{Needs, ROLES, Role, RoleContext, RunOptions};
+use super::ROLES;
+use super::role::{Needs, Role, RoleContext, RunOptions};
 use crate::dispatch::control::Control;
 use crate::dispatch::{self, CommandService, Destination, Inbox};
 use crate::inlet::{FromFinder, InletAddress, socket};
@@ -18,9 +19,9 @@ const WAITING: usize = 16;
 
 /// The role of that name.
 #[derive(Debug)]
-pub(super) struct Dispatch;
+pub(super) struct DispatchRole;
 
-impl Role for Dispatch {
+impl Role for DispatchRole {
     fn name(&self) -> &'static str {
         "dispatch"
     }

@@ -7,16 +7,16 @@ use skywatch_alerters::host;
 use skywatch_algorithms::verdicts::Policy;
 use skywatch_settings::Settings;
 
-use super::{Role, RoleContext};
+use super::role::{Role, RoleContext};
 use crate::health::{self, HealthError, Limits, Options, Retention, ServerOptions};
 use crate::process::{ProcessError, wiring};
 use crate::stop::Stop;
 
 /// The role of that name.
 #[derive(Debug)]
-pub(super) struct Health;
+pub(super) struct HealthRole;
 
-impl Role for Health {
+impl Role for HealthRole {
     fn name(&self) -> &'static str {
         "health"
     }

@@ -2,7 +2,7 @@
 
 use skywatch_settings::Settings;
 
-use super::{Needs, Role, RoleContext, RunOptions};
+use super::role::{Needs, Role, RoleContext, RunOptions};
 use crate::ingest;
 use crate::process::{ProcessError, wiring};
 use crate::stop::Stop;
@@ -10,9 +10,9 @@ use crate::store::{AnyConnect, Connect};
 
 /// The role of that name.
 #[derive(Debug)]
-pub(super) struct Ingest;
+pub(super) struct IngestRole;
 
-impl Role for Ingest {
+impl Role for IngestRole {
     fn name(&self) -> &'static str {
         "ingest"
     }

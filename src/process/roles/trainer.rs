@@ -2,14 +2,14 @@
 
 use skywatch_settings::Settings;
 
-use super::{Needs, Role, RoleContext, RunOptions};
+use super::role::{Needs, Role, RoleContext, RunOptions};
 use crate::process::{ProcessError, trainer};
 
 /// The role of that name.
 #[derive(Debug)]
-pub(super) struct Trainer;
+pub(super) struct TrainerRole;
 
-impl Role for Trainer {
+impl Role for TrainerRole {
     fn name(&self) -> &'static str {
         "trainer"
     }

@@ -2,7 +2,7 @@
 
 use skywatch_settings::Settings;
 
-use super::{Needs, Role, RoleContext, RunOptions};
+use super::role::{Needs, Role, RoleContext, RunOptions};
 use crate::process::ProcessError;
 use crate::stop::Stop;
 use crate::store::AnyConnect;
@@ -10,9 +10,9 @@ use crate::web;
 
 /// The role of that name.
 #[derive(Debug)]
-pub(super) struct Web;
+pub(super) struct WebRole;
 
-impl Role for Web {
+impl Role for WebRole {
     fn name(&self) -> &'static str {
         "web"
     }

@@ -1,0 +1,116 @@
+//! What every subcommand is given and gives back: settings, a line to print, a failure with its exit code.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use skywatch_settings::{Loaded, SettingsError, Sources};
+
+/// Where settings come from, for every subcommand.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Global {
+    /// Settings file (TOML); `skywatch settings --example` prints one with every option
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One option, as `analyzer.workers=2`; may be given again, goes before the environment
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Short for `--set store.url=URL`
+    #[arg(long, global = true, value_name = "URL")]
+    store: Option<String>,
+    /// Short for `--set state_dir=DIR`
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+/// A command's settings, and the arguments that led to them.
+pub(super) struct Context {
+    pub(super) loaded: Loaded,
+    pub(super) global: Global,
+}
+
+impl Context {
+    /// Settings from all their places.
+    ///
+    /// # Errors
+    /// Settings and arguments that are refused.
+    pub(super) fn resolve(global: Global) -> Result<Self, CommandFailure> {
+        let mut flags = Vec::new();
+        for assignment in &global.set {
+            let Some((key, value)) = assignment.split_once('=') else {
+                // What stands behind a blank may be a password.
+                let key = assignment.split([' ', ':']).next().unwrap_or_default();
+                let more = if key.len() < assignment.len() { " …" } else { "" };
+                return Err(CommandFailure::Arguments(format!(
+                    "`--set {key}{more}` is not of the form KEY=VALUE\nhint: such as `--set analyzer.workers=2`"
+                )));
+            };
+            flags.push((key.trim().to_owned(), value.trim().to_owned(), "--set".to_owned()));
+        }
+        if let Some(url) = &global.store {
+            flags.push(("store.url".to_owned(), url.clone(), "--store".to_owned()));
+        }
+        if let Some(folder) = &global.state_dir {
+            flags.push((
+                "state_dir".to_owned(),
+                folder.display().to_string(),
+                "--state-dir".to_owned(),
+            ));
+        }
+        let env = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+        let loaded = skywatch_settings::load(Sources {
+            file: global.config.clone(),
+            env: env.collect(),
+            flags,
+        })
+        .map_err(CommandFailure::Settings)?;
+        Ok(Self { loaded, global })
+    }
+}
+
+impl Global {
+    /// The arguments that make a child resolve the same settings.
+    pub(super) fn as_arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        let mut add = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
+        if let Some(config) = &self.config {
+            add("--config", config.display().to_string());
+        }
+        for assignment in &self.set {
+            add("--set", assignment.clone());
+        }
+        if let Some(url) = &self.store {
+            add("--store", url.clone());
+        }
+        if let Some(folder) = &self.state_dir {
+            add("--state-dir", folder.display().to_string());
+        }
+        arguments
+    }
+}
+
+/// A line on standard output, or several; foreign text in it steers no terminal. A reader who has seen enough is no failure.
+pub(super) fn say(line: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let lines: Vec<_> = line.split('\n').map(skywatch_alerters::text::one_line).collect();
+    match writeln!(std::io::stdout().lock(), "{}", lines.join("\n")) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Why a command failed, by exit code.
+pub(super) enum CommandFailure {
+    /// Settings that are refused: 2.
+    Settings(SettingsError),
+    /// Arguments that clap cannot judge: 2.
+    Arguments(String),
+    /// Anything else: 1.
+    Other(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for CommandFailure {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
