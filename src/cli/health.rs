@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
@@ -16,11 +17,11 @@ use crate::stop::Stop;
 #[derive(Debug, Args)]
 pub(super) struct HealthArguments {
     #[command(subcommand)]
-    command: Command,
+    command: HealthCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum HealthCommand {
     /// Serve the health plane alone, by the settings
     Serve,
     /// Ask a health plane, or report to one (`hview-client`)
@@ -50,11 +51,29 @@ pub(super) fn tool(arguments: &[OsString]) -> Option<(Tool, Vec<String>)> {
     Some((tool, rest.iter().map(text).collect()))
 }
 
+/// Runs a tool.
+pub(super) fn run_tool(tool: Tool, arguments: Vec<String>) -> ExitCode {
+    let stop = Stop::new();
+    // The others end by a signal as any program does.
+    let signals = tool
+        .serves()
+        .then(|| process::stop_on_signal(&stop, process::Hangup::Ends));
+    match signals.transpose() {
+        Ok(_signals) => tool.run(arguments, &stop),
+        Err(error) => {
+            use std::io::Write as _;
+            // Nobody is left to be told that standard error is closed.
+            let _ = writeln!(std::io::stderr().lock(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 pub(super) fn run(context: &Context, arguments: &HealthArguments) -> Result<(), CommandFailure> {
     match arguments.command {
-        Command::Serve => serve(context),
+        HealthCommand::Serve => serve(context),
         // `tool` has taken them, unless options of ours stand before `health`.
-        Command::Client | Command::Server | Command::Mkrc | Command::Logtail => Err(CommandFailure::Arguments(
+        HealthCommand::Client | HealthCommand::Server | HealthCommand::Mkrc | HealthCommand::Logtail => Err(CommandFailure::Arguments(
             "the health tools have flags of their own\nhint: write `skywatch health client …`, with no option before".to_owned(),
         )),
     }

@@ -105,7 +105,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<_> = arguments.collect();
     if let Some((tool, arguments)) = health::tool(&arguments) {
         files::keep_private();
-        return tool.run(arguments);
+        return health::run_tool(tool, arguments);
     }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,

@@ -7,40 +7,45 @@ use skywatch_algorithms::verdicts::{
 };
 
 use super::idl::{panorama, verdicts};
-use super::limits::{Limits, Refusal};
-use super::plane::{Change, Incoming, Views};
+use super::limits::{HealthLimits, HealthRefusal};
+use super::plane::{Incoming, PlaneChange, Views};
 
 /// A report as it came, checked; its names are those of the message.
 pub(crate) fn incoming<'m>(
     report: Option<&'m panorama::Report>,
-    limits: &Limits,
+    limits: &HealthLimits,
     now: i64,
-) -> Result<Incoming<'m>, Refusal> {
-    let report = report.ok_or(Refusal::Missing("the report"))?;
+) -> Result<Incoming<'m>, HealthRefusal> {
+    let report = report.ok_or(HealthRefusal::Missing("the report"))?;
     let observation = report
         .observation
         .as_ref()
-        .ok_or(Refusal::Missing("the observation"))?;
-    let at = nanoseconds(observation.ts.as_ref().ok_or(Refusal::Missing("the time"))?)?;
+        .ok_or(HealthRefusal::Missing("the observation"))?;
+    let at = nanoseconds(
+        observation
+            .ts
+            .as_ref()
+            .ok_or(HealthRefusal::Missing("the time"))?,
+    )?;
     let ahead = at.saturating_sub(now);
     if ahead > limits.ahead {
-        return Err(Refusal::Future {
+        return Err(HealthRefusal::Future {
             seconds: ahead / SECOND,
         });
     }
     if observation.metrics.len() > limits.metrics {
-        return Err(Refusal::TooManyMetrics {
+        return Err(HealthRefusal::TooManyMetrics {
             given: observation.metrics.len(),
             limit: limits.metrics,
         });
     }
     let mut metrics = Vec::with_capacity(observation.metrics.len());
     for (name, metric) in &observation.metrics {
-        let value = metric.value.as_ref().ok_or(Refusal::Missing("a value"))?;
+        let value = metric.value.as_ref().ok_or(HealthRefusal::Missing("a value"))?;
         let status = Status::from_number(value.status).filter(|status| *status != Status::Invalid);
-        let status = status.ok_or(Refusal::Status(value.status))?;
+        let status = status.ok_or(HealthRefusal::Status(value.status))?;
         if !value.score.is_finite() {
-            return Err(Refusal::Score);
+            return Err(HealthRefusal::Score);
         }
         metrics.push((name_of("a metric", name, limits)?, status, value.score));
     }
@@ -53,12 +58,16 @@ pub(crate) fn incoming<'m>(
 }
 
 /// A name, if it is one.
-pub(crate) fn name_of<'m>(what: &'static str, name: &'m str, limits: &Limits) -> Result<&'m str, Refusal> {
+pub(crate) fn name_of<'m>(
+    what: &'static str,
+    name: &'m str,
+    limits: &HealthLimits,
+) -> Result<&'m str, HealthRefusal> {
     if name.is_empty() {
-        return Err(Refusal::Missing(what));
+        return Err(HealthRefusal::Missing(what));
     }
     if name.len() > limits.name {
-        return Err(Refusal::NameTooLong {
+        return Err(HealthRefusal::NameTooLong {
             what,
             length: name.len(),
             limit: limits.name,
@@ -68,14 +77,14 @@ pub(crate) fn name_of<'m>(what: &'static str, name: &'m str, limits: &Limits) ->
 }
 
 /// Unix nanoseconds of a time, if they fit 64 bits: 1678 to 2262.
-pub(crate) fn nanoseconds(time: &Timestamp) -> Result<i64, Refusal> {
+pub(crate) fn nanoseconds(time: &Timestamp) -> Result<i64, HealthRefusal> {
     if !(0..SECOND).contains(&i64::from(time.nanos)) {
-        return Err(Refusal::Time);
+        return Err(HealthRefusal::Time);
     }
     let whole = time.seconds.checked_mul(SECOND);
     whole
         .and_then(|whole| whole.checked_add(i64::from(time.nanos)))
-        .ok_or(Refusal::Time)
+        .ok_or(HealthRefusal::Time)
 }
 
 /// The time of Unix nanoseconds.
@@ -175,7 +184,7 @@ pub(crate) fn evidence(vote: &Evidence) -> verdicts::Evidence {
     }
 }
 
-pub(crate) fn verdict(subject: &str, found: &super::plane::Verdict) -> verdicts::Verdict {
+pub(crate) fn verdict(subject: &str, found: &super::plane::SubjectVerdict) -> verdicts::Verdict {
     let assessment: &Assessment = &found.assessment;
     verdicts::Verdict {
         subject: subject.to_owned(),
@@ -187,7 +196,7 @@ pub(crate) fn verdict(subject: &str, found: &super::plane::Verdict) -> verdicts:
     }
 }
 
-pub(crate) fn transition(change: &Change) -> verdicts::Transition {
+pub(crate) fn transition(change: &PlaneChange) -> verdicts::Transition {
     verdicts::Transition {
         subject: change.subject.to_string(),
         from: state(change.transition.from).into(),

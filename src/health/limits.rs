@@ -4,7 +4,7 @@ use skywatch_algorithms::verdicts::SECOND;
 
 /// Bounds on what others send. What is beyond them is refused and counted; what is kept stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct HealthLimits {
     /// Subjects watched at the same time.
     pub subjects: usize,
     /// Observers that may register, over the life of the file.
@@ -21,7 +21,7 @@ pub struct Limits {
     pub ahead: i64,
 }
 
-impl Default for Limits {
+impl Default for HealthLimits {
     fn default() -> Self {
         Self {
             subjects: 100_000,
@@ -37,7 +37,7 @@ impl Default for Limits {
 
 /// Why something was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum HealthRefusal {
     /// The handle of nobody. The text is the original's.
     #[error("Invalid submission handle")]
     UnknownHandle,
@@ -50,7 +50,7 @@ pub enum Refusal {
     /// A part that must be there.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// A name beyond [`Limits::name`].
+    /// A name beyond [`HealthLimits::name`].
     #[error("{what} of {length} bytes, at most {limit} are taken")]
     NameTooLong {
         /// Whose name.
@@ -60,7 +60,7 @@ pub enum Refusal {
         /// How many it may have.
         limit: usize,
     },
-    /// A report beyond [`Limits::metrics`].
+    /// A report beyond [`HealthLimits::metrics`].
     #[error("{given} metrics in one report, at most {limit} are taken")]
     TooManyMetrics {
         /// How many there are.
@@ -77,7 +77,7 @@ pub enum Refusal {
     /// A time that is none, or none that can be kept.
     #[error("a time is out of range")]
     Time,
-    /// A time beyond [`Limits::ahead`].
+    /// A time beyond [`HealthLimits::ahead`].
     #[error("a time is {seconds} s in the future")]
     Future {
         /// By how much.
@@ -93,7 +93,7 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl HealthRefusal {
     /// Whether there would be room at another time; otherwise what was sent is wrong and stays wrong.
     #[must_use]
     pub fn is_shortage(&self) -> bool {

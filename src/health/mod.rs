@@ -13,11 +13,12 @@ mod serve;
 mod server;
 mod tools;
 
-pub use journal::{Journal, JournalError, Retention, Written};
-pub use limits::{Limits, Refusal};
+pub use journal::{Journal, JournalError, JournalWritten, Retention};
+pub use limits::{HealthLimits, HealthRefusal};
 pub use plane::{
-    Accepted, Change, Counts, Expiry, Holding, Incoming, Options, Origin, Plane, Row, Taken, Verdict, Views,
+    Accepted, Expiry, Holding, Incoming, Options, Plane, PlaneChange, PlaneCounts, ReportOrigin, Row,
+    SubjectVerdict, Taken, Views,
 };
 pub use serve::{HealthError, serve};
-pub use server::{Collection, Counters, Server, ServerOptions};
+pub use server::{Collection, HealthCounters, HealthServer, ServerOptions};
 pub use tools::Tool;

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use super::journal::JournalError;
-use super::server::{Server, ServerOptions};
+use super::server::{HealthServer, ServerOptions};
 use crate::net::TimeLimits;
 use crate::net::http::{self, ConnectionEvents, HttpListener};
 use crate::net::slots::{self, ConnectionSlots};
@@ -93,7 +93,7 @@ pub fn serve(
             limits: TIME_LIMITS,
             events: Door,
         };
-        let server = Server::start(options)?;
+        let server = HealthServer::start(options)?;
         let over = async {
             // It ends with the stop, or with the runtime.
             let _ = tokio::task::spawn_blocking(move || stopped.wait()).await;

@@ -14,7 +14,7 @@ use skywatch_algorithms::verdicts::{
 };
 
 use super::write::{SavedEvidence, state};
-use crate::health::plane::{Change, Options, Origin, Plane};
+use crate::health::plane::{Options, Plane, PlaneChange, ReportOrigin};
 
 /// The plane of which the file tells, as it is at `now` (Unix nanoseconds).
 pub(super) fn load(connection: &Connection, options: Options, now: i64) -> rusqlite::Result<Plane> {
@@ -55,7 +55,7 @@ pub(super) fn load(connection: &Connection, options: Options, now: i64) -> rusql
         }
         let origin = match row.get::<_, Option<i64>>(4)? {
             None => None,
-            Some(source) => Some(Origin {
+            Some(source) => Some(ReportOrigin {
                 source: Arc::clone(name(source)?),
                 sequence: row.get::<_, Option<i64>>(5)?.unwrap_or(0).cast_unsigned(),
             }),
@@ -70,7 +70,7 @@ pub(super) fn load(connection: &Connection, options: Options, now: i64) -> rusql
     each(connection, changes, |row| {
         let evidence: Vec<SavedEvidence> =
             serde_json::from_str(row.get_ref(5)?.as_str()?).unwrap_or_default();
-        plane.restore_change(Change {
+        plane.restore_change(PlaneChange {
             subject: Arc::clone(name(row.get(0)?)?),
             transition: Transition {
                 from: state(row.get(1)?),

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use tokio::sync::oneshot;
 
-use self::write::Writer;
+use self::write::JournalWriter;
 use super::plane::{Options, Plane, Row};
 use crate::files;
 
@@ -94,7 +94,7 @@ impl JournalError {
 
 /// What the writer has done.
 #[derive(Debug, Default)]
-pub struct Written {
+pub struct JournalWritten {
     /// Rows that are in the file.
     pub rows: AtomicU64,
     /// Rows that were given up, as the disk took nothing for too long.
@@ -114,7 +114,7 @@ struct Batch {
 pub struct Journal {
     batches: Option<Sender<Batch>>,
     thread: Option<JoinHandle<()>>,
-    written: Arc<Written>,
+    written: Arc<JournalWritten>,
 }
 
 impl std::fmt::Debug for Batch {
@@ -138,10 +138,11 @@ impl Journal {
         let connection = schema::open(path)?;
         let plane = load::load(&connection, options, now).map_err(|error| JournalError::of(path, &error))?;
         let (batches, waiting) = bounded(WAITING);
-        let written = Arc::new(Written::default());
-        let keeper = Keeper {
+        let written = Arc::new(JournalWritten::default());
+        let keeper = JournalKeeper {
             _lock: lock,
-            writer: Writer::new(connection, retention).map_err(|error| JournalError::of(path, &error))?,
+            writer: JournalWriter::new(connection, retention)
+                .map_err(|error| JournalError::of(path, &error))?,
             path: path.to_owned(),
             written: Arc::clone(&written),
             backlog: Vec::new(),
@@ -184,7 +185,7 @@ impl Journal {
 
     /// What was written.
     #[must_use]
-    pub fn written(&self) -> &Written {
+    pub fn written(&self) -> &JournalWritten {
         &self.written
     }
 }
@@ -214,19 +215,19 @@ fn lock(path: &Path) -> Result<File, JournalError> {
 }
 
 /// The thread that writes.
-struct Keeper {
+struct JournalKeeper {
     /// Held for as long as there is something to write.
     _lock: File,
-    writer: Writer,
+    writer: JournalWriter,
     path: PathBuf,
-    written: Arc<Written>,
+    written: Arc<JournalWritten>,
     /// What the disk has not taken.
     backlog: Vec<Row>,
     /// Whether the last try failed: a lasting failure is logged once.
     failing: bool,
 }
 
-impl Keeper {
+impl JournalKeeper {
     fn run(mut self, waiting: &Receiver<Batch>) {
         let mut pruned = Instant::now();
         loop {

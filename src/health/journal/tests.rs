@@ -168,7 +168,7 @@ fn what_is_superseded_goes_by_age_and_number() {
         age: Duration::from_secs(100),
         rows: 30,
     };
-    let mut writer = Writer::new(schema::open(&path).expect("a file"), retention).expect("a file");
+    let mut writer = JournalWriter::new(schema::open(&path).expect("a file"), retention).expect("a file");
     let mut plane = Plane::new(Options::default());
     let handle = plane.register("m", "o", 0).expect("room");
     for second in 1..=100 {

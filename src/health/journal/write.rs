@@ -21,7 +21,7 @@ const SLICE: usize = 5_000;
 const CHANGES: i64 = 10_000;
 
 /// Writes rows through a connection.
-pub(super) struct Writer {
+pub(super) struct JournalWriter {
     connection: Connection,
     names: HashMap<Arc<str>, i64>,
     retention: Retention,
@@ -29,7 +29,7 @@ pub(super) struct Writer {
     superseded: usize,
 }
 
-impl Writer {
+impl JournalWriter {
     pub(super) fn new(connection: Connection, retention: Retention) -> rusqlite::Result<Self> {
         let superseded = connection.query_row(
             "SELECT count(*) FROM observation INDEXED BY superseded WHERE live = 0",

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::limits::Refusal;
+use super::super::limits::HealthRefusal;
 
 /// The first handle, as in the original.
 const FIRST: u64 = 10_000;
@@ -24,13 +24,13 @@ impl Handles {
         module: &Arc<str>,
         observer: &Arc<str>,
         limit: usize,
-    ) -> Result<(u64, bool), Refusal> {
+    ) -> Result<(u64, bool), HealthRefusal> {
         let key = (Arc::clone(module), Arc::clone(observer));
         if let Some(handle) = self.by_observer.get(&key) {
             return Ok((*handle, false));
         }
         if self.by_observer.len() >= limit {
-            return Err(Refusal::Full {
+            return Err(HealthRefusal::Full {
                 what: "observers",
                 limit,
             });
@@ -57,14 +57,14 @@ impl Handles {
     }
 
     /// Whether `handle` was given to `observer`.
-    pub(super) fn check(&self, handle: u64, observer: &str) -> Result<(), Refusal> {
+    pub(super) fn check(&self, handle: u64, observer: &str) -> Result<(), HealthRefusal> {
         let index = handle
             .checked_sub(FIRST)
             .and_then(|index| usize::try_from(index).ok());
         match index.and_then(|index| self.owners.get(index)) {
             Some(Some(owner)) if **owner == *observer => Ok(()),
-            Some(Some(_)) => Err(Refusal::ForeignHandle { handle }),
-            _ => Err(Refusal::UnknownHandle),
+            Some(Some(_)) => Err(HealthRefusal::ForeignHandle { handle }),
+            _ => Err(HealthRefusal::UnknownHandle),
         }
     }
 

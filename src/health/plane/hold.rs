@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use skywatch_algorithms::verdicts::{HealthObservation as Observation, SECOND};
 
-use super::Origin;
+use super::ReportOrigin;
 
 /// How much is held, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,17 +32,17 @@ impl Default for Holding {
 
 /// A report that is held.
 #[derive(Debug, Clone)]
-pub(super) struct Held {
+pub(super) struct HeldReports {
     pub(super) observer: Arc<str>,
     pub(super) observation: Arc<Observation>,
-    pub(super) origin: Option<Origin>,
+    pub(super) origin: Option<ReportOrigin>,
     since: i64,
 }
 
 /// What is held, by subject.
 #[derive(Debug, Default)]
 pub(super) struct Hold {
-    subjects: HashMap<Arc<str>, VecDeque<Held>>,
+    subjects: HashMap<Arc<str>, VecDeque<HeldReports>>,
     count: usize,
 }
 
@@ -53,7 +53,7 @@ impl Hold {
         subject: &Arc<str>,
         observer: Arc<str>,
         observation: Arc<Observation>,
-        origin: Option<Origin>,
+        origin: Option<ReportOrigin>,
         holding: &Holding,
         now: i64,
     ) -> usize {
@@ -73,7 +73,7 @@ impl Hold {
             }
             return 1;
         }
-        held.push_back(Held {
+        held.push_back(HeldReports {
             observer,
             observation,
             origin,
@@ -84,7 +84,7 @@ impl Hold {
     }
 
     /// Takes out what is held about a subject, oldest first.
-    pub(super) fn take(&mut self, subject: &str, holding: &Holding, now: i64) -> Vec<Held> {
+    pub(super) fn take(&mut self, subject: &str, holding: &Holding, now: i64) -> Vec<HeldReports> {
         let held = self.subjects.remove(subject).unwrap_or_default();
         self.count -= held.len();
         let fresh = held
@@ -134,7 +134,8 @@ mod tests {
         );
         // What is too old makes room.
         assert_eq!((put(&mut hold, "c", 103), hold.len()), (0, 3));
-        let times = |held: Vec<Held>| held.iter().map(|held| held.observation.at()).collect::<Vec<_>>();
+        let times =
+            |held: Vec<HeldReports>| held.iter().map(|held| held.observation.at()).collect::<Vec<_>>();
         assert_eq!(times(hold.take("a", &holding, 103)), [4]);
         assert!(times(hold.take("b", &holding, 107)).is_empty());
         assert_eq!(

@@ -24,11 +24,11 @@ use skywatch_algorithms::verdicts::{
 use self::handles::Handles;
 use self::hold::Hold;
 pub use self::hold::Holding;
-use self::names::Names;
+use self::names::HealthNames;
 pub(crate) use self::queries::Numbered;
 pub use self::queries::Views;
-pub use self::queries::{Counts, Verdict};
-use super::limits::{Limits, Refusal};
+pub use self::queries::{PlaneCounts, SubjectVerdict};
+use super::limits::{HealthLimits, HealthRefusal};
 
 /// Views from which on a subject is not assessed with each report, but [`SOON`] after the first of several.
 const MANY_VIEWS: usize = 32;
@@ -53,7 +53,7 @@ const SUBJECT_BYTES: usize = 450;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
     /// Bounds on what is taken.
-    pub limits: Limits,
+    pub limits: HealthLimits,
     /// When votes expire.
     pub policy: Policy,
     /// When a subject flaps.
@@ -79,7 +79,7 @@ pub struct Incoming<'m> {
 
 /// Where a learned report came from: the server, and its number there (0 for none).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct ReportOrigin {
     /// The id of the server.
     pub source: Arc<str>,
     /// Its number there.
@@ -116,7 +116,7 @@ pub struct Accepted {
 
 /// A change of a subject's state, with what led to it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub struct PlaneChange {
     /// Of whom.
     pub subject: Arc<str>,
     /// From what to what.
@@ -139,7 +139,7 @@ pub enum Row {
         /// What.
         observation: Arc<Observation>,
         /// From which server, if it was learned.
-        origin: Option<Origin>,
+        origin: Option<ReportOrigin>,
     },
     /// A newer report has taken the place of the one with this number.
     Superseded(u64),
@@ -165,12 +165,12 @@ pub enum Row {
     /// A server wants to hear of a subject again.
     Attending(Arc<str>, Arc<str>),
     /// A subject's state changed.
-    Changed(Change),
+    Changed(PlaneChange),
 }
 
 /// All that is known of one subject.
 #[derive(Debug, Default)]
-struct Subject {
+struct PlaneSubject {
     /// Since when it is watched; `None` for one that only others told us not to tell them of.
     watched: Option<i64>,
     views: BTreeMap<Arc<str>, Kept>,
@@ -186,15 +186,15 @@ struct Kept {
     view: View,
     numbers: VecDeque<(u64, bool)>,
     /// The last number of each server that has told us of this.
-    learned: Vec<Origin>,
+    learned: Vec<ReportOrigin>,
 }
 
 /// What is known.
 #[derive(Debug, Default)]
 pub struct Plane {
     options: Options,
-    names: Names,
-    subjects: HashMap<Arc<str>, Subject>,
+    names: HealthNames,
+    subjects: HashMap<Arc<str>, PlaneSubject>,
     handles: Handles,
     hold: Hold,
     /// The last number given to a report.
@@ -205,7 +205,7 @@ pub struct Plane {
     observations: usize,
     /// Reports that were given up while they were held.
     unheld: u64,
-    transitions: VecDeque<Change>,
+    transitions: VecDeque<PlaneChange>,
     rows: Vec<Row>,
 }
 
@@ -231,7 +231,7 @@ impl Plane {
     }
 
     /// Gives `observer` of `module` its handle, and watches it from now on.
-    pub fn register(&mut self, module: &str, observer: &str, now: i64) -> Result<u64, Refusal> {
+    pub fn register(&mut self, module: &str, observer: &str, now: i64) -> Result<u64, HealthRefusal> {
         let (module, observer) = (self.names.intern(module), self.names.intern(observer));
         let (handle, is_new) = self
             .handles
@@ -252,12 +252,12 @@ impl Plane {
     }
 
     /// Watches a subject. Says whether it was not watched before.
-    pub fn observe(&mut self, subject: &str, now: i64) -> Result<bool, Refusal> {
+    pub fn observe(&mut self, subject: &str, now: i64) -> Result<bool, HealthRefusal> {
         let subject = self.names.intern(subject);
         self.watch(&subject, now)
     }
 
-    fn watch(&mut self, subject: &Arc<str>, now: i64) -> Result<bool, Refusal> {
+    fn watch(&mut self, subject: &Arc<str>, now: i64) -> Result<bool, HealthRefusal> {
         if self
             .subjects
             .get(subject)
@@ -271,11 +271,11 @@ impl Plane {
     }
 
     /// The subject of this name, made if there is room.
-    fn subject(&mut self, name: &Arc<str>) -> Result<&mut Subject, Refusal> {
+    fn subject(&mut self, name: &Arc<str>) -> Result<&mut PlaneSubject, HealthRefusal> {
         let limit = self.options.limits.subjects;
         if !self.subjects.contains_key(name) {
             if self.subjects.len() >= limit {
-                return Err(Refusal::Full {
+                return Err(HealthRefusal::Full {
                     what: "subjects",
                     limit,
                 });
@@ -283,9 +283,9 @@ impl Plane {
             self.memory += SUBJECT_BYTES + name.len();
         }
         let known = self.subjects.entry(Arc::clone(name));
-        Ok(known.or_insert_with(|| Subject {
+        Ok(known.or_insert_with(|| PlaneSubject {
             due: i64::MAX,
-            ..Subject::default()
+            ..PlaneSubject::default()
         }))
     }
 
@@ -309,10 +309,10 @@ impl Plane {
         if !known.ignored_by.is_empty() {
             // Whether others want to hear of it has nothing to do with us.
             self.memory += SUBJECT_BYTES + name.len();
-            let rest = Subject {
+            let rest = PlaneSubject {
                 ignored_by: known.ignored_by,
                 due: i64::MAX,
-                ..Subject::default()
+                ..PlaneSubject::default()
             };
             self.subjects.insert(name, rest);
         }
@@ -320,7 +320,7 @@ impl Plane {
     }
 
     /// Takes a report of an observer of ours. A subject that nobody watched is watched from now on.
-    pub fn submit(&mut self, handle: u64, report: &Incoming, now: i64) -> Result<Accepted, Refusal> {
+    pub fn submit(&mut self, handle: u64, report: &Incoming, now: i64) -> Result<Accepted, HealthRefusal> {
         self.handles.check(handle, report.observer)?;
         let (subject, observer) = (
             self.names.intern(report.subject),
@@ -357,7 +357,7 @@ impl Plane {
         sequence: u64,
         report: &Incoming,
         now: i64,
-    ) -> Result<Taken, Refusal> {
+    ) -> Result<Taken, HealthRefusal> {
         let (subject, observer) = (
             self.names.intern(report.subject),
             self.names.intern(report.observer),
@@ -370,7 +370,7 @@ impl Plane {
         if sequence > 0 && last.is_some_and(|last| last.sequence >= sequence) {
             return Ok(Taken::Repeat);
         }
-        let origin = Some(Origin {
+        let origin = Some(ReportOrigin {
             source: self.names.intern(source),
             sequence,
         });
@@ -413,10 +413,15 @@ impl Plane {
     }
 
     /// Whether a report fits in.
-    fn room_for(&self, subject: &str, observer: &str, observation: &Observation) -> Result<(), Refusal> {
+    fn room_for(
+        &self,
+        subject: &str,
+        observer: &str,
+        observation: &Observation,
+    ) -> Result<(), HealthRefusal> {
         let limits = &self.options.limits;
         let known = self.subjects.get(subject);
-        let full = |what, limit| Err(Refusal::Full { what, limit });
+        let full = |what, limit| Err(HealthRefusal::Full { what, limit });
         if known.is_none() && self.subjects.len() >= limits.subjects {
             return full("subjects", limits.subjects);
         }
@@ -437,7 +442,7 @@ impl Plane {
         subject: &Arc<str>,
         observer: &Arc<str>,
         observation: &Arc<Observation>,
-        origin: Option<Origin>,
+        origin: Option<ReportOrigin>,
         now: i64,
     ) -> u64 {
         // Microseconds, so that numbers grow over restarts even if the file was lost.
@@ -462,7 +467,7 @@ impl Plane {
         subject: &Arc<str>,
         observer: &Arc<str>,
         observation: &Arc<Observation>,
-        origin: Option<&Origin>,
+        origin: Option<&ReportOrigin>,
         sequence: u64,
     ) -> Option<u64> {
         let known = self.subjects.get_mut(subject)?;
@@ -491,7 +496,7 @@ impl Plane {
     }
 
     /// From now on `peer` is not told of a subject.
-    pub fn ignore(&mut self, peer: &str, subject: &str) -> Result<(), Refusal> {
+    pub fn ignore(&mut self, peer: &str, subject: &str) -> Result<(), HealthRefusal> {
         let (peer, subject) = (self.names.intern(peer), self.names.intern(subject));
         if self.subject(&subject)?.ignored_by.insert(Arc::clone(&peer)) {
             self.rows.push(Row::Ignoring(peer, subject));
@@ -594,7 +599,7 @@ impl Plane {
         if let Some(transition) = transition {
             let mut evidence = found.evidence;
             evidence.truncate(EVIDENCE_KEPT);
-            let change = Change {
+            let change = PlaneChange {
                 subject: Arc::clone(subject),
                 transition,
                 evidence,
@@ -605,7 +610,7 @@ impl Plane {
         self.schedule(subject, [found.due, calm].into_iter().flatten().min(), true);
     }
 
-    fn note(&mut self, change: Change) {
+    fn note(&mut self, change: PlaneChange) {
         if self.transitions.len() == TRANSITIONS {
             self.transitions.pop_front();
         }

@@ -8,13 +8,13 @@ const SMALL: usize = 1_024;
 
 /// The names in use.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct HealthNames {
     known: HashSet<Arc<str>>,
     /// How many names were in use when it was last looked.
     used: usize,
 }
 
-impl Names {
+impl HealthNames {
     /// The one copy of `name`.
     pub(super) fn intern(&mut self, name: &str) -> Arc<str> {
         if let Some(known) = self.known.get(name) {
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn names_nobody_uses_are_dropped() {
-        let mut names = Names::default();
+        let mut names = HealthNames::default();
         let kept = names.intern("kept");
         for number in 0..100_000 {
             names.intern(&format!("name {number}"));

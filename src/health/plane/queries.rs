@@ -7,11 +7,11 @@ use skywatch_algorithms::verdicts::{
     assess, infer,
 };
 
-use super::{Change, Plane, Subject};
+use super::{Plane, PlaneChange, PlaneSubject};
 
 /// How a subject is, and why.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
+pub struct SubjectVerdict {
     /// Its state, which flapping may keep worse than what is assessed.
     pub state: State,
     /// Since when, in Unix nanoseconds.
@@ -24,7 +24,7 @@ pub struct Verdict {
 
 /// How much is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct PlaneCounts {
     /// Subjects with a report or a watcher.
     pub subjects: usize,
     /// Observers with a handle.
@@ -102,13 +102,13 @@ impl Plane {
 
     /// Our verdict on a subject at `now`; `None` if it is not watched.
     #[must_use]
-    pub fn verdict(&self, subject: &str, now: i64) -> Option<Verdict> {
+    pub fn verdict(&self, subject: &str, now: i64) -> Option<SubjectVerdict> {
         self.verdict_of(self.subjects.get(subject)?, now)
     }
 
     /// All verdicts from a state on, by name of the subject.
     #[must_use]
-    pub fn verdicts(&self, at_least: State, now: i64) -> Vec<(Arc<str>, Verdict)> {
+    pub fn verdicts(&self, at_least: State, now: i64) -> Vec<(Arc<str>, SubjectVerdict)> {
         let mut found: Vec<_> = self
             .subjects
             .iter()
@@ -119,12 +119,12 @@ impl Plane {
         found
     }
 
-    fn verdict_of(&self, known: &Subject, now: i64) -> Option<Verdict> {
+    fn verdict_of(&self, known: &PlaneSubject, now: i64) -> Option<SubjectVerdict> {
         let watched = known.watched?;
         let views = known.views.iter().map(|(observer, kept)| (observer, &kept.view));
         let assessment = assess(views, &self.options.policy, now);
         let track = known.track.as_ref();
-        Some(Verdict {
+        Some(SubjectVerdict {
             state: known.state(),
             since: track.map_or(watched, |track| track.since()),
             flapping: track.is_some_and(|track| track.is_flapping(&self.options.damping, now)),
@@ -133,7 +133,7 @@ impl Plane {
     }
 
     /// The last changes of one subject or of all, the newest first.
-    pub fn transitions<'p>(&'p self, subject: Option<&'p str>) -> impl Iterator<Item = &'p Change> {
+    pub fn transitions<'p>(&'p self, subject: Option<&'p str>) -> impl Iterator<Item = &'p PlaneChange> {
         let newest = self.transitions.iter().rev();
         newest.filter(move |change| subject.is_none_or(|subject| *change.subject == *subject))
     }
@@ -168,8 +168,8 @@ impl Plane {
 
     /// How much is known.
     #[must_use]
-    pub fn counts(&self) -> Counts {
-        Counts {
+    pub fn counts(&self) -> PlaneCounts {
+        PlaneCounts {
             subjects: self.subjects.len(),
             observers: self.handles.len(),
             observations: self.observations,
@@ -180,13 +180,13 @@ impl Plane {
     }
 }
 
-impl Subject {
+impl PlaneSubject {
     fn state(&self) -> State {
         self.track.as_ref().map_or(State::Unknown, |track| track.state())
     }
 }
 
-fn copies(known: &Subject) -> Views {
+fn copies(known: &PlaneSubject) -> Views {
     let views = known.views.iter();
     views
         .map(|(observer, kept)| (Arc::clone(observer), kept.view.clone()))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use skywatch_algorithms::verdicts::{HealthObservation as Observation, Track};
 
-use super::{Change, Origin, Plane};
+use super::{Plane, PlaneChange, ReportOrigin};
 
 impl Plane {
     /// A subject is watched.
@@ -42,7 +42,7 @@ impl Plane {
         subject: &Arc<str>,
         observer: &Arc<str>,
         observation: Observation,
-        origin: Option<&Origin>,
+        origin: Option<&ReportOrigin>,
     ) {
         self.sequence = self.sequence.max(sequence);
         self.put(subject, observer, &Arc::new(observation), origin, sequence);
@@ -54,7 +54,7 @@ impl Plane {
     }
 
     /// A subject changed.
-    pub fn restore_change(&mut self, change: Change) {
+    pub fn restore_change(&mut self, change: PlaneChange) {
         let transition = &change.transition;
         if let Some(known) = self.subjects.get_mut(&change.subject) {
             let before = known.track.take();

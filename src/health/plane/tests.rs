@@ -87,10 +87,10 @@ fn handles_are_for_their_observers_and_never_given_twice() {
     assert_eq!(by(&mut plane, 10_001, "a"), Ok(0));
     assert_eq!(
         by(&mut plane, 10_001, "b"),
-        Err(Refusal::ForeignHandle { handle: 10_001 })
+        Err(HealthRefusal::ForeignHandle { handle: 10_001 })
     );
     for nobody in [0, 9_999, 10_003, u64::MAX] {
-        assert_eq!(by(&mut plane, nobody, "a"), Err(Refusal::UnknownHandle));
+        assert_eq!(by(&mut plane, nobody, "a"), Err(HealthRefusal::UnknownHandle));
     }
     let mut later = Plane::new(Options::default());
     later.restore_handle(10_005, "m", "a");
@@ -135,11 +135,11 @@ fn who_stops_observing_forgets_all_and_the_estimate_is_back_at_nothing() {
 
 #[test]
 fn there_is_an_end_to_everything() {
-    let limits = Limits {
+    let limits = HealthLimits {
         subjects: 3,
         observers: 2,
         views: 2,
-        ..Limits::default()
+        ..HealthLimits::default()
     };
     let mut plane = Plane::new(Options {
         limits,
@@ -147,7 +147,7 @@ fn there_is_an_end_to_everything() {
     });
     plane.register("m", "a", 0).expect("room");
     plane.register("m", "b", 0).expect("room");
-    let full = |what, limit| Refusal::Full { what, limit };
+    let full = |what, limit| HealthRefusal::Full { what, limit };
     assert_eq!(plane.register("m", "c", 0), Err(full("observers", 2)));
     plane.submit(10_000, &report("a", "s", &[], 0), 0).expect("room");
     let refused = plane.submit(10_000, &report("a", "t", &[], 0), 0);
@@ -161,9 +161,9 @@ fn there_is_an_end_to_everything() {
     plane.submit(10_000, &report("a", "s", &[], 1), 0).expect("room");
     assert_eq!(plane.counts().observations, 3);
     let mut small = Plane::new(Options {
-        limits: Limits {
+        limits: HealthLimits {
             memory: 2_000,
-            ..Limits::default()
+            ..HealthLimits::default()
         },
         ..Options::default()
     });

@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use tonic::{Code, Request, Response, Status};
 
-use super::{Server, now};
+use super::{HealthServer, now};
 use crate::health::convert;
 use crate::health::idl::panorama::health_service_server::HealthService;
 use crate::health::idl::panorama::*;
-use crate::health::limits::Refusal;
+use crate::health::limits::HealthRefusal;
 use crate::health::plane::{Plane, Taken};
 
 /// The service over a server.
 #[derive(Debug)]
-pub(super) struct Compatible(pub(super) Arc<Server>);
+pub(super) struct Compatible(pub(super) Arc<HealthServer>);
 
-type Answer<T> = Result<Response<T>, Status>;
+type RpcAnswer<T> = Result<Response<T>, Status>;
 
-fn answer<T>(message: T) -> Answer<T> {
+fn answer<T>(message: T) -> RpcAnswer<T> {
     Ok(Response::new(message))
 }
 
@@ -26,14 +26,14 @@ fn none(text: String) -> Status {
     Status::not_found(text)
 }
 
-impl Server {
+impl HealthServer {
     /// A refusal as an error of gRPC, counted.
-    pub(super) fn refuse(&self, refusal: &Refusal) -> Status {
+    pub(super) fn refuse(&self, refusal: &HealthRefusal) -> Status {
         self.counters.refused(refusal);
         let code = match refusal {
-            Refusal::UnknownHandle => Code::Unauthenticated,
-            Refusal::ForeignHandle { .. } => Code::PermissionDenied,
-            Refusal::Full { .. } => Code::ResourceExhausted,
+            HealthRefusal::UnknownHandle => Code::Unauthenticated,
+            HealthRefusal::ForeignHandle { .. } => Code::PermissionDenied,
+            HealthRefusal::Full { .. } => Code::ResourceExhausted,
             _ => Code::InvalidArgument,
         };
         Status::new(code, refusal.to_string())
@@ -44,7 +44,7 @@ impl Server {
         checked.map_err(|refusal| self.refuse(&refusal))
     }
 
-    async fn learn(&self, source: &Peer, request: &LearnReportRequest) -> Result<Taken, Refusal> {
+    async fn learn(&self, source: &Peer, request: &LearnReportRequest) -> Result<Taken, HealthRefusal> {
         let report = convert::incoming(request.report.as_ref(), &self.options.plane.limits, now())?;
         self.change(|plane, now| plane.learn(&source.id, request.sequence, &report, now))
             .await
@@ -56,7 +56,7 @@ impl Server {
         source: &Peer,
         request: &LearnReportRequest,
         wanted: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), HealthRefusal> {
         let subject = request
             .report
             .as_ref()
@@ -80,7 +80,7 @@ impl Server {
 
 #[tonic::async_trait]
 impl HealthService for Compatible {
-    async fn observe(&self, request: Request<ObserveRequest>) -> Answer<ObserveReply> {
+    async fn observe(&self, request: Request<ObserveRequest>) -> RpcAnswer<ObserveReply> {
         let subject = self.0.name("a subject", &request.get_ref().subject)?;
         let outcome = self.0.change(|plane, now| plane.observe(subject, now)).await;
         let success = outcome.map_err(|refusal| self.0.refuse(&refusal))?;
@@ -88,14 +88,14 @@ impl HealthService for Compatible {
         answer(ObserveReply { success })
     }
 
-    async fn stop_observing(&self, request: Request<ObserveRequest>) -> Answer<ObserveReply> {
+    async fn stop_observing(&self, request: Request<ObserveRequest>) -> RpcAnswer<ObserveReply> {
         let subject = self.0.name("a subject", &request.get_ref().subject)?;
         let success = self.0.change(|plane, _| plane.stop_observing(subject)).await;
         self.0.exchange.subscribe(subject, false);
         answer(ObserveReply { success })
     }
 
-    async fn register(&self, request: Request<RegisterRequest>) -> Answer<RegisterReply> {
+    async fn register(&self, request: Request<RegisterRequest>) -> RpcAnswer<RegisterReply> {
         let RegisterRequest { module, observer } = request.get_ref();
         let observer = self.0.name("an observer", observer)?;
         // The original takes an empty module, too.
@@ -112,7 +112,7 @@ impl HealthService for Compatible {
         answer(RegisterReply { handle })
     }
 
-    async fn submit_report(&self, request: Request<SubmitReportRequest>) -> Answer<SubmitReportReply> {
+    async fn submit_report(&self, request: Request<SubmitReportRequest>) -> RpcAnswer<SubmitReportReply> {
         let request = request.get_ref();
         let result = match self
             .0
@@ -133,13 +133,13 @@ impl HealthService for Compatible {
         })
     }
 
-    async fn learn_report(&self, request: Request<LearnReportRequest>) -> Answer<LearnReportReply> {
+    async fn learn_report(&self, request: Request<LearnReportRequest>) -> RpcAnswer<LearnReportReply> {
         let request = request.get_ref();
         let source = request.source.as_ref();
-        let source = source.ok_or_else(|| self.0.refuse(&Refusal::Missing("the source")))?;
+        let source = source.ok_or_else(|| self.0.refuse(&HealthRefusal::Missing("the source")))?;
         self.0.name("the source", &source.id)?;
         let kind = learn_report_request::Kind::try_from(request.kind)
-            .map_err(|_| self.0.refuse(&Refusal::Missing("a known kind")))?;
+            .map_err(|_| self.0.refuse(&HealthRefusal::Missing("a known kind")))?;
         let outcome = match kind {
             learn_report_request::Kind::Normal => self.0.learn(source, request).await,
             kind => {
@@ -174,35 +174,35 @@ impl HealthService for Compatible {
         })
     }
 
-    async fn get_latest_report(&self, request: Request<GetReportRequest>) -> Answer<Report> {
+    async fn get_latest_report(&self, request: Request<GetReportRequest>) -> RpcAnswer<Report> {
         let subject = &request.get_ref().subject;
         let latest = self.0.look(|plane| plane.latest(subject));
         let (observer, seen) = latest.ok_or_else(|| none(format!("No report for {subject}")))?;
         answer(convert::report(subject, &observer, &seen))
     }
 
-    async fn get_panorama(&self, request: Request<GetPanoramaRequest>) -> Answer<Panorama> {
+    async fn get_panorama(&self, request: Request<GetPanoramaRequest>) -> RpcAnswer<Panorama> {
         let subject = &request.get_ref().subject;
         let views = self.0.look(|plane| plane.views(subject));
         let views = views.ok_or_else(|| none(format!("No panorama for {subject}")))?;
         answer(convert::panorama(subject, &views))
     }
 
-    async fn get_view(&self, request: Request<GetViewRequest>) -> Answer<View> {
+    async fn get_view(&self, request: Request<GetViewRequest>) -> RpcAnswer<View> {
         let GetViewRequest { subject, observer } = request.get_ref();
         let view = self.0.look(|plane| plane.view(subject, observer));
         let view = view.ok_or_else(|| none(format!("No view for {subject}")))?;
         answer(convert::view(subject, observer, &view))
     }
 
-    async fn get_inference(&self, request: Request<GetInferenceRequest>) -> Answer<Inference> {
+    async fn get_inference(&self, request: Request<GetInferenceRequest>) -> RpcAnswer<Inference> {
         let subject = &request.get_ref().subject;
         let inferred = self.0.look(|plane| plane.inference(subject));
         let inferred = inferred.ok_or_else(|| none("inference does not exist for view".to_owned()))?;
         answer(convert::inference(subject, &inferred))
     }
 
-    async fn get_observed_subjects(&self, _: Request<Empty>) -> Answer<GetObservedSubjectsReply> {
+    async fn get_observed_subjects(&self, _: Request<Empty>) -> RpcAnswer<GetObservedSubjectsReply> {
         let watched = self.0.look(Plane::watched).into_iter();
         let subjects = watched.map(|(subject, since)| (subject.to_string(), convert::timestamp(since)));
         answer(GetObservedSubjectsReply {
@@ -210,7 +210,7 @@ impl HealthService for Compatible {
         })
     }
 
-    async fn dump_panorama(&self, _: Request<Empty>) -> Answer<DumpPanoramaReply> {
+    async fn dump_panorama(&self, _: Request<Empty>) -> RpcAnswer<DumpPanoramaReply> {
         let all = self.0.look(Plane::all_views).into_iter();
         let panoramas =
             all.map(|(subject, views)| (subject.to_string(), convert::panorama(&subject, &views)));
@@ -219,7 +219,7 @@ impl HealthService for Compatible {
         })
     }
 
-    async fn dump_inference(&self, _: Request<Empty>) -> Answer<DumpInferenceReply> {
+    async fn dump_inference(&self, _: Request<Empty>) -> RpcAnswer<DumpInferenceReply> {
         let all = self.0.look(Plane::all_views).into_iter();
         let inferences = all.filter_map(|(subject, views)| {
             let views = views.iter().map(|(observer, view)| (observer, view));
@@ -231,7 +231,7 @@ impl HealthService for Compatible {
         })
     }
 
-    async fn ping(&self, request: Request<PingRequest>) -> Answer<PingReply> {
+    async fn ping(&self, request: Request<PingRequest>) -> RpcAnswer<PingReply> {
         let time = request.get_ref().time.as_ref();
         // The original's text.
         let time = time.ok_or_else(|| Status::invalid_argument("timestamp: nil Timestamp"))?;
@@ -242,7 +242,7 @@ impl HealthService for Compatible {
         })
     }
 
-    async fn get_peers(&self, _: Request<Empty>) -> Answer<GetPeerReply> {
+    async fn get_peers(&self, _: Request<Empty>) -> RpcAnswer<GetPeerReply> {
         let peers = self.0.options.peers.iter().map(|(id, addr)| Peer {
             id: id.clone(),
             addr: addr.clone(),
@@ -252,7 +252,7 @@ impl HealthService for Compatible {
         })
     }
 
-    async fn get_id(&self, _: Request<Empty>) -> Answer<Peer> {
+    async fn get_id(&self, _: Request<Empty>) -> RpcAnswer<Peer> {
         answer(Peer {
             id: self.0.options.id.clone(),
             addr: self.0.options.address.clone(),

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::health::limits::Refusal;
+use crate::health::limits::HealthRefusal;
 
-/// Counters of one server.
+/// HealthCounters of one server.
 #[derive(Debug, Default)]
-pub struct Counters {
+pub struct HealthCounters {
     accepted: AtomicU64,
     learned: AtomicU64,
     ignored: AtomicU64,
@@ -20,7 +20,7 @@ pub struct Counters {
     refused: Mutex<BTreeMap<&'static str, u64>>,
 }
 
-impl Counters {
+impl HealthCounters {
     pub(super) fn accepted(&self) {
         self.accepted.fetch_add(1, Ordering::Relaxed);
     }
@@ -49,7 +49,7 @@ impl Counters {
         self.unsent.fetch_add(count as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn refused(&self, refusal: &Refusal) {
+    pub(super) fn refused(&self, refusal: &HealthRefusal) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         *refused.entry(refusal.name()).or_default() += 1;
     }

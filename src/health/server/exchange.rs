@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 
-use super::{Server, ServerOptions, now};
+use super::{HealthServer, ServerOptions, now};
 use crate::health::convert;
 use crate::health::idl::panorama::health_service_client::HealthServiceClient;
 use crate::health::idl::panorama::{
@@ -40,7 +40,7 @@ const AGAIN: i64 = 60 * SECOND;
 
 /// The ways to all peers.
 #[derive(Debug)]
-pub(super) struct Exchange {
+pub(super) struct PeerExchange {
     own: panorama::Peer,
     peers: BTreeMap<String, Arc<Line>>,
 }
@@ -50,13 +50,13 @@ pub(super) struct Exchange {
 struct Line {
     id: String,
     address: String,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<WaitingReports>,
     woken: Notify,
 }
 
 /// What a peer is to be told.
 #[derive(Debug, Default)]
-struct Waiting {
+struct WaitingReports {
     reports: VecDeque<Item>,
     /// Whether we want to hear of a subject; what was said last counts.
     subscriptions: BTreeMap<Arc<str>, bool>,
@@ -71,13 +71,13 @@ struct Item {
 }
 
 /// What is said next.
-enum Next {
+enum NextSend {
     Subscription(Arc<str>, bool),
     Report(Item),
 }
 
 impl Line {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, WaitingReports> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -95,24 +95,24 @@ impl Line {
         lost
     }
 
-    fn next(&self) -> Option<Next> {
+    fn next(&self) -> Option<NextSend> {
         let waiting = self.waiting();
         if let Some((subject, wanted)) = waiting.subscriptions.first_key_value() {
-            return Some(Next::Subscription(Arc::clone(subject), *wanted));
+            return Some(NextSend::Subscription(Arc::clone(subject), *wanted));
         }
-        waiting.reports.front().cloned().map(Next::Report)
+        waiting.reports.front().cloned().map(NextSend::Report)
     }
 
     /// What was said need not be said again, unless it has changed meanwhile.
-    fn said(&self, next: &Next) {
+    fn said(&self, next: &NextSend) {
         let mut waiting = self.waiting();
         match next {
-            Next::Subscription(subject, wanted) => {
+            NextSend::Subscription(subject, wanted) => {
                 if waiting.subscriptions.get(subject) == Some(wanted) {
                     waiting.subscriptions.remove(subject);
                 }
             }
-            Next::Report(item) => {
+            NextSend::Report(item) => {
                 if waiting
                     .reports
                     .front()
@@ -130,7 +130,7 @@ impl Line {
     }
 }
 
-impl Waiting {
+impl WaitingReports {
     /// Leaves the newest reports of each view, and of those at most half a queue.
     fn shorten(&mut self) -> usize {
         let before = self.reports.len();
@@ -150,7 +150,7 @@ impl Waiting {
     }
 }
 
-impl Exchange {
+impl PeerExchange {
     /// The ways to all peers but ourselves; nothing is sent before [`start`](Self::start).
     pub(super) fn new(options: &ServerOptions) -> Self {
         let others = options.peers.iter().filter(|(id, _)| **id != options.id);
@@ -173,7 +173,7 @@ impl Exchange {
     }
 
     /// Begins to send. `handle` is the server's own, as an observer.
-    pub(super) fn start(&self, server: &Arc<Server>, handle: u64) {
+    pub(super) fn start(&self, server: &Arc<HealthServer>, handle: u64) {
         for line in self.peers.values() {
             let endpoint = Endpoint::from_shared(format!("http://{}", line.address));
             let endpoint = match endpoint {
@@ -263,7 +263,7 @@ impl Exchange {
 #[derive(Clone)]
 struct Talk {
     /// Not held while there is nothing to say, so that the server can end.
-    server: Weak<Server>,
+    server: Weak<HealthServer>,
     line: Arc<Line>,
     client: HealthServiceClient<Channel>,
     endpoint: Endpoint,
@@ -323,10 +323,10 @@ impl Talk {
         }
     }
 
-    fn request(&self, next: &Next) -> LearnReportRequest {
+    fn request(&self, next: &NextSend) -> LearnReportRequest {
         let source = Some(self.own.clone());
         match next {
-            Next::Subscription(subject, wanted) => LearnReportRequest {
+            NextSend::Subscription(subject, wanted) => LearnReportRequest {
                 kind: if *wanted {
                     learn_report_request::Kind::Subscription.into()
                 } else {
@@ -341,7 +341,7 @@ impl Talk {
                 sequence: 0,
                 backfill: *wanted,
             },
-            Next::Report(item) => LearnReportRequest {
+            NextSend::Report(item) => LearnReportRequest {
                 kind: learn_report_request::Kind::Normal.into(),
                 source,
                 report: Some(convert::report(&item.subject, &item.observer, &item.observation)),
@@ -351,8 +351,8 @@ impl Talk {
         }
     }
 
-    async fn answered(&self, server: &Server, next: &Next, result: learn_report_reply::Status) {
-        let Next::Report(item) = next else { return };
+    async fn answered(&self, server: &HealthServer, next: &NextSend, result: learn_report_reply::Status) {
+        let NextSend::Report(item) = next else { return };
         match result {
             learn_report_reply::Status::Accepted => server.counters.sent(),
             learn_report_reply::Status::Failed => server.counters.unsent(1),
@@ -394,7 +394,7 @@ impl Talk {
         }
     }
 
-    async fn report(&self, server: &Server, handle: u64, answers: bool) {
+    async fn report(&self, server: &HealthServer, handle: u64, answers: bool) {
         let (status, score) = if answers {
             (Status::Healthy, 100.0)
         } else {

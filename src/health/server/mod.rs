@@ -21,8 +21,8 @@ use tokio::sync::{broadcast, oneshot};
 use tonic::service::Routes;
 
 use self::compatible::Compatible;
-pub use self::counters::Counters;
-use self::exchange::Exchange;
+pub use self::counters::HealthCounters;
+use self::exchange::PeerExchange;
 use self::ours::Ours;
 use super::convert;
 use super::idl::DESCRIPTORS;
@@ -30,8 +30,8 @@ use super::idl::panorama::Report;
 use super::idl::panorama::health_service_server::HealthServiceServer;
 use super::idl::verdicts::verdicts_server::VerdictsServer;
 use super::journal::{Journal, JournalError, Retention, WAITING};
-use super::limits::Refusal;
-use super::plane::{Change, Counts, Expiry, Incoming, Options, Plane, Row};
+use super::limits::HealthRefusal;
+use super::plane::{Expiry, Incoming, Options, Plane, PlaneChange, PlaneCounts, Row};
 
 /// Bytes of a message at most, as gRPC has it by default.
 const MESSAGE_BYTES: usize = 4 << 20;
@@ -76,16 +76,16 @@ pub struct Collection {
 
 /// A health plane that is served: what is known, where it is kept and who is told.
 #[derive(Debug)]
-pub struct Server {
+pub struct HealthServer {
     plane: Mutex<Plane>,
     journal: Option<Journal>,
-    counters: Counters,
-    changes: broadcast::Sender<Arc<Change>>,
-    exchange: Exchange,
+    counters: HealthCounters,
+    changes: broadcast::Sender<Arc<PlaneChange>>,
+    exchange: PeerExchange,
     options: ServerOptions,
 }
 
-impl Server {
+impl HealthServer {
     /// Reads what is kept, and is ready. Needs a tokio runtime: exchange and deadlines are tasks of it, which end with the
     /// last copy of the server.
     ///
@@ -108,9 +108,9 @@ impl Server {
         let server = Arc::new(Self {
             plane: Mutex::new(plane),
             journal,
-            counters: Counters::default(),
+            counters: HealthCounters::default(),
             changes: broadcast::channel(WATCH_BEHIND).0,
-            exchange: Exchange::new(&options),
+            exchange: PeerExchange::new(&options),
             options,
         });
         let (own, _) = server.step(|plane, now| {
@@ -151,19 +151,19 @@ impl Server {
 
     /// What has been taken and refused.
     #[must_use]
-    pub fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &HealthCounters {
         &self.counters
     }
 
     /// How much is known.
     #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> PlaneCounts {
         self.look(Plane::counts)
     }
 
     /// Changes of states from now on; who is too slow misses some and is told how many.
     #[must_use]
-    pub fn watch(&self) -> broadcast::Receiver<Arc<Change>> {
+    pub fn watch(&self) -> broadcast::Receiver<Arc<PlaneChange>> {
         self.changes.subscribe()
     }
 
@@ -193,14 +193,14 @@ impl Server {
         &self,
         handle: u64,
         reports: impl IntoIterator<Item = Option<&Report>>,
-    ) -> Vec<Result<(), Refusal>> {
+    ) -> Vec<Result<(), HealthRefusal>> {
         let limits = &self.options.plane.limits;
         let checked: Vec<_> = reports
             .into_iter()
             .map(|report| convert::incoming(report, limits, now()))
             .collect();
         if !self.keeps_up() {
-            let refusal = Refusal::Full {
+            let refusal = HealthRefusal::Full {
                 what: "reports on their way to the disk",
                 limit: WAITING,
             };
@@ -218,7 +218,7 @@ impl Server {
         .await
     }
 
-    fn take(&self, plane: &mut Plane, handle: u64, report: &Incoming, now: i64) -> Result<(), Refusal> {
+    fn take(&self, plane: &mut Plane, handle: u64, report: &Incoming, now: i64) -> Result<(), HealthRefusal> {
         let accepted = plane.submit(handle, report, now)?;
         let lost = self.exchange.tell(&accepted, self.options.plane.filter);
         self.counters.unsent(lost);

@@ -12,7 +12,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Server, now};
+use super::{HealthServer, now};
 use crate::health::convert;
 use crate::health::idl::panorama::submit_report_reply;
 use crate::health::idl::verdicts::verdicts_server::Verdicts;
@@ -33,17 +33,17 @@ const REPLIES: usize = 16;
 
 /// The service over a server.
 #[derive(Debug)]
-pub(super) struct Ours(pub(super) Arc<Server>);
+pub(super) struct Ours(pub(super) Arc<HealthServer>);
 
 /// What a watch still has to say before it waits for changes.
-struct Watch {
-    server: Arc<Server>,
-    changes: tokio::sync::broadcast::Receiver<Arc<crate::health::Change>>,
+struct ChangeWatch {
+    server: Arc<HealthServer>,
+    changes: tokio::sync::broadcast::Receiver<Arc<crate::health::PlaneChange>>,
     subjects: HashSet<String>,
     current: VecDeque<Verdict>,
 }
 
-impl Watch {
+impl ChangeWatch {
     async fn next(&mut self) -> Option<WatchReply> {
         let event = loop {
             if let Some(verdict) = self.current.pop_front() {
@@ -82,7 +82,7 @@ impl Watch {
     }
 }
 
-impl Server {
+impl HealthServer {
     /// The verdicts on some subjects, or on all.
     fn current(&self, subjects: &HashSet<String>) -> Vec<Verdict> {
         let found = self.look(|plane| plane.verdicts(State::Healthy, now()));
@@ -185,7 +185,7 @@ impl Verdicts for Ours {
         let subjects: HashSet<_> = request.into_inner().subjects.into_iter().collect();
         // First the changes, then how it is: a change in between is told twice rather than never.
         let changes = self.0.watch();
-        let watch = Watch {
+        let watch = ChangeWatch {
             current: self.0.current(&subjects).into(),
             server: Arc::clone(&self.0),
             changes,

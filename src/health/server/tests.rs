@@ -7,13 +7,13 @@ use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 
 use super::*;
-use crate::health::Limits;
+use crate::health::HealthLimits;
 use crate::health::idl::panorama::health_service_client::HealthServiceClient;
 use crate::health::idl::panorama::{self, *};
 use crate::health::idl::verdicts::verdicts_client::VerdictsClient;
 use crate::health::idl::verdicts::{GetVerdictRequest, State, SubmitBatchRequest, WatchRequest, watch_reply};
 
-type Client = HealthServiceClient<Channel>;
+type TestClient = HealthServiceClient<Channel>;
 
 fn options(id: &str) -> ServerOptions {
     ServerOptions {
@@ -34,8 +34,8 @@ async fn listener() -> (TcpListener, String) {
     (listener, address)
 }
 
-fn serve(listener: TcpListener, options: ServerOptions) -> (Arc<Server>, tokio::task::AbortHandle) {
-    let server = Server::start(options).expect("a server");
+fn serve(listener: TcpListener, options: ServerOptions) -> (Arc<HealthServer>, tokio::task::AbortHandle) {
+    let server = HealthServer::start(options).expect("a server");
     let routes = server.routes().into_axum_router();
     let task = tokio::spawn(async move { axum::serve(listener, routes).await });
     (server, task.abort_handle())
@@ -46,7 +46,7 @@ async fn channel(address: &str) -> Channel {
     endpoint.connect().await.expect("a connection")
 }
 
-async fn one(options: ServerOptions) -> (Arc<Server>, Channel) {
+async fn one(options: ServerOptions) -> (Arc<HealthServer>, Channel) {
     let (listener, address) = listener().await;
     let (server, _) = serve(listener, options);
     (server, channel(&address).await)
@@ -73,7 +73,7 @@ fn report(observer: &str, subject: &str, name: &str, status: panorama::Status) -
     }
 }
 
-async fn register(client: &mut Client, observer: &str) -> u64 {
+async fn register(client: &mut TestClient, observer: &str) -> u64 {
     let request = RegisterRequest {
         module: "test".to_owned(),
         observer: observer.to_owned(),
@@ -247,9 +247,9 @@ async fn all_calls_of_the_original_are_answered() {
 #[tokio::test]
 async fn bad_input_gets_the_right_status_and_loses_nothing() {
     let mut tight = options("a");
-    tight.plane.limits = Limits {
+    tight.plane.limits = HealthLimits {
         subjects: 5,
-        ..Limits::default()
+        ..HealthLimits::default()
     };
     let (server, channel) = one(tight).await;
     let mut client = HealthServiceClient::new(channel);
@@ -525,7 +525,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// The observations of one view, as scores.
-fn seconds(server: &Server, subject: &str, observer: &str) -> Vec<i64> {
+fn seconds(server: &HealthServer, subject: &str, observer: &str) -> Vec<i64> {
     let view = server
         .look(|plane| plane.view(subject, observer))
         .unwrap_or_default();
@@ -549,14 +549,14 @@ async fn views_converge_after_a_cut_and_a_restart() {
     let (c, serving_c) = serve(at_c.0, with_peers("c"));
     let mut client = HealthServiceClient::new(channel(&at_a.1).await);
     let handle = register(&mut client, "o").await;
-    let submit = async |client: &mut Client, count: usize| {
+    let submit = async |client: &mut TestClient, count: usize| {
         for _ in 0..count {
             let request = submission(handle, report("o", "s", "cpu", panorama::Status::Unhealthy));
             client.submit_report(request).await.expect("an answer");
         }
     };
     submit(&mut client, 3).await;
-    let same = |one: &Server, other: &Server| {
+    let same = |one: &HealthServer, other: &HealthServer| {
         let expected = seconds(one, "s", "o");
         !expected.is_empty() && seconds(other, "s", "o") == expected
     };

@@ -15,7 +15,7 @@ use skywatch_algorithms::verdicts::Status;
 use tonic::transport::{Channel, Endpoint};
 
 use super::flags::{self, Flag, switch, value};
-use super::line::{self, Command, HELP, Question};
+use super::line::{self, HELP, LineCommand, LineQuestion};
 use super::{ToolError, complain, json, print, text};
 use crate::health::convert::timestamp;
 use crate::health::idl::panorama::health_service_client::HealthServiceClient;
@@ -54,10 +54,10 @@ pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
     let words: Vec<_> = given.rest.iter().map(String::as_str).collect();
     let command = line::parse(&words).map_err(|wrong| ToolError::Usage(wrong.to_string()))?;
     let runtime = runtime()?;
-    if matches!(command, Command::Help) {
+    if matches!(command, LineCommand::Help) {
         return print(HELP);
     }
-    let mut client = runtime.block_on(Client::connect(given.text("server"), MODULE, OBSERVER))?;
+    let mut client = runtime.block_on(ClientSession::connect(given.text("server"), MODULE, OBSERVER))?;
     client.as_json = as_json;
     if words.is_empty() {
         interactive(&runtime, &mut client)
@@ -78,7 +78,7 @@ fn short_host_name() -> String {
 }
 
 /// A server, and who we are to it.
-pub(super) struct Client {
+pub(super) struct ClientSession {
     health: HealthServiceClient<Channel>,
     verdicts: VerdictsClient<Channel>,
     module: String,
@@ -87,7 +87,7 @@ pub(super) struct Client {
     as_json: bool,
 }
 
-impl Client {
+impl ClientSession {
     /// Reaches a server, this host's if it is empty, and registers there.
     pub(super) async fn connect(server: &str, module: &str, observer: &str) -> Result<Self, ToolError> {
         let server = match server {
@@ -137,18 +137,18 @@ impl Client {
         }
     }
 
-    async fn obey(&mut self, command: Command) -> Result<(), ToolError> {
+    async fn obey(&mut self, command: LineCommand) -> Result<(), ToolError> {
         match command {
-            Command::Nothing | Command::Exit => Ok(()),
-            Command::Help => print(HELP),
-            Command::WhoAmI => self.say(
+            LineCommand::Nothing | LineCommand::Exit => Ok(()),
+            LineCommand::Help => print(HELP),
+            LineCommand::WhoAmI => self.say(
                 &format!("{}\n", self.observer),
                 || json!({"observer": self.observer}),
             ),
-            Command::Me(observer) => self.register(observer).await,
-            Command::Report { subject, metrics } => self.report(subject, metrics).await,
-            Command::Ask(question) => self.ask(&question).await,
-            Command::Subjects => {
+            LineCommand::Me(observer) => self.register(observer).await,
+            LineCommand::Report { subject, metrics } => self.report(subject, metrics).await,
+            LineCommand::Ask(question) => self.ask(&question).await,
+            LineCommand::Subjects => {
                 let watched = answer(self.health.get_observed_subjects(Empty {}))
                     .await?
                     .subjects;
@@ -162,7 +162,7 @@ impl Client {
                 }
                 Ok(())
             }
-            Command::Changes(subject) => {
+            LineCommand::Changes(subject) => {
                 let request = ListTransitionsRequest {
                     subject: subject.unwrap_or_default(),
                     limit: 0,
@@ -173,12 +173,12 @@ impl Client {
                 }
                 Ok(())
             }
-            Command::Watch(subjects) => self.watch(subjects).await,
-            Command::Tail(seconds, question) => loop {
+            LineCommand::Watch(subjects) => self.watch(subjects).await,
+            LineCommand::Tail(seconds, question) => loop {
                 self.ask(&question).await?;
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
             },
-            Command::Ping => {
+            LineCommand::Ping => {
                 let request = PingRequest {
                     source: Some(Peer {
                         id: self.observer.clone(),
@@ -245,15 +245,15 @@ impl Client {
         })
     }
 
-    async fn ask(&mut self, question: &Question) -> Result<(), ToolError> {
+    async fn ask(&mut self, question: &LineQuestion) -> Result<(), ToolError> {
         let subject = |subject: &String| subject.clone();
         match question {
-            Question::Report(of) => {
+            LineQuestion::Report(of) => {
                 let request = GetReportRequest { subject: subject(of) };
                 let found = answer(self.health.get_latest_report(request)).await?;
                 self.say(&format!("{}\n", text::report(&found)), || json::report(&found))
             }
-            Question::View { observer, subject } => {
+            LineQuestion::View { observer, subject } => {
                 let request = GetViewRequest {
                     subject: subject.clone(),
                     observer: observer.clone(),
@@ -261,22 +261,22 @@ impl Client {
                 let found = answer(self.health.get_view(request)).await?;
                 self.say(&text::view(&found), || json::view(&found))
             }
-            Question::Inference(of) => {
+            LineQuestion::Inference(of) => {
                 let request = GetInferenceRequest { subject: subject(of) };
                 let found = answer(self.health.get_inference(request)).await?;
                 self.say(&text::inference(&found), || json::inference(&found))
             }
-            Question::Panorama(of) => {
+            LineQuestion::Panorama(of) => {
                 let request = GetPanoramaRequest { subject: subject(of) };
                 let found = answer(self.health.get_panorama(request)).await?;
                 self.say(&text::panorama(&found), || json::panorama(&found))
             }
-            Question::Verdict(of) => {
+            LineQuestion::Verdict(of) => {
                 let request = GetVerdictRequest { subject: subject(of) };
                 let found = answer(self.verdicts.get_verdict(request)).await?;
                 self.say(&text::verdict(&found), || json::verdict(&found))
             }
-            Question::AllInferences => {
+            LineQuestion::AllInferences => {
                 let all = answer(self.health.dump_inference(Empty {})).await?.inferences;
                 let mut all: Vec<_> = all.into_iter().collect();
                 all.sort_by(|a, b| text::natural(&a.0, &b.0));
@@ -287,7 +287,7 @@ impl Client {
                 }
                 Ok(())
             }
-            Question::AllPanoramas => {
+            LineQuestion::AllPanoramas => {
                 let all = answer(self.health.dump_panorama(Empty {})).await?.panoramas;
                 let mut all: Vec<_> = all.into_iter().collect();
                 all.sort_by(|a, b| text::natural(&a.0, &b.0));
@@ -298,7 +298,7 @@ impl Client {
                 }
                 Ok(())
             }
-            Question::AllVerdicts => {
+            LineQuestion::AllVerdicts => {
                 let all = answer(self.verdicts.list_verdicts(ListVerdictsRequest::default()))
                     .await?
                     .verdicts;
@@ -371,12 +371,12 @@ fn causes(error: &dyn std::error::Error) -> String {
 }
 
 /// Commands line by line, until there are no more. A command that fails does not end it.
-fn interactive(runtime: &tokio::runtime::Runtime, client: &mut Client) -> Result<(), ToolError> {
-    let mut lines = Lines::open()?;
+fn interactive(runtime: &tokio::runtime::Runtime, client: &mut ClientSession) -> Result<(), ToolError> {
+    let mut lines = ClientLines::open()?;
     while let Some(line) = lines.next()? {
         let words: Vec<_> = line.split_whitespace().collect();
         let outcome = match line::parse(&words) {
-            Ok(Command::Exit) => break,
+            Ok(LineCommand::Exit) => break,
             Ok(command) => runtime.block_on(client.obey(command)),
             Err(wrong) => Err(ToolError::Usage(wrong.to_string())),
         };
@@ -388,22 +388,22 @@ fn interactive(runtime: &tokio::runtime::Runtime, client: &mut Client) -> Result
 }
 
 /// Where lines come from: a person with history and completion, or a pipe.
-enum Lines {
-    Person(Box<Editor<Words, MemHistory>>),
+enum ClientLines {
+    Person(Box<Editor<LineWords, MemHistory>>),
     Pipe(std::io::StdinLock<'static>),
 }
 
 /// What stands before each command.
 const PROMPT: &str = "> ";
 
-impl Lines {
+impl ClientLines {
     fn open() -> Result<Self, ToolError> {
         if !std::io::stdin().is_terminal() {
             return Ok(Self::Pipe(std::io::stdin().lock()));
         }
         let settings = rustyline::Config::default();
         let mut editor = Editor::with_history(settings, MemHistory::new()).map_err(ToolError::failed)?;
-        editor.set_helper(Some(Words));
+        editor.set_helper(Some(LineWords));
         Ok(Self::Person(Box::new(editor)))
     }
 
@@ -429,9 +429,9 @@ impl Lines {
 }
 
 /// Completes the first word of a line.
-struct Words;
+struct LineWords;
 
-impl Completer for Words {
+impl Completer for LineWords {
     type Candidate = String;
 
     fn complete(
@@ -446,10 +446,10 @@ impl Completer for Words {
     }
 }
 
-impl Hinter for Words {
+impl Hinter for LineWords {
     type Hint = String;
 }
 
-impl Highlighter for Words {}
-impl Validator for Words {}
-impl Helper for Words {}
+impl Highlighter for LineWords {}
+impl Validator for LineWords {}
+impl Helper for LineWords {}

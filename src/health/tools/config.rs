@@ -58,9 +58,9 @@ pub(super) struct Buf {
 }
 
 /// One object of the file, its keys in lower case.
-struct Fields(Map<String, Value>);
+struct ConfigFields(Map<String, Value>);
 
-impl Fields {
+impl ConfigFields {
     fn new(value: Value) -> Result<Self, ToolError> {
         match value {
             Value::Object(fields) => {
@@ -89,9 +89,9 @@ impl Config {
     pub(super) fn parse(text: &str) -> Result<Self, ToolError> {
         let value: Value = serde_json::from_str(text)
             .map_err(|error| ToolError::Usage(format!("the configuration is no JSON: {error}")))?;
-        let mut fields = Fields::new(value)?;
-        let mut gc = Fields::new(fields.get("gcconfig")?)?;
-        let mut buf = Fields::new(fields.get("bufconfig")?)?;
+        let mut fields = ConfigFields::new(value)?;
+        let mut gc = ConfigFields::new(fields.get("gcconfig")?)?;
+        let mut buf = ConfigFields::new(fields.get("bufconfig")?)?;
         Ok(Self {
             addr: fields.get("addr")?,
             id: fields.get("id")?,

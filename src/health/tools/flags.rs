@@ -35,7 +35,7 @@ pub(super) const fn switch(name: &'static str, default: &'static str, help: &'st
 
 /// What was given.
 #[derive(Debug)]
-pub(super) struct Given {
+pub(super) struct GivenFlags {
     known: &'static [Flag],
     values: Vec<Option<String>>,
     /// What follows the flags.
@@ -43,7 +43,11 @@ pub(super) struct Given {
 }
 
 /// Reads flags. `usage` is the first line of the help.
-pub(super) fn parse(known: &'static [Flag], usage: &str, arguments: Vec<String>) -> Result<Given, ToolError> {
+pub(super) fn parse(
+    known: &'static [Flag],
+    usage: &str,
+    arguments: Vec<String>,
+) -> Result<GivenFlags, ToolError> {
     let mut values = vec![None; known.len()];
     let mut arguments = arguments.into_iter().peekable();
     while let Some(argument) = arguments.peek() {
@@ -76,7 +80,7 @@ pub(super) fn parse(known: &'static [Flag], usage: &str, arguments: Vec<String>)
         let value = value.ok_or_else(|| ToolError::Usage(format!("flag needs an argument: -{name}")))?;
         values[index] = Some(value);
     }
-    Ok(Given {
+    Ok(GivenFlags {
         known,
         values,
         rest: arguments.collect(),
@@ -95,7 +99,7 @@ fn help(known: &[Flag], usage: &str) -> String {
     text
 }
 
-impl Given {
+impl GivenFlags {
     /// The value of a flag, or its default.
     pub(super) fn text(&self, name: &str) -> &str {
         let index = self.known.iter().position(|flag| flag.name == name);
@@ -136,7 +140,7 @@ mod tests {
         switch("filter", "false", "whether"),
     ];
 
-    fn parsed(arguments: &[&str]) -> Result<Given, ToolError> {
+    fn parsed(arguments: &[&str]) -> Result<GivenFlags, ToolError> {
         parse(
             FLAGS,
             "tool",

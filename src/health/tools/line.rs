@@ -3,7 +3,7 @@
 use skywatch_algorithms::verdicts::Status;
 
 /// What `help` prints, and what an incomplete command is answered with.
-pub(super) const HELP: &str = "Command list:
+pub(super) const HELP: &str = "LineCommand list:
 \t me [observer]
 \t report subject [<metric:status:score...>]
 \t get [report|view|inference|panorama|verdict] [observer] subject
@@ -24,7 +24,7 @@ pub(super) const WORDS: [&str; 12] = [
 
 /// What is asked of the server.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Question {
+pub(super) enum LineQuestion {
     Report(String),
     View { observer: String, subject: String },
     Inference(String),
@@ -37,7 +37,7 @@ pub(super) enum Question {
 
 /// A command.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Command {
+pub(super) enum LineCommand {
     /// Nothing was typed.
     Nothing,
     /// Who am I?
@@ -49,7 +49,7 @@ pub(super) enum Command {
         subject: String,
         metrics: Vec<(String, Status, f32)>,
     },
-    Ask(Question),
+    Ask(LineQuestion),
     /// What is watched?
     Subjects,
     /// The last changes, of one subject or all.
@@ -57,7 +57,7 @@ pub(super) enum Command {
     /// Changes as they happen.
     Watch(Vec<String>),
     /// A question again and again, each so many seconds.
-    Tail(u64, Question),
+    Tail(u64, LineQuestion),
     Ping,
     Help,
     Exit,
@@ -85,49 +85,49 @@ impl std::fmt::Display for Wrong {
 }
 
 /// The command that `words` are.
-pub(super) fn parse(words: &[&str]) -> Result<Command, Wrong> {
+pub(super) fn parse(words: &[&str]) -> Result<LineCommand, Wrong> {
     let owned = |text: &&str| (*text).to_owned();
     Ok(match words {
-        [] => Command::Nothing,
-        ["me"] => Command::WhoAmI,
-        ["me", observer, ..] => Command::Me(owned(observer)),
-        ["report", subject, metrics @ ..] if !metrics.is_empty() => Command::Report {
+        [] => LineCommand::Nothing,
+        ["me"] => LineCommand::WhoAmI,
+        ["me", observer, ..] => LineCommand::Me(owned(observer)),
+        ["report", subject, metrics @ ..] if !metrics.is_empty() => LineCommand::Report {
             subject: owned(subject),
             metrics: metrics
                 .iter()
                 .map(|text| metric(text))
                 .collect::<Result<_, _>>()?,
         },
-        ["get" | "dump", ..] => Command::Ask(question(words)?),
-        ["list", "subject", ..] => Command::Subjects,
-        ["changes"] => Command::Changes(None),
-        ["changes", subject, ..] => Command::Changes(Some(owned(subject))),
-        ["watch", subjects @ ..] => Command::Watch(subjects.iter().map(owned).collect()),
+        ["get" | "dump", ..] => LineCommand::Ask(question(words)?),
+        ["list", "subject", ..] => LineCommand::Subjects,
+        ["changes"] => LineCommand::Changes(None),
+        ["changes", subject, ..] => LineCommand::Changes(Some(owned(subject))),
+        ["watch", subjects @ ..] => LineCommand::Watch(subjects.iter().map(owned).collect()),
         ["tail", seconds, asked @ ..] => {
             let seconds = seconds.parse().ok().filter(|seconds| *seconds > 0);
-            Command::Tail(seconds.ok_or(Wrong::Incomplete)?, question(asked)?)
+            LineCommand::Tail(seconds.ok_or(Wrong::Incomplete)?, question(asked)?)
         }
-        ["ping", ..] => Command::Ping,
-        ["help", ..] => Command::Help,
-        ["exit" | "quit", ..] => Command::Exit,
+        ["ping", ..] => LineCommand::Ping,
+        ["help", ..] => LineCommand::Help,
+        ["exit" | "quit", ..] => LineCommand::Exit,
         ["report" | "list" | "tail", ..] => return Err(Wrong::Incomplete),
         _ => return Err(Wrong::Unknown),
     })
 }
 
-fn question(words: &[&str]) -> Result<Question, Wrong> {
+fn question(words: &[&str]) -> Result<LineQuestion, Wrong> {
     Ok(match words {
-        ["get", "report", subject, ..] => Question::Report((*subject).to_owned()),
-        ["get", "view", observer, subject, ..] => Question::View {
+        ["get", "report", subject, ..] => LineQuestion::Report((*subject).to_owned()),
+        ["get", "view", observer, subject, ..] => LineQuestion::View {
             observer: (*observer).to_owned(),
             subject: (*subject).to_owned(),
         },
-        ["get", "inference", subject, ..] => Question::Inference((*subject).to_owned()),
-        ["get", "panorama", subject, ..] => Question::Panorama((*subject).to_owned()),
-        ["get", "verdict", subject, ..] => Question::Verdict((*subject).to_owned()),
-        ["dump", "inference", ..] => Question::AllInferences,
-        ["dump", "panorama", ..] => Question::AllPanoramas,
-        ["dump", "verdict", ..] => Question::AllVerdicts,
+        ["get", "inference", subject, ..] => LineQuestion::Inference((*subject).to_owned()),
+        ["get", "panorama", subject, ..] => LineQuestion::Panorama((*subject).to_owned()),
+        ["get", "verdict", subject, ..] => LineQuestion::Verdict((*subject).to_owned()),
+        ["dump", "inference", ..] => LineQuestion::AllInferences,
+        ["dump", "panorama", ..] => LineQuestion::AllPanoramas,
+        ["dump", "verdict", ..] => LineQuestion::AllVerdicts,
         _ => return Err(Wrong::Incomplete),
     })
 }
@@ -151,13 +151,13 @@ fn metric(text: &str) -> Result<(String, Status, f32), Wrong> {
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> Result<Command, Wrong> {
+    fn parsed(line: &str) -> Result<LineCommand, Wrong> {
         parse(&line.split_whitespace().collect::<Vec<_>>())
     }
 
     #[test]
     fn lines_become_commands() {
-        let report = Command::Report {
+        let report = LineCommand::Report {
             subject: "peer@1".to_owned(),
             metrics: vec![
                 ("snapshot".to_owned(), Status::Unhealthy, 30.0),
@@ -165,13 +165,13 @@ mod tests {
             ],
         };
         assert_eq!(parsed("report peer@1 snapshot:u:30 a:b:dd:0.5"), Ok(report));
-        let view = Question::View {
+        let view = LineQuestion::View {
             observer: "o".to_owned(),
             subject: "s".to_owned(),
         };
-        assert_eq!(parsed("tail 2 get view o s"), Ok(Command::Tail(2, view)));
-        assert_eq!(parsed("  me   peer@2 "), Ok(Command::Me("peer@2".to_owned())));
-        assert_eq!(parsed(""), Ok(Command::Nothing));
+        assert_eq!(parsed("tail 2 get view o s"), Ok(LineCommand::Tail(2, view)));
+        assert_eq!(parsed("  me   peer@2 "), Ok(LineCommand::Me("peer@2".to_owned())));
+        assert_eq!(parsed(""), Ok(LineCommand::Nothing));
         for incomplete in [
             "get",
             "get view s",

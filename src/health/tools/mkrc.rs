@@ -3,7 +3,7 @@
 use skywatch_algorithms::random::Random;
 
 use super::config::{Config, FILE};
-use super::flags::{self, Flag, Given, switch, value};
+use super::flags::{self, Flag, GivenFlags, switch, value};
 use super::{ToolError, print};
 use crate::health::server::now;
 
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
     }
 }
 
-fn make(given: &Given) -> Result<Config, ToolError> {
+fn make(given: &GivenFlags) -> Result<Config, ToolError> {
     let count = given.number("nserver")?;
     let (names, servers) = (given.number("namestart")?, given.number("sidstart")?);
     let (pattern, addresses) = (given.text("namep"), given.text("addressp"));

@@ -16,6 +16,8 @@ mod text;
 
 use std::process::ExitCode;
 
+use crate::stop::Stop;
+
 /// Why a tool ends without having done its work.
 #[derive(Debug, thiserror::Error)]
 enum ToolError {
@@ -68,12 +70,19 @@ impl Tool {
         }
     }
 
-    /// Runs it over the arguments that follow its name. What it has to say about a failure goes to standard error.
+    /// Whether it goes on until it is asked to stop.
     #[must_use]
-    pub fn run(self, arguments: Vec<String>) -> ExitCode {
+    pub fn serves(self) -> bool {
+        self == Self::Server
+    }
+
+    /// Runs it over the arguments that follow its name, one that serves until `stop` is said. What it has to say about a
+    /// failure goes to standard error.
+    #[must_use]
+    pub fn run(self, arguments: Vec<String>, stop: &Stop) -> ExitCode {
         let outcome = match self {
             Self::Client => client::run(arguments),
-            Self::Server => server::run(arguments),
+            Self::Server => server::run(arguments, stop),
             Self::Mkrc => mkrc::run(arguments),
             Self::Logtail => logtail::run(arguments),
         };

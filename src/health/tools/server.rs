@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::net::{TcpListener, ToSocketAddrs as _};
 
 use super::config::{Config, FILE};
-use super::flags::{self, Flag, Given, switch, value};
+use super::flags::{self, Flag, GivenFlags, switch, value};
 use super::mkrc::random_port;
 use super::{ToolError, complain, print};
 use crate::health::serve::serve;
 use crate::health::server::ServerOptions;
 use crate::log;
-use crate::process;
 use crate::stop::Stop;
 
 const FLAGS: &[Flag] = &[
@@ -31,8 +30,8 @@ const USAGE: &str = "hview-server [options] [ID]";
 /// Connections open at once.
 const CONNECTIONS: usize = 1_024;
 
-/// Runs the tool.
-pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
+/// Runs the tool until stop is said.
+pub(super) fn run(arguments: Vec<String>, stop: &Stop) -> Result<(), ToolError> {
     let given = flags::parse(FLAGS, USAGE, arguments)?;
     let (config, mut options) = read(&given)?;
     let address = options.address.clone();
@@ -49,8 +48,6 @@ pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
     let listener = TcpListener::bind(&*found)
         .map_err(|error| ToolError::Failed(format!("cannot listen on `{address}`: {error}")))?;
     log::start(&skywatch_settings::Log::default());
-    let stop = Stop::new();
-    let _signals = process::stop_on_signal(&stop, process::Hangup::Ends).map_err(ToolError::failed)?;
     if address.ends_with(":0") {
         options.address = listener.local_addr().map_err(ToolError::failed)?.to_string();
     }
@@ -59,10 +56,10 @@ pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
         options.address,
         config.text()?
     ))?;
-    serve(listener, options, CONNECTIONS, &stop).map_err(ToolError::failed)
+    serve(listener, options, CONNECTIONS, stop).map_err(ToolError::failed)
 }
 
-fn read(given: &Given) -> Result<(Config, ServerOptions), ToolError> {
+fn read(given: &GivenFlags) -> Result<(Config, ServerOptions), ToolError> {
     for ignored in ["cpuprofile", "mem_usage"] {
         if !matches!(given.text(ignored), "" | "false") {
             complain(&format!("-{ignored} has no effect"));

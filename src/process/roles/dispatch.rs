@@ -3,7 +3,6 @@
 use crossbeam_channel::{Receiver, bounded};
 use skywatch_settings::Settings;
 
-use super::ROLES;
 use super::role::{Needs, Role, RoleContext, RunOptions};
 use crate::dispatch::control::Control;
 use crate::dispatch::{self, CommandService, Destination, Inbox};
@@ -26,9 +25,13 @@ impl Role for DispatchRole {
         "dispatch"
     }
 
-    /// Whoever finds something needs it.
-    fn is_wanted(&self, settings: &Settings) -> bool {
-        ROLES.iter().any(|role| role.finds() && role.is_wanted(settings))
+    /// By no setting of its own.
+    fn is_wanted(&self, _: &Settings) -> bool {
+        false
+    }
+
+    fn serves_finders(&self) -> bool {
+        true
     }
 
     /// For the windows of charts only: without an answer of the store notices go without.

@@ -8,7 +8,7 @@ use skywatch_algorithms::verdicts::Policy;
 use skywatch_settings::Settings;
 
 use super::role::{Role, RoleContext};
-use crate::health::{self, HealthError, Limits, Options, Retention, ServerOptions};
+use crate::health::{self, HealthError, HealthLimits, Options, Retention, ServerOptions};
 use crate::process::{ProcessError, wiring};
 use crate::stop::Stop;
 
@@ -72,10 +72,10 @@ fn options(settings: &Settings, address: SocketAddr) -> ServerOptions {
         },
         collection: None,
         plane: Options {
-            limits: Limits {
+            limits: HealthLimits {
                 subjects: health.max_subjects,
                 memory: health.max_bytes,
-                ..Limits::default()
+                ..HealthLimits::default()
             },
             policy: Policy {
                 pending_deadline: nanoseconds(health.pending_deadline),

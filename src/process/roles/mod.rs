@@ -34,7 +34,11 @@ pub const ROLES: &[&dyn Role] = &[
 
 /// The roles that `settings` ask for, in the order in which they are started.
 pub(crate) fn wanted(settings: &Settings) -> impl Iterator<Item = &'static dyn Role> {
-    ROLES.iter().copied().filter(|role| role.is_wanted(settings))
+    let has_finder = ROLES.iter().any(|role| role.finds() && role.is_wanted(settings));
+    ROLES
+        .iter()
+        .copied()
+        .filter(move |role| role.is_wanted(settings) || (has_finder && role.serves_finders()))
 }
 
 /// The role of that name.

@@ -40,6 +40,11 @@ pub trait Role: Debug + Sync {
         false
     }
 
+    /// Whether it is wanted as soon as a role is that finds something.
+    fn serves_finders(&self) -> bool {
+        false
+    }
+
     /// Whether everything is over once it has ended without an error.
     fn ends_all(&self, run: &RunOptions) -> bool {
         let _ = run;

@@ -13,7 +13,7 @@ use super::ToolError;
 
 /// A filter file, ready for use.
 #[derive(Debug)]
-pub(super) struct Filter {
+pub(super) struct LogFilter {
     branches: Vec<Branch>,
 }
 
@@ -62,10 +62,10 @@ enum Test {
     Matches(Vec<Regex>),
 }
 
-/// Fields of a line by name.
-pub(super) type Fields<'l> = BTreeMap<&'static str, &'l str>;
+/// FilterFields of a line by name.
+pub(super) type FilterFields<'l> = BTreeMap<&'static str, &'l str>;
 
-impl Filter {
+impl LogFilter {
     /// Reads a file's text.
     pub(super) fn parse(text: &str) -> Result<Self, ToolError> {
         let wrong = |what: &str| ToolError::Usage(format!("the filter has no right {what}"));
@@ -103,7 +103,7 @@ impl Filter {
     }
 
     /// What a line says.
-    pub(super) fn find(&self, fields: &Fields<'_>) -> Option<Found> {
+    pub(super) fn find(&self, fields: &FilterFields<'_>) -> Option<Found> {
         for branch in &self.branches {
             let mut captured = BTreeMap::new();
             if !branch.head.holds(fields, &mut captured) {
@@ -169,7 +169,7 @@ impl Clause {
     }
 
     /// Whether it holds; what it captures is added.
-    fn holds(&self, fields: &Fields<'_>, captured: &mut BTreeMap<String, String>) -> bool {
+    fn holds(&self, fields: &FilterFields<'_>, captured: &mut BTreeMap<String, String>) -> bool {
         let value = fields.get(&*self.field).copied().unwrap_or_default();
         match &self.test {
             Test::Equal(expected) => value == expected,
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn the_first_branch_that_holds_is_the_only_one() {
-        let filter = Filter::parse(FILTER).expect("a filter");
+        let filter = LogFilter::parse(FILTER).expect("a filter");
         let find = |class, level, content| {
             filter.find(&[("class", class), ("level", level), ("content", content)].into())
         };
@@ -321,7 +321,7 @@ mod tests {
         let clause = |operator: &str, pattern: &str| {
             format!(r#"{{"Field": "a", "Operator": "{operator}", "Pattern": "{pattern}"}}"#)
         };
-        assert!(Filter::parse(&one(&clause("==", "x"), "dead")).is_ok());
+        assert!(LogFilter::parse(&one(&clause("==", "x"), "dead")).is_ok());
         for refused in [
             "{}".to_owned(),
             "[".to_owned(),
@@ -331,7 +331,7 @@ mod tests {
             one(&clause("~", "("), "dead"),
             one(&clause("(-", "a, b"), "dead"),
         ] {
-            assert!(Filter::parse(&refused).is_err(), "{refused}");
+            assert!(LogFilter::parse(&refused).is_err(), "{refused}");
         }
     }
 }

@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use skywatch_algorithms::verdicts::{SECOND, Status};
 
 use self::follow::Follow;
-use super::client::{self, Client};
+use super::client::{self, ClientSession};
 use super::flags::{self, Flag, switch, value};
 use super::{ToolError, complain, print, text};
 use crate::health::convert::timestamp;
@@ -108,7 +108,7 @@ pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
         Some("patterns") => Box::new(patterns::Patterns::new(rest.collect(), zone)?),
         _ => return Err(usage()),
     };
-    let mut gate = Gate {
+    let mut gate = LogGate {
         stale: given.number("stale")?.saturating_mul(SECOND),
         merge: given.number("merge")?.saturating_mul(SECOND),
         sent: HashMap::new(),
@@ -119,7 +119,8 @@ pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
     let mut client = match given.is_on("report")? {
         true => {
             let (module, observer) = plugin.observer();
-            let client = runtime.block_on(Client::connect(given.text("server"), &module, &observer))?;
+            let client =
+                runtime.block_on(ClientSession::connect(given.text("server"), &module, &observer))?;
             print("Sleeping 3 seconds to stabilize\n")?;
             std::thread::sleep(STABILIZE);
             Some(client)
@@ -172,18 +173,18 @@ fn zone(name: &str) -> Result<TimeZone, ToolError> {
 }
 
 /// What tells the same event from another: subject, context, status, whole score.
-type Kind = (String, String, Status, i64);
+type LogKind = (String, String, Status, i64);
 
 /// Holds back what is too old, and repeats.
-struct Gate {
+struct LogGate {
     stale: i64,
     merge: i64,
     /// When the event was that was sent last, of each kind.
-    sent: HashMap<Kind, i64>,
+    sent: HashMap<LogKind, i64>,
 }
 
-impl Gate {
-    fn kind(event: &Event) -> Kind {
+impl LogGate {
+    fn kind(event: &Event) -> LogKind {
         (
             event.subject.clone(),
             event.context.clone(),
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn old_events_and_repeats_are_held_back() {
-        let mut gate = Gate {
+        let mut gate = LogGate {
             stale: 300 * SECOND,
             merge: SECOND,
             sent: HashMap::new(),

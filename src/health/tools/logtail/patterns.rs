@@ -26,7 +26,7 @@ const MODULE: &str = "log";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Written {
+struct WrittenRule {
     pattern: String,
     subject: String,
     context: String,
@@ -35,15 +35,15 @@ struct Written {
 }
 
 #[derive(Debug)]
-struct Rule {
+struct LogRule {
     pattern: Regex,
     status: Status,
-    written: Written,
+    written: WrittenRule,
 }
 
 /// The plugin.
 pub(super) struct Patterns {
-    rules: Vec<Rule>,
+    rules: Vec<LogRule>,
     observer: String,
     format: String,
     zone: TimeZone,
@@ -63,14 +63,14 @@ impl Patterns {
     }
 
     fn of(text: &str, observer: String, format: String, zone: TimeZone) -> Result<Self, ToolError> {
-        let written: Vec<Written> =
+        let written: Vec<WrittenRule> =
             serde_json::from_str(text).map_err(|error| ToolError::Usage(format!("the rules: {error}")))?;
         let rules = written.into_iter().map(|written| {
             let pattern = Regex::new(&written.pattern)
                 .map_err(|error| ToolError::Usage(format!("pattern `{}`: {error}", written.pattern)))?;
             let status = Status::from_name(&written.status)
                 .ok_or_else(|| ToolError::Usage(format!("`{}` is no status", written.status)))?;
-            Ok(Rule {
+            Ok(LogRule {
                 pattern,
                 status,
                 written,

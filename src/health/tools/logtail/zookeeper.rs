@@ -9,7 +9,7 @@ use std::net::{IpAddr, ToSocketAddrs as _};
 use jiff::tz::TimeZone;
 use regex::Regex;
 
-use super::filter::Filter;
+use super::filter::LogFilter;
 use super::{Event, Plugin, ToolError, complain, flags, time_of};
 use flags::{Flag, value};
 
@@ -36,7 +36,7 @@ pub(super) struct ZooKeeper {
     /// Servers by address.
     servers: BTreeMap<IpAddr, String>,
     own: String,
-    filter: Filter,
+    filter: LogFilter,
     zone: TimeZone,
     line: Regex,
     tag: Regex,
@@ -74,7 +74,7 @@ impl ZooKeeper {
         Ok(Self {
             servers,
             own: peer(myid.trim()),
-            filter: Filter::parse(filter)?,
+            filter: LogFilter::parse(filter)?,
             zone,
             line: compile(LINE)?,
             tag: compile(TAG)?,
