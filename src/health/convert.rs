@@ -2,8 +2,8 @@
 
 use prost_types::Timestamp;
 use skywatch_algorithms::verdicts::{
-    Assessment, HealthEvidence as Evidence, HealthObservation as Observation, HealthState as State,
-    HealthView as View, Inference, SECOND, Standing, Status, observer_kind,
+    Assessment, HealthEvidence, HealthObservation, HealthState, HealthView, Inference, SECOND, Standing,
+    Status, observer_kind,
 };
 
 use super::idl::{panorama, verdicts};
@@ -97,7 +97,7 @@ pub fn timestamp(at: i64) -> Timestamp {
     }
 }
 
-pub(crate) fn observation(seen: &Observation) -> panorama::Observation {
+pub(crate) fn observation(seen: &HealthObservation) -> panorama::Observation {
     metrics_at(seen.at(), seen.metrics())
 }
 
@@ -119,7 +119,7 @@ fn metrics_at(at: i64, metrics: &[skywatch_algorithms::verdicts::HealthMetric]) 
     }
 }
 
-pub(crate) fn report(subject: &str, observer: &str, seen: &Observation) -> panorama::Report {
+pub(crate) fn report(subject: &str, observer: &str, seen: &HealthObservation) -> panorama::Report {
     panorama::Report {
         observer: observer.to_owned(),
         subject: subject.to_owned(),
@@ -127,7 +127,7 @@ pub(crate) fn report(subject: &str, observer: &str, seen: &Observation) -> panor
     }
 }
 
-pub(crate) fn view(subject: &str, observer: &str, view: &View) -> panorama::View {
+pub(crate) fn view(subject: &str, observer: &str, view: &HealthView) -> panorama::View {
     panorama::View {
         observer: observer.to_owned(),
         subject: subject.to_owned(),
@@ -153,18 +153,18 @@ pub(crate) fn inference(subject: &str, inferred: &Inference) -> panorama::Infere
     }
 }
 
-pub(crate) fn state(state: State) -> verdicts::State {
+pub(crate) fn state(state: HealthState) -> verdicts::State {
     match state {
-        State::Healthy => verdicts::State::Healthy,
-        State::Unknown => verdicts::State::Unknown,
-        State::Suspected => verdicts::State::Suspected,
-        State::Overdue => verdicts::State::Overdue,
-        State::Gray => verdicts::State::Gray,
-        State::Unhealthy => verdicts::State::Unhealthy,
+        HealthState::Healthy => verdicts::State::Healthy,
+        HealthState::Unknown => verdicts::State::Unknown,
+        HealthState::Suspected => verdicts::State::Suspected,
+        HealthState::Overdue => verdicts::State::Overdue,
+        HealthState::Gray => verdicts::State::Gray,
+        HealthState::Unhealthy => verdicts::State::Unhealthy,
     }
 }
 
-pub(crate) fn evidence(vote: &Evidence) -> verdicts::Evidence {
+pub(crate) fn evidence(vote: &HealthEvidence) -> verdicts::Evidence {
     let standing = match vote.standing {
         Standing::Failing => verdicts::Standing::Failing,
         Standing::Overdue => verdicts::Standing::OverdueRequest,

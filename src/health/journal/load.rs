@@ -9,9 +9,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row as SqlRow};
 use serde::Deserialize;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
-use skywatch_algorithms::verdicts::{
-    HealthEvidence as Evidence, HealthMetric as Metric, HealthObservation as Observation, Status, Transition,
-};
+use skywatch_algorithms::verdicts::{HealthEvidence, HealthMetric, HealthObservation, Status, Transition};
 
 use super::write::{SavedEvidence, state};
 use crate::health::plane::{Options, Plane, PlaneChange, ReportOrigin};
@@ -61,7 +59,7 @@ pub(super) fn load(connection: &Connection, options: Options, now: i64) -> rusql
             }),
         };
         let metrics = metrics(row.get_ref(6)?.as_str()?, &mut plane).unwrap_or_default();
-        let observation = Observation::new(row.get(3)?, metrics);
+        let observation = HealthObservation::new(row.get(3)?, metrics);
         let (subject, observer) = (name(row.get(1)?)?, name(row.get(2)?)?);
         plane.restore_observation(sequence, subject, observer, observation, origin.as_ref());
         Ok(())
@@ -78,7 +76,7 @@ pub(super) fn load(connection: &Connection, options: Options, now: i64) -> rusql
                 at: row.get(3)?,
                 flapping: row.get(4)?,
             },
-            evidence: evidence.into_iter().map(Evidence::from).collect(),
+            evidence: evidence.into_iter().map(HealthEvidence::from).collect(),
         });
         Ok(())
     })?;
@@ -104,14 +102,14 @@ fn each(
 }
 
 /// What [`metrics`](super::write::metrics) wrote; an unknown status is none.
-fn metrics(text: &str, plane: &mut Plane) -> serde_json::Result<Vec<Metric>> {
+fn metrics(text: &str, plane: &mut Plane) -> serde_json::Result<Vec<HealthMetric>> {
     struct Metrics<'p>(&'p mut Plane);
 
     #[derive(Deserialize)]
     struct Name<'t>(#[serde(borrow)] Cow<'t, str>);
 
     impl<'t> Visitor<'t> for Metrics<'_> {
-        type Value = Vec<Metric>;
+        type Value = Vec<HealthMetric>;
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
             formatter.write_str("metrics by name")
@@ -120,7 +118,7 @@ fn metrics(text: &str, plane: &mut Plane) -> serde_json::Result<Vec<Metric>> {
         fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut metrics = Vec::with_capacity(4);
             while let Some((Name(name), (status, score))) = map.next_entry::<Name<'t>, (i32, f32)>()? {
-                metrics.push(Metric {
+                metrics.push(HealthMetric {
                     name: self.0.restore_name(&name),
                     status: Status::from_number(status).unwrap_or(Status::Na),
                     score,

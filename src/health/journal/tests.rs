@@ -1,6 +1,6 @@
 use rusqlite::Connection;
 use skywatch_algorithms::random::Random;
-use skywatch_algorithms::verdicts::{HealthState as State, SECOND, Status};
+use skywatch_algorithms::verdicts::{HealthState, SECOND, Status};
 
 use super::*;
 use crate::health::plane::Incoming;
@@ -18,7 +18,7 @@ fn everything(plane: &Plane, now: i64) -> Vec<String> {
     let inferred = subjects
         .iter()
         .map(|(subject, _)| format!("{:?}", plane.inference(subject)));
-    let verdicts = plane.verdicts(State::Healthy, now);
+    let verdicts = plane.verdicts(HealthState::Healthy, now);
     let states = verdicts
         .iter()
         .map(|(subject, verdict)| format!("{subject} {:?}", verdict.state));

@@ -6,9 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
-use skywatch_algorithms::verdicts::{
-    HealthEvidence as Evidence, HealthObservation as Observation, HealthState as State, Standing, Status,
-};
+use skywatch_algorithms::verdicts::{HealthEvidence, HealthObservation, HealthState, Standing, Status};
 
 use super::Retention;
 use crate::health::plane::Row;
@@ -210,7 +208,7 @@ impl JournalWriter {
 }
 
 /// The metrics of an observation as JSON: `{"cpu":[5,30.0]}`.
-pub(super) fn metrics(observation: &Observation) -> String {
+pub(super) fn metrics(observation: &HealthObservation) -> String {
     let mut text = String::from("{");
     for metric in observation.metrics() {
         if text.len() > 1 {
@@ -247,23 +245,23 @@ const STANDINGS: [Standing; 6] = [
     Standing::Expired,
 ];
 
-const STATES: [State; 6] = [
-    State::Healthy,
-    State::Unknown,
-    State::Suspected,
-    State::Overdue,
-    State::Gray,
-    State::Unhealthy,
+const STATES: [HealthState; 6] = [
+    HealthState::Healthy,
+    HealthState::Unknown,
+    HealthState::Suspected,
+    HealthState::Overdue,
+    HealthState::Gray,
+    HealthState::Unhealthy,
 ];
 
 /// The state of a number in the file.
-pub(super) fn state(number: i64) -> State {
+pub(super) fn state(number: i64) -> HealthState {
     let found = STATES.into_iter().find(|state| *state as i64 == number);
-    found.unwrap_or(State::Unknown)
+    found.unwrap_or(HealthState::Unknown)
 }
 
-impl From<&Evidence> for SavedEvidence {
-    fn from(vote: &Evidence) -> Self {
+impl From<&HealthEvidence> for SavedEvidence {
+    fn from(vote: &HealthEvidence) -> Self {
         Self {
             observer: vote.observer.to_string(),
             metric: vote.metric.to_string(),
@@ -275,7 +273,7 @@ impl From<&Evidence> for SavedEvidence {
     }
 }
 
-impl From<SavedEvidence> for Evidence {
+impl From<SavedEvidence> for HealthEvidence {
     fn from(saved: SavedEvidence) -> Self {
         let standing = STANDINGS
             .into_iter()

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use skywatch_algorithms::verdicts::{HealthObservation as Observation, SECOND};
+use skywatch_algorithms::verdicts::{HealthObservation, SECOND};
 
 use super::ReportOrigin;
 
@@ -34,7 +34,7 @@ impl Default for Holding {
 #[derive(Debug, Clone)]
 pub(super) struct HeldReports {
     pub(super) observer: Arc<str>,
-    pub(super) observation: Arc<Observation>,
+    pub(super) observation: Arc<HealthObservation>,
     pub(super) origin: Option<ReportOrigin>,
     since: i64,
 }
@@ -52,7 +52,7 @@ impl Hold {
         &mut self,
         subject: &Arc<str>,
         observer: Arc<str>,
-        observation: Arc<Observation>,
+        observation: Arc<HealthObservation>,
         origin: Option<ReportOrigin>,
         holding: &Holding,
         now: i64,
@@ -122,7 +122,7 @@ mod tests {
         };
         let mut hold = Hold::default();
         let put = |hold: &mut Hold, subject: &str, now| {
-            let seen = Arc::new(Observation::new(now, Vec::new()));
+            let seen = Arc::new(HealthObservation::new(now, Vec::new()));
             hold.put(&Arc::from(subject), "o".into(), seen, None, &holding, now)
         };
         assert_eq!([1, 2, 3, 4].map(|now| put(&mut hold, "a", now)), [0, 0, 0, 1]);

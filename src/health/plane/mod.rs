@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use skywatch_algorithms::verdicts::{
-    Damping, HealthEvidence as Evidence, HealthMetric as Metric, HealthObservation as Observation,
-    HealthView as View, Policy, SECOND, Status, Track, Transition, VIEW_LENGTH, assess,
+    Damping, HealthEvidence, HealthMetric, HealthObservation, HealthView, Policy, SECOND, Status, Track,
+    Transition, VIEW_LENGTH, assess,
 };
 
 use self::handles::Handles;
@@ -107,7 +107,7 @@ pub struct Accepted {
     /// Who saw it.
     pub observer: Arc<str>,
     /// What was seen.
-    pub observation: Arc<Observation>,
+    pub observation: Arc<HealthObservation>,
     /// Whether the subject is watched since this report only.
     pub is_new: bool,
     /// Servers that do not want it.
@@ -122,7 +122,7 @@ pub struct PlaneChange {
     /// From what to what.
     pub transition: Transition,
     /// The deciding votes.
-    pub evidence: Vec<Evidence>,
+    pub evidence: Vec<HealthEvidence>,
 }
 
 /// One change of what is known, to be written down.
@@ -137,7 +137,7 @@ pub enum Row {
         /// By whom.
         observer: Arc<str>,
         /// What.
-        observation: Arc<Observation>,
+        observation: Arc<HealthObservation>,
         /// From which server, if it was learned.
         origin: Option<ReportOrigin>,
     },
@@ -183,7 +183,7 @@ struct PlaneSubject {
 /// A view, and the number of each of its observations.
 #[derive(Debug, Default)]
 struct Kept {
-    view: View,
+    view: HealthView,
     numbers: VecDeque<(u64, bool)>,
     /// The last number of each server that has told us of this.
     learned: Vec<ReportOrigin>,
@@ -403,13 +403,13 @@ impl Plane {
         }))
     }
 
-    fn observation(&mut self, report: &Incoming) -> Arc<Observation> {
-        let metrics = report.metrics.iter().map(|(name, status, score)| Metric {
+    fn observation(&mut self, report: &Incoming) -> Arc<HealthObservation> {
+        let metrics = report.metrics.iter().map(|(name, status, score)| HealthMetric {
             name: self.names.intern(name),
             status: *status,
             score: *score,
         });
-        Arc::new(Observation::new(report.at, metrics.collect()))
+        Arc::new(HealthObservation::new(report.at, metrics.collect()))
     }
 
     /// Whether a report fits in.
@@ -417,7 +417,7 @@ impl Plane {
         &self,
         subject: &str,
         observer: &str,
-        observation: &Observation,
+        observation: &HealthObservation,
     ) -> Result<(), HealthRefusal> {
         let limits = &self.options.limits;
         let known = self.subjects.get(subject);
@@ -441,7 +441,7 @@ impl Plane {
         &mut self,
         subject: &Arc<str>,
         observer: &Arc<str>,
-        observation: &Arc<Observation>,
+        observation: &Arc<HealthObservation>,
         origin: Option<ReportOrigin>,
         now: i64,
     ) -> u64 {
@@ -466,7 +466,7 @@ impl Plane {
         &mut self,
         subject: &Arc<str>,
         observer: &Arc<str>,
-        observation: &Arc<Observation>,
+        observation: &Arc<HealthObservation>,
         origin: Option<&ReportOrigin>,
         sequence: u64,
     ) -> Option<u64> {
@@ -654,7 +654,7 @@ impl Kept {
     /// Drops observations and adds their numbers to `gone`.
     fn expire(&mut self, expiry: Expiry, gone: &mut Vec<u64>) {
         let newest = self.view.len().saturating_sub(1);
-        let newest_at = self.view.newest().map_or(0, Observation::at);
+        let newest_at = self.view.newest().map_or(0, HealthObservation::at);
         let numbers = &self.numbers;
         let before = gone.len();
         self.view.retain(|position, seen| {
@@ -676,7 +676,7 @@ impl Kept {
     }
 }
 
-fn cost(observation: &Observation) -> usize {
+fn cost(observation: &HealthObservation) -> usize {
     OBSERVATION_BYTES + METRIC_BYTES * observation.metrics().len()
 }
 

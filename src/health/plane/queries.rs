@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use skywatch_algorithms::verdicts::{
-    Assessment, HealthObservation as Observation, HealthState as State, HealthView as View, Inference,
-    assess, infer,
+    Assessment, HealthObservation, HealthState, HealthView, Inference, assess, infer,
 };
 
 use super::{Plane, PlaneChange, PlaneSubject};
@@ -13,7 +12,7 @@ use super::{Plane, PlaneChange, PlaneSubject};
 #[derive(Debug, Clone, PartialEq)]
 pub struct SubjectVerdict {
     /// Its state, which flapping may keep worse than what is assessed.
-    pub state: State,
+    pub state: HealthState,
     /// Since when, in Unix nanoseconds.
     pub since: i64,
     /// Whether it goes back and forth.
@@ -40,17 +39,17 @@ pub struct PlaneCounts {
 }
 
 /// Views of one subject, by observer.
-pub type Views = Vec<(Arc<str>, View)>;
+pub type Views = Vec<(Arc<str>, HealthView)>;
 
 /// An observation of an observer of ours, with its number, for a server that wants to know what is known.
-pub(crate) type Numbered = (u64, Arc<str>, Observation);
+pub(crate) type Numbered = (u64, Arc<str>, HealthObservation);
 
 impl Plane {
     /// The newest report about a subject; of equal times that of the first observer by name.
     #[must_use]
-    pub fn latest(&self, subject: &str) -> Option<(Arc<str>, Observation)> {
+    pub fn latest(&self, subject: &str) -> Option<(Arc<str>, HealthObservation)> {
         let known = self.subjects.get(subject)?;
-        let mut found: Option<(&Arc<str>, &Observation)> = None;
+        let mut found: Option<(&Arc<str>, &HealthObservation)> = None;
         for (observer, kept) in &known.views {
             for seen in kept.view.iter() {
                 if found.is_none_or(|(_, newest)| seen.at() > newest.at()) {
@@ -70,7 +69,7 @@ impl Plane {
 
     /// One view.
     #[must_use]
-    pub fn view(&self, subject: &str, observer: &str) -> Option<View> {
+    pub fn view(&self, subject: &str, observer: &str) -> Option<HealthView> {
         let kept = self.subjects.get(subject)?.views.get(observer)?;
         Some(kept.view.clone())
     }
@@ -108,7 +107,7 @@ impl Plane {
 
     /// All verdicts from a state on, by name of the subject.
     #[must_use]
-    pub fn verdicts(&self, at_least: State, now: i64) -> Vec<(Arc<str>, SubjectVerdict)> {
+    pub fn verdicts(&self, at_least: HealthState, now: i64) -> Vec<(Arc<str>, SubjectVerdict)> {
         let mut found: Vec<_> = self
             .subjects
             .iter()
@@ -181,8 +180,10 @@ impl Plane {
 }
 
 impl PlaneSubject {
-    fn state(&self) -> State {
-        self.track.as_ref().map_or(State::Unknown, |track| track.state())
+    fn state(&self) -> HealthState {
+        self.track
+            .as_ref()
+            .map_or(HealthState::Unknown, |track| track.state())
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use skywatch_algorithms::verdicts::{HealthObservation as Observation, Track};
+use skywatch_algorithms::verdicts::{HealthObservation, Track};
 
 use super::{Plane, PlaneChange, ReportOrigin};
 
@@ -41,7 +41,7 @@ impl Plane {
         sequence: u64,
         subject: &Arc<str>,
         observer: &Arc<str>,
-        observation: Observation,
+        observation: HealthObservation,
         origin: Option<&ReportOrigin>,
     ) {
         self.sequence = self.sequence.max(sequence);

@@ -1,4 +1,4 @@
-use skywatch_algorithms::verdicts::HealthState as State;
+use skywatch_algorithms::verdicts::HealthState;
 
 use super::*;
 
@@ -194,19 +194,19 @@ fn a_state_changes_with_reports_and_with_time() {
             .verdict("redis:main", second * SECOND)
             .map(|verdict| verdict.state)
     };
-    assert_eq!(state(&plane, 101), Some(State::Healthy));
+    assert_eq!(state(&plane, 101), Some(HealthState::Healthy));
     let next = plane.tick(104 * SECOND).expect("a deadline");
     assert_eq!(next, 104 * SECOND + 1);
     plane.tick(next);
-    assert_eq!(state(&plane, 105), Some(State::Gray));
+    assert_eq!(state(&plane, 105), Some(HealthState::Gray));
     let change = plane.transitions(Some("redis:main")).next().expect("a change");
     assert_eq!(
         (change.transition.from, change.transition.to),
-        (State::Healthy, State::Gray)
+        (HealthState::Healthy, HealthState::Gray)
     );
     assert_eq!(&*change.evidence[0].metric, "write");
     submit(&mut plane, "write", H, 106);
-    assert_eq!(state(&plane, 106), Some(State::Healthy));
+    assert_eq!(state(&plane, 106), Some(HealthState::Healthy));
     assert_eq!(plane.transitions(None).count(), 2);
     // Silence: the last vote expires.
     let mut turns = 0;
@@ -215,7 +215,7 @@ fn a_state_changes_with_reports_and_with_time() {
         turns += 1;
         assert!(turns < 10);
     }
-    assert_eq!(state(&plane, 10_000), Some(State::Unknown));
+    assert_eq!(state(&plane, 10_000), Some(HealthState::Unknown));
 }
 
 #[test]
@@ -235,12 +235,12 @@ fn a_subject_of_many_observers_is_looked_at_soon() {
     }
     assert_eq!(
         plane.verdict("s", 101 * SECOND).map(|verdict| verdict.state),
-        Some(State::Healthy)
+        Some(HealthState::Healthy)
     );
     plane.tick(101 * SECOND + SOON);
     assert_eq!(
         plane.verdict("s", 102 * SECOND).map(|verdict| verdict.state),
-        Some(State::Unhealthy)
+        Some(HealthState::Unhealthy)
     );
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use skywatch_algorithms::verdicts::{HealthObservation as Observation, SECOND, Status, VIEW_LENGTH};
+use skywatch_algorithms::verdicts::{HealthObservation, SECOND, Status, VIEW_LENGTH};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
@@ -67,7 +67,7 @@ struct Item {
     sequence: u64,
     subject: Arc<str>,
     observer: Arc<str>,
-    observation: Arc<Observation>,
+    observation: Arc<HealthObservation>,
 }
 
 /// What is said next.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use skywatch_algorithms::verdicts::HealthState as State;
+use skywatch_algorithms::verdicts::HealthState;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -85,7 +85,7 @@ impl ChangeWatch {
 impl HealthServer {
     /// The verdicts on some subjects, or on all.
     fn current(&self, subjects: &HashSet<String>) -> Vec<Verdict> {
-        let found = self.look(|plane| plane.verdicts(State::Healthy, now()));
+        let found = self.look(|plane| plane.verdicts(HealthState::Healthy, now()));
         let wanted = found
             .iter()
             .filter(|(subject, _)| subjects.is_empty() || subjects.contains(&**subject));
@@ -145,12 +145,12 @@ impl Verdicts for Ours {
         request: Request<ListVerdictsRequest>,
     ) -> Result<Response<ListVerdictsReply>, Status> {
         let at_least = match request.get_ref().at_least() {
-            verdicts::State::Unspecified | verdicts::State::Healthy => State::Healthy,
-            verdicts::State::Unknown => State::Unknown,
-            verdicts::State::Suspected => State::Suspected,
-            verdicts::State::Overdue => State::Overdue,
-            verdicts::State::Gray => State::Gray,
-            verdicts::State::Unhealthy => State::Unhealthy,
+            verdicts::State::Unspecified | verdicts::State::Healthy => HealthState::Healthy,
+            verdicts::State::Unknown => HealthState::Unknown,
+            verdicts::State::Suspected => HealthState::Suspected,
+            verdicts::State::Overdue => HealthState::Overdue,
+            verdicts::State::Gray => HealthState::Gray,
+            verdicts::State::Unhealthy => HealthState::Unhealthy,
         };
         let found = self.0.look(|plane| plane.verdicts(at_least, now()));
         let verdicts = found
