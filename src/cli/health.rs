@@ -61,9 +61,7 @@ pub(super) fn run_tool(tool: Tool, arguments: Vec<String>) -> ExitCode {
     match signals.transpose() {
         Ok(_signals) => tool.run(arguments, &stop),
         Err(error) => {
-            use std::io::Write as _;
-            // Nobody is left to be told that standard error is closed.
-            let _ = writeln!(std::io::stderr().lock(), "{error}");
+            log::last_words(&error.to_string());
             ExitCode::FAILURE
         }
     }

@@ -1,15 +1,18 @@
 //! Serving a plane until it is told to stop.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use super::journal::JournalError;
 use super::server::{HealthServer, ServerOptions};
 use crate::net::TimeLimits;
-use crate::net::http::{self, ConnectionEvents, HttpListener};
+use crate::net::http::{self, ConnectionLog, HttpListener};
+use crate::net::listeners::ListenError;
 use crate::net::slots::{self, ConnectionSlots};
 use crate::stop::Stop;
 
+/// The setting that bounds them.
+const CONNECTIONS: &str = "health.max_connections";
 /// Its part of the descriptors that may be connections.
 const CONNECTIONS_SHARE: f64 = 0.25;
 /// Clients keep a connection open between reports, and a watch sends a sign of life each minute.
@@ -27,40 +30,14 @@ const WORKERS: usize = 2;
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
     /// The address is taken or not ours.
-    #[error("cannot listen on `{address}`: {source}\nhint: give a free address of this machine")]
-    Listen {
-        /// The address asked for.
-        address: String,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// What is kept cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The system refuses.
     #[error("cannot serve the health plane: {0}")]
     Start(#[source] std::io::Error),
-}
-
-/// Says what happens at the door.
-struct Door;
-
-impl ConnectionEvents for Door {
-    fn admitted(&self, instead: bool) {
-        if instead {
-            tracing::warn!("health :: the idlest connection closed for another one");
-        }
-    }
-
-    fn refused(&self, peer: SocketAddr) {
-        tracing::warn!(
-            "health :: connection of {peer} refused, as many as there may be are open and at work"
-        );
-    }
-
-    fn failed(&self, error: &std::io::Error) {
-        tracing::warn!("health :: cannot accept a connection :: {error}");
-    }
 }
 
 /// Serves at a bound address until `stop` is said; blocks. What was answered is kept by then.
@@ -85,13 +62,12 @@ pub fn serve(
         let clients = HttpListener {
             listener: tokio::net::TcpListener::from_std(listener).map_err(HealthError::Start)?,
             tls: None,
-            slots: ConnectionSlots::new(slots::affordable(
-                max_connections,
-                CONNECTIONS_SHARE,
-                "health.max_connections",
-            )),
+            slots: ConnectionSlots::new(slots::affordable(max_connections, CONNECTIONS_SHARE, CONNECTIONS)),
             limits: TIME_LIMITS,
-            events: Door,
+            events: ConnectionLog {
+                name: "health",
+                setting: CONNECTIONS,
+            },
         };
         let server = HealthServer::start(options)?;
         let over = async {

@@ -28,6 +28,32 @@ pub(crate) trait ConnectionEvents: Send + Sync + 'static {
     fn failed(&self, error: &std::io::Error);
 }
 
+/// Logs what happens at a listener.
+pub(crate) struct ConnectionLog {
+    /// What the lines begin with.
+    pub(crate) name: &'static str,
+    /// The setting that bounds how many connections are open.
+    pub(crate) setting: &'static str,
+}
+
+impl ConnectionEvents for ConnectionLog {
+    fn admitted(&self, instead: bool) {
+        let Self { name, setting } = self;
+        if instead {
+            tracing::warn!("{name} :: the idlest connection closed for another one, `{setting}` are open");
+        }
+    }
+
+    fn refused(&self, peer: SocketAddr) {
+        let Self { name, setting } = self;
+        tracing::warn!("{name} :: connection of {peer} refused, `{setting}` are open and at work");
+    }
+
+    fn failed(&self, error: &std::io::Error) {
+        tracing::warn!("{} :: cannot accept a connection :: {error}", self.name);
+    }
+}
+
 /// A listener for `axum::serve`.
 pub(crate) struct HttpListener<P> {
     /// Where clients come.

@@ -49,7 +49,7 @@ impl Service {
         without: "to \"\" for none",
         transport: ListenerTransport::Tcp,
         takes_points: true,
-        address: |settings| settings.ingest.carbon_listen.filter(|_| settings.ingest.enabled),
+        address: |settings| settings.ingest.carbon_listen,
     };
     /// The same in datagrams.
     pub const CARBON_UDP: &'static Self = &Self {
@@ -59,12 +59,7 @@ impl Service {
         without: "to \"\" for none",
         transport: ListenerTransport::Udp,
         takes_points: true,
-        address: |settings| {
-            settings
-                .ingest
-                .carbon_udp_listen
-                .filter(|_| settings.ingest.enabled)
-        },
+        address: |settings| settings.ingest.carbon_udp_listen,
     };
     /// Carbon's frames of pickled points.
     pub const PICKLE: &'static Self = &Self {
@@ -74,7 +69,7 @@ impl Service {
         without: "to \"\" for none",
         transport: ListenerTransport::Tcp,
         takes_points: true,
-        address: |settings| settings.ingest.pickle_listen.filter(|_| settings.ingest.enabled),
+        address: |settings| settings.ingest.pickle_listen,
     };
     /// Skyline's msgpack datagrams.
     pub const MSGPACK: &'static Self = &Self {
@@ -84,7 +79,7 @@ impl Service {
         without: "to \"\" for none",
         transport: ListenerTransport::Udp,
         takes_points: true,
-        address: |settings| settings.ingest.msgpack_listen.filter(|_| settings.ingest.enabled),
+        address: |settings| settings.ingest.msgpack_listen,
     };
     /// Prometheus' remote write.
     pub const REMOTE_WRITE: &'static Self = &Self {
@@ -94,12 +89,7 @@ impl Service {
         without: "to \"\" for none",
         transport: ListenerTransport::Tcp,
         takes_points: true,
-        address: |settings| {
-            settings
-                .ingest
-                .remote_write_listen
-                .filter(|_| settings.ingest.enabled)
-        },
+        address: |settings| settings.ingest.remote_write_listen,
     };
     /// The pages and the REST interface.
     pub const WEB: &'static Self = &Self {
@@ -111,6 +101,16 @@ impl Service {
         takes_points: false,
         address: |settings| settings.web.enabled.then_some(settings.web.listen),
     };
+    /// The health plane's gRPC.
+    pub const HEALTH: &'static Self = &Self {
+        name: "health",
+        what: "reports of health",
+        setting: "health.listen",
+        without: "set `health.enabled = false`",
+        transport: ListenerTransport::Tcp,
+        takes_points: false,
+        address: |settings| settings.health.enabled.then_some(settings.health.listen),
+    };
 
     /// The table.
     pub const ALL: &'static [&'static Self] = &[
@@ -120,6 +120,7 @@ impl Service {
         Self::MSGPACK,
         Self::REMOTE_WRITE,
         Self::WEB,
+        Self::HEALTH,
     ];
 }
 
@@ -142,7 +143,8 @@ pub struct Listener {
 
 /// All listeners that `settings` ask for, in the order of the table.
 pub fn declared(settings: &Settings) -> impl Iterator<Item = Listener> {
-    Service::ALL.iter().filter_map(|service| {
+    let is_wanted = |service: &&&Service| settings.ingest.enabled || !service.takes_points;
+    Service::ALL.iter().filter(is_wanted).filter_map(|service| {
         let address = (service.address)(settings)?;
         Some(Listener { service, address })
     })
@@ -169,6 +171,15 @@ pub enum BoundSocket {
     Udp(UdpSocket),
 }
 
+impl BoundSocket {
+    fn address(&self) -> std::io::Result<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr(),
+            Self::Udp(socket) => socket.local_addr(),
+        }
+    }
+}
+
 /// A listener that is bound: from here on the address is known and ours.
 #[derive(Debug)]
 pub struct Bound {
@@ -180,6 +191,20 @@ pub struct Bound {
     pub socket: BoundSocket,
 }
 
+impl Service {
+    /// Binds an address for connections that are accepted elsewhere.
+    ///
+    /// # Errors
+    /// [`ListenError`].
+    pub fn bind_tcp(&'static self, address: SocketAddr) -> Result<TcpListener, ListenError> {
+        bind_tcp(address).map_err(|source| ListenError {
+            service: self,
+            address,
+            source,
+        })
+    }
+}
+
 impl Listener {
     /// Binds the address.
     ///
@@ -187,10 +212,11 @@ impl Listener {
     /// [`ListenError`].
     pub fn bind(self) -> Result<Bound, ListenError> {
         let bound = match self.service.transport {
-            ListenerTransport::Tcp => bind_tcp(self.address),
-            ListenerTransport::Udp => bind_udp(self.address),
+            ListenerTransport::Tcp => bind_tcp(self.address).map(BoundSocket::Tcp),
+            ListenerTransport::Udp => bind_udp(self.address).map(BoundSocket::Udp),
         };
-        let (socket, address) = bound.map_err(|source| ListenError {
+        let bound = bound.and_then(|socket| Ok((socket.address()?, socket)));
+        let (address, socket) = bound.map_err(|source| ListenError {
             service: self.service,
             address: self.address,
             source,
@@ -203,18 +229,16 @@ impl Listener {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> std::io::Result<(BoundSocket, SocketAddr)> {
+fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
-    let address = listener.local_addr()?;
-    Ok((BoundSocket::Tcp(listener), address))
+    Ok(listener)
 }
 
-fn bind_udp(address: SocketAddr) -> std::io::Result<(BoundSocket, SocketAddr)> {
+fn bind_udp(address: SocketAddr) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
     // Refused means that the usual buffer stays: drops are counted either way.
     let _ = SockRef::from(&socket).set_recv_buffer_size(DATAGRAM_BUFFER);
-    let address = socket.local_addr()?;
-    Ok((BoundSocket::Udp(socket), address))
+    Ok(socket)
 }

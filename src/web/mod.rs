@@ -22,8 +22,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::net::TimeLimits;
 use crate::net::guard::Hosts;
-use crate::net::http::{self, ConnectionEvents, HttpListener};
-use crate::net::listeners::{BoundSocket, ListenError, Listener, Service};
+use crate::net::http::{self, ConnectionLog, HttpListener};
+use crate::net::listeners::Service;
 use crate::net::login::Tokens;
 use crate::net::routes::{HttpRoute, ListenerRules, compose};
 use crate::net::slots::{self, ConnectionSlots};
@@ -36,6 +36,8 @@ pub use error::WebError;
 
 /// Threads that may block: three for pages, one that waits for the end, the others for programs that only ask for the state.
 const BLOCKING_THREADS: usize = 12;
+/// The setting that bounds how many connections are open.
+const CONNECTIONS: &str = "web.max_connections";
 /// Their part of the descriptors that may be connections; where everything is one process the ingest has most of them.
 const CONNECTIONS_SHARE: f64 = 0.25;
 /// Largest body of a request, bytes: nothing is sent to us but questions.
@@ -63,7 +65,7 @@ impl Web {
     pub fn bind(settings: &Settings) -> Result<Self, WebError> {
         Ok(Self {
             tls: tls(settings)?,
-            listener: bind(settings.web.listen)?,
+            listener: Service::WEB.bind_tcp(settings.web.listen)?,
         })
     }
 
@@ -72,13 +74,13 @@ impl Web {
     /// # Errors
     /// [`WebError::Listen`] of the first address.
     pub fn bind_near(address: SocketAddr) -> Result<Self, WebError> {
-        let first = bind(address);
+        let first = Service::WEB.bind_tcp(address);
         let listener = if first.is_ok() || address.port() == 0 {
             first
         } else {
             (1..=PORTS_NEAR)
                 .filter_map(|n| Some(SocketAddr::new(address.ip(), address.port().checked_add(n)?)))
-                .find_map(|address| bind(address).ok())
+                .find_map(|address| Service::WEB.bind_tcp(address).ok())
                 .map_or(first, Ok)
         };
         Ok(Self {
@@ -127,7 +129,7 @@ impl Web {
             .enable_all()
             .build()
             .map_err(WebError::Start)?;
-        let slots = slots::affordable(web.max_connections, CONNECTIONS_SHARE, "web.max_connections");
+        let slots = slots::affordable(web.max_connections, CONNECTIONS_SHARE, CONNECTIONS);
         let stopped = stop.clone();
         runtime
             .block_on(async {
@@ -136,7 +138,10 @@ impl Web {
                     tls: self.tls,
                     slots: ConnectionSlots::new(slots),
                     limits: TIME_LIMITS,
-                    events: ConnectionLog,
+                    events: ConnectionLog {
+                        name: "web",
+                        setting: CONNECTIONS,
+                    },
                 };
                 let over = async {
                     let _ = tokio::task::spawn_blocking(move || stopped.wait()).await;
@@ -168,39 +173,6 @@ pub(crate) fn tls(settings: &Settings) -> Result<Option<TlsAcceptor>, WebError> 
         .zip(settings.web.tls_key_file.as_ref());
     let acceptor = files.map(|(certificate, key)| tls::acceptor(certificate, key));
     Ok(acceptor.transpose()?)
-}
-
-fn bind(address: SocketAddr) -> Result<std::net::TcpListener, ListenError> {
-    let service = Service::WEB;
-    match (Listener { service, address }).bind()?.socket {
-        BoundSocket::Tcp(listener) => Ok(listener),
-        BoundSocket::Udp(_) => Err(ListenError {
-            service,
-            address,
-            source: std::io::ErrorKind::Unsupported.into(),
-        }),
-    }
-}
-
-/// Logs what happens to connections.
-struct ConnectionLog;
-
-impl ConnectionEvents for ConnectionLog {
-    fn admitted(&self, instead: bool) {
-        if instead {
-            tracing::warn!(
-                "web :: the idlest connection closed for another one, `web.max_connections` are open"
-            );
-        }
-    }
-
-    fn refused(&self, peer: SocketAddr) {
-        tracing::warn!("web :: connection of {peer} refused, `web.max_connections` are open and at work");
-    }
-
-    fn failed(&self, error: &std::io::Error) {
-        tracing::warn!("web :: cannot accept a connection :: {error}");
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Serves the health plane.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use skywatch_alerters::host;
@@ -9,6 +9,7 @@ use skywatch_settings::Settings;
 
 use super::role::{Role, RoleContext};
 use crate::health::{self, HealthError, HealthLimits, Options, Retention, ServerOptions};
+use crate::net::listeners::Service;
 use crate::process::{ProcessError, wiring};
 use crate::stop::Stop;
 
@@ -33,11 +34,8 @@ impl Role for HealthRole {
 /// Serves the health plane as the settings say, until `stop` is said.
 pub(crate) fn serve_health(settings: &Settings, stop: &Stop) -> Result<(), ProcessError> {
     wiring::prepare_state_dir(&settings.state_dir)?;
-    let address = settings.health.listen;
-    let listener = TcpListener::bind(address).map_err(|source| HealthError::Listen {
-        address: address.to_string(),
-        source,
-    })?;
+    let bound = Service::HEALTH.bind_tcp(settings.health.listen);
+    let listener = bound.map_err(HealthError::from)?;
     let address = listener.local_addr().map_err(HealthError::Start)?;
     tracing::info!("health plane on {address}");
     let options = options(settings, address);
