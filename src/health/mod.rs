@@ -4,6 +4,7 @@
 //! service beside it for what that has not: batches, verdicts with evidence, a stream of changes. The mathematics is
 //! `skywatch_algorithms::verdicts`; here are memory, disk and network.
 
+mod clock;
 pub mod convert;
 pub mod idl;
 mod journal;

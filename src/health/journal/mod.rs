@@ -7,6 +7,7 @@
 //! While the disk takes nothing, rows are kept in memory, up to a bound, and written later. The views `panorama` and
 //! `registration` show the file as the original's tables.
 
+mod error;
 mod load;
 mod schema;
 #[cfg(test)]
@@ -23,7 +24,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use tokio::sync::oneshot;
 
+pub use self::error::JournalError;
 use self::write::JournalWriter;
+pub use self::write::Retention;
 use super::plane::{Options, Plane, Row};
 use crate::files;
 
@@ -37,60 +40,6 @@ const BACKLOG: usize = 200_000;
 const AGAIN: Duration = Duration::from_secs(1);
 /// How often what is too old is deleted.
 const PRUNE: Duration = Duration::from_secs(10);
-/// How long to wait for somebody who holds the file for a moment, such as a person with the `sqlite3` shell.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long what was superseded stays in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// For how long.
-    pub age: Duration,
-    /// How many reports at most.
-    pub rows: usize,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            age: Duration::from_secs(7 * 86_400),
-            rows: 1_000_000,
-        }
-    }
-}
-
-/// Why the file is not used.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// The system or SQLite says no.
-    #[error("health file `{path}` cannot be used: {reason}")]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// What was said.
-        reason: String,
-    },
-    /// Another process writes it.
-    #[error("health file `{path}` is in use by another process")]
-    InUse {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It is another program's, or of another version.
-    #[error("`{path}` is a database, but not one of this version of the health plane")]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-impl JournalError {
-    fn of(path: &Path, error: &dyn std::fmt::Display) -> Self {
-        Self::Unusable {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        }
-    }
-}
 
 /// What the writer has done.
 #[derive(Debug, Default)]

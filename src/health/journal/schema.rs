@@ -1,16 +1,19 @@
 //! The tables, and opening the file that holds them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{JournalError, PATIENCE};
+use super::error::JournalError;
 use crate::files;
 
 /// `SkyH`, so that nobody takes another program's file for ours.
 const APPLICATION: i64 = 0x536b_7948;
 const VERSION: i64 = 1;
 
+/// How long to wait for somebody who holds the file for a moment, such as a person with the `sqlite3` shell.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes the write-ahead log is cut back to after a burst.
 const LOG_BYTES: i64 = 64 << 20;
 

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 use skywatch_algorithms::verdicts::{HealthEvidence, HealthObservation, HealthState, Standing, Status};
 
-use super::Retention;
 use crate::health::plane::Row;
 
 /// Names whose numbers are remembered.
@@ -17,6 +16,24 @@ const NAMES: usize = 100_000;
 const SLICE: usize = 5_000;
 /// Changes of state that stay in the file, the newest.
 const CHANGES: i64 = 10_000;
+
+/// How long what was superseded stays in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// For how long.
+    pub age: Duration,
+    /// How many reports at most.
+    pub rows: usize,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            age: Duration::from_secs(7 * 86_400),
+            rows: 1_000_000,
+        }
+    }
+}
 
 /// Writes rows through a connection.
 pub(super) struct JournalWriter {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::limits::HealthRefusal;
+use crate::health::limits::HealthRefusal;
 
 /// The first handle, as in the original.
 const FIRST: u64 = 10_000;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use skywatch_algorithms::verdicts::{HealthObservation, SECOND};
 
-use super::ReportOrigin;
+use super::records::ReportOrigin;
 
 /// How much is held, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

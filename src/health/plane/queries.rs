@@ -6,7 +6,9 @@ use skywatch_algorithms::verdicts::{
     Assessment, HealthObservation, HealthState, HealthView, Inference, assess, infer,
 };
 
-use super::{Plane, PlaneChange, PlaneSubject};
+use super::Plane;
+use super::records::PlaneChange;
+use super::subject::PlaneSubject;
 
 /// How a subject is, and why.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use skywatch_algorithms::verdicts::{HealthObservation, Track};
 
-use super::{Plane, PlaneChange, ReportOrigin};
+use super::Plane;
+use super::records::{PlaneChange, ReportOrigin};
 
 impl Plane {
     /// A subject is watched.

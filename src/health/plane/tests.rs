@@ -1,6 +1,8 @@
-use skywatch_algorithms::verdicts::HealthState;
+use skywatch_algorithms::verdicts::{HealthState, SECOND, Status};
 
+use super::upkeep::{MANY_VIEWS, SOON};
 use super::*;
+use crate::health::limits::HealthLimits;
 
 const H: Status = Status::Healthy;
 const U: Status = Status::Unhealthy;

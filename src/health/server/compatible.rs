@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tonic::{Code, Request, Response, Status};
 
-use super::{HealthServer, now};
+use super::shared::HealthServer;
+use crate::health::clock::now;
 use crate::health::convert;
 use crate::health::idl::panorama::health_service_server::HealthService;
 use crate::health::idl::panorama::*;
@@ -69,7 +70,7 @@ impl HealthServer {
             }
             plane.attend(&source.id, subject);
             if request.backfill {
-                self.exchange
+                self.peers
                     .backfill(&source.id, subject, plane.own_observations(subject));
             }
             Ok(())
@@ -84,14 +85,14 @@ impl HealthService for Compatible {
         let subject = self.0.name("a subject", &request.get_ref().subject)?;
         let outcome = self.0.change(|plane, now| plane.observe(subject, now)).await;
         let success = outcome.map_err(|refusal| self.0.refuse(&refusal))?;
-        self.0.exchange.subscribe(subject, true);
+        self.0.peers.subscribe(subject, true);
         answer(ObserveReply { success })
     }
 
     async fn stop_observing(&self, request: Request<ObserveRequest>) -> RpcAnswer<ObserveReply> {
         let subject = self.0.name("a subject", &request.get_ref().subject)?;
         let success = self.0.change(|plane, _| plane.stop_observing(subject)).await;
-        self.0.exchange.subscribe(subject, false);
+        self.0.peers.subscribe(subject, false);
         answer(ObserveReply { success })
     }
 

@@ -12,7 +12,8 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{HealthServer, now};
+use super::shared::HealthServer;
+use crate::health::clock::now;
 use crate::health::convert;
 use crate::health::idl::panorama::submit_report_reply;
 use crate::health::idl::verdicts::verdicts_server::Verdicts;

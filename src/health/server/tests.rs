@@ -1,5 +1,8 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use skywatch_algorithms::verdicts::SECOND;
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -7,11 +10,12 @@ use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 
 use super::*;
-use crate::health::HealthLimits;
+use crate::health::clock::now;
 use crate::health::idl::panorama::health_service_client::HealthServiceClient;
 use crate::health::idl::panorama::{self, *};
 use crate::health::idl::verdicts::verdicts_client::VerdictsClient;
 use crate::health::idl::verdicts::{GetVerdictRequest, State, SubmitBatchRequest, WatchRequest, watch_reply};
+use crate::health::{HealthLimits, Options, Plane, Retention, convert};
 
 type TestClient = HealthServiceClient<Channel>;
 

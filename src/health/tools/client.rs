@@ -16,7 +16,9 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::flags::{self, Flag, switch, value};
 use super::line::{self, HELP, LineCommand, LineQuestion};
-use super::{ToolError, complain, json, print, text};
+use super::terminal::{ToolError, complain, print};
+use super::{json, text};
+use crate::health::clock::now;
 use crate::health::convert::timestamp;
 use crate::health::idl::panorama::health_service_client::HealthServiceClient;
 use crate::health::idl::panorama::{self, *};
@@ -24,7 +26,6 @@ use crate::health::idl::verdicts::verdicts_client::VerdictsClient;
 use crate::health::idl::verdicts::{
     GetVerdictRequest, ListTransitionsRequest, ListVerdictsRequest, WatchRequest, watch_reply,
 };
-use crate::health::server::now;
 
 const FLAGS: &[Flag] = &[
     value(

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use skywatch_algorithms::verdicts::SECOND;
 
-use super::ToolError;
+use super::terminal::ToolError;
 use crate::health::journal::Retention;
 use crate::health::plane::{Holding, Options};
 use crate::health::server::{Collection, ServerOptions};

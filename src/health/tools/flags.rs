@@ -1,7 +1,7 @@
 //! Flags as Go's `flag` package has them: one dash or two, a value behind `=` or as the next argument; a switch takes a value
 //! only behind `=`. The first argument that is no flag ends them, and `--` does.
 
-use super::ToolError;
+use super::terminal::ToolError;
 
 /// A flag that is known.
 #[derive(Debug, Clone, Copy)]

@@ -4,8 +4,8 @@ use skywatch_algorithms::random::Random;
 
 use super::config::{Config, FILE};
 use super::flags::{self, Flag, GivenFlags, switch, value};
-use super::{ToolError, print};
-use crate::health::server::now;
+use super::terminal::{ToolError, print};
+use crate::health::clock::now;
 
 const FLAGS: &[Flag] = &[
     value(

@@ -12,28 +12,13 @@ mod line;
 mod logtail;
 mod mkrc;
 mod server;
+mod terminal;
 mod text;
 
 use std::process::ExitCode;
 
+use self::terminal::{ToolError, complain};
 use crate::stop::Stop;
-
-/// Why a tool ends without having done its work.
-#[derive(Debug, thiserror::Error)]
-enum ToolError {
-    /// The command line is wrong: exit code 2.
-    #[error("{0}")]
-    Usage(String),
-    /// Anything else: exit code 1.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl ToolError {
-    fn failed(error: impl std::fmt::Display) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
 
 /// One of the tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,24 +86,4 @@ impl Tool {
             }
         }
     }
-}
-
-/// A line on standard error.
-fn complain(line: &str) {
-    use std::io::Write as _;
-    // Nobody is left to be told that standard error is closed.
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
-}
-
-/// Text on standard output, as it is.
-fn print(text: &str) -> Result<(), ToolError> {
-    use std::io::Write as _;
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| match error.kind() {
-            // A reader who has seen enough is no failure worth a word.
-            std::io::ErrorKind::BrokenPipe => ToolError::Failed(String::new()),
-            _ => ToolError::failed(error),
-        })
 }

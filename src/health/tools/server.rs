@@ -6,7 +6,7 @@ use std::net::{TcpListener, ToSocketAddrs as _};
 use super::config::{Config, FILE};
 use super::flags::{self, Flag, GivenFlags, switch, value};
 use super::mkrc::random_port;
-use super::{ToolError, complain, print};
+use super::terminal::{ToolError, complain, print};
 use crate::health::serve::serve;
 use crate::health::server::ServerOptions;
 use crate::log;

@@ -9,7 +9,7 @@ use regex::Regex;
 use serde_json::Value;
 use skywatch_algorithms::verdicts::Status;
 
-use super::ToolError;
+use crate::health::tools::terminal::ToolError;
 
 /// A filter file, ready for use.
 #[derive(Debug)]

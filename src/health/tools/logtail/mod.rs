@@ -3,6 +3,7 @@
 //! A file that is renamed and begun anew, or cut, is followed. Times in a log have no zone: they are this machine's, unless
 //! `-tz` names another; the original takes them for UTC, so that its check for stale events is wrong by the zone.
 
+mod event;
 mod filter;
 mod follow;
 mod patterns;
@@ -15,12 +16,12 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use skywatch_algorithms::verdicts::{SECOND, Status};
 
+use self::event::{Event, Plugin};
 use self::follow::Follow;
 use super::client::{self, ClientSession};
 use super::flags::{self, Flag, switch, value};
-use super::{ToolError, complain, print, text};
-use crate::health::convert::timestamp;
-use crate::health::server::now;
+use super::terminal::{ToolError, complain, print};
+use crate::health::clock::now;
 
 const FLAGS: &[Flag] = &[
     switch("report", "true", "report events; otherwise they are printed only"),
@@ -53,45 +54,6 @@ const STABILIZE: Duration = Duration::from_secs(3);
 /// A report that fails is tried again so often, after a pause.
 const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// What a line of a log says.
-#[derive(Debug, Clone, PartialEq)]
-struct Event {
-    /// When, in Unix nanoseconds.
-    at: i64,
-    observer: String,
-    subject: String,
-    context: String,
-    status: Status,
-    score: f32,
-    /// The part of the line for people.
-    content: String,
-}
-
-impl std::fmt::Display for Event {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            formatter,
-            "&{{{} {} {} {} {} {} {}}}",
-            text::go_time(&timestamp(self.at)),
-            self.observer,
-            self.subject,
-            self.context,
-            self.status.name(),
-            self.score,
-            self.content
-        )
-    }
-}
-
-/// Reads lines of one kind of log. It is asked once a line, in order, on one thread, and waits for nothing.
-trait Plugin {
-    /// The module and the observer that reports.
-    fn observer(&self) -> (String, String);
-
-    /// The event of a line, if it is one.
-    fn event(&mut self, line: &str) -> Option<Event>;
-}
 
 /// Runs the tool.
 pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
@@ -214,15 +176,9 @@ impl LogGate {
     }
 }
 
-/// Unix nanoseconds of a time as it stands in a log.
-fn time_of(text: &str, format: &str, zone: &TimeZone) -> Option<i64> {
-    let civil = jiff::civil::DateTime::strptime(format, text).ok()?;
-    let zoned = zone.to_ambiguous_zoned(civil).compatible().ok()?;
-    i64::try_from(zoned.timestamp().as_nanosecond()).ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::event::time_of;
     use super::*;
 
     fn event(second: i64, score: f32) -> Event {

@@ -9,8 +9,10 @@ use regex::{Captures, Regex};
 use serde::Deserialize;
 use skywatch_algorithms::verdicts::Status;
 
-use super::{Event, Plugin, ToolError, flags, now, time_of};
-use flags::{Flag, value};
+use super::event::{Event, Plugin, time_of};
+use crate::health::clock::now;
+use crate::health::tools::flags::{self, Flag, value};
+use crate::health::tools::terminal::ToolError;
 
 const FLAGS: &[Flag] = &[
     value("rules", "", "file of rules"),

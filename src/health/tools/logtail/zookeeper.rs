@@ -9,9 +9,10 @@ use std::net::{IpAddr, ToSocketAddrs as _};
 use jiff::tz::TimeZone;
 use regex::Regex;
 
+use super::event::{Event, Plugin, time_of};
 use super::filter::LogFilter;
-use super::{Event, Plugin, ToolError, complain, flags, time_of};
-use flags::{Flag, value};
+use crate::health::tools::flags::{self, Flag, value};
+use crate::health::tools::terminal::{ToolError, complain};
 
 const FLAGS: &[Flag] = &[
     value(

@@ -1,0 +1,227 @@
+//! Telling a peer what it is to be told, and asking it whether it is there.
+//!
+//! One call at a time is under way to a peer, so what it learns arrives in the order in which it was taken; a call that fails
+//! is made again, after a pause that doubles. Peers are subjects, too: whether one answers is reported as `ping` of
+//! `peer:<id>`.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use skywatch_algorithms::verdicts::Status;
+use tokio::time::Instant;
+use tonic::transport::{Channel, Endpoint};
+
+use super::peer_lines::{NextSend, PeerLine};
+use super::shared::HealthServer;
+use crate::health::clock::now;
+use crate::health::convert;
+use crate::health::idl::panorama::health_service_client::HealthServiceClient;
+use crate::health::idl::panorama::{
+    self, LearnReportRequest, PingRequest, learn_report_reply, learn_report_request,
+};
+use crate::health::plane::Incoming;
+
+/// How long a peer may take for an answer, and to be connected to.
+const DEADLINE: Duration = Duration::from_secs(3);
+/// Pauses after calls that failed: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+/// How often a peer is asked whether it is there.
+const PING: Duration = Duration::from_secs(2);
+/// How often it is reported that it still is.
+const STILL: Duration = Duration::from_secs(20);
+
+/// Begins to talk to all peers. `handle` is the server's own, as an observer.
+pub(super) fn begin(server: &Arc<HealthServer>, handle: u64) {
+    for line in server.peers.peers.values() {
+        let endpoint = Endpoint::from_shared(format!("http://{}", line.address));
+        let endpoint = match endpoint {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                tracing::error!("health :: peer `{}` at `{}` :: {error}", line.id, line.address);
+                continue;
+            }
+        };
+        let endpoint = endpoint
+            .connect_timeout(DEADLINE)
+            .timeout(DEADLINE)
+            .tcp_nodelay(true);
+        let talk = Talk {
+            server: Arc::downgrade(server),
+            line: Arc::clone(line),
+            client: HealthServiceClient::new(endpoint.connect_lazy()),
+            endpoint,
+            own: server.peers.own.clone(),
+        };
+        tokio::spawn(talk.clone().send());
+        tokio::spawn(talk.ping(handle));
+    }
+}
+
+/// One peer, and we.
+#[derive(Clone)]
+struct Talk {
+    /// Not held while there is nothing to say, so that the server can end.
+    server: Weak<HealthServer>,
+    line: Arc<PeerLine>,
+    client: HealthServiceClient<Channel>,
+    endpoint: Endpoint,
+    own: panorama::Peer,
+}
+
+impl Talk {
+    /// A call has failed: the next one has a new connection, as nothing may come through the old one any more. Keep-alive
+    /// would find that out, too, but servers in Go close connections that ask more often than each five minutes.
+    fn begin_anew(&mut self) {
+        self.client = HealthServiceClient::new(self.endpoint.connect_lazy());
+    }
+
+    /// Says what is to be said, in order, for as long as the server lives.
+    async fn send(mut self) {
+        let mut pause = PAUSES.0;
+        let mut failing = false;
+        loop {
+            let Some(next) = self.line.next() else {
+                // Now and then it is looked whether there is a server still.
+                let _ = tokio::time::timeout(PING, self.line.woken.notified()).await;
+                if self.server.strong_count() == 0 {
+                    return;
+                }
+                continue;
+            };
+            let outcome = self.client.learn_report(self.request(&next)).await;
+            let Some(server) = self.server.upgrade() else {
+                return;
+            };
+            match outcome {
+                Ok(reply) => {
+                    self.line.said(&next);
+                    self.answered(&server, &next, reply.get_ref().result()).await;
+                    if failing {
+                        failing = false;
+                        tracing::info!("health :: peer `{}` takes reports again", self.line.id);
+                    }
+                    pause = PAUSES.0;
+                }
+                Err(status) if is_for_good(&status) => {
+                    self.line.said(&next);
+                    server.counters.unsent(1);
+                    tracing::warn!("health :: peer `{}` refuses a report :: {status}", self.line.id);
+                }
+                Err(status) => {
+                    if !failing {
+                        failing = true;
+                        tracing::warn!("health :: peer `{}` takes no reports :: {status}", self.line.id);
+                    }
+                    drop(server);
+                    self.begin_anew();
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+            }
+        }
+    }
+
+    fn request(&self, next: &NextSend) -> LearnReportRequest {
+        let source = Some(self.own.clone());
+        match next {
+            NextSend::Subscription(subject, wanted) => LearnReportRequest {
+                kind: if *wanted {
+                    learn_report_request::Kind::Subscription.into()
+                } else {
+                    learn_report_request::Kind::Unsubscription.into()
+                },
+                source,
+                report: Some(panorama::Report {
+                    observer: self.own.id.clone(),
+                    subject: subject.to_string(),
+                    observation: None,
+                }),
+                sequence: 0,
+                backfill: *wanted,
+            },
+            NextSend::Report(item) => LearnReportRequest {
+                kind: learn_report_request::Kind::Normal.into(),
+                source,
+                report: Some(convert::report(&item.subject, &item.observer, &item.observation)),
+                sequence: item.sequence,
+                backfill: false,
+            },
+        }
+    }
+
+    async fn answered(&self, server: &HealthServer, next: &NextSend, result: learn_report_reply::Status) {
+        let NextSend::Report(item) = next else { return };
+        match result {
+            learn_report_reply::Status::Accepted => server.counters.sent(),
+            learn_report_reply::Status::Failed => server.counters.unsent(1),
+            learn_report_reply::Status::Ignored => {
+                self.line.drop_subject(&item.subject);
+                let outcome = server
+                    .change(|plane, _| plane.ignore(&self.line.id, &item.subject))
+                    .await;
+                if let Err(refusal) = outcome {
+                    server.counters.refused(&refusal);
+                }
+            }
+        }
+    }
+
+    /// Reports whether the peer answers: at once when that changes, otherwise now and then.
+    async fn ping(mut self, handle: u64) {
+        let mut last: Option<(bool, Instant)> = None;
+        loop {
+            let request = PingRequest {
+                source: Some(self.own.clone()),
+                time: Some(convert::timestamp(now())),
+            };
+            let begun = Instant::now();
+            let answers = self.client.ping(request).await.is_ok();
+            if !answers {
+                self.begin_anew();
+            }
+            let Some(server) = self.server.upgrade() else {
+                return;
+            };
+            let is_news = last.is_none_or(|(before, at)| before != answers || at.elapsed() >= STILL);
+            if is_news || !answers {
+                last = Some((answers, begun));
+                self.report(&server, handle, answers).await;
+            }
+            drop(server);
+            tokio::time::sleep(PING).await;
+        }
+    }
+
+    async fn report(&self, server: &HealthServer, handle: u64, answers: bool) {
+        let (status, score) = if answers {
+            (Status::Healthy, 100.0)
+        } else {
+            (Status::Unhealthy, 0.0)
+        };
+        let subject = format!("peer:{}", self.line.id);
+        let report = Incoming {
+            observer: &self.own.id,
+            subject: &subject,
+            at: now(),
+            metrics: vec![("ping", status, score)],
+        };
+        let outcome = server
+            .change(|plane, now| server.take(plane, handle, &report, now))
+            .await;
+        if let Err(refusal) = outcome {
+            server.counters.refused(&refusal);
+        }
+    }
+}
+
+/// Whether it is no use to say the same again.
+fn is_for_good(status: &tonic::Status) -> bool {
+    matches!(
+        status.code(),
+        tonic::Code::InvalidArgument
+            | tonic::Code::Unimplemented
+            | tonic::Code::PermissionDenied
+            | tonic::Code::OutOfRange
+            | tonic::Code::FailedPrecondition
+    )
+}
