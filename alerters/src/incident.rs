@@ -19,36 +19,21 @@
 //! incident waits and says since when nothing is known.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+
+mod observation;
+mod phase;
 
 use serde::{Deserialize, Serialize};
 
-use crate::anomaly::{Anomaly, Expected, Severity, Subject, null_unless_finite};
+pub use observation::{Observation, ObservedOutcome};
+pub use phase::Phase;
+
+use crate::anomaly::{Anomaly, Expected, Severity, Subject};
 
 /// Seconds within which one that begins so often …
 const FLAPPING_WITHIN: f64 = 3_600.0;
 /// … is flapping.
 const FLAPPING_FROM: u32 = 3;
-
-/// Where an incident is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// Seen, but not often enough yet to speak of.
-    Pending,
-    /// It lasts.
-    Open,
-    /// It lasts, and somebody has it.
-    Acknowledged,
-    /// It is over: back to what was expected before. For half an hour it can still come back as the same incident.
-    Resolved,
-    /// It is over as a new level was accepted. It can come back as a resolved one can.
-    Settled,
-    /// Its subject was deleted.
-    Gone,
-    /// Somebody closed it. While its subject stays as it is nothing new begins about it, unless it becomes worse.
-    Closed,
-}
 
 /// How an incident ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,46 +160,6 @@ pub struct Hysteresis {
     pub return_within: f64,
     /// Seconds that one step between two points counts for at most: what lies in a gap was not judged.
     pub longest_step: f64,
-}
-
-/// How one subject looked at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Observation {
-    /// What was looked at.
-    pub subject: Subject,
-    /// What was seen.
-    pub outcome: ObservedOutcome,
-}
-
-/// What was seen of a subject.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ObservedOutcome {
-    /// Something is wrong with it.
-    Anomalous(Box<Anomaly>),
-    /// It was judged, and its last point, of this Unix time, is normal.
-    Normal {
-        /// Time of the point.
-        at: f64,
-        /// Its value as it was judged; NaN where there is none.
-        #[serde(with = "null_unless_finite")]
-        value: f64,
-    },
-    /// It was judged, and its last point is normal only because a new level was taken for usual.
-    Settled {
-        /// Time of the point.
-        at: f64,
-        /// Its value as it was judged: the new level.
-        #[serde(with = "null_unless_finite")]
-        value: f64,
-        /// The level before; NaN where it is not known.
-        #[serde(with = "null_unless_finite")]
-        before: f64,
-    },
-    /// Nobody could judge it.
-    Unknown,
-    /// It does not exist any more.
-    Deleted,
 }
 
 /// One step in an incident's life, for the history.
@@ -533,46 +478,4 @@ impl Hysteresis {
 
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
-}
-
-impl Phase {
-    /// Every phase, in the order of an incident's life.
-    pub const ALL: [Self; 7] = [
-        Self::Pending,
-        Self::Open,
-        Self::Acknowledged,
-        Self::Resolved,
-        Self::Settled,
-        Self::Gone,
-        Self::Closed,
-    ];
-
-    /// Whether the incident lasts and has been opened.
-    pub fn is_open(self) -> bool {
-        matches!(self, Self::Open | Self::Acknowledged)
-    }
-
-    /// Whether it has ended.
-    pub fn is_over(self) -> bool {
-        matches!(self, Self::Resolved | Self::Settled | Self::Gone | Self::Closed)
-    }
-
-    /// In one lower-case word, as in the JSON form.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Open => "open",
-            Self::Acknowledged => "acknowledged",
-            Self::Resolved => "resolved",
-            Self::Settled => "settled",
-            Self::Gone => "gone",
-            Self::Closed => "closed",
-        }
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }

@@ -12,7 +12,7 @@ use super::evaluation::Evaluation;
 use super::rule::AlarmRule;
 use crate::baseline::{Baseline, StatePart, StateSaver, States};
 use crate::panics;
-use crate::status::Fate;
+use crate::status::FollowedOutcome;
 
 /// What all workers share.
 pub struct AdaptiveOptions {
@@ -142,17 +142,17 @@ impl AdaptiveJudge {
     }
 
     /// What became of the metric looked at last, which was found normal.
-    pub(super) fn fate(&self, state: &AdaptiveMetric, window: Window<'_>, at: f64) -> Fate {
+    pub(super) fn outcome(&self, state: &AdaptiveMetric, window: Window<'_>, at: f64) -> FollowedOutcome {
         let rule = &self.options.rules[state.rule()];
         let trial = &self.workspace.trial;
         let (value, step) = trial.newest(rule, at).value(window);
         match trial.settled(rule) {
-            Some(before) => Fate::Settled {
+            Some(before) => FollowedOutcome::Settled {
                 at,
                 value,
                 before: before * step,
             },
-            None => Fate::Normal { at, value },
+            None => FollowedOutcome::Normal { at, value },
         }
     }
 

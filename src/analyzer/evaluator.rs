@@ -13,7 +13,7 @@ use super::classic::ClassicJudge;
 use super::counter_class::CounterClass;
 use super::evaluation::Evaluation;
 use super::options::WorkerOptions;
-use crate::status::Fate;
+use crate::status::FollowedOutcome;
 
 /// What is known of a metric beside its window.
 #[derive(Default)]
@@ -123,20 +123,22 @@ impl Evaluator {
         }
     }
 
-    /// The fate of the metric looked at last if it is well.
-    pub(super) fn fate(
+    /// The outcome of the metric looked at last if it is well.
+    pub(super) fn outcome(
         &self,
         known: &MetricKnowledge,
         window: Window<'_>,
         evaluation: &Evaluation,
-    ) -> Option<Fate> {
+    ) -> Option<FollowedOutcome> {
         let is_normal = matches!(evaluation.verdict, Verdict::Judged { anomalous: false, .. });
         let is_boring = evaluation.verdict == Verdict::Excluded(Exception::Boring);
         match (&self.adaptive, known.state.as_deref()) {
-            (Some(adaptive), Some(state)) if is_normal => Some(adaptive.fate(state, window, evaluation.at)),
+            (Some(adaptive), Some(state)) if is_normal => {
+                Some(adaptive.outcome(state, window, evaluation.at))
+            }
             (None, _) if is_normal || is_boring => {
                 let (at, value) = self.classic.newest(window);
-                Some(Fate::Normal { at, value })
+                Some(FollowedOutcome::Normal { at, value })
             }
             _ => None,
         }

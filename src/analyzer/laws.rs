@@ -5,7 +5,7 @@
 
 mod ahead;
 mod answers;
-mod fates;
+mod outcomes;
 
 use std::sync::Arc;
 

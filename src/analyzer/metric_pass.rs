@@ -13,7 +13,7 @@ use super::options::WorkerOptions;
 use super::shard_pass::ShardPass;
 use super::tracked::TrackedMetric;
 use crate::hash::hash;
-use crate::status::{Fate, WorkerProgress};
+use crate::status::{FollowedOutcome, WorkerProgress};
 use crate::store::{DecodeReport, Fetched, Tail};
 
 /// Anomalies described in full each pass, a share by each worker; the rest tell only who voted. The dispatch keeps no more
@@ -298,11 +298,11 @@ impl<C> MetricPass<'_, C> {
         self.seen(at);
         if self.pass.follows(self.name) {
             let known = &self.metric.known;
-            let fate = self.context.evaluator.fate(known, window, &evaluation);
+            let outcome = self.context.evaluator.outcome(known, window, &evaluation);
             self.pass
                 .report
-                .fates
-                .extend(fate.map(|fate| (Arc::clone(self.name), fate)));
+                .outcomes
+                .extend(outcome.map(|outcome| (Arc::clone(self.name), outcome)));
         }
         match verdict {
             Verdict::Excluded(exception) => self.pass.report.tally.excepted(exception),
@@ -381,8 +381,8 @@ impl<C> MetricPass<'_, C> {
     fn missing(&mut self) {
         self.metric.forget();
         if self.pass.follows(self.name) {
-            let deleted = (Arc::clone(self.name), Fate::Deleted);
-            self.pass.report.fates.push(deleted);
+            let deleted = (Arc::clone(self.name), FollowedOutcome::Deleted);
+            self.pass.report.outcomes.push(deleted);
         }
         self.pass.report.tally.excepted(Exception::DeletedByRoomba);
         self.done();

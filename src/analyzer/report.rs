@@ -7,7 +7,7 @@ use skywatch_alerters::Anomaly;
 
 use super::options::WorkerOptions;
 use super::tally::Tally;
-use crate::status::{Fate, WARMING_SHOWN, Warming};
+use crate::status::{FollowedOutcome, WARMING_SHOWN, Warming};
 use crate::store::StoreError;
 
 /// From a worker to the supervisor, one a pass.
@@ -17,7 +17,7 @@ pub(crate) struct PassReport {
     /// What was found.
     pub anomalies: Vec<Anomaly>,
     /// Followed metrics that are not anomalous.
-    pub fates: Vec<(Arc<str>, Fate)>,
+    pub outcomes: Vec<(Arc<str>, FollowedOutcome)>,
     /// Metrics that have fallen silent and are not stale yet, with the time of their last point.
     pub silent: Vec<(Arc<str>, f64)>,
     /// Some of those that the adaptive profile is still learning.
@@ -55,7 +55,7 @@ impl PassReport {
         Self {
             tally: Tally::new(detectors),
             anomalies: Vec::new(),
-            fates: Vec::new(),
+            outcomes: Vec::new(),
             silent: Vec::new(),
             warming: Vec::new(),
             back: Vec::new(),
@@ -77,7 +77,7 @@ impl PassReport {
     pub(crate) fn add(&mut self, mut other: Self) {
         self.tally.add(&other.tally);
         self.anomalies.append(&mut other.anomalies);
-        self.fates.append(&mut other.fates);
+        self.outcomes.append(&mut other.outcomes);
         self.silent.append(&mut other.silent);
         self.warming.append(&mut other.warming);
         self.warming.truncate(WARMING_SHOWN);

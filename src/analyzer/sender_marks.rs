@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::report::PassReport;
 use crate::sender_mark::{self, MarkKind, SenderMark};
-use crate::status::Fate;
+use crate::status::FollowedOutcome;
 use crate::store::{Keys, StoreError};
 
 /// Metrics asked for at most: beyond that it is no metric that has fallen silent but their sender.
@@ -31,8 +31,8 @@ pub(super) fn apply(
     for anomaly in &found.anomalies {
         last.insert(Arc::from(anomaly.subject.name()), anomaly.at);
     }
-    for (name, fate) in &found.fates {
-        if let Fate::Normal { at, .. } | Fate::Settled { at, .. } = fate {
+    for (name, outcome) in &found.outcomes {
+        if let FollowedOutcome::Normal { at, .. } | FollowedOutcome::Settled { at, .. } = outcome {
             last.insert(Arc::clone(name), *at);
         }
     }
@@ -70,8 +70,10 @@ pub(super) fn apply(
         .retain(|anomaly| !ended.contains(anomaly.subject.name()));
     let over = (before - found.anomalies.len()) as u64;
     found.tally.anomalous = found.tally.anomalous.saturating_sub(over);
-    found.fates.retain(|(name, _)| !ended.contains(name));
+    found.outcomes.retain(|(name, _)| !ended.contains(name));
     let gone = ended.into_iter().filter(|name| followed.contains(&**name));
-    found.fates.extend(gone.map(|name| (name, Fate::Deleted)));
+    found
+        .outcomes
+        .extend(gone.map(|name| (name, FollowedOutcome::Deleted)));
     Ok(())
 }

@@ -28,7 +28,7 @@ use super::{AnalyzerError, PassOutputs, sender_marks};
 use crate::backoff::Backoff;
 use crate::clock::unix_now;
 use crate::inlet::{FinderReport, Observations, PassNews};
-use crate::status::{Fate, Finding, Findings, PassSummary, Seconds, WorkerProgress};
+use crate::status::{Finding, Findings, FollowedOutcome, PassSummary, Seconds, WorkerProgress};
 use crate::stop::Stop;
 use crate::store::{Connect, Keys as _, Store as _, StoreError};
 
@@ -274,8 +274,8 @@ impl<K: Connect> Supervisor<K> {
         }
         // Asked each pass, not only when one leaves: it may have left while nobody looked.
         let gone = followed.iter().filter(|name| !self.roster.holds(name));
-        sum.fates
-            .extend(gone.map(|name| (Arc::from(name.as_str()), Fate::Deleted)));
+        sum.outcomes
+            .extend(gone.map(|name| (Arc::from(name.as_str()), FollowedOutcome::Deleted)));
         if let Err(error) = sender_marks::apply(store, &followed, now, &mut sum) {
             // What was found stands as it is.
             sum.trouble = sum.trouble.or(Some(error));
@@ -377,7 +377,8 @@ impl<K: Connect> Supervisor<K> {
             .pass(summary.metrics, followed, &sum.tally, unfinished, &mut summary);
         if self.losses.is_lost() {
             // Whether a metric was deleted or lost with the others nobody knows.
-            sum.fates.retain(|(_, fate)| *fate != Fate::Deleted);
+            sum.outcomes
+                .retain(|(_, outcome)| *outcome != FollowedOutcome::Deleted);
         }
         if let Some(adaptive) = &self.options.worker.adaptive {
             let [dropped, failed, _] = adaptive.memory.losses().counts();
@@ -412,7 +413,7 @@ impl<K: Connect> Supervisor<K> {
         }
         let findings = Findings {
             findings: self.findings(std::mem::take(&mut sum.anomalies), &sum.unfinished),
-            fates: std::mem::take(&mut sum.fates),
+            outcomes: std::mem::take(&mut sum.outcomes),
             silent: sum.silent.drain(..).map(|(name, _)| name).collect(),
             warming: std::mem::take(&mut sum.warming),
             back: std::mem::take(&mut sum.back),
@@ -453,12 +454,12 @@ fn observed(findings: Findings) -> FinderReport {
         subject: finding.anomaly.subject.clone(),
         outcome: ObservedOutcome::Anomalous(Box::new(finding.anomaly)),
     });
-    let others = findings.fates.into_iter().map(|(name, fate)| Observation {
+    let others = findings.outcomes.into_iter().map(|(name, outcome)| Observation {
         subject: Subject::Metric(name.to_string()),
-        outcome: match fate {
-            Fate::Normal { at, value } => ObservedOutcome::Normal { at, value },
-            Fate::Settled { at, value, before } => ObservedOutcome::Settled { at, value, before },
-            Fate::Deleted => ObservedOutcome::Deleted,
+        outcome: match outcome {
+            FollowedOutcome::Normal { at, value } => ObservedOutcome::Normal { at, value },
+            FollowedOutcome::Settled { at, value, before } => ObservedOutcome::Settled { at, value, before },
+            FollowedOutcome::Deleted => ObservedOutcome::Deleted,
         },
     });
     let names = |names: Vec<Arc<str>>| names.iter().map(|name| name.to_string()).collect();

@@ -228,7 +228,7 @@ impl<S: Store> PointWriter<'_, S> {
         let mut names: Vec<String> = Vec::new();
         let mut points: Vec<(usize, f64, f64)> = Vec::new();
         for (name, series) in found {
-            let Ok(name) = metric_name::canonical(&name, self.options.policy.max_name_bytes) else {
+            let Ok(name) = metric_name::canonical(&name, self.options.policy.settings.max_name_bytes) else {
                 summary.leave_out(DropReason::BadName.name(), series.len() as u64);
                 continue;
             };

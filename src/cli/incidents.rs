@@ -19,7 +19,7 @@ pub(super) struct IncidentsArguments {
     /// Also those that are over
     #[arg(long)]
     all: bool,
-    /// Only about names like this; `*` and `?` stand for any characters
+    /// Only about names that this picks: `web-*.cpu`, `=the.name`, `~reg.*ex`, or a part of the name
     #[arg(long, value_name = "PATTERN")]
     name: Option<String>,
     /// At most so many, and never more than 10000

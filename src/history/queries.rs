@@ -1,11 +1,13 @@
 //! Questions of the command line, the pages and the notices themselves.
 
+use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value as Cell;
 use rusqlite::{params, params_from_iter};
 use skywatch_alerters::Subject;
 use skywatch_alerters::incident::{Incident, IncidentTransition, Phase};
 use skywatch_alerters::notice::Daily;
 use skywatch_alerters::silence::Silence;
+use skywatch_settings::Pattern;
 
 use super::columns::{key, number, phase};
 use super::outbox::{COLUMNS, Raw};
@@ -21,8 +23,8 @@ pub struct Filter {
     pub phases: Vec<Phase>,
     /// About this subject.
     pub subject: Option<Subject>,
-    /// About subjects whose name is like this: `*` and `?` stand for any characters, letters for themselves.
-    pub name: Option<String>,
+    /// About subjects whose name the pattern picks.
+    pub name: Option<Pattern>,
     /// Not over before this, Unix seconds.
     pub since: Option<f64>,
     /// With smaller numbers than this one: the next page of a list.
@@ -72,9 +74,8 @@ impl HistoryReader {
             cells.push(subject.kind().name.to_owned().into());
         }
         if let Some(name) = &filter.name {
-            sql += " AND name GLOB ?";
-            // Brackets would begin a set of characters; names hold them now and then.
-            cells.push(name.replace('[', "[[]").into());
+            self.define_picked(name.clone())?;
+            sql += " AND picked(name)";
         }
         if let Some(since) = filter.since {
             sql += " AND (closed_at IS NULL OR closed_at >= ?)";
@@ -87,6 +88,16 @@ impl HistoryReader {
         sql += " ORDER BY id DESC LIMIT ?";
         cells.push((limit.cast_signed() as i64).into());
         self.bodies("incident", &sql, params_from_iter(cells), &mut 0)
+    }
+
+    /// Makes `picked(name)` of SQL say whether a pattern picks the name.
+    fn define_picked(&self, pattern: Pattern) -> Result<(), HistoryError> {
+        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+        self.connection
+            .create_scalar_function("picked", 1, flags, move |call| {
+                Ok(pattern.matches(call.get_raw(0).as_str()?))
+            })
+            .map_err(|error| self.failure(&error))
     }
 
     /// One incident with its steps and notices; `None` if there is none of this number or it cannot be read.

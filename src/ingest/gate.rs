@@ -24,24 +24,16 @@ const SAY_EACH: u32 = 60;
 /// What may come in.
 #[derive(Debug, Clone)]
 pub struct IntakePolicy {
-    /// Points older than this are dropped.
+    /// As set.
+    pub settings: skywatch_settings::Ingest,
+    /// Points older than this are dropped: as set, or what a window can hold.
     pub max_age: Duration,
-    /// Points further ahead than this are dropped.
-    pub max_future: Duration,
-    /// Metrics that are not taken.
-    pub skip: Vec<Pattern>,
-    /// Metrics that are taken though `skip` picks them.
-    pub do_not_skip: Vec<Pattern>,
-    /// Distinct metrics taken.
-    pub max_metrics: usize,
-    /// Longest name accepted, bytes.
-    pub max_name_bytes: usize,
 }
 
 impl IntakePolicy {
     pub(crate) fn skips(&self, name: &str) -> bool {
         let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
-        any(&self.skip) && !any(&self.do_not_skip)
+        any(&self.settings.skip) && !any(&self.settings.do_not_skip)
     }
 }
 
@@ -90,7 +82,7 @@ impl Gate {
             names: self.names.lock().unwrap_or_else(PoisonError::into_inner),
             now,
             oldest: now - self.policy.max_age.as_secs_f64(),
-            latest: now + self.policy.max_future.as_secs_f64(),
+            latest: now + self.policy.settings.max_future.as_secs_f64(),
         }
     }
 
@@ -165,11 +157,11 @@ impl OpenGate<'_> {
             };
         }
         let taken = !self.policy.skips(name);
-        if self.names.known.len() >= self.policy.max_metrics {
+        if self.names.known.len() >= self.policy.settings.max_metrics {
             self.names.forget_silent(self.now, self.policy);
         }
-        let full = self.names.known.len() >= self.policy.max_metrics;
-        if taken && full && self.names.taken >= self.policy.max_metrics {
+        let full = self.names.known.len() >= self.policy.settings.max_metrics;
+        if taken && full && self.names.taken >= self.policy.settings.max_metrics {
             self.names.notice(name, self.now, self.policy);
             return Err(DropReason::TooManyMetrics);
         }
@@ -231,12 +223,15 @@ mod tests {
     fn gate(max_metrics: usize) -> Gate {
         let patterns = |all: &[&str]| all.iter().map(|p| Pattern::parse(p).expect("good")).collect();
         Gate::new(IntakePolicy {
+            settings: skywatch_settings::Ingest {
+                max_future: Duration::from_secs(60),
+                skip: patterns(&["/^skywatch[.]/", "noise."]),
+                do_not_skip: patterns(&["analyzer.run_time"]),
+                max_metrics,
+                max_name_bytes: 100,
+                ..Default::default()
+            },
             max_age: Duration::from_secs(1_000),
-            max_future: Duration::from_secs(60),
-            skip: patterns(&["/^skywatch[.]/", "noise."]),
-            do_not_skip: patterns(&["analyzer.run_time"]),
-            max_metrics,
-            max_name_bytes: 100,
         })
     }
 

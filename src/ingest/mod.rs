@@ -50,7 +50,7 @@ pub use gate::IntakePolicy;
 use intake::Intake;
 pub use trim::TrimOptions;
 use trim::Trimmer;
-use writer::{Writer, WriterOptions};
+use writer::Writer;
 
 /// Time between two tries at an address that is taken.
 const BIND_AGAIN: Duration = Duration::from_secs(3);
@@ -82,22 +82,6 @@ pub struct IngestOptions {
     pub listeners: Vec<Listener>,
     /// What is let in.
     pub policy: IntakePolicy,
-    /// Points at which a batch is written at once.
-    pub batch_points: usize,
-    /// Longest time a point waits for company.
-    pub flush_interval: Duration,
-    /// Points that may wait for the store.
-    pub queue_points: usize,
-    /// Bytes that may wait for the store.
-    pub queue_bytes: usize,
-    /// A client silent for so long is disconnected.
-    pub idle_timeout: Duration,
-    /// Clients at a time.
-    pub max_connections: usize,
-    /// Longest frame of pickled points, bytes.
-    pub max_frame_bytes: usize,
-    /// Largest remote write, bytes.
-    pub max_request_bytes: usize,
     /// Time after stop in which the store may still come back.
     pub grace: Duration,
     /// How old points are removed; `None` for not at all.
@@ -179,11 +163,7 @@ impl Ingest {
             .build()
             .map_err(IngestError::Start)?;
         let (queue, receive) = unbounded();
-        let options = WriterOptions {
-            batch_points: self.options.batch_points,
-            flush_interval: self.options.flush_interval,
-            grace: self.options.grace,
-        };
+        let settings = &self.options.policy.settings;
         let trimming = self
             .options
             .trim
@@ -197,7 +177,13 @@ impl Ingest {
             .map_err(IngestError::Start)?;
         let gate = Arc::new(Gate::new(self.options.policy.clone()));
         let counters = Arc::clone(&self.counters);
-        let writer = Writer::new(connect, options, counters, Arc::clone(&gate), stop.clone());
+        let writer = Writer::new(
+            connect,
+            self.options.grace,
+            counters,
+            Arc::clone(&gate),
+            stop.clone(),
+        );
         let writing = std::thread::Builder::new()
             .name("ingest-write".to_owned())
             .spawn(move || writer.run(&receive))
@@ -207,21 +193,21 @@ impl Ingest {
             service: Service::CARBON,
             peer: None,
             queue,
-            room: Arc::new(Semaphore::new(self.options.queue_points)),
-            bound: self.options.queue_points,
-            room_bytes: Arc::new(Semaphore::new(self.options.queue_bytes.div_ceil(1_024))),
-            bound_kilobytes: self.options.queue_bytes.div_ceil(1_024),
+            room: Arc::new(Semaphore::new(settings.queue_points)),
+            bound: settings.queue_points,
+            room_bytes: Arc::new(Semaphore::new(settings.queue_bytes.div_ceil(1_024))),
+            bound_kilobytes: settings.queue_bytes.div_ceil(1_024),
             unpacking: Arc::new(Semaphore::new(UNPACKING)),
             counters: Arc::clone(&self.counters),
             gate,
             connections: ConnectionSlots::new(slots::affordable(
-                self.options.max_connections,
+                settings.max_connections,
                 CONNECTIONS_SHARE,
                 "ingest.max_connections",
             )),
-            idle_timeout: self.options.idle_timeout,
-            max_frame: self.options.max_frame_bytes,
-            max_request: self.options.max_request_bytes,
+            idle_timeout: settings.idle_timeout,
+            max_frame: settings.max_frame_bytes,
+            max_request: settings.max_request_bytes,
         };
         let services: Vec<&Service> = self
             .options

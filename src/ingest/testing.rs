@@ -22,12 +22,14 @@ pub(super) fn time() -> u64 {
 pub(super) fn intake() -> (Intake, crossbeam_channel::Receiver<PointBatch>) {
     let (queue, receive) = crossbeam_channel::unbounded();
     let policy = IntakePolicy {
+        settings: skywatch_settings::Ingest {
+            skip: vec![skywatch_settings::Pattern::parse("/^skywatch[.]/").expect("a pattern")],
+            do_not_skip: Vec::new(),
+            max_metrics: 1_000,
+            max_name_bytes: 100,
+            ..Default::default()
+        },
         max_age: Duration::from_secs(3_600),
-        max_future: Duration::from_secs(600),
-        skip: vec![skywatch_settings::Pattern::parse("/^skywatch[.]/").expect("a pattern")],
-        do_not_skip: Vec::new(),
-        max_metrics: 1_000,
-        max_name_bytes: 100,
     };
     let intake = Intake {
         service: Service::CARBON,

@@ -26,22 +26,12 @@ const REMIND_EACH: Duration = Duration::from_secs(60);
 /// Names of the store made known to the gate at a time.
 const NAMES_AT_A_TIME: usize = 1_000;
 
-/// How batches are cut.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct WriterOptions {
-    /// Points at which a batch is written at once.
-    pub batch_points: usize,
-    /// Longest time a point waits for company.
-    pub flush_interval: Duration,
-    /// Time after stop was said in which the store may still come back.
-    pub grace: Duration,
-}
-
 /// The thread's state.
 pub(super) struct Writer<K: Connect> {
     connect: K,
     store: Option<K::Store>,
-    options: WriterOptions,
+    /// Time after stop in which the store may still come back.
+    grace: Duration,
     counters: Arc<Counters>,
     gate: Arc<Gate>,
     /// Whether the gate knows the names in the store.
@@ -57,7 +47,7 @@ impl<K: Connect> Writer<K> {
     /// A writer without a connection yet.
     pub(super) fn new(
         connect: K,
-        options: WriterOptions,
+        grace: Duration,
         counters: Arc<Counters>,
         gate: Arc<Gate>,
         stop: Stop,
@@ -65,7 +55,7 @@ impl<K: Connect> Writer<K> {
         Self {
             connect,
             store: None,
-            options,
+            grace,
             counters,
             gate,
             introduced: false,
@@ -79,11 +69,11 @@ impl<K: Connect> Writer<K> {
     pub(super) fn run(mut self, queue: &Receiver<PointBatch>) {
         let mut batches = Vec::new();
         while let Ok(first) = queue.recv() {
-            let due = Instant::now() + self.options.flush_interval;
+            let due = Instant::now() + self.gate.policy.settings.flush_interval;
             let mut points = first.len();
             let mut weight = first.weight();
             batches.push(first);
-            while weight < self.options.batch_points {
+            while weight < self.gate.policy.settings.batch_points {
                 match queue.recv_deadline(due) {
                     Ok(batch) => {
                         points += batch.len();
@@ -119,9 +109,7 @@ impl<K: Connect> Writer<K> {
             self.store = None;
             self.complain(&error);
             if self.stop.is_said() {
-                let until = *self
-                    .give_up
-                    .get_or_insert_with(|| Instant::now() + self.options.grace);
+                let until = *self.give_up.get_or_insert_with(|| Instant::now() + self.grace);
                 if Instant::now() >= until {
                     return self.give_up_on(batches, points);
                 }

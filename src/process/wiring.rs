@@ -63,37 +63,24 @@ pub(crate) fn store(settings: &Settings) -> Result<AnyConnect, ProcessError> {
 
 /// What the ingest lets in.
 pub(crate) fn ingest_policy(settings: &Settings) -> IntakePolicy {
-    let ingest = &settings.ingest;
     IntakePolicy {
-        max_age: ingest.max_age.unwrap_or(settings.store.full_duration),
-        max_future: ingest.max_future,
-        skip: ingest.skip.clone(),
-        do_not_skip: ingest.do_not_skip.clone(),
-        max_metrics: ingest.max_metrics,
-        max_name_bytes: ingest.max_name_bytes,
+        settings: settings.ingest.clone(),
+        max_age: settings.ingest.max_age.unwrap_or(settings.store.full_duration),
     }
 }
 
 pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
-    let ingest = &settings.ingest;
+    let trim = settings.ingest.trim;
     IngestOptions {
         listeners: listeners::declared(settings)
             .filter(|listener| listener.service.takes_points)
             .collect(),
         policy: ingest_policy(settings),
-        batch_points: ingest.batch_points,
-        flush_interval: ingest.flush_interval,
-        queue_points: ingest.queue_points,
-        queue_bytes: ingest.queue_bytes,
-        idle_timeout: ingest.idle_timeout,
-        max_connections: ingest.max_connections,
-        max_frame_bytes: ingest.max_frame_bytes,
-        max_request_bytes: ingest.max_request_bytes,
         grace: grace(settings),
-        trim: (ingest.trim != TrimMode::Off).then_some(TrimOptions {
+        trim: (trim != TrimMode::Off).then_some(TrimOptions {
             full_duration: settings.store.full_duration,
             grace: settings.store.grace,
-            yields_to_horizon: ingest.trim == TrimMode::Auto,
+            yields_to_horizon: trim == TrimMode::Auto,
         }),
     }
 }

@@ -19,7 +19,7 @@ pub struct Finding {
 
 /// What became of a followed metric that was not anomalous.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Fate {
+pub enum FollowedOutcome {
     /// Judged, and its last point, of this Unix time, is normal. In the classic profile one that has not moved for so
     /// long that it is not judged is as normal as can be.
     Normal {
@@ -32,7 +32,7 @@ pub enum Fate {
     Settled {
         /// Time of the point.
         at: f64,
-        /// Its value, as in [`Fate::Normal`].
+        /// Its value, as in [`FollowedOutcome::Normal`].
         value: f64,
         /// Where the level was before, in the same unit.
         before: f64,
@@ -60,7 +60,7 @@ pub struct Findings {
     /// All anomalies of the pass.
     pub findings: Vec<Finding>,
     /// Followed metrics that are not anomalous. One that is in neither list could not be judged.
-    pub fates: Vec<(Arc<str>, Fate)>,
+    pub outcomes: Vec<(Arc<str>, FollowedOutcome)>,
     /// Metrics that have fallen silent and are not stale yet.
     pub silent: Vec<Arc<str>>,
     /// Metrics that have spoken again after they had been silent.

@@ -21,7 +21,7 @@ use skywatch_alerters::{Anomaly, units};
 use crate::files;
 
 pub use examination::Examination;
-pub use findings::{Fate, Finding, Findings, Followed, Warming};
+pub use findings::{Finding, Findings, Followed, FollowedOutcome, Warming};
 pub use liveness::{Liveness, WorkerProgress};
 pub(crate) use pass::{
     DATA_COMPONENTS, EVICTIONS_COMPONENT, METRICS_COMPONENT, POLICY_COMPONENT, WRITES_COMPONENT,

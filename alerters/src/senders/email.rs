@@ -14,6 +14,8 @@
 //! The bound is checked between commands. Not under it: the system's name lookup, and a server that
 //! sends a single reply a byte at a time.
 
+mod headers;
+
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lettre::address::{AddressError, Envelope};
-use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::header::ContentType;
 use lettre::message::{Attachment, Mailbox, Message, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{Certificate, CertificateStore, SmtpConnection, TlsParameters};
@@ -30,6 +32,7 @@ use lettre::transport::smtp::extension::ClientId;
 
 use skywatch_settings::{Email, EmailReceiver, EmailSecurity, MailAddress, Secret};
 
+use self::headers::{AutoResponseSuppress, AutoSubmitted, IncidentNumbers, ListId};
 use super::{Registration, Sender, SenderResources, Sent, required};
 use crate::chart::png_of;
 use crate::error::{Error, MailStep};
@@ -48,8 +51,6 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(3_600);
 const CHART_WIDTH: u32 = 400;
 /// Name of the chart among the parts of its mail.
 const CHART_ID: &str = "chart";
-/// Most incidents named in the header.
-const MOST_NAMED: usize = 50;
 
 /// Sends notices as e-mail.
 pub struct EmailSender {
@@ -398,111 +399,6 @@ fn png_type() -> Result<ContentType, Error> {
     ContentType::parse("image/png").map_err(|source| Error::Picture {
         reason: source.to_string(),
     })
-}
-
-/// `text` as part of a name in a header: letters, digits and `-`.
-fn label(text: &str) -> String {
-    let label: String = text
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .take(40)
-        .collect();
-    match label.trim_matches('-') {
-        "" => "all".to_owned(),
-        label => label.to_owned(),
-    }
-}
-
-/// `List-Id: <ops.skywatch.example.org>` (RFC 2919), to sort mail by.
-#[derive(Clone)]
-struct ListId(String);
-
-impl ListId {
-    fn of(receiver: &str, domain: &str) -> Self {
-        Self(format!("<{}.skywatch.{domain}>", label(receiver)))
-    }
-}
-
-impl Header for ListId {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("List-Id")
-    }
-
-    fn parse(value: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self(value.to_owned()))
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), self.0.clone())
-    }
-}
-
-/// `X-Skywatch-Incident: 17, 18`: the numbers of the incidents a mail tells of.
-#[derive(Clone)]
-struct IncidentNumbers(String);
-
-impl IncidentNumbers {
-    fn of(notice: &Notice) -> Option<Self> {
-        let numbers: Vec<String> = notice
-            .news()?
-            .items
-            .iter()
-            .filter(|item| item.incident > 0)
-            .take(MOST_NAMED)
-            .map(|item| item.incident.to_string())
-            .collect();
-        (!numbers.is_empty()).then(|| Self(numbers.join(", ")))
-    }
-}
-
-impl Header for IncidentNumbers {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("X-Skywatch-Incident")
-    }
-
-    fn parse(value: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self(value.to_owned()))
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), self.0.clone())
-    }
-}
-
-/// `Auto-Submitted: auto-generated` (RFC 3834): keeps well-behaved robots from answering.
-#[derive(Clone)]
-struct AutoSubmitted;
-
-impl Header for AutoSubmitted {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Auto-Submitted")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".into())
-    }
-}
-
-/// The same for Exchange, which does not know RFC 3834.
-#[derive(Clone)]
-struct AutoResponseSuppress;
-
-impl Header for AutoResponseSuppress {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("X-Auto-Response-Suppress")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "All".into())
-    }
 }
 
 #[cfg(test)]

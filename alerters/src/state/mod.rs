@@ -8,249 +8,31 @@
 //! each incident and from what the receiver [was told](crate::incident::LastTold) of it; a notice is made when the group's
 //! turn comes, and says what is true then. An incident that comes and goes while its group waits is told of as that.
 
+mod decision;
+mod event;
 #[cfg(test)]
 mod laws;
 mod notify;
+mod numbers;
 mod observation;
 mod outlook;
 mod persisted;
+mod policy;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+pub use event::{Cooldown, EventRefused, IncidentEvent, Step};
+pub use numbers::{APART, Next, NumberClaim};
 pub use outlook::{Outlook, Prospect};
+pub use persisted::PersistedState;
+pub use policy::{AlertPolicy, Audience, ReceiverPolicy};
 
 use crate::anomaly::{Evidence, Severity, Subject};
-use crate::group::{PendingByReceiver, RateCap, RecentSends};
-use crate::incident::{
-    Acknowledgement, Hysteresis, Incident, IncidentTransition, Observation, ObservedOutcome,
-};
-use crate::notice::Notice;
-use crate::route::{Grouping, Routes};
+use crate::group::{PendingByReceiver, RecentSends};
+use crate::incident::{Acknowledgement, Incident, IncidentTransition, Observation, ObservedOutcome};
 use crate::silence::{CompiledSilence, Silence};
-
-/// What does not change while the program runs.
-#[derive(Debug, Clone)]
-pub struct AlertPolicy {
-    /// When an incident opens and ends.
-    pub hysteresis: Hysteresis,
-    /// Who is told.
-    pub routes: Routes,
-    /// The receivers there are.
-    pub receivers: Vec<ReceiverPolicy>,
-    /// More notices than this for one receiver at one moment become one digest.
-    pub digest_from: usize,
-    /// Seconds that the news of some incidents of a thread being over waits for the others to be over too.
-    pub partial_after: f64,
-    /// Public address of the pages, without a slash at the end; empty for none.
-    pub base_url: String,
-    /// What commands begin with that are to reach this process.
-    pub command: String,
-}
-
-/// What must be known of a receiver to make notices for it.
-#[derive(Debug, Clone)]
-pub struct ReceiverPolicy {
-    /// Its name.
-    pub name: String,
-    /// Whether it is told when something is over.
-    pub resolved: bool,
-    /// How many notices it gets, if it is people.
-    pub cap: RateCap,
-    /// Who reads what it gets.
-    pub audience: Audience,
-}
-
-/// Who reads what a receiver gets. Limits of length and number are for people: a machine gets everything, in batches,
-/// and at once.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Audience {
-    /// People: digests, groups, rate caps.
-    People,
-    /// A machine.
-    Machine {
-        /// Seconds after which it is told again that an incident lasts, as it would take silence for its end; `None`
-        /// where it does not.
-        refresh: Option<f64>,
-    },
-}
-
-impl Audience {
-    fn refresh(self) -> Option<f64> {
-        match self {
-            Self::People => None,
-            Self::Machine { refresh } => refresh,
-        }
-    }
-
-    /// How incidents are put together for it, where a route says how for people.
-    fn grouping(self, for_people: Grouping) -> Grouping {
-        match self {
-            Self::People => for_people,
-            Self::Machine { .. } => Grouping {
-                depth: 0,
-                wait: 0.0,
-                interval: 0.0,
-            },
-        }
-    }
-}
-
-/// Something that happens.
-#[derive(Debug, Clone)]
-pub enum IncidentEvent {
-    /// A finder has looked at subjects; nothing follows for those that are not among them. The order is of no importance.
-    Observed(Vec<Observation>),
-    /// A finder has looked at all subjects of this kind (by [`SubjectKind::name`](crate::SubjectKind::name)), and maybe at
-    /// others: of live incidents about those of the kind it did not see nothing is known from then on.
-    ObservedAll(String, Vec<Observation>),
-    /// Somebody takes an incident.
-    Acknowledge {
-        /// Its number.
-        incident: u64,
-        /// Who.
-        by: String,
-        /// Nothing more is to be said until it is resolved.
-        until_resolved: bool,
-    },
-    /// Somebody closes an incident.
-    Close {
-        /// Its number.
-        incident: u64,
-        /// Who.
-        by: String,
-    },
-    /// Somebody asks for silence; its number is given here.
-    Silence(Box<Silence>),
-    /// Somebody ends one.
-    EndSilence {
-        /// Its number.
-        silence: u64,
-    },
-    /// Time has passed.
-    Tick,
-}
-
-/// Why an event was refused. The state is as before.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EventRefused {
-    /// No live incident has that number.
-    #[error("there is no open incident {0}")]
-    NoIncident(u64),
-    /// No silence that could end has that number.
-    #[error("there is no silence {0} that could end")]
-    NoSilence(u64),
-    /// The silence selects nothing sensible.
-    #[error("{0}")]
-    Silence(String),
-    /// It is to last until incidents are resolved, and there are none.
-    #[error("no open incident is selected that could be resolved; give a length of time instead")]
-    NothingToResolve,
-}
-
-/// What follows from an event: to be kept, all of it or nothing, and then sent.
-#[derive(Debug, Clone, Default)]
-pub struct Step {
-    /// Incidents that took a step in their lives or were told of, or are worth keeping again, as they are after it. They
-    /// are here whole: one that has ended is no longer in the state, and its end must be written all the same.
-    pub incidents: Vec<Incident>,
-    /// The steps, in order.
-    pub transitions: Vec<IncidentTransition>,
-    /// Notices to be sent, in order for each receiver. Their subjects' windows are there as far as the event had them.
-    pub notices: Vec<Notice>,
-    /// All incidents each notice tells of, listed in it or not, in the order of `notices`.
-    pub told: Vec<Vec<u64>>,
-    /// Silences that were made or have ended, whole for the same reason.
-    pub silences: Vec<Silence>,
-    /// Each time somebody was told that something is wrong, or is over.
-    pub cooldowns: Vec<Cooldown>,
-    /// Receivers whose pace changed.
-    pub paced: BTreeSet<String>,
-    /// Notices that the rate caps hold back at present, by receiver.
-    pub held_back: Vec<(String, usize)>,
-    /// Numbers of the incidents to be kept, until the end of the step.
-    touched: BTreeSet<u64>,
-    /// The same of silences.
-    touched_silences: BTreeSet<u64>,
-}
-
-/// When somebody was last told that something is wrong with a subject.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Cooldown {
-    /// Who.
-    pub receiver: String,
-    /// With what.
-    pub subject: Subject,
-    /// When, Unix seconds, and how bad it was; `None` once he was told that it is over.
-    pub told: Option<(f64, Severity)>,
-}
-
-/// What was kept of an earlier run.
-#[derive(Debug, Clone, Default)]
-pub struct PersistedState {
-    /// Incidents that were live.
-    pub incidents: Vec<Incident>,
-    /// Silences that had not ended.
-    pub silences: Vec<Silence>,
-    /// When somebody was last told that something is wrong.
-    pub cooldowns: Vec<Cooldown>,
-    /// What receivers were sent lately.
-    pub pace: Vec<(String, RecentSends)>,
-    /// The next numbers to give.
-    pub next: Next,
-}
-
-/// The next numbers to give.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Next {
-    /// To an incident.
-    pub incident: u64,
-    /// To a silence.
-    pub silence: u64,
-    /// To a notice; those of each run begin anew, as its name is part of their ids.
-    pub notice: u64,
-}
-
-/// Numbers from here on were given without a file to write them to. They are microseconds since 1970: nobody gives a
-/// million a second, so no two runs give the same, whatever either of them can read of the other.
-pub const APART: u64 = 1_000_000_000_000;
-
-/// Which numbers this run may give.
-///
-/// A number is given before it is written, and may be told before it is, too, when the disk takes nothing. So it must be
-/// claimed first: the next run begins behind whatever was claimed. What nobody can claim is taken from a range where runs
-/// cannot meet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NumberClaim {
-    /// The first number of an incident that is not claimed.
-    pub incident: u64,
-    /// The first number of a silence that is not claimed.
-    pub silence: u64,
-    /// What to give beyond: microseconds since 1970 at the start of this run.
-    pub apart: u64,
-}
-
-impl NumberClaim {
-    /// No number but those apart.
-    pub fn nothing(apart: u64) -> Self {
-        Self {
-            incident: 0,
-            silence: 0,
-            apart: apart.max(APART),
-        }
-    }
-}
-
-impl Default for Next {
-    fn default() -> Self {
-        Self {
-            incident: 1,
-            silence: 1,
-            notice: 1,
-        }
-    }
-}
 
 /// What is known of all incidents.
 #[derive(Debug, Clone)]

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{AlertPolicy, Fresh, IncidentState, Step};
+use super::event::Step;
+use super::policy::AlertPolicy;
+use super::{Fresh, IncidentState};
 use crate::anomaly::{Anomaly, Subject};
 use crate::incident::{Hysteresis, Incident, IncidentTransition, Observation, ObservedOutcome, Phase};
 

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::notify::{Why, routed};
-use super::{AlertPolicy, IncidentEvent, IncidentState};
+use super::IncidentState;
+use super::decision::{Why, routed};
+use super::event::IncidentEvent;
+use super::policy::AlertPolicy;
 use crate::anomaly::Subject;
 use crate::incident::Incident;
 use crate::matcher::About;

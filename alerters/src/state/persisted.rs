@@ -1,6 +1,26 @@
 //! What there is to be kept, whole: for a history that has to begin anew while the state lives on.
 
-use super::{Cooldown, IncidentState, PersistedState};
+use super::IncidentState;
+use super::event::Cooldown;
+use super::numbers::Next;
+use crate::group::RecentSends;
+use crate::incident::Incident;
+use crate::silence::Silence;
+
+/// What was kept of an earlier run.
+#[derive(Debug, Clone, Default)]
+pub struct PersistedState {
+    /// Incidents that were live.
+    pub incidents: Vec<Incident>,
+    /// Silences that had not ended.
+    pub silences: Vec<Silence>,
+    /// When somebody was last told that something is wrong.
+    pub cooldowns: Vec<Cooldown>,
+    /// What receivers were sent lately.
+    pub pace: Vec<(String, RecentSends)>,
+    /// The next numbers to give.
+    pub next: Next,
+}
 
 impl IncidentState {
     /// All that a new [`IncidentState`] would have to be given to go on as this one.

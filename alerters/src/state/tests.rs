@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::anomaly::{Anomaly, Severity, Strength};
-use crate::incident::{Ending, Phase};
+use crate::group::RateCap;
+use crate::incident::{Ending, Hysteresis, Phase};
 use crate::matcher::{Matcher, Selection};
-use crate::notice::{News, NewsKind};
-use crate::route::{Grouping, Pace, Route, RouteLimits};
+use crate::notice::{News, NewsKind, Notice};
+use crate::route::{Grouping, Pace, Route, RouteLimits, Routes};
 use crate::sample;
 
 const START: f64 = 1_000_000.0;

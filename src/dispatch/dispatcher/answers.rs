@@ -5,6 +5,7 @@
 use skywatch_alerters::incident::Phase;
 use skywatch_alerters::state::IncidentEvent;
 use skywatch_alerters::{Anomaly, Subject, Votes, render};
+use skywatch_settings::Pattern;
 
 use super::{Dispatcher, SHOWN};
 use crate::clock::unix_now;
@@ -21,6 +22,10 @@ impl Dispatcher {
                     Vec::new()
                 } else {
                     vec![Phase::Open, Phase::Acknowledged]
+                };
+                let name = match name.map(|text| Pattern::parse(&text)).transpose() {
+                    Ok(name) => name,
+                    Err(why) => return refused(format!("the pattern of names is wrong: {why}")),
                 };
                 let filter = Filter {
                     phases,

@@ -1,4 +1,5 @@
 use super::*;
+use skywatch_settings::Pattern;
 
 fn filled() -> (Place, History) {
     let place = Place::new();
@@ -40,12 +41,13 @@ fn incidents_are_found_by_all_that_is_given() {
     let subject = Some(Subject::Trace("web1.cpu".into()));
     assert_eq!(found(Filter { subject, ..all() }), [0_u64; 0]);
     let name = |name: &str| Filter {
-        name: Some(name.into()),
+        name: Some(Pattern::parse(name).unwrap()),
         ..all()
     };
     assert_eq!(found(name("web?.cpu")), [6, 5, 3, 2, 1]);
-    assert_eq!(found(name("db[1]*")), [4]);
-    assert_eq!(found(name("web")), [0_u64; 0]);
+    assert_eq!(found(name("=db[1].io")), [4]);
+    assert_eq!(found(name("web1")), [5, 3, 1]);
+    assert_eq!(found(name("=web1")), [0_u64; 0]);
     let since = Some(AT + 600.0 + 120.0 + 1.0);
     assert_eq!(found(Filter { since, ..all() }), [6, 5, 4, 3]);
     let before = Some(5);

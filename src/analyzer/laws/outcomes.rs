@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::rule::AlarmRule;
 use super::super::testing::{Worker, options};
-use crate::status::{Fate, WorkerProgress};
+use crate::status::{FollowedOutcome, WorkerProgress};
 use crate::stop::Stop;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::{Connect as _, Points as _, Sample};
@@ -37,15 +37,15 @@ fn the_newest_value_is_told_as_people_read_it() {
         for pass in 1..=2 {
             let report = worker.look_following(pass, newest.time + 20.0, &["gauge", "counter", "gone"]);
             assert_eq!(report.tally.analyzed(), 3);
-            let mut fates = report.fates;
-            fates.sort_by(|a, b| a.0.cmp(&b.0));
-            let [(counter, of_counter), (gauge, of_gauge)] = &fates[..] else {
-                panic!("{fates:?}")
+            let mut outcomes = report.outcomes;
+            outcomes.sort_by(|a, b| a.0.cmp(&b.0));
+            let [(counter, of_counter), (gauge, of_gauge)] = &outcomes[..] else {
+                panic!("{outcomes:?}")
             };
             assert_eq!((&**counter, &**gauge), ("counter", "gauge"));
             let (at, value) = (newest.time, newest.value);
-            assert_eq!(of_gauge, &Fate::Normal { at, value });
-            let Fate::Normal {
+            assert_eq!(of_gauge, &FollowedOutcome::Normal { at, value });
+            let FollowedOutcome::Normal {
                 at: time,
                 value: grown,
             } = of_counter
