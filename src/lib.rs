@@ -28,6 +28,7 @@ mod metric_name;
 #[cfg(feature = "learned")]
 pub mod models;
 pub mod net;
+pub mod observer;
 mod panics;
 pub mod process;
 mod sender_mark;

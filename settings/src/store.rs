@@ -15,6 +15,8 @@ options! {
     pub Store {
         /// The embedded store or a Redis.
         url: StoreUrl = StoreUrl::Embedded,
+        /// What it is called in the health plane, behind `redis:` or `embedded:`.
+        name: String = "main".to_owned(),
         /// The Redis ACL user, if not part of the address.
         username: Option<String> = None,
         /// The Redis password, if not part of the address. Filled from `password_file` when that is set.
@@ -43,6 +45,12 @@ impl Section for Store {
             "namespace",
             &self.namespace,
             "expected text without spaces, such as `\"metrics.\"`",
+        );
+        check.require(
+            !self.name.is_empty() && self.name.len() <= 100 && !self.name.contains(char::is_whitespace),
+            "name",
+            &self.name,
+            "expected a short name without spaces, such as `\"main\"`",
         );
         let StoreUrl::Redis(url) = &self.url else { return };
         if url.has_password() && self.password.is_some() {

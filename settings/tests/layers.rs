@@ -98,6 +98,7 @@ fn every_option_can_be_set_by_its_variable() {
             "rediss://redis:6380/2",
             quoted("rediss://redis:6380/2"),
         ),
+        ("store.name", "other", quoted("other")),
         ("store.username", "u", quoted("u")),
         ("store.password", "hunter2", "***".to_owned()),
         ("store.password_file", secret, quoted(secret)),

@@ -26,6 +26,7 @@ mod scored;
 mod sender_marks;
 pub mod shard;
 mod shard_pass;
+pub mod store_canary;
 pub mod store_probe;
 mod supervisor;
 pub mod tally;

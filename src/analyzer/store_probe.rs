@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::clock::unix_now;
+use crate::observer::{ObservedMetric, Observer};
 use crate::status::AnalyzerStatusFile;
 use crate::stop::Stop;
 use crate::store::{Connect, Store as _};
@@ -34,14 +35,16 @@ impl StoreProbe {
     pub fn start(
         connect: &impl Connect,
         status: Arc<AnalyzerStatusFile>,
+        observer: &Observer,
         on_answer: OnAnswer,
     ) -> std::io::Result<Self> {
         let connect = connect.within(PATIENCE);
+        let pings = observer.metric(&connect.describe(), "ping");
         let stop = Stop::new();
         let stopped = stop.clone();
         let thread = std::thread::Builder::new()
             .name("store-probe".to_owned())
-            .spawn(move || ask(&connect, &status, &on_answer, &stopped))?;
+            .spawn(move || ask(&connect, &status, &pings, &on_answer, &stopped))?;
         Ok(Self {
             stop,
             _thread: thread,
@@ -55,15 +58,21 @@ impl Drop for StoreProbe {
     }
 }
 
-fn ask(connect: &impl Connect, status: &AnalyzerStatusFile, on_answer: &OnAnswer, stop: &Stop) {
+fn ask(
+    connect: &impl Connect,
+    status: &AnalyzerStatusFile,
+    pings: &ObservedMetric,
+    on_answer: &OnAnswer,
+    stop: &Stop,
+) {
     let mut store = None;
     let mut silent_since = None;
     loop {
         let asked = unix_now();
-        let answer = match &mut store {
+        let answer = pings.watch(|| match &mut store {
             None => connect.connect().map(|new| store = Some(new)),
             Some(store) => store.ping(),
-        };
+        });
         if stop.is_said() {
             return;
         }

@@ -16,6 +16,7 @@ use skywatch_settings::{Ingest as Ingests, Settings};
 
 use crate::clock::unix_now;
 use crate::ingest::Ingest;
+use crate::observer::Observer;
 use crate::process::launch::{PartWork, ProcessPart, together};
 use crate::process::{ProcessError, RunOptions, roles, wiring};
 use crate::status::{AnalyzerStatus, Liveness, StatusFile};
@@ -114,7 +115,8 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
     )?;
     make_history(&fleet, &store, last, stop)?;
 
-    let ingest = Ingest::bind(wiring::ingest_options(&settings)).map_err(ProcessError::from)?;
+    let ingest =
+        Ingest::bind(wiring::ingest_options(&settings, &Observer::off())).map_err(ProcessError::from)?;
     let carbon = ingest.carbon_address();
     let web = Web::bind_near(options.pages).map_err(ProcessError::from)?;
     let pages = web.address();
@@ -147,7 +149,15 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
             part(
                 "analyzer",
                 Box::new(move |stop: &Stop| {
-                    roles::watch(store, inlet, settings, &run, Liveness::default(), stop)
+                    roles::watch(
+                        store,
+                        inlet,
+                        &Observer::off(),
+                        settings,
+                        &run,
+                        Liveness::default(),
+                        stop,
+                    )
                 }),
             ),
         ];

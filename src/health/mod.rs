@@ -9,17 +9,21 @@ pub mod convert;
 pub mod idl;
 mod journal;
 mod limits;
+mod local;
 mod plane;
+mod reporting;
 mod serve;
 mod server;
 mod tools;
 
 pub use journal::{Journal, JournalError, JournalWritten, Retention};
 pub use limits::{HealthLimits, HealthRefusal};
+pub use local::LocalPlane;
 pub use plane::{
     Accepted, Expiry, Holding, Incoming, Options, Plane, PlaneChange, PlaneCounts, ReportOrigin, Row,
     SubjectVerdict, Taken, Views,
 };
+pub use reporting::Reporter;
 pub use serve::{HealthError, serve};
 pub use server::{Collection, HealthCounters, HealthServer, ServerOptions};
 pub use tools::Tool;

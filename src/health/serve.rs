@@ -1,9 +1,11 @@
 //! Serving a plane until it is told to stop.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::time::Duration;
 
 use super::journal::JournalError;
+use super::local::LocalClients;
 use super::server::{HealthServer, ServerOptions};
 use crate::net::TimeLimits;
 use crate::net::http::{self, ConnectionLog, HttpListener};
@@ -40,7 +42,8 @@ pub enum HealthError {
     Start(#[source] std::io::Error),
 }
 
-/// Serves at a bound address until `stop` is said; blocks. What was answered is kept by then.
+/// Serves at a bound address until `stop` is said, and in the state folder if there is one, for processes of this user; blocks.
+/// What was answered is kept by then.
 ///
 /// # Errors
 /// When the file or the system says no.
@@ -48,6 +51,7 @@ pub fn serve(
     listener: TcpListener,
     options: ServerOptions,
     max_connections: usize,
+    state_dir: Option<&Path>,
     stop: &Stop,
 ) -> Result<(), HealthError> {
     listener.set_nonblocking(true).map_err(HealthError::Start)?;
@@ -74,7 +78,16 @@ pub fn serve(
             // It ends with the stop, or with the runtime.
             let _ = tokio::task::spawn_blocking(move || stopped.wait()).await;
         };
-        http::serve(clients, server.routes().into_axum_router(), over, END).await;
+        let app = server.routes().into_axum_router();
+        match state_dir.map(LocalClients::listen).transpose() {
+            // It ends with the runtime: who is local has no other to go to meanwhile.
+            Ok(local) => drop(local.map(|local| {
+                let app = app.clone();
+                tokio::spawn(async move { axum::serve(local, app).await })
+            })),
+            Err(error) => tracing::error!("health :: Skywatch's own observers cannot report :: {error}"),
+        }
+        http::serve(clients, app, over, END).await;
         Ok(())
     });
     runtime.shutdown_timeout(END);

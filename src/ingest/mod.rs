@@ -40,6 +40,7 @@ use tokio::task::JoinSet;
 use crate::net::carbon_out::CarbonOut;
 use crate::net::listeners::{Bound, BoundSocket, ListenError, Listener, Service};
 use crate::net::slots::{self, ConnectionSlots};
+use crate::observer::Observer;
 use crate::status::StatusFile;
 use crate::stop::Stop;
 use crate::store::Connect;
@@ -84,6 +85,8 @@ pub struct IngestOptions {
     pub policy: IntakePolicy,
     /// Time after stop in which the store may still come back.
     pub grace: Duration,
+    /// Tells how the store takes what is written, and how listeners are.
+    pub observer: Observer,
     /// How old points are removed; `None` for not at all.
     pub trim: Option<TrimOptions>,
 }
@@ -182,6 +185,7 @@ impl Ingest {
             self.options.grace,
             counters,
             Arc::clone(&gate),
+            &self.options.observer,
             stop.clone(),
         );
         let writing = std::thread::Builder::new()

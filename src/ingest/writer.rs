@@ -14,6 +14,7 @@ use super::counters::{Counters, DropReason};
 use super::gate::Gate;
 use crate::backoff::Backoff;
 use crate::clock::unix_now;
+use crate::observer::{ObservedMetric, Observer};
 use crate::sender_mark;
 use crate::stop::Stop;
 use crate::store::{Connect, Keys as _, Points as _, Sample, Store, StoreError};
@@ -30,6 +31,9 @@ const NAMES_AT_A_TIME: usize = 1_000;
 pub(super) struct Writer<K: Connect> {
     connect: K,
     store: Option<K::Store>,
+    /// How connecting and writing go.
+    pings: ObservedMetric,
+    writes: ObservedMetric,
     /// Time after stop in which the store may still come back.
     grace: Duration,
     counters: Arc<Counters>,
@@ -50,11 +54,15 @@ impl<K: Connect> Writer<K> {
         grace: Duration,
         counters: Arc<Counters>,
         gate: Arc<Gate>,
+        observer: &Observer,
         stop: Stop,
     ) -> Self {
+        let place = connect.describe();
         Self {
             connect,
             store: None,
+            pings: observer.metric(&place, "ping"),
+            writes: observer.metric(&place, "write"),
             grace,
             counters,
             gate,
@@ -173,7 +181,7 @@ impl<K: Connect> Writer<K> {
     ) -> Result<HashSet<String>, StoreError> {
         let mut store = match self.store.take() {
             Some(store) => store,
-            None => self.connect.connect()?,
+            None => self.pings.watch(|| self.connect.connect())?,
         };
         if !self.introduced {
             introduce(&mut store, &self.gate)?;
@@ -184,24 +192,25 @@ impl<K: Connect> Writer<K> {
                 .iter()
                 .map(|(key, said)| (key.as_str(), said.as_bytes()))
                 .collect();
-            store.set(&entries, Some(self.gate.policy.max_age))?;
+            let write = || store.set(&entries, Some(self.gate.policy.max_age));
+            self.writes.watch(write)?;
         }
         if samples.is_empty() {
             self.store = Some(store);
             return Ok(HashSet::new());
         }
-        let refused = match store.append(samples) {
-            Ok(()) => HashSet::new(),
-            // Something else is stored under their names: sending them again would not help.
+        let refused = self.writes.watch(|| match store.append(samples) {
+            Ok(()) => Ok(HashSet::new()),
+            // Something else is stored under their names: sending them again would not help, and the store is well.
             Err(error @ StoreError::Refused { .. }) => {
                 tracing::warn!("points dropped, refused by the store :: {error}");
-                match error {
+                Ok(match error {
                     StoreError::Refused { metrics, .. } => metrics.into_iter().collect(),
                     _ => HashSet::new(),
-                }
+                })
             }
-            Err(error) => return Err(error),
-        };
+            Err(error) => Err(error),
+        })?;
         self.store = Some(store);
         Ok(refused)
     }

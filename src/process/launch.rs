@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use skywatch_settings::{Settings, StoreUrl};
 
+use super::observing::RoleObserver;
 use super::roles::{self, Role, RoleContext, RunOptions};
 use super::{ProcessError, alerting, wiring};
 use crate::analyzer::open_summary;
@@ -63,6 +64,8 @@ pub fn run_role(
 ) -> Result<(), ProcessError> {
     wiring::prepare_state_dir(&settings.state_dir)?;
     let needs = role.needs(run);
+    let store = needs.store.then(|| wiring::store(settings)).transpose()?;
+    let observer = RoleObserver::start(settings, role, store.as_ref())?;
     role.run(&RoleContext {
         settings,
         run,
@@ -71,7 +74,8 @@ pub fn run_role(
         single_process: false,
         inlet: InletAddress::Socket(settings.state_dir.clone()),
         finders: None,
-        store: needs.store.then(|| wiring::store(settings)).transpose()?,
+        observer: observer.observer().clone(),
+        store,
     })
 }
 
@@ -88,6 +92,7 @@ pub fn run_all(settings: &Settings, run: &RunOptions, stop: &Stop) -> Result<(),
     let parts = roles.into_iter().map(|role| {
         let (store, inlet, finders) = (store.clone(), inlet.clone(), finders.clone());
         let work = move |stop: &Stop| {
+            let observer = RoleObserver::start(settings, role, store.as_ref())?;
             role.run(&RoleContext {
                 settings,
                 run,
@@ -96,6 +101,7 @@ pub fn run_all(settings: &Settings, run: &RunOptions, stop: &Stop) -> Result<(),
                 single_process: true,
                 inlet,
                 finders: Some(finders),
+                observer: observer.observer().clone(),
                 store,
             })
         };

@@ -6,6 +6,7 @@ mod child;
 mod claim;
 pub(crate) mod judging;
 pub(crate) mod launch;
+mod observing;
 mod parent;
 pub(crate) mod roles;
 mod signals;

@@ -14,6 +14,7 @@ use crate::ingest::{IngestOptions, IntakePolicy, TrimOptions};
 use crate::models::{Bucket, Folder, ModelRegistry};
 use crate::net::carbon_out::CarbonOut;
 use crate::net::listeners;
+use crate::observer::Observer;
 use crate::store::AnyConnect;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::redis::{RedisConnect, RedisOptions};
@@ -69,7 +70,7 @@ pub(crate) fn ingest_policy(settings: &Settings) -> IntakePolicy {
     }
 }
 
-pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
+pub(crate) fn ingest_options(settings: &Settings, observer: &Observer) -> IngestOptions {
     let trim = settings.ingest.trim;
     IngestOptions {
         listeners: listeners::declared(settings)
@@ -77,6 +78,7 @@ pub(crate) fn ingest_options(settings: &Settings) -> IngestOptions {
             .collect(),
         policy: ingest_policy(settings),
         grace: grace(settings),
+        observer: observer.clone(),
         trim: (trim != TrimMode::Off).then_some(TrimOptions {
             full_duration: settings.store.full_duration,
             grace: settings.store.grace,

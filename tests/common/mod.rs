@@ -21,6 +21,7 @@ pub(crate) mod series;
 pub(crate) mod sink;
 pub(crate) mod skywatch;
 pub(crate) mod smtp;
+pub(crate) mod stall;
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,8 @@
 //! The health plane through the binary: a session of the original's command line, a client in another language, a kill, and
 //! what must not end a server.
 
+mod joined;
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};

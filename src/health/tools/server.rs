@@ -56,7 +56,7 @@ pub(super) fn run(arguments: Vec<String>, stop: &Stop) -> Result<(), ToolError> 
         options.address,
         config.text()?
     ))?;
-    serve(listener, options, CONNECTIONS, stop).map_err(ToolError::failed)
+    serve(listener, options, CONNECTIONS, None, stop).map_err(ToolError::failed)
 }
 
 fn read(given: &GivenFlags) -> Result<(Config, ServerOptions), ToolError> {

@@ -8,9 +8,11 @@ use skywatch_alerters::Subject;
 use skywatch_settings::Settings;
 
 use super::role::{Needs, Role, RoleContext, RunOptions};
+use crate::analyzer::store_canary::StoreCanary;
 use crate::analyzer::store_probe::StoreProbe;
 use crate::analyzer::{AnalyzerOptions, Inquiries, PassOutputs, Supervisor, WorkerOptions};
 use crate::inlet::{Answers, Finder, FinderReport, InletAddress, InletClient};
+use crate::observer::Observer;
 use crate::process::{ProcessError, judging, wiring};
 use crate::status::{AnalyzerStatusFile, Liveness};
 use crate::stop::Stop;
@@ -38,6 +40,10 @@ impl Role for AnalyzerRole {
         true
     }
 
+    fn observes(&self) -> bool {
+        true
+    }
+
     fn needs(&self, _: &RunOptions) -> Needs {
         Needs { store: true }
     }
@@ -51,6 +57,7 @@ impl Role for AnalyzerRole {
         watch(
             context.store()?,
             context.inlet.clone(),
+            &context.observer,
             context.settings,
             context.run,
             context.liveness.clone(),
@@ -63,6 +70,7 @@ impl Role for AnalyzerRole {
 pub(crate) fn watch(
     store: &AnyConnect,
     inlet: InletAddress,
+    observer: &Observer,
     settings: &Settings,
     run: &RunOptions,
     liveness: Liveness,
@@ -92,11 +100,12 @@ pub(crate) fn watch(
             }),
         );
     });
-    let probe =
-        StoreProbe::start(store, Arc::clone(&status), on_answer).map_err(|source| ProcessError::Start {
-            what: "the thread that asks the store",
-            source,
-        })?;
+    let asks = |source| ProcessError::Start {
+        what: "the thread that asks the store",
+        source,
+    };
+    let probe = StoreProbe::start(store, Arc::clone(&status), observer, on_answer).map_err(asks)?;
+    let canary = StoreCanary::start(store, observer).map_err(asks)?;
     let outputs = PassOutputs {
         status,
         liveness,
@@ -126,7 +135,7 @@ pub(crate) fn watch(
         AnyConnect::Redis(connect) => Supervisor::new(connect, options, outputs, stop.clone())?.run(),
         AnyConnect::Embedded(connect) => Supervisor::new(connect, options, outputs, stop.clone())?.run(),
     };
-    drop(probe);
+    drop((probe, canary));
     client.finish(CONFIRM_PATIENCE);
     Ok(outcome?)
 }

@@ -43,6 +43,7 @@ pub(crate) fn serve_health(settings: &Settings, stop: &Stop) -> Result<(), Proce
         listener,
         options,
         settings.health.max_connections,
+        Some(&settings.state_dir),
         stop,
     )?)
 }

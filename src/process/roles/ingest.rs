@@ -21,12 +21,16 @@ impl Role for IngestRole {
         settings.ingest.enabled
     }
 
+    fn observes(&self) -> bool {
+        true
+    }
+
     fn needs(&self, _: &RunOptions) -> Needs {
         Needs { store: true }
     }
 
     fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
-        let bound = ingest::Ingest::bind(wiring::ingest_options(context.settings))?;
+        let bound = ingest::Ingest::bind(wiring::ingest_options(context.settings, &context.observer))?;
         take_in(bound, context.store()?, context.settings, context.stop)
     }
 }

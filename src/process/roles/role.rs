@@ -7,6 +7,7 @@ use crossbeam_channel::Receiver;
 use skywatch_settings::Settings;
 
 use crate::inlet::{FromFinder, InletAddress};
+use crate::observer::Observer;
 use crate::process::ProcessError;
 use crate::status::Liveness;
 use crate::stop::Stop;
@@ -45,6 +46,11 @@ pub trait Role: Debug + Sync {
         false
     }
 
+    /// Whether it sees how others are that it depends on, and is given somebody to tell.
+    fn observes(&self) -> bool {
+        false
+    }
+
     /// Whether everything is over once it has ended without an error.
     fn ends_all(&self, run: &RunOptions) -> bool {
         let _ = run;
@@ -80,6 +86,8 @@ pub struct RoleContext<'a> {
     pub(in crate::process) inlet: InletAddress,
     /// The other end of it, where the dispatch is a thread of this process.
     pub(in crate::process) finders: Option<Receiver<FromFinder>>,
+    /// Tells the health plane what the role sees; nobody if there is no plane or the role sees nothing.
+    pub(in crate::process) observer: Observer,
     /// There if any role of this process needs it.
     pub(in crate::process) store: Option<AnyConnect>,
 }

@@ -1,0 +1,80 @@
+//! The plane joined to the product: Skywatch's own observers, and what follows from verdicts.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::client;
+use crate::common::carbon;
+use crate::common::redis::RedisServer;
+use crate::common::series::now;
+use crate::common::skywatch::{Setup, Skywatch};
+use crate::common::stall::WriteStall;
+use crate::common::wait_for;
+
+/// How soon a gray failure is to be seen: the bar of the plane.
+const SEEN_WITHIN: Duration = Duration::from_secs(7);
+
+/// Where the plane of a run is.
+fn plane(running: &Skywatch) -> String {
+    let line = running.line("health plane on ");
+    line.rsplit("health plane on ").next().unwrap().trim().to_owned()
+}
+
+/// The verdict on a subject; null where the plane knows of none.
+fn verdict(setup: &Setup, plane: &str, subject: &str) -> Value {
+    let (out, _, _) = client(setup, plane, &["-json", "get", "verdict", subject]);
+    serde_json::from_str(&out).unwrap_or_default()
+}
+
+/// Waits until the verdict on the store is this, and says for how long.
+fn store_is(setup: &Setup, plane: &str, state: &str) -> (Value, Duration) {
+    let begun = Instant::now();
+    let verdict = wait_for(&format!("the store to be {state}"), || {
+        let verdict = verdict(setup, plane, "redis:main");
+        (verdict["state"] == state).then_some(verdict)
+    });
+    (verdict, begun.elapsed())
+}
+
+/// The metrics of the votes that stand like this.
+fn votes(verdict: &Value, standing: &str) -> Vec<String> {
+    let evidence = verdict["evidence"].as_array().unwrap();
+    let of_it = evidence.iter().filter(|vote| vote["standing"] == standing);
+    of_it
+        .map(|vote| vote["metric"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_store_that_answers_pings_and_stalls_writes_is_gray_within_seconds() {
+    let redis = RedisServer::start();
+    let proxy = WriteStall::to(redis.port());
+    let setup = super::setup()
+        .with("store.url", &proxy.url())
+        .with("health.enabled", "true");
+    let running = setup.start(&["run"]);
+    let plane = plane(&running);
+    let taking = running.carbon();
+    // The writer of points, the probe and the canary have all seen it work.
+    wait_for("all votes on the store", || {
+        carbon::send(taking, format!("web.a 1 {}\n", now()).as_bytes());
+        let verdict = verdict(&setup, &plane, "redis:main");
+        (verdict["evidence"].as_array().map_or(0, Vec::len) >= 5).then_some(())
+    });
+    store_is(&setup, &plane, "healthy");
+    for _ in 0..2 {
+        proxy.stall(true);
+        carbon::send(taking, format!("web.a 2 {}\n", now()).as_bytes());
+        let (gray, took) = store_is(&setup, &plane, "gray");
+        assert!(took < SEEN_WITHIN, "{took:?}");
+        assert_eq!(gray["evidence"][0]["metric"], "write", "{gray}");
+        let working = votes(&gray, "working");
+        assert!(working.iter().any(|metric| metric == "ping"), "{gray}");
+        proxy.stall(false);
+        let (_, took) = store_is(&setup, &plane, "healthy");
+        assert!(took < SEEN_WITHIN, "{took:?}");
+    }
+    let ended = running.stop();
+    assert_eq!(ended.code(), 0, "{}", ended.log);
+}
