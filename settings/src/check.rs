@@ -126,6 +126,18 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// Reports a certificate without its key, or the other way round: the names of both options, and which are set.
+    pub(crate) fn certificate(&mut self, options: [&str; 2], are_set: [bool; 2]) {
+        if are_set[0] != are_set[1] {
+            let [certificate, key] = options.map(|option| self.key(option));
+            self.conflict(
+                &options,
+                format!("of `{certificate}` and `{key}` only one is set"),
+                "a certificate is of no use without its key",
+            );
+        }
+    }
+
     /// Reports that options do not go together. The place named is that of the first one that is set, or else where the
     /// table begins.
     pub(crate) fn conflict(&mut self, options: &[&str], what: String, hint: &str) {

@@ -1,11 +1,13 @@
 //! How points come in.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::check::Check;
 use crate::choice::choice;
 use crate::pattern::Pattern;
+use crate::secret::Secret;
 use crate::section::{MILLISECOND, SECOND, Section};
 
 /// Who removes points that no window reaches any more from a Redis.
@@ -66,6 +68,15 @@ options! {
         msgpack_listen: Option<SocketAddr> = None,
         /// Where Prometheus' remote write is taken, under `/api/v1/write`; `None` is off.
         remote_write_listen: Option<SocketAddr> = None,
+        /// Who has it may write there: as a bearer token, or as a password. Filled from `remote_write_token_file` when that is
+        /// set. Several, as while one is replaced, have blanks between them.
+        remote_write_token: Option<Secret> = None,
+        /// A file with the token.
+        remote_write_token_file: Option<PathBuf> = None,
+        /// The certificate (PEM) with those of its issuers behind it; with it remote writes are taken over TLS only.
+        remote_write_tls_cert_file: Option<PathBuf> = None,
+        /// The certificate's key (PEM).
+        remote_write_tls_key_file: Option<PathBuf> = None,
         /// Says a second time that points are taken, without a login, from whoever reaches a listener.
         insecure_listen: bool = false,
         /// Points written to the store at once, at most.
@@ -118,15 +129,27 @@ impl Section for Ingest {
     fn check(&self, check: &mut Check<'_>) {
         for (key, address) in self.listeners() {
             if let (true, Some(address)) = (self.enabled, address) {
+                let has_login = key == "ingest.remote_write_listen" && self.remote_write_token.is_some();
                 check.listens(
                     key.trim_start_matches("ingest."),
                     address,
-                    self.insecure_listen,
+                    self.insecure_listen || has_login,
                     "a login",
-                    "listen on `127.0.0.1` behind a relay or a firewall",
+                    if key == "ingest.remote_write_listen" {
+                        "set `ingest.remote_write_token_file`, listen on `127.0.0.1` behind a proxy that asks for a login"
+                    } else {
+                        "listen on `127.0.0.1` behind a relay or a firewall"
+                    },
                 );
             }
         }
+        check.certificate(
+            ["remote_write_tls_cert_file", "remote_write_tls_key_file"],
+            [
+                self.remote_write_tls_cert_file.is_some(),
+                self.remote_write_tls_key_file.is_some(),
+            ],
+        );
         if self.queue_points < self.batch_points {
             check.conflict(
                 &["queue_points", "batch_points"],

@@ -43,12 +43,9 @@ impl Section for Web {
                 "set `web.token_file`, listen on `127.0.0.1` behind a proxy that asks for a login",
             );
         }
-        if self.tls_cert_file.is_some() != self.tls_key_file.is_some() {
-            check.conflict(
-                &["tls_cert_file", "tls_key_file"],
-                "of `web.tls_cert_file` and `web.tls_key_file` only one is set".to_owned(),
-                "a certificate is of no use without its key",
-            );
-        }
+        check.certificate(
+            ["tls_cert_file", "tls_key_file"],
+            [self.tls_cert_file.is_some(), self.tls_key_file.is_some()],
+        );
     }
 }

@@ -55,7 +55,9 @@ fn unknown_key_may_belong_to_another_section_or_to_none() {
          \n\
          unknown key `ingest.monkey` in /etc/skywatch.toml line 4\n\
          hint: known are `ingest.enabled`, `ingest.carbon_listen`, `ingest.carbon_udp_listen`, \
-         `ingest.pickle_listen`, `ingest.msgpack_listen`, `ingest.remote_write_listen`, `ingest.insecure_listen`, \
+         `ingest.pickle_listen`, `ingest.msgpack_listen`, `ingest.remote_write_listen`, `ingest.remote_write_token`, \
+         `ingest.remote_write_token_file`, `ingest.remote_write_tls_cert_file`, `ingest.remote_write_tls_key_file`, \
+         `ingest.insecure_listen`, \
          `ingest.batch_points`, `ingest.flush_interval`, `ingest.queue_points`, `ingest.queue_bytes`, `ingest.idle_timeout`, \
          `ingest.max_connections`, `ingest.max_name_bytes`, `ingest.max_frame_bytes`, `ingest.max_request_bytes`, \
          `ingest.max_age`, `ingest.max_future`, `ingest.skip`, `ingest.do_not_skip`, `ingest.max_metrics`, \
@@ -280,6 +282,33 @@ fn options_that_do_not_go_together_are_refused() {
          `process.restart_backoff_max` is `30s`, shorter than `process.restart_backoff` with `60s`, \
          in /etc/skywatch.toml line 10\n\
          hint: the wait grows from `restart_backoff` to `restart_backoff_max`"
+    );
+}
+
+#[test]
+fn a_token_opens_the_listeners_that_ask_for_one() {
+    let open = "[health]\nenabled = true\nlisten = \"0.0.0.0:6688\"\n[ingest]\nremote_write_listen = \"0.0.0.0:2026\"\n";
+    let said = error_of_file(open);
+    for option in ["health.listen", "ingest.remote_write_listen"] {
+        assert!(said.contains(&format!("`{option}` is `0.0.0.0:")), "{said}");
+    }
+    assert!(said.contains("hint: set `health.token_file`"), "{said}");
+    let with_tokens = format!("{open}remote_write_token = \"t\"\nremote_write_tls_key_file = \"/k\"\n")
+        .replace(
+            "[ingest]",
+            "token = \"t\"\ntls_cert_file = \"/c\"\npeers = [\"b=ftp://c:1\"]\n[ingest]",
+        );
+    assert_eq!(
+        error_of_file(&with_tokens),
+        "of `ingest.remote_write_tls_cert_file` and `ingest.remote_write_tls_key_file` only one is set in \
+         /etc/skywatch.toml line 10\n\
+         hint: a certificate is of no use without its key\n\
+         \n\
+         wrong value `[\"b=ftp://c:1\"]` for `health.peers` in /etc/skywatch.toml line 6\n\
+         hint: expected servers such as `\"b=10.0.0.2:6688\"` or `\"b=https://b.example.org:6688\"`\n\
+         \n\
+         of `health.tls_cert_file` and `health.tls_key_file` only one is set in /etc/skywatch.toml line 5\n\
+         hint: a certificate is of no use without its key"
     );
 }
 

@@ -231,6 +231,21 @@ fn every_option_can_be_set_by_its_variable() {
         ("health.enabled", "true", "true".to_owned()),
         ("health.listen", "[::1]:80", quoted("[::1]:80")),
         ("health.insecure_listen", "true", "true".to_owned()),
+        ("health.token", "hunter2", "***".to_owned()),
+        ("health.token_file", secret, quoted(secret)),
+        ("health.tls_cert_file", "/cert.pem", quoted("/cert.pem")),
+        ("health.tls_key_file", "/key.pem", quoted("/key.pem")),
+        ("health.peer_token", "hunter2", "***".to_owned()),
+        ("health.peer_token_file", secret, quoted(secret)),
+        ("health.peer_ca_file", "/ca.pem", quoted("/ca.pem")),
+        ("ingest.remote_write_token", "hunter2", "***".to_owned()),
+        ("ingest.remote_write_token_file", secret, quoted(secret)),
+        (
+            "ingest.remote_write_tls_cert_file",
+            "/cert.pem",
+            quoted("/cert.pem"),
+        ),
+        ("ingest.remote_write_tls_key_file", "/key.pem", quoted("/key.pem")),
         ("health.max_connections", "20", "20".to_owned()),
         ("health.id", "a", quoted("a")),
         (
@@ -279,9 +294,17 @@ fn every_option_can_be_set_by_its_variable() {
     // A secret and its file exclude each other, so the variables are set in two rounds.
     for by_file in [false, true] {
         let secret = |key: &str| {
-            ["password", "heartbeat_url", "secret_key", "web.token"]
-                .iter()
-                .any(|word| key.contains(word))
+            [
+                "password",
+                "heartbeat_url",
+                "secret_key",
+                "web.token",
+                "health.token",
+                "peer_token",
+                "write_token",
+            ]
+            .iter()
+            .any(|word| key.contains(word))
         };
         let chosen = |key: &str| !secret(key) || key.ends_with("_file") == by_file;
         let name = |key: &str| format!("SKYWATCH__{}", key.to_uppercase().replace('.', "__"));

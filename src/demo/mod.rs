@@ -115,8 +115,8 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
     )?;
     make_history(&fleet, &store, last, stop)?;
 
-    let ingest =
-        Ingest::bind(wiring::ingest_options(&settings, &Observer::off())).map_err(ProcessError::from)?;
+    let how = wiring::ingest_options(&settings, &Observer::off()).map_err(ProcessError::from)?;
+    let ingest = Ingest::bind(how).map_err(ProcessError::from)?;
     let carbon = ingest.carbon_address();
     let web = Web::bind_near(options.pages).map_err(ProcessError::from)?;
     let pages = web.address();

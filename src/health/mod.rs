@@ -6,6 +6,7 @@
 
 mod clock;
 pub mod convert;
+mod dial;
 pub mod idl;
 mod journal;
 mod limits;
@@ -16,6 +17,7 @@ mod serve;
 mod server;
 mod tools;
 
+pub use dial::{BearerToken, DialError, DialOptions};
 pub use journal::{Journal, JournalError, JournalWritten, Retention};
 pub use limits::{HealthLimits, HealthRefusal};
 pub use local::LocalPlane;

@@ -4,13 +4,16 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
+use super::dial::DialError;
 use super::journal::JournalError;
 use super::local::LocalClients;
 use super::server::{HealthServer, ServerOptions};
 use crate::net::TimeLimits;
+use crate::net::access::ListenerAccess;
 use crate::net::http::{self, ConnectionLog, HttpListener};
 use crate::net::listeners::ListenError;
 use crate::net::slots::{self, ConnectionSlots};
+use crate::net::tls::TlsError;
 use crate::stop::Stop;
 
 /// The setting that bounds them.
@@ -37,6 +40,14 @@ pub enum HealthError {
     /// What is kept cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The certificate or its key.
+    #[error(
+        "{0}\nhint: `health.tls_cert_file` is the certificate with those of its issuers, `health.tls_key_file` its key, both PEM"
+    )]
+    Tls(#[from] TlsError),
+    /// The way to peers.
+    #[error("{0}\nhint: `health.peer_ca_file` and `health.peer_token_file` say how peers are reached")]
+    Peers(#[from] DialError),
     /// The system refuses.
     #[error("cannot serve the health plane: {0}")]
     Start(#[source] std::io::Error),
@@ -50,6 +61,7 @@ pub enum HealthError {
 pub fn serve(
     listener: TcpListener,
     options: ServerOptions,
+    access: ListenerAccess,
     max_connections: usize,
     state_dir: Option<&Path>,
     stop: &Stop,
@@ -65,7 +77,7 @@ pub fn serve(
     let outcome = runtime.block_on(async {
         let clients = HttpListener {
             listener: tokio::net::TcpListener::from_std(listener).map_err(HealthError::Start)?,
-            tls: None,
+            tls: access.tls,
             slots: ConnectionSlots::new(slots::affordable(max_connections, CONNECTIONS_SHARE, CONNECTIONS)),
             limits: TIME_LIMITS,
             events: ConnectionLog {
@@ -78,16 +90,16 @@ pub fn serve(
             // It ends with the stop, or with the runtime.
             let _ = tokio::task::spawn_blocking(move || stopped.wait()).await;
         };
-        let app = server.routes().into_axum_router();
         match state_dir.map(LocalClients::listen).transpose() {
             // It ends with the runtime: who is local has no other to go to meanwhile.
             Ok(local) => drop(local.map(|local| {
-                let app = app.clone();
+                // Whoever may open it is this user, and needs no token.
+                let app = server.routes(None);
                 tokio::spawn(async move { axum::serve(local, app).await })
             })),
             Err(error) => tracing::error!("health :: Skywatch's own observers cannot report :: {error}"),
         }
-        http::serve(clients, app, over, END).await;
+        http::serve(clients, server.routes(access.tokens), over, END).await;
         Ok(())
     });
     runtime.shutdown_timeout(END);

@@ -37,9 +37,11 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::net::access::ListenerAccess;
 use crate::net::carbon_out::CarbonOut;
 use crate::net::listeners::{Bound, BoundSocket, ListenError, Listener, Service};
 use crate::net::slots::{self, ConnectionSlots};
+use crate::net::tls::TlsError;
 use crate::observer::Observer;
 use crate::status::StatusFile;
 use crate::stop::Stop;
@@ -71,6 +73,11 @@ pub enum IngestError {
     /// Not one of the addresses could be bound; this is what is wrong with the first.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The certificate of remote writes, or its key.
+    #[error(
+        "{0}\nhint: `ingest.remote_write_tls_cert_file` is the certificate with those of its issuers, `ingest.remote_write_tls_key_file` its key, both PEM"
+    )]
+    Tls(#[from] TlsError),
     /// The system refuses a thread or a runtime.
     #[error("cannot start the ingest: {0}")]
     Start(#[source] std::io::Error),
@@ -81,6 +88,8 @@ pub enum IngestError {
 pub struct IngestOptions {
     /// Where.
     pub listeners: Vec<Listener>,
+    /// Who may send remote writes, and whether others can read on the way.
+    pub remote_write: ListenerAccess,
     /// What is let in.
     pub policy: IntakePolicy,
     /// Time after stop in which the store may still come back.
@@ -224,15 +233,22 @@ impl Ingest {
             let mut closed = closed.clone();
             async move { while closed.changed().await.is_ok() {} }
         };
+        let remote_write = self.options.remote_write;
         let mut serving = JoinSet::new();
         {
             let _context = runtime.enter();
             for bound in self.bound {
-                let served = serve(bound, &intake, over()).map_err(IngestError::Start)?;
+                let served = serve(bound, &intake, &remote_write, over()).map_err(IngestError::Start)?;
                 serving.spawn(served);
             }
             for listener in self.taken {
-                serving.spawn(serve_late(listener, intake.clone(), over(), over()));
+                serving.spawn(serve_late(
+                    listener,
+                    intake.clone(),
+                    remote_write.clone(),
+                    over(),
+                    over(),
+                ));
             }
         }
         // The queue closes behind the last listener.
@@ -266,6 +282,7 @@ impl Ingest {
 fn serve(
     bound: Bound,
     intake: &Intake,
+    remote_write: &ListenerAccess,
     over: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<Pin<Box<dyn Future<Output = ()> + Send>>> {
     let intake = Intake {
@@ -278,7 +295,7 @@ fn serve(
             if bound.service == Service::PICKLE {
                 Box::pin(stream::serve(listener, intake, pickle::PickleFramer::new, over))
             } else if bound.service == Service::REMOTE_WRITE {
-                Box::pin(remote_write::serve(listener, intake, over))
+                Box::pin(remote_write::serve(listener, intake, remote_write.clone(), over))
             } else {
                 Box::pin(stream::serve(listener, intake, carbon::LineFramer::new, over))
             }
@@ -298,6 +315,7 @@ fn serve(
 async fn serve_late(
     listener: Listener,
     intake: Intake,
+    remote_write: ListenerAccess,
     over: impl Future<Output = ()>,
     then_over: impl Future<Output = ()> + Send + 'static,
 ) {
@@ -321,7 +339,7 @@ async fn serve_late(
         bound = bound => bound,
     };
     let (service, address) = (bound.service, bound.address);
-    match serve(bound, &intake, then_over) {
+    match serve(bound, &intake, &remote_write, then_over) {
         Ok(served) => {
             tracing::info!("taking {} on {address}, which is free now", service.what);
             drop(intake);

@@ -24,6 +24,7 @@ use super::counters::DropReason;
 use super::intake::{BatchBuilder, Intake};
 use crate::metric_name;
 use crate::net::TimeLimits;
+use crate::net::access::ListenerAccess;
 use crate::net::guard::is_of_a_page;
 use crate::net::http::{self, HttpListener, Peer};
 use crate::net::routes::{HttpRoute, ListenerRules, RouteAccess, compose};
@@ -43,16 +44,21 @@ const STALE_MARKER: u64 = 0x7ff0_0000_0000_0002;
 pub(super) async fn serve(
     listener: TcpListener,
     intake: Intake,
+    access: ListenerAccess,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
+    if let Ok(address) = listener.local_addr() {
+        access.warn_if_readable("remote_write", address, "ingest.remote_write_");
+    }
     let rules = ListenerRules {
         max_body: intake.max_request,
+        tokens: access.tokens,
         ..ListenerRules::default()
     };
     let app = compose(routes(&intake), rules);
     let clients = HttpListener {
         listener,
-        tls: None,
+        tls: access.tls,
         slots: Arc::clone(&intake.connections),
         // The largest request over a slow line, and the wait for room in the queue.
         limits: TimeLimits {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
@@ -49,6 +49,11 @@ impl Tokens {
     }
 }
 
+/// The code of gRPC for who has not proved who he is.
+const UNAUTHENTICATED: HeaderValue = HeaderValue::from_static("16");
+/// What is said to a client without a token; printable ASCII, as gRPC's `grpc-message` wants it.
+const NEEDED: &str = "a token is needed: `Authorization: Bearer TOKEN`";
+
 /// Lets only those through to `router` who have one of the tokens.
 pub(crate) fn require(tokens: Tokens, router: Router) -> Router {
     router.layer(axum::middleware::from_fn_with_state(tokens, check))
@@ -62,13 +67,32 @@ async fn check(State(tokens): State<Tokens>, request: Request, next: Next) -> Re
     {
         return next.run(request).await;
     }
-    let why = "a token is needed: `Authorization: Bearer TOKEN`, or as the password of a browser\n";
+    if is_grpc(request.headers()) {
+        return refuse_call();
+    }
+    let why = format!("{NEEDED}, or as the password of a browser\n");
     let mut answer = (StatusCode::UNAUTHORIZED, why).into_response();
     // Without the first no browser would ask for a password.
     for scheme in ["Basic realm=\"skywatch\", charset=\"UTF-8\"", "Bearer"] {
         let value = HeaderValue::from_static(scheme);
         answer.headers_mut().append(header::WWW_AUTHENTICATE, value);
     }
+    answer
+}
+
+/// Whether gRPC is spoken.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// A refusal in gRPC's words: an answer of headers only.
+fn refuse_call() -> Response {
+    let mut answer = Response::default();
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", UNAUTHENTICATED);
+    headers.insert("grpc-message", HeaderValue::from_static(NEEDED));
     answer
 }
 

@@ -1,5 +1,6 @@
 //! What goes over the wire and belongs to no room in particular.
 
+pub mod access;
 pub mod carbon_out;
 pub(crate) mod guard;
 pub(crate) mod http;

@@ -15,6 +15,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor};
 
+/// ALPN's name of HTTP/1.1.
+pub(crate) const HTTP_1: &[u8] = b"http/1.1";
+/// ALPN's name of HTTP/2, and so of gRPC.
+pub(crate) const HTTP_2: &[u8] = b"h2";
+
 /// A certificate or key with which no listener can be served.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -38,9 +43,11 @@ pub enum TlsError {
 
 /// What makes connections secret, from a file with the certificate, those of its issuers behind it, and one with its key.
 ///
+/// `protocols` are offered to clients, in the names of ALPN.
+///
 /// # Errors
 /// [`TlsError`].
-pub(crate) fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
+pub(crate) fn acceptor(certificate: &Path, key: &Path, protocols: &[&[u8]]) -> Result<TlsAcceptor, TlsError> {
     let of_file = |path: &Path| {
         let path = path.to_owned();
         move |source| TlsError::File { path, source }
@@ -57,8 +64,7 @@ pub(crate) fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, Tl
         path: certificate.to_owned(),
         source,
     })?;
-    // HTTP/2, and so gRPC, is offered once a listener speaks it.
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

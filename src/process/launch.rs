@@ -31,7 +31,13 @@ pub fn check(settings: &Settings, run: &RunOptions) -> Result<(), ProcessError> 
     wiring::prepare_state_dir(&settings.state_dir)?;
     alerting::destinations(settings)?;
     if settings.web.enabled {
-        web::tls(settings)?;
+        web::access(settings)?;
+    }
+    if settings.ingest.enabled {
+        wiring::remote_write_access(settings)?;
+    }
+    if settings.health.enabled {
+        wiring::health_access(settings)?;
     }
     run.summary.as_deref().map(open_summary).transpose()?;
     #[cfg(feature = "learned")]

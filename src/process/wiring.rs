@@ -9,11 +9,14 @@ use skywatch_settings::{Flavour, RedisUrl, Settings, StoreUrl, TrimMode};
 use super::ProcessError;
 use crate::dispatch::running;
 use crate::files;
-use crate::ingest::{IngestOptions, IntakePolicy, TrimOptions};
+use crate::health::HealthError;
+use crate::ingest::{IngestError, IngestOptions, IntakePolicy, TrimOptions};
 #[cfg(feature = "learned")]
 use crate::models::{Bucket, Folder, ModelRegistry};
+use crate::net::access::ListenerAccess;
 use crate::net::carbon_out::CarbonOut;
 use crate::net::listeners;
+use crate::net::tls::{HTTP_1, HTTP_2};
 use crate::observer::Observer;
 use crate::store::AnyConnect;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
@@ -70,9 +73,31 @@ pub(crate) fn ingest_policy(settings: &Settings) -> IntakePolicy {
     }
 }
 
-pub(crate) fn ingest_options(settings: &Settings, observer: &Observer) -> IngestOptions {
+/// Who may send remote writes, and whether others can read on the way.
+pub(crate) fn remote_write_access(settings: &Settings) -> Result<ListenerAccess, IngestError> {
+    let ingest = &settings.ingest;
+    let files = [
+        ingest.remote_write_tls_cert_file.as_ref(),
+        ingest.remote_write_tls_key_file.as_ref(),
+    ];
+    Ok(ListenerAccess::new(
+        ingest.remote_write_token.as_ref(),
+        files,
+        &[HTTP_1],
+    )?)
+}
+
+/// Who may use the health plane, and whether others can read on the way.
+pub(crate) fn health_access(settings: &Settings) -> Result<ListenerAccess, HealthError> {
+    let health = &settings.health;
+    let files = [health.tls_cert_file.as_ref(), health.tls_key_file.as_ref()];
+    Ok(ListenerAccess::new(health.token.as_ref(), files, &[HTTP_2])?)
+}
+
+pub(crate) fn ingest_options(settings: &Settings, observer: &Observer) -> Result<IngestOptions, IngestError> {
     let trim = settings.ingest.trim;
-    IngestOptions {
+    Ok(IngestOptions {
+        remote_write: remote_write_access(settings)?,
         listeners: listeners::declared(settings)
             .filter(|listener| listener.service.takes_points)
             .collect(),
@@ -84,7 +109,7 @@ pub(crate) fn ingest_options(settings: &Settings, observer: &Observer) -> Ingest
             grace: settings.store.grace,
             yields_to_horizon: trim == TrimMode::Auto,
         }),
-    }
+    })
 }
 
 /// Etsy's analyzer judged counters as they stand.

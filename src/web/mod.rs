@@ -18,16 +18,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skywatch_settings::Settings;
-use tokio_rustls::TlsAcceptor;
 
 use crate::net::TimeLimits;
+use crate::net::access::ListenerAccess;
 use crate::net::guard::Hosts;
 use crate::net::http::{self, ConnectionLog, HttpListener};
 use crate::net::listeners::Service;
-use crate::net::login::Tokens;
 use crate::net::routes::{HttpRoute, ListenerRules, compose};
 use crate::net::slots::{self, ConnectionSlots};
-use crate::net::tls;
+use crate::net::tls::HTTP_1;
 use crate::stop::Stop;
 use crate::store::AnyConnect;
 use site::Site;
@@ -54,7 +53,7 @@ const PORTS_NEAR: u16 = 100;
 /// A bound but not yet serving web server.
 pub struct Web {
     listener: std::net::TcpListener,
-    tls: Option<TlsAcceptor>,
+    access: ListenerAccess,
 }
 
 impl Web {
@@ -64,7 +63,7 @@ impl Web {
     /// [`WebError::Tls`] and [`WebError::Listen`].
     pub fn bind(settings: &Settings) -> Result<Self, WebError> {
         Ok(Self {
-            tls: tls(settings)?,
+            access: access(settings)?,
             listener: Service::WEB.bind_tcp(settings.web.listen)?,
         })
     }
@@ -84,14 +83,18 @@ impl Web {
                 .map_or(first, Ok)
         };
         Ok(Self {
-            tls: None,
+            access: ListenerAccess::default(),
             listener: listener?,
         })
     }
 
     /// Where it listens, as a browser wants it.
     pub fn url(&self) -> Option<String> {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let scheme = if self.access.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         let address = self.address()?;
         Some(format!("{scheme}://{address}"))
     }
@@ -110,15 +113,10 @@ impl Web {
         let site = Site::open(store, settings)?;
         let base_url = settings.alerts.base_url.as_ref();
         let base_url = base_url.map(|url| url.as_str()).unwrap_or_default();
-        let tokens = web.token.as_ref().map(|token| Tokens::new(token.expose()));
-        if tokens.is_some() && self.tls.is_none() && !web.listen.ip().is_loopback() {
-            tracing::warn!(
-                "web :: tokens and pages cross the network unencrypted :: set `web.tls_cert_file` and `web.tls_key_file`"
-            );
-        }
+        self.access.warn_if_readable("web", web.listen, "web.");
         let rules = ListenerRules {
             hosts: Some(Hosts::new(&web.hosts, base_url)),
-            tokens,
+            tokens: self.access.tokens,
             max_body: MAX_BODY,
         };
         let app = compose(routes(&site), rules);
@@ -135,7 +133,7 @@ impl Web {
             .block_on(async {
                 let clients = HttpListener {
                     listener: tokio::net::TcpListener::from_std(self.listener)?,
-                    tls: self.tls,
+                    tls: self.access.tls,
                     slots: ConnectionSlots::new(slots),
                     limits: TIME_LIMITS,
                     events: ConnectionLog {
@@ -161,18 +159,14 @@ fn routes(site: &Arc<Site>) -> impl Iterator<Item = HttpRoute> {
     people::routes(site).into_iter().chain(api::routes(site))
 }
 
-/// What makes connections secret, if settings name a certificate.
+/// Who may see the pages, and whether others can read on the way.
 ///
 /// # Errors
 /// [`WebError::Tls`].
-pub(crate) fn tls(settings: &Settings) -> Result<Option<TlsAcceptor>, WebError> {
-    let files = settings
-        .web
-        .tls_cert_file
-        .as_ref()
-        .zip(settings.web.tls_key_file.as_ref());
-    let acceptor = files.map(|(certificate, key)| tls::acceptor(certificate, key));
-    Ok(acceptor.transpose()?)
+pub(crate) fn access(settings: &Settings) -> Result<ListenerAccess, WebError> {
+    let web = &settings.web;
+    let files = [web.tls_cert_file.as_ref(), web.tls_key_file.as_ref()];
+    Ok(ListenerAccess::new(web.token.as_ref(), files, &[HTTP_1])?)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 """Speaks every call of the health plane with grpcio, by stubs that are made from our own .proto files.
 
-Arguments: a folder for the stubs, and the server's address. Fails at the first answer that is not as it should be.
+Arguments: a folder for the stubs, and the server's address; for a server with TLS the certificate of who vouches for it, and
+the token it asks for. Fails at the first answer that is not as it should be.
 """
 
 import sys
@@ -15,7 +16,18 @@ import service_pb2_grpc  # noqa: E402
 import verdicts_pb2  # noqa: E402
 import verdicts_pb2_grpc  # noqa: E402
 
-channel = grpc.insecure_channel(sys.argv[2])
+
+
+def channel_with(token):
+    if len(sys.argv) == 3:
+        return grpc.insecure_channel(sys.argv[2])
+    proof = grpc.ssl_channel_credentials(open(sys.argv[3], "rb").read())
+    if token:
+        proof = grpc.composite_channel_credentials(proof, grpc.access_token_call_credentials(token))
+    return grpc.secure_channel(sys.argv[2], proof)
+
+
+channel = channel_with(sys.argv[-1])
 plane = service_pb2_grpc.HealthServiceStub(channel)
 ours = verdicts_pb2_grpc.VerdictsStub(channel)
 empty = service_pb2.Empty()
@@ -96,4 +108,15 @@ watch.cancel()
 assert ours.ListTransitions(verdicts_pb2.ListTransitionsRequest()).transitions[0] == change
 assert plane.StopObserving(service_pb2.ObserveRequest(subject="s")).success
 assert refused(grpc.StatusCode.NOT_FOUND, plane.GetInference, service_pb2.GetInferenceRequest(subject="s"))
+
+is_serving = "/grpc.health.v1.Health/Check", lambda _: b"", bytes
+if len(sys.argv) > 3:
+    for token in (None, "wrong", sys.argv[-1] + "x"):
+        stranger = channel_with(token)
+        for stub in (service_pb2_grpc.HealthServiceStub(stranger).GetId, service_pb2_grpc.HealthServiceStub(stranger).GetPeers):
+            said = refused(grpc.StatusCode.UNAUTHENTICATED, stub, empty)
+            assert "a token is needed" in said, said
+        refused(grpc.StatusCode.UNAUTHENTICATED, verdicts_pb2_grpc.VerdictsStub(stranger).ListVerdicts, verdicts_pb2.ListVerdictsRequest())
+        assert stranger.unary_unary(*is_serving)(None) == b"\x08\x01"
+assert channel.unary_unary(*is_serving)(None) == b"\x08\x01"
 print("every call was answered")

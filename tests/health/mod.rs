@@ -1,6 +1,7 @@
 //! The health plane through the binary: a session of the original's command line, a client in another language, a kill, and
 //! what must not end a server.
 
+mod access;
 mod joined;
 
 use std::io::{Read as _, Write as _};
@@ -192,10 +193,8 @@ fn run(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-#[test]
-fn a_client_in_another_language_speaks_every_call() {
-    let setup = setup();
-    let (_server, address) = serve(&setup);
+/// Has the client in Python speak every call to a server; `access` is a certificate and a token, or nothing.
+fn speak_every_call(setup: &Setup, address: &str, access: &[&str]) {
     let (python, stubs) = (python(), setup.path("stubs"));
     std::fs::create_dir(&stubs).unwrap();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/health/idl");
@@ -212,7 +211,8 @@ fn a_client_in_another_language_speaks_every_call() {
     let spoken = Command::new(&python)
         .arg(script)
         .arg(&stubs)
-        .arg(&address)
+        .arg(address)
+        .args(access)
         .output()
         .unwrap();
     assert!(
@@ -220,4 +220,11 @@ fn a_client_in_another_language_speaks_every_call() {
         "{}",
         String::from_utf8_lossy(&spoken.stderr)
     );
+}
+
+#[test]
+fn a_client_in_another_language_speaks_every_call() {
+    let setup = setup();
+    let (_server, address) = serve(&setup);
+    speak_every_call(&setup, &address, &[]);
 }

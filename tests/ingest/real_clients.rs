@@ -276,3 +276,57 @@ fn a_prometheus_delivers_by_remote_write() {
         assert_eq!(node.counter(&format!("dropped.{drop}")), 0, "{drop}");
     }
 }
+
+#[test]
+fn a_prometheus_proves_who_it_is_and_delivers_over_tls() {
+    let redis = RedisServer::start();
+    let tls = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store/tls");
+    let (certificate, key) = (format!("{tls}/server.pem"), format!("{tls}/server.key"));
+    let node = Node::start(
+        &redis,
+        &[
+            ("remote_write_token", "correct-horse-battery"),
+            ("remote_write_tls_cert_file", &certificate),
+            ("remote_write_tls_key_file", &key),
+        ],
+    );
+    let url = format!("https://{}/api/v1/write", node.address(Protocol::RemoteWrite));
+    let authority = std::fs::read(format!("{tls}/ca.pem")).unwrap();
+    let authority = ureq::tls::Certificate::from_pem(&authority).unwrap();
+    let trusted = ureq::tls::TlsConfig::builder()
+        .root_certs(ureq::tls::RootCerts::new_with_certs(&[authority]))
+        .build();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .tls_config(trusted)
+        .http_status_as_error(false)
+        .build()
+        .into();
+    for token in ["", "Bearer wrong", "correct-horse-battery"] {
+        let refused = agent
+            .post(&url)
+            .header("authorization", token)
+            .send(&[][..])
+            .unwrap();
+        assert_eq!(refused.status(), 401, "{token}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let configuration = format!(
+        "global: {{ scrape_interval: 250ms }}\n\
+         scrape_configs: [ {{ job_name: it, static_configs: [ {{ targets: ['127.0.0.1:{port}'] }} ] }} ]\n\
+         remote_write: [ {{ url: '{url}', authorization: {{ credentials: correct-horse-battery }}, \
+         tls_config: {{ ca_file: '{tls}/ca.pem' }}, queue_config: {{ batch_send_deadline: 200ms }} }} ]\n"
+    );
+    std::fs::write(folder.path().join("prometheus.yml"), configuration).unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let mut command = Command::new("prometheus");
+    command
+        .arg(format!("--config.file={}", path("prometheus.yml")))
+        .arg(format!("--storage.tsdb.path={}", path("data")))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    let _prometheus = Program::start(&mut command, folder.path(), "prometheus");
+    let up = format!("up;instance=127.0.0.1:{port};job=it");
+    wait_for("a point of `up`", || {
+        stored(&redis).contains_key(&up).then_some(())
+    });
+}

@@ -246,7 +246,11 @@ impl HealthService for Compatible {
     async fn get_peers(&self, _: Request<Empty>) -> RpcAnswer<GetPeerReply> {
         let peers = self.0.options.peers.iter().map(|(id, addr)| Peer {
             id: id.clone(),
-            addr: addr.clone(),
+            // Clients of the original know no other way than plain text, and no scheme.
+            addr: addr
+                .split_once("://")
+                .map_or(&**addr, |(_, addr)| addr)
+                .to_owned(),
         });
         answer(GetPeerReply {
             peers: peers.collect(),

@@ -17,6 +17,7 @@ mod upkeep;
 
 use std::sync::Arc;
 
+use axum::Router;
 use tonic::service::Routes;
 
 use self::compatible::Compatible;
@@ -28,9 +29,12 @@ use super::idl::DESCRIPTORS;
 use super::idl::panorama::health_service_server::HealthServiceServer;
 use super::idl::verdicts::verdicts_server::VerdictsServer;
 use super::journal::JournalError;
+use crate::net::login::{self, Tokens};
 
 /// Bytes of a message at most, as gRPC has it by default.
 const MESSAGE_BYTES: usize = 4 << 20;
+/// The paths of gRPC's own health service.
+const OPEN: &str = "/grpc.health.v1.Health/{*method}";
 /// The module under which a server registers itself as an observer.
 const MODULE: &str = "skywatch";
 
@@ -54,9 +58,9 @@ impl HealthServer {
         Ok(server)
     }
 
-    /// The services, to be served by whoever listens.
-    #[must_use]
-    pub fn routes(self: &Arc<Self>) -> Routes {
+    /// The services, to be served by whoever listens. With `tokens` only those who have one of them are answered; whether
+    /// the services are there (`grpc.health.v1`) everybody may ask, as a load balancer has no token.
+    pub(crate) fn routes(self: &Arc<Self>, tokens: Option<Tokens>) -> Router {
         let compatible =
             HealthServiceServer::new(Compatible(Arc::clone(self))).max_decoding_message_size(MESSAGE_BYTES);
         let ours = VerdictsServer::new(Ours(Arc::clone(self))).max_decoding_message_size(MESSAGE_BYTES);
@@ -65,7 +69,7 @@ impl HealthServer {
             reporter.set_serving::<HealthServiceServer<Compatible>>().await;
             reporter.set_serving::<VerdictsServer<Ours>>().await;
         });
-        let mut routes = Routes::new(compatible).add_service(ours).add_service(health);
+        let mut routes = Routes::new(compatible).add_service(ours);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -75,6 +79,11 @@ impl HealthServer {
         if let (Ok(new), Ok(old)) = (reflection().build_v1(), reflection().build_v1alpha()) {
             routes = routes.add_service(new).add_service(old);
         }
-        routes
+        let closed = routes.into_axum_router();
+        let closed = match tokens {
+            Some(tokens) => login::require(tokens, closed),
+            None => closed,
+        };
+        closed.route_service(OPEN, health)
     }
 }

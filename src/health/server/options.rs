@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::health::dial::DialOptions;
 use crate::health::journal::Retention;
 use crate::health::plane::Options;
 
@@ -16,6 +17,8 @@ pub struct ServerOptions {
     pub address: String,
     /// All servers by id, it may be among them.
     pub peers: BTreeMap<String, String>,
+    /// How they are reached.
+    pub dial: DialOptions,
     /// Subjects watched from the start.
     pub subjects: Vec<String>,
     /// Where what is known is kept; `None` to forget all at the end.

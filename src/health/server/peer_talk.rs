@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use skywatch_algorithms::verdicts::Status;
 use tokio::time::Instant;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 
 use super::peer_lines::{NextSend, PeerLine};
 use super::shared::HealthServer;
 use crate::health::clock::now;
 use crate::health::convert;
+use crate::health::dial::BearerToken;
 use crate::health::idl::panorama::health_service_client::HealthServiceClient;
 use crate::health::idl::panorama::{
     self, LearnReportRequest, PingRequest, learn_report_reply, learn_report_request,
@@ -33,23 +35,20 @@ const STILL: Duration = Duration::from_secs(20);
 /// Begins to talk to all peers. `handle` is the server's own, as an observer.
 pub(super) fn begin(server: &Arc<HealthServer>, handle: u64) {
     for line in server.peers.peers.values() {
-        let endpoint = Endpoint::from_shared(format!("http://{}", line.address));
-        let endpoint = match endpoint {
-            Ok(endpoint) => endpoint,
+        let endpoint = match server.options.dial.endpoint(&line.address, DEADLINE) {
+            Ok(endpoint) => endpoint.timeout(DEADLINE),
             Err(error) => {
-                tracing::error!("health :: peer `{}` at `{}` :: {error}", line.id, line.address);
+                tracing::error!("health :: peer `{}` :: {error}", line.id);
                 continue;
             }
         };
-        let endpoint = endpoint
-            .connect_timeout(DEADLINE)
-            .timeout(DEADLINE)
-            .tcp_nodelay(true);
+        let token = server.options.dial.token();
         let talk = Talk {
             server: Arc::downgrade(server),
             line: Arc::clone(line),
-            client: HealthServiceClient::new(endpoint.connect_lazy()),
+            client: HealthServiceClient::with_interceptor(endpoint.connect_lazy(), token.clone()),
             endpoint,
+            token,
             own: server.peers.own.clone(),
         };
         tokio::spawn(talk.clone().send());
@@ -63,8 +62,9 @@ struct Talk {
     /// Not held while there is nothing to say, so that the server can end.
     server: Weak<HealthServer>,
     line: Arc<PeerLine>,
-    client: HealthServiceClient<Channel>,
+    client: HealthServiceClient<InterceptedService<Channel, BearerToken>>,
     endpoint: Endpoint,
+    token: BearerToken,
     own: panorama::Peer,
 }
 
@@ -72,7 +72,7 @@ impl Talk {
     /// A call has failed: the next one has a new connection, as nothing may come through the old one any more. Keep-alive
     /// would find that out, too, but servers in Go close connections that ask more often than each five minutes.
     fn begin_anew(&mut self) {
-        self.client = HealthServiceClient::new(self.endpoint.connect_lazy());
+        self.client = HealthServiceClient::with_interceptor(self.endpoint.connect_lazy(), self.token.clone());
     }
 
     /// Says what is to be said, in order, for as long as the server lives.
@@ -88,7 +88,7 @@ impl Talk {
                 }
                 continue;
             };
-            let outcome = self.client.learn_report(self.request(&next)).await;
+            let outcome = answer(self.client.learn_report(self.request(&next))).await;
             let Some(server) = self.server.upgrade() else {
                 return;
             };
@@ -175,7 +175,7 @@ impl Talk {
                 time: Some(convert::timestamp(now())),
             };
             let begun = Instant::now();
-            let answers = self.client.ping(request).await.is_ok();
+            let answers = answer(self.client.ping(request)).await.is_ok();
             if !answers {
                 self.begin_anew();
             }
@@ -212,6 +212,12 @@ impl Talk {
             server.counters.refused(&refusal);
         }
     }
+}
+
+/// An answer in time. The endpoint's own limit begins once there is a connection, and a handshake of TLS may take for ever.
+async fn answer<T>(call: impl Future<Output = Result<T, tonic::Status>>) -> Result<T, tonic::Status> {
+    let outcome = tokio::time::timeout(2 * DEADLINE, call).await;
+    outcome.unwrap_or_else(|_| Err(tonic::Status::deadline_exceeded("no answer in time")))
 }
 
 /// Whether it is no use to say the same again.

@@ -15,7 +15,7 @@ use crate::health::idl::panorama::health_service_client::HealthServiceClient;
 use crate::health::idl::panorama::{self, *};
 use crate::health::idl::verdicts::verdicts_client::VerdictsClient;
 use crate::health::idl::verdicts::{GetVerdictRequest, State, SubmitBatchRequest, WatchRequest, watch_reply};
-use crate::health::{HealthLimits, Options, Plane, Retention, convert};
+use crate::health::{DialOptions, HealthLimits, Options, Plane, Retention, convert};
 
 type TestClient = HealthServiceClient<Channel>;
 
@@ -24,6 +24,7 @@ fn options(id: &str) -> ServerOptions {
         id: id.to_owned(),
         address: String::new(),
         peers: BTreeMap::new(),
+        dial: DialOptions::default(),
         subjects: Vec::new(),
         file: None,
         retention: Retention::default(),
@@ -40,7 +41,7 @@ async fn listener() -> (TcpListener, String) {
 
 fn serve(listener: TcpListener, options: ServerOptions) -> (Arc<HealthServer>, tokio::task::AbortHandle) {
     let server = HealthServer::start(options).expect("a server");
-    let routes = server.routes().into_axum_router();
+    let routes = server.routes(None);
     let task = tokio::spawn(async move { axum::serve(listener, routes).await });
     (server, task.abort_handle())
 }

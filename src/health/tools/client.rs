@@ -1,6 +1,7 @@
 //! `hview-client`: reports and questions, a command at a time or line by line.
 
 use std::io::{BufRead as _, IsTerminal as _};
+use std::path::Path;
 use std::time::Duration;
 
 use rustyline::completion::Completer;
@@ -12,14 +13,17 @@ use rustyline::validate::Validator;
 use rustyline::{Editor, Helper};
 use serde_json::{Value, json};
 use skywatch_algorithms::verdicts::Status;
-use tonic::transport::{Channel, Endpoint};
+use skywatch_settings::Secret;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
 
-use super::flags::{self, Flag, switch, value};
+use super::flags::{self, Flag, GivenFlags, switch, value};
 use super::line::{self, HELP, LineCommand, LineQuestion};
 use super::terminal::{ToolError, complain, print};
 use super::{json, text};
 use crate::health::clock::now;
 use crate::health::convert::timestamp;
+use crate::health::dial::{BearerToken, DialOptions};
 use crate::health::idl::panorama::health_service_client::HealthServiceClient;
 use crate::health::idl::panorama::{self, *};
 use crate::health::idl::verdicts::verdicts_client::VerdictsClient;
@@ -31,11 +35,21 @@ const FLAGS: &[Flag] = &[
     value(
         "server",
         "",
-        "address of the server; this host's name and port 6688 if it is not given",
+        "address of the server, https://host:port for TLS; this host's name and port 6688 if it is not given",
     ),
+    CA_FLAG,
+    TOKEN_FLAG,
     switch("json", "false", "answer with JSON, a line each"),
 ];
 const USAGE: &str = "hview-client [-server host:port] [-json] [command args...]";
+/// Who may vouch for a server.
+pub(super) const CA_FLAG: Flag = value(
+    "ca",
+    "",
+    "file with the certificates (PEM) of those who may vouch for the server; those that browsers know if it is not given",
+);
+/// What a server asks for.
+pub(super) const TOKEN_FLAG: Flag = value("token_file", "", "file with the token that the server asks for");
 
 /// The port of the original.
 const PORT: u16 = 6_688;
@@ -58,7 +72,7 @@ pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
     if matches!(command, LineCommand::Help) {
         return print(HELP);
     }
-    let mut client = runtime.block_on(ClientSession::connect(given.text("server"), MODULE, OBSERVER))?;
+    let mut client = runtime.block_on(ClientSession::connect(&given, MODULE, OBSERVER))?;
     client.as_json = as_json;
     if words.is_empty() {
         interactive(&runtime, &mut client)
@@ -73,6 +87,19 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, ToolError> {
     builder.enable_all().build().map_err(ToolError::failed)
 }
 
+/// What the flags say of the way to a server.
+fn dial_options(given: &GivenFlags) -> Result<DialOptions, ToolError> {
+    let file = |flag: &Flag| Some(given.text(flag.name)).filter(|file| !file.is_empty());
+    let token = file(&TOKEN_FLAG).map(|file| {
+        std::fs::read_to_string(file)
+            .map(|token| Secret::new(token.trim()))
+            .map_err(|error| ToolError::Usage(format!("`{file}` cannot be read: {error}")))
+    });
+    let token = token.transpose()?;
+    DialOptions::new(file(&CA_FLAG).map(Path::new), token.as_ref())
+        .map_err(|error| ToolError::Usage(error.to_string()))
+}
+
 fn short_host_name() -> String {
     let name = skywatch_alerters::host::name();
     name.split('.').next().unwrap_or_default().to_owned()
@@ -80,8 +107,8 @@ fn short_host_name() -> String {
 
 /// A server, and who we are to it.
 pub(super) struct ClientSession {
-    health: HealthServiceClient<Channel>,
-    verdicts: VerdictsClient<Channel>,
+    health: HealthServiceClient<InterceptedService<Channel, BearerToken>>,
+    verdicts: VerdictsClient<InterceptedService<Channel, BearerToken>>,
     module: String,
     observer: String,
     handle: u64,
@@ -90,24 +117,25 @@ pub(super) struct ClientSession {
 
 impl ClientSession {
     /// Reaches a server, this host's if it is empty, and registers there.
-    pub(super) async fn connect(server: &str, module: &str, observer: &str) -> Result<Self, ToolError> {
-        let server = match server {
+    ///
+    /// `given` has the flags `server`, [`CA_FLAG`] and [`TOKEN_FLAG`].
+    pub(super) async fn connect(given: &GivenFlags, module: &str, observer: &str) -> Result<Self, ToolError> {
+        let dial = dial_options(given)?;
+        let server = match given.text("server") {
             "" => format!("{}:{PORT}", short_host_name()),
             server => server.to_owned(),
         };
-        let endpoint = Endpoint::from_shared(format!("http://{server}"))
-            .map_err(|error| ToolError::Usage(format!("`{server}` is no address: {error}")))?;
-        let channel = endpoint
-            .connect_timeout(DEADLINE)
-            .tcp_nodelay(true)
-            .connect()
+        let endpoint = dial
+            .endpoint(&server, DEADLINE)
+            .map_err(|error| ToolError::Usage(error.to_string()))?;
+        let unreached =
+            |why: &str| ToolError::Failed(format!("cannot reach the server at `{server}`: {why}"));
+        // A handshake of TLS has no limit of its own.
+        let channel = tokio::time::timeout(DEADLINE, endpoint.connect())
             .await
-            .map_err(|error| {
-                ToolError::Failed(format!(
-                    "cannot reach the server at `{server}`: {}",
-                    causes(&error)
-                ))
-            })?;
+            .map_err(|_| unreached("no answer in time"))?
+            .map_err(|error| unreached(&causes(&error)))?;
+        let channel = InterceptedService::new(channel, dial.token());
         let mut client = Self {
             health: HealthServiceClient::new(channel.clone()).max_decoding_message_size(ANSWER_BYTES),
             verdicts: VerdictsClient::new(channel).max_decoding_message_size(ANSWER_BYTES),

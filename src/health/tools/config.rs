@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use skywatch_algorithms::verdicts::SECOND;
 
 use super::terminal::ToolError;
+use crate::health::dial::DialOptions;
 use crate::health::journal::Retention;
 use crate::health::plane::{Holding, Options};
 use crate::health::server::{Collection, ServerOptions};
@@ -159,6 +160,7 @@ impl Config {
             id: self.id.clone(),
             address: address.to_owned(),
             peers: self.peers.clone(),
+            dial: DialOptions::default(),
             subjects: self.subjects.clone().unwrap_or_default(),
             file: Some(PathBuf::from(file)),
             retention: Retention::default(),

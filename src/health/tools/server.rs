@@ -10,6 +10,7 @@ use super::terminal::{ToolError, complain, print};
 use crate::health::serve::serve;
 use crate::health::server::ServerOptions;
 use crate::log;
+use crate::net::access::ListenerAccess;
 use crate::stop::Stop;
 
 const FLAGS: &[Flag] = &[
@@ -56,7 +57,8 @@ pub(super) fn run(arguments: Vec<String>, stop: &Stop) -> Result<(), ToolError> 
         options.address,
         config.text()?
     ))?;
-    serve(listener, options, CONNECTIONS, None, stop).map_err(ToolError::failed)
+    let access = ListenerAccess::default();
+    serve(listener, options, access, CONNECTIONS, None, stop).map_err(ToolError::failed)
 }
 
 fn read(given: &GivenFlags) -> Result<(Config, ServerOptions), ToolError> {

@@ -8,7 +8,7 @@ use skywatch_algorithms::verdicts::Policy;
 use skywatch_settings::Settings;
 
 use super::role::{Role, RoleContext};
-use crate::health::{self, HealthError, HealthLimits, Options, Retention, ServerOptions};
+use crate::health::{self, DialOptions, HealthError, HealthLimits, Options, Retention, ServerOptions};
 use crate::net::listeners::Service;
 use crate::process::{ProcessError, wiring};
 use crate::stop::Stop;
@@ -37,11 +37,14 @@ pub(crate) fn serve_health(settings: &Settings, stop: &Stop) -> Result<(), Proce
     let bound = Service::HEALTH.bind_tcp(settings.health.listen);
     let listener = bound.map_err(HealthError::from)?;
     let address = listener.local_addr().map_err(HealthError::Start)?;
+    let access = wiring::health_access(settings)?;
+    access.warn_if_readable("health", address, "health.");
     tracing::info!("health plane on {address}");
-    let options = options(settings, address);
+    let options = options(settings, address)?;
     Ok(health::serve(
         listener,
         options,
+        access,
         settings.health.max_connections,
         Some(&settings.state_dir),
         stop,
@@ -49,7 +52,7 @@ pub(crate) fn serve_health(settings: &Settings, stop: &Stop) -> Result<(), Proce
 }
 
 /// What the settings say of a server at this address.
-fn options(settings: &Settings, address: SocketAddr) -> ServerOptions {
+fn options(settings: &Settings, address: SocketAddr) -> Result<ServerOptions, HealthError> {
     let health = &settings.health;
     let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
     let id = match &*health.id {
@@ -59,10 +62,11 @@ fn options(settings: &Settings, address: SocketAddr) -> ServerOptions {
     let peers = health
         .peers()
         .map(|(id, address)| (id.to_owned(), address.to_owned()));
-    ServerOptions {
+    Ok(ServerOptions {
         id,
         address: address.to_string(),
         peers: peers.collect(),
+        dial: DialOptions::new(health.peer_ca_file.as_deref(), health.peer_token.as_ref())?,
         subjects: health.subjects.clone(),
         file: Some(settings.state_dir.join("health.sqlite")),
         retention: Retention {
@@ -83,5 +87,5 @@ fn options(settings: &Settings, address: SocketAddr) -> ServerOptions {
             filter: health.filter,
             ..Options::default()
         },
-    }
+    })
 }

@@ -30,7 +30,8 @@ impl Role for IngestRole {
     }
 
     fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
-        let bound = ingest::Ingest::bind(wiring::ingest_options(context.settings, &context.observer))?;
+        let options = wiring::ingest_options(context.settings, &context.observer)?;
+        let bound = ingest::Ingest::bind(options)?;
         take_in(bound, context.store()?, context.settings, context.stop)
     }
 }

@@ -39,8 +39,10 @@ const FLAGS: &[Flag] = &[
     value(
         "server",
         "",
-        "address of the server; this host's name and port 6688 if it is not given",
+        "address of the server, https://host:port for TLS; this host's name and port 6688 if it is not given",
     ),
+    client::CA_FLAG,
+    client::TOKEN_FLAG,
     value(
         "tz",
         "",
@@ -81,8 +83,7 @@ pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
     let mut client = match given.is_on("report")? {
         true => {
             let (module, observer) = plugin.observer();
-            let client =
-                runtime.block_on(ClientSession::connect(given.text("server"), &module, &observer))?;
+            let client = runtime.block_on(ClientSession::connect(&given, &module, &observer))?;
             print("Sleeping 3 seconds to stabilize\n")?;
             std::thread::sleep(STABILIZE);
             Some(client)
