@@ -36,5 +36,6 @@ pub mod sources;
 pub mod status;
 pub mod stop;
 pub mod store;
+pub mod trace_files;
 pub mod web;
 mod windows;

@@ -17,4 +17,5 @@ mod ingest;
 #[cfg(feature = "learned")]
 mod learned;
 mod store;
+mod trace_detection;
 mod trim;

@@ -19,6 +19,7 @@ mod record;
 mod replay;
 mod successive;
 mod summary;
+pub mod traces;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

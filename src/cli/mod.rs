@@ -22,6 +22,7 @@ mod run;
 mod send;
 mod settings;
 mod silence;
+mod traces;
 #[cfg(feature = "learned")]
 mod train;
 mod votes;
@@ -86,6 +87,8 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// The health plane: serve it, ask it, report to it
     Health(health::HealthArguments),
+    /// Anomalous traces in files: fit, judge, measure
+    Traces(traces::TracesArguments),
     /// Fit the learned detectors now
     #[cfg(feature = "learned")]
     Train(train::TrainArguments),
@@ -118,7 +121,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     // What is written for others to read keeps the modes its user asks for.
     if !matches!(
         cli.command,
-        Command::Backtest(_) | Command::Settings(_) | Command::Send(_) | Command::Votes(_)
+        Command::Backtest(_)
+            | Command::Settings(_)
+            | Command::Send(_)
+            | Command::Traces(_)
+            | Command::Votes(_)
     ) {
         files::keep_private();
     }
@@ -145,6 +152,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Models(arguments) => with(cli.global, |context| models::run(context, arguments)),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
+        Command::Traces(arguments) => traces::run(arguments),
         Command::Votes(arguments) => votes::run(&arguments),
     };
     log::finish();

@@ -16,7 +16,7 @@ pub(crate) fn now() -> f64 {
 }
 
 /// What lies beside the repository.
-fn shared(path: &str) -> PathBuf {
+pub(crate) fn shared(path: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
     assert!(
         path.exists(),

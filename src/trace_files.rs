@@ -1,0 +1,255 @@
+//! Files of traces: a JSON object a line, plain or gzip.
+//!
+//! `{"trace_id", "label"?, "fault"?, "spans": [{"span_id", "parent_id", "service", "operation", "start_us", "duration_us",
+//! "status"?}]}`, other fields passed over. Ids of spans are numbers, or up to 16 hexadecimal digits as text. gzip is told by its
+//! first bytes, not by the name. A line has a bound, so that a bomb ends as an error and not as an end of memory.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+use serde::{Deserialize, Deserializer};
+use skywatch_algorithms::traces::TraceSpan;
+
+/// Longest line: a trace of 100,000 spans of 300 bytes.
+const LONGEST_LINE: u64 = 32 << 20;
+
+/// Why a trace could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceFileError {
+    /// The file cannot be opened or read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line that is no trace. Those after it can be read.
+    #[error("`{}` line {line} is not a trace: {reason}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// A trace of a file.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct TraceRecord {
+    /// Its id.
+    pub trace_id: String,
+    /// Whether somebody says that it is abnormal (1) or normal (0).
+    #[serde(default)]
+    pub label: Option<u8>,
+    /// What somebody says is wrong with it.
+    #[serde(default)]
+    pub fault: Option<String>,
+    /// Its spans.
+    #[serde(deserialize_with = "spans")]
+    pub spans: Vec<TraceSpan>,
+}
+
+impl AsRef<[TraceSpan]> for TraceRecord {
+    fn as_ref(&self) -> &[TraceSpan] {
+        &self.spans
+    }
+}
+
+#[derive(Deserialize)]
+struct SpanFields {
+    span_id: SpanId,
+    #[serde(default)]
+    parent_id: Option<SpanId>,
+    service: String,
+    operation: String,
+    start_us: i64,
+    duration_us: i64,
+    #[serde(default)]
+    status: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SpanId {
+    Number(u64),
+    Digits(String),
+}
+
+impl SpanId {
+    fn number(&self) -> Result<u64, String> {
+        match self {
+            Self::Number(number) => Ok(*number),
+            Self::Digits(digits) => u64::from_str_radix(digits, 16)
+                .map_err(|_| format!("`{digits}` is no id of up to 16 hexadecimal digits")),
+        }
+    }
+}
+
+fn spans<'d, D: Deserializer<'d>>(from: D) -> Result<Vec<TraceSpan>, D::Error> {
+    let span = |fields: SpanFields| {
+        Ok(TraceSpan {
+            id: fields.span_id.number()?,
+            // An empty parent is how some exporters say none.
+            parent: match fields.parent_id {
+                Some(SpanId::Digits(digits)) if digits.is_empty() => None,
+                parent => parent.map(|parent| parent.number()).transpose()?,
+            },
+            service: fields.service,
+            operation: fields.operation,
+            start_us: fields.start_us,
+            duration_us: fields.duration_us,
+            failed: fields.status.is_some_and(|status| status == "ERROR"),
+        })
+    };
+    let fields = Vec::<SpanFields>::deserialize(from)?.into_iter();
+    fields
+        .map(span)
+        .collect::<Result<_, String>>()
+        .map_err(serde::de::Error::custom)
+}
+
+/// Traces of a file, in their order.
+pub struct TraceFile {
+    path: PathBuf,
+    from: Box<dyn BufRead + Send>,
+    text: Vec<u8>,
+    line: usize,
+    ended: bool,
+}
+
+impl TraceFile {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`TraceFileError::Unreadable`].
+    pub fn open(path: &Path) -> Result<Self, TraceFileError> {
+        let unreadable = |source| TraceFileError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let mut plain = BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?);
+        let packed = plain.fill_buf().map_err(unreadable)?.starts_with(&[0x1f, 0x8b]);
+        Ok(Self {
+            path: path.to_owned(),
+            from: if packed {
+                Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(plain)))
+            } else {
+                Box::new(plain)
+            },
+            text: Vec::new(),
+            line: 0,
+            ended: false,
+        })
+    }
+
+    /// All traces of a file.
+    ///
+    /// # Errors
+    /// The first line that is none, or the file.
+    pub fn read(path: &Path) -> Result<Vec<TraceRecord>, TraceFileError> {
+        Self::open(path)?.collect()
+    }
+
+    fn error(&self, reason: impl ToString) -> TraceFileError {
+        TraceFileError::Line {
+            path: self.path.clone(),
+            line: self.line,
+            reason: reason.to_string(),
+        }
+    }
+}
+
+impl Iterator for TraceFile {
+    type Item = Result<TraceRecord, TraceFileError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.ended {
+            self.text.clear();
+            let mut bounded = (&mut self.from).take(LONGEST_LINE);
+            if let Err(source) = bounded.read_until(b'\n', &mut self.text) {
+                self.ended = true;
+                return Some(Err(TraceFileError::Unreadable {
+                    path: self.path.clone(),
+                    source,
+                }));
+            }
+            self.line += 1;
+            if self.text.len() as u64 == LONGEST_LINE && self.text.last() != Some(&b'\n') {
+                self.ended = true;
+                return Some(Err(
+                    self.error(format!("it is longer than {} MiB", LONGEST_LINE >> 20))
+                ));
+            }
+            if self.text.is_empty() {
+                break;
+            }
+            if !self.text.trim_ascii().is_empty() {
+                let record = serde_json::from_slice(&self.text);
+                return Some(record.map_err(|error| self.error(error)));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    const TRACE: &str = r#"{"trace_id":"a","spans":[{"span_id":"00f1","parent_id":"","service":"s","operation":"o","start_us":1,"duration_us":-2,"status":"ERROR","tags":{}},{"span_id":7,"parent_id":"f1","service":"s","operation":"p","start_us":1,"duration_us":2}]}"#;
+
+    fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn plain_and_packed_files_hold_the_same_traces_and_bad_lines_are_named() {
+        let text = format!("{TRACE}\n\n{{\"trace_id\":\"b\"}}\n{TRACE}");
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(text.as_bytes()).unwrap();
+        for bytes in [text.as_bytes(), &packed.finish().unwrap()] {
+            let file = file(bytes);
+            let all: Vec<_> = TraceFile::open(file.path()).unwrap().collect();
+            let [Ok(one), Err(error), Ok(other)] = all.as_slice() else {
+                panic!("{all:?}");
+            };
+            assert_eq!(one, other);
+            assert_eq!(
+                (one.label, one.spans[1].parent, one.spans[0].failed),
+                (None, Some(0xf1), true)
+            );
+            assert!(
+                error
+                    .to_string()
+                    .contains("line 3 is not a trace: missing field `spans`"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bomb_and_a_torn_file_are_errors() {
+        let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
+        for _ in 0..40 {
+            bomb.write_all(&vec![b'['; 1 << 20]).unwrap();
+        }
+        let bytes = bomb.finish().unwrap();
+        assert!(bytes.len() < 1 << 20);
+        for bytes in [&bytes[..], &bytes[..bytes.len() / 2], b"\x1f\x8b not gzip"] {
+            let file = file(bytes);
+            let all: Vec<_> = TraceFile::open(file.path()).unwrap().collect();
+            assert!(matches!(all.as_slice(), [Err(_)]), "{}", all.len());
+        }
+    }
+}
