@@ -7,6 +7,7 @@
 mod clock;
 pub mod convert;
 mod dial;
+mod figures;
 pub mod idl;
 mod journal;
 mod limits;
@@ -18,6 +19,7 @@ mod server;
 mod tools;
 
 pub use dial::{BearerToken, DialError, DialOptions};
+pub use figures::FigureSinks;
 pub use journal::{Journal, JournalError, JournalWritten, Retention};
 pub use limits::{HealthLimits, HealthRefusal};
 pub use local::LocalPlane;
@@ -26,6 +28,6 @@ pub use plane::{
     SubjectVerdict, Taken, Views,
 };
 pub use reporting::Reporter;
-pub use serve::{HealthError, serve};
+pub use serve::{HealthError, ServeOptions, serve};
 pub use server::{Collection, HealthCounters, HealthServer, ServerOptions};
 pub use tools::Tool;

@@ -1,10 +1,12 @@
 //! Serving a plane until it is told to stop.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::dial::DialError;
+use super::figures::FigureSinks;
 use super::journal::JournalError;
 use super::local::LocalClients;
 use super::server::{HealthServer, ServerOptions};
@@ -53,19 +55,27 @@ pub enum HealthError {
     Start(#[source] std::io::Error),
 }
 
+/// What is served, to whom.
+pub struct ServeOptions {
+    /// The plane.
+    pub server: ServerOptions,
+    /// Who may come to the address.
+    pub access: ListenerAccess,
+    /// Connections open at once.
+    pub max_connections: usize,
+    /// The state folder, if processes of this user are served there.
+    pub state_dir: Option<PathBuf>,
+    /// Where figures go, if anywhere.
+    pub figures: Option<FigureSinks>,
+}
+
 /// Serves at a bound address until `stop` is said, and in the state folder if there is one, for processes of this user; blocks.
 /// What was answered is kept by then.
 ///
 /// # Errors
 /// When the file or the system says no.
-pub fn serve(
-    listener: TcpListener,
-    options: ServerOptions,
-    access: ListenerAccess,
-    max_connections: usize,
-    state_dir: Option<&Path>,
-    stop: &Stop,
-) -> Result<(), HealthError> {
+pub fn serve(listener: TcpListener, options: ServeOptions, stop: &Stop) -> Result<(), HealthError> {
+    let access = options.access;
     listener.set_nonblocking(true).map_err(HealthError::Start)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
@@ -78,19 +88,29 @@ pub fn serve(
         let clients = HttpListener {
             listener: tokio::net::TcpListener::from_std(listener).map_err(HealthError::Start)?,
             tls: access.tls,
-            slots: ConnectionSlots::new(slots::affordable(max_connections, CONNECTIONS_SHARE, CONNECTIONS)),
+            slots: ConnectionSlots::new(slots::affordable(
+                options.max_connections,
+                CONNECTIONS_SHARE,
+                CONNECTIONS,
+            )),
             limits: TIME_LIMITS,
             events: ConnectionLog {
                 name: "health",
                 setting: CONNECTIONS,
             },
         };
-        let server = HealthServer::start(options)?;
+        let server = HealthServer::start(options.server)?;
+        let reporting = options.figures.map(|figures| {
+            let (server, stop) = (Arc::clone(&server), stop.clone());
+            let thread = std::thread::Builder::new().name("health-figures".to_owned());
+            thread.spawn(move || figures.run(&server, &stop))
+        });
+        let reporting = reporting.transpose().map_err(HealthError::Start)?;
         let over = async {
             // It ends with the stop, or with the runtime.
             let _ = tokio::task::spawn_blocking(move || stopped.wait()).await;
         };
-        match state_dir.map(LocalClients::listen).transpose() {
+        match options.state_dir.as_deref().map(LocalClients::listen).transpose() {
             // It ends with the runtime: who is local has no other to go to meanwhile.
             Ok(local) => drop(local.map(|local| {
                 // Whoever may open it is this user, and needs no token.
@@ -100,8 +120,12 @@ pub fn serve(
             Err(error) => tracing::error!("health :: Skywatch's own observers cannot report :: {error}"),
         }
         http::serve(clients, server.routes(access.tokens), over, END).await;
-        Ok(())
+        Ok::<_, HealthError>(reporting)
     });
     runtime.shutdown_timeout(END);
-    outcome
+    if let Some(reporting) = outcome? {
+        // It ends with the stop.
+        let _ = reporting.join();
+    }
+    Ok(())
 }

@@ -87,6 +87,15 @@ pub struct IngestStatus {
     pub held_up: Option<(f64, String)>,
 }
 
+/// The health plane's counters.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HealthStatus {
+    /// Unix seconds of this report.
+    pub at: f64,
+    /// Counter name and value, in a stable order.
+    pub counters: Vec<(String, u64)>,
+}
+
 /// Where the analyzer leaves its status.
 pub struct AnalyzerStatusFile {
     file: StatusFile,
@@ -213,6 +222,11 @@ impl StatusFile {
     /// The ingest's, holding an [`IngestStatus`].
     pub fn ingest(state_dir: &Path) -> Self {
         Self::named(state_dir, "ingest.json")
+    }
+
+    /// The health plane's, holding a [`HealthStatus`].
+    pub fn health(state_dir: &Path) -> Self {
+        Self::named(state_dir, "health.json")
     }
 
     fn named(state_dir: &Path, name: &str) -> Self {

@@ -36,22 +36,27 @@ pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 3] {
 }
 
 async fn metrics(State(site): SiteState) -> Response {
-    let answer = at_once(
-        move || match figures::text(&site.analyzer(), &site.ingest(), unix_now()) {
-            Ok(text) => {
-                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                ([(header::CONTENT_TYPE, kind)], text).into_response()
-            }
-            Err(error) => failed(&error),
-        },
-    );
+    let answer =
+        at_once(
+            move || match figures::text(&site.analyzer(), &site.ingest(), &site.health(), unix_now()) {
+                Ok(text) => {
+                    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                    ([(header::CONTENT_TYPE, kind)], text).into_response()
+                }
+                Err(error) => failed(&error),
+            },
+        );
     answer.await
 }
 
 async fn status(State(site): SiteState) -> Response {
     let answer = at_once(move || {
-        let both = serde_json::json!({ "analyzer": site.analyzer(), "ingest": site.ingest() });
-        Json(both).into_response()
+        let all = serde_json::json!({
+            "analyzer": site.analyzer(),
+            "ingest": site.ingest(),
+            "health": site.health(),
+        });
+        Json(all).into_response()
     });
     answer.await
 }

@@ -14,7 +14,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::status::{AnalyzerStatus, IngestStatus};
+use crate::status::{AnalyzerStatus, HealthStatus, IngestStatus};
 
 /// One family of figures.
 #[derive(Debug)]
@@ -109,6 +109,26 @@ const FAMILIES: &[FigureFamily] = &[
     counter("ingest_listener_accepts_failed", "ingest.listener.{listener}.accepts_failed", "Connections that could not be accepted"),
     counter("ingest_listener_binds_failed", "ingest.listener.{listener}.binds_failed", "Times its address could not be bound"),
     counter("ingest_listener_dropped", "ingest.listener.{listener}.dropped.{reason}", "Points that were not stored"),
+    counter("health_accepted", "health.accepted", "Reports taken of observers of this server"),
+    counter("health_learned", "health.learned", "Reports taken from peers"),
+    counter("health_ignored", "health.ignored", "Reports of peers about subjects nobody here is interested in"),
+    counter("health_repeated", "health.repeated", "Reports of peers that had come before"),
+    counter("health_unkept", "health.unkept", "Answers given while the disk took nothing"),
+    counter("health_sent", "health.sent", "Reports that peers have taken"),
+    counter("health_unsent", "health.unsent", "Reports given up on their way to a peer"),
+    counter("health_refused", "health.refused.{reason}", "Reports and questions refused"),
+    counter("health_unheld", "health.unheld", "Reports given up while they were held"),
+    counter("health_rows_written", "health.rows_written", "Rows put into the file"),
+    counter("health_rows_lost", "health.rows_lost", "Rows given up, as the disk took nothing for too long"),
+    counter("health_write_failures", "health.write_failures", "Times the disk took nothing"),
+    gauge("health_subjects", "health.subjects", "Subjects with a report or a watcher"),
+    gauge("health_observers", "health.observers", "Observers with a handle"),
+    gauge("health_observations", "health.observations", "Observations in views"),
+    gauge("health_memory_bytes", "health.memory_bytes", "Estimated bytes of them"),
+    gauge("health_held", "health.held", "Reports held of what is not watched"),
+    gauge("health_states", "health.states.{state}", "Watched subjects in this state"),
+    gauge("health_peer_waiting", "health.peer.{peer}.waiting", "Reports that wait for a peer"),
+    gauge("health_last_report_timestamp_seconds", "health.last_report", "The last report, Unix seconds"),
     gauge("ingest_last_report_timestamp_seconds", "ingest.last_report", "The last report, Unix seconds"),
     gauge("ingest_last_point_timestamp_seconds", "ingest.last_point", "The last accepted point, Unix seconds"),
 ];
@@ -190,7 +210,12 @@ fn for_each_value(
 ///
 /// # Errors
 /// The encoder's, which writes to memory and has no reason to fail.
-pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus, now: f64) -> Result<String, fmt::Error> {
+pub(super) fn text(
+    analyzer: &AnalyzerStatus,
+    ingest: &IngestStatus,
+    health: &HealthStatus,
+    now: f64,
+) -> Result<String, fmt::Error> {
     let mut figures = Figures::default();
     if let Some(pass) = &analyzer.pass {
         for (name, value) in pass.self_metrics() {
@@ -210,6 +235,12 @@ pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus, now: f64) -
     if let Some(at) = ingest.last_point {
         figures.add("ingest.last_point", at);
     }
+    for (name, value) in &health.counters {
+        figures.add(&format!("health.{name}"), *value as f64);
+    }
+    if health.at > 0.0 {
+        figures.add("health.last_report", health.at);
+    }
     let mut registry = Registry::with_prefix("skywatch");
     registry.register_collector(Box::new(figures));
     let mut text = String::new();
@@ -220,6 +251,7 @@ pub(super) fn text(analyzer: &AnalyzerStatus, ingest: &IngestStatus, now: f64) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::{DialOptions, HealthServer, Options, Retention, ServerOptions};
     use crate::ingest::Counters;
     use crate::net::listeners::Service;
     use crate::status::PassSummary;
@@ -245,7 +277,11 @@ mod tests {
             last_point: Some(1_699_999_999.25),
             held_up: None,
         };
-        let text = text(&analyzer, &ingest, 0.0).expect("encodes");
+        let health = HealthStatus {
+            at: 0.0,
+            counters: vec![("refused.time".to_owned(), 3), ("peer.b.waiting".to_owned(), 4)],
+        };
+        let text = text(&analyzer, &ingest, &health, 0.0).expect("encodes");
         for line in [
             "skywatch_analyzer_exceptions{exception=\"Boring\"} 3.0",
             "skywatch_analyzer_exceptions{exception=\"Stale\"} 1.0",
@@ -257,10 +293,31 @@ mod tests {
             "skywatch_ingest_listener_dropped_total{listener=\"pickle\",reason=\"malformed\"} 2",
             "skywatch_ingest_last_report_timestamp_seconds 1700000000.5",
             "skywatch_ingest_last_point_timestamp_seconds 1699999999.25",
+            "skywatch_health_refused_total{reason=\"time\"} 3",
+            "skywatch_health_peer_waiting{peer=\"b\"} 4.0",
             "skywatch_analyzer_in_trouble 0.0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} not in\n{text}");
         }
+    }
+
+    /// Those of a health plane with a file and a peer.
+    fn health_figures() -> Vec<(String, u64)> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = ServerOptions {
+            id: "a".to_owned(),
+            address: String::new(),
+            peers: [("b".to_owned(), "127.0.0.1:1".to_owned())].into(),
+            dial: DialOptions::default(),
+            subjects: Vec::new(),
+            file: Some(folder.path().join("health.sqlite")),
+            retention: Retention::default(),
+            collection: None,
+            plane: Options::default(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let _context = runtime.as_ref().expect("a runtime").enter();
+        HealthServer::start(options).expect("a server").figures()
     }
 
     #[test]
@@ -283,7 +340,9 @@ mod tests {
             .collect();
         let counters = Counters::default().snapshot(&services, 0.0);
         let ingest = counters.into_iter().map(|(name, _)| format!("ingest.{name}"));
-        for name in analyzer.chain(ingest) {
+        let health = health_figures();
+        let health = health.into_iter().map(|(name, _)| format!("health.{name}"));
+        for name in analyzer.chain(ingest).chain(health) {
             let families = FAMILIES
                 .iter()
                 .filter(|family| labels_of(family, &name).is_some());
@@ -293,7 +352,13 @@ mod tests {
 
     #[test]
     fn what_never_was_has_no_time() {
-        let text = text(&AnalyzerStatus::default(), &IngestStatus::default(), 0.0).expect("encodes");
+        let text = text(
+            &AnalyzerStatus::default(),
+            &IngestStatus::default(),
+            &HealthStatus::default(),
+            0.0,
+        )
+        .expect("encodes");
         assert!(!text.contains("timestamp"), "{text}");
     }
 }

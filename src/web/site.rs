@@ -14,7 +14,7 @@ use super::error::WebError;
 use super::pages::Pages;
 use super::reader::WindowReader;
 use crate::history::history_path;
-use crate::status::{AnalyzerStatus, IngestStatus, StatusFile};
+use crate::status::{AnalyzerStatus, HealthStatus, IngestStatus, StatusFile};
 use crate::store::{AnyConnect, Connect as _};
 
 /// Pages that are drawn at the same time; others wait. Fewer than there are threads that may block.
@@ -28,6 +28,7 @@ const AT_ONCE: Duration = Duration::from_millis(800);
 pub(super) struct Site {
     analyzer: StatusFile,
     ingest: StatusFile,
+    health: StatusFile,
     /// Where the store is, for people.
     pub(super) store: String,
     pub(super) reader: WindowReader,
@@ -48,6 +49,7 @@ impl Site {
         Ok(Arc::new(Self {
             analyzer: StatusFile::analyzer(state_dir),
             ingest: StatusFile::ingest(state_dir),
+            health: StatusFile::health(state_dir),
             store: store.describe(),
             reader: WindowReader::start(store, full_duration).map_err(WebError::Start)?,
             history: history_path(state_dir),
@@ -59,6 +61,11 @@ impl Site {
     /// What the analyzer has last said.
     pub(super) fn analyzer(&self) -> AnalyzerStatus {
         self.analyzer.read().unwrap_or_default()
+    }
+
+    /// What the health plane has last said.
+    pub(super) fn health(&self) -> HealthStatus {
+        self.health.read().unwrap_or_default()
     }
 
     /// What the ingest has last said.

@@ -28,9 +28,15 @@ fn setup() -> Setup {
 
 /// What a client says on standard output and standard error, and its exit code.
 fn client(setup: &Setup, server: &str, words: &[&str]) -> (String, String, i32) {
-    let mut arguments = vec!["health", "client", "-server", server];
-    arguments.extend(words);
-    let output = setup.bare_command(&arguments).output().unwrap();
+    tool(setup, &[&["client", "-server", server], words].concat())
+}
+
+/// The same of any of the tools.
+fn tool(setup: &Setup, words: &[&str]) -> (String, String, i32) {
+    let output = setup
+        .bare_command(&[&["health"], words].concat())
+        .output()
+        .unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (
         text(output.stdout),
@@ -107,6 +113,9 @@ fn exit_codes_mean_something_and_answers_can_be_json() {
         (&verdict["state"], &verdict["evidence"][0]["metric"]),
         (&"gray".into(), &"cpu".into())
     );
+    let (out, _, code) = tool(&setup, &["mkrc", "-id", "DHS_0", "-json"]);
+    let made: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&made["Id"], code), (&"DHS_0".into(), 0));
     // By the original's name, as a link to the binary.
     let link = setup.path("hview-client");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_skywatch"), &link).unwrap();
@@ -227,4 +236,30 @@ fn a_client_in_another_language_speaks_every_call() {
     let setup = setup();
     let (_server, address) = serve(&setup);
     speak_every_call(&setup, &address, &[]);
+}
+
+#[test]
+fn what_the_plane_has_counted_is_in_the_metrics_of_the_pages() {
+    let port = crate::common::redis::free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let setup = setup()
+        .with("health.enabled", "true")
+        .with("health.listen", &listen)
+        .with("analyzer.enabled", "false")
+        .with("ingest.enabled", "false");
+    let running = setup.start(&["run"]);
+    let line = running.line("pages on http://");
+    let pages: std::net::SocketAddr = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
+    crate::common::wait_for("a report that is taken", || {
+        (client(&setup, &listen, &["report", "s", "cpu:u:30"]).2 == 0).then_some(())
+    });
+    let shown = crate::common::wait_for("the plane's counters", || {
+        let text = crate::common::http::get(pages, "/metrics").body;
+        text.contains("skywatch_health_accepted_total 1\n")
+            .then_some(text)
+    });
+    assert!(
+        shown.contains("skywatch_health_states{state=\"unhealthy\"} 1.0\n"),
+        "{shown}"
+    );
 }

@@ -107,6 +107,16 @@ pub enum HealthState {
 }
 
 impl HealthState {
+    /// All of them, the best first.
+    pub const ALL: [Self; 6] = [
+        Self::Healthy,
+        Self::Unknown,
+        Self::Suspected,
+        Self::Overdue,
+        Self::Gray,
+        Self::Unhealthy,
+    ];
+
     /// Its name in messages, series and answers.
     #[must_use]
     pub fn name(self) -> &'static str {

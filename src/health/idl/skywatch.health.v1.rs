@@ -68,6 +68,35 @@ pub struct Result {
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LearnBatchRequest {
+    #[prost(message, optional, tag = "1")]
+    pub source: ::core::option::Option<super::super::super::idl::Peer>,
+    #[prost(message, repeated, tag = "2")]
+    pub reports: ::prost::alloc::vec::Vec<Learned>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Learned {
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    #[prost(message, optional, tag = "2")]
+    pub report: ::core::option::Option<super::super::super::idl::Report>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LearnBatchReply {
+    #[prost(message, repeated, tag = "1")]
+    pub results: ::prost::alloc::vec::Vec<LearnedResult>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LearnedResult {
+    #[prost(
+        enumeration = "super::super::super::idl::learn_report_reply::Status",
+        tag = "1"
+    )]
+    pub status: i32,
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetVerdictRequest {
     #[prost(string, tag = "1")]
@@ -314,6 +343,30 @@ pub mod verdicts_client {
                 .insert(GrpcMethod::new("skywatch.health.v1.Verdicts", "SubmitBatch"));
             self.inner.unary(req, path, codec).await
         }
+        pub async fn learn_batch(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LearnBatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LearnBatchReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/skywatch.health.v1.Verdicts/LearnBatch",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("skywatch.health.v1.Verdicts", "LearnBatch"));
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn get_verdict(
             &mut self,
             request: impl tonic::IntoRequest<super::GetVerdictRequest>,
@@ -431,6 +484,10 @@ pub mod verdicts_server {
             tonic::Response<super::SubmitBatchReply>,
             tonic::Status,
         >;
+        async fn learn_batch(
+            &self,
+            request: tonic::Request<super::LearnBatchRequest>,
+        ) -> std::result::Result<tonic::Response<super::LearnBatchReply>, tonic::Status>;
         async fn get_verdict(
             &self,
             request: tonic::Request<super::GetVerdictRequest>,
@@ -566,6 +623,51 @@ pub mod verdicts_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SubmitBatchSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/skywatch.health.v1.Verdicts/LearnBatch" => {
+                    #[allow(non_camel_case_types)]
+                    struct LearnBatchSvc<T: Verdicts>(pub Arc<T>);
+                    impl<
+                        T: Verdicts,
+                    > tonic::server::UnaryService<super::LearnBatchRequest>
+                    for LearnBatchSvc<T> {
+                        type Response = super::LearnBatchReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LearnBatchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Verdicts>::learn_batch(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LearnBatchSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -1,5 +1,6 @@
 //! What can be asked of a plane. Answers are copies that share their observations, so nobody holds the plane for long.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use skywatch_algorithms::verdicts::{
@@ -165,6 +166,18 @@ impl Plane {
         self.subjects
             .get(subject)
             .is_some_and(|known| known.ignored_by.contains(peer))
+    }
+
+    /// How many watched subjects are in each state.
+    #[must_use]
+    pub fn states(&self) -> BTreeMap<HealthState, usize> {
+        let mut found = HealthState::ALL.map(|state| (state, 0)).into();
+        let watched = self.subjects.values().filter(|known| known.watched.is_some());
+        watched.fold(&mut found, |found: &mut BTreeMap<_, _>, known| {
+            *found.entry(known.state()).or_default() += 1;
+            found
+        });
+        found
     }
 
     /// How much is known.

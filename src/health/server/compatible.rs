@@ -11,7 +11,7 @@ use crate::health::convert;
 use crate::health::idl::panorama::health_service_server::HealthService;
 use crate::health::idl::panorama::*;
 use crate::health::limits::HealthRefusal;
-use crate::health::plane::{Plane, Taken};
+use crate::health::plane::Plane;
 
 /// The service over a server.
 #[derive(Debug)]
@@ -40,15 +40,10 @@ impl HealthServer {
         Status::new(code, refusal.to_string())
     }
 
-    fn name<'m>(&self, what: &'static str, name: &'m str) -> Result<&'m str, Status> {
+    /// A name as it came, if it is one.
+    pub(super) fn name<'m>(&self, what: &'static str, name: &'m str) -> Result<&'m str, Status> {
         let checked = convert::name_of(what, name, &self.options.plane.limits);
         checked.map_err(|refusal| self.refuse(&refusal))
-    }
-
-    async fn learn(&self, source: &Peer, request: &LearnReportRequest) -> Result<Taken, HealthRefusal> {
-        let report = convert::incoming(request.report.as_ref(), &self.options.plane.limits, now())?;
-        self.change(|plane, now| plane.learn(&source.id, request.sequence, &report, now))
-            .await
     }
 
     /// A peer wants, or does not want, to hear of a subject.
@@ -142,28 +137,18 @@ impl HealthService for Compatible {
         let kind = learn_report_request::Kind::try_from(request.kind)
             .map_err(|_| self.0.refuse(&HealthRefusal::Missing("a known kind")))?;
         let outcome = match kind {
-            learn_report_request::Kind::Normal => self.0.learn(source, request).await,
+            learn_report_request::Kind::Normal => {
+                let reports = [(request.sequence, request.report.as_ref())];
+                self.0.learn(&source.id, reports).await.remove(0)
+            }
             kind => {
                 let wanted = kind == learn_report_request::Kind::Subscription;
-                self.0
-                    .subscribe(source, request, wanted)
-                    .await
-                    .map(|()| Taken::Repeat)
+                let outcome = self.0.subscribe(source, request, wanted).await;
+                outcome.map(|()| learn_report_reply::Status::Accepted)
             }
         };
         let result = match outcome {
-            Ok(Taken::Ignored) => {
-                self.0.counters.ignored();
-                learn_report_reply::Status::Ignored
-            }
-            Ok(taken) => {
-                match taken {
-                    Taken::Accepted(_) => self.0.counters.learned(),
-                    _ if kind == learn_report_request::Kind::Normal => self.0.counters.repeated(),
-                    _ => {}
-                }
-                learn_report_reply::Status::Accepted
-            }
+            Ok(status) => status,
             Err(refusal) if refusal.is_shortage() => {
                 self.0.counters.refused(&refusal);
                 learn_report_reply::Status::Failed

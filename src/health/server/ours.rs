@@ -12,14 +12,15 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::shared::HealthServer;
+use super::shared::{BEHIND, HealthServer};
 use crate::health::clock::now;
 use crate::health::convert;
-use crate::health::idl::panorama::submit_report_reply;
+use crate::health::idl::panorama::{learn_report_reply, submit_report_reply};
 use crate::health::idl::verdicts::verdicts_server::Verdicts;
 use crate::health::idl::verdicts::{
-    self, ListTransitionsReply, ListTransitionsRequest, ListVerdictsReply, ListVerdictsRequest,
-    SubmitBatchReply, SubmitBatchRequest, Verdict, WatchReply, WatchRequest, watch_reply,
+    self, LearnBatchReply, LearnBatchRequest, LearnedResult, ListTransitionsReply, ListTransitionsRequest,
+    ListVerdictsReply, ListVerdictsRequest, SubmitBatchReply, SubmitBatchRequest, Verdict, WatchReply,
+    WatchRequest, watch_reply,
 };
 
 /// Changes in one answer at most, about 100 kB.
@@ -127,6 +128,44 @@ impl Verdicts for Ours {
                 }
             });
         Ok(Response::new(SubmitBatchReply {
+            results: results.collect(),
+        }))
+    }
+
+    async fn learn_batch(
+        &self,
+        request: Request<LearnBatchRequest>,
+    ) -> Result<Response<LearnBatchReply>, Status> {
+        let LearnBatchRequest { source, reports } = request.get_ref();
+        let source = source.as_ref().map(|source| &*source.id).unwrap_or_default();
+        let source = self.0.name("the source", source)?;
+        if reports.len() > BATCH {
+            return Err(Status::invalid_argument(format!(
+                "at most {BATCH} reports are taken at once"
+            )));
+        }
+        if !self.0.keeps_up() {
+            // The peer keeps them, and asks again.
+            return Err(self.0.refuse(&BEHIND));
+        }
+        let reports = reports
+            .iter()
+            .map(|learned| (learned.sequence, learned.report.as_ref()));
+        let outcomes = self.0.learn(source, reports).await.into_iter();
+        let results = outcomes.map(|outcome| match outcome {
+            Ok(status) => LearnedResult {
+                status: status.into(),
+                reason: String::new(),
+            },
+            Err(refusal) => {
+                self.0.counters.refused(&refusal);
+                LearnedResult {
+                    status: learn_report_reply::Status::Failed.into(),
+                    reason: refusal.to_string(),
+                }
+            }
+        });
+        Ok(Response::new(LearnBatchReply {
             results: results.collect(),
         }))
     }

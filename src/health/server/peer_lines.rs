@@ -15,6 +15,8 @@ use crate::health::plane::{Accepted, Numbered, Plane};
 
 /// Reports that may wait for a peer.
 const QUEUE: usize = 10_000;
+/// Bytes of reports that are told together, as estimated: half of what a message may have.
+const TOGETHER_BYTES: usize = 2 << 20;
 /// Reports younger than this may not have reached peers when we were killed, in nanoseconds: they are told again.
 const AGAIN: i64 = 60 * SECOND;
 
@@ -50,10 +52,31 @@ pub(super) struct PeerReport {
     pub(super) observation: Arc<HealthObservation>,
 }
 
+impl PeerReport {
+    /// At most so many bytes in a message: names, of metrics twice, and 24 bytes for numbers and lengths.
+    fn most_bytes(&self) -> usize {
+        let metrics = self.observation.metrics().iter();
+        let metrics: usize = metrics.map(|metric| 2 * metric.name.len() + 24).sum();
+        self.subject.len() + self.observer.len() + 48 + metrics
+    }
+}
+
 /// What is said next.
 pub(super) enum NextSend {
+    /// Whether we want to hear of a subject.
     Subscription(Arc<str>, bool),
-    Report(PeerReport),
+    /// Reports in their order, one at least.
+    Reports(Vec<PeerReport>),
+}
+
+impl NextSend {
+    /// How many reports it has.
+    pub(super) fn reports(&self) -> usize {
+        match self {
+            Self::Subscription(..) => 0,
+            Self::Reports(items) => items.len(),
+        }
+    }
 }
 
 impl PeerLine {
@@ -75,12 +98,20 @@ impl PeerLine {
         lost
     }
 
-    pub(super) fn next(&self) -> Option<NextSend> {
+    /// What is to be said now: a subscription, or at most `most` reports, which fit into one message.
+    pub(super) fn next(&self, most: usize) -> Option<NextSend> {
         let waiting = self.waiting();
         if let Some((subject, wanted)) = waiting.subscriptions.first_key_value() {
             return Some(NextSend::Subscription(Arc::clone(subject), *wanted));
         }
-        waiting.reports.front().cloned().map(NextSend::Report)
+        let mut bytes = 0;
+        let fits = waiting.reports.iter().take(most).take_while(|item| {
+            let is_first = bytes == 0;
+            bytes += item.most_bytes();
+            is_first || bytes <= TOGETHER_BYTES
+        });
+        let reports: Vec<_> = fits.cloned().collect();
+        (!reports.is_empty()).then_some(NextSend::Reports(reports))
     }
 
     /// What was said need not be said again, unless it has changed meanwhile.
@@ -92,13 +123,13 @@ impl PeerLine {
                     waiting.subscriptions.remove(subject);
                 }
             }
-            NextSend::Report(item) => {
-                if waiting
-                    .reports
-                    .front()
-                    .is_some_and(|front| front.sequence == item.sequence)
-                {
-                    waiting.reports.pop_front();
+            NextSend::Reports(items) => {
+                for item in items {
+                    // It may have been given up meanwhile.
+                    let front = waiting.reports.front();
+                    if front.is_some_and(|front| front.sequence == item.sequence) {
+                        waiting.reports.pop_front();
+                    }
                 }
             }
         }
@@ -150,6 +181,12 @@ impl PeerLines {
             },
             peers: peers.collect(),
         }
+    }
+
+    /// How many reports wait for each peer.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (&str, usize)> {
+        let lines = self.peers.iter();
+        lines.map(|(id, line)| (&**id, line.waiting().reports.len()))
     }
 
     /// Peers are to be told of a report.

@@ -1,5 +1,6 @@
 //! What all services of a server share: the plane behind its lock, its file, those who watch, and the ways to peers.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{broadcast, oneshot};
@@ -9,13 +10,19 @@ use super::options::ServerOptions;
 use super::peer_lines::PeerLines;
 use crate::health::clock::now;
 use crate::health::convert;
-use crate::health::idl::panorama::Report;
+use crate::health::idl::panorama::{Report, learn_report_reply};
 use crate::health::journal::{Journal, JournalError, WAITING};
 use crate::health::limits::HealthRefusal;
-use crate::health::plane::{Incoming, Plane, PlaneChange, PlaneCounts, Row};
+use crate::health::plane::{Incoming, Plane, PlaneChange, PlaneCounts, Row, Taken};
 
 /// Changes a watcher may be behind before it misses some.
 const WATCH_BEHIND: usize = 4_096;
+
+/// The disk does not keep up.
+pub(super) const BEHIND: HealthRefusal = HealthRefusal::Full {
+    what: "reports on their way to the disk",
+    limit: WAITING,
+};
 
 /// A health plane that is served: what is known, where it is kept and who is told.
 #[derive(Debug)]
@@ -66,6 +73,36 @@ impl HealthServer {
         self.look(Plane::counts)
     }
 
+    /// Every figure by name: counters, and how much is known, waits and was written.
+    #[must_use]
+    pub fn figures(&self) -> Vec<(String, u64)> {
+        let (known, states) = self.look(|plane| (plane.counts(), plane.states()));
+        let mut figures = self.counters.all();
+        let mut add = |name: &str, value: u64| figures.push((name.to_owned(), value));
+        add("subjects", known.subjects as u64);
+        add("observers", known.observers as u64);
+        add("observations", known.observations as u64);
+        add("memory_bytes", known.memory as u64);
+        add("held", known.held as u64);
+        add("unheld", known.unheld);
+        for (state, count) in states {
+            add(&format!("states.{}", state.name()), count as u64);
+        }
+        if let Some(written) = self.journal.as_ref().map(Journal::written) {
+            add("rows_written", written.rows.load(Ordering::Relaxed));
+            add("rows_lost", written.lost.load(Ordering::Relaxed));
+            add("write_failures", written.failures.load(Ordering::Relaxed));
+        }
+        for (peer, waiting) in self.peers.waiting() {
+            // A dot ends a part of a name.
+            add(
+                &format!("peer.{}.waiting", peer.replace('.', "_")),
+                waiting as u64,
+            );
+        }
+        figures
+    }
+
     /// Changes of states from now on; who is too slow misses some and is told how many.
     #[must_use]
     pub fn watch(&self) -> broadcast::Receiver<Arc<PlaneChange>> {
@@ -105,13 +142,9 @@ impl HealthServer {
             .map(|report| convert::incoming(report, limits, now()))
             .collect();
         if !self.keeps_up() {
-            let refusal = HealthRefusal::Full {
-                what: "reports on their way to the disk",
-                limit: WAITING,
-            };
             return checked
                 .into_iter()
-                .map(|checked| checked.and(Err(refusal.clone())))
+                .map(|checked| checked.and(Err(BEHIND)))
                 .collect();
         }
         self.change(|plane, now| {
@@ -137,6 +170,50 @@ impl HealthServer {
         Ok(())
     }
 
+    /// Takes reports that another server has taken, each with its number there; says of each what became of it, for the
+    /// answer, and counts what is no refusal.
+    pub(super) async fn learn<'r>(
+        &self,
+        source: &str,
+        reports: impl IntoIterator<Item = (u64, Option<&'r Report>)>,
+    ) -> Vec<Result<learn_report_reply::Status, HealthRefusal>> {
+        let limits = &self.options.plane.limits;
+        let keeps_up = self.keeps_up();
+        let checked: Vec<_> = reports
+            .into_iter()
+            .map(|(sequence, report)| {
+                let report = convert::incoming(report, limits, now())?;
+                if keeps_up {
+                    Ok((sequence, report))
+                } else {
+                    Err(BEHIND)
+                }
+            })
+            .collect();
+        self.change(|plane, now| {
+            let each = checked.into_iter().map(|checked| {
+                let (sequence, report) = checked?;
+                let taken = plane.learn(source, sequence, &report, now)?;
+                Ok(self.counted(&taken))
+            });
+            each.collect()
+        })
+        .await
+    }
+
+    /// What a peer is told of a report, which is counted.
+    fn counted(&self, taken: &Taken) -> learn_report_reply::Status {
+        match taken {
+            Taken::Accepted(_) => self.counters.learned(),
+            Taken::Repeat => self.counters.repeated(),
+            Taken::Ignored => {
+                self.counters.ignored();
+                return learn_report_reply::Status::Ignored;
+            }
+        }
+        learn_report_reply::Status::Accepted
+    }
+
     /// Changes the plane, and waits until that is kept.
     pub(super) async fn change<T>(&self, step: impl FnOnce(&mut Plane, i64) -> T) -> T {
         let (outcome, kept) = self.step(step);
@@ -154,7 +231,7 @@ impl HealthServer {
     }
 
     /// Whether the file keeps up; otherwise reports are refused for a while.
-    fn keeps_up(&self) -> bool {
+    pub(super) fn keeps_up(&self) -> bool {
         self.journal.as_ref().is_none_or(Journal::has_room)
     }
 }

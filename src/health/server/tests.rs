@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use skywatch_algorithms::verdicts::SECOND;
@@ -636,4 +636,60 @@ async fn a_filtering_peer_is_told_once_it_is_interested() {
     until("b knows all of it", || seconds(&b, "s", "oa").len() == 3).await;
     until("a knows it, too", || seconds(&a, "s", "ob").len() == 1).await;
     assert!(!a.look(|plane| plane.is_ignored_by("s", "b")));
+}
+
+/// Counts calls of one path.
+fn counted(router: axum::Router, path: &'static str) -> (axum::Router, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&calls);
+    let count = move |request: axum::extract::Request, next: axum::middleware::Next| {
+        if request.uri().path() == path {
+            counting.fetch_add(1, Ordering::Relaxed);
+        }
+        next.run(request)
+    };
+    (router.layer(axum::middleware::from_fn(count)), calls)
+}
+
+#[tokio::test]
+async fn what_waits_for_a_peer_goes_in_batches_to_ours_and_one_by_one_to_panoramas() {
+    let (at_a, at_b, at_c) = (listener().await, listener().await, listener().await);
+    let with_peers = |id: &str| ServerOptions {
+        peers: [("a", &at_a.1), ("b", &at_b.1), ("c", &at_c.1)]
+            .map(|(id, at)| (id.to_owned(), at.clone()))
+            .into(),
+        ..options(id)
+    };
+    let (a, _) = serve(at_a.0, with_peers("a"));
+    let mut client = HealthServiceClient::new(channel(&at_a.1).await);
+    let handle = register(&mut client, "o").await;
+    let subjects = ["s", "t", "u"];
+    for _ in 0..100 {
+        for subject in subjects {
+            let seen = report("o", subject, "cpu", panorama::Status::Unhealthy);
+            client
+                .submit_report(submission(handle, seen))
+                .await
+                .expect("an answer");
+        }
+    }
+    // The others begin to answer only now; one of them has Panorama's service and no other.
+    let b = HealthServer::start(with_peers("b")).expect("a server");
+    let (routes, batches) = counted(b.routes(None), "/skywatch.health.v1.Verdicts/LearnBatch");
+    tokio::spawn(async move { axum::serve(at_b.0, routes).await });
+    let c = HealthServer::start(with_peers("c")).expect("a server");
+    let theirs = HealthServiceServer::new(Compatible(Arc::clone(&c)));
+    let (routes, single) = counted(
+        Routes::new(theirs).into_axum_router(),
+        "/idl.HealthService/LearnReport",
+    );
+    tokio::spawn(async move { axum::serve(at_c.0, routes).await });
+    let knows_all = |server: &HealthServer| {
+        let same = |subject: &&str| seconds(server, subject, "o") == seconds(&a, subject, "o");
+        subjects.iter().all(same)
+    };
+    until("both know all of it", || knows_all(&b) && knows_all(&c)).await;
+    assert!(b.counters().get("learned") >= 300 && c.counters().get("learned") >= 300);
+    assert!(batches.load(Ordering::Relaxed) < 20, "{batches:?}");
+    assert!(single.load(Ordering::Relaxed) >= 300, "{single:?}");
 }

@@ -17,7 +17,7 @@ use skywatch_settings::Secret;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
-use super::flags::{self, Flag, GivenFlags, switch, value};
+use super::flags::{self, Flag, GivenFlags, JSON_FLAG, value};
 use super::line::{self, HELP, LineCommand, LineQuestion};
 use super::terminal::{ToolError, complain, print};
 use super::{json, text};
@@ -39,7 +39,7 @@ const FLAGS: &[Flag] = &[
     ),
     CA_FLAG,
     TOKEN_FLAG,
-    switch("json", "false", "answer with JSON, a line each"),
+    JSON_FLAG,
 ];
 const USAGE: &str = "hview-client [-server host:port] [-json] [command args...]";
 /// Who may vouch for a server.

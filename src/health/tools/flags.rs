@@ -33,6 +33,9 @@ pub(super) const fn switch(name: &'static str, default: &'static str, help: &'st
     }
 }
 
+/// Programs ask for this.
+pub(super) const JSON_FLAG: Flag = switch("json", "false", "answer with JSON, a line each");
+
 /// What was given.
 #[derive(Debug)]
 pub(super) struct GivenFlags {

@@ -1,9 +1,10 @@
 //! `hview-mkrc`: writes the configuration of one of several servers.
 
+use serde_json::json;
 use skywatch_algorithms::random::Random;
 
 use super::config::{Config, FILE};
-use super::flags::{self, Flag, GivenFlags, switch, value};
+use super::flags::{self, Flag, GivenFlags, JSON_FLAG, switch, value};
 use super::terminal::{ToolError, print};
 use crate::health::clock::now;
 
@@ -40,6 +41,7 @@ const FLAGS: &[Flag] = &[
         "false",
         "take only reports about subjects that are watched",
     ),
+    JSON_FLAG,
     value("dbfile", FILE, "file in which is kept what is known"),
     value(
         "output",
@@ -52,14 +54,22 @@ const USAGE: &str = "hview-mkrc -id ID [options]";
 /// Runs the tool.
 pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
     let given = flags::parse(FLAGS, USAGE, arguments)?;
-    let text = make(&given)?.text()?;
+    let config = make(&given)?;
+    let text = config.text()?;
+    let as_json = given.is_on("json")?;
     match given.text("output") {
+        "" if as_json => print(&format!("{}\n", json!(config))),
         "" => print(&format!("{text}\n")),
         file => {
-            print(&format!("Saving to {file}\nConfig:\n{text}\n"))?;
+            if !as_json {
+                print(&format!("Saving to {file}\nConfig:\n{text}\n"))?;
+            }
             std::fs::write(file, &text)
                 .map_err(|error| ToolError::Failed(format!("`{file}` cannot be written: {error}")))?;
-            print("Saved\n")
+            match as_json {
+                true => print(&format!("{}\n", json!({"saved": file, "config": config}))),
+                false => print("Saved\n"),
+            }
         }
     }
 }

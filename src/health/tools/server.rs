@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::{TcpListener, ToSocketAddrs as _};
 
+use serde_json::json;
+
 use super::config::{Config, FILE};
-use super::flags::{self, Flag, GivenFlags, switch, value};
+use super::flags::{self, Flag, GivenFlags, JSON_FLAG, switch, value};
 use super::mkrc::random_port;
 use super::terminal::{ToolError, complain, print};
-use crate::health::serve::serve;
+use crate::health::serve::{ServeOptions, serve};
 use crate::health::server::ServerOptions;
 use crate::log;
 use crate::net::access::ListenerAccess;
@@ -21,6 +23,7 @@ const FLAGS: &[Flag] = &[
     value("port_end", "30000", "end of ports, where one is made up"),
     value("cpuprofile", "", "without effect"),
     switch("mem_usage", "false", "without effect"),
+    JSON_FLAG,
     switch(
         "open",
         "false",
@@ -52,13 +55,26 @@ pub(super) fn run(arguments: Vec<String>, stop: &Stop) -> Result<(), ToolError> 
     if address.ends_with(":0") {
         options.address = listener.local_addr().map_err(ToolError::failed)?.to_string();
     }
-    print(&format!(
-        "Starting health service at {} with config {}\n",
-        options.address,
-        config.text()?
-    ))?;
-    let access = ListenerAccess::default();
-    serve(listener, options, access, CONNECTIONS, None, stop).map_err(ToolError::failed)
+    if given.is_on("json")? {
+        print(&format!(
+            "{}\n",
+            json!({"address": options.address, "config": config})
+        ))?;
+    } else {
+        print(&format!(
+            "Starting health service at {} with config {}\n",
+            options.address,
+            config.text()?
+        ))?;
+    }
+    let options = ServeOptions {
+        server: options,
+        access: ListenerAccess::default(),
+        max_connections: CONNECTIONS,
+        state_dir: None,
+        figures: None,
+    };
+    serve(listener, options, stop).map_err(ToolError::failed)
 }
 
 fn read(given: &GivenFlags) -> Result<(Config, ServerOptions), ToolError> {

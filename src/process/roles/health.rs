@@ -8,9 +8,13 @@ use skywatch_algorithms::verdicts::Policy;
 use skywatch_settings::Settings;
 
 use super::role::{Role, RoleContext};
-use crate::health::{self, DialOptions, HealthError, HealthLimits, Options, Retention, ServerOptions};
+use crate::health::{
+    self, DialOptions, FigureSinks, HealthError, HealthLimits, Options, Retention, ServeOptions,
+    ServerOptions,
+};
 use crate::net::listeners::Service;
 use crate::process::{ProcessError, wiring};
+use crate::status::StatusFile;
 use crate::stop::Stop;
 
 /// The role of that name.
@@ -40,15 +44,18 @@ pub(crate) fn serve_health(settings: &Settings, stop: &Stop) -> Result<(), Proce
     let access = wiring::health_access(settings)?;
     access.warn_if_readable("health", address, "health.");
     tracing::info!("health plane on {address}");
-    let options = options(settings, address)?;
-    Ok(health::serve(
-        listener,
-        options,
+    let graphite = wiring::graphite(settings)?;
+    let options = ServeOptions {
+        server: options(settings, address)?,
         access,
-        settings.health.max_connections,
-        Some(&settings.state_dir),
-        stop,
-    )?)
+        max_connections: settings.health.max_connections,
+        state_dir: Some(settings.state_dir.clone()),
+        figures: Some(FigureSinks {
+            file: StatusFile::health(&settings.state_dir),
+            graphite: graphite.map(|graphite| (graphite, wiring::prefix(settings, "health"))),
+        }),
+    };
+    Ok(health::serve(listener, options, stop)?)
 }
 
 /// What the settings say of a server at this address.

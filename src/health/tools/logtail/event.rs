@@ -1,6 +1,7 @@
 //! Events that stand in a log, and whoever finds them there.
 
 use jiff::tz::TimeZone;
+use serde_json::{Value, json};
 use skywatch_algorithms::verdicts::Status;
 
 use crate::health::convert::timestamp;
@@ -18,6 +19,21 @@ pub(super) struct Event {
     pub(super) score: f32,
     /// The part of the line for people.
     pub(super) content: String,
+}
+
+impl Event {
+    /// Its fields by name, for programs.
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "ts": text::rfc3339(&timestamp(self.at)),
+            "observer": self.observer,
+            "subject": self.subject,
+            "context": self.context,
+            "status": self.status.name(),
+            "score": self.score,
+            "content": self.content,
+        })
+    }
 }
 
 impl std::fmt::Display for Event {

@@ -14,12 +14,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use serde_json::{Value, json};
 use skywatch_algorithms::verdicts::{SECOND, Status};
 
 use self::event::{Event, Plugin};
 use self::follow::Follow;
 use super::client::{self, ClientSession};
-use super::flags::{self, Flag, switch, value};
+use super::flags::{self, Flag, JSON_FLAG, switch, value};
 use super::terminal::{ToolError, complain, print};
 use crate::health::clock::now;
 
@@ -48,6 +49,7 @@ const FLAGS: &[Flag] = &[
         "",
         "time zone of the log, such as UTC or Europe/Berlin; this machine's if it is not given",
     ),
+    JSON_FLAG,
     switch("follow", "true", "wait for more at the end of the log"),
 ];
 const USAGE: &str = "hview-logtail -log FILE [options] zookeeper|patterns [options of the plugin]";
@@ -80,17 +82,27 @@ pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
     let mut lines = Follow::open(Path::new(&log), given.is_on("follow")?)
         .map_err(|error| ToolError::Failed(format!("`{log}` cannot be read: {error}")))?;
     let runtime = client::runtime()?;
+    let as_json = given.is_on("json")?;
+    let say = |text: &str, json: &dyn Fn() -> Value| {
+        if as_json {
+            print(&format!("{}\n", json()))
+        } else {
+            print(&format!("{text}\n"))
+        }
+    };
     let mut client = match given.is_on("report")? {
         true => {
             let (module, observer) = plugin.observer();
             let client = runtime.block_on(ClientSession::connect(&given, &module, &observer))?;
-            print("Sleeping 3 seconds to stabilize\n")?;
+            if !as_json {
+                print("Sleeping 3 seconds to stabilize\n")?;
+            }
             std::thread::sleep(STABILIZE);
             Some(client)
         }
         false => None,
     };
-    print(&format!("Start monitoring {log}\n"))?;
+    say(&format!("Start monitoring {log}"), &|| json!({"log": log}))?;
     while let Some(line) = lines
         .next()
         .map_err(|error| ToolError::Failed(format!("`{log}`: {error}")))?
@@ -99,11 +111,11 @@ pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
             continue;
         };
         if let Some(why) = gate.refuses(&event, now()) {
-            print(&format!("{why}\n"))?;
+            say(&why, &|| json!({"skipped": why, "event": event.json()}))?;
             continue;
         }
         let Some(client) = &mut client else {
-            print(&format!("{event}\n"))?;
+            say(&event.to_string(), &|| json!({"event": event.json()}))?;
             continue;
         };
         let mut outcome = Ok("");
@@ -120,7 +132,10 @@ pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
         match outcome {
             Ok(result) => {
                 gate.sent(&event);
-                print(&format!("{result} report {event}\n"))?;
+                say(
+                    &format!("{result} report {event}"),
+                    &|| json!({"result": result, "event": event.json()}),
+                )?;
             }
             Err(error) => complain(&format!("Error in reporting event: {error}")),
         }

@@ -1,0 +1,58 @@
+//! Telling others what was counted: the status file each five seconds, Graphite and the log once a minute and at the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::server::HealthServer;
+use crate::clock::unix_now;
+use crate::net::carbon_out::CarbonOut;
+use crate::status::{HealthStatus, StatusFile};
+use crate::stop::Stop;
+
+/// Time between two status reports.
+const REPORT_EACH: Duration = Duration::from_secs(5);
+/// Reports between two pushes to Graphite and two lines of the log.
+const REPORTS_A_PUSH: u32 = 12;
+
+/// Where figures go.
+pub struct FigureSinks {
+    /// For the pages.
+    pub file: StatusFile,
+    /// A Graphite, and what names begin with there.
+    pub graphite: Option<(CarbonOut, String)>,
+}
+
+impl FigureSinks {
+    /// Reports until stop is said, and once more then.
+    pub(super) fn run(self, server: &Arc<HealthServer>, stop: &Stop) {
+        let mut reports = 0u32;
+        loop {
+            let is_over = stop.sleep(REPORT_EACH);
+            let figures = server.figures();
+            self.file.write(&HealthStatus {
+                at: unix_now(),
+                counters: figures.clone(),
+            });
+            reports += 1;
+            if is_over || reports.is_multiple_of(REPORTS_A_PUSH) {
+                self.push(&figures);
+            }
+            if is_over {
+                return;
+            }
+        }
+    }
+
+    fn push(&self, figures: &[(String, u64)]) {
+        let some = figures.iter().filter(|(_, n)| *n > 0);
+        let some: Vec<_> = some.map(|(name, n)| format!("{name} {n}")).collect();
+        tracing::info!("health :: {}", some.join(", "));
+        if let Some((graphite, prefix)) = &self.graphite {
+            let figures: Vec<_> = figures
+                .iter()
+                .map(|(name, n)| (name.clone(), *n as f64))
+                .collect();
+            graphite.push(prefix, &figures, unix_now());
+        }
+    }
+}
