@@ -39,6 +39,7 @@ pub mod registry;
 pub mod shallow;
 pub mod statistics;
 pub mod streaming;
+pub mod templates;
 pub mod traces;
 pub mod verdicts;
 pub mod window;
