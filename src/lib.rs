@@ -24,6 +24,7 @@ pub mod inlet;
 #[cfg(feature = "learned")]
 pub mod jobs;
 mod log;
+pub mod logs;
 mod metric_name;
 #[cfg(feature = "learned")]
 pub mod models;

@@ -20,6 +20,7 @@ use crate::routes::ResolvedRoute;
 use crate::routing::Routing;
 use crate::section::{OptionFields, OptionTable as _, Section as _};
 use crate::store::Store;
+use crate::templates::LineTemplates;
 use crate::training::Training;
 use crate::web::Web;
 
@@ -88,6 +89,8 @@ sections! {
     training: Training,
     /// The health plane: what observers report about subjects, and the verdicts.
     health: Health,
+    /// How templates are found in lines of text.
+    templates: LineTemplates,
     /// The pages and the REST interface.
     web: Web,
     /// The parent and its children.

@@ -69,6 +69,11 @@ impl Context {
 }
 
 impl Global {
+    /// Takes settings from `file`, if one is given.
+    pub(super) fn use_file(&mut self, file: Option<&PathBuf>) {
+        self.config = file.cloned().or_else(|| self.config.take());
+    }
+
     /// The arguments that make a child resolve the same settings.
     pub(super) fn as_arguments(&self) -> Vec<String> {
         let mut arguments = Vec::new();

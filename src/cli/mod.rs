@@ -22,6 +22,7 @@ mod run;
 mod send;
 mod settings;
 mod silence;
+mod templates;
 mod traces;
 #[cfg(feature = "learned")]
 mod train;
@@ -85,6 +86,8 @@ enum Command {
     Notices(notices::NoticesArguments),
     /// Everything about one metric: its window, every detector, its incident, who is told
     Explain(explain::ExplainArguments),
+    /// Find the template of every line of a log
+    Templates(templates::TemplatesArguments),
     /// The health plane: serve it, ask it, report to it
     Health(health::HealthArguments),
     /// Anomalous traces in files: fit, judge, measure
@@ -124,6 +127,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Backtest(_)
             | Command::Settings(_)
             | Command::Send(_)
+            | Command::Templates(_)
             | Command::Traces(_)
             | Command::Votes(_)
     ) {
@@ -143,6 +147,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::AlertTest(arguments) => with(cli.global, |context| routes::alert_test(context, arguments)),
         Command::Notices(arguments) => with(cli.global, |context| notices::run(context, arguments)),
         Command::Explain(arguments) => with(cli.global, |context| explain::run(context, arguments)),
+        Command::Templates(arguments) => templates::run(cli.global, &arguments),
         Command::Health(arguments) => with(cli.global, |context| health::run(context, &arguments)),
         #[cfg(feature = "learned")]
         Command::Train(arguments) => with(cli.global, |context| train::run(context, arguments)),

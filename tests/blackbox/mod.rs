@@ -14,5 +14,6 @@ mod redis_world;
 mod settings;
 mod state_folder;
 mod stderr;
+mod templates;
 mod verdicts;
 mod votes;
