@@ -1,16 +1,16 @@
 //! The miner: lines in, clusters and their templates out.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use super::TemplateError;
-use super::clusters::{ClusterId, ClusterTable, LineCluster};
+use super::clusters::{ClusterId, ClusterTable};
+use super::index::ClusterIndex;
 use super::masking::{MaskedLine, Masking};
-use super::options::{MinerOptions, TemplateGrouping};
-use super::prefix_tree::PrefixTree;
+use super::options::MinerOptions;
 use super::snapshot::{MinerSnapshot, SavedCluster};
 use super::tokens::{TokenTable, VALUE, VARIABLE};
-use super::variables::{LengthIndex, Union};
+use super::variables::Union;
+use super::words::{as_token, filled, words};
 
 /// Masked lines whose cluster is remembered; when there are more, all are forgotten. At some 100 bytes a line 2 MB.
 const REMEMBERED: usize = 16_384;
@@ -36,12 +36,6 @@ pub struct TemplateMiner {
     clear_at: usize,
     masked: MaskedLine,
     tokens: Vec<u32>,
-}
-
-#[derive(Debug, Clone)]
-enum ClusterIndex {
-    Drain(PrefixTree),
-    Variables(LengthIndex),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -476,73 +470,7 @@ impl TemplateMiner {
     }
 }
 
-impl ClusterIndex {
-    fn new(grouping: TemplateGrouping) -> Self {
-        match grouping {
-            TemplateGrouping::Drain(options) => Self::Drain(PrefixTree::new(options)),
-            TemplateGrouping::Variables(options) => Self::Variables(LengthIndex::new(options)),
-        }
-    }
-
-    /// Puts a cluster where it is found; in Drain's tree on a `way` that it had before, or on a new one.
-    fn insert(&mut self, slot: u32, way: Option<Vec<u32>>, clusters: &mut ClusterTable, table: &TokenTable) {
-        match self {
-            Self::Drain(tree) => {
-                let cluster = clusters.get_mut(slot);
-                let way = way.unwrap_or_else(|| tree.new_way(&cluster.tokens, table));
-                cluster.home = tree.insert(cluster.tokens.len(), &way, slot);
-            }
-            Self::Variables(index) => index.insert(slot, clusters),
-        }
-    }
-
-    fn remove(&mut self, slot: u32, cluster: &LineCluster) {
-        match self {
-            Self::Drain(tree) => tree.remove(cluster.home, slot),
-            Self::Variables(index) => index.remove(slot, &cluster.tokens),
-        }
-    }
-
-    fn union(&self, slot: u32, clusters: &ClusterTable, table: &TokenTable) -> Option<Union> {
-        match self {
-            Self::Drain(_) => None,
-            Self::Variables(index) => index.union(slot, clusters, table),
-        }
-    }
-}
-
 /// The size at which a table that now holds `words` is cleared: twice that, so that clearing costs a constant for each new word.
 fn clear_at(words: usize) -> usize {
     2 * words + LEAST_CLEARED
-}
-
-/// Where the words of a text are: what is between blanks and `delimiters`.
-fn words<'t>(text: &'t str, delimiters: &'t str) -> impl Iterator<Item = Range<usize>> + use<'t> {
-    let ends = move |c: char| c.is_whitespace() || delimiters.contains(c);
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let start = at + text[at..].find(|c| !ends(c))?;
-        at = start + text[start..].find(ends).unwrap_or(text.len() - start);
-        Some(start..at)
-    })
-}
-
-/// A word as it stands in templates.
-fn as_token(word: &str, general: bool) -> &str {
-    if general {
-        filled(word).unwrap_or(word)
-    } else {
-        word
-    }
-}
-
-/// A word that is an empty pair of brackets or quotes, with the value that is missing in it.
-fn filled(word: &str) -> Option<&'static str> {
-    match word {
-        "()" => Some("(<*>)"),
-        "[]" => Some("[<*>]"),
-        "{}" => Some("{<*>}"),
-        "\"\"" => Some("\"<*>\""),
-        _ => None,
-    }
 }

@@ -21,6 +21,7 @@
 //! ```
 
 mod clusters;
+mod index;
 mod masking;
 mod miner;
 mod options;
@@ -29,6 +30,7 @@ pub mod scanner;
 mod snapshot;
 mod tokens;
 mod variables;
+mod words;
 
 pub use clusters::ClusterId;
 pub use masking::{MaskPattern, WILDCARD};

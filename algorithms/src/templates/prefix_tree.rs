@@ -13,7 +13,7 @@ use super::tokens::{TokenTable, VALUE};
 const ROOT: u32 = u32::MAX;
 
 #[derive(Debug, Clone)]
-struct Node {
+struct PrefixNode {
     parent: u32,
     key: u32,
     /// Children, the wildcard's among them.
@@ -29,7 +29,7 @@ struct Node {
 pub(super) struct PrefixTree {
     options: DrainOptions,
     edges: HashMap<(u32, u32), u32>,
-    nodes: Vec<Node>,
+    nodes: Vec<PrefixNode>,
     free: Vec<u32>,
 }
 
@@ -131,7 +131,7 @@ impl PrefixTree {
         if let Some(&node) = self.edges.get(&(parent, key)) {
             return node;
         }
-        let node = Node {
+        let node = PrefixNode {
             parent,
             key,
             children: 0,
@@ -172,7 +172,7 @@ impl PrefixTree {
         self.nodes[leaf as usize].clusters.retain(|&other| other != slot);
         let mut at = leaf;
         while at != ROOT {
-            let &Node {
+            let &PrefixNode {
                 parent,
                 key,
                 children,
