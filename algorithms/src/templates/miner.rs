@@ -273,14 +273,17 @@ impl TemplateMiner {
             ClusterIndex::Drain(tree) => tree.search(&tokens, &self.clusters),
             ClusterIndex::Variables(index) => index.search(&tokens, &self.clusters),
         };
-        let (slot, update) = match found {
+        let update = match found {
             Some(slot) => {
                 let change = self.accept(slot, &tokens);
-                (slot, self.count(slot, change))
+                // Only what a search would find again: Drain takes a line that is nothing but values for another cluster each time.
+                if change == TemplateChange::None {
+                    self.remember(text, slot, tokens.len());
+                }
+                self.count(slot, change)
             }
             None => self.create(text, &mut tokens),
         };
-        self.remember(text, slot, tokens.len());
         self.tokens = tokens;
         update
     }
@@ -316,7 +319,7 @@ impl TemplateMiner {
     }
 
     /// Makes a cluster of a line, and one of all that it proves to be one with it. Fills in the numbers of new words.
-    fn create(&mut self, text: &str, tokens: &mut Vec<u32>) -> (u32, MinerUpdate) {
+    fn create(&mut self, text: &str, tokens: &mut Vec<u32>) -> MinerUpdate {
         let evicted = if self.clusters.len() >= self.options.max_clusters {
             self.evict()
         } else {
@@ -338,7 +341,7 @@ impl TemplateMiner {
         while let Some(union) = self.index.union(slot, &self.clusters, &self.table) {
             slot = self.unite(&union, &mut update);
         }
-        (slot, update)
+        update
     }
 
     /// Makes one cluster of several, the oldest of them; gives back its slot.
