@@ -26,6 +26,7 @@
 //! }
 //! ```
 
+pub mod causes;
 pub mod classic;
 pub mod counter;
 pub mod detector;

@@ -12,6 +12,7 @@ use crate::health::Health;
 use crate::ingest::Ingest;
 use crate::jobs::Jobs;
 use crate::log::Log;
+use crate::logs::Logs;
 use crate::models::Models;
 use crate::origin::Origin;
 use crate::process::Process;
@@ -91,6 +92,8 @@ sections! {
     health: Health,
     /// How templates are found in lines of text.
     templates: LineTemplates,
+    /// Log files that are followed.
+    logs: Logs,
     /// The pages and the REST interface.
     web: Web,
     /// The parent and its children.

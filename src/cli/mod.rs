@@ -6,6 +6,7 @@
 mod ask;
 mod backfill;
 mod backtest;
+mod causes;
 mod child;
 mod context;
 mod demo;
@@ -88,6 +89,8 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Find the template of every line of a log
     Templates(templates::TemplatesArguments),
+    /// What broke first: rank the suspects of recorded faults
+    Causes(causes::CausesArguments),
     /// The health plane: serve it, ask it, report to it
     Health(health::HealthArguments),
     /// Anomalous traces in files: fit, judge, measure
@@ -125,6 +128,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     if !matches!(
         cli.command,
         Command::Backtest(_)
+            | Command::Causes(_)
             | Command::Settings(_)
             | Command::Send(_)
             | Command::Templates(_)
@@ -156,6 +160,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         #[cfg(feature = "learned")]
         Command::Models(arguments) => with(cli.global, |context| models::run(context, arguments)),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Causes(arguments) => causes::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Traces(arguments) => traces::run(arguments),
         Command::Votes(arguments) => votes::run(&arguments),

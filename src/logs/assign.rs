@@ -1,33 +1,14 @@
 //! A whole file of messages: the template of each line as after the last one.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, Write};
+use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
-use skywatch_algorithms::templates::{ClusterId, MinerOptions, MinerUpdate, TemplateError, TemplateMiner};
+use skywatch_algorithms::templates::{ClusterId, MinerOptions, MinerUpdate, TemplateMiner};
 
 use super::lines::read_line;
-
-/// The first two bytes of a gzip stream (RFC 1952).
-const GZIP: [u8; 2] = [0x1f, 0x8b];
-
-/// Why the lines of a file have no templates.
-#[derive(Debug, thiserror::Error)]
-pub enum LogsError {
-    /// A file that cannot be read, or is no gzip stream to its end.
-    #[error("cannot read `{}`: {error}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// Options that the miner refuses.
-    #[error(transparent)]
-    Options(#[from] TemplateError),
-}
+use super::{LogsError, csv};
+use crate::unpack;
 
 /// The lines of a file, each with its cluster, and the clusters with their templates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,20 +33,14 @@ pub fn assign(path: &Path, options: &MinerOptions) -> Result<AssignedLines, Logs
         error,
     };
     let mut miner = TemplateMiner::new(options)?;
-    let mut file = BufReader::with_capacity(65_536, File::open(path).map_err(unreadable)?);
-    let is_gzip = file.fill_buf().map_err(unreadable)?.starts_with(&GZIP);
+    let mut file = unpack::open(path).map_err(unreadable)?;
     let mut assigned = AssignedLines {
         lines: Vec::new(),
         absorbed_by: HashMap::new(),
         templates: HashMap::new(),
         cut: 0,
     };
-    if is_gzip {
-        let mut unpacked = BufReader::with_capacity(65_536, MultiGzDecoder::new(file));
-        assigned.read(&mut unpacked, &mut miner).map_err(unreadable)?;
-    } else {
-        assigned.read(&mut file, &mut miner).map_err(unreadable)?;
-    }
+    assigned.read(&mut file, &mut miner).map_err(unreadable)?;
     let templates = miner.templates().into_iter();
     assigned
         .templates
@@ -111,11 +86,7 @@ impl AssignedLines {
     pub fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
         out.write_all(b"LineId,ClusterId,Template\n")?;
         for (line, (cluster, template)) in (1_u64..).zip(self.rows()) {
-            if template.contains(['"', ',', '\r', '\n']) {
-                writeln!(out, "{line},{cluster},\"{}\"", template.replace('"', "\"\""))?;
-            } else {
-                writeln!(out, "{line},{cluster},{template}")?;
-            }
+            writeln!(out, "{line},{cluster},{}", csv::field(template))?;
         }
         Ok(())
     }

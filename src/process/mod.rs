@@ -41,6 +41,9 @@ pub enum ProcessError {
     /// The ingest's reason.
     #[error(transparent)]
     Ingest(#[from] crate::ingest::IngestError),
+    /// The reason of the role that follows logs.
+    #[error(transparent)]
+    Logs(#[from] crate::logs::LogsError),
     /// The pages' reason.
     #[error(transparent)]
     Web(#[from] crate::web::WebError),

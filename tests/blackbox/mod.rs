@@ -3,11 +3,13 @@
 
 mod access;
 mod adaptive;
+mod causes;
 mod demo;
 mod embedded;
 mod end_to_end;
 mod faults;
 mod garbage;
+mod logs;
 mod pages;
 mod processes;
 mod redis_world;

@@ -7,6 +7,7 @@ mod analyzer;
 mod dispatch;
 mod health;
 mod ingest;
+mod logs;
 mod role;
 #[cfg(feature = "learned")]
 mod trainer;
@@ -26,6 +27,7 @@ pub const ROLES: &[&dyn Role] = &[
     &dispatch::DispatchRole,
     &ingest::IngestRole,
     &analyzer::AnalyzerRole,
+    &logs::LogsRole,
     &health::HealthRole,
     &web::WebRole,
     #[cfg(feature = "learned")]

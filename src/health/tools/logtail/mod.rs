@@ -5,7 +5,6 @@
 
 mod event;
 mod filter;
-mod follow;
 mod patterns;
 mod zookeeper;
 
@@ -18,10 +17,10 @@ use serde_json::{Value, json};
 use skywatch_algorithms::verdicts::{SECOND, Status};
 
 use self::event::{Event, Plugin};
-use self::follow::Follow;
 use super::client::{self, ClientSession};
 use super::flags::{self, Flag, JSON_FLAG, switch, value};
 use super::terminal::{ToolError, complain, print};
+use crate::follow::Follow;
 use crate::health::clock::now;
 
 const FLAGS: &[Flag] = &[
@@ -55,6 +54,8 @@ const FLAGS: &[Flag] = &[
 const USAGE: &str = "hview-logtail -log FILE [options] zookeeper|patterns [options of the plugin]";
 /// The original waits so long after it has registered.
 const STABILIZE: Duration = Duration::from_secs(3);
+/// How often the end of the file is looked at.
+const LOOK: Duration = Duration::from_millis(200);
 /// A report that fails is tried again so often, after a pause.
 const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_secs(1);
@@ -79,7 +80,7 @@ pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
         merge: given.number("merge")?.saturating_mul(SECOND),
         sent: HashMap::new(),
     };
-    let mut lines = Follow::open(Path::new(&log), given.is_on("follow")?)
+    let mut lines = Follow::open(Path::new(&log))
         .map_err(|error| ToolError::Failed(format!("`{log}` cannot be read: {error}")))?;
     let runtime = client::runtime()?;
     let as_json = given.is_on("json")?;
@@ -103,9 +104,9 @@ pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
         false => None,
     };
     say(&format!("Start monitoring {log}"), &|| json!({"log": log}))?;
-    while let Some(line) = lines
-        .next()
-        .map_err(|error| ToolError::Failed(format!("`{log}`: {error}")))?
+    let waits = given.is_on("follow")?;
+    while let Some(line) =
+        next_line(&mut lines, waits).map_err(|error| ToolError::Failed(format!("`{log}`: {error}")))?
     {
         let Some(event) = plugin.event(&line) else {
             continue;
@@ -141,6 +142,17 @@ pub(super) fn run(arguments: Vec<String>) -> Result<(), ToolError> {
         }
     }
     Ok(())
+}
+
+/// The next line; waits for it, or gives none at the end of a file that is not waited for.
+fn next_line(lines: &mut Follow, waits: bool) -> std::io::Result<Option<String>> {
+    loop {
+        match lines.poll()? {
+            Some(line) => return Ok(Some(line)),
+            None if waits => std::thread::sleep(LOOK),
+            None => return Ok(lines.rest()),
+        }
+    }
 }
 
 fn zone(name: &str) -> Result<TimeZone, ToolError> {
