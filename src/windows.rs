@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use skywatch_algorithms::{Series, counter};
 
-use crate::store::{AnyConnect, AnyStore, Connect as _, Fetched, Points as _, StoreError};
+use crate::store::{AnyConnect, AnyStore, Connect as _, Fetched, Names as _, Points as _, StoreError};
 
 /// Reads windows over one connection, kept between requests.
 pub(crate) struct Windows {
@@ -33,6 +33,22 @@ impl Windows {
         }
         let outcome = self.try_read(metrics, &mut windows);
         (windows, outcome.err().map(|error| error.to_string()))
+    }
+
+    /// All names, in no order; some may come twice.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(crate) fn names(&self) -> Result<Vec<Box<str>>, StoreError> {
+        let mut guard = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut store = match guard.take() {
+            Some(store) => store,
+            None => self.connect.connect()?,
+        };
+        let mut names = Vec::new();
+        store.list(&mut |name| names.push(name.into()))?;
+        *guard = Some(store);
+        Ok(names)
     }
 
     fn try_read(&self, metrics: &[&str], windows: &mut [Option<Series>]) -> Result<(), StoreError> {

@@ -21,6 +21,8 @@ mod taught;
 #[cfg(test)]
 mod tests;
 
+use std::path::{Path, PathBuf};
+
 pub use handle::{BaselineHandle, MetricHours, MetricSlot};
 pub use hourly::HourlyAggregator;
 pub use hours::Baseline;
@@ -28,3 +30,8 @@ pub use inbox::InboxWriter;
 pub use losses::LossCounts;
 pub use states::{StateCounts, StatePart, StateSaver, States};
 pub use taught::TaughtWriter;
+
+/// Where the hours of all metrics lie.
+pub fn folder(state_dir: &Path) -> PathBuf {
+    state_dir.join("memory")
+}

@@ -76,10 +76,7 @@ struct Add {
 }
 
 pub(super) fn severity(text: &str) -> Result<Severity, String> {
-    [Severity::Info, Severity::Warning, Severity::Critical]
-        .into_iter()
-        .find(|severity| severity.as_str() == text)
-        .ok_or_else(|| "it is one of `info`, `warning` and `critical`".to_owned())
+    Severity::parse(text).ok_or_else(|| "it is one of `info`, `warning` and `critical`".to_owned())
 }
 
 fn length(text: &str) -> Result<f64, String> {

@@ -95,6 +95,30 @@ async fn check(State(hosts): State<Option<Hosts>>, request: Request, next: Next)
     answer
 }
 
+/// Lets no request through that a browser sends for a page of somebody else (cross-site request forgery): browsers say where a
+/// request comes from (Fetch Metadata), older ones at least the origin. Programs say neither.
+pub(crate) async fn only_of_ours(request: Request, next: Next) -> Response {
+    if is_foreign(request.headers()) {
+        let why = "a page of another site asked for this change: it was not made\n";
+        return (StatusCode::FORBIDDEN, why).into_response();
+    }
+    next.run(request).await
+}
+
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let site = headers
+        .get("sec-fetch-site")
+        .map(|site| site.to_str().unwrap_or("?"));
+    if let Some(site) = site {
+        return !matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = text_of(headers, &header::ORIGIN) else {
+        return false;
+    };
+    let host = origin.split_once("://").map_or("", |(_, host)| host);
+    text_of(headers, &header::HOST) != Some(host)
+}
+
 /// Whether a browser sends this for a page of somebody else: programs say nothing of an origin.
 pub(crate) fn is_of_a_page(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site")
@@ -108,6 +132,27 @@ fn text_of<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn changes_are_made_for_our_pages_and_for_programs_only() {
+        let foreign = |headers: &[(&'static str, &'static str)]| {
+            let headers = headers.iter();
+            let headers =
+                headers.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            is_foreign(&headers.collect())
+        };
+        let host = ("host", "sky:1500");
+        assert!(!foreign(&[host]), "a program");
+        assert!(!foreign(&[host, ("sec-fetch-site", "same-origin")]));
+        assert!(!foreign(&[host, ("sec-fetch-site", "none")]), "typed by a person");
+        assert!(!foreign(&[host, ("origin", "https://sky:1500")]));
+        for other in ["cross-site", "same-site", "?"] {
+            assert!(foreign(&[host, ("sec-fetch-site", other)]), "{other}");
+        }
+        for other in ["https://evil.example", "null", "https://sky", ""] {
+            assert!(foreign(&[host, ("origin", other)]), "{other}");
+        }
+    }
 
     #[test]
     fn names_of_ours_are_taken_and_no_others() {

@@ -24,6 +24,8 @@ pub(crate) enum RouteAccess {
     Open,
     /// One of the listener's tokens, if it has any.
     Login,
+    /// The same, and it changes something: never for a page of somebody else.
+    Change,
 }
 
 /// What holds for every route of a listener.
@@ -50,6 +52,10 @@ pub(crate) fn compose(routes: impl IntoIterator<Item = HttpRoute>, rules: Listen
         match access {
             RouteAccess::Open => open = open.route(path, handler),
             RouteAccess::Login => closed = closed.route(path, handler),
+            RouteAccess::Change => {
+                let handler = handler.layer(axum::middleware::from_fn(guard::only_of_ours));
+                closed = closed.route(path, handler);
+            }
         }
     }
     if let Some(tokens) = rules.tokens {

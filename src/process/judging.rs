@@ -13,7 +13,7 @@ use super::wiring::{self, workers};
 use crate::analyzer::adaptive::{AdaptiveOptions, ModelSource, Saving};
 use crate::analyzer::rule::AlarmRule;
 use crate::analyzer::{Examiner, SavedKnowledge, WorkerOptions};
-use crate::baseline::{Baseline, States};
+use crate::baseline::{self, Baseline, States};
 use crate::stop::Stop;
 use crate::store::Connect;
 
@@ -162,7 +162,7 @@ pub(crate) fn long_memory(settings: &Settings) -> Option<PathBuf> {
 
 /// Where the hours of all metrics are kept.
 pub(crate) fn memory_folder(settings: &Settings) -> PathBuf {
-    settings.state_dir.join("memory")
+    baseline::folder(&settings.state_dir)
 }
 
 /// Where the adaptive profile's states are kept.

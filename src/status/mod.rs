@@ -214,6 +214,11 @@ pub struct StatusFile {
 }
 
 impl StatusFile {
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The analyzer's, holding an [`AnalyzerStatus`].
     pub fn analyzer(state_dir: &Path) -> Self {
         Self::named(state_dir, "analyzer.json")

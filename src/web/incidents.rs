@@ -1,123 +1,259 @@
-//! The page of incidents, read from the history that the dispatch writes.
+//! The list of incidents, and one incident with its whole life, read from the history that the dispatch writes.
 
-use std::path::Path;
+use std::sync::Arc;
 
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
 use minijinja::{Value, context};
+use serde::Deserialize;
 use skywatch_alerters::incident::{Incident, Phase};
-use skywatch_alerters::text::{percent_encode, shorten};
-use skywatch_alerters::units;
+use skywatch_alerters::text::percent_encode;
+use skywatch_alerters::{Subject, render, units};
+use skywatch_algorithms::Series;
+use skywatch_settings::Pattern;
 
-use crate::history::{Filter, HistoryError, HistoryReader};
+use super::describe::{chart_of, incident_line, notes, of_history, page_of, votes};
+use super::metric::hours_as_series;
+use super::site::{Site, SiteState, of_a_page, page};
+use crate::clock::unix_now;
+use crate::history::{Filter, HistoryError, HistoryReader, Life};
+use crate::net::routes::{HttpRoute, RouteAccess};
 
 /// Incidents on one page: some hundred kilobytes of HTML.
 const A_PAGE: usize = 200;
-/// Widest name, characters: what fits beside the other columns on a wide screen.
-const NAME_COLUMNS: usize = 120;
+/// Earlier incidents of the same subject that are listed.
+const EARLIER: usize = 20;
+/// Size of the chart, px.
+const CHART_SIZE: (u32, u32) = (900, 260);
+/// Seconds before an incident that its chart shows, where past hours are drawn.
+const BEFORE: f64 = 2.0 * 86_400.0;
 
-/// What the page shows.
-pub(super) struct IncidentsPage {
-    /// Those that are over, too.
-    pub(super) all: bool,
+/// The routes of these pages.
+pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 2] {
+    [
+        HttpRoute {
+            path: "/incidents",
+            access: RouteAccess::Login,
+            handler: get(list).with_state(Arc::clone(site)),
+        },
+        HttpRoute {
+            path: "/incidents/{id}",
+            access: RouteAccess::Login,
+            handler: get(one).with_state(Arc::clone(site)),
+        },
+    ]
+}
+
+/// `?all=1` also those that are over, `?before=17` the page behind number 17, `?name=web-*.cpu` those that a pattern picks.
+#[derive(Deserialize)]
+struct IncidentsQuery {
+    all: Option<String>,
+    before: Option<u64>,
+    #[serde(default)]
+    name: String,
+}
+
+/// What the list shows.
+#[derive(Default)]
+struct Listed {
     incidents: Vec<Incident>,
+    /// Notices that reached nobody.
     dead: usize,
-    unreadable: Option<String>,
 }
 
-impl IncidentsPage {
-    /// Reads a page; `before` is the number the page before it ended with.
-    pub(super) fn read(history: &Path, all: bool, before: Option<u64>) -> Self {
-        let mut shown = Self {
-            all,
-            incidents: Vec::new(),
-            dead: 0,
-            unreadable: None,
+async fn list(State(site): SiteState, Query(query): Query<IncidentsQuery>) -> Response {
+    let asked = Arc::clone(&site);
+    let drawn = of_a_page(&site, move || {
+        let pattern = (!query.name.is_empty())
+            .then(|| Pattern::parse(&query.name))
+            .transpose();
+        let (listed, unreadable) = match pattern {
+            Ok(name) => of_history(&asked.history, |history| read_list(history, &query, name)),
+            Err(why) => (
+                Listed::default(),
+                Some(format!("the pattern of names is wrong: {why}")),
+            ),
         };
-        if let Err(error) = shown.fill(history, before) {
-            // Nothing has been written yet: there were no incidents.
-            if !matches!(error, HistoryError::Missing { .. }) {
-                shown.unreadable = Some(error.to_string());
-            }
-        }
-        shown
-    }
-
-    fn fill(&mut self, history: &Path, before: Option<u64>) -> Result<(), HistoryError> {
-        let reader = HistoryReader::open(history)?;
-        let phases = if self.all {
-            Vec::new()
-        } else {
-            vec![Phase::Open, Phase::Acknowledged]
+        let is_full = listed.incidents.len() == A_PAGE;
+        let context = context! {
+            all => query.all.is_some(),
+            name => query.name.as_str(),
+            incidents => listed.incidents.iter().map(incident_line).collect::<Vec<_>>(),
+            dead => listed.dead,
+            unreadable,
+            more => listed.incidents.last().filter(|_| is_full).map(|last| {
+                let all = if query.all.is_some() { "all=1&" } else { "" };
+                format!("/incidents?{all}name={}&before={}", percent_encode(&query.name), last.id)
+            }),
         };
-        let filter = Filter {
-            phases,
-            before,
-            ..Filter::default()
-        };
-        self.incidents = reader.incidents(&filter, A_PAGE)?;
-        self.dead = reader.dead_letters(A_PAGE)?.len();
-        Ok(())
-    }
-
-    /// What the template may name.
-    pub(super) fn context(&self) -> Value {
-        let more = (self.incidents.len() == A_PAGE).then(|| self.incidents.last().map(|last| last.id));
-        context! {
-            all => self.all,
-            incidents => self.incidents.iter().map(described).collect::<Vec<_>>(),
-            dead => self.dead,
-            unreadable => self.unreadable.as_deref(),
-            more => more.flatten(),
-        }
-    }
+        page(
+            asked
+                .pages
+                .render("incidents.html", "/incidents", &asked.analyzer(), context),
+        )
+    });
+    drawn.await.unwrap_or_else(|response| response)
 }
 
-fn described(incident: &Incident) -> Value {
-    let mut notes = Vec::new();
-    if let Some(ack) = &incident.ack {
-        notes.push(format!("{} has it", shorten(&ack.by, 40)));
-    }
-    if let Some(silence) = incident.silenced_by {
-        notes.push(format!("silence {silence}"));
-    }
-    if let Some(since) = incident.unknown_since.filter(|_| incident.phase.is_open()) {
-        notes.push(format!("unknown since {}", units::time(since)));
-    }
-    if let Some(at) = incident.closed_at.filter(|_| !incident.phase.is_open()) {
-        notes.push(format!("over {}", units::time(at)));
-    }
-    if let Some(ending) = &incident.ending {
-        if let Some(value) = ending.value {
-            let before = ending
-                .before
-                .map(|before| format!(" (was {})", units::number(before)));
-            notes.push(format!(
-                "at {}{}",
-                units::number(value),
-                before.unwrap_or_default()
-            ));
-        }
-        if !ending.by.is_empty() {
-            notes.push(format!("by {}", shorten(&ending.by, 40)));
-        }
-    }
-    if let Some(times) = incident.flapping(crate::clock::unix_now()) {
-        notes.push(format!("flapping, {times} times in an hour"));
-    }
-    let name = incident.subject.name();
-    let value = if incident.anomaly.sentence.is_empty() {
-        units::number(incident.anomaly.observed)
-    } else {
-        incident.anomaly.sentence.clone()
+fn read_list(
+    history: &HistoryReader,
+    query: &IncidentsQuery,
+    name: Option<Pattern>,
+) -> Result<Listed, HistoryError> {
+    let phases = match query.all.is_some() {
+        true => Vec::new(),
+        false => vec![Phase::Open, Phase::Acknowledged],
     };
+    let filter = Filter {
+        phases,
+        name,
+        before: query.before,
+        ..Filter::default()
+    };
+    Ok(Listed {
+        incidents: history.incidents(&filter, A_PAGE)?,
+        dead: history.dead_letters(A_PAGE)?.len(),
+    })
+}
+
+/// One incident and those about the same subject before it.
+type Found = Option<(Life, Vec<Incident>)>;
+
+fn read_one(history: &HistoryReader, id: u64) -> Result<Found, HistoryError> {
+    let Some(life) = history.incident(id)? else {
+        return Ok(None);
+    };
+    let filter = Filter {
+        subject: Some(life.incident.subject.clone()),
+        before: Some(id),
+        ..Filter::default()
+    };
+    let earlier = history.incidents(&filter, EARLIER)?;
+    Ok(Some((life, earlier)))
+}
+
+async fn one(State(site): SiteState, Path(id): Path<u64>) -> Response {
+    let asked = Arc::clone(&site);
+    let read = of_a_page(&site, move || {
+        of_history(&asked.history, |history| read_one(history, id))
+    });
+    let (found, unreadable) = match read.await {
+        Ok(read) => read,
+        Err(response) => return response,
+    };
+    let Some((life, earlier)) = found else {
+        return not_there(&site, id, unreadable).await;
+    };
+    let (window, chart_note) = series_of(&site, &life.incident).await;
+    let asked = Arc::clone(&site);
+    let drawn = of_a_page(&site, move || {
+        let context = describe(&life, &earlier, window.as_ref(), chart_note);
+        page(
+            asked
+                .pages
+                .render("incident.html", "/incidents", &asked.analyzer(), context),
+        )
+    });
+    drawn.await.unwrap_or_else(|response| response)
+}
+
+async fn not_there(site: &Arc<Site>, id: u64, unreadable: Option<String>) -> Response {
+    let asked = Arc::clone(site);
+    let drawn = of_a_page(site, move || {
+        let status = match unreadable {
+            Some(_) => StatusCode::SERVICE_UNAVAILABLE,
+            None => StatusCode::NOT_FOUND,
+        };
+        let why = unreadable.unwrap_or_else(|| format!("there is no incident {id}"));
+        let context = context! { why, back => "/incidents" };
+        let answer = page(
+            asked
+                .pages
+                .render("refused.html", "/incidents", &asked.analyzer(), context),
+        );
+        (status, answer).into_response()
+    });
+    drawn.await.unwrap_or_else(|response| response)
+}
+
+/// What the chart of an incident draws, and what must be said of it: the window if the incident lies in it, else the hours
+/// of those days.
+async fn series_of(site: &Site, incident: &Incident) -> (Option<Series>, Option<String>) {
+    let Subject::Metric(name) = &incident.subject else {
+        return (None, None);
+    };
+    let (mut windows, trouble) = site.reader.windows(vec![name.clone()]).await;
+    let window = windows.pop().flatten().filter(|window| !window.is_empty());
+    let reaches = |window: &Series| window.times.first().is_some_and(|first| *first <= incident.since);
+    if window.as_ref().is_some_and(reaches) {
+        return (window, None);
+    }
+    match site.reader.hours(name.clone()).await {
+        Ok(hours) => {
+            let until = incident.closed_at.unwrap_or_else(unix_now) + BEFORE / 4.0;
+            let past = hours_as_series(&hours, incident.since - BEFORE, until);
+            if past.is_empty() {
+                return (
+                    window,
+                    trouble.or_else(|| Some("no points of that time are kept".to_owned())),
+                );
+            }
+            let note = "the lowest and highest value of each hour, as older points are kept no finer";
+            (Some(past), Some(note.to_owned()))
+        }
+        Err(why) => (window, Some(why)),
+    }
+}
+
+fn describe(life: &Life, earlier: &[Incident], window: Option<&Series>, chart_note: Option<String>) -> Value {
+    let incident = &life.incident;
+    let anomaly = &incident.anomaly;
+    let expected = incident.expected.or(anomaly.expected);
+    let steps = life.transitions.iter().map(|step| {
+        context! { at => step.at, from => step.from.map(|from| from.as_str()), to => step.to.as_str(), why => step.why.as_str() }
+    });
+    let notices = life.notices.iter().map(|notice| {
+        context! {
+            at => notice.notice.at,
+            receiver => notice.notice.receiver.as_str(),
+            route => notice.notice.route.as_str(),
+            state => notice.state.as_str(),
+            tries => notice.tries,
+            error => notice.last_error.as_deref(),
+            summary => render::summary(&notice.notice),
+        }
+    });
     context! {
         id => incident.id,
+        name => incident.subject.name(),
+        kind => incident.subject.kind().name,
+        link => page_of(&incident.subject),
         phase => incident.phase.as_str(),
         open => incident.phase.is_open(),
         severity => incident.severity.as_str(),
-        name => shorten(name, NAME_COLUMNS),
-        link => incident.subject.kind().page.map(|page| format!("{page}{}", percent_encode(name))),
-        value,
-        since => units::time(incident.since),
-        note => notes.join(", "),
+        observed => anomaly.observed.is_finite().then(|| units::number(anomaly.observed)),
+        rate => anomaly.window().rate,
+        value => incident.value.map(units::number),
+        expected => expected.map(|expected| expected.to_string()),
+        at => anomaly.at,
+        since => incident.since,
+        lasted => units::length((incident.closed_at.unwrap_or_else(unix_now) - incident.since).max(0.0)),
+        closed_at => incident.closed_at,
+        sentence => anomaly.sentence.as_str(),
+        judged => render::judged(anomaly),
+        is_claimed => incident.ack.is_some(),
+        notes => notes(incident),
+        returns => incident.returns,
+        contributors => anomaly.contributors.iter().map(|part| part.name.clone()).collect::<Vec<_>>(),
+        labels => anomaly.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
+        votes => votes(anomaly),
+        chart => window.map(|window| chart_of(anomaly, expected, window, CHART_SIZE)),
+        chart_note,
+        steps => steps.collect::<Vec<_>>(),
+        notices => notices.collect::<Vec<_>>(),
+        earlier => earlier.iter().map(incident_line).collect::<Vec<_>>(),
+        earlier_is_full => earlier.len() == EARLIER,
     }
 }

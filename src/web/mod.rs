@@ -1,17 +1,27 @@
 //! The pages: what is wrong now, why, and why it may be quiet; and what programs ask of them.
 //!
-//! Rendered on the server, working without JavaScript. State comes from the status files the other
+//! Rendered on the server, working without JavaScript and a little better with ours. State comes from the status files the other
 //! processes write, windows from the store; this process owns nothing. A group of pages is a file with its `routes`, and a
 //! line in [`routes`].
 
+mod actions;
 mod api;
+mod assets;
+mod commands;
+mod describe;
 mod error;
+mod events;
 mod figures;
+mod find;
 mod incidents;
+mod metric;
+mod names;
+mod now;
 mod pages;
-mod people;
 mod reader;
+mod silences;
 mod site;
+mod status_page;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -156,7 +166,17 @@ impl Web {
 
 /// All that is served.
 fn routes(site: &Arc<Site>) -> impl Iterator<Item = HttpRoute> {
-    people::routes(site).into_iter().chain(api::routes(site))
+    now::routes(site)
+        .into_iter()
+        .chain(incidents::routes(site))
+        .chain(actions::routes(site))
+        .chain(metric::routes(site))
+        .chain(find::routes(site))
+        .chain(silences::routes(site))
+        .chain(status_page::routes(site))
+        .chain(events::routes(site))
+        .chain(assets::routes())
+        .chain(api::routes(site))
 }
 
 /// Who may see the pages, and whether others can read on the way.

@@ -12,7 +12,8 @@ use tokio::sync::Semaphore;
 
 use super::error::WebError;
 use super::pages::Pages;
-use super::reader::WindowReader;
+use super::reader::SeriesReader;
+use crate::baseline;
 use crate::history::history_path;
 use crate::status::{AnalyzerStatus, HealthStatus, IngestStatus, StatusFile};
 use crate::store::{AnyConnect, Connect as _};
@@ -24,6 +25,11 @@ const PAGE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long reading the small files may take: supervisors give `/healthz` a second.
 const AT_ONCE: Duration = Duration::from_millis(800);
 
+/// What a page of ours may do: run our script, ask us and nobody else, and send its forms here. Charts carry style elements
+/// of their own.
+const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'; \
+                      img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
 /// What every request needs; shared by all.
 pub(super) struct Site {
     analyzer: StatusFile,
@@ -31,7 +37,11 @@ pub(super) struct Site {
     health: StatusFile,
     /// Where the store is, for people.
     pub(super) store: String,
-    pub(super) reader: WindowReader,
+    pub(super) reader: SeriesReader,
+    /// Seconds of a window.
+    pub(super) full_duration: f64,
+    /// Whose socket takes what people want changed.
+    pub(super) state_dir: PathBuf,
     pub(super) history: PathBuf,
     pub(super) pages: Pages,
     /// Taken by whoever draws a page.
@@ -51,7 +61,10 @@ impl Site {
             ingest: StatusFile::ingest(state_dir),
             health: StatusFile::health(state_dir),
             store: store.describe(),
-            reader: WindowReader::start(store, full_duration).map_err(WebError::Start)?,
+            reader: SeriesReader::start(store, full_duration, baseline::folder(state_dir))
+                .map_err(WebError::Start)?,
+            full_duration,
+            state_dir: state_dir.clone(),
             history: history_path(state_dir),
             pages: Pages::new()?,
             drawing: Semaphore::new(DRAWN_AT_ONCE),
@@ -66,6 +79,13 @@ impl Site {
     /// What the health plane has last said.
     pub(super) fn health(&self) -> HealthStatus {
         self.health.read().unwrap_or_default()
+    }
+
+    /// The files whose change means that pages show something else: what the analyzer says, the history, and its journal, in
+    /// which stands what was committed lately.
+    pub(super) fn what_pages_show(&self) -> [PathBuf; 3] {
+        let journal = self.history.with_extension("sqlite-wal");
+        [self.analyzer.path().to_owned(), self.history.clone(), journal]
     }
 
     /// What the ingest has last said.
@@ -103,12 +123,7 @@ pub(super) async fn at_once(work: impl FnOnce() -> Response + Send + 'static) ->
 /// A page as an answer.
 pub(super) fn page(rendered: Result<String, minijinja::Error>) -> Response {
     match rendered {
-        Ok(html) => {
-            // Charts carry their own style elements; nothing else may run or be loaded.
-            let policy =
-                "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
-            ([(header::CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
-        }
+        Ok(html) => ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response(),
         Err(error) => failed(&error),
     }
 }

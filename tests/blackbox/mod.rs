@@ -4,12 +4,14 @@
 mod access;
 mod adaptive;
 mod causes;
+mod api;
 mod demo;
 mod embedded;
 mod end_to_end;
 mod faults;
 mod garbage;
 mod logs;
+mod operating;
 mod pages;
 mod processes;
 mod redis_world;

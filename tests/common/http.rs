@@ -1,4 +1,4 @@
-//! A plain HTTP GET.
+//! Plain HTTP requests.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -28,11 +28,24 @@ pub(crate) fn get(from: SocketAddr, path: &str) -> Answer {
 
 /// Asks for `path`.
 pub(crate) fn try_get(from: SocketAddr, path: &str) -> std::io::Result<Answer> {
-    let mut stream = TcpStream::connect(from)?;
+    request(from, "GET", path, &[], "")
+}
+
+/// Sends a request with further headers and a body.
+pub(crate) fn request(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &str,
+) -> std::io::Result<Answer> {
+    let mut stream = TcpStream::connect(to)?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let length = body.len();
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nHost: {from}\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
     )?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;

@@ -290,6 +290,12 @@ impl Severity {
             Self::Critical => "critical",
         }
     }
+
+    /// The one of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Self::Info, Self::Warning, Self::Critical];
+        all.into_iter().find(|severity| severity.as_str() == word)
+    }
 }
 
 impl fmt::Display for Severity {

@@ -1,31 +1,26 @@
-//! What programs ask: `/metrics`, `/healthz`, `/api/v1/status`.
+//! What monitoring asks: `/metrics` and `/healthz`.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Json, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use skywatch_alerters::units;
 
-use super::figures;
-use super::site::{Site, SiteState, at_once, failed};
 use crate::clock::unix_now;
 use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::web::figures;
+use crate::web::site::{Site, SiteState, at_once, failed};
 
-/// The routes of programs.
-pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 3] {
+/// The routes of monitoring.
+pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 2] {
     let site = || Arc::clone(site);
     [
         HttpRoute {
             path: "/metrics",
             access: RouteAccess::Login,
             handler: get(metrics).with_state(site()),
-        },
-        HttpRoute {
-            path: "/api/v1/status",
-            access: RouteAccess::Login,
-            handler: get(status).with_state(site()),
         },
         HttpRoute {
             path: "/healthz",
@@ -46,18 +41,6 @@ async fn metrics(State(site): SiteState) -> Response {
                 Err(error) => failed(&error),
             },
         );
-    answer.await
-}
-
-async fn status(State(site): SiteState) -> Response {
-    let answer = at_once(move || {
-        let all = serde_json::json!({
-            "analyzer": site.analyzer(),
-            "ingest": site.ingest(),
-            "health": site.health(),
-        });
-        Json(all).into_response()
-    });
     answer.await
 }
 

@@ -1,0 +1,246 @@
+//! Calls about incidents and silences: what commands can do, programs can.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse as _, Json, Response};
+use axum::routing::{delete, get, post};
+use serde::Deserialize;
+use serde_json::json;
+use skywatch_alerters::incident::Phase;
+use skywatch_settings::Pattern;
+
+use super::calls::{ApiCall, may, must};
+use super::problem::Problem;
+use crate::dispatch::{Reply, Request};
+use crate::history::Filter;
+use crate::web::actions::silence_of;
+use crate::web::commands::ask;
+use crate::web::describe::of_history;
+use crate::web::site::{Site, SiteState, of_a_page};
+
+/// Incidents of one answer, unless said, and at most.
+const INCIDENTS: usize = 100;
+const MOST_INCIDENTS: usize = 1_000;
+
+pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
+    let site = || Arc::clone(site);
+    vec![
+        ApiCall {
+            method: Method::GET,
+            path: "/api/v1/incidents",
+            summary: "Incidents, newest first",
+            query: vec![
+                may("all", "boolean", "also those that are over"),
+                may(
+                    "name",
+                    "string",
+                    "only about subjects whose name this pattern picks",
+                ),
+                may("since", "number", "not over before this, Unix seconds"),
+                may("before", "integer", "with smaller numbers only: the next page"),
+                may(
+                    "limit",
+                    "integer",
+                    "at most so many, 100 unless said, never more than 1,000",
+                ),
+            ],
+            body: vec![],
+            answer: "`incidents`",
+            handler: get(list).with_state(site()),
+        },
+        ApiCall {
+            method: Method::GET,
+            path: "/api/v1/incidents/{id}",
+            summary: "One incident with the steps of its life and the notices about it",
+            query: vec![],
+            body: vec![],
+            answer: "`incident`, `transitions`, `notices`",
+            handler: get(one).with_state(site()),
+        },
+        ApiCall {
+            method: Method::POST,
+            path: "/api/v1/incidents/{id}/acknowledge",
+            summary: "Takes an incident: nothing more is said unless it becomes worse or comes back",
+            query: vec![],
+            body: vec![
+                must("by", "string", "who takes it"),
+                may("until_resolved", "boolean", "not a word until it is resolved"),
+            ],
+            answer: "the incident, as the call for one",
+            handler: post(acknowledge).with_state(site()),
+        },
+        ApiCall {
+            method: Method::POST,
+            path: "/api/v1/incidents/{id}/close",
+            summary: "Closes an incident: nothing new begins about its subject unless it becomes worse",
+            query: vec![],
+            body: vec![must("by", "string", "who closes it")],
+            answer: "the incident, as the call for one",
+            handler: post(close).with_state(site()),
+        },
+        ApiCall {
+            method: Method::GET,
+            path: "/api/v1/silences",
+            summary: "Silences",
+            query: vec![may("all", "boolean", "also those that have ended")],
+            body: vec![],
+            answer: "`silences`, by number",
+            handler: get(silences).with_state(site()),
+        },
+        ApiCall {
+            method: Method::POST,
+            path: "/api/v1/silences/add",
+            summary: "Makes a silence from now on",
+            query: vec![],
+            body: vec![
+                must("metrics", "array", "patterns, one of which must pick a subject"),
+                must(
+                    "length",
+                    "string",
+                    "`90m`, `2h`, or `resolved`: until what it is over is resolved",
+                ),
+                may("by", "string", "who asks for it"),
+                may("reason", "string", "why"),
+            ],
+            answer: "201 and `silences`, the new one",
+            handler: post(add_silence).with_state(site()),
+        },
+        ApiCall {
+            method: Method::DELETE,
+            path: "/api/v1/silences/{id}",
+            summary: "Ends a silence before its time",
+            query: vec![],
+            body: vec![],
+            answer: "204",
+            handler: delete(end_silence).with_state(site()),
+        },
+    ]
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    #[serde(default)]
+    all: bool,
+    #[serde(default)]
+    name: String,
+    since: Option<f64>,
+    before: Option<u64>,
+    limit: Option<usize>,
+}
+
+async fn list(
+    State(site): SiteState,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query?;
+    let name = (!query.name.is_empty()).then(|| Pattern::parse(&query.name));
+    let name = name
+        .transpose()
+        .map_err(|why| Problem::bad(format!("the pattern is wrong: {why}")))?;
+    let filter = Filter {
+        phases: match query.all {
+            true => Vec::new(),
+            false => vec![Phase::Open, Phase::Acknowledged],
+        },
+        name,
+        since: query.since,
+        before: query.before,
+        ..Filter::default()
+    };
+    let limit = query.limit.unwrap_or(INCIDENTS).min(MOST_INCIDENTS);
+    let asked = Arc::clone(&site);
+    let read = of_a_page(&site, move || {
+        of_history(&asked.history, |history| history.incidents(&filter, limit))
+    });
+    match read.await {
+        Ok((incidents, None)) => Ok(Json(json!({ "incidents": incidents })).into_response()),
+        Ok((_, Some(why))) => Err(Problem::unavailable(why)),
+        Err(response) => Ok(response),
+    }
+}
+
+async fn one(State(site): SiteState, Path(id): Path<u64>) -> Result<Response, Problem> {
+    match ask(&site, Request::Incident { id }).await {
+        Ok(reply) => Ok(Json(reply).into_response()),
+        Err(crate::web::commands::NotDone::Refused(why)) => Err(Problem::missing(why)),
+        Err(not_done) => Err(not_done.into()),
+    }
+}
+
+#[derive(Deserialize)]
+struct ByBody {
+    by: String,
+    #[serde(default)]
+    until_resolved: bool,
+}
+
+async fn acknowledge(
+    State(site): SiteState,
+    Path(id): Path<u64>,
+    body: Result<Json<ByBody>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(ByBody { by, until_resolved }) = body?;
+    let request = Request::Acknowledge {
+        id,
+        by,
+        until_resolved,
+    };
+    Ok(Json(ask(&site, request).await?).into_response())
+}
+
+async fn close(
+    State(site): SiteState,
+    Path(id): Path<u64>,
+    body: Result<Json<ByBody>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(ByBody { by, .. }) = body?;
+    Ok(Json(ask(&site, Request::Close { id, by }).await?).into_response())
+}
+
+#[derive(Deserialize)]
+struct SilencesQuery {
+    #[serde(default)]
+    all: bool,
+}
+
+async fn silences(
+    State(site): SiteState,
+    query: Result<Query<SilencesQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(SilencesQuery { all }) = query?;
+    Ok(Json(ask(&site, Request::Silences { all }).await?).into_response())
+}
+
+#[derive(Deserialize)]
+struct SilenceBody {
+    metrics: Vec<String>,
+    length: String,
+    #[serde(default)]
+    by: String,
+    #[serde(default)]
+    reason: String,
+}
+
+async fn add_silence(
+    State(site): SiteState,
+    body: Result<Json<SilenceBody>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(body) = body?;
+    let silence = silence_of(body.metrics, &body.length, &body.by, &body.reason).map_err(Problem::bad)?;
+    let silence = Box::new(silence);
+    let reply = ask(&site, Request::Silence { silence }).await?;
+    let made = matches!(reply, Reply::Silences { .. });
+    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(reply)).into_response())
+}
+
+async fn end_silence(State(site): SiteState, Path(id): Path<u64>) -> Result<Response, Problem> {
+    match ask(&site, Request::EndSilence { id }).await {
+        Ok(_) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(crate::web::commands::NotDone::Refused(why)) => Err(Problem::missing(why)),
+        Err(not_done) => Err(not_done.into()),
+    }
+}

@@ -1,0 +1,186 @@
+//! Calls about metrics: names, points, why one is quiet.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::Method;
+use axum::response::{IntoResponse as _, Json, Response};
+use axum::routing::get;
+use serde::Deserialize;
+use serde_json::json;
+use skywatch_algorithms::Series;
+
+use super::calls::{ApiCall, may, must};
+use super::problem::Problem;
+use crate::clock::unix_now;
+use crate::dispatch::Call;
+use crate::web::commands;
+use crate::web::describe::thinned;
+use crate::web::metric::hours_as_series;
+use crate::web::site::{Site, SiteState, of_a_page};
+
+/// Names of one answer, unless said, and at most.
+const NAMES: usize = 100;
+const MOST_NAMES: usize = 10_000;
+/// Points of one answer, unless said, and at most.
+const POINTS: usize = 1_000;
+const MOST_POINTS: usize = 20_000;
+
+pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
+    let site = || Arc::clone(site);
+    vec![
+        ApiCall {
+            method: Method::GET,
+            path: "/api/v1/metrics",
+            summary: "Names of metrics, in their order",
+            query: vec![
+                may(
+                    "q",
+                    "string",
+                    "words that names hold, or a pattern; all names without it",
+                ),
+                may(
+                    "skip",
+                    "integer",
+                    "how many to leave out: those of the pages before",
+                ),
+                may(
+                    "limit",
+                    "integer",
+                    "at most so many, 100 unless said, never more than 10,000",
+                ),
+            ],
+            body: vec![],
+            answer: "`metrics`, and `total`, how many there are on all pages together",
+            handler: get(metrics).with_state(site()),
+        },
+        ApiCall {
+            method: Method::GET,
+            path: "/api/v1/series",
+            summary: "Points of a metric: those of its window, before them the lowest and highest value of each hour",
+            query: vec![
+                must("metric", "string", "its full name"),
+                may(
+                    "from",
+                    "number",
+                    "Unix seconds; where the window begins, unless said",
+                ),
+                may("until", "number", "Unix seconds; now unless said"),
+                may(
+                    "points",
+                    "integer",
+                    "at most so many, 1,000 unless said: of each stretch the least and the largest",
+                ),
+            ],
+            body: vec![],
+            answer: "`metric`, `points`, each `[time, value]`, and `hourly_until`, before which they are of hours",
+            handler: get(series).with_state(site()),
+        },
+        ApiCall {
+            method: Method::GET,
+            path: "/api/v1/explain",
+            summary: "All that is known of a metric, and who would be told of it",
+            query: vec![must("metric", "string", "its full name")],
+            body: vec![],
+            answer: "as `skywatch explain --json`",
+            handler: get(explain).with_state(site()),
+        },
+    ]
+}
+
+#[derive(Deserialize)]
+struct MetricsQuery {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    skip: usize,
+    limit: Option<usize>,
+}
+
+async fn metrics(
+    State(site): SiteState,
+    query: Result<Query<MetricsQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query?;
+    let names = site.reader.names().await.map_err(Problem::unavailable)?;
+    let limit = query.limit.unwrap_or(NAMES).min(MOST_NAMES);
+    let found = of_a_page(&site, move || {
+        let found = names.search(query.q.trim(), query.skip, limit);
+        found.map(|found| json!({ "metrics": found.shown, "total": found.total }))
+    });
+    match found.await {
+        Ok(Ok(found)) => Ok(Json(found).into_response()),
+        Ok(Err(why)) => Err(Problem::bad(format!("the pattern is wrong: {why}"))),
+        Err(response) => Ok(response),
+    }
+}
+
+#[derive(Deserialize)]
+struct SeriesQuery {
+    metric: String,
+    from: Option<f64>,
+    until: Option<f64>,
+    points: Option<usize>,
+}
+
+async fn series(
+    State(site): SiteState,
+    query: Result<Query<SeriesQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query?;
+    let until = query.until.unwrap_or_else(unix_now);
+    if query.from.is_some_and(|from| from >= until) {
+        return Err(Problem::bad("`from` is not before `until`"));
+    }
+    let (mut windows, trouble) = site.reader.windows(vec![query.metric.clone()]).await;
+    if let Some(why) = trouble {
+        return Err(Problem::unavailable(why));
+    }
+    let window = windows.pop().flatten().unwrap_or_default();
+    let begins = window.times.first().copied();
+    let wants_hours = match (query.from, begins) {
+        (Some(from), Some(begins)) => from < begins,
+        (from, None) => from.is_some(),
+        (None, Some(_)) => false,
+    };
+    let mut all = Series::default();
+    if wants_hours {
+        let hours = site.reader.hours(query.metric.clone()).await;
+        let hours = hours.map_err(Problem::unavailable)?;
+        let last = begins.unwrap_or(f64::INFINITY);
+        let past = hours_as_series(&hours, query.from.unwrap_or(0.0), until.min(last));
+        let before = past.times.partition_point(|time| *time < last);
+        all.times.extend_from_slice(&past.times[..before]);
+        all.values.extend_from_slice(&past.values[..before]);
+    }
+    if all.is_empty() && window.is_empty() {
+        return Err(Problem::missing("no points are stored under this name"));
+    }
+    let hourly_until = (!all.is_empty()).then(|| begins.unwrap_or(until));
+    let from = query.from.unwrap_or(f64::NEG_INFINITY);
+    for (&time, &value) in window.times.iter().zip(&window.values) {
+        if time >= from && time <= until {
+            all.push(time, value);
+        }
+    }
+    let most = query.points.unwrap_or(POINTS).clamp(2, MOST_POINTS);
+    let thin = thinned(&all, most / 2);
+    let points: Vec<(f64, f64)> = thin.times.into_iter().zip(thin.values).collect();
+    let body = json!({ "metric": query.metric, "points": points, "hourly_until": hourly_until });
+    Ok(Json(body).into_response())
+}
+
+#[derive(Deserialize)]
+struct ExplainQuery {
+    metric: String,
+}
+
+async fn explain(
+    State(site): SiteState,
+    query: Result<Query<ExplainQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(ExplainQuery { metric }) = query?;
+    let answer = commands::call(&site, Call::Explain { metric }).await?;
+    Ok(Json(answer).into_response())
+}

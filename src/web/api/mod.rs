@@ -1,0 +1,38 @@
+//! What programs ask for: `/metrics`, `/healthz`, and the interface under `/api/v1`.
+//!
+//! A call is a line of a table: method, path, what it is for, what it takes, and its handler. Routes and the OpenAPI document
+//! are both made from these tables, so neither can say what the other does not.
+
+mod calls;
+mod figures_and_health;
+mod incidents;
+mod metrics;
+mod openapi;
+mod problem;
+mod skyline;
+mod state;
+
+use std::sync::Arc;
+
+use super::site::Site;
+use crate::net::routes::HttpRoute;
+use calls::ApiCall;
+
+/// Every call under `/api/v1`.
+fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
+    let mut calls = state::calls(site);
+    calls.extend(metrics::calls(site));
+    calls.extend(incidents::calls(site));
+    calls
+}
+
+/// The routes of programs.
+pub(super) fn routes(site: &Arc<Site>) -> Vec<HttpRoute> {
+    let calls = calls(site);
+    let document = openapi::document(&calls);
+    let mut routes: Vec<HttpRoute> = calls.into_iter().map(ApiCall::into_route).collect();
+    routes.push(openapi::route(document));
+    routes.extend(figures_and_health::routes(site));
+    routes.extend(skyline::routes(site));
+    routes
+}

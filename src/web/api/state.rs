@@ -1,0 +1,117 @@
+//! Calls about the state of the whole.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::Method;
+use axum::response::{IntoResponse as _, Json, Response};
+use axum::routing::get;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::calls::{ApiCall, may};
+use super::problem::Problem;
+use crate::clock::unix_now;
+use crate::web::describe::of_history;
+use crate::web::site::{Site, SiteState, at_once, of_a_page};
+
+/// Seconds of passes that are listed unless said.
+const PAST: f64 = 86_400.0;
+
+pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
+    let site = || Arc::clone(site);
+    vec![
+        ApiCall {
+            method: Method::GET,
+            path: "/api/v1/status",
+            summary: "What analyzer and ingest have last said, and what is wrong with them",
+            query: vec![],
+            body: vec![],
+            answer: "`analyzer`, `ingest`, and `ailments`, each in a sentence: none when all is well",
+            handler: get(status).with_state(site()),
+        },
+        ApiCall {
+            method: Method::GET,
+            path: "/api/v1/anomalies",
+            summary: "What the last pass found, worst first, at most a thousand",
+            query: vec![],
+            body: vec![],
+            answer: "`at` of the pass, `is_current` while that says something about now, `anomalies`",
+            handler: get(anomalies).with_state(site()),
+        },
+        ApiCall {
+            method: Method::GET,
+            path: "/api/v1/passes",
+            summary: "Passes, those of earlier hours together",
+            query: vec![
+                may("from", "number", "Unix seconds; a day ago unless said"),
+                may("until", "number", "Unix seconds; now unless said"),
+            ],
+            body: vec![],
+            answer: "`passes`, oldest first",
+            handler: get(passes).with_state(site()),
+        },
+    ]
+}
+
+async fn status(State(site): SiteState) -> Response {
+    let answer = at_once(move || {
+        let (analyzer, ingest) = (site.analyzer(), site.ingest());
+        let ailments = analyzer.ailments(unix_now());
+        let health = site.health();
+        let all = json!({ "analyzer": analyzer, "ingest": ingest, "health": health, "ailments": ailments });
+        Json(all).into_response()
+    });
+    answer.await
+}
+
+async fn anomalies(State(site): SiteState) -> Response {
+    let answer = at_once(move || {
+        let analyzer = site.analyzer();
+        let now = unix_now();
+        let body = json!({
+            "at": analyzer.pass.as_ref().map(|pass| pass.at),
+            "is_current": analyzer.pass.is_some() && analyzer.trouble.is_none() && !analyzer.is_quiet(now),
+            "anomalies": analyzer.anomalies,
+        });
+        Json(body).into_response()
+    });
+    answer.await
+}
+
+#[derive(Deserialize)]
+struct PassesQuery {
+    from: Option<f64>,
+    until: Option<f64>,
+}
+
+async fn passes(
+    State(site): SiteState,
+    query: Result<Query<PassesQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query?;
+    let now = unix_now();
+    let (from, until) = (query.from.unwrap_or(now - PAST), query.until.unwrap_or(now + 1.0));
+    let asked = Arc::clone(&site);
+    let read = of_a_page(&site, move || {
+        of_history(&asked.history, |history| history.passes(from, until))
+    });
+    let (passes, unreadable) = match read.await {
+        Ok(read) => read,
+        Err(response) => return Ok(response),
+    };
+    if let Some(why) = unreadable {
+        return Err(Problem::unavailable(why));
+    }
+    let passes: Vec<Value> = passes
+        .iter()
+        .map(|row| {
+            json!({
+                "at": row.at, "passes": row.passes, "metrics": row.metrics, "analyzed": row.analyzed,
+                "anomalies": row.anomalies, "seconds": row.seconds, "longest": row.longest,
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "passes": passes })).into_response())
+}

@@ -1,0 +1,198 @@
+//! What several pages say of an anomaly, an incident, a window.
+
+use std::path::Path;
+
+use minijinja::{Value, context};
+use skywatch_alerters::chart::{Chart, ChartMark};
+use skywatch_alerters::incident::Incident;
+use skywatch_alerters::text::{percent_encode, shorten};
+use skywatch_alerters::{Anomaly, Expected, Subject, units};
+use skywatch_algorithms::Series;
+
+use crate::clock::unix_now;
+use crate::history::{HistoryError, HistoryReader};
+use crate::windows::as_judged;
+
+/// Widest name, characters: what fits beside the other columns on a wide screen.
+const NAME_COLUMNS: usize = 120;
+
+/// Reads from the history. Of one that nobody has written yet the answer is what nothing would give.
+pub(super) fn of_history<T: Default>(
+    path: &Path,
+    read: impl FnOnce(&HistoryReader) -> Result<T, HistoryError>,
+) -> (T, Option<String>) {
+    match HistoryReader::open(path).and_then(|reader| read(&reader)) {
+        Ok(found) => (found, None),
+        Err(HistoryError::Missing { .. }) => (T::default(), None),
+        Err(error) => (T::default(), Some(error.to_string())),
+    }
+}
+
+/// The page of a subject, if its kind has pages.
+pub(super) fn page_of(subject: &Subject) -> Option<String> {
+    let page = subject.kind().page?;
+    Some(format!("{page}{}", percent_encode(subject.name())))
+}
+
+/// A window as it was judged, `width` × `height` px, with what was expected and the point that was judged.
+pub(super) fn chart_of(
+    anomaly: &Anomaly,
+    expected: Option<Expected>,
+    window: &Series,
+    (width, height): (u32, u32),
+) -> Value {
+    let judged = as_judged(window, anomaly.window().rate);
+    let judged = thinned(&judged, width as usize / 4);
+    let mut chart = Chart::new(anomaly.name(), &judged.times, &judged.values)
+        .rate(anomaly.window().rate)
+        .size(width, height);
+    if anomaly.observed.is_finite() {
+        chart = chart.mark(ChartMark {
+            at: anomaly.at,
+            value: anomaly.observed,
+        });
+    }
+    if let Some(expected) = expected {
+        chart = chart.expected(expected);
+    }
+    Value::from_safe_string(chart.svg())
+}
+
+/// The least and the largest point of each of `parts` equal stretches of time, so that no spike is lost; a series that is
+/// no longer than that as it is. Times must rise.
+pub(super) fn thinned(series: &Series, parts: usize) -> Series {
+    let mut thin = Series::default();
+    let (Some(&first), Some(&last)) = (series.times.first(), series.times.last()) else {
+        return thin;
+    };
+    if series.len() <= 2 * parts || last <= first {
+        thin.times.clone_from(&series.times);
+        thin.values.clone_from(&series.values);
+        return thin;
+    }
+    let length = (last - first) / parts as f64;
+    let part_of = |time: f64| (((time - first) / length) as usize).min(parts - 1);
+    let mut from = 0;
+    while from < series.len() {
+        let part = part_of(series.times[from]);
+        let rest = series.times[from..].iter();
+        let until = from + rest.take_while(|time| part_of(**time) == part).count().max(1);
+        let places = from..until;
+        let by_value = |a: &usize, b: &usize| series.values[*a].total_cmp(&series.values[*b]);
+        let least = places.clone().min_by(by_value).unwrap_or(from);
+        let largest = places.max_by(by_value).unwrap_or(from);
+        let (earlier, later) = (least.min(largest), least.max(largest));
+        thin.push(series.times[earlier], series.values[earlier]);
+        if later > earlier {
+            thin.push(series.times[later], series.values[later]);
+        }
+        from = until;
+    }
+    thin
+}
+
+/// Every detector's answer.
+pub(super) fn votes(anomaly: &Anomaly) -> Vec<Value> {
+    let votes = anomaly.votes().iter().map(|vote| {
+        let shown = |value: f64| value.is_finite().then(|| units::number(value));
+        context! {
+            detector => vote.detector.as_str(),
+            answer => match vote.answer { Some(true) => "anomalous", Some(false) => "normal", None => "no vote" },
+            anomalous => vote.answer == Some(true),
+            measured => shown(vote.measured),
+            limit => shown(vote.limit),
+        }
+    });
+    votes.collect()
+}
+
+/// What lists say of an incident.
+pub(super) fn incident_line(incident: &Incident) -> Value {
+    let anomaly = &incident.anomaly;
+    let value = match anomaly.sentence.as_str() {
+        "" => units::number(anomaly.observed),
+        sentence => sentence.to_owned(),
+    };
+    context! {
+        id => incident.id,
+        phase => incident.phase.as_str(),
+        open => incident.phase.is_open(),
+        severity => incident.severity.as_str(),
+        name => shorten(incident.subject.name(), NAME_COLUMNS),
+        link => page_of(&incident.subject),
+        kind => incident.subject.kind().name,
+        value,
+        since => incident.since,
+        lasted => units::length((incident.closed_at.unwrap_or_else(unix_now) - incident.since).max(0.0)),
+        note => notes(incident).join(", "),
+    }
+}
+
+/// What else is to be known of an incident, each in a few words.
+pub(super) fn notes(incident: &Incident) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(ack) = &incident.ack {
+        notes.push(format!("{} has it", shorten(&ack.by, 40)));
+    }
+    if let Some(silence) = incident.silenced_by {
+        notes.push(format!("silence {silence}"));
+    }
+    if let Some(since) = incident.unknown_since.filter(|_| incident.phase.is_open()) {
+        notes.push(format!("unknown since {}", units::time(since)));
+    }
+    if let Some(at) = incident.closed_at.filter(|_| !incident.phase.is_open()) {
+        notes.push(format!("over {}", units::time(at)));
+    }
+    if let Some(ending) = &incident.ending {
+        if let Some(value) = ending.value {
+            let before = ending
+                .before
+                .map(|before| format!(" (was {})", units::number(before)));
+            notes.push(format!(
+                "at {}{}",
+                units::number(value),
+                before.unwrap_or_default()
+            ));
+        }
+        if !ending.by.is_empty() {
+            notes.push(format!("by {}", shorten(&ending.by, 40)));
+        }
+    }
+    if let Some(times) = incident.flapping(unix_now()) {
+        notes.push(format!("flapping, {times} times in an hour"));
+    }
+    notes
+}
+
+/// A pass's duration: milliseconds while it is short.
+pub(super) fn took(seconds: f64) -> String {
+    if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1000.0)
+    } else {
+        format!("{seconds:.1} s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thinning_keeps_every_spike_and_the_order_of_time() {
+        let mut series = Series::default();
+        for minute in 0..1_440 {
+            let value = match minute {
+                100 => 500.0,
+                700 => -500.0,
+                _ => f64::from(minute % 7),
+            };
+            series.push(f64::from(minute) * 60.0, value);
+        }
+        let thin = thinned(&series, 50);
+        assert!(thin.len() <= 100, "{}", thin.len());
+        assert!(thin.times.is_sorted());
+        assert!(thin.values.contains(&500.0) && thin.values.contains(&-500.0));
+        assert_eq!(thinned(&series, 720).len(), 1_440, "nothing to thin");
+        assert!(thinned(&Series::default(), 10).is_empty());
+    }
+}

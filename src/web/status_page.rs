@@ -1,0 +1,149 @@
+//! The page that says whether it works: passes, points taken and dropped, notices.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use minijinja::{Value, context};
+use skywatch_alerters::units;
+
+use super::describe::{of_history, took};
+use super::site::{Site, SiteState, of_a_page, page};
+use crate::clock::unix_now;
+use crate::history::{Depth, HistoryError, HistoryReader, NoticeRecord, PassRecord};
+use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::status::{AnalyzerStatus, IngestStatus, PassSummary};
+
+/// Past that is listed, seconds.
+const PAST: f64 = 86_400.0;
+/// Rows of it.
+const ROWS: usize = 30;
+/// Notices that reached nobody that are listed.
+const DEAD: usize = 20;
+
+/// The routes of this page.
+pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
+    [HttpRoute {
+        path: "/status",
+        access: RouteAccess::Login,
+        handler: get(status).with_state(Arc::clone(site)),
+    }]
+}
+
+/// What the history says of passes and notices.
+#[derive(Default)]
+struct Kept {
+    passes: Vec<PassRecord>,
+    waiting: Vec<Depth>,
+    dead: Vec<NoticeRecord>,
+}
+
+fn read(history: &HistoryReader) -> Result<Kept, HistoryError> {
+    let now = unix_now();
+    Ok(Kept {
+        passes: history.passes(now - PAST, now + 60.0)?,
+        waiting: history.depths()?,
+        dead: history.dead_letters(DEAD)?,
+    })
+}
+
+async fn status(State(site): SiteState) -> Response {
+    let asked = Arc::clone(&site);
+    let drawn = of_a_page(&site, move || {
+        let (analyzer, ingest) = (asked.analyzer(), asked.ingest());
+        let (kept, unreadable) = of_history(&asked.history, read);
+        let context = describe(&analyzer, &ingest, &kept, unreadable, &asked.store);
+        page(asked.pages.render("status.html", "/status", &analyzer, context))
+    });
+    drawn.await.unwrap_or_else(|response| response)
+}
+
+fn describe(
+    analyzer: &AnalyzerStatus,
+    ingest: &IngestStatus,
+    kept: &Kept,
+    unreadable: Option<String>,
+    store: &str,
+) -> Value {
+    let now = unix_now();
+    let counters = ingest.counters.iter().filter(|(_, n)| *n > 0);
+    let (dropped, taken): (Vec<_>, Vec<_>) =
+        counters.partition(|(name, _)| name.starts_with("dropped.") || name.contains(".dropped."));
+    let rows = |counters: Vec<&(String, u64)>| -> Vec<Value> {
+        let rows = counters.into_iter();
+        rows.map(|(name, n)| context! { name => name.replace('_', " "), n })
+            .collect()
+    };
+    let passes = kept.passes.iter().rev().take(ROWS).map(|row| {
+        context! {
+            at => row.at,
+            passes => row.passes,
+            metrics => row.metrics,
+            analyzed => row.analyzed,
+            anomalies => row.anomalies,
+            mean => took(row.seconds / row.passes.max(1) as f64),
+            longest => took(row.longest),
+        }
+    });
+    let waiting = kept.waiting.iter().map(|depth| {
+        context! { receiver => depth.receiver.as_str(), waiting => depth.waiting, oldest => depth.oldest }
+    });
+    let dead = kept.dead.iter().map(|dead| {
+        context! {
+            id => dead.notice.id.as_str(),
+            receiver => dead.notice.receiver.as_str(),
+            at => dead.notice.at,
+            error => dead.last_error.as_deref().unwrap_or_default(),
+        }
+    });
+    context! {
+        store,
+        unreadable,
+        ailments => analyzer.ailments(now),
+        pass => analyzer.pass.as_ref().map(|pass| describe_pass(pass, analyzer.is_quiet(now))),
+        taken => rows(taken),
+        dropped => rows(dropped),
+        last_point => ingest.last_point,
+        held_up => ingest.held_up.as_ref().map(|(since, why)| context! { since, why }),
+        passes => passes.collect::<Vec<_>>(),
+        waiting => waiting.collect::<Vec<_>>(),
+        dead => dead.collect::<Vec<_>>(),
+    }
+}
+
+fn describe_pass(pass: &PassSummary, quiet: bool) -> Value {
+    let rows = |counts: &std::collections::BTreeMap<String, u64>| -> Vec<Value> {
+        let counts = counts.iter().filter(|(_, n)| **n > 0);
+        counts.map(|(name, n)| context! { name, n }).collect()
+    };
+    let seconds = &pass.seconds;
+    let timings = pass.timings.iter().filter(|(_, timing)| timing.total_time > 0.0);
+    let timings = timings.map(|(name, timing)| {
+        context! {
+            name,
+            total => took(timing.total_time),
+            median => format!("{} µs", units::number(timing.median_time * 1e6)),
+        }
+    });
+    context! {
+        number => pass.pass,
+        at => pass.at,
+        quiet,
+        took => took(seconds.total),
+        metrics => pass.metrics,
+        analyzed => pass.analyzed,
+        anomalies => pass.anomalies,
+        warm_up => pass.warm_up(),
+        warming => pass.warming,
+        unfinished => pass.unfinished,
+        retried => pass.retried,
+        refetched => pass.refetched,
+        unusable => pass.unusable_points,
+        late => pass.late_points,
+        cached => pass.cached_bytes,
+        exceptions => rows(&pass.exceptions),
+        breakdown => rows(&pass.breakdown),
+        timings => timings.collect::<Vec<_>>(),
+    }
+}
