@@ -29,9 +29,9 @@ pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
 }
 
 /// When what pages show was last written.
-type Written = [Option<SystemTime>; 3];
+type ModifiedTimes = [Option<SystemTime>; 3];
 
-async fn written(site: &Site) -> Written {
+async fn written(site: &Site) -> ModifiedTimes {
     let paths = site.what_pages_show();
     let modified = |path: &PathBuf| std::fs::metadata(path).and_then(|found| found.modified()).ok();
     let read = tokio::task::spawn_blocking(move || paths.each_ref().map(modified));

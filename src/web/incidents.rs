@@ -119,9 +119,9 @@ fn read_list(
 }
 
 /// One incident and those about the same subject before it.
-type Found = Option<(Life, Vec<Incident>)>;
+type FoundIncident = Option<(Life, Vec<Incident>)>;
 
-fn read_one(history: &HistoryReader, id: u64) -> Result<Found, HistoryError> {
+fn read_one(history: &HistoryReader, id: u64) -> Result<FoundIncident, HistoryError> {
     let Some(life) = history.incident(id)? else {
         return Ok(None);
     };

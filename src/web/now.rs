@@ -56,7 +56,7 @@ struct NowQuery {
 }
 
 impl NowQuery {
-    fn takes(&self, card: &Card) -> bool {
+    fn takes(&self, card: &AnomalyCard) -> bool {
         let least = Severity::parse(&self.severity).unwrap_or(Severity::Info);
         card.severity >= least
             && card.subject.name().contains(&*self.name)
@@ -65,7 +65,7 @@ impl NowQuery {
 }
 
 /// One thing that is wrong.
-struct Card {
+struct AnomalyCard {
     subject: Subject,
     severity: Severity,
     score: f64,
@@ -78,7 +78,7 @@ struct Card {
     notes: Vec<String>,
 }
 
-impl Card {
+impl AnomalyCard {
     fn of_incident(incident: Incident) -> Self {
         Self {
             severity: incident.severity,
@@ -119,18 +119,18 @@ impl Card {
 }
 
 /// What the page is about.
-struct Found {
+struct PresentAnomalies {
     status: AnalyzerStatus,
     ingest: IngestStatus,
     /// Worst first.
-    cards: Vec<Card>,
+    cards: Vec<AnomalyCard>,
     /// Those that the query leaves out.
     left_out: usize,
     /// Why the history could not be read.
     unread: Option<String>,
 }
 
-impl Found {
+impl PresentAnomalies {
     /// Incidents that are open, and what the last pass found that is none yet.
     fn read(site: &Site, query: &NowQuery) -> Self {
         let status = site.analyzer();
@@ -139,11 +139,11 @@ impl Found {
             ..Filter::default()
         };
         let (open, unread) = of_history(&site.history, |history| history.incidents(&filter, READ));
-        let mut cards: Vec<Card> = open.into_iter().map(Card::of_incident).collect();
+        let mut cards: Vec<AnomalyCard> = open.into_iter().map(AnomalyCard::of_incident).collect();
         let known: HashSet<Subject> = cards.iter().map(|card| card.subject.clone()).collect();
         let others = status.anomalies.iter();
         let others = others.filter(|current| !known.contains(&current.anomaly.subject));
-        cards.extend(others.map(|current| Card {
+        cards.extend(others.map(|current| AnomalyCard {
             subject: current.anomaly.subject.clone(),
             severity: current.anomaly.severity,
             score: current.anomaly.score(),
@@ -183,7 +183,7 @@ impl Found {
     /// Groups of cards: many of them under what their names begin with, the group with the worst first.
     fn groups(&self, windows: &BTreeMap<&str, &Series>) -> Vec<Value> {
         let shown = &self.cards[..self.cards.len().min(CARDS)];
-        let describe = |cards: &[&Card]| -> Vec<Value> {
+        let describe = |cards: &[&AnomalyCard]| -> Vec<Value> {
             let described = cards.iter().map(|card| {
                 let window = match &card.subject {
                     Subject::Metric(name) => windows.get(&**name).copied(),
@@ -194,10 +194,10 @@ impl Found {
             described.collect()
         };
         if shown.len() < GROUPED_FROM {
-            let cards: Vec<&Card> = shown.iter().collect();
+            let cards: Vec<&AnomalyCard> = shown.iter().collect();
             return vec![context! { name => "", cards => describe(&cards), more => Vec::<Value>::new() }];
         }
-        let mut groups: Vec<(&str, Vec<&Card>)> = Vec::new();
+        let mut groups: Vec<(&str, Vec<&AnomalyCard>)> = Vec::new();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         for card in shown {
             let beginning = beginning(card.subject.name());
@@ -222,7 +222,7 @@ fn beginning(name: &str) -> &str {
 
 async fn now(State(site): SiteState, Query(query): Query<NowQuery>) -> Response {
     let asked = Arc::clone(&site);
-    let read = of_a_page(&site, move || (Found::read(&asked, &query), query)).await;
+    let read = of_a_page(&site, move || (PresentAnomalies::read(&asked, &query), query)).await;
     let (found, query) = match read {
         Ok(read) => read,
         Err(response) => return response,
@@ -250,7 +250,7 @@ async fn now(State(site): SiteState, Query(query): Query<NowQuery>) -> Response 
 }
 
 /// What stands above the cards.
-fn facts(found: &Found) -> Value {
+fn facts(found: &PresentAnomalies) -> Value {
     let now = unix_now();
     let status = &found.status;
     let pass = status.pass.as_ref().map(|pass| {

@@ -29,13 +29,13 @@ pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
 
 /// `?all=1` also those that have ended, `?metrics=` what the form for a new one begins with.
 #[derive(Deserialize)]
-struct SilencesQuery {
+struct SilencesPageQuery {
     all: Option<String>,
     #[serde(default)]
     metrics: String,
 }
 
-async fn silences(State(site): SiteState, Query(query): Query<SilencesQuery>) -> Response {
+async fn silences(State(site): SiteState, Query(query): Query<SilencesPageQuery>) -> Response {
     let asked = Arc::clone(&site);
     let drawn = of_a_page(&site, move || {
         let all = query.all.is_some();

@@ -33,15 +33,15 @@ pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
 
 /// What the history says of passes and notices.
 #[derive(Default)]
-struct Kept {
+struct KeptRecords {
     passes: Vec<PassRecord>,
     waiting: Vec<Depth>,
     dead: Vec<NoticeRecord>,
 }
 
-fn read(history: &HistoryReader) -> Result<Kept, HistoryError> {
+fn read(history: &HistoryReader) -> Result<KeptRecords, HistoryError> {
     let now = unix_now();
-    Ok(Kept {
+    Ok(KeptRecords {
         passes: history.passes(now - PAST, now + 60.0)?,
         waiting: history.depths()?,
         dead: history.dead_letters(DEAD)?,
@@ -62,7 +62,7 @@ async fn status(State(site): SiteState) -> Response {
 fn describe(
     analyzer: &AnalyzerStatus,
     ingest: &IngestStatus,
-    kept: &Kept,
+    kept: &KeptRecords,
     unreadable: Option<String>,
     store: &str,
 ) -> Value {

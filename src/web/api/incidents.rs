@@ -13,7 +13,7 @@ use skywatch_alerters::incident::Phase;
 use skywatch_settings::Pattern;
 
 use super::calls::{ApiCall, may, must};
-use super::problem::Problem;
+use super::problem::ApiProblem;
 use crate::dispatch::{Reply, Request};
 use crate::history::Filter;
 use crate::web::actions::silence_of;
@@ -134,12 +134,12 @@ struct ListQuery {
 async fn list(
     State(site): SiteState,
     query: Result<Query<ListQuery>, QueryRejection>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiProblem> {
     let Query(query) = query?;
     let name = (!query.name.is_empty()).then(|| Pattern::parse(&query.name));
     let name = name
         .transpose()
-        .map_err(|why| Problem::bad(format!("the pattern is wrong: {why}")))?;
+        .map_err(|why| ApiProblem::bad(format!("the pattern is wrong: {why}")))?;
     let filter = Filter {
         phases: match query.all {
             true => Vec::new(),
@@ -157,15 +157,15 @@ async fn list(
     });
     match read.await {
         Ok((incidents, None)) => Ok(Json(json!({ "incidents": incidents })).into_response()),
-        Ok((_, Some(why))) => Err(Problem::unavailable(why)),
+        Ok((_, Some(why))) => Err(ApiProblem::unavailable(why)),
         Err(response) => Ok(response),
     }
 }
 
-async fn one(State(site): SiteState, Path(id): Path<u64>) -> Result<Response, Problem> {
+async fn one(State(site): SiteState, Path(id): Path<u64>) -> Result<Response, ApiProblem> {
     match ask(&site, Request::Incident { id }).await {
         Ok(reply) => Ok(Json(reply).into_response()),
-        Err(crate::web::commands::NotDone::Refused(why)) => Err(Problem::missing(why)),
+        Err(crate::web::commands::NotDone::Refused(why)) => Err(ApiProblem::missing(why)),
         Err(not_done) => Err(not_done.into()),
     }
 }
@@ -181,7 +181,7 @@ async fn acknowledge(
     State(site): SiteState,
     Path(id): Path<u64>,
     body: Result<Json<ByBody>, JsonRejection>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiProblem> {
     let Json(ByBody { by, until_resolved }) = body?;
     let request = Request::Acknowledge {
         id,
@@ -195,7 +195,7 @@ async fn close(
     State(site): SiteState,
     Path(id): Path<u64>,
     body: Result<Json<ByBody>, JsonRejection>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiProblem> {
     let Json(ByBody { by, .. }) = body?;
     Ok(Json(ask(&site, Request::Close { id, by }).await?).into_response())
 }
@@ -209,7 +209,7 @@ struct SilencesQuery {
 async fn silences(
     State(site): SiteState,
     query: Result<Query<SilencesQuery>, QueryRejection>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiProblem> {
     let Query(SilencesQuery { all }) = query?;
     Ok(Json(ask(&site, Request::Silences { all }).await?).into_response())
 }
@@ -227,9 +227,9 @@ struct SilenceBody {
 async fn add_silence(
     State(site): SiteState,
     body: Result<Json<SilenceBody>, JsonRejection>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiProblem> {
     let Json(body) = body?;
-    let silence = silence_of(body.metrics, &body.length, &body.by, &body.reason).map_err(Problem::bad)?;
+    let silence = silence_of(body.metrics, &body.length, &body.by, &body.reason).map_err(ApiProblem::bad)?;
     let silence = Box::new(silence);
     let reply = ask(&site, Request::Silence { silence }).await?;
     let made = matches!(reply, Reply::Silences { .. });
@@ -237,10 +237,10 @@ async fn add_silence(
     Ok((status, Json(reply)).into_response())
 }
 
-async fn end_silence(State(site): SiteState, Path(id): Path<u64>) -> Result<Response, Problem> {
+async fn end_silence(State(site): SiteState, Path(id): Path<u64>) -> Result<Response, ApiProblem> {
     match ask(&site, Request::EndSilence { id }).await {
         Ok(_) => Ok(StatusCode::NO_CONTENT.into_response()),
-        Err(crate::web::commands::NotDone::Refused(why)) => Err(Problem::missing(why)),
+        Err(crate::web::commands::NotDone::Refused(why)) => Err(ApiProblem::missing(why)),
         Err(not_done) => Err(not_done.into()),
     }
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use skywatch_algorithms::Series;
 
 use super::calls::{ApiCall, may, must};
-use super::problem::Problem;
+use super::problem::ApiProblem;
 use crate::clock::unix_now;
 use crate::dispatch::Call;
 use crate::web::commands;
@@ -101,9 +101,9 @@ struct MetricsQuery {
 async fn metrics(
     State(site): SiteState,
     query: Result<Query<MetricsQuery>, QueryRejection>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiProblem> {
     let Query(query) = query?;
-    let names = site.reader.names().await.map_err(Problem::unavailable)?;
+    let names = site.reader.names().await.map_err(ApiProblem::unavailable)?;
     let limit = query.limit.unwrap_or(NAMES).min(MOST_NAMES);
     let found = of_a_page(&site, move || {
         let found = names.search(query.q.trim(), query.skip, limit);
@@ -111,7 +111,7 @@ async fn metrics(
     });
     match found.await {
         Ok(Ok(found)) => Ok(Json(found).into_response()),
-        Ok(Err(why)) => Err(Problem::bad(format!("the pattern is wrong: {why}"))),
+        Ok(Err(why)) => Err(ApiProblem::bad(format!("the pattern is wrong: {why}"))),
         Err(response) => Ok(response),
     }
 }
@@ -127,15 +127,15 @@ struct SeriesQuery {
 async fn series(
     State(site): SiteState,
     query: Result<Query<SeriesQuery>, QueryRejection>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiProblem> {
     let Query(query) = query?;
     let until = query.until.unwrap_or_else(unix_now);
     if query.from.is_some_and(|from| from >= until) {
-        return Err(Problem::bad("`from` is not before `until`"));
+        return Err(ApiProblem::bad("`from` is not before `until`"));
     }
     let (mut windows, trouble) = site.reader.windows(vec![query.metric.clone()]).await;
     if let Some(why) = trouble {
-        return Err(Problem::unavailable(why));
+        return Err(ApiProblem::unavailable(why));
     }
     let window = windows.pop().flatten().unwrap_or_default();
     let begins = window.times.first().copied();
@@ -147,7 +147,7 @@ async fn series(
     let mut all = Series::default();
     if wants_hours {
         let hours = site.reader.hours(query.metric.clone()).await;
-        let hours = hours.map_err(Problem::unavailable)?;
+        let hours = hours.map_err(ApiProblem::unavailable)?;
         let last = begins.unwrap_or(f64::INFINITY);
         let past = hours_as_series(&hours, query.from.unwrap_or(0.0), until.min(last));
         let before = past.times.partition_point(|time| *time < last);
@@ -155,7 +155,7 @@ async fn series(
         all.values.extend_from_slice(&past.values[..before]);
     }
     if all.is_empty() && window.is_empty() {
-        return Err(Problem::missing("no points are stored under this name"));
+        return Err(ApiProblem::missing("no points are stored under this name"));
     }
     let hourly_until = (!all.is_empty()).then(|| begins.unwrap_or(until));
     let from = query.from.unwrap_or(f64::NEG_INFINITY);
@@ -179,7 +179,7 @@ struct ExplainQuery {
 async fn explain(
     State(site): SiteState,
     query: Result<Query<ExplainQuery>, QueryRejection>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiProblem> {
     let Query(ExplainQuery { metric }) = query?;
     let answer = commands::call(&site, Call::Explain { metric }).await?;
     Ok(Json(answer).into_response())

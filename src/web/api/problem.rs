@@ -9,12 +9,12 @@ use crate::web::commands::NotDone;
 
 /// Why a call was not answered.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(super) struct ApiProblem {
     status: StatusCode,
     detail: String,
 }
 
-impl Problem {
+impl ApiProblem {
     /// The call itself is wrong.
     pub(super) fn bad(detail: impl Into<String>) -> Self {
         Self {
@@ -40,20 +40,20 @@ impl Problem {
     }
 }
 
-impl From<NotDone> for Problem {
+impl From<NotDone> for ApiProblem {
     fn from(not_done: NotDone) -> Self {
         let (status, detail) = not_done.parts();
         Self { status, detail }
     }
 }
 
-impl From<QueryRejection> for Problem {
+impl From<QueryRejection> for ApiProblem {
     fn from(rejection: QueryRejection) -> Self {
         Self::bad(rejection.body_text())
     }
 }
 
-impl From<JsonRejection> for Problem {
+impl From<JsonRejection> for ApiProblem {
     fn from(rejection: JsonRejection) -> Self {
         Self {
             status: rejection.status(),
@@ -62,7 +62,7 @@ impl From<JsonRejection> for Problem {
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for ApiProblem {
     fn into_response(self) -> Response {
         let body = json!({
             "title": self.status.canonical_reason().unwrap_or("error"),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::calls::{ApiCall, may};
-use super::problem::Problem;
+use super::problem::ApiProblem;
 use crate::clock::unix_now;
 use crate::web::describe::of_history;
 use crate::web::site::{Site, SiteState, at_once, of_a_page};
@@ -25,10 +25,10 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
         ApiCall {
             method: Method::GET,
             path: "/api/v1/status",
-            summary: "What analyzer and ingest have last said, and what is wrong with them",
+            summary: "What analyzer, ingest and health plane have last said, and what is wrong",
             query: vec![],
             body: vec![],
-            answer: "`analyzer`, `ingest`, and `ailments`, each in a sentence: none when all is well",
+            answer: "`analyzer`, `ingest`, `health`, and `ailments`, each in a sentence: none when all is well",
             handler: get(status).with_state(site()),
         },
         ApiCall {
@@ -89,7 +89,7 @@ struct PassesQuery {
 async fn passes(
     State(site): SiteState,
     query: Result<Query<PassesQuery>, QueryRejection>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiProblem> {
     let Query(query) = query?;
     let now = unix_now();
     let (from, until) = (query.from.unwrap_or(now - PAST), query.until.unwrap_or(now + 1.0));
@@ -102,7 +102,7 @@ async fn passes(
         Err(response) => return Ok(response),
     };
     if let Some(why) = unreadable {
-        return Err(Problem::unavailable(why));
+        return Err(ApiProblem::unavailable(why));
     }
     let passes: Vec<Value> = passes
         .iter()
