@@ -43,10 +43,11 @@ pub(crate) fn request(
     stream.set_read_timeout(Some(PATIENCE))?;
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let length = body.len();
-    write!(
-        stream,
+    // In one piece: a server that answers before it has read the body may reset what is still to come.
+    let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
-    )?;
+    );
+    stream.write_all(request.as_bytes())?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     let (head, body) = text
