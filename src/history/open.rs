@@ -40,11 +40,12 @@ impl HistoryReader {
             connection: connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
             path: path.to_owned(),
         };
-        let Stamp { version, .. } = reader.stamp()?;
-        if version == VERSION {
-            Ok(reader)
-        } else {
-            Err(reader.of_version(version))
+        let Stamp { version, empty, .. } = reader.stamp()?;
+        match version {
+            VERSION => Ok(reader),
+            // Whoever makes it has not committed its tables yet.
+            0 if empty => Err(HistoryError::Missing { path: reader.path }),
+            _ => Err(reader.of_version(version)),
         }
     }
 

@@ -336,3 +336,13 @@ fn evidence_of_an_older_file_becomes_a_list() {
     let waiting = history.waiting("ops", 10, AT).unwrap();
     assert_eq!(waiting[0].notice, told.notice);
 }
+
+/// Between the making of the file and its first commit a reader finds nothing, which is not a broken history.
+#[test]
+fn a_file_without_tables_yet_is_none() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("history.sqlite");
+    std::fs::write(&path, b"").unwrap();
+    let error = HistoryReader::open(&path).unwrap_err();
+    assert_eq!(kind_of(&error), "missing", "{error}");
+}
