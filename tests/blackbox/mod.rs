@@ -3,8 +3,8 @@
 
 mod access;
 mod adaptive;
-mod causes;
 mod api;
+mod causes;
 mod demo;
 mod embedded;
 mod end_to_end;
