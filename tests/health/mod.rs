@@ -3,6 +3,7 @@
 
 mod access;
 mod joined;
+mod zookeeper;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
