@@ -28,7 +28,7 @@ pub enum ValueKind {
     Address,
     /// Three or more names or numbers with dots, such as an IPv4 address; with a port two are enough.
     Host,
-    /// An absolute path, or a relative one with two slashes.
+    /// An absolute path, of Windows behind the letter of a drive, or a relative one with two slashes.
     Path,
     /// What stands in quotes behind `=`.
     Quoted,
@@ -178,7 +178,10 @@ impl Scanner<'_> {
     /// What is put together with the character `next` that ends the label at `at`.
     fn joined(&mut self, at: usize, next: u8) -> Option<(ValueKind, usize, usize)> {
         match next {
-            b':' => self.address(at).map(|end| (ValueKind::Address, at, end)),
+            b':' => self
+                .address(at)
+                .map(|end| (ValueKind::Address, at, end))
+                .or_else(|| self.drive_path(at).map(|end| (ValueKind::Path, at, end))),
             b'.' => self
                 .host(at)
                 .map(|end| (ValueKind::Host, at, end))
@@ -247,7 +250,7 @@ impl Scanner<'_> {
     fn any_path(&mut self, at: usize) -> Option<usize> {
         if at >= self.path.end {
             let end = self.skip(at, |byte| is_label(byte) || matches!(byte, b'.' | b'~'));
-            let value = self.segments(end).filter(|&(_, count)| count >= 2);
+            let value = self.segments(end, b'/').filter(|&(_, count)| count >= 2);
             self.path = Run {
                 end,
                 value: value.map(|(end, _)| end),
@@ -256,16 +259,23 @@ impl Scanner<'_> {
         self.path.value.or_else(|| self.absolute_path(at))
     }
 
+    /// `[A-Za-z]:(\\SEGMENT)+\\?`.
+    fn drive_path(&self, at: usize) -> Option<usize> {
+        let is_drive = self.bytes[at].is_ascii_alphabetic() && self.bytes.get(at + 1) == Some(&b':');
+        let (end, _) = is_drive.then(|| self.segments(at + 2, b'\\'))??;
+        Some(end)
+    }
+
     /// `~?(/SEGMENT)+/?`.
     fn absolute_path(&self, at: usize) -> Option<usize> {
         let root = at + usize::from(self.bytes.get(at) == Some(&b'~'));
-        self.segments(root).map(|(end, _)| end)
+        self.segments(root, b'/').map(|(end, _)| end)
     }
 
-    /// `(/[A-Za-z0-9_.@%+~$-]+)+/?`: its end, and how many there are.
-    fn segments(&self, at: usize) -> Option<(usize, usize)> {
+    /// `(/[A-Za-z0-9_.@%+~$-]+)+/?` with this `slash`: its end, and how many there are.
+    fn segments(&self, at: usize, slash: u8) -> Option<(usize, usize)> {
         let (mut end, mut count) = (at, 0);
-        while self.bytes.get(end) == Some(&b'/') {
+        while self.bytes.get(end) == Some(&slash) {
             let next = self.skip(end + 1, |byte| {
                 is_label(byte) || matches!(byte, b'.' | b'@' | b'%' | b'+' | b'~' | b'$')
             });
@@ -274,8 +284,8 @@ impl Scanner<'_> {
             }
             (end, count) = (next, count + 1);
         }
-        let slash = usize::from(self.bytes.get(end) == Some(&b'/'));
-        (count > 0).then_some((end + slash, count))
+        let last = usize::from(self.bytes.get(end) == Some(&slash));
+        (count > 0).then_some((end + last, count))
     }
 
     /// `[A-Za-z][A-Za-z0-9+.-]*://` and all that is no blank, quote, bracket, comma or semicolon, at least one.

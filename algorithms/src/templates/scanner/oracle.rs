@@ -31,7 +31,7 @@ const GRAMMAR: [(Option<ValueKind>, &str); 13] = [
     ),
     (
         Some(ValueKind::Path),
-        r"((?:[A-Za-z0-9_.~-]+(?:/[A-Za-z0-9_.@%+~$-]+){2,}|~?(?:/[A-Za-z0-9_.@%+~$-]+)+)/?)",
+        r"((?:[A-Za-z]:(?:\\[A-Za-z0-9_.@%+~$-]+)+\\?|(?:[A-Za-z0-9_.~-]+(?:/[A-Za-z0-9_.@%+~$-]+){2,}|~?(?:/[A-Za-z0-9_.@%+~$-]+)+)/?))",
     ),
     (Some(ValueKind::Quoted), r#"=("[^"]*")"#),
     (
@@ -170,6 +170,9 @@ fn line() -> impl Strategy<Value = String> {
         "I/O",
         "and/or",
         "/etc/passwd",
+        "C:",
+        "\\",
+        "d:\\Windows\\x.dll",
         "etc/ssh/sshd",
         "0x1f",
         "(1.2 KB)",
@@ -207,7 +210,7 @@ fn each_kind_of_value_is_found_whole() {
     let line = concat!(
         r#"GET https://a.b/c?d=1 id b9000564-fe1a-409b-b8cc-1e88b294cd1d at Fri Jul  1 07:57:30 2005 from "#,
         r#"00:1a:2b:3c:4d:5e via 10.0.0.1:80 and db.example.com:5432 to /var/log/x.log tag="a b" sent "#,
-        r"1190 bytes (1.16 KB) in <1 sec, I/O on tty2 blk_-38 0x1f by user bob end cafe01"
+        r"1190 bytes (1.16 KB) in <1 sec, I/O on tty2 blk_-38 0x1f by user bob end cafe01 C:\Win\x.dll"
     );
     let found: Vec<_> = {
         let mut found = Vec::new();
@@ -231,6 +234,7 @@ fn each_kind_of_value_is_found_whole() {
             ("NUMBER", "0x1f"),
             ("USER", "bob"),
             ("HEX", "cafe01"),
+            ("PATH", r"C:\Win\x.dll"),
         ]
     );
 }
