@@ -16,6 +16,7 @@ pub mod cli;
 pub mod clock;
 pub mod demo;
 pub mod dispatch;
+pub mod entities;
 mod files;
 mod follow;
 pub mod hash;

@@ -12,6 +12,7 @@ mod alerts;
 mod backfill;
 mod backtest;
 mod blackbox;
+mod entities;
 mod health;
 mod ingest;
 #[cfg(feature = "learned")]

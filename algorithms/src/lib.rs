@@ -31,6 +31,7 @@ pub mod classic;
 pub mod counter;
 pub mod detector;
 pub mod ensemble;
+pub mod entities;
 mod error;
 mod flavour;
 #[cfg(feature = "learned")]

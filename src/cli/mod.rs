@@ -10,6 +10,7 @@ mod causes;
 mod child;
 mod context;
 mod demo;
+mod entities;
 mod explain;
 mod health;
 mod incidents;
@@ -91,6 +92,8 @@ enum Command {
     Templates(templates::TemplatesArguments),
     /// What broke first: rank the suspects of recorded faults
     Causes(causes::CausesArguments),
+    /// All metrics of a machine, a pod or an application at once
+    Entities(entities::EntitiesArguments),
     /// The health plane: serve it, ask it, report to it
     Health(health::HealthArguments),
     /// Anomalous traces in files: fit, judge, measure
@@ -129,6 +132,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         cli.command,
         Command::Backtest(_)
             | Command::Causes(_)
+            | Command::Entities(_)
             | Command::Settings(_)
             | Command::Send(_)
             | Command::Templates(_)
@@ -162,6 +166,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Causes(arguments) => causes::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
+        Command::Entities(arguments) => entities::run(&arguments),
         Command::Traces(arguments) => traces::run(arguments),
         Command::Votes(arguments) => votes::run(&arguments),
     };

@@ -1,0 +1,168 @@
+//! Scores of a row, a view and a length of recent past each, before they are made comparable.
+
+use super::baseline::MetricBaselines;
+use super::calibration::{DeviationScale, root_mean_square};
+use super::neighbours::NearestRows;
+use super::range::TrainingRange;
+use super::subspace::ResidualSubspace;
+use super::trailing::{LENGTHS, TrailingRows};
+use super::{EntityRows, EntityView};
+
+/// Views by metric: outside of the subspace, and from the baseline.
+const BY_METRIC: usize = 2;
+
+/// What is learnt of metrics and rows, and the newest rows.
+#[derive(Debug, Clone)]
+pub(super) struct RowScores {
+    views: Vec<EntityView>,
+    range: TrainingRange,
+    subspace: ResidualSubspace,
+    baselines: MetricBaselines,
+    scales: [DeviationScale; BY_METRIC],
+    /// One for each length of trailing mean; none where neighbours are not asked.
+    nearest: Vec<NearestRows>,
+    newest: TrailingRows,
+    newest_scores: TrailingRows,
+    scaled: Vec<f64>,
+    means: Vec<f64>,
+    /// A row of calibrated deviations a view.
+    deviations: [Vec<f64>; BY_METRIC],
+}
+
+impl RowScores {
+    /// What can be learnt of single rows, and how many rows pass before every baseline has its past.
+    pub(super) fn fit(training: &EntityRows, views: &[EntityView]) -> (Self, usize) {
+        let columns = training.columns();
+        let range = TrainingRange::of(training);
+        let mut scaled = EntityRows::new(columns);
+        let mut row_on_scale = vec![0.0; columns];
+        for row in training.iter() {
+            range.scale(row, &mut row_on_scale);
+            scaled.push_scaled(&row_on_scale);
+        }
+        let subspace = ResidualSubspace::fit(&scaled);
+        let baselines = MetricBaselines::fit(&scaled);
+        let (scales, warm) = scales(&scaled, &subspace, baselines.clone());
+        let nearest = if views.contains(&EntityView::Neighbours) {
+            references(&scaled, &baselines)
+        } else {
+            Vec::new()
+        };
+        let scores = Self {
+            views: views.to_vec(),
+            range,
+            nearest,
+            subspace,
+            baselines,
+            scales,
+            newest: TrailingRows::default(),
+            newest_scores: TrailingRows::default(),
+            scaled: row_on_scale,
+            means: vec![0.0; columns],
+            deviations: [vec![0.0; columns], vec![0.0; columns]],
+        };
+        (scores, warm)
+    }
+
+    /// Metrics in a row.
+    pub(super) fn columns(&self) -> usize {
+        self.scaled.len()
+    }
+
+    /// Scores of a row: each view at each length.
+    pub(super) fn count(&self) -> usize {
+        self.views.len() * LENGTHS.len()
+    }
+
+    /// The length of a day in rows, if the training shows one.
+    pub(super) fn period(&self) -> Option<usize> {
+        self.baselines.period()
+    }
+
+    /// Calibrated deviations of the newest row per metric: outside of the subspace, and from the baseline. NaN for a
+    /// metric that was missing.
+    pub(super) fn deviations(&self) -> (&[f64], &[f64]) {
+        let [outside, from_baseline] = &self.deviations;
+        (outside, from_baseline)
+    }
+
+    /// Adds the scores of the next row to `scores`; says whether it had any value, and adds nothing if not.
+    /// `training_row`: the place of the row in the training, if it is of that.
+    pub(super) fn next(&mut self, row: &[f64], training_row: Option<usize>, scores: &mut Vec<f64>) -> bool {
+        self.range.scale(row, &mut self.scaled);
+        self.newest.push(&self.scaled);
+        let [outside, from_baseline] = &mut self.deviations;
+        self.subspace.residuals(&self.scaled, outside);
+        outside.iter_mut().for_each(|residual| *residual = residual.abs());
+        self.baselines.departures(&self.scaled, from_baseline);
+        let mut by_metric = [f64::NAN; BY_METRIC];
+        for ((deviations, scale), score) in self.deviations.iter_mut().zip(&self.scales).zip(&mut by_metric) {
+            scale.apply(deviations);
+            *score = root_mean_square(deviations).unwrap_or(f64::NAN);
+        }
+        self.newest_scores.push(&by_metric);
+        if by_metric.iter().any(|score| score.is_nan()) {
+            return false;
+        }
+        for (at, length) in LENGTHS.into_iter().enumerate() {
+            let mut trailing = [0.0; BY_METRIC];
+            self.newest_scores.means(length, &mut trailing);
+            for view in &self.views {
+                scores.push(match view {
+                    EntityView::Subspace => trailing[0],
+                    EntityView::Baselines => trailing[1],
+                    EntityView::Neighbours => {
+                        self.newest.means(length, &mut self.means);
+                        self.nearest[at]
+                            .distance(&self.means, training_row)
+                            .unwrap_or(0.0)
+                    }
+                });
+            }
+        }
+        true
+    }
+}
+
+/// The scales of both views by metric, over the rows from which on baselines have their past; and which row that is.
+fn scales(
+    scaled: &EntityRows,
+    subspace: &ResidualSubspace,
+    mut baselines: MetricBaselines,
+) -> ([DeviationScale; BY_METRIC], usize) {
+    let columns = scaled.columns();
+    let mut deviations = [Vec::new(), Vec::new()];
+    let (mut warm, mut row_deviations) = (0, vec![0.0; columns]);
+    for row in scaled.iter() {
+        let is_warm = baselines.is_warm();
+        baselines.departures(row, &mut row_deviations);
+        if !is_warm {
+            warm += 1;
+            continue;
+        }
+        deviations[1].extend_from_slice(&row_deviations);
+        subspace.residuals(row, &mut row_deviations);
+        deviations[0].extend(row_deviations.iter().map(|residual| residual.abs()));
+    }
+    (deviations.map(|view| DeviationScale::of(&view, columns)), warm)
+}
+
+/// What rows are compared with, for each length of trailing mean.
+fn references(scaled: &EntityRows, baselines: &MetricBaselines) -> Vec<NearestRows> {
+    let columns = scaled.columns();
+    let places = NearestRows::places(scaled.len());
+    let mut kept = LENGTHS.map(|_| EntityRows::new(columns));
+    let (mut newest, mut means) = (TrailingRows::default(), vec![0.0; columns]);
+    let mut next = places.iter().peekable();
+    for (at, row) in scaled.iter().enumerate() {
+        newest.push(row);
+        if next.next_if_eq(&&at).is_some() {
+            for (kept, length) in kept.iter_mut().zip(LENGTHS) {
+                newest.means(length, &mut means);
+                kept.push_scaled(&means);
+            }
+        }
+    }
+    let nearest = kept.map(|rows| NearestRows::new(&rows, places.clone(), baselines.medians()));
+    nearest.into()
+}

@@ -1,0 +1,61 @@
+//! Why files of entities could not be judged.
+
+use std::path::PathBuf;
+
+use skywatch_algorithms::entities::EntityError;
+
+/// Why files of entities could not be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum EntityFileError {
+    /// A file or folder that is not there, or may not be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A folder without entities.
+    #[error("there is no `ENTITY/train.csv.gz` with a `test.csv.gz` beside it in `{}`", path.display())]
+    NoEntities {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A training file whose test file is missing, or the other way round.
+    #[error("`{}` has no `{missing}` beside it", path.display())]
+    NoCounterpart {
+        /// The file that is there.
+        path: PathBuf,
+        /// The file that is not.
+        missing: &'static str,
+    },
+    /// A line that is no row of the table.
+    #[error("`{}` line {line}: {why}", path.display())]
+    BadLine {
+        /// The file.
+        path: PathBuf,
+        /// From 1, the heading included.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Rows that nothing can be learnt from, or judged by what was learnt.
+    #[error("`{}`: {source}", path.display())]
+    Unusable {
+        /// The file they are from.
+        path: PathBuf,
+        /// Why.
+        source: EntityError,
+    },
+    /// Output that could not be written.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Unwritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The command was told to end.
+    #[error("stopped before all entities were judged; those written are whole")]
+    Stopped,
+}
