@@ -167,7 +167,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Causes(arguments) => causes::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Entities(arguments) => entities::run(&arguments),
-        Command::Traces(arguments) => traces::run(arguments),
+        Command::Traces(arguments) => traces::run(cli.global, arguments),
         Command::Votes(arguments) => votes::run(&arguments),
     };
     log::finish();

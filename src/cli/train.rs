@@ -52,11 +52,17 @@ pub(super) fn run(context: &Context, arguments: TrainArguments) -> Result<(), Co
         }
         None => Task::of(&FamiliesJob {}),
     };
+    submit(context, &task, arguments.enqueue)
+}
+
+/// Enqueues a task and, unless that is all that is wanted, has a trainer do it and says what came of it.
+pub(super) fn submit(context: &Context, task: &Task, enqueue_only: bool) -> Result<(), CommandFailure> {
+    let settings = &context.loaded.settings;
     let mut queue = trainer::queue(settings)?.open()?;
     let id = queue
-        .enqueue(&task, None, unix_now())?
+        .enqueue(task, None, unix_now())?
         .context("the job was not enqueued")?;
-    if arguments.enqueue {
+    if enqueue_only {
         return Ok(say(&id)?);
     }
     let stop = Stop::new();

@@ -1,6 +1,8 @@
 //! Detection of anomalous traces, black box: the real binary over a part of the labelled traces beside the repository.
 
 mod eval;
+#[cfg(feature = "learned")]
+mod kept;
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;

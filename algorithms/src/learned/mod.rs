@@ -1,6 +1,6 @@
 //! Detectors whose knowledge is weights: fitted once on many series, then asked about new ones.
 //!
-//! Two autoencoders: [`SequenceAutoencoder`] reconstructs all columns of one thing's traffic (the network of
+//! [`masked_span`] says which span should stand in a place of a trace. Two autoencoders: [`SequenceAutoencoder`] reconstructs all columns of one thing's traffic (the network of
 //! rb-aioutliers), [`FamilyAutoencoder`] knows how a whole family of like metrics moves and says what the newest value
 //! of each should be. Each is `Unfitted → Fitted`: only what was fitted can judge. Weights go out and come in as plain
 //! [`Weights`]; how they are kept on a disk is not known here.
@@ -20,6 +20,7 @@ mod fit;
 mod fitted_families;
 mod layers;
 mod lstm;
+pub mod masked_span;
 mod network;
 mod scaling;
 mod sequence;

@@ -60,11 +60,6 @@ impl Calibration {
     pub(super) fn joint(&self, surprises: &[f64]) -> f64 {
         self.norms.surprise(norm(surprises), COMMON_SCALE)
     }
-
-    /// Detectors it knows.
-    pub(super) fn detectors(&self) -> usize {
-        self.detectors.len()
-    }
 }
 
 fn norm(surprises: &[f64]) -> f64 {

@@ -1,19 +1,30 @@
 //! The verdict on a trace: all detectors, calibrated together.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
 use serde::{Deserialize, Serialize};
 
 use super::baseline::{BASELINE_DETECTORS, TraceBaseline};
 use super::calibration::Calibration;
 use super::call_tree::{CallTree, SiblingOrder};
-use super::explanation::{Explainer, TraceReason};
-use super::structure::Worst;
-use super::{MalformedSpans, TraceSpan};
+use super::explanation::{Explainer, NEW_TEMPLATE, TraceReason};
+use super::structure::{CallPlace, END, Worst};
+use super::{MalformedSpans, Misfit, NO_NODE, SpanPredictor, SpanSequence, TemplateId, TraceSpan};
 use crate::random::Random;
 
 /// Traces that are needed at least to tell what is normal.
-const FEWEST_TRACES: usize = 40;
+pub const FEWEST_TRACES: usize = 40;
 /// A detector whose surprise is below this (1 in 20 normal traces) is not named as a reason of an alarm.
 const NAMED_FROM: f64 = 3.0;
+
+/// The learned detector's name.
+const PREDICTOR: &str = "masked_span";
+/// Traces of a kind of request from which on a network is fitted to them; fewer are left to counting.
+const FEWEST_OF_REQUEST: u64 = 200;
+/// Shapes of traces whose worst place is remembered: most traces have one of a few hundred shapes, and a network
+/// is asked about each once.
+const REMEMBERED: usize = 16_384;
 
 /// How the detectors are fitted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +60,9 @@ pub enum TraceError {
         /// How many there were.
         given: usize,
     },
+    /// The learned predictor could not be fitted.
+    #[error("{0}")]
+    Predictor(String),
 }
 
 /// What one detector makes of a trace.
@@ -81,14 +95,76 @@ pub struct TraceDetector {
     baseline: TraceBaseline,
     calibration: Calibration,
     options: TraceOptions,
+    /// Kinds of requests that the predictor was fitted to.
+    taught: BTreeSet<TemplateId>,
+    #[serde(skip)]
+    predictor: Option<Predictor>,
+}
+
+/// A predictor with its latest answers by the shape of traces.
+#[derive(Debug, Clone)]
+struct Predictor {
+    model: Arc<dyn SpanPredictor>,
+    /// Held for the moment of a look or a note, never while the model works.
+    answers: Arc<Mutex<HashMap<u64, Arc<Misfit>>>>,
+}
+
+impl Predictor {
+    fn new(model: Arc<dyn SpanPredictor>) -> Self {
+        Self {
+            model,
+            answers: Arc::default(),
+        }
+    }
+
+    fn worst(&self, tree: &CallTree) -> Option<Arc<Misfit>> {
+        let answers = || self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = answers().get(&tree.shape) {
+            return Some(Arc::clone(known));
+        }
+        let found = Arc::new(self.model.worst(&SpanSequence::from(tree))?);
+        let mut answers = answers();
+        if answers.len() >= REMEMBERED {
+            answers.clear();
+        }
+        answers.insert(tree.shape, Arc::clone(&found));
+        Some(found)
+    }
+}
+
+/// Fits a predictor: given how many templates there are and the sequences of normal traces.
+pub type FitPredictor<'f> =
+    dyn FnMut(usize, &[SpanSequence]) -> Result<Arc<dyn SpanPredictor>, TraceError> + 'f;
+
+/// A trace with what every detector makes of it.
+struct Judged {
+    tree: CallTree,
+    worst: [Worst; 6],
+    misfit: Option<Arc<Misfit>>,
+}
+
+impl Judged {
+    /// Scores in the order of the names; NaN where the predictor did not judge.
+    fn scores(&self, predicts: bool) -> Vec<f64> {
+        let mut scores: Vec<f64> = self.worst.iter().map(|worst| worst.score).collect();
+        if predicts {
+            scores.push(self.misfit.as_ref().map_or(f64::NAN, |misfit| misfit.surprise));
+        }
+        scores
+    }
 }
 
 impl TraceDetector {
-    /// Fits all detectors to normal traces; the seed decides which are held back.
+    /// Fits the counting detectors to normal traces, and with `fit` a predictor too, if there is a kind of request with enough
+    /// traces; the seed decides which are held back.
     ///
     /// # Errors
-    /// [`TraceError::TooFew`].
-    pub fn fit<T: AsRef<[TraceSpan]>>(traces: &[T], options: TraceOptions) -> Result<Self, TraceError> {
+    /// [`TraceError::TooFew`], or what `fit` says.
+    pub fn fit<T: AsRef<[TraceSpan]>>(
+        traces: &[T],
+        options: TraceOptions,
+        fit: Option<&mut FitPredictor<'_>>,
+    ) -> Result<Self, TraceError> {
         if traces.len() < FEWEST_TRACES {
             return Err(TraceError::TooFew { given: traces.len() });
         }
@@ -98,29 +174,66 @@ impl TraceDetector {
         let (held, learnt) = order.split_at(back);
         let mut baseline = TraceBaseline::new(options.order);
         baseline.fit(learnt.iter().map(|trace| traces[*trace].as_ref()));
-        let scores = |trace: &usize| -> Vec<f64> {
-            let tree = baseline.tree(traces[*trace].as_ref());
-            baseline.judge(&tree).iter().map(|worst| worst.score).collect()
+        let mut detector = Self {
+            baseline,
+            calibration: Calibration::fit(&[]),
+            options,
+            taught: BTreeSet::new(),
+            predictor: None,
         };
+        if let Some(fit) = fit {
+            detector.teach(learnt.iter().map(|trace| traces[*trace].as_ref()), fit)?;
+        }
+        let predicts = detector.predictor.is_some();
+        let scores = |trace: &usize| detector.look(traces[*trace].as_ref()).scores(predicts);
         let rows: Vec<_> = held.iter().map(scores).collect();
-        let calibration = Calibration::fit(&rows);
+        detector.calibration = Calibration::fit(&rows);
         // What was held back is known from now on, too.
         for trace in held {
-            baseline.learn(traces[*trace].as_ref());
+            detector.baseline.learn(traces[*trace].as_ref());
         }
-        baseline.refit();
-        Ok(Self {
-            baseline,
-            calibration,
-            options,
-        })
+        detector.baseline.refit();
+        Ok(detector)
+    }
+
+    /// Fits a predictor to the kinds of requests that have traces enough.
+    fn teach<'t>(
+        &mut self,
+        traces: impl Iterator<Item = &'t [TraceSpan]>,
+        fit: &mut FitPredictor<'_>,
+    ) -> Result<(), TraceError> {
+        let trees = traces.map(|spans| self.baseline.tree(spans));
+        let enough = |tree: &CallTree| self.baseline.traces_of(tree.request()) >= FEWEST_OF_REQUEST;
+        let trees: Vec<CallTree> = trees.filter(enough).collect();
+        if !trees.is_empty() {
+            self.taught = trees.iter().map(CallTree::request).collect();
+            let sequences: Vec<_> = trees.iter().map(SpanSequence::from).collect();
+            let model = fit(self.baseline.templates().len(), &sequences)?;
+            self.predictor = Some(Predictor::new(model));
+        }
+        Ok(())
+    }
+
+    /// The same with the predictor it was fitted with, after it was kept without.
+    #[must_use]
+    pub fn with_predictor(self, model: Arc<dyn SpanPredictor>) -> Self {
+        Self {
+            predictor: Some(Predictor::new(model)),
+            ..self
+        }
+    }
+
+    /// Whether it was fitted with a predictor.
+    #[must_use]
+    pub fn needs_predictor(&self) -> bool {
+        !self.taught.is_empty()
     }
 
     /// The names of the detectors, in the order of a verdict's.
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
-        let count = self.calibration.detectors();
-        BASELINE_DETECTORS.iter().copied().take(count).collect()
+        let predictor = self.needs_predictor().then_some(PREDICTOR);
+        BASELINE_DETECTORS.into_iter().chain(predictor).collect()
     }
 
     /// What counting knows.
@@ -140,12 +253,18 @@ impl TraceDetector {
         self.baseline.learn(spans);
     }
 
+    /// Templates of a trace that are new, with how often they were seen.
+    #[must_use]
+    pub fn new_templates(&self, spans: &[TraceSpan]) -> Vec<(String, u64)> {
+        self.baseline
+            .new_templates(&self.baseline.tree(spans), spans, NEW_TEMPLATE)
+    }
+
     /// Judges a trace. Changes nothing; any number of threads may ask.
     #[must_use]
     pub fn judge(&self, spans: &[TraceSpan]) -> TraceVerdict {
-        let tree = self.baseline.tree(spans);
-        let worst = self.baseline.judge(&tree);
-        let scores: Vec<f64> = worst.iter().map(|worst| worst.score).collect();
+        let judged = self.look(spans);
+        let scores = judged.scores(self.needs_predictor());
         let surprises = self.calibration.surprises(&scores);
         let score = self.calibration.joint(&surprises);
         let alarm = score > self.threshold();
@@ -157,44 +276,78 @@ impl TraceDetector {
                 .map(|(detector, &surprise)| TraceScore { detector, surprise })
                 .collect(),
             reasons: if alarm {
-                self.reasons(spans, &tree, &worst, &surprises)
+                self.reasons(spans, &judged, &surprises)
             } else {
                 Vec::new()
             },
-            malformed: tree.malformed,
+            malformed: judged.tree.malformed,
         }
     }
 
-    fn reasons(
-        &self,
-        spans: &[TraceSpan],
-        tree: &CallTree,
-        worst: &[Worst],
-        surprises: &[f64],
-    ) -> Vec<TraceReason> {
+    fn look(&self, spans: &[TraceSpan]) -> Judged {
+        let tree = self.baseline.tree(spans);
+        let predictor = self.predictor.as_ref();
+        let predictor = predictor.filter(|_| self.taught.contains(&tree.request()));
+        Judged {
+            worst: self.baseline.judge(&tree),
+            misfit: predictor.and_then(|predictor| predictor.worst(&tree)),
+            tree,
+        }
+    }
+
+    fn reasons(&self, spans: &[TraceSpan], judged: &Judged, surprises: &[f64]) -> Vec<TraceReason> {
+        let tree = &judged.tree;
         let explainer = Explainer {
             baseline: &self.baseline,
             tree,
             spans,
         };
         let most = surprises.iter().copied().fold(0.0, f64::max);
-        let parts = BASELINE_DETECTORS.into_iter().zip(worst).zip(surprises);
+        let misfit = judged.misfit.as_ref();
+        let places = judged.worst.iter().map(|worst| worst.place);
+        let places = places.chain(misfit.map(|misfit| place_of(misfit, tree)));
+        let parts = self.names().into_iter().zip(places).zip(surprises);
         let mut reasons: Vec<TraceReason> = parts
             .filter(|(_, surprise)| **surprise >= NAMED_FROM.min(most))
-            .map(|((detector, worst), &surprise)| TraceReason {
+            .map(|((detector, place), &surprise)| TraceReason {
                 detector,
                 surprise,
-                span: explainer.span(worst.place),
+                span: explainer.span(place),
                 text: match detector {
-                    "repeats" => explainer.repeats(worst.place),
-                    "span_latency" => explainer.latency(worst.place, false),
-                    "service_latency" => explainer.latency(worst.place, true),
+                    "repeats" => explainer.repeats(place),
+                    "span_latency" => explainer.latency(place, false),
+                    "service_latency" => explainer.latency(place, true),
                     "trace_latency" => explainer.whole(),
-                    _ => explainer.structure(worst.place, None),
+                    PREDICTOR => explainer.structure(place, misfit.map(|misfit| expected(misfit))),
+                    _ => explainer.structure(place, None),
                 },
             })
             .collect();
         reasons.sort_by(|one, other| other.surprise.total_cmp(&one.surprise));
         reasons
     }
+}
+
+/// Where in the tree a place of the sequence is: what stands before it is its elder sibling.
+fn place_of(misfit: &Misfit, tree: &CallTree) -> CallPlace {
+    let node = misfit.span.unwrap_or(NO_NODE);
+    let parent = tree.nodes.get(node as usize).map_or(NO_NODE, |node| node.parent);
+    let first = match tree.nodes.get(parent as usize) {
+        Some(parent) => parent.first_child,
+        None => 0,
+    };
+    let mut before = NO_NODE;
+    let mut next = first;
+    while next != node && next != NO_NODE {
+        before = next;
+        next = tree.nodes[next as usize].next_sibling;
+    }
+    CallPlace::Call { parent, before, node }
+}
+
+fn expected(misfit: &Misfit) -> Vec<(TemplateId, f64)> {
+    let named = misfit.expected.iter();
+    named
+        .map(|(template, share)| (template.unwrap_or(END), *share))
+        .collect()
 }

@@ -12,6 +12,7 @@ mod detector;
 mod explanation;
 mod key;
 mod latency;
+mod sequence;
 mod span;
 mod span_templates;
 mod structure;
@@ -20,7 +21,10 @@ mod tail;
 
 pub use baseline::TraceBaseline;
 pub use call_tree::{CallNode, CallTree, NO_NODE, SiblingOrder};
-pub use detector::{TraceDetector, TraceError, TraceOptions, TraceScore, TraceVerdict};
+pub use detector::{
+    FEWEST_TRACES, FitPredictor, TraceDetector, TraceError, TraceOptions, TraceScore, TraceVerdict,
+};
 pub use explanation::{NEW_TEMPLATE, TraceReason};
+pub use sequence::{Misfit, SpanPredictor, SpanSequence};
 pub use span::{MalformedSpans, TraceSpan};
 pub use span_templates::{SpanTemplates, TemplateId, UNKNOWN_TEMPLATE};

@@ -5,12 +5,16 @@
 mod figures;
 
 use std::collections::BTreeMap;
+#[cfg(feature = "learned")]
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rayon::prelude::*;
 use serde::Serialize;
-use skywatch_algorithms::traces::{TraceDetector, TraceError, TraceOptions};
+#[cfg(feature = "learned")]
+use skywatch_algorithms::learned::masked_span::{MaskedSpanOptions, UnfittedTraces};
+use skywatch_algorithms::traces::{TraceDetector, TraceOptions};
 
 use crate::trace_files::{TraceFile, TraceFileError, TraceRecord};
 pub use figures::TraceFigures;
@@ -31,12 +35,12 @@ pub enum TraceEvaluationError {
         name: &'static str,
     },
     /// Detectors that cannot be fitted.
-    #[error("cannot learn from `{}`: {source}", path.display())]
+    #[error("cannot learn from `{}`: {reason}", path.display())]
     Fit {
         /// The file of normal traces.
         path: PathBuf,
         /// Why.
-        source: TraceError,
+        reason: String,
     },
 }
 
@@ -113,8 +117,8 @@ pub fn evaluate(
     let mut asked = TraceFile::read(&find(folder, "normal-test")?)?;
     asked.extend(TraceFile::read(&find(folder, "abnormal-test")?)?);
     let begun = Instant::now();
-    let detector = TraceDetector::fit(&training, options);
-    let detector = detector.map_err(|source| TraceEvaluationError::Fit { path, source })?;
+    let detector = fit(&training, options);
+    let detector = detector.map_err(|reason| TraceEvaluationError::Fit { path, reason })?;
     let fit_seconds = begun.elapsed().as_secs_f64();
     let begun = Instant::now();
     let scored: Vec<_> = asked.par_iter().map(|trace| score(&detector, trace)).collect();
@@ -132,6 +136,29 @@ pub fn evaluate(
         faults: by_fault(&scored, &detector),
     };
     Ok((evaluation, scored))
+}
+
+/// All detectors, the network among them; what is random follows from one seed.
+#[cfg(feature = "learned")]
+fn fit(training: &[TraceRecord], options: TraceOptions) -> Result<TraceDetector, String> {
+    let seed = options.seed;
+    let network = MaskedSpanOptions {
+        seed,
+        ..MaskedSpanOptions::default()
+    };
+    let unfitted = UnfittedTraces { options, network };
+    let fit = unfitted.fit(training, &mut |epoch| {
+        tracing::info!("epoch {} :: loss {:.4}", epoch.number, epoch.loss);
+        ControlFlow::Continue(())
+    });
+    let (fitted, _) = fit.map_err(|error| error.to_string())?;
+    Ok(fitted.into_detector())
+}
+
+/// The detectors that count; this Skywatch was built without learned ones.
+#[cfg(not(feature = "learned"))]
+fn fit(training: &[TraceRecord], options: TraceOptions) -> Result<TraceDetector, String> {
+    TraceDetector::fit(training, options, None).map_err(|error| error.to_string())
 }
 
 fn find(folder: &Path, name: &'static str) -> Result<PathBuf, TraceEvaluationError> {

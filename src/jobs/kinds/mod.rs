@@ -5,6 +5,7 @@
 
 mod families;
 mod sequence;
+mod traces;
 
 use super::error::TrainingError;
 use super::kind::JobKind;
@@ -15,6 +16,7 @@ use super::training::Training;
 pub(crate) use families::FAMILIES;
 pub use families::FamiliesJob;
 pub use sequence::SequenceJob;
+pub use traces::TracesJob;
 
 /// One kind, for whoever has a task and no type.
 struct KnownKind {
@@ -24,7 +26,11 @@ struct KnownKind {
 }
 
 /// All kinds.
-static KINDS: [KnownKind; 2] = [KnownKind::of::<FamiliesJob>(), KnownKind::of::<SequenceJob>()];
+static KINDS: [KnownKind; 3] = [
+    KnownKind::of::<FamiliesJob>(),
+    KnownKind::of::<SequenceJob>(),
+    KnownKind::of::<TracesJob>(),
+];
 
 impl KnownKind {
     const fn of<J: JobKind>() -> Self {

@@ -7,9 +7,11 @@
 
 mod families;
 mod sequence;
+mod traces;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use skywatch_algorithms::learned::masked_span::FittedTraces;
 use skywatch_algorithms::learned::{FittedFamilies, FittedSequence, LearnedError, Weights};
 
 use super::{Card, ModelError};
@@ -48,9 +50,10 @@ pub struct ModelKind {
 }
 
 /// All kinds.
-pub static KINDS: [ModelKind; 2] = [
+pub static KINDS: [ModelKind; 3] = [
     ModelKind::of::<FittedFamilies>(),
     ModelKind::of::<FittedSequence>(),
+    ModelKind::of::<FittedTraces>(),
 ];
 
 impl ModelKind {
