@@ -27,7 +27,7 @@ fn a_model_is_fitted_kept_and_names_the_guilty_span() {
     assert!(ended.stdout.contains("serves"), "{}", ended.stdout);
     let ended = setup.run(&["models"]);
     assert!(
-        ended.stdout.contains("templates of 152 traces, no network"),
+        ended.stdout.contains("templates of 114 traces, no network"),
         "{}",
         ended.stdout
     );

@@ -18,6 +18,9 @@ const LEAST_SCALE: f64 = 0.2;
 /// Scale that a calibrated score has: it becomes e times rarer a nat.
 const COMMON_SCALE: f64 = 1.0;
 
+/// Traces that must lie above a quantile for it to be one.
+const FEWEST_ABOVE: f64 = 3.0;
+
 /// What scores of normal traces are like.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Calibration {
@@ -54,6 +57,14 @@ impl Calibration {
         pairs
             .map(|(tail, score)| tail.surprise(*score, COMMON_SCALE))
             .collect()
+    }
+
+    /// The joint surprise above which at most `share` of normal traces lie: the quantile of the held-back ones where three of them
+    /// lie above it, else what the tail says.
+    pub(super) fn threshold(&self, share: f64) -> f64 {
+        let enough = f64::from(self.norms.total()) * share >= FEWEST_ABOVE;
+        let quantile = self.norms.quantile(1.0 - share).filter(|_| enough);
+        quantile.map_or(-share.ln(), |norm| self.norms.surprise(norm, COMMON_SCALE))
     }
 
     /// −ln of the share of normal traces whose surprises are at least as large together.

@@ -58,7 +58,9 @@ pub struct CallTree {
     pub nodes: Vec<CallNode>,
     /// What was wrong with the trace.
     pub malformed: MalformedSpans,
-    /// The duration of its first root, which is how long who asked has waited; microseconds.
+    /// The root that starts first: what was asked for. 0 for an empty trace.
+    pub entry: u32,
+    /// The duration of that root, which is how long who asked has waited; microseconds.
     pub duration_us: u64,
     /// Key of the sequence of all paths: two traces with one shape made the same calls.
     pub shape: u64,
@@ -135,18 +137,24 @@ impl CallTree {
                 parent.first_child = number as u32;
             }
         }
+        let roots = nodes.iter().zip(0..).filter(|(node, _)| node.parent == NO_NODE);
+        let entry = roots.min_by_key(|(node, _)| (places[node.span as usize].start, node.template));
+        let entry = entry.map_or(0, |(_, number)| number);
         Self {
-            duration_us: nodes.first().map_or(0, |root| root.duration_us),
+            entry,
+            duration_us: nodes.get(entry as usize).map_or(0, |root| root.duration_us),
             nodes,
             malformed,
             shape,
         }
     }
 
-    /// The template of its first root, which tells kinds of requests apart.
+    /// The template of the root that starts first, which tells kinds of requests apart.
     #[must_use]
     pub fn request(&self) -> TemplateId {
-        self.nodes.first().map_or(UNKNOWN_TEMPLATE, |node| node.template)
+        self.nodes
+            .get(self.entry as usize)
+            .map_or(UNKNOWN_TEMPLATE, |node| node.template)
     }
 
     /// Its nodes by caller: each caller ([`NO_NODE`] for the virtual root of all roots) and the calls it made, in order.
@@ -155,6 +163,13 @@ impl CallTree {
         let calls = self.nodes.iter().enumerate();
         root.into_iter()
             .chain(calls.map(|(number, node)| (number as u32, self.siblings(node.first_child))))
+    }
+
+    /// The calls that a node made, or the roots for [`NO_NODE`], in order.
+    #[must_use]
+    pub fn calls_of(&self, caller: u32) -> Siblings<'_> {
+        let first = self.nodes.get(caller as usize).map(|caller| caller.first_child);
+        self.siblings(first.unwrap_or(0))
     }
 
     fn siblings(&self, next: u32) -> Siblings<'_> {

@@ -15,8 +15,8 @@ use crate::random::Random;
 
 /// Traces that are needed at least to tell what is normal.
 pub const FEWEST_TRACES: usize = 40;
-/// A detector whose surprise is below this (1 in 20 normal traces) is not named as a reason of an alarm.
-const NAMED_FROM: f64 = 3.0;
+/// A detector whose surprise is below this (1 in 100 normal traces) is not named as a reason of an alarm, unless none is above.
+const NAMED_FROM: f64 = 4.6;
 
 /// The learned detector's name.
 const PREDICTOR: &str = "masked_span";
@@ -188,11 +188,6 @@ impl TraceDetector {
         let scores = |trace: &usize| detector.look(traces[*trace].as_ref()).scores(predicts);
         let rows: Vec<_> = held.iter().map(scores).collect();
         detector.calibration = Calibration::fit(&rows);
-        // What was held back is known from now on, too.
-        for trace in held {
-            detector.baseline.learn(traces[*trace].as_ref());
-        }
-        detector.baseline.refit();
         Ok(detector)
     }
 
@@ -242,9 +237,15 @@ impl TraceDetector {
         &self.baseline
     }
 
-    /// The score from which on there is an alarm.
+    /// The score above which there is an alarm.
     #[must_use]
     pub fn threshold(&self) -> f64 {
+        self.calibration.threshold(self.options.false_alarms)
+    }
+
+    /// The surprise above which one detector alone would give alarm as often.
+    #[must_use]
+    pub fn detector_threshold(&self) -> f64 {
         -self.options.false_alarms.ln()
     }
 
@@ -328,21 +329,26 @@ impl TraceDetector {
     }
 }
 
-/// Where in the tree a place of the sequence is: what stands before it is its elder sibling.
+/// Where in the tree a place of the sequence is: what stands before it is its elder sibling, before the end the last span.
 fn place_of(misfit: &Misfit, tree: &CallTree) -> CallPlace {
-    let node = misfit.span.unwrap_or(NO_NODE);
-    let parent = tree.nodes.get(node as usize).map_or(NO_NODE, |node| node.parent);
-    let first = match tree.nodes.get(parent as usize) {
-        Some(parent) => parent.first_child,
-        None => 0,
+    let last = (tree.nodes.len() as u32).checked_sub(1).unwrap_or(NO_NODE);
+    let Some((number, node)) = misfit
+        .span
+        .and_then(|number| Some((number, tree.nodes.get(number as usize)?)))
+    else {
+        return CallPlace::Call {
+            parent: NO_NODE,
+            before: last,
+            node: NO_NODE,
+        };
     };
-    let mut before = NO_NODE;
-    let mut next = first;
-    while next != node && next != NO_NODE {
-        before = next;
-        next = tree.nodes[next as usize].next_sibling;
+    let siblings = tree.calls_of(node.parent).map(|(sibling, _)| sibling);
+    let elder = siblings.take_while(|sibling| *sibling != number).last();
+    CallPlace::Call {
+        parent: node.parent,
+        before: elder.unwrap_or(NO_NODE),
+        node: number,
     }
-    CallPlace::Call { parent, before, node }
 }
 
 fn expected(misfit: &Misfit) -> Vec<(TemplateId, f64)> {

@@ -146,7 +146,7 @@ impl Explainer<'_> {
             .filter(|other| other.owner == node.owner)
             .count();
         let many = if pooled && alike > 1 {
-            format!(", with {} more spans of it slower than usual together", alike - 1)
+            format!("; its {alike} spans are slow together")
         } else {
             String::new()
         };
@@ -165,7 +165,7 @@ impl Explainer<'_> {
         let usual = self.baseline.latency.usual_duration_us(self.tree).unwrap_or(took);
         format!(
             "{} took {:.1} × the 99th percentile of traces like it ({} against {})",
-            self.found(0),
+            self.found(self.tree.entry),
             took / usual,
             time(took),
             time(usual)

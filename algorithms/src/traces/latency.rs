@@ -9,7 +9,7 @@
 //!   exponential, and held against the tail of that sum. Many spans that are a little slow are found here, where no single one
 //!   is remarkable.
 //! - *trace*: the duration of the root against that of traces of the same shape, or of the same request where the
-//!   shape is rare.
+//!   shape is rare, or of all traces where that is rare too.
 //!
 //! O(n log n) for n spans. A path or owner never seen says nothing: that is for the structure to find.
 
@@ -52,6 +52,7 @@ pub(super) struct Latency {
     shapes: HashMap<u64, UpperTail>,
     #[serde(with = "sorted")]
     requests: HashMap<TemplateId, UpperTail>,
+    traces: Option<UpperTail>,
     span_scale: f64,
     pool_scale: f64,
     trace_scale: f64,
@@ -105,6 +106,8 @@ impl Latency {
         let whole = logarithm(tree.duration_us);
         learn(&mut self.shapes, tree.shape, whole, TIME_WIDTH);
         learn(&mut self.requests, tree.request(), whole, TIME_WIDTH);
+        let all = self.traces.get_or_insert_with(|| UpperTail::new(TIME_WIDTH));
+        all.learn(whole);
     }
 
     /// Learns how surprises pool, by what is known of spans.
@@ -121,6 +124,7 @@ impl Latency {
         let tails = tails
             .chain(self.owners.values_mut())
             .chain(self.shapes.values_mut());
+        let tails = tails.chain(self.traces.as_mut());
         tails.chain(self.requests.values_mut()).for_each(UpperTail::refit);
         self.span_scale = common_scale(self.paths.values(), TIME_SCALE);
         self.pool_scale = common_scale(self.owners.values(), POOL_SCALE);
@@ -132,6 +136,14 @@ impl Latency {
         own.filter(|tail| tail.total() >= FEWEST)
             .or_else(|| self.templates.get(&node.template))
             .or(own)
+    }
+
+    /// Durations of traces of the same shape, of the same request, or of all.
+    fn tail_of_trace(&self, tree: &CallTree) -> Option<&UpperTail> {
+        let known = |tail: &&UpperTail| tail.total() >= FEWEST;
+        let alike = self.shapes.get(&tree.shape).filter(known);
+        let asked = || self.requests.get(&tree.request()).filter(known);
+        alike.or_else(asked).or(self.traces.as_ref())
     }
 
     /// How slow each span is for its path.
@@ -147,13 +159,13 @@ impl Latency {
 
     /// What the three views make of a trace.
     pub(super) fn judge(&self, tree: &CallTree) -> LatencyScores {
-        let Some(root) = tree.nodes.first() else {
+        if tree.nodes.is_empty() {
             return LatencyScores {
                 span: Worst::NOTHING,
                 service: Worst::NOTHING,
                 trace: Worst::NOTHING,
             };
-        };
+        }
         let surprises = self.surprises(tree);
         let mut span = Worst::NOTHING;
         for (number, score) in surprises.iter().enumerate() {
@@ -175,14 +187,12 @@ impl Latency {
                 };
             }
         }
-        let alike = self.shapes.get(&tree.shape).filter(|tail| tail.total() >= FEWEST);
-        let tail = alike.or_else(|| self.requests.get(&root.template));
-        let score = tail.map_or(0.0, |tail| {
-            tail.surprise(logarithm(tree.duration_us), self.trace_scale)
-        });
+        let whole = logarithm(tree.duration_us);
+        let score = self.tail_of_trace(tree);
+        let score = score.map_or(0.0, |tail| tail.surprise(whole, self.trace_scale));
         let trace = Worst {
             score,
-            place: at(0, tree),
+            place: at(tree.entry, tree),
         };
         LatencyScores { span, service, trace }
     }
@@ -195,10 +205,7 @@ impl Latency {
 
     /// The 99th percentile of the duration of traces like this one, microseconds.
     pub(super) fn usual_duration_us(&self, tree: &CallTree) -> Option<f64> {
-        let alike = self.shapes.get(&tree.shape).filter(|tail| tail.total() >= FEWEST);
-        let logarithm = alike
-            .or_else(|| self.requests.get(&tree.request()))?
-            .quantile(0.99)?;
+        let logarithm = self.tail_of_trace(tree)?.quantile(0.99)?;
         Some((logarithm.exp() - TIMER_US).max(1.0))
     }
 }

@@ -208,7 +208,7 @@ fn all_figures(
         name,
         figures: of(&|trace| {
             let surprise = trace.detectors.get(name).copied().unwrap_or(0.0);
-            (surprise, surprise > detector.threshold())
+            (surprise, surprise > detector.detector_threshold())
         }),
     });
     std::iter::once(combined).chain(parts).collect()

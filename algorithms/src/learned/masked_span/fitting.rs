@@ -169,7 +169,7 @@ struct MaskedSpanLearner<'l> {
 }
 
 /// Windows of like length in batches of at most so many tokens, padding included.
-fn batches<'w>(mut windows: Vec<&'w TokenWindow>, most: usize) -> Vec<Vec<&'w TokenWindow>> {
+fn batches(mut windows: Vec<&TokenWindow>, most: usize) -> Vec<Vec<&TokenWindow>> {
     windows.sort_by_key(|window| window.len());
     let mut all: Vec<Vec<&TokenWindow>> = Vec::new();
     for window in windows {
