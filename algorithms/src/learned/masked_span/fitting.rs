@@ -105,11 +105,6 @@ impl MaskedSpanPredictor {
             let (held, learnt) = (counted(&order[..back]), counted(&order[back..]));
             let symbols = self.templates + FIRST_TEMPLATE as usize;
             let encoder = Encoder::start(options.shape, symbols, options.seed)?;
-            let tokens: usize = learnt
-                .iter()
-                .map(|(window, count)| window.len() * rounds(*count))
-                .sum();
-            let epochs = (options.budget / tokens.max(1)).clamp(3, options.epochs);
             let mut learner = MaskedSpanLearner {
                 optimiser: AdamW::new(&encoder.variables.all(), options.rate, options.decay).clipped(CLIP),
                 encoder,
@@ -118,12 +113,10 @@ impl MaskedSpanPredictor {
                 options,
                 random,
                 epoch: 0,
-                epochs,
-                most: options.budget / epochs,
                 kept: None,
             };
             let schedule = Schedule {
-                epochs,
+                epochs: options.epochs,
                 patience: options.patience,
             };
             let report = fit::run(&mut learner, schedule, progress)?;
@@ -192,7 +185,28 @@ fn masks(window: &TokenWindow, share: f64, random: &mut Random) -> Vec<usize> {
     chosen
 }
 
-impl MaskedSpanLearner<'_> {
+impl<'l> MaskedSpanLearner<'l> {
+    /// The windows of an epoch: all of them in a random order, as often as its share of the budget allows.
+    fn round(&mut self) -> Vec<&'l TokenWindow> {
+        let mut all: Vec<&TokenWindow> = Vec::new();
+        for (window, count) in self.learnt {
+            all.extend(std::iter::repeat_n(window, rounds(*count)));
+        }
+        let most = self.options.budget / self.options.epochs.max(1);
+        let (mut chosen, mut tokens) = (Vec::new(), 0);
+        while tokens < most {
+            self.random.shuffle(&mut all);
+            for window in &all {
+                tokens += window.len();
+                chosen.push(*window);
+                if tokens >= most {
+                    break;
+                }
+            }
+        }
+        chosen
+    }
+
     /// The loss of a batch, by what is learnt.
     fn loss(
         &self,
@@ -252,24 +266,14 @@ impl MaskedSpanLearner<'_> {
 
 impl Learner for MaskedSpanLearner<'_> {
     fn epoch(&mut self) -> Result<f64, LearnedError> {
-        let mut windows: Vec<&TokenWindow> = Vec::new();
-        for (window, count) in self.learnt {
-            windows.extend(std::iter::repeat_n(window, rounds(*count)));
-        }
-        self.random.shuffle(&mut windows);
-        let mut tokens = 0;
-        let fit = windows.iter().take_while(|window| {
-            tokens += window.len();
-            tokens <= self.most
-        });
-        let fit = fit.count().max(1);
-        windows.truncate(fit);
+        let windows = self.round();
         let mut batches = batches(windows, self.options.batch);
         self.random.shuffle(&mut batches);
         let (mut sum, mut count) = (0.0, 0.0);
         let mut random = self.random.clone();
         for (number, batch) in batches.iter().enumerate() {
-            let done = (self.epoch as f64 + number as f64 / batches.len() as f64) / self.epochs as f64;
+            let done =
+                (self.epoch as f64 + number as f64 / batches.len() as f64) / self.options.epochs as f64;
             self.optimiser.set_rate(self.options.rate * (1.0 - 0.9 * done));
             if let Some(loss) = self.loss(batch, &mut random, true)? {
                 sum += f64::from(loss.to_scalar::<f32>()?);

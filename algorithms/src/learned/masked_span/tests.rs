@@ -138,6 +138,8 @@ fn fitted(seed: u64) -> (FittedMaskedSpan, usize) {
         shape: small(),
         epochs: 150,
         patience: 150,
+        budget: 30_000,
+        batch: 256,
         rate: 0.01,
         dropout: 0.0,
         seed,
