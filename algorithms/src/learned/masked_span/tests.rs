@@ -217,7 +217,12 @@ fn the_same_seed_gives_the_same_network_which_comes_back_as_it_was_kept() {
 
 #[test]
 fn a_fit_ends_where_it_is_told_to() {
-    let unfitted = MaskedSpanPredictor::new(6, MaskedSpanOptions::default());
+    let options = MaskedSpanOptions {
+        shape: small(),
+        budget: 1_000,
+        ..MaskedSpanOptions::default()
+    };
+    let unfitted = MaskedSpanPredictor::new(6, options);
     let sequences = vec![usual(true); 40];
     let stopped = unfitted.fit(&sequences, &mut |_| ControlFlow::Break(()));
     assert!(matches!(stopped, Err(LearnedError::Stopped { epoch: 1 })));
