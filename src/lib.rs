@@ -41,6 +41,7 @@ pub mod status;
 pub mod stop;
 pub mod store;
 pub mod trace_files;
+pub mod traces;
 mod unpack;
 pub mod web;
 mod windows;

@@ -62,9 +62,9 @@ impl AsRef<[TraceSpan]> for TraceRecord {
 
 #[derive(Deserialize)]
 struct SpanFields {
-    span_id: SpanId,
+    span_id: WrittenSpanId,
     #[serde(default)]
-    parent_id: Option<SpanId>,
+    parent_id: Option<WrittenSpanId>,
     service: String,
     operation: String,
     start_us: i64,
@@ -75,12 +75,12 @@ struct SpanFields {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum SpanId {
+enum WrittenSpanId {
     Number(u64),
     Digits(String),
 }
 
-impl SpanId {
+impl WrittenSpanId {
     fn number(&self) -> Result<u64, String> {
         match self {
             Self::Number(number) => Ok(*number),
@@ -96,7 +96,7 @@ fn spans<'d, D: Deserializer<'d>>(from: D) -> Result<Vec<TraceSpan>, D::Error> {
             id: fields.span_id.number()?,
             // An empty parent is how some exporters say none.
             parent: match fields.parent_id {
-                Some(SpanId::Digits(digits)) if digits.is_empty() => None,
+                Some(WrittenSpanId::Digits(digits)) if digits.is_empty() => None,
                 parent => parent.map(|parent| parent.number()).transpose()?,
             },
             service: fields.service,

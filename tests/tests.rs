@@ -19,4 +19,5 @@ mod ingest;
 mod learned;
 mod store;
 mod trace_detection;
+mod traces;
 mod trim;

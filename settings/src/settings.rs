@@ -22,6 +22,7 @@ use crate::routing::Routing;
 use crate::section::{OptionFields, OptionTable as _, Section as _};
 use crate::store::Store;
 use crate::templates::LineTemplates;
+use crate::traces::Traces;
 use crate::training::Training;
 use crate::web::Web;
 
@@ -94,6 +95,8 @@ sections! {
     templates: LineTemplates,
     /// Log files that are followed.
     logs: Logs,
+    /// Traces: spans come in, are put together, judged, and some are kept.
+    traces: Traces,
     /// The pages and the REST interface.
     web: Web,
     /// The parent and its children.

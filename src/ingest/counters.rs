@@ -202,9 +202,20 @@ pub struct Counters {
 
 impl Default for Counters {
     fn default() -> Self {
-        let of_points = Service::ALL.iter().filter(|service| service.takes_points);
+        let of_points = Service::ALL
+            .iter()
+            .copied()
+            .filter(|service| service.takes_points);
+        Self::of_services(&of_points.collect::<Vec<_>>())
+    }
+}
+
+impl Counters {
+    /// For points that come by these services.
+    pub(super) fn of_services(services: &[&'static Service]) -> Self {
         Self {
-            tallies: of_points
+            tallies: services
+                .iter()
                 .map(|service| (service.name, ListenerCounters::default()))
                 .collect(),
             waiting: AtomicU64::default(),
@@ -214,13 +225,11 @@ impl Default for Counters {
             trim: TrimTally::default(),
         }
     }
-}
 
-impl Counters {
     fn of(&self, service: &Service) -> &ListenerCounters {
         self.tallies
             .get(service.name)
-            .expect("whoever counts serves one of those that take points")
+            .expect("whoever counts serves one of those it was made for")
     }
 
     /// Points read.

@@ -11,6 +11,7 @@ use super::batch::PointBatch;
 use super::counters::{Counters, DropReason};
 use super::gate::{Gate, OpenGate};
 use crate::clock::unix_now;
+use crate::log::is_shown;
 use crate::metric_name;
 use crate::net::http::ConnectionEvents;
 use crate::net::listeners::Service;
@@ -114,20 +115,27 @@ impl Intake {
     }
 
     /// Queues a batch if there is room, or drops and counts it: the policy of datagrams: their senders cannot be made to wait.
-    pub(super) fn try_in(&self, mut batch: PointBatch) {
+    pub(super) fn try_in(&self, batch: PointBatch) {
+        let points = batch.len() as u64;
+        if !self.offer(batch) {
+            self.drop_points(DropReason::QueueFull, points, b"");
+        }
+    }
+
+    /// Queues a batch if there is room for it, and says whether there was. One without points always has room.
+    pub(super) fn offer(&self, mut batch: PointBatch) -> bool {
         if batch.is_empty() {
-            return;
+            return true;
         }
         let [points, kilobytes] = self.share(&batch);
         let points = Arc::clone(&self.room).try_acquire_many_owned(points);
         let kilobytes = Arc::clone(&self.room_bytes).try_acquire_many_owned(kilobytes);
-        match points.ok().zip(kilobytes.ok()) {
-            Some((points, kilobytes)) => {
-                batch.permits = Some([points, kilobytes]);
-                self.queue(batch);
-            }
-            None => self.drop_points(DropReason::QueueFull, batch.len() as u64, b""),
-        }
+        let Some((points, kilobytes)) = points.ok().zip(kilobytes.ok()) else {
+            return false;
+        };
+        batch.permits = Some([points, kilobytes]);
+        self.queue(batch);
+        true
     }
 
     fn queue(&self, batch: PointBatch) {
@@ -193,12 +201,6 @@ impl ConnectionEvents for Intake {
             );
         }
     }
-}
-
-/// Whether the log shows what happened `more` times after it had happened `before` times: the first of its kind, then the
-/// tenth, hundredth, thousandth, which is enough to see what goes on.
-pub(super) fn is_shown(before: u64, more: u64) -> bool {
-    more > 0 && (before == 0 || (before + more).ilog10() != before.ilog10())
 }
 
 /// Points of one read on their way through the gate.
@@ -280,17 +282,5 @@ impl BatchBuilder<'_> {
     pub(super) fn finish(self) -> PointBatch {
         self.intake.counters.received(self.intake.service, self.received);
         self.batch
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_shown;
-
-    #[test]
-    fn the_log_shows_the_first_and_then_each_tenfold() {
-        let shown: Vec<u64> = (0..2_000).filter(|&before| is_shown(before, 1)).collect();
-        assert_eq!(shown, [0, 9, 99, 999]);
-        assert!(is_shown(5, 5) && is_shown(0, 70) && !is_shown(11, 88) && !is_shown(0, 0));
     }
 }

@@ -9,6 +9,7 @@ mod carbon;
 pub mod client;
 mod counters;
 mod datagram;
+mod entrance;
 mod gate;
 mod intake;
 #[doc(hidden)]
@@ -37,6 +38,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::log::is_shown;
 use crate::net::access::ListenerAccess;
 use crate::net::carbon_out::CarbonOut;
 use crate::net::listeners::{Bound, BoundSocket, ListenError, Listener, Service};
@@ -48,6 +50,7 @@ use crate::stop::Stop;
 use crate::store::Connect;
 pub use counters::Counters;
 pub(crate) use counters::DropReason;
+pub use entrance::{EntranceOptions, PointEntrance, PointQueueFull, PointsTaken};
 pub(crate) use gate::Gate;
 pub use gate::IntakePolicy;
 use intake::Intake;
@@ -326,7 +329,7 @@ async fn serve_late(
                 Ok(bound) => break bound,
                 Err(error) => {
                     let before = intake.counters.failed_bind(listener.service);
-                    if intake::is_shown(before, 1) {
+                    if is_shown(before, 1) {
                         let name = listener.service.name;
                         tracing::error!("{name} :: still not after {} tries :: {error}", before + 1);
                     }

@@ -61,3 +61,21 @@ impl Write for Stderr {
         Ok(())
     }
 }
+
+/// Whether the log shows what happened `more` times after it had happened `before` times: the first of its kind, then the
+/// tenth, hundredth, thousandth, which is enough to see what goes on.
+pub(crate) fn is_shown(before: u64, more: u64) -> bool {
+    more > 0 && (before == 0 || (before + more).ilog10() != before.ilog10())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_shown;
+
+    #[test]
+    fn the_log_shows_the_first_and_then_each_tenfold() {
+        let shown: Vec<u64> = (0..2_000).filter(|&before| is_shown(before, 1)).collect();
+        assert_eq!(shown, [0, 9, 99, 999]);
+        assert!(is_shown(5, 5) && is_shown(0, 70) && !is_shown(11, 88) && !is_shown(0, 0));
+    }
+}

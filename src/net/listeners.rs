@@ -112,6 +112,47 @@ impl Service {
         address: |settings| settings.health.enabled.then_some(settings.health.listen),
     };
 
+    /// OTLP over gRPC.
+    pub const OTLP_GRPC: &'static Self = &Self {
+        name: "otlp_grpc",
+        what: "OTLP over gRPC",
+        setting: "traces.otlp_grpc_listen",
+        without: "to \"\" for none",
+        transport: ListenerTransport::Tcp,
+        takes_points: false,
+        address: |settings| {
+            settings
+                .traces
+                .otlp_grpc_listen
+                .filter(|_| settings.traces.enabled)
+        },
+    };
+    /// OTLP over HTTP, and what else is sent as spans that way.
+    pub const OTLP_HTTP: &'static Self = &Self {
+        name: "otlp_http",
+        what: "OTLP over HTTP",
+        setting: "traces.otlp_http_listen",
+        without: "to \"\" for none",
+        transport: ListenerTransport::Tcp,
+        takes_points: false,
+        address: |settings| {
+            settings
+                .traces
+                .otlp_http_listen
+                .filter(|_| settings.traces.enabled)
+        },
+    };
+    /// Zipkin's JSON.
+    pub const ZIPKIN: &'static Self = &Self {
+        name: "zipkin",
+        what: "Zipkin spans",
+        setting: "traces.zipkin_listen",
+        without: "to \"\" for none",
+        transport: ListenerTransport::Tcp,
+        takes_points: false,
+        address: |settings| settings.traces.zipkin_listen.filter(|_| settings.traces.enabled),
+    };
+
     /// The table.
     pub const ALL: &'static [&'static Self] = &[
         Self::CARBON,
@@ -121,6 +162,9 @@ impl Service {
         Self::REMOTE_WRITE,
         Self::WEB,
         Self::HEALTH,
+        Self::OTLP_GRPC,
+        Self::OTLP_HTTP,
+        Self::ZIPKIN,
     ];
 }
 

@@ -39,6 +39,9 @@ pub fn check(settings: &Settings, run: &RunOptions) -> Result<(), ProcessError> 
     if settings.health.enabled {
         wiring::health_access(settings)?;
     }
+    if settings.traces.enabled {
+        wiring::traces_access(settings)?;
+    }
     run.summary.as_deref().map(open_summary).transpose()?;
     #[cfg(feature = "learned")]
     wiring::registry(settings)?;

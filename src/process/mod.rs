@@ -50,6 +50,9 @@ pub enum ProcessError {
     /// The health plane's reason.
     #[error(transparent)]
     Health(#[from] crate::health::HealthError),
+    /// The reason of the role that takes traces in.
+    #[error(transparent)]
+    Traces(#[from] crate::traces::TracesError),
     /// The store's reason, at start.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),

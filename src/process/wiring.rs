@@ -15,12 +15,13 @@ use crate::ingest::{IngestError, IngestOptions, IntakePolicy, TrimOptions};
 use crate::models::{Bucket, Folder, ModelRegistry};
 use crate::net::access::ListenerAccess;
 use crate::net::carbon_out::CarbonOut;
-use crate::net::listeners;
+use crate::net::listeners::{self, Service};
 use crate::net::tls::{HTTP_1, HTTP_2};
 use crate::observer::Observer;
 use crate::store::AnyConnect;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::redis::{RedisConnect, RedisOptions};
+use crate::traces::{TracesError, TracesOptions, archive_path};
 
 /// Makes the state folder, and proves that it can be written.
 pub(crate) fn prepare_state_dir(path: &Path) -> Result<(), ProcessError> {
@@ -109,6 +110,31 @@ pub(crate) fn ingest_options(settings: &Settings, observer: &Observer) -> Result
             grace: settings.store.grace,
             yields_to_horizon: trim == TrimMode::Auto,
         }),
+    })
+}
+
+/// Who may send traces, and whether others can read on the way.
+pub(crate) fn traces_access(settings: &Settings) -> Result<ListenerAccess, TracesError> {
+    let traces = &settings.traces;
+    let files = [traces.tls_cert_file.as_ref(), traces.tls_key_file.as_ref()];
+    Ok(ListenerAccess::new(
+        traces.token.as_ref(),
+        files,
+        &[HTTP_2, HTTP_1],
+    )?)
+}
+
+/// How traces are taken in and kept.
+pub(crate) fn traces_options(settings: &Settings) -> Result<TracesOptions, TracesError> {
+    let own = [Service::OTLP_GRPC, Service::OTLP_HTTP, Service::ZIPKIN];
+    Ok(TracesOptions {
+        settings: settings.traces.clone(),
+        listeners: listeners::declared(settings)
+            .filter(|listener| own.contains(&listener.service))
+            .collect(),
+        access: traces_access(settings)?,
+        archive: archive_path(&settings.state_dir),
+        learnt: settings.state_dir.join("traces.learnt"),
     })
 }
 

@@ -96,6 +96,15 @@ pub struct HealthStatus {
     pub counters: Vec<(String, u64)>,
 }
 
+/// The counters of the role that takes traces in.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TracesStatus {
+    /// Unix seconds of this report.
+    pub at: f64,
+    /// Counter name and value, in a stable order.
+    pub counters: Vec<(String, u64)>,
+}
+
 /// Where the analyzer leaves its status.
 pub struct AnalyzerStatusFile {
     file: StatusFile,
@@ -232,6 +241,11 @@ impl StatusFile {
     /// The health plane's, holding a [`HealthStatus`].
     pub fn health(state_dir: &Path) -> Self {
         Self::named(state_dir, "health.json")
+    }
+
+    /// That of the role that takes traces in, holding a [`TracesStatus`].
+    pub fn traces(state_dir: &Path) -> Self {
+        Self::named(state_dir, "traces.json")
     }
 
     fn named(state_dir: &Path, name: &str) -> Self {

@@ -14,7 +14,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::status::{AnalyzerStatus, HealthStatus, IngestStatus};
+use crate::status::{AnalyzerStatus, HealthStatus, IngestStatus, TracesStatus};
 
 /// One family of figures.
 #[derive(Debug)]
@@ -129,6 +129,42 @@ const FAMILIES: &[FigureFamily] = &[
     gauge("health_states", "health.states.{state}", "Watched subjects in this state"),
     gauge("health_peer_waiting", "health.peer.{peer}.waiting", "Reports that wait for a peer"),
     gauge("health_last_report_timestamp_seconds", "health.last_report", "The last report, Unix seconds"),
+    counter("traces_spans_received", "traces.spans.received", "Spans that reached us"),
+    counter("traces_spans_taken", "traces.spans.taken", "Spans of traces that were, or will be, looked at"),
+    counter("traces_spans_dropped", "traces.spans.dropped.{reason}", "Spans that were not taken"),
+    counter("traces_normal", "traces.normal", "Traces that are as others were"),
+    counter("traces_anomalous", "traces.anomalous", "Traces that are not"),
+    counter("traces_unjudged", "traces.unjudged", "Traces nobody could judge"),
+    counter("traces_completed", "traces.completed", "Traces that were complete"),
+    counter("traces_partial", "traces.partial", "Traces that were closed while spans were missing"),
+    counter("traces_duplicate_spans", "traces.duplicate_spans", "Spans that came more than once"),
+    counter("traces_orphan_spans", "traces.orphan_spans", "Spans whose parent did not come"),
+    counter("traces_span_loops", "traces.span_loops", "Loops of spans that are each other's ancestors"),
+    counter("traces_kept", "traces.kept", "Traces written to the disk"),
+    counter("traces_not_kept", "traces.not_kept", "Traces the disk did not take"),
+    counter("traces_malformed_points", "traces.malformed_points", "Points or metrics of OTLP that cannot be read"),
+    counter("traces_unsupported_points", "traces.unsupported_points", "Points of exponential histograms"),
+    counter("traces_uncounted_calls", "traces.uncounted_calls", "Requests and calls of services for whose rates there is no room"),
+    counter("traces_old", "traces.old", "Traces too long ago to be counted in rates"),
+    counter("traces_lost_rate_points", "traces.lost_rate_points", "Points of rates the store did not take in time"),
+    gauge("traces_open", "traces.open", "Traces that are not complete yet"),
+    gauge("traces_open_bytes", "traces.open_bytes", "Bytes of their spans"),
+    counter("traces_points_received", "traces.points.received", "Points that came along or were made of traces"),
+    counter("traces_points_accepted", "traces.points.accepted", "Points put into the queue"),
+    counter("traces_points_written", "traces.points.written", "Points the store has taken"),
+    counter("traces_points_retried", "traces.points.retried", "Points sent to the store once more"),
+    counter("traces_points_dropped", "traces.points.dropped.{reason}", "Points that were not stored"),
+    gauge("traces_points_waiting", "traces.points.waiting", "Points in the queue and with the writer"),
+    gauge("traces_points_oldest_waiting_ms", "traces.points.oldest_waiting_ms", "Age of the oldest of them, milliseconds"),
+    counter("traces_listener_requests", "traces.listener.{listener}.requests", "Requests that came"),
+    counter("traces_listener_received", "traces.listener.{listener}.received", "Spans that reached us"),
+    counter("traces_listener_taken", "traces.listener.{listener}.taken", "Spans that were taken"),
+    counter("traces_listener_connections", "traces.listener.{listener}.connections", "Connections that came"),
+    counter("traces_listener_connections_refused", "traces.listener.{listener}.connections_refused", "Connections turned away"),
+    counter("traces_listener_connections_evicted", "traces.listener.{listener}.connections_evicted", "Connections closed for another one"),
+    counter("traces_listener_accepts_failed", "traces.listener.{listener}.accepts_failed", "Connections that could not be accepted"),
+    counter("traces_listener_dropped", "traces.listener.{listener}.dropped.{reason}", "Spans that were not taken"),
+    counter("traces_listener_refused", "traces.listener.{listener}.refused.{reason}", "Requests that were not taken"),
     gauge("ingest_last_report_timestamp_seconds", "ingest.last_report", "The last report, Unix seconds"),
     gauge("ingest_last_point_timestamp_seconds", "ingest.last_point", "The last accepted point, Unix seconds"),
 ];
@@ -214,6 +250,7 @@ pub(super) fn text(
     analyzer: &AnalyzerStatus,
     ingest: &IngestStatus,
     health: &HealthStatus,
+    traces: &TracesStatus,
     now: f64,
 ) -> Result<String, fmt::Error> {
     let mut figures = Figures::default();
@@ -227,6 +264,9 @@ pub(super) fn text(
     figures.add("analyzer.in_trouble", f64::from(u8::from(in_trouble)));
     for (name, value) in &ingest.counters {
         figures.add(&format!("ingest.{name}"), *value as f64);
+    }
+    for (name, value) in &traces.counters {
+        figures.add(&format!("traces.{name}"), *value as f64);
     }
     // A report that was never written has no age.
     if ingest.at > 0.0 {
@@ -281,7 +321,7 @@ mod tests {
             at: 0.0,
             counters: vec![("refused.time".to_owned(), 3), ("peer.b.waiting".to_owned(), 4)],
         };
-        let text = text(&analyzer, &ingest, &health, 0.0).expect("encodes");
+        let text = text(&analyzer, &ingest, &health, &TracesStatus::default(), 0.0).expect("encodes");
         for line in [
             "skywatch_analyzer_exceptions{exception=\"Boring\"} 3.0",
             "skywatch_analyzer_exceptions{exception=\"Stale\"} 1.0",
@@ -342,7 +382,9 @@ mod tests {
         let ingest = counters.into_iter().map(|(name, _)| format!("ingest.{name}"));
         let health = health_figures();
         let health = health.into_iter().map(|(name, _)| format!("health.{name}"));
-        for name in analyzer.chain(ingest).chain(health) {
+        let traces = crate::traces::every_counter().into_iter();
+        let traces = traces.map(|name| format!("traces.{name}"));
+        for name in analyzer.chain(ingest).chain(health).chain(traces) {
             let families = FAMILIES
                 .iter()
                 .filter(|family| labels_of(family, &name).is_some());
@@ -356,6 +398,7 @@ mod tests {
             &AnalyzerStatus::default(),
             &IngestStatus::default(),
             &HealthStatus::default(),
+            &TracesStatus::default(),
             0.0,
         )
         .expect("encodes");

@@ -22,6 +22,8 @@ mod reader;
 mod silences;
 mod site;
 mod status_page;
+mod traces;
+mod waterfall;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -174,6 +176,7 @@ fn routes(site: &Arc<Site>) -> impl Iterator<Item = HttpRoute> {
         .chain(find::routes(site))
         .chain(silences::routes(site))
         .chain(status_page::routes(site))
+        .chain(traces::routes(site))
         .chain(events::routes(site))
         .chain(assets::routes())
         .chain(api::routes(site))

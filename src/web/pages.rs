@@ -8,16 +8,17 @@ use crate::clock::unix_now;
 use crate::status::AnalyzerStatus;
 
 /// What every page leads to: path and name. A page of a subsystem that people look for gets a line here.
-pub(super) const NAVIGATION: [(&str, &str); 5] = [
+pub(super) const NAVIGATION: [(&str, &str); 6] = [
     ("/", "Now"),
     ("/incidents", "Incidents"),
+    ("/traces", "Traces"),
     ("/find", "Find"),
     ("/silences", "Silences"),
     ("/status", "Status"),
 ];
 
 /// Name and text of every template.
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 12] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("now.html", include_str!("templates/now.html")),
@@ -26,6 +27,8 @@ const TEMPLATES: [(&str, &str); 10] = [
     ("metric.html", include_str!("templates/metric.html")),
     ("find.html", include_str!("templates/find.html")),
     ("silences.html", include_str!("templates/silences.html")),
+    ("traces.html", include_str!("templates/traces.html")),
+    ("trace.html", include_str!("templates/trace.html")),
     ("status.html", include_str!("templates/status.html")),
     ("refused.html", include_str!("templates/refused.html")),
 ];

@@ -15,8 +15,9 @@ use super::pages::Pages;
 use super::reader::SeriesReader;
 use crate::baseline;
 use crate::history::history_path;
-use crate::status::{AnalyzerStatus, HealthStatus, IngestStatus, StatusFile};
+use crate::status::{AnalyzerStatus, HealthStatus, IngestStatus, StatusFile, TracesStatus};
 use crate::store::{AnyConnect, Connect as _};
+use crate::traces::archive_path;
 
 /// Pages that are drawn at the same time; others wait. Fewer than there are threads that may block.
 const DRAWN_AT_ONCE: usize = 3;
@@ -35,6 +36,7 @@ pub(super) struct Site {
     analyzer: StatusFile,
     ingest: StatusFile,
     health: StatusFile,
+    traces: StatusFile,
     /// Where the store is, for people.
     pub(super) store: String,
     pub(super) reader: SeriesReader,
@@ -43,6 +45,8 @@ pub(super) struct Site {
     /// Whose socket takes what people want changed.
     pub(super) state_dir: PathBuf,
     pub(super) history: PathBuf,
+    /// Where kept traces are.
+    pub(super) archive: PathBuf,
     pub(super) pages: Pages,
     /// Taken by whoever draws a page.
     drawing: Semaphore,
@@ -60,12 +64,14 @@ impl Site {
             analyzer: StatusFile::analyzer(state_dir),
             ingest: StatusFile::ingest(state_dir),
             health: StatusFile::health(state_dir),
+            traces: StatusFile::traces(state_dir),
             store: store.describe(),
             reader: SeriesReader::start(store, full_duration, baseline::folder(state_dir))
                 .map_err(WebError::Start)?,
             full_duration,
             state_dir: state_dir.clone(),
             history: history_path(state_dir),
+            archive: archive_path(state_dir),
             pages: Pages::new()?,
             drawing: Semaphore::new(DRAWN_AT_ONCE),
         }))
@@ -86,6 +92,11 @@ impl Site {
     pub(super) fn what_pages_show(&self) -> [PathBuf; 3] {
         let journal = self.history.with_extension("sqlite-wal");
         [self.analyzer.path().to_owned(), self.history.clone(), journal]
+    }
+
+    /// What the role that takes traces in has last said.
+    pub(super) fn traces(&self) -> TracesStatus {
+        self.traces.read().unwrap_or_default()
     }
 
     /// What the ingest has last said.

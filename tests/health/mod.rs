@@ -7,9 +7,10 @@ mod zookeeper;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::common::python::python;
 use crate::common::skywatch::{Setup, Skywatch};
 
 /// A server by the settings, and where it is.
@@ -174,33 +175,6 @@ fn garbage_on_the_port_ends_nothing() {
         let _ = stream.read(&mut [0; 100]);
     }
     assert_eq!(client(&setup, &address, &["ping"]).2, 0);
-}
-
-/// Python with grpcio, in an environment of its own that is made once and kept. Made by `scripts/test`, or here.
-fn python() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("grpc");
-    let python = folder.join("bin/python");
-    // Tests of one run are processes of their own.
-    let lock = std::fs::File::create(folder.with_extension("lock")).unwrap();
-    lock.lock().unwrap();
-    if !folder.join("bin/pip").exists() || !run(Command::new(&python).args(["-c", "import grpc_tools"])) {
-        assert!(run(Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&folder)));
-        assert!(run(Command::new(&python).args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "grpcio",
-            "grpcio-tools"
-        ])));
-    }
-    python
-}
-
-fn run(command: &mut Command) -> bool {
-    command.output().is_ok_and(|output| output.status.success())
 }
 
 /// Has the client in Python speak every call to a server; `access` is a certificate and a token, or nothing.

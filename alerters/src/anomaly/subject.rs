@@ -52,12 +52,12 @@ static ENTITY: SubjectKind = SubjectKind {
     page: None,
 };
 static TRACE: SubjectKind = SubjectKind {
-    name: "trace",
+    name: Subject::TRACE,
     plural: "traces",
     deleted: NOT_WATCHED,
     is_grouped: true,
     is_confirmed: false,
-    page: None,
+    page: Some("/traces?of="),
 };
 static COMPONENT: SubjectKind = SubjectKind {
     name: "component",
@@ -71,6 +71,8 @@ static COMPONENT: SubjectKind = SubjectKind {
 impl Subject {
     /// The kind of metrics, by its name in the JSON form.
     pub const METRIC: &str = "metric";
+    /// The kind of traces.
+    pub const TRACE: &str = "trace";
 
     /// The name, whatever kind of subject it is.
     pub fn name(&self) -> &str {

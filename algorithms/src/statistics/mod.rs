@@ -5,6 +5,7 @@
 //! plain form whenever that could matter.
 
 pub mod adf;
+pub mod binomial;
 pub mod ewm;
 mod factor;
 pub mod histogram;

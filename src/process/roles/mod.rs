@@ -9,6 +9,7 @@ mod health;
 mod ingest;
 mod logs;
 mod role;
+mod traces;
 #[cfg(feature = "learned")]
 mod trainer;
 mod web;
@@ -29,6 +30,7 @@ pub const ROLES: &[&dyn Role] = &[
     &analyzer::AnalyzerRole,
     &logs::LogsRole,
     &health::HealthRole,
+    &traces::TracesRole,
     &web::WebRole,
     #[cfg(feature = "learned")]
     &trainer::TrainerRole,

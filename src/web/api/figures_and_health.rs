@@ -31,16 +31,22 @@ pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 2] {
 }
 
 async fn metrics(State(site): SiteState) -> Response {
-    let answer =
-        at_once(
-            move || match figures::text(&site.analyzer(), &site.ingest(), &site.health(), unix_now()) {
-                Ok(text) => {
-                    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                    ([(header::CONTENT_TYPE, kind)], text).into_response()
-                }
-                Err(error) => failed(&error),
-            },
-        );
+    let answer = at_once(move || {
+        let now = unix_now();
+        match figures::text(
+            &site.analyzer(),
+            &site.ingest(),
+            &site.health(),
+            &site.traces(),
+            now,
+        ) {
+            Ok(text) => {
+                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                ([(header::CONTENT_TYPE, kind)], text).into_response()
+            }
+            Err(error) => failed(&error),
+        }
+    });
     answer.await
 }
 

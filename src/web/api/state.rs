@@ -25,10 +25,10 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
         ApiCall {
             method: Method::GET,
             path: "/api/v1/status",
-            summary: "What analyzer, ingest and health plane have last said, and what is wrong",
+            summary: "What each role has last said, and what is wrong",
             query: vec![],
             body: vec![],
-            answer: "`analyzer`, `ingest`, `health`, and `ailments`, each in a sentence: none when all is well",
+            answer: "`analyzer`, `ingest`, `health`, `traces`, and `ailments`, each in a sentence: none when all is well",
             handler: get(status).with_state(site()),
         },
         ApiCall {
@@ -59,8 +59,10 @@ async fn status(State(site): SiteState) -> Response {
     let answer = at_once(move || {
         let (analyzer, ingest) = (site.analyzer(), site.ingest());
         let ailments = analyzer.ailments(unix_now());
-        let health = site.health();
-        let all = json!({ "analyzer": analyzer, "ingest": ingest, "health": health, "ailments": ailments });
+        let (health, traces) = (site.health(), site.traces());
+        let all = json!({
+            "analyzer": analyzer, "ingest": ingest, "health": health, "traces": traces, "ailments": ailments,
+        });
         Json(all).into_response()
     });
     answer.await

@@ -1,0 +1,104 @@
+//! Takes traces in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use skywatch_alerters::Subject;
+use skywatch_settings::Settings;
+
+use super::role::{Needs, Role, RoleContext, RunOptions};
+use crate::ingest::{EntranceOptions, PointEntrance};
+use crate::inlet::{Finder, InletClient};
+use crate::net::listeners::Service;
+use crate::process::{ProcessError, wiring};
+use crate::store::{AnyConnect, Sample};
+use crate::traces::{NamedPoint, PointSink, TraceReporter, TraceServer};
+
+/// How long the end waits until the last findings are confirmed; longer only on a disk that takes nothing.
+const CONFIRM_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The role of that name.
+#[derive(Debug)]
+pub(super) struct TracesRole;
+
+impl Role for TracesRole {
+    fn name(&self) -> &'static str {
+        "traces"
+    }
+
+    fn is_wanted(&self, settings: &Settings) -> bool {
+        settings.traces.enabled
+    }
+
+    fn finds(&self) -> bool {
+        true
+    }
+
+    fn observes(&self) -> bool {
+        true
+    }
+
+    /// For the points that come along, and those that are made of traces.
+    fn needs(&self, _: &RunOptions) -> Needs {
+        Needs { store: true }
+    }
+
+    fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
+        let (settings, stop) = (context.settings, context.stop);
+        let traces = TraceServer::bind(wiring::traces_options(settings)?)?;
+        for (service, address) in traces.addresses() {
+            tracing::info!("taking {} on {address}", service.what);
+        }
+        let options = EntranceOptions {
+            service: Service::OTLP_HTTP,
+            policy: wiring::ingest_policy(settings),
+            grace: wiring::grace(settings),
+            observer: context.observer.clone(),
+        };
+        // Here and not further in: the writer is hot.
+        let entrance = match context.store()?.clone() {
+            AnyConnect::Redis(connect) => PointEntrance::open(connect, options, stop),
+            AnyConnect::Embedded(connect) => PointEntrance::open(connect, options, stop),
+        }?;
+        let entrance = Arc::new(entrance);
+        let graphite = wiring::graphite(settings)?;
+        let prefix = wiring::prefix(settings, "traces");
+        let graphite = graphite.as_ref().map(|graphite| (graphite, prefix.as_str()));
+        let points = Arc::new(StoredPoints(Arc::clone(&entrance)));
+        let finder = Finder::new("traces", Some(Subject::TRACE));
+        let client = InletClient::start(context.inlet.clone(), finder, None).map_err(|source| {
+            ProcessError::Start {
+                what: "the connection to the dispatch",
+                source,
+            }
+        })?;
+        let reporter = TraceReporter {
+            inlet: client.inlet(),
+            followed: client.followed(),
+        };
+        let outcome = traces.run(points, reporter, &settings.state_dir, graphite, stop);
+        client.finish(CONFIRM_PATIENCE);
+        if let Some(entrance) = Arc::into_inner(entrance) {
+            entrance.close();
+        }
+        Ok(outcome?)
+    }
+}
+
+/// Points of traces go the way of all points.
+struct StoredPoints(Arc<PointEntrance>);
+
+impl PointSink for StoredPoints {
+    fn take(&self, points: &[NamedPoint]) -> Option<u64> {
+        let samples = points.iter().map(|point| Sample {
+            metric: &point.metric,
+            time: point.time,
+            value: point.value,
+        });
+        self.0.take(samples).ok().map(|taken| taken.dropped)
+    }
+
+    fn counters(&self) -> Vec<(String, u64)> {
+        self.0.counters()
+    }
+}

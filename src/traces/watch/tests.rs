@@ -1,0 +1,179 @@
+//! From knowing nothing to a verdict, across a restart, and with something new.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::traces::assembler::ClosedTrace;
+use crate::traces::ids::TraceId;
+use crate::traces::span::{CallSide, ReceivedSpan};
+use crate::traces::testing::span;
+
+const NOW: f64 = 1_700_000_000.0;
+
+/// A page that calls a shop, which asks a store twice. How long that takes is somewhat different each time.
+fn spans(number: u64) -> Vec<ReceivedSpan> {
+    let random = |salt: u64| xxhash_rust::xxh3::xxh3_64(&(number * 100 + salt).to_le_bytes());
+    let mut id = [7; 16];
+    id[..8].copy_from_slice(&random(0).to_be_bytes());
+    let trace = TraceId::of_bytes(&id).unwrap();
+    let made = |place: u64, above: u64, service: &str, operation: &str, ms: u64| {
+        // Of three numbers the product: few are large.
+        let share = |part: u64| (random(place * 3 + part) >> 40) as f64 / (1u64 << 24) as f64;
+        let factor = 1.0 + share(0) * share(1) * share(2);
+        ReceivedSpan {
+            trace,
+            service: service.into(),
+            operation: operation.into(),
+            kind: CallSide::Server,
+            duration: (ms as f64 * 1e6 * factor) as u64,
+            ..span(1, place, above)
+        }
+    };
+    vec![
+        made(1, 0, "page", "GET /cart", 60),
+        made(2, 1, "shop", "GET /items", 25),
+        made(3, 2, "store", "SELECT items", 4),
+        made(8, 2, "store", "SELECT prices", 4),
+    ]
+}
+
+fn assembled(spans: Vec<ReceivedSpan>, partial: bool) -> AssembledTrace {
+    let id = spans[0].trace;
+    AssembledTrace::assemble(ClosedTrace { id, spans, partial })
+}
+
+/// A watch over `path` that has seen so many normal traces and fitted its detectors.
+fn fitted(path: &Path, traces: u64) -> TraceWatch {
+    let mut watch = TraceWatch::open(path.to_owned(), NOW);
+    for number in 0..traces {
+        let watched = watch.judge(&assembled(spans(number), false), NOW);
+        assert!(
+            matches!(watched.judgement, TraceJudgement::Unjudged { .. }),
+            "{watched:?}"
+        );
+    }
+    watch.tick(NOW + 1.0);
+    until_fitted(&mut watch, NOW + 1.0);
+    watch
+}
+
+fn until_fitted(watch: &mut TraceWatch, now: f64) {
+    let due = Instant::now() + Duration::from_secs(60);
+    while watch.fit.is_some() {
+        assert!(Instant::now() < due, "no detectors");
+        std::thread::sleep(Duration::from_millis(5));
+        watch.tick(now);
+    }
+    assert!(watch.detector.is_some());
+}
+
+fn word(watched: &WatchedTrace) -> &'static str {
+    watched.judgement.word()
+}
+
+#[test]
+fn what_is_unlike_the_others_is_found_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("traces.model");
+    let mut watch = fitted(&path, ENOUGH);
+    let normal: Vec<_> = (300..340)
+        .map(|number| watch.judge(&assembled(spans(number), false), NOW))
+        .collect();
+    assert!(
+        normal.iter().filter(|watched| word(watched) == "normal").count() >= 34,
+        "{normal:?}"
+    );
+    assert_eq!(normal[0].kind.as_deref(), Some("page GET /cart"));
+    // A call that takes sixty times as long.
+    let mut slow = spans(400);
+    slow[2].duration *= 60;
+    for above in [0, 1] {
+        slow[above].duration += slow[2].duration;
+    }
+    let found = watch.judge(&assembled(slow.clone(), false), NOW);
+    assert_eq!(word(&found), "anomalous", "{found:?}");
+    let TraceJudgement::Anomalous { sentences, .. } = &found.judgement else {
+        panic!()
+    };
+    assert!(
+        sentences.iter().any(|sentence| sentence.contains("store")),
+        "{sentences:?}"
+    );
+    assert!(found.findings.iter().any(|(place, _)| *place == 2), "{found:?}");
+    // A call that nobody has made before; the root fails as well, and is of the same kind all the same.
+    let mut foreign = spans(401);
+    foreign[3].operation = "DROP prices".into();
+    foreign[0].failed = true;
+    let found = watch.judge(&assembled(foreign, false), NOW);
+    assert_eq!(
+        (word(&found), found.kind.as_deref()),
+        ("anomalous", Some("page GET /cart")),
+        "{found:?}"
+    );
+    assert_eq!(
+        word(&watch.judge(&assembled(spans(402), true), NOW)),
+        "unjudged",
+        "spans are missing"
+    );
+    // What was learnt is there after a restart.
+    watch.save(NOW + 2.0);
+    let mut watch = TraceWatch::open(path, NOW + 3.0);
+    assert_eq!(word(&watch.judge(&assembled(slow, false), NOW)), "anomalous");
+}
+
+/// Judges traces of a new release, 30 seconds apart. The words that were said of them.
+fn after_deploy(
+    watch: &mut TraceWatch,
+    begin: f64,
+    change: impl Fn(&mut [ReceivedSpan]),
+) -> Vec<&'static str> {
+    let words = (0..240u64).map(|number| {
+        let now = begin + number as f64 * 30.0;
+        let mut spans = spans(500 + number);
+        change(&mut spans);
+        let word = word(&watch.judge(&assembled(spans, false), now));
+        watch.tick(now);
+        until_fitted(watch, now);
+        word
+    });
+    words.collect()
+}
+
+#[test]
+fn what_a_deploy_has_brought_is_usual_after_an_hour_and_an_outage_never() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut watch = fitted(&folder.path().join("traces.model"), ENOUGH);
+    // Not by number of traces, so that nothing else is fitted.
+    watch.fit_at = u64::MAX;
+    let words = after_deploy(&mut watch, NOW, |spans| {
+        spans[3].operation = "SELECT prices_v2".into()
+    });
+    let anomalous = |words: &[&str]| words.iter().filter(|word| **word == "anomalous").count();
+    assert_eq!(
+        (words[0], anomalous(&words[..100])),
+        ("anomalous", 100),
+        "{words:?}"
+    );
+    assert!(anomalous(&words[150..]) <= 9, "{words:?}");
+    assert_eq!(watch.take_settled(), ["page GET /cart"]);
+    let words = after_deploy(&mut watch, NOW + 10_000.0, |spans| spans[3].failed = true);
+    assert!(anomalous(&words) >= words.len() - 5, "{words:?}");
+    assert!(watch.take_settled().is_empty());
+}
+
+#[test]
+fn a_new_kind_of_request_says_nothing_before_some_have_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut watch = fitted(&folder.path().join("traces.model"), ENOUGH);
+    let other = |number: u64| {
+        let mut spans = spans(number);
+        spans[0].operation = "GET /help".into();
+        assembled(spans, false)
+    };
+    let words: Vec<_> = (700..760)
+        .map(|number| word(&watch.judge(&other(number), NOW)))
+        .collect();
+    assert!(words[..40].iter().all(|word| *word == "unjudged"), "{words:?}");
+    assert!(words[40..].iter().all(|word| *word != "unjudged"), "{words:?}");
+}
