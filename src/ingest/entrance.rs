@@ -155,11 +155,6 @@ impl PointEntrance {
         all
     }
 
-    /// Since when points wait because the store does not take them, Unix seconds, and why.
-    pub fn held_up(&self) -> Option<(f64, String)> {
-        self.counters.held_up()
-    }
-
     /// Closes the queue and waits until what is in it is stored, or stop has been said and the grace is over.
     pub fn close(self) {
         drop(self.intake.into_inner().unwrap_or_else(PoisonError::into_inner));
