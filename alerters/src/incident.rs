@@ -145,6 +145,9 @@ pub struct Incident {
     /// When the last silence over it ended while it was open, Unix seconds.
     #[serde(default)]
     pub silence_ended_at: Option<f64>,
+    /// The incident it follows from, while that holds it back.
+    #[serde(default)]
+    pub inhibited_by: Option<u64>,
 }
 
 /// How often something must be seen to be opened, and for how long it must be well to be resolved.
@@ -206,6 +209,7 @@ impl Incident {
             waiting: BTreeSet::new(),
             silenced_by: None,
             silence_ended_at: None,
+            inhibited_by: None,
         }
     }
 

@@ -12,6 +12,7 @@ mod group;
 pub mod host;
 pub mod http_client;
 pub mod incident;
+pub mod inhibition;
 pub mod matcher;
 pub mod notice;
 pub mod render;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::check::Check;
+use crate::pattern::Pattern;
 use crate::secret::Secret;
 use crate::section::{SECOND, Section};
 
@@ -43,6 +44,8 @@ options! {
         subjects: Vec<String> = Vec::new(),
         /// Takes reports of other servers only about subjects that are watched here.
         filter: bool = false,
+        /// What depends on what, each as `subject=pattern` of names: while the subject fails, incidents about them that begin meanwhile are held back.
+        dependents: Vec<String> = Vec::new(),
         /// A request that is pending for longer has failed.
         pending_deadline: Duration = Duration::from_secs(3) => SECOND..,
         /// Subjects watched at the same time.
@@ -61,6 +64,19 @@ impl Health {
     pub fn peers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.peers.iter().filter_map(|peer| peer.split_once('='))
     }
+
+    /// What depends on what: a subject, and the names of what does.
+    pub fn dependents(&self) -> impl Iterator<Item = (&str, Pattern)> {
+        self.dependents
+            .iter()
+            .filter_map(|written| dependent(written).ok())
+    }
+}
+
+fn dependent(written: &str) -> Result<(&str, Pattern), String> {
+    let parts = written.split_once('=').filter(|(subject, _)| !subject.is_empty());
+    let (subject, pattern) = parts.ok_or("no `=` follows a subject")?;
+    Ok((subject, Pattern::parse(pattern)?))
 }
 
 impl Section for Health {
@@ -82,6 +98,18 @@ impl Section for Health {
             &self.peers,
             "expected servers such as `\"b=10.0.0.2:6688\"` or `\"b=https://b.example.org:6688\"`",
         );
+        for written in &self.dependents {
+            if let Err(why) = dependent(written) {
+                check.require(
+                    false,
+                    "dependents",
+                    &self.dependents,
+                    &format!(
+                        "`{written}` is none: {why}; expected such as `\"source:web1=servers.web1.**\"`"
+                    ),
+                );
+            }
+        }
         if self.enabled {
             check.listens(
                 "listen",

@@ -255,6 +255,11 @@ fn every_option_can_be_set_by_its_variable() {
         ),
         ("health.subjects", "redis:main", "[\"redis:main\"]".to_owned()),
         ("health.filter", "true", "true".to_owned()),
+        (
+            "health.dependents",
+            "source:web1=servers.web1.**",
+            "[\"source:web1=servers.web1.**\"]".to_owned(),
+        ),
         ("health.pending_deadline", "5s", quoted("5s")),
         ("health.max_subjects", "10", "10".to_owned()),
         ("health.max_bytes", "2000000", "2000000".to_owned()),

@@ -83,5 +83,5 @@ fn serve(context: &Context) -> Result<(), CommandFailure> {
     slots::raise_descriptors();
     let stop = Stop::new();
     let _signals = process::stop_on_signal(&stop, process::Hangup::GoesOn)?;
-    Ok(process::serve_health(settings, &stop)?)
+    Ok(process::serve_health(settings, None, &stop)?)
 }

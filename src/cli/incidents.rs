@@ -132,8 +132,12 @@ fn line(incident: &Incident) -> String {
     let silence = incident
         .silenced_by
         .map_or(String::new(), |silence| format!(", silence {silence}"));
+    let source = incident.inhibited_by.filter(|_| incident.phase.is_open());
+    let follows = source.map_or(String::new(), |source| {
+        format!(", held back, as it follows from {source}")
+    });
     format!(
-        "{:>5}  {phase:<12}  {:<8}  {}  since {}{end}{ack}{silence}",
+        "{:>5}  {phase:<12}  {:<8}  {}  since {}{end}{ack}{silence}{follows}",
         incident.id,
         incident.severity.as_str(),
         text::shorten(incident.subject.name(), NAME_COLUMNS),

@@ -6,7 +6,7 @@
 //! holds: `skywatch.metrics`, `skywatch.store.writes`, `skywatch.store.evictions`, `skywatch.store.policy`. Silent metrics go where `skywatch.silent` would go,
 //! the daily digest where `skywatch.daily` would.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -59,7 +59,9 @@ pub(super) struct SelfMonitor {
     overruns: u32,
     /// Silent metrics that were told of, and when.
     told_silent: HashMap<String, f64>,
-    /// How many of those have spoken since the last notice.
+    /// Silent metrics that were held back, and when they fell silent.
+    held_silent: HashMap<String, f64>,
+    /// How many of those that were told of have spoken since the last notice.
     back: u64,
     silent_at: f64,
     /// The end of the last day that was told of, Unix seconds.
@@ -74,6 +76,7 @@ impl SelfMonitor {
             store_lost: None,
             overruns: 0,
             told_silent: HashMap::new(),
+            held_silent: HashMap::new(),
             back: 0,
             silent_at: f64::NEG_INFINITY,
             daily_at: daily_at.unwrap_or(now),
@@ -180,28 +183,44 @@ impl SelfMonitor {
         Some(observation("skywatch.ingest", sentence, now))
     }
 
+    /// Keeps metrics that have fallen silent for later, as that follows from something that is told: those that are silent
+    /// still are told when nothing holds them back any more.
+    pub(super) fn hold_silent(&mut self, news: &PassNews) {
+        self.note_speakers(news);
+        let silent = news.silent.iter().filter(|_| self.options.stale_digest);
+        self.held_silent
+            .extend(silent.map(|name| (name.clone(), news.summary.at)));
+    }
+
+    /// Notes which silent metrics have spoken again.
+    fn note_speakers(&mut self, news: &PassNews) {
+        for known in [&mut self.told_silent, &mut self.held_silent] {
+            known.retain(|_, at| news.summary.at - *at < SILENT_FORGOTTEN);
+        }
+        for name in &news.back {
+            self.held_silent.remove(name);
+            self.back += u64::from(self.told_silent.remove(name).is_some());
+        }
+    }
+
     /// Metrics that have fallen silent since the last notice about such; nothing when it is not time, or when so many
     /// have that the cause is elsewhere.
     pub(super) fn silent(&mut self, news: &PassNews) -> Option<Silent> {
+        self.note_speakers(news);
         let now = news.summary.at;
-        self.told_silent.retain(|_, at| now - *at < SILENT_FORGOTTEN);
-        let back = news
-            .back
-            .iter()
-            .filter(|name| self.told_silent.remove(*name).is_some());
-        self.back += back.count() as u64;
         if !self.options.stale_digest || now - self.silent_at < SILENT_EACH {
             return None;
         }
         let of = news.summary.metrics;
-        let silent = news.silent.len() as u64;
+        let held = std::mem::take(&mut self.held_silent);
+        let all: BTreeSet<&String> = news.silent.iter().chain(held.keys()).collect();
+        let silent = all.len() as u64;
         if silent * 5 > of {
             tracing::warn!("{silent} of {of} metrics have fallen silent at once :: not told one by one");
             return None;
         }
-        let new: Vec<&String> = news
-            .silent
-            .iter()
+        let new: Vec<&String> = all
+            .into_iter()
             .filter(|name| !self.told_silent.contains_key(*name))
             .collect();
         let all_back = self.back > 0 && self.told_silent.is_empty();
@@ -416,6 +435,25 @@ mod tests {
             .silent(&recent_sends(3_260.0, &["web.1", "web.2", "db.1"]))
             .unwrap();
         assert_eq!((told.metrics, told.back), (0, 23));
+    }
+
+    #[test]
+    fn silence_that_is_held_back_is_told_later_if_it_lasts() {
+        let mut self_monitor = self_monitor(None);
+        let news = |at: f64, silent: &[&str], back: &[&str]| PassNews {
+            silent: silent.iter().map(|&name| name.to_owned()).collect(),
+            back: back.iter().map(|&name| name.to_owned()).collect(),
+            ..pass(at, 1.0, at)
+        };
+        self_monitor.hold_silent(&news(2_000.0, &["web.1", "web.2"], &[]));
+        self_monitor.hold_silent(&news(2_600.0, &["web.3"], &["web.2"]));
+        // By now none of them is new.
+        let told = self_monitor.silent(&news(2_700.0, &[], &["web.3"])).unwrap();
+        assert_eq!(told.namespaces, [("web".into(), 1, vec!["web.1".into()])]);
+        assert!(
+            self_monitor.silent(&news(3_300.0, &[], &[])).is_none(),
+            "it is told once"
+        );
     }
 
     #[test]

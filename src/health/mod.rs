@@ -8,6 +8,7 @@ mod clock;
 pub mod convert;
 mod dial;
 mod figures;
+mod findings;
 pub mod idl;
 mod journal;
 mod limits;
@@ -20,6 +21,7 @@ mod tools;
 
 pub use dial::{BearerToken, DialError, DialOptions};
 pub use figures::FigureSinks;
+pub use findings::{FOUND_EACH, PlaneFindings};
 pub use journal::{Journal, JournalError, JournalWritten, Retention};
 pub use limits::{HealthLimits, HealthRefusal};
 pub use local::LocalPlane;

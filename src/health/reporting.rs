@@ -29,6 +29,8 @@ const LOOK_EACH: Duration = Duration::from_millis(250);
 const BATCH: usize = 500;
 /// Pauses before the plane is tried again: the first, and the longest. It is started again within a second or two.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// Tries in a row after which the log says that the plane is away: some three seconds, in which it is started.
+const AWAY_FROM: u32 = 4;
 
 /// The thread that reports. Dropping it sends what is there, if the plane takes it at once, and ends.
 pub struct Reporter {
@@ -53,7 +55,7 @@ impl Reporter {
             connection: None,
             backoff: Backoff::new(PAUSES.0, PAUSES.1),
             try_at: Instant::now(),
-            is_away: false,
+            failures: 0,
         };
         let thread = std::thread::Builder::new()
             .name("health-reports".to_owned())
@@ -88,8 +90,8 @@ struct Sending {
     connection: Option<PlaneConnection>,
     backoff: Backoff,
     try_at: Instant,
-    /// Whether the log says that the plane is away.
-    is_away: bool,
+    /// Tries in a row that failed.
+    failures: u32,
 }
 
 /// A plane that knows us.
@@ -123,8 +125,8 @@ impl Sending {
         if self.connection.is_none() {
             self.connection = Some(register(&self.state_dir, &self.observer).await?);
             self.backoff.reset();
-            if std::mem::take(&mut self.is_away) {
-                tracing::info!("the health plane is there again");
+            if std::mem::take(&mut self.failures) >= AWAY_FROM {
+                tracing::info!("the health plane is there");
             }
         }
         let Some(connection) = &mut self.connection else {
@@ -165,8 +167,9 @@ impl Sending {
     fn failed(&mut self, error: &(dyn std::error::Error + Send + Sync)) {
         self.connection = None;
         self.try_at = Instant::now() + self.backoff.pause();
-        if !std::mem::replace(&mut self.is_away, true) {
-            tracing::info!("the health plane cannot be reached :: {error}");
+        self.failures += 1;
+        if self.failures == AWAY_FROM {
+            tracing::warn!("the health plane cannot be reached :: {error}");
         }
     }
 }

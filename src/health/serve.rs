@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::dial::DialError;
 use super::figures::FigureSinks;
+use super::findings::{self, PlaneFindings};
 use super::journal::JournalError;
 use super::local::LocalClients;
 use super::server::{HealthServer, ServerOptions};
@@ -65,6 +66,8 @@ pub struct ServeOptions {
     pub max_connections: usize,
     /// The state folder, if processes of this user are served there.
     pub state_dir: Option<PathBuf>,
+    /// Where what it finds wrong is handed over, if anybody wants it.
+    pub findings: Option<PlaneFindings>,
     /// Where figures go, if anywhere.
     pub figures: Option<FigureSinks>,
 }
@@ -118,6 +121,9 @@ pub fn serve(listener: TcpListener, options: ServeOptions, stop: &Stop) -> Resul
                 tokio::spawn(async move { axum::serve(local, app).await })
             })),
             Err(error) => tracing::error!("health :: Skywatch's own observers cannot report :: {error}"),
+        }
+        if let Some(findings) = options.findings {
+            tokio::spawn(findings::hand_over(Arc::clone(&server), findings));
         }
         http::serve(clients, server.routes(access.tokens), over, END).await;
         Ok::<_, HealthError>(reporting)

@@ -4,22 +4,38 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use skywatch_alerters::incident::Hysteresis;
+use skywatch_alerters::inhibition::{InhibitRule, Inhibition};
 use skywatch_alerters::matcher::Matcher;
 use skywatch_alerters::render::Templates;
 use skywatch_alerters::route::{Grouping, Pace, Route, RouteLimits, Routes};
 use skywatch_alerters::senders::{self, SenderResources};
 use skywatch_alerters::state::{AlertPolicy, ReceiverPolicy};
 use skywatch_alerters::{Direction, JudgedWindow, RateCap, Severity};
-use skywatch_settings::{self as settings, AlertDirection, MinSeverity, Settings};
+use skywatch_settings::{self as settings, AlertDirection, MinSeverity, Pattern, Settings};
 
-use super::{ProcessError, wiring};
+use super::{ProcessError, observing, wiring};
 use crate::dispatch::{DeadMansSwitch, Destination, DispatchOptions, SelfMonitorOptions, WindowOf};
+use crate::health::FOUND_EACH;
 use crate::history::history_path;
 use crate::store::{AnyConnect, Connect as _};
 use crate::windows::{Windows, as_judged};
 
 /// News that some incidents of a thread are over waits so long for the rest of it.
 const PARTIAL_AFTER: f64 = 1_800.0;
+/// What goes wrong of ourselves when the store does.
+const AFTER_STORE: [&str; 7] = [
+    "skywatch.data",
+    "skywatch.ingest",
+    "skywatch.metrics",
+    "skywatch.passes",
+    "skywatch.silent",
+    "skywatch.store",
+    "skywatch.store.writes",
+];
+/// Seconds in which what waits for the store has surely tried again once the store is back.
+const SETTLE_AT_LEAST: f64 = 30.0;
+/// Rounds of the health plane without a word of a cause after which it holds nothing back.
+const FRESH_ROUNDS: f64 = 6.0;
 /// Longest wait for one answer of the store for a chart …
 const CHART_TIMEOUT: Duration = Duration::from_secs(3);
 /// … and how long charts are done without after it did not come.
@@ -39,6 +55,7 @@ pub(crate) fn policy(settings: &Settings) -> AlertPolicy {
         routes: Routes {
             top: settings.routes().iter().map(route).collect(),
         },
+        inhibition: inhibition(settings),
         receivers: settings
             .receivers()
             .into_iter()
@@ -56,6 +73,35 @@ pub(crate) fn policy(settings: &Settings) -> AlertPolicy {
         partial_after: PARTIAL_AFTER,
         base_url: wiring::base_url(settings),
         command: wiring::command(settings),
+    }
+}
+
+/// What follows from what the health plane finds wrong.
+fn inhibition(settings: &Settings) -> Inhibition {
+    if !settings.health.enabled {
+        return Inhibition::default();
+    }
+    let rule = |source: String, targets: Vec<Pattern>| InhibitRule {
+        source,
+        targets: Matcher {
+            metrics: targets,
+            ..Matcher::default()
+        },
+    };
+    let ours = AFTER_STORE
+        .iter()
+        .filter_map(|name| Pattern::parse(&format!("={name}")).ok());
+    let mut rules = vec![rule(observing::store_subject(settings), ours.collect())];
+    rules.extend(
+        settings
+            .health
+            .dependents()
+            .map(|(source, target)| rule(source.to_owned(), vec![target])),
+    );
+    Inhibition {
+        rules,
+        fresh: FRESH_ROUNDS * FOUND_EACH.as_secs_f64(),
+        settle: (2.0 * settings.analyzer.optimum_run_duration.as_secs_f64()).max(SETTLE_AT_LEAST),
     }
 }
 

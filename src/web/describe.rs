@@ -137,6 +137,9 @@ pub(super) fn notes(incident: &Incident) -> Vec<String> {
     if let Some(silence) = incident.silenced_by {
         notes.push(format!("silence {silence}"));
     }
+    if let Some(source) = incident.inhibited_by.filter(|_| incident.phase.is_open()) {
+        notes.push(format!("held back, as it follows from incident {source}"));
+    }
     if let Some(since) = incident.unknown_since.filter(|_| incident.phase.is_open()) {
         notes.push(format!("unknown since {}", units::time(since)));
     }

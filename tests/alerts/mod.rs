@@ -4,7 +4,7 @@
 mod asked;
 mod crowd;
 mod full_disk;
-mod hook;
+pub(crate) mod hook;
 mod hostile;
 mod killed;
 mod lives;
@@ -14,4 +14,4 @@ mod ourselves;
 mod receivers;
 mod settled;
 mod store;
-mod world;
+pub(crate) mod world;

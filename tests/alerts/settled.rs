@@ -8,6 +8,7 @@ use skywatch::inlet::{Finder, FinderReport, InletAddress, InletClient, Observati
 use skywatch::status::PassSummary;
 use skywatch::stop::Stop;
 use skywatch_alerters::incident::{Ending, Hysteresis, Observation, ObservedOutcome, Phase};
+use skywatch_alerters::inhibition::Inhibition;
 use skywatch_alerters::matcher::Matcher;
 use skywatch_alerters::notice::NewsKind;
 use skywatch_alerters::route::{Grouping, Pace, Route, RouteLimits, Routes};
@@ -62,6 +63,7 @@ fn policy() -> AlertPolicy {
                 routes: Vec::new(),
             }],
         },
+        inhibition: Inhibition::default(),
         receivers: vec![ReceiverPolicy {
             name: "ear".into(),
             resolved: true,

@@ -150,6 +150,11 @@ impl World {
         }
     }
 
+    /// The settings beside the file.
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
     /// Other receivers and routes from the next start on.
     pub(crate) fn rewrite(&self, config: &str) {
         std::fs::write(&self.config, config).unwrap();

@@ -16,6 +16,7 @@ pub(crate) mod http_sink;
 #[path = "../../alerters/tests/support/mime.rs"]
 #[expect(dead_code, reason = "the sender's own tests use the rest")]
 pub(crate) mod mime;
+pub(crate) mod partition;
 pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod redis;

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::client;
+use crate::alerts::hook::Hook;
+use crate::alerts::world::{Metrics, World};
 use crate::common::carbon;
 use crate::common::redis::RedisServer;
 use crate::common::series::now;
@@ -77,4 +79,51 @@ fn a_store_that_answers_pings_and_stalls_writes_is_gray_within_seconds() {
     }
     let ended = running.stop();
     assert_eq!(ended.code(), 0, "{}", ended.log);
+}
+
+#[test]
+fn one_incident_is_told_of_a_store_that_takes_no_writes_and_what_follows_is_held_back() {
+    let redis = RedisServer::start();
+    let proxy = WriteStall::to(redis.port());
+    let hook = Hook::start();
+    Metrics::of(&redis).well(&["web.a"]);
+    let world = World::over(&redis, &hook.receiver("hook"))
+        .with("store.url", &proxy.url())
+        .with("store.response_timeout", "2s")
+        .with("ingest.enabled", "true")
+        .with("health.enabled", "true")
+        .with("health.listen", "127.0.0.1:0");
+    let running = world.start();
+    let plane = plane(&running);
+    let setup = world.setup();
+    store_is(setup, &plane, "healthy");
+    running.line("total metrics");
+
+    proxy.stall(true);
+    let begun = Instant::now();
+    carbon::send(running.carbon(), format!("web.b 1 {}\n", now()).as_bytes());
+    hook.wait_for("redis:main", &["opened"]);
+    assert!(begun.elapsed() < SEEN_WITHIN, "{:?}", begun.elapsed());
+    let told = hook.told()[0].body.to_string();
+    assert!(told.contains("cannot be written"), "{told}");
+    // Points wait, no pass runs: by itself each would be told.
+    let held = |incident: &Value| incident["inhibited_by"].is_u64();
+    wait_for("incidents that follow", || {
+        (world.incidents().iter().filter(|incident| held(incident)).count() >= 2).then_some(())
+    });
+    let listed = world.told(&["incidents"]);
+    assert!(listed.contains("held back, as it follows from 1"), "{listed}");
+
+    proxy.stall(false);
+    hook.wait_for("redis:main", &["opened", "resolved"]);
+    wait_for("all to be over", || {
+        let over = |incident: &Value| incident["phase"] == "resolved";
+        world.incidents().iter().all(over).then_some(())
+    });
+    let ended = running.stop();
+    assert_eq!(ended.code(), 0, "{}", ended.log);
+    assert_eq!(
+        hook.of_components().into_keys().collect::<Vec<_>>(),
+        ["redis:main"]
+    );
 }

@@ -4,6 +4,7 @@
 mod access;
 mod joined;
 mod zookeeper;
+mod peers;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -179,31 +180,37 @@ fn garbage_on_the_port_ends_nothing() {
 
 /// Has the client in Python speak every call to a server; `access` is a certificate and a token, or nothing.
 fn speak_every_call(setup: &Setup, address: &str, access: &[&str]) {
+    by_python(
+        setup,
+        "tests/health/client.py",
+        &[],
+        &[&[address], access].concat(),
+    );
+}
+
+/// Runs a script of ours with these folders, one with stubs made from our `.proto` files, and what else it is to be told.
+fn by_python(setup: &Setup, script: &str, folders: &[&Path], more: &[&str]) {
     let (python, stubs) = (python(), setup.path("stubs"));
     std::fs::create_dir(&stubs).unwrap();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/health/idl");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let out = |kind: &str| format!("--{kind}={}", stubs.display());
     let made = Command::new(&python)
         .args(["-m", "grpc_tools.protoc", "-I"])
-        .arg(&source)
+        .arg(root.join("src/health/idl"))
         .args([out("python_out"), out("grpc_python_out")])
         .args(["health.proto", "service.proto", "verdicts.proto"])
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/health/client.py");
     let spoken = Command::new(&python)
-        .arg(script)
+        .arg(root.join(script))
+        .args(folders)
         .arg(&stubs)
-        .arg(address)
-        .args(access)
+        .args(more)
         .output()
         .unwrap();
-    assert!(
-        spoken.status.success(),
-        "{}",
-        String::from_utf8_lossy(&spoken.stderr)
-    );
+    let said = String::from_utf8_lossy(&spoken.stderr);
+    assert!(spoken.status.success(), "{said}");
 }
 
 #[test]
@@ -237,4 +244,12 @@ fn what_the_plane_has_counted_is_in_the_metrics_of_the_pages() {
         shown.contains("skywatch_health_states{state=\"unhealthy\"} 1.0\n"),
         "{shown}"
     );
+}
+
+#[test]
+fn the_observer_for_python_is_seen_as_ours_are() {
+    let setup = setup();
+    let (_server, address) = serve(&setup);
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    by_python(&setup, "tests/health/observer.py", &[&scripts], &[&address]);
 }

@@ -60,7 +60,7 @@ static TRACE: SubjectKind = SubjectKind {
     page: Some("/traces?of="),
 };
 static COMPONENT: SubjectKind = SubjectKind {
-    name: "component",
+    name: Subject::COMPONENT,
     plural: "components",
     deleted: NOT_WATCHED,
     is_grouped: false,
@@ -73,6 +73,8 @@ impl Subject {
     pub const METRIC: &str = "metric";
     /// The kind of traces.
     pub const TRACE: &str = "trace";
+    /// The kind of components.
+    pub const COMPONENT: &str = "component";
 
     /// The name, whatever kind of subject it is.
     pub fn name(&self) -> &str {

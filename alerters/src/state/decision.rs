@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::IncidentState;
 use super::event::Step;
+use super::inhibit::mind_sources;
 use super::policy::{AlertPolicy, ReceiverPolicy};
 use crate::anomaly::{Severity, Subject};
 use crate::group::{GroupKey, WantedNews};
@@ -35,6 +36,8 @@ pub(super) enum Why {
     Over,
     /// A silence of this number is in force.
     Silenced(u64),
+    /// It follows from the incident of this number.
+    Follows(u64),
     /// Somebody has it.
     Taken,
     /// No route leads there now.
@@ -74,8 +77,12 @@ impl NewsDecision {
 impl IncidentState {
     /// Works out anew what waits for each receiver.
     pub(super) fn work_out(&mut self, policy: &AlertPolicy, now: f64, step: &mut Step) {
+        let sources = self.active_sources(policy, now);
         let mut incidents = std::mem::take(&mut self.incidents);
-        let mut wake = f64::INFINITY;
+        let mut wake = sources
+            .iter()
+            .map(|source| source.until)
+            .fold(f64::INFINITY, f64::min);
         for incident in incidents.values_mut() {
             if incident.phase == Phase::Pending {
                 continue;
@@ -85,6 +92,7 @@ impl IncidentState {
                 .waiting
                 .retain(|name| policy.receivers.iter().any(|receiver| receiver.name == *name));
             self.mind_silence(incident, now, step);
+            mind_sources(incident, &sources, step);
             let routed = if incident.phase.is_open() && incident.silenced_by.is_none() {
                 routed(policy, incident, now)
             } else {
@@ -200,6 +208,9 @@ impl IncidentState {
         }
         if let Some(silence) = incident.silenced_by {
             return NewsDecision::nothing(Why::Silenced(silence));
+        }
+        if let (Some(source), None) = (incident.inhibited_by, told) {
+            return NewsDecision::nothing(Why::Follows(source));
         }
         if incident.ack.is_some() {
             return match told {

@@ -10,6 +10,7 @@
 
 mod decision;
 mod event;
+mod inhibit;
 #[cfg(test)]
 mod laws;
 mod notify;

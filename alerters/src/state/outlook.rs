@@ -120,6 +120,9 @@ impl IncidentState {
             Some(Why::Due) => "it waits for its group's turn".to_owned(),
             Some(Why::Over) => format!("the incident is {}", incident.phase),
             Some(Why::Silenced(silence)) => format!("silence {silence} is in force"),
+            Some(Why::Follows(source)) => {
+                format!("it follows from incident {source}, and is told if it lasts beyond that")
+            }
             Some(Why::Taken) => {
                 let by = incident.ack.as_ref().map_or("somebody", |ack| ack.by.as_str());
                 format!("{by} has it")

@@ -2,6 +2,7 @@
 
 use crate::group::RateCap;
 use crate::incident::Hysteresis;
+use crate::inhibition::Inhibition;
 use crate::route::{Grouping, Routes};
 
 /// What does not change while the program runs.
@@ -11,6 +12,8 @@ pub struct AlertPolicy {
     pub hysteresis: Hysteresis,
     /// Who is told.
     pub routes: Routes,
+    /// What is held back while something else lasts.
+    pub inhibition: Inhibition,
     /// The receivers there are.
     pub receivers: Vec<ReceiverPolicy>,
     /// More notices than this for one receiver at one moment become one digest.

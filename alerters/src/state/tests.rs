@@ -4,6 +4,7 @@ use super::*;
 use crate::anomaly::{Anomaly, Severity, Strength};
 use crate::group::RateCap;
 use crate::incident::{Ending, Hysteresis, Phase};
+use crate::inhibition::{InhibitRule, Inhibition};
 use crate::matcher::{Matcher, Selection};
 use crate::notice::{News, NewsKind, Notice};
 use crate::route::{Grouping, Pace, Route, RouteLimits, Routes};
@@ -81,6 +82,7 @@ pub(super) fn policy() -> AlertPolicy {
         routes: Routes {
             top: vec![route("default", &["ops"])],
         },
+        inhibition: Inhibition::default(),
         receivers: vec![receiver("ops"), receiver("night")],
         digest_from: 5,
         partial_after: 1_800.0,
@@ -871,4 +873,128 @@ fn a_restart_knows_what_was_told() {
     assert_eq!(scene.say(wrong), []);
     let said: Vec<NewsKind> = (0..5).flat_map(|_| scene.say(well)).collect();
     assert_eq!(said, [NewsKind::Resolved]);
+}
+
+/// A policy by which data depend on `redis:main`.
+fn policy_of_dependence() -> AlertPolicy {
+    let targets = Selection {
+        metrics: vec!["=skywatch.data".into(), "web.*.*".into()],
+        ..Selection::default()
+    };
+    let rule = InhibitRule {
+        source: "redis:main".into(),
+        targets: Matcher::new(&targets).unwrap(),
+    };
+    AlertPolicy {
+        inhibition: Inhibition {
+            rules: vec![rule],
+            fresh: 30.0,
+            settle: 120.0,
+        },
+        ..policy()
+    }
+}
+
+impl Scene {
+    /// What is said when these components are seen so (`true` is broken), so many seconds later.
+    fn components(&mut self, later: f64, seen: &[(&str, bool)]) -> Vec<String> {
+        self.now += later;
+        let now = self.now;
+        let observations = seen.iter().map(|(name, broken)| {
+            let subject = Subject::Component((*name).to_owned());
+            let outcome = if *broken {
+                ObservedOutcome::Anomalous(Box::new(Anomaly::new(subject.clone(), Severity::Critical, now)))
+            } else {
+                ObservedOutcome::Normal {
+                    at: now,
+                    value: f64::NAN,
+                }
+            };
+            Observation { subject, outcome }
+        });
+        let notices = self.event(IncidentEvent::Observed(observations.collect()));
+        let items = notices.iter().flat_map(|notice| &news(notice).items);
+        items
+            .map(|item| format!("{} {:?}", item.anomaly.name(), item.what))
+            .collect()
+    }
+}
+
+#[test]
+fn what_follows_from_a_cause_is_held_back_and_never_told_if_it_ends_with_it() {
+    let mut scene = Scene::new(policy_of_dependence());
+    assert_eq!(
+        scene.components(0.0, &[("redis:main", true)]),
+        ["redis:main Opened"]
+    );
+    assert_eq!(scene.components(10.0, &[("skywatch.data", true)]), [""; 0]);
+    let metric = vec![wrong("web.1.cpu", scene.now)];
+    assert_eq!(
+        kinds(&scene.event(IncidentEvent::Observed(metric))),
+        [],
+        "of any kind"
+    );
+    assert_eq!(
+        scene.components(1.0, &[("redis:main", true), ("graphite:a", true)]),
+        ["graphite:a Opened"]
+    );
+    assert_eq!(scene.state.inhibited(), 2);
+    let outlook = scene.state.outlook(
+        &scene.policy,
+        &Subject::Component("skywatch.data".into()),
+        scene.now,
+    );
+    assert_eq!(
+        outlook.prospects[0].why,
+        "it follows from incident 1, and is told if it lasts beyond that"
+    );
+    assert_eq!(
+        scene.components(10.0, &[("redis:main", false)]),
+        ["redis:main Resolved"]
+    );
+    assert_eq!(
+        scene.components(60.0, &[("skywatch.data", false)]),
+        [""; 0],
+        "it was never told"
+    );
+    assert_eq!(scene.state.inhibited(), 1, "the metric still lasts");
+}
+
+#[test]
+fn what_outlasts_its_cause_is_told() {
+    let mut scene = Scene::new(policy_of_dependence());
+    scene.components(0.0, &[("redis:main", true)]);
+    scene.components(10.0, &[("skywatch.data", true)]);
+    scene.components(10.0, &[("redis:main", false)]);
+    scene.now += 119.0;
+    assert_eq!(kinds(&scene.event(IncidentEvent::Tick)), []);
+    scene.now += 1.0;
+    assert_eq!(kinds(&scene.event(IncidentEvent::Tick)), [NewsKind::Opened]);
+}
+
+#[test]
+fn a_cause_of_which_nothing_is_known_holds_nothing_back() {
+    let mut scene = Scene::new(policy_of_dependence());
+    scene.components(0.0, &[("redis:main", true)]);
+    scene.components(10.0, &[("skywatch.data", true)]);
+    // Its finder has died; the cause counts from its last word.
+    scene.now += 19.0;
+    assert_eq!(kinds(&scene.event(IncidentEvent::Tick)), []);
+    scene.now += 1.0;
+    assert_eq!(kinds(&scene.event(IncidentEvent::Tick)), [NewsKind::Opened]);
+}
+
+#[test]
+fn what_began_before_or_was_told_is_not_held_back() {
+    let mut scene = Scene::new(policy_of_dependence());
+    assert_eq!(
+        scene.components(0.0, &[("skywatch.data", true)]),
+        ["skywatch.data Opened"]
+    );
+    scene.components(10.0, &[("redis:main", true)]);
+    assert_eq!(scene.state.inhibited(), 0);
+    assert_eq!(
+        scene.components(10.0, &[("skywatch.data", false)]),
+        ["skywatch.data Resolved"]
+    );
 }

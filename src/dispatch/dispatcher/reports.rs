@@ -12,6 +12,9 @@ use crate::history::{HistoryBatch, PassRecord};
 use crate::inlet::{Finder, FinderReport, FromFinder, Observations};
 use crate::status::PassSummary;
 
+/// The component to which silent metrics are told.
+const SILENT: &str = "skywatch.silent";
+
 impl Dispatcher {
     pub(super) fn take_in(&mut self, message: FromFinder) {
         match message {
@@ -63,7 +66,14 @@ impl Dispatcher {
         let now = unix_now();
         let mut batch = HistoryBatch::new(now);
         batch.meta.push((TAKEN.to_owned(), self.finders.taken()));
-        let silent = pass.as_ref().and_then(|pass| self.self_monitor.silent(pass));
+        let is_held = self.state.inhibitor(&self.options.policy, SILENT, now).is_some();
+        let silent = pass.as_ref().and_then(|pass| {
+            if is_held {
+                self.self_monitor.hold_silent(pass);
+                return None;
+            }
+            self.self_monitor.silent(pass)
+        });
         if let Some(pass) = pass {
             seen.extend(self.self_monitor.pass(&pass));
             self.passed(&pass.summary, &mut batch);
@@ -76,7 +86,7 @@ impl Dispatcher {
         let _ = self.event(event, now, batch);
         self.follow();
         if let Some(silent) = silent {
-            self.notify_all("skywatch.silent", Content::Silent(silent), HistoryBatch::new(now));
+            self.notify_all(SILENT, Content::Silent(silent), HistoryBatch::new(now));
         }
     }
 

@@ -9,6 +9,11 @@ use super::Dispatcher;
 use crate::dispatch::self_monitor;
 use crate::history::{HistoryBatch, Posting};
 
+/// What the names of components begin with that are watched here; others are those of the health plane.
+const OWN: &str = "skywatch.";
+/// Seconds without a word of the health plane on what fails after which nothing is known of it.
+const PLANE_SILENT: f64 = 60.0;
+
 impl Dispatcher {
     /// Makes a notice that is about no incident, for all to whom a component of that name would lead.
     pub(super) fn notify_all(&mut self, component: &str, content: Content, mut batch: HistoryBatch) {
@@ -68,6 +73,17 @@ impl Dispatcher {
                 observations.push(self_monitor::observation(&component, ill, now));
             }
         }
+        // The health plane says each few seconds what fails. Once it is silent nothing is known of that.
+        let told_by_plane = |incident: &&Incident| {
+            let of_plane = matches!(&incident.subject, Subject::Component(name) if !name.starts_with(OWN));
+            of_plane && incident.phase.is_open() && incident.unknown_since.is_none()
+        };
+        let silent = |incident: &&Incident| now - incident.last_at > PLANE_SILENT;
+        let lost = self.state.incidents().filter(told_by_plane).filter(silent);
+        observations.extend(lost.map(|incident| Observation {
+            subject: incident.subject.clone(),
+            outcome: ObservedOutcome::Unknown,
+        }));
         // What is well and was well is no event.
         observations.retain(|observation| {
             let open = |incident: &Incident| incident.phase.is_open();

@@ -72,6 +72,7 @@ pub(super) fn run(arguments: Vec<String>, stop: &Stop) -> Result<(), ToolError> 
         access: ListenerAccess::default(),
         max_connections: CONNECTIONS,
         state_dir: None,
+        findings: None,
         figures: None,
     };
     serve(listener, options, stop).map_err(ToolError::failed)

@@ -3,19 +3,23 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use skywatch_alerters::host;
+use skywatch_alerters::Subject;
 use skywatch_algorithms::verdicts::Policy;
 use skywatch_settings::Settings;
 
 use super::role::{Role, RoleContext};
 use crate::health::{
-    self, DialOptions, FigureSinks, HealthError, HealthLimits, Options, Retention, ServeOptions,
-    ServerOptions,
+    self, DialOptions, FigureSinks, HealthError, HealthLimits, Options, PlaneFindings, Retention,
+    ServeOptions, ServerOptions,
 };
+use crate::inlet::{Finder, InletClient};
 use crate::net::listeners::Service;
-use crate::process::{ProcessError, wiring};
+use crate::process::{ProcessError, observing, wiring};
 use crate::status::StatusFile;
 use crate::stop::Stop;
+
+/// How long the end waits until the last findings are confirmed.
+const CONFIRM_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The role of that name.
 #[derive(Debug)]
@@ -30,13 +34,33 @@ impl Role for HealthRole {
         settings.health.enabled
     }
 
+    fn finds(&self) -> bool {
+        true
+    }
+
     fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
-        serve_health(context.settings, context.stop)
+        let finder = Finder::new("health", Some(Subject::COMPONENT));
+        let start = InletClient::start(context.inlet.clone(), finder, None);
+        let client = start.map_err(|source| ProcessError::Start {
+            what: "the connection to the dispatch",
+            source,
+        })?;
+        let findings = PlaneFindings {
+            inlet: client.inlet(),
+            followed: client.followed(),
+        };
+        let outcome = serve_health(context.settings, Some(findings), context.stop);
+        client.finish(CONFIRM_PATIENCE);
+        outcome
     }
 }
 
-/// Serves the health plane as the settings say, until `stop` is said.
-pub(crate) fn serve_health(settings: &Settings, stop: &Stop) -> Result<(), ProcessError> {
+/// Serves the health plane as the settings say, until `stop` is said; what it finds is handed over, if somebody wants it.
+pub(crate) fn serve_health(
+    settings: &Settings,
+    findings: Option<PlaneFindings>,
+    stop: &Stop,
+) -> Result<(), ProcessError> {
     wiring::prepare_state_dir(&settings.state_dir)?;
     let bound = Service::HEALTH.bind_tcp(settings.health.listen);
     let listener = bound.map_err(HealthError::from)?;
@@ -50,6 +74,7 @@ pub(crate) fn serve_health(settings: &Settings, stop: &Stop) -> Result<(), Proce
         access,
         max_connections: settings.health.max_connections,
         state_dir: Some(settings.state_dir.clone()),
+        findings,
         figures: Some(FigureSinks {
             file: StatusFile::health(&settings.state_dir),
             graphite: graphite.map(|graphite| (graphite, wiring::prefix(settings, "health"))),
@@ -62,15 +87,11 @@ pub(crate) fn serve_health(settings: &Settings, stop: &Stop) -> Result<(), Proce
 fn options(settings: &Settings, address: SocketAddr) -> Result<ServerOptions, HealthError> {
     let health = &settings.health;
     let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
-    let id = match &*health.id {
-        "" => host::name(),
-        id => id.to_owned(),
-    };
     let peers = health
         .peers()
         .map(|(id, address)| (id.to_owned(), address.to_owned()));
     Ok(ServerOptions {
-        id,
+        id: observing::plane_id(settings),
         address: address.to_string(),
         peers: peers.collect(),
         dial: DialOptions::new(health.peer_ca_file.as_deref(), health.peer_token.as_ref())?,
