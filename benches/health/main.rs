@@ -1,7 +1,7 @@
-//! What the health plane costs: a report, a verdict, the way to peers, memory, a start, and what one server takes in for as
+//! What the health plane costs: who is observed, a report, a verdict, the way to peers, memory, a start, and what one server takes in for as
 //! long as it is asked to.
 //!
-//! `scripts/bench health`, or `cargo bench --bench health -- PART…` for some of `submit`, `judge`, `propagate`, `memory`,
+//! `scripts/bench health`, or `cargo bench --bench health -- PART…` for some of `observe`, `submit`, `judge`, `propagate`, `memory`,
 //! `sustained`. Servers are the real binary, each a process with its file on the disk of `FOLDER`; reports have three metrics. Sized by
 //! environment variables: `REPORTS` (20,000) of `submit`, `SUBJECTS` (12,500, of 80 observations each) of `memory`,
 //! `SECONDS` (10) and `CONNECTIONS` (4) of `sustained`. Prints a line of JSON a part, with the machine's load before it.
@@ -9,6 +9,7 @@
 mod judge;
 mod load;
 mod memory;
+mod observe;
 mod propagate;
 mod world;
 
@@ -20,7 +21,8 @@ use serde_json::{Value, json};
 type Measure = fn() -> Value;
 
 /// The parts, in the order in which they run.
-const PARTS: [(&str, Measure); 5] = [
+const PARTS: [(&str, Measure); 6] = [
+    ("observe", observe::observe),
     ("submit", load::submit),
     ("judge", judge::judge),
     ("propagate", propagate::propagate),

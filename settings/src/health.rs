@@ -44,6 +44,8 @@ options! {
         subjects: Vec<String> = Vec::new(),
         /// Takes reports of other servers only about subjects that are watched here.
         filter: bool = false,
+        /// Whether the ingest reports each host that sends as `source:ADDRESS`, and when it is late by its own habit.
+        sources: bool = false,
         /// What depends on what, each as `subject=pattern` of names: while the subject fails, incidents about them that begin meanwhile are held back.
         dependents: Vec<String> = Vec::new(),
         /// A request that is pending for longer has failed.

@@ -50,6 +50,28 @@ impl Routing {
             names.push(IMPLICIT.to_owned());
         }
         routes::check(&self.routes, &names, check);
+        self.check_fallbacks(&names, check);
+    }
+
+    /// Whether those who are told instead are there.
+    fn check_fallbacks(&self, names: &[String], check: &mut Check<'_>) {
+        for receiver in &self.receivers {
+            let Some(fallback) = &receiver.limits.fallback else {
+                continue;
+            };
+            if *fallback == receiver.name || !names.contains(fallback) {
+                let name = &receiver.name;
+                check.table("", &receiver.origin, |check| {
+                    check.conflict(
+                        &[&format!("receivers.{name}.fallback")],
+                        format!(
+                            "receiver `{name}` has `{fallback}` as its `fallback`, which is no other receiver"
+                        ),
+                        "name another one of the `[receivers]`",
+                    );
+                });
+            }
+        }
     }
 
     /// What `[email]` lacks for the receivers that are sent mail.
@@ -123,7 +145,9 @@ impl Routing {
         let mut notes = Vec::new();
         let routes = self.resolve_routes(alerts, email);
         for receiver in &self.receivers {
-            if !routes.iter().any(|route| leads_to(route, &receiver.name)) {
+            let is_fallback = |other: &ReceiverTable| other.limits.fallback.as_ref() == Some(&receiver.name);
+            let is_told = routes.iter().any(|route| leads_to(route, &receiver.name));
+            if !is_told && !self.receivers.iter().any(is_fallback) {
                 notes.push(format!(
                     "no route leads to receiver `{}`, so it is never told\nhint: name it in the `receivers` of a route",
                     receiver.name

@@ -255,6 +255,7 @@ fn every_option_can_be_set_by_its_variable() {
         ),
         ("health.subjects", "redis:main", "[\"redis:main\"]".to_owned()),
         ("health.filter", "true", "true".to_owned()),
+        ("health.sources", "true", "true".to_owned()),
         (
             "health.dependents",
             "source:web1=servers.web1.**",

@@ -136,7 +136,9 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
         let parts = vec![
             part(
                 "dispatch",
-                Box::new(move |stop: &Stop| roles::dispatch(store, &finders, settings, stop)) as PartWork<'_>,
+                Box::new(move |stop: &Stop| {
+                    roles::dispatch(store, &finders, &Observer::off(), settings, stop)
+                }) as PartWork<'_>,
             ),
             part(
                 "ingest",

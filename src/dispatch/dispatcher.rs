@@ -3,6 +3,7 @@
 
 mod answers;
 mod delivery;
+mod incident_votes;
 mod reports;
 mod restore;
 mod self_checks;
@@ -18,6 +19,7 @@ use skywatch_alerters::state::{
 };
 use skywatch_alerters::{host, render};
 
+use self::incident_votes::IncidentVotes;
 use super::buffer::HistoryBuffer;
 use super::finders::Finders;
 use super::inbox::DispatchMessage;
@@ -66,6 +68,7 @@ pub struct Dispatcher {
     /// Receivers whose rate cap holds something back, so that it is said once.
     held_back: HashMap<String, usize>,
     self_monitor: SelfMonitor,
+    votes: IncidentVotes,
     looked_at: Instant,
     finders: Finders,
 }
@@ -109,9 +112,11 @@ impl Dispatcher {
         buffer.keep(batch);
         let self_monitor = SelfMonitor::new(options.self_monitor.clone(), meta(&saved.meta, "daily"), now);
         let claim = NumberClaim::nothing((now * 1e6) as u64);
+        let state = IncidentState::new(&origin, &run_name(now), kept, claim);
         Self {
             finders: Finders::new(saved.meta.get(TAKEN).cloned()),
-            state: IncidentState::new(&origin, &run_name(now), kept, claim),
+            votes: IncidentVotes::new(options.observer.clone(), state.incidents()),
+            state,
             claimed: next,
             self_monitor,
             looked_at: Instant::now(),
@@ -201,6 +206,7 @@ impl Dispatcher {
         }
         let step = self.state.step(&self.options.policy, event, now)?;
         self.log_step(&step);
+        self.votes.follow(&step);
         let Step {
             incidents,
             transitions,
@@ -296,6 +302,7 @@ impl Dispatcher {
             self.looked_at = Instant::now();
             self.check_ourselves(now);
         }
+        self.votes.tick();
         self.restore_deleted_history(now);
         self.buffer.tick(now);
         self.confirm();

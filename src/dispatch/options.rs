@@ -8,6 +8,7 @@ use skywatch_alerters::state::AlertPolicy;
 use super::dead_mans_switch::DeadMansSwitch;
 use super::queue::{Destination, WindowOf};
 use super::self_monitor::SelfMonitorOptions;
+use crate::observer::Observer;
 
 /// What the dispatch is told once.
 pub struct DispatchOptions {
@@ -27,6 +28,8 @@ pub struct DispatchOptions {
     pub grace: Duration,
     /// What is watched of ourselves.
     pub self_monitor: SelfMonitorOptions,
+    /// Tells how receivers are, and of incidents.
+    pub observer: Observer,
     /// Who is told of each complete pass.
     pub dead_mans_switch: Option<DeadMansSwitch>,
 }

@@ -16,6 +16,7 @@ use skywatch_alerters::{JudgedWindow, Notice, Subject};
 
 use super::inbox::{Delivery, DispatchMessage};
 use crate::backoff::Backoff;
+use crate::observer::ObservedMetric;
 
 /// Reads the window of a metric for a chart: its name, and whether rates were judged. Asked by the queues, as it may take
 /// as long as the store does.
@@ -87,13 +88,14 @@ impl ReceiverQueue {
         destination: Destination,
         deliveries: Sender<DispatchMessage>,
         window_of: WindowOf,
+        delivers: ObservedMetric,
     ) -> std::io::Result<Self> {
         let (jobs, receive) = bounded(1);
         let name = destination.name.clone();
         let sender = Arc::clone(&destination.sender);
         let thread = std::thread::Builder::new()
             .name(format!("queue-{name}"))
-            .spawn(move || deliver(&name, &*sender, &receive, &deliveries, &*window_of))?;
+            .spawn(move || deliver(&name, &*sender, &delivers, &receive, &deliveries, &*window_of))?;
         Ok(Self {
             destination,
             waiting: VecDeque::new(),
@@ -238,6 +240,7 @@ impl ReceiverQueue {
 fn deliver(
     receiver: &str,
     sender: &dyn senders::Sender,
+    delivers: &ObservedMetric,
     jobs: &Receiver<SendJob>,
     deliveries: &Sender<DispatchMessage>,
     window_of: &(dyn Fn(&str, bool) -> Option<JudgedWindow> + Send + Sync),
@@ -248,7 +251,7 @@ fn deliver(
     } in jobs
     {
         illustrate(&mut notice, window_of);
-        let outcome = sender.send(&notice, reference.as_deref());
+        let outcome = delivers.watch(|| sender.send(&notice, reference.as_deref()));
         let delivery = Delivery {
             receiver: receiver.to_owned(),
             notice,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::server::HealthServer;
+use super::verdict_figures::verdict_figures;
 use crate::clock::unix_now;
 use crate::net::carbon_out::CarbonOut;
 use crate::status::{HealthStatus, StatusFile};
@@ -29,13 +30,15 @@ impl FigureSinks {
         loop {
             let is_over = stop.sleep(REPORT_EACH);
             let figures = server.figures();
+            let verdicts = verdict_figures(server);
             self.file.write(&HealthStatus {
                 at: unix_now(),
                 counters: figures.clone(),
+                verdicts: verdicts.clone(),
             });
             reports += 1;
             if is_over || reports.is_multiple_of(REPORTS_A_PUSH) {
-                self.push(&figures);
+                self.push(&figures, &verdicts);
             }
             if is_over {
                 return;
@@ -43,7 +46,7 @@ impl FigureSinks {
         }
     }
 
-    fn push(&self, figures: &[(String, u64)]) {
+    fn push(&self, figures: &[(String, u64)], verdicts: &[(String, f64)]) {
         let some = figures.iter().filter(|(_, n)| *n > 0);
         let some: Vec<_> = some.map(|(name, n)| format!("{name} {n}")).collect();
         tracing::info!("health :: {}", some.join(", "));
@@ -51,6 +54,7 @@ impl FigureSinks {
             let figures: Vec<_> = figures
                 .iter()
                 .map(|(name, n)| (name.clone(), *n as f64))
+                .chain(verdicts.iter().cloned())
                 .collect();
             graphite.push(prefix, &figures, unix_now());
         }

@@ -14,10 +14,12 @@ mod journal;
 mod limits;
 mod local;
 mod plane;
+mod questions;
 mod reporting;
 mod serve;
 mod server;
 mod tools;
+mod verdict_figures;
 
 pub use dial::{BearerToken, DialError, DialOptions};
 pub use figures::FigureSinks;
@@ -29,6 +31,7 @@ pub use plane::{
     Accepted, Expiry, Holding, Incoming, Options, Plane, PlaneChange, PlaneCounts, ReportOrigin, Row,
     SubjectVerdict, Taken, Views,
 };
+pub use questions::{PlaneSilent, verdicts};
 pub use reporting::Reporter;
 pub use serve::{HealthError, ServeOptions, serve};
 pub use server::{Collection, HealthCounters, HealthServer, ServerOptions};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 use tokio::sync::Semaphore;
 
+use super::arrivals::Arrivals;
 use super::batch::PointBatch;
 use super::counters::{Counters, DropReason};
 use super::gate::{Gate, OpenGate};
@@ -30,6 +31,8 @@ pub(super) struct Intake {
     pub service: &'static Service,
     /// The client's own, while one is served.
     pub peer: Option<SocketAddr>,
+    /// Told who sends.
+    pub arrivals: Arc<Arrivals>,
     /// Bounded by `room`, not by itself.
     pub queue: Sender<PointBatch>,
     /// One permit a point that may wait in the queue.
@@ -101,6 +104,9 @@ impl Intake {
     pub(super) async fn wait_in(&self, mut batch: PointBatch) {
         if batch.is_empty() {
             return;
+        }
+        if let Some(peer) = self.peer {
+            self.arrivals.note(peer.ip());
         }
         let [points, kilobytes] = self.share(&batch);
         // The semaphores are never closed; without a permit the batch is queued all the same. Always in this order, and
@@ -259,6 +265,10 @@ impl BatchBuilder<'_> {
 
     /// Says whose points come next, where one read is of several clients.
     pub(super) fn come_from(&mut self, peer: SocketAddr) {
+        // One look a host and read, not one a datagram.
+        if self.peer.map(|known| known.ip()) != Some(peer.ip()) {
+            self.intake.arrivals.note(peer.ip());
+        }
         self.peer = Some(peer);
     }
 

@@ -4,6 +4,7 @@
 //! queue, bounded in points. Ending goes front to back: listeners stop, the queue closes behind the
 //! last client, and the writer ends when it has written what is left.
 
+mod arrivals;
 mod batch;
 mod carbon;
 pub mod client;
@@ -44,10 +45,11 @@ use crate::net::carbon_out::CarbonOut;
 use crate::net::listeners::{Bound, BoundSocket, ListenError, Listener, Service};
 use crate::net::slots::{self, ConnectionSlots};
 use crate::net::tls::TlsError;
-use crate::observer::Observer;
+use crate::observer::{ObservedMetric, Observer};
 use crate::status::StatusFile;
 use crate::stop::Stop;
 use crate::store::Connect;
+use arrivals::Arrivals;
 pub use counters::Counters;
 pub(crate) use counters::DropReason;
 pub use entrance::{EntranceOptions, PointEntrance, PointQueueFull, PointsTaken};
@@ -99,6 +101,8 @@ pub struct IngestOptions {
     pub grace: Duration,
     /// Tells how the store takes what is written, and how listeners are.
     pub observer: Observer,
+    /// Whether it also tells which hosts send.
+    pub watch_sources: bool,
     /// How old points are removed; `None` for not at all.
     pub trim: Option<TrimOptions>,
 }
@@ -121,9 +125,14 @@ impl Ingest {
         let counters = Arc::<Counters>::default();
         let (mut bound, mut taken, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for &listener in &options.listeners {
+            let binds = binds(&options.observer, listener.service);
             match listener.bind() {
-                Ok(listener) => bound.push(listener),
+                Ok(listener) => {
+                    binds.healthy();
+                    bound.push(listener);
+                }
                 Err(error) => {
+                    binds.failed();
                     taken.push(listener);
                     errors.push(error);
                 }
@@ -151,6 +160,11 @@ impl Ingest {
     /// What is listened on, with the ports the system chose where the asked one was 0.
     pub fn addresses(&self) -> impl Iterator<Item = (&'static Service, SocketAddr)> {
         self.bound.iter().map(|bound| (bound.service, bound.address))
+    }
+
+    /// Who is told what it sees.
+    pub fn observer(&self) -> &Observer {
+        &self.options.observer
     }
 
     /// The carbon listener's address.
@@ -204,10 +218,16 @@ impl Ingest {
             .name("ingest-write".to_owned())
             .spawn(move || writer.run(&receive))
             .map_err(IngestError::Start)?;
+        let sources = match self.options.watch_sources {
+            true => self.options.observer.clone(),
+            false => Observer::off(),
+        };
+        let arrivals = Arc::new(Arrivals::new(sources));
         let intake = Intake {
             // Each listener gets its own.
             service: Service::CARBON,
             peer: None,
+            arrivals: Arc::clone(&arrivals),
             queue,
             room: Arc::new(Semaphore::new(settings.queue_points)),
             bound: settings.queue_points,
@@ -249,6 +269,7 @@ impl Ingest {
                     listener,
                     intake.clone(),
                     remote_write.clone(),
+                    binds(&self.options.observer, listener.service),
                     over(),
                     over(),
                 ));
@@ -257,7 +278,15 @@ impl Ingest {
         // The queue closes behind the last listener.
         drop((intake, closed));
         let file = StatusFile::ingest(state_dir);
-        report::each_second(&self.counters, &services, &file, graphite, stop);
+        let listening: Vec<_> = services
+            .iter()
+            .map(|service| binds(&self.options.observer, service))
+            .collect();
+        let seen = report::SeenEachSecond {
+            listening: &listening,
+            arrivals: &arrivals,
+        };
+        report::each_second(&self.counters, &services, &seen, &file, graphite, stop);
         drop(closing);
         // A panic there is a defect of ours and has been logged by the panic hook.
         runtime.block_on(async { while serving.join_next().await.is_some() {} });
@@ -279,6 +308,11 @@ impl Ingest {
         report::last(&self.counters, &services, &file, graphite);
         Ok(())
     }
+}
+
+/// Whether a listener's address is ours, for the health plane.
+fn binds(observer: &Observer, service: &Service) -> ObservedMetric {
+    observer.metric(&format!("ingest:{}", service.name), "bind")
 }
 
 /// Serving one listener until `over` completes; to be called and awaited within the runtime.
@@ -319,6 +353,7 @@ async fn serve_late(
     listener: Listener,
     intake: Intake,
     remote_write: ListenerAccess,
+    binds: ObservedMetric,
     over: impl Future<Output = ()>,
     then_over: impl Future<Output = ()> + Send + 'static,
 ) {
@@ -344,6 +379,7 @@ async fn serve_late(
     let (service, address) = (bound.service, bound.address);
     match serve(bound, &intake, &remote_write, then_over) {
         Ok(served) => {
+            binds.healthy();
             tracing::info!("taking {} on {address}, which is free now", service.what);
             drop(intake);
             served.await;

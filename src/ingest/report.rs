@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::arrivals::Arrivals;
 use super::counters::Counters;
 use crate::clock::unix_now;
 use crate::net::carbon_out::CarbonOut;
 use crate::net::listeners::Service;
+use crate::observer::ObservedMetric;
 use crate::status::{IngestStatus, StatusFile};
 use crate::stop::Stop;
 
@@ -16,10 +18,19 @@ const REPORTS_A_SIGN: u32 = 10;
 /// Reports between two pushes to Graphite and two log lines.
 const REPORTS_A_PUSH: u32 = 60;
 
+/// What is told to the health plane each second.
+pub(super) struct SeenEachSecond<'s> {
+    /// Whether listeners have their addresses.
+    pub(super) listening: &'s [ObservedMetric],
+    /// Who sends.
+    pub(super) arrivals: &'s Arrivals,
+}
+
 /// Reports until stop is said.
 pub(super) fn each_second(
     counters: &Counters,
     services: &[&Service],
+    seen: &SeenEachSecond<'_>,
     file: &StatusFile,
     graphite: Option<(&CarbonOut, &str)>,
     stop: &Stop,
@@ -28,6 +39,8 @@ pub(super) fn each_second(
     let mut reports = 0u32;
     let mut was_held_up = false;
     while !stop.sleep(REPORT_EACH) {
+        seen.listening.iter().for_each(ObservedMetric::still);
+        seen.arrivals.look();
         let snapshot = counters.snapshot(services, unix_now());
         reports += 1;
         let is_held_up = counters.held_up().is_some();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use super::arrivals::Arrivals;
 use super::batch::PointBatch;
 use super::gate::{Gate, IntakePolicy};
 use super::intake::{BatchBuilder, Intake};
@@ -12,6 +13,7 @@ use super::stream::{Framer, read_client};
 use crate::clock::unix_now;
 use crate::net::listeners::Service;
 use crate::net::slots::{Admitted, ConnectionSlots};
+use crate::observer::Observer;
 
 /// A time that is neither too old nor too far ahead.
 pub(super) fn time() -> u64 {
@@ -34,6 +36,7 @@ pub(super) fn intake() -> (Intake, crossbeam_channel::Receiver<PointBatch>) {
     let intake = Intake {
         service: Service::CARBON,
         peer: None,
+        arrivals: Arc::new(Arrivals::new(Observer::off())),
         queue,
         room: Arc::new(Semaphore::new(1_000_000)),
         bound: 1_000_000,

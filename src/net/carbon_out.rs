@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::backoff::Backoff;
+use crate::observer::ObservedMetric;
 use crate::stop::Stop;
 
 /// Batches held for an unreachable Graphite: an hour of passes at the default pace.
@@ -33,11 +34,11 @@ pub struct CarbonOut {
 }
 
 impl CarbonOut {
-    /// Starts the sending thread for `address` (`host:port`, resolved at each connection).
+    /// Starts the sending thread for `address` (`host:port`, resolved at each connection); how it goes is told to `pushes`.
     ///
     /// # Errors
     /// The system refuses the thread.
-    pub fn start(address: String, timeout: Duration) -> std::io::Result<Self> {
+    pub fn start(address: String, timeout: Duration, pushes: ObservedMetric) -> std::io::Result<Self> {
         let (send, receive) = bounded(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
         let stop = Stop::new();
@@ -46,6 +47,7 @@ impl CarbonOut {
             timeout,
             stream: None,
             failing: false,
+            pushes,
             stop: stop.clone(),
         };
         let thread = std::thread::Builder::new()
@@ -91,14 +93,16 @@ struct CarbonConnection {
     stream: Option<TcpStream>,
     /// Whether the last try failed: a lasting failure is logged once.
     failing: bool,
+    pushes: ObservedMetric,
     stop: Stop,
 }
 
 impl CarbonConnection {
     fn run(mut self, batches: &Receiver<String>) {
+        let pushes = self.pushes.clone();
         'batches: for batch in batches {
             let mut backoff = Backoff::new(FIRST_BACKOFF, LONGEST_BACKOFF);
-            while let Err(error) = self.send(&batch) {
+            while let Err(error) = pushes.watch(|| self.send(&batch)) {
                 self.stream = None;
                 if !self.failing {
                     tracing::warn!("graphite at {} unreachable :: {error}", self.address);
@@ -173,7 +177,7 @@ mod tests {
     fn a_restarted_graphite_gets_every_batch_after_it_is_back() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let out = CarbonOut::start(address, Duration::from_secs(5)).expect("a thread");
+        let out = CarbonOut::start(address, Duration::from_secs(5), ObservedMetric::off()).expect("a thread");
         out.push("sky", &[("a".to_owned(), 1.5)], 1_700_000_000.0);
         let (mut first, _) = listener.accept().expect("a client");
         let mut line = [0; 21];

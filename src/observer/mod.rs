@@ -14,25 +14,17 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::{Sender, bounded};
 use skywatch_algorithms::verdicts::Status;
 
 pub use reports::{ObserverReports, OwnReport};
-use subject::{Sighting, SubjectSeen};
+use subject::{BROKEN, DOUBTFUL, Sighting, SubjectSeen, WORKING};
+pub use subject::{PENDING_AFTER, REPEAT};
 
-/// How long a request may take before it is told as pending.
-pub const PENDING_AFTER: Duration = Duration::from_millis(500);
-/// How often what has not changed is told: votes count for a minute at least.
-pub const REPEAT: Duration = Duration::from_secs(10);
-/// Subjects one process reports on; what is seen of more is not told.
-const MOST_SUBJECTS: usize = 1_000;
-/// Scores that go with a status where the observer has no better one, 0 (worst) to 100.
-const WORKING: f32 = 100.0;
-const DOUBTFUL: f32 = 50.0;
-const BROKEN: f32 = 0.0;
-
+/// Subjects one process reports on at a time; what is seen of more is not told.
+const MOST_SUBJECTS: usize = 10_000;
 /// Makes handles on what is observed. Cheap to clone; one that is [off](Self::off) costs nothing.
 #[derive(Debug, Clone)]
 pub struct Observer(Option<Arc<ObserverShared>>);
@@ -137,6 +129,11 @@ impl Subjects {
             return Some(Arc::clone(known));
         }
         if self.known.len() >= MOST_SUBJECTS {
+            // Those that nobody has a handle on, and of which all is told.
+            self.known
+                .retain(|_, subject| Arc::strong_count(subject) > 1 || locked(subject).is_unsent());
+        }
+        if self.known.len() >= MOST_SUBJECTS {
             if self.refused == 0 {
                 tracing::warn!(
                     "what is seen of `{name}` is not reported :: {MOST_SUBJECTS} subjects are observed"
@@ -194,6 +191,11 @@ impl ObservedMetric {
     /// Something about it is odd.
     pub fn doubtful(&self) {
         self.inform(Status::MaybeUnhealthy, DOUBTFUL);
+    }
+
+    /// It is as it was seen last.
+    pub fn still(&self) {
+        self.step(SubjectSeen::still);
     }
 
     /// What was seen of it: a status and a score, 0 (worst) to 100.

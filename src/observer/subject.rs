@@ -6,7 +6,14 @@ use std::time::Duration;
 
 use skywatch_algorithms::verdicts::{Status, VIEW_LENGTH};
 
-use super::{DOUBTFUL, PENDING_AFTER, REPEAT};
+/// How long a request may take before it is told as pending.
+pub const PENDING_AFTER: Duration = Duration::from_millis(500);
+/// How often what has not changed is told: votes count for a minute at least.
+pub const REPEAT: Duration = Duration::from_secs(10);
+/// Scores that go with a status where the observer has no better one, 0 (worst) to 100.
+pub(super) const WORKING: f32 = 100.0;
+pub(super) const DOUBTFUL: f32 = 50.0;
+pub(super) const BROKEN: f32 = 0.0;
 
 /// How one metric looked at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,6 +45,8 @@ struct MetricSeen {
     name: Arc<str>,
     /// What was told last.
     told: Option<Status>,
+    /// The score of the newest sighting.
+    score: f32,
     /// The newest sighting that was not told, as it says no other thing.
     again: Option<Sighting>,
     under_way: Vec<OpenRequest>,
@@ -84,6 +93,7 @@ impl SubjectSeen {
         self.metrics.push(MetricSeen {
             name: Arc::from(name),
             told: None,
+            score: DOUBTFUL,
             again: None,
             under_way: Vec::new(),
         });
@@ -110,6 +120,7 @@ impl SubjectSeen {
     /// Takes a sighting. Answers whether it is to be told at once.
     pub(super) fn inform(&mut self, metric: usize, sighting: Sighting) -> bool {
         let seen = &mut self.metrics[metric];
+        seen.score = sighting.score;
         // That others are answered says nothing of the one that hangs.
         let outweighed = sighting.status == Status::Healthy && seen.hangs();
         if seen.told == Some(sighting.status) || outweighed {
@@ -120,6 +131,20 @@ impl SubjectSeen {
         let told = (Arc::clone(&seen.name), sighting.status, sighting.score);
         self.push(sighting.at, vec![told]);
         true
+    }
+
+    /// It is as it was told last; a request that hangs says so itself.
+    pub(super) fn still(&mut self, metric: usize, at: i64) {
+        let seen = &mut self.metrics[metric];
+        if let Some(status) = seen.told.filter(|status| *status != Status::Pending) {
+            let score = seen.score;
+            seen.again = Some(Sighting { status, score, at });
+        }
+    }
+
+    /// Whether there is something to be sent.
+    pub(super) fn is_unsent(&self) -> bool {
+        !self.unsent.is_empty()
     }
 
     /// Looks for what is to be told though nobody said anything: requests that take long, and from time to time what lasts.

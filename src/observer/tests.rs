@@ -170,10 +170,25 @@ fn handles_speak_for_one_vote_and_reports_that_could_not_be_sent_come_again() {
 }
 
 #[test]
-fn subjects_are_bounded() {
+fn what_is_still_so_is_repeated_and_nothing_is_made_up() {
+    let mut seen = Seen::new();
+    let bind = seen.0.metric("bind");
+    seen.0.still(bind, TENTH);
+    assert_eq!(seen.told(100 * TENTH), [], "nothing was seen");
+    seen.sees("bind", U, 101 * TENTH);
+    assert_eq!(seen.told(101 * TENTH), one(101 * TENTH, "bind", U));
+    seen.0.still(bind, 199 * TENTH);
+    assert_eq!(seen.told(200 * TENTH), one(199 * TENTH, "bind", U));
+}
+
+#[test]
+fn subjects_are_bounded_and_make_room_once_nobody_observes_them() {
     let (observer, reports) = Observer::new();
-    for number in 0..2_000 {
-        observer.metric(&format!("source:{number}"), "arrival").healthy();
-    }
-    assert_eq!(reports.take().len(), 1_000);
+    let source = |number: usize| observer.metric(&format!("source:{number}"), "arrival");
+    let kept: Vec<_> = (0..10_001).map(source).collect();
+    kept.iter().for_each(super::ObservedMetric::healthy);
+    assert_eq!(reports.take().len(), 10_000);
+    drop(kept);
+    source(20_000).healthy();
+    assert_eq!(reports.take().len(), 1);
 }

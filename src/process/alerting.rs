@@ -17,6 +17,7 @@ use super::{ProcessError, observing, wiring};
 use crate::dispatch::{DeadMansSwitch, Destination, DispatchOptions, SelfMonitorOptions, WindowOf};
 use crate::health::FOUND_EACH;
 use crate::history::history_path;
+use crate::observer::Observer;
 use crate::store::{AnyConnect, Connect as _};
 use crate::windows::{Windows, as_judged};
 
@@ -65,6 +66,7 @@ pub(crate) fn policy(settings: &Settings) -> AlertPolicy {
                     notices: receiver.limits.max_notices,
                     per: receiver.limits.per.as_secs_f64(),
                 },
+                fallback: receiver.limits.fallback,
                 audience: senders::audience(&receiver.kind),
                 name: receiver.name,
             })
@@ -172,7 +174,11 @@ pub(crate) fn destinations(settings: &Settings) -> Result<Vec<Destination>, Proc
 ///
 /// # Errors
 /// As [`destinations`]; or the system refuses a thread.
-pub(crate) fn dispatch(store: AnyConnect, settings: &Settings) -> Result<DispatchOptions, ProcessError> {
+pub(crate) fn dispatch(
+    store: AnyConnect,
+    observer: &Observer,
+    settings: &Settings,
+) -> Result<DispatchOptions, ProcessError> {
     let dead_mans_switch = settings.alerts.heartbeat_url.as_ref();
     let dead_mans_switch = dead_mans_switch
         .map(|url| DeadMansSwitch::start(url.expose().as_str().to_owned()))
@@ -186,6 +192,7 @@ pub(crate) fn dispatch(store: AnyConnect, settings: &Settings) -> Result<Dispatc
         window_of: window_of(store, settings.store.full_duration),
         grace: wiring::grace(settings),
         self_monitor: self_monitor(settings),
+        observer: observer.clone(),
         dead_mans_switch: dead_mans_switch.map_err(|source| ProcessError::Start {
             what: "the heartbeat",
             source,
@@ -204,6 +211,7 @@ pub(crate) fn dispatch_alone(settings: &Settings) -> DispatchOptions {
         window_of: Arc::new(|_, _| None),
         grace: Duration::ZERO,
         self_monitor: self_monitor(settings),
+        observer: Observer::off(),
         dead_mans_switch: None,
     }
 }

@@ -105,6 +105,7 @@ pub(crate) fn ingest_options(settings: &Settings, observer: &Observer) -> Result
         policy: ingest_policy(settings),
         grace: grace(settings),
         observer: observer.clone(),
+        watch_sources: settings.health.sources,
         trim: (trim != TrimMode::Off).then_some(TrimOptions {
             full_duration: settings.store.full_duration,
             grace: settings.store.grace,
@@ -184,11 +185,12 @@ pub(crate) fn prefix(settings: &Settings, role: &str) -> String {
 }
 
 /// Where self-metrics go, if anywhere.
-pub(crate) fn graphite(settings: &Settings) -> Result<Option<CarbonOut>, ProcessError> {
+pub(crate) fn graphite(settings: &Settings, observer: &Observer) -> Result<Option<CarbonOut>, ProcessError> {
     let Some(address) = &settings.graphite.address else {
         return Ok(None);
     };
-    CarbonOut::start(address.to_string(), settings.graphite.timeout)
+    let pushes = observer.metric(&format!("graphite:{address}"), "push");
+    CarbonOut::start(address.to_string(), settings.graphite.timeout, pushes)
         .map(Some)
         .map_err(|source| ProcessError::Start {
             what: "the Graphite connection",

@@ -94,6 +94,9 @@ pub struct HealthStatus {
     pub at: f64,
     /// Counter name and value, in a stable order.
     pub counters: Vec<(String, u64)>,
+    /// The state of each subject and the worst score of each metric of it, by dotted names.
+    #[serde(default)]
+    pub verdicts: Vec<(String, f64)>,
 }
 
 /// The counters of the role that takes traces in.

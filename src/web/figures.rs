@@ -16,6 +16,9 @@ use prometheus_client::registry::Registry;
 
 use crate::status::{AnalyzerStatus, HealthStatus, IngestStatus, TracesStatus};
 
+/// Seconds for which verdicts in a report of the health plane count: it makes one each five.
+const VERDICTS_COUNT_FOR: f64 = 60.0;
+
 /// One family of figures.
 #[derive(Debug)]
 struct FigureFamily {
@@ -127,6 +130,8 @@ const FAMILIES: &[FigureFamily] = &[
     gauge("health_memory_bytes", "health.memory_bytes", "Estimated bytes of them"),
     gauge("health_held", "health.held", "Reports held of what is not watched"),
     gauge("health_states", "health.states.{state}", "Watched subjects in this state"),
+    gauge("health_verdict", "health.verdict.{subject}", "0 healthy, 1 unknown, 2 suspected, 3 overdue, 4 gray, 5 unhealthy"),
+    gauge("health_score", "health.verdict.{subject}.{metric}", "Score of the worst vote that counts, 0 to 100"),
     gauge("health_peer_waiting", "health.peer.{peer}.waiting", "Reports that wait for a peer"),
     gauge("health_last_report_timestamp_seconds", "health.last_report", "The last report, Unix seconds"),
     counter("traces_spans_received", "traces.spans.received", "Spans that reached us"),
@@ -278,6 +283,12 @@ pub(super) fn text(
     for (name, value) in &health.counters {
         figures.add(&format!("health.{name}"), *value as f64);
     }
+    // What an old report says of now is nothing.
+    if now - health.at < VERDICTS_COUNT_FOR {
+        for (name, value) in &health.verdicts {
+            figures.add(&format!("health.{name}"), *value);
+        }
+    }
     if health.at > 0.0 {
         figures.add("health.last_report", health.at);
     }
@@ -320,6 +331,10 @@ mod tests {
         let health = HealthStatus {
             at: 0.0,
             counters: vec![("refused.time".to_owned(), 3), ("peer.b.waiting".to_owned(), 4)],
+            verdicts: vec![
+                ("verdict.redis_main".to_owned(), 4.0),
+                ("verdict.redis_main.write".to_owned(), 0.5),
+            ],
         };
         let text = text(&analyzer, &ingest, &health, &TracesStatus::default(), 0.0).expect("encodes");
         for line in [
@@ -335,6 +350,8 @@ mod tests {
             "skywatch_ingest_last_point_timestamp_seconds 1699999999.25",
             "skywatch_health_refused_total{reason=\"time\"} 3",
             "skywatch_health_peer_waiting{peer=\"b\"} 4.0",
+            "skywatch_health_verdict{subject=\"redis_main\"} 4.0",
+            "skywatch_health_score{subject=\"redis_main\",metric=\"write\"} 0.5",
             "skywatch_analyzer_in_trouble 0.0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} not in\n{text}");

@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod figures;
 mod find;
+mod health;
 mod incidents;
 mod metric;
 mod names;
@@ -177,6 +178,7 @@ fn routes(site: &Arc<Site>) -> impl Iterator<Item = HttpRoute> {
         .chain(silences::routes(site))
         .chain(status_page::routes(site))
         .chain(traces::routes(site))
+        .chain(health::routes(site))
         .chain(events::routes(site))
         .chain(assets::routes())
         .chain(api::routes(site))

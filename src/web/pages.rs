@@ -8,17 +8,18 @@ use crate::clock::unix_now;
 use crate::status::AnalyzerStatus;
 
 /// What every page leads to: path and name. A page of a subsystem that people look for gets a line here.
-pub(super) const NAVIGATION: [(&str, &str); 6] = [
+pub(super) const NAVIGATION: [(&str, &str); 7] = [
     ("/", "Now"),
     ("/incidents", "Incidents"),
     ("/traces", "Traces"),
     ("/find", "Find"),
     ("/silences", "Silences"),
+    ("/health", "Health"),
     ("/status", "Status"),
 ];
 
 /// Name and text of every template.
-const TEMPLATES: [(&str, &str); 12] = [
+const TEMPLATES: [(&str, &str); 13] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("now.html", include_str!("templates/now.html")),
@@ -29,6 +30,7 @@ const TEMPLATES: [(&str, &str); 12] = [
     ("silences.html", include_str!("templates/silences.html")),
     ("traces.html", include_str!("templates/traces.html")),
     ("trace.html", include_str!("templates/trace.html")),
+    ("health.html", include_str!("templates/health.html")),
     ("status.html", include_str!("templates/status.html")),
     ("refused.html", include_str!("templates/refused.html")),
 ];

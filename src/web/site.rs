@@ -37,6 +37,8 @@ pub(super) struct Site {
     ingest: StatusFile,
     health: StatusFile,
     traces: StatusFile,
+    /// The state folder, if there is to be a health plane over it.
+    pub(super) plane: Option<PathBuf>,
     /// Where the store is, for people.
     pub(super) store: String,
     pub(super) reader: SeriesReader,
@@ -65,6 +67,7 @@ impl Site {
             ingest: StatusFile::ingest(state_dir),
             health: StatusFile::health(state_dir),
             traces: StatusFile::traces(state_dir),
+            plane: settings.health.enabled.then(|| state_dir.clone()),
             store: store.describe(),
             reader: SeriesReader::start(store, full_duration, baseline::folder(state_dir))
                 .map_err(WebError::Start)?,

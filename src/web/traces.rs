@@ -90,7 +90,11 @@ async fn list_page(State(site): SiteState, query: Query<TracesQuery>) -> Respons
             traces => traces.iter().map(listed).collect::<Vec<_>>(),
             unreadable,
         };
-        page(asked.pages.render("traces.html", "/traces", &asked.analyzer(), shown))
+        page(
+            asked
+                .pages
+                .render("traces.html", "/traces", &asked.analyzer(), shown),
+        )
     });
     drawn.await.unwrap_or_else(|busy| busy)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use skywatch::dispatch::{self, Destination, DispatchOptions, Inbox, Reply, Request, SelfMonitorOptions};
 use skywatch::inlet::{Finder, FinderReport, InletAddress, InletClient, Observations, PassNews};
+use skywatch::observer::Observer;
 use skywatch::status::PassSummary;
 use skywatch::stop::Stop;
 use skywatch_alerters::incident::{Ending, Hysteresis, Observation, ObservedOutcome, Phase};
@@ -71,6 +72,7 @@ fn policy() -> AlertPolicy {
                 notices: 20,
                 per: 600.0,
             },
+            fallback: None,
             audience: Audience::People,
         }],
         digest_from: 5,
@@ -123,6 +125,7 @@ fn a_new_level_that_was_accepted_is_told_as_that_and_kept_as_that() {
             stale_digest: false,
             daily: None,
         },
+        observer: Observer::off(),
         dead_mans_switch: None,
     };
     let (send, finders) = crossbeam_channel::bounded(16);

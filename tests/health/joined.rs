@@ -7,12 +7,12 @@ use serde_json::Value;
 use super::client;
 use crate::alerts::hook::Hook;
 use crate::alerts::world::{Metrics, World};
-use crate::common::carbon;
 use crate::common::redis::RedisServer;
 use crate::common::series::now;
 use crate::common::skywatch::{Setup, Skywatch};
 use crate::common::stall::WriteStall;
 use crate::common::wait_for;
+use crate::common::{carbon, http};
 
 /// How soon a gray failure is to be seen: the bar of the plane.
 const SEEN_WITHIN: Duration = Duration::from_secs(7);
@@ -65,6 +65,8 @@ fn a_store_that_answers_pings_and_stalls_writes_is_gray_within_seconds() {
         (verdict["evidence"].as_array().map_or(0, Vec::len) >= 5).then_some(())
     });
     store_is(&setup, &plane, "healthy");
+    // The addresses of listeners, by the one who listens.
+    assert_eq!(verdict(&setup, &plane, "ingest:carbon")["state"], "healthy");
     for _ in 0..2 {
         proxy.stall(true);
         carbon::send(taking, format!("web.a 2 {}\n", now()).as_bytes());
@@ -73,10 +75,24 @@ fn a_store_that_answers_pings_and_stalls_writes_is_gray_within_seconds() {
         assert_eq!(gray["evidence"][0]["metric"], "write", "{gray}");
         let working = votes(&gray, "working");
         assert!(working.iter().any(|metric| metric == "ping"), "{gray}");
+        let page = http::get(running.pages(), "/health").body;
+        assert!(page.contains("write overdue_request for ingest@a"), "{page}");
+        let answer = http::get(running.pages(), "/api/v1/health?subject=redis:main").json();
+        assert_eq!(answer["verdicts"][0]["state"], "gray", "{answer}");
+        assert_eq!(answer["changes"][0]["to"], "gray", "{answer}");
         proxy.stall(false);
         let (_, took) = store_is(&setup, &plane, "healthy");
         assert!(took < SEEN_WITHIN, "{took:?}");
     }
+    let unknown = http::get(running.pages(), "/api/v1/health?subject=nobody");
+    assert_eq!(unknown.status, 404, "{}", unknown.body);
+    wait_for("the state among the figures", || {
+        let figures = http::get(running.pages(), "/metrics").body;
+        let has = |line: &str| figures.lines().any(|known| known == line);
+        let state = has("skywatch_health_verdict{subject=\"redis_main\"} 0.0");
+        let score = has("skywatch_health_score{subject=\"redis_main\",metric=\"write\"} 100.0");
+        (state && score).then_some(())
+    });
     let ended = running.stop();
     assert_eq!(ended.code(), 0, "{}", ended.log);
 }
@@ -110,6 +126,11 @@ fn one_incident_is_told_of_a_store_that_takes_no_writes_and_what_follows_is_held
     let held = |incident: &Value| incident["inhibited_by"].is_u64();
     wait_for("incidents that follow", || {
         (world.incidents().iter().filter(|incident| held(incident)).count() >= 2).then_some(())
+    });
+    // The dispatch is an observer, too: of who takes its notices, and by its incidents.
+    assert_eq!(verdict(setup, &plane, "webhook:hook")["state"], "healthy");
+    wait_for("an incident of ours in the plane", || {
+        (verdict(setup, &plane, "component:skywatch.ingest")["state"] == "unhealthy").then_some(())
     });
     let listed = world.told(&["incidents"]);
     assert!(listed.contains("held back, as it follows from 1"), "{listed}");

@@ -3,8 +3,8 @@
 
 mod access;
 mod joined;
-mod zookeeper;
 mod peers;
+mod zookeeper;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -4,17 +4,15 @@ use std::collections::BTreeSet;
 
 use super::IncidentState;
 use super::event::Step;
+use super::fallback::{RECEIVER_COMPONENT, instead};
 use super::inhibit::mind_sources;
-use super::policy::{AlertPolicy, ReceiverPolicy};
+use super::policy::{AlertPolicy, FailingReceivers, ReceiverPolicy};
 use crate::anomaly::{Severity, Subject};
 use crate::group::{GroupKey, WantedNews};
 use crate::incident::{Incident, LastTold, Phase};
 use crate::matcher::About;
 use crate::notice::NewsKind;
 use crate::route::{Grouping, Route};
-
-/// What the name of a component begins with that stands for a receiver.
-pub(crate) const RECEIVER_COMPONENT: &str = "skywatch.receiver.";
 
 /// What a receiver is to be told of an incident at one moment, and why: the one answer both notices and forecasts follow.
 #[derive(Debug)]
@@ -77,6 +75,7 @@ impl NewsDecision {
 impl IncidentState {
     /// Works out anew what waits for each receiver.
     pub(super) fn work_out(&mut self, policy: &AlertPolicy, now: f64, step: &mut Step) {
+        self.failing = self.failing_receivers(policy);
         let sources = self.active_sources(policy, now);
         let mut incidents = std::mem::take(&mut self.incidents);
         let mut wake = sources
@@ -94,7 +93,7 @@ impl IncidentState {
             self.mind_silence(incident, now, step);
             mind_sources(incident, &sources, step);
             let routed = if incident.phase.is_open() && incident.silenced_by.is_none() {
-                routed(policy, incident, now)
+                routed(policy, &self.failing, incident, now)
             } else {
                 Vec::new()
             };
@@ -105,7 +104,7 @@ impl IncidentState {
                 wake = wake.min(decision.next);
                 let wanted = decision
                     .what
-                    .and_then(|what| Self::wanted(policy, incident, receiver, route, what, now));
+                    .and_then(|what| self.wanted(policy, incident, receiver, route, what, now));
                 let changed = if wanted.is_some() {
                     incident.waiting.insert(receiver.name.clone())
                 } else {
@@ -226,6 +225,7 @@ impl IncidentState {
 
     /// What is to be said, and with which others.
     fn wanted(
+        &self,
         policy: &AlertPolicy,
         incident: &Incident,
         receiver: &ReceiverPolicy,
@@ -253,7 +253,7 @@ impl IncidentState {
             (None, Some(route)) => route,
             // It waited, and was over before its route would have told of it.
             (None, None) => {
-                taken = routed(policy, incident, now);
+                taken = routed(policy, &self.failing, incident, now);
                 taken.iter().find(|(name, _)| *name == receiver.name)?.1
             }
         };
@@ -338,9 +338,10 @@ pub(super) fn next_minute(now: f64) -> f64 {
 }
 
 /// The receivers an open incident leads to, each with the first route that leads there. What is wrong with a receiver is
-/// told to others.
+/// told to others. While a receiver cannot be reached, the one that is told instead is among them.
 pub(super) fn routed<'r>(
     policy: &'r AlertPolicy,
+    failing_receivers: &FailingReceivers,
     incident: &Incident,
     now: f64,
 ) -> Vec<(&'r str, &'r Route)> {
@@ -360,6 +361,16 @@ pub(super) fn routed<'r>(
             }
         }
     }
+    let mut others: Vec<(&str, &Route)> = Vec::new();
+    for (receiver, route) in &routed {
+        if let Some(other) = instead(policy, failing_receivers, incident, receiver)
+            && Some(other) != failing
+            && seen.insert(other)
+        {
+            others.push((other, *route));
+        }
+    }
+    routed.extend(others);
     if let (true, Some(failing), Some(route)) = (routed.is_empty(), failing, taking.first()) {
         let others = policy
             .receivers

@@ -10,6 +10,7 @@
 
 mod decision;
 mod event;
+mod fallback;
 mod inhibit;
 #[cfg(test)]
 mod laws;
@@ -30,6 +31,7 @@ pub use outlook::{Outlook, Prospect};
 pub use persisted::PersistedState;
 pub use policy::{AlertPolicy, Audience, ReceiverPolicy};
 
+use self::policy::FailingReceivers;
 use crate::anomaly::{Evidence, Severity, Subject};
 use crate::group::{PendingByReceiver, RecentSends};
 use crate::incident::{Acknowledgement, Incident, IncidentTransition, Observation, ObservedOutcome};
@@ -53,6 +55,8 @@ pub struct IncidentState {
     /// The incidents of each thread.
     threads: HashMap<String, BTreeSet<u64>>,
     next: Next,
+    /// Receivers that cannot be reached.
+    failing: FailingReceivers,
     /// Ends of incidents that another one about the same subject goes on for; written down with the next step.
     superseded: Vec<IncidentTransition>,
     /// When there may be something to say though nothing happens, Unix seconds. Infinite after a start: what is known of
@@ -75,6 +79,7 @@ impl IncidentState {
             pending: BTreeMap::new(),
             threads: HashMap::new(),
             next: persisted.next,
+            failing: FailingReceivers::new(),
             superseded: Vec::new(),
             wake_at: f64::INFINITY,
         };

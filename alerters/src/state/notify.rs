@@ -206,7 +206,7 @@ impl IncidentState {
             }
             let route = match incident.told.get(receiver) {
                 Some(told) => told.route.clone(),
-                None => routed(policy, incident, now)
+                None => routed(policy, &self.failing, incident, now)
                     .into_iter()
                     .find(|(name, _)| *name == receiver)
                     .map(|(_, route)| route.name.clone())

@@ -73,7 +73,7 @@ impl IncidentState {
         let prospects = match incident {
             Some(incident) => {
                 let next = self.forecast(policy, incident.id, now);
-                routed(policy, incident, now)
+                routed(policy, &self.failing, incident, now)
                     .into_iter()
                     .map(|(receiver, route)| self.prospect(policy, incident, receiver, route, &next, now))
                     .collect()

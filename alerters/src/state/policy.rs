@@ -1,5 +1,7 @@
 //! The rules of incidents and notices, and the receivers there are.
 
+use std::collections::BTreeMap;
+
 use crate::group::RateCap;
 use crate::incident::Hysteresis;
 use crate::inhibition::Inhibition;
@@ -35,9 +37,14 @@ pub struct ReceiverPolicy {
     pub resolved: bool,
     /// How many notices it gets, if it is people.
     pub cap: RateCap,
+    /// Who is told instead while it cannot be reached.
+    pub fallback: Option<String>,
     /// Who reads what it gets.
     pub audience: Audience,
 }
+
+/// Receivers that cannot be reached, and since when, Unix seconds.
+pub(super) type FailingReceivers = BTreeMap<String, f64>;
 
 /// Who reads what a receiver gets. Limits of length and number are for people: a machine gets everything, in batches,
 /// and at once.

@@ -69,6 +69,7 @@ pub(super) fn policy() -> AlertPolicy {
             notices: 20,
             per: 600.0,
         },
+        fallback: None,
         audience: Audience::People,
     };
     AlertPolicy {
@@ -996,5 +997,44 @@ fn what_began_before_or_was_told_is_not_held_back() {
     assert_eq!(
         scene.components(10.0, &[("skywatch.data", false)]),
         ["skywatch.data Resolved"]
+    );
+}
+
+#[test]
+fn while_a_receiver_cannot_be_reached_another_one_is_told_in_its_place() {
+    let mut policy = policy();
+    policy.receivers[0].fallback = Some("night".into());
+    let mut scene = Scene::new(policy);
+    let to = |notices: &[Notice]| -> Vec<String> {
+        let named = |notice: &Notice| format!("{} {}", notice.receiver, news(notice).items[0].anomaly.name());
+        notices.iter().map(named).collect()
+    };
+    let metric = |scene: &mut Scene, name: &str, observation: fn(&str, f64) -> Observation| {
+        scene.now += 400.0;
+        let seen = vec![observation(name, scene.now)];
+        to(&scene.event(IncidentEvent::Observed(seen)))
+    };
+    assert_eq!(metric(&mut scene, "old.1.cpu", wrong), ["ops old.1.cpu"]);
+    scene.now += 400.0;
+    let told = scene.components(0.0, &[("skywatch.receiver.ops", true)]);
+    assert_eq!(
+        told,
+        ["skywatch.receiver.ops Opened"],
+        "what ops was told before is not told again"
+    );
+    assert_eq!(
+        metric(&mut scene, "new.1.cpu", wrong),
+        ["ops new.1.cpu", "night new.1.cpu"]
+    );
+    let outlook = scene
+        .state
+        .outlook(&scene.policy, &Subject::Metric("new.1.cpu".into()), scene.now);
+    assert_eq!(outlook.prospects.len(), 2);
+    scene.components(10.0, &[("skywatch.receiver.ops", false)]);
+    assert_eq!(metric(&mut scene, "later.1.cpu", wrong), ["ops later.1.cpu"]);
+    // Whoever was told that it began is told that it is over.
+    assert_eq!(
+        metric(&mut scene, "new.1.cpu", well),
+        ["ops new.1.cpu", "night new.1.cpu"]
     );
 }

@@ -91,6 +91,8 @@ options! {
         max_notices: usize = 20 => 1..,
         /// The time over which notices are counted.
         per: Duration = Duration::from_secs(600) => SECOND..,
+        /// Who is told instead while this one cannot be reached; nobody if empty.
+        fallback: Option<String> = None,
         /// A notice that could not be handed over for so long goes to the dead-letter list.
         give_up_after: Duration = Duration::from_secs(86_400) => SECOND..,
     }

@@ -54,6 +54,7 @@ fn a_file_with_everything_becomes_receivers() {
             &Some(address("Night <night@example.org>"))
         )
     );
+    assert_eq!(night.limits.fallback.as_deref(), Some("mail"));
     assert_eq!((night.limits.resolved, night.limits.max_notices), (false, 5));
     assert_eq!(
         (night.limits.per, to.timeout, night.limits.give_up_after),
@@ -380,7 +381,7 @@ fn the_example_explains_every_option_of_every_type_and_route_with_its_default() 
     let least = loaded(least);
     let lines: Vec<&str> = text.lines().collect();
     let of_a_table = |key: &str| key.starts_with("receivers.") || key.starts_with("routes[1].");
-    let common = ["resolved", "max_notices", "per", "give_up_after"];
+    let common = ["resolved", "max_notices", "per", "fallback", "give_up_after"];
     let mut compared = 0;
     for row in least.rows().iter().filter(|row| of_a_table(&row.key)) {
         let (table, name) = row.key.rsplit_once('.').unwrap();

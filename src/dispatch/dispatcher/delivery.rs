@@ -11,15 +11,27 @@ use super::{BEFORE, Dispatcher, SHOWN};
 use crate::clock::unix_now;
 use crate::dispatch::buffer::Settlement;
 use crate::dispatch::inbox::{Delivery, Inbox};
-use crate::dispatch::queue::{DeliveryOutcome, IN_MEMORY, ReceiverQueue};
+use crate::dispatch::queue::{DeliveryOutcome, Destination, IN_MEMORY, ReceiverQueue};
 use crate::history::HistoryBatch;
+use crate::observer::{ObservedMetric, Observer};
+
+/// How a receiver takes notices, for the health plane: `smtp:mail`, `webhook:hook`.
+fn delivers(observer: &Observer, to: &Destination) -> ObservedMetric {
+    let kind = match to.sender.kind() {
+        "email" => "smtp",
+        kind => kind,
+    };
+    observer.metric(&format!("{kind}:{}", to.name), "deliver")
+}
 
 impl Dispatcher {
     /// Opens a queue for each receiver, with what waits for it since before.
     pub fn open_queues(&mut self, inbox: &Inbox) {
         for destination in self.options.destinations.clone() {
             let name = destination.name.clone();
-            match ReceiverQueue::start(destination, inbox.sender(), Arc::clone(&self.options.window_of)) {
+            let delivers = delivers(&self.options.observer, &destination);
+            let window_of = Arc::clone(&self.options.window_of);
+            match ReceiverQueue::start(destination, inbox.sender(), window_of, delivers) {
                 Ok(queue) => drop(self.queues.insert(name, queue)),
                 Err(error) => tracing::error!("receiver `{name}` gets nothing :: no thread for it: {error}"),
             }

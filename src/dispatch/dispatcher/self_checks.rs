@@ -6,11 +6,9 @@ use skywatch_alerters::state::{Audience, IncidentEvent};
 use skywatch_alerters::{Notice, Subject};
 
 use super::Dispatcher;
-use crate::dispatch::self_monitor;
+use crate::dispatch::self_monitor::{self, OWN};
 use crate::history::{HistoryBatch, Posting};
 
-/// What the names of components begin with that are watched here; others are those of the health plane.
-const OWN: &str = "skywatch.";
 /// Seconds without a word of the health plane on what fails after which nothing is known of it.
 const PLANE_SILENT: f64 = 60.0;
 

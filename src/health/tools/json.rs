@@ -66,7 +66,7 @@ fn evidence(votes: &[verdicts::Evidence]) -> Vec<Value> {
     votes.collect()
 }
 
-pub(super) fn verdict(verdict: &verdicts::Verdict) -> Value {
+pub(in crate::health) fn verdict(verdict: &verdicts::Verdict) -> Value {
     json!({
         "subject": verdict.subject,
         "state": state_name(verdict.state()),
@@ -77,7 +77,7 @@ pub(super) fn verdict(verdict: &verdicts::Verdict) -> Value {
     })
 }
 
-pub(super) fn transition(change: &verdicts::Transition) -> Value {
+pub(in crate::health) fn transition(change: &verdicts::Transition) -> Value {
     json!({
         "subject": change.subject,
         "from": state_name(change.from()),

@@ -17,6 +17,7 @@ mod text;
 
 use std::process::ExitCode;
 
+pub(super) use self::json::{transition as transition_as_json, verdict as verdict_as_json};
 use self::terminal::{ToolError, complain};
 use crate::stop::Stop;
 

@@ -109,7 +109,8 @@ pub(crate) fn watch(
     let outputs = PassOutputs {
         status,
         liveness,
-        graphite: wiring::graphite(settings)?.map(|out| (out, wiring::prefix(settings, "analyzer"))),
+        graphite: wiring::graphite(settings, observer)?
+            .map(|out| (out, wiring::prefix(settings, "analyzer"))),
         inlet: client.inlet(),
         followed: client.followed(),
     };

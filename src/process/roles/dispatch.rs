@@ -7,6 +7,7 @@ use super::role::{Needs, Role, RoleContext, RunOptions};
 use crate::dispatch::control::Control;
 use crate::dispatch::{self, CommandService, Destination, Inbox};
 use crate::inlet::{FromFinder, InletAddress, socket};
+use crate::observer::Observer;
 #[cfg(feature = "learned")]
 use crate::process::study;
 use crate::process::{ProcessError, alerting, wiring};
@@ -30,6 +31,10 @@ impl Role for DispatchRole {
         false
     }
 
+    fn observes(&self) -> bool {
+        true
+    }
+
     fn serves_finders(&self) -> bool {
         true
     }
@@ -47,14 +52,14 @@ impl Role for DispatchRole {
     fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
         let (store, settings, stop) = (context.store()?, context.settings, context.stop);
         if let Some(finders) = &context.finders {
-            return dispatch(store, finders, settings, stop);
+            return dispatch(store, finders, &context.observer, settings, stop);
         }
         let (send, finders) = bounded(WAITING);
         let _listener = socket::listen(&settings.state_dir, send).map_err(|source| ProcessError::Start {
             what: "the socket of the dispatch",
             source,
         })?;
-        dispatch(store, &finders, settings, stop)
+        dispatch(store, &finders, &context.observer, settings, stop)
     }
 }
 
@@ -68,10 +73,11 @@ pub(crate) fn in_this_process() -> (InletAddress, Receiver<FromFinder>) {
 pub(crate) fn dispatch(
     store: &AnyConnect,
     finders: &Receiver<FromFinder>,
+    observer: &Observer,
     settings: &Settings,
     stop: &Stop,
 ) -> Result<(), ProcessError> {
-    let options = alerting::dispatch(store.clone(), settings)?;
+    let options = alerting::dispatch(store.clone(), observer, settings)?;
     let (inbox, messages) = Inbox::new();
     let _control = control(settings, &options.destinations, inbox.clone());
     dispatch::run(options, finders, &inbox, &messages, stop);

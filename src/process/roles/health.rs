@@ -14,6 +14,7 @@ use crate::health::{
 };
 use crate::inlet::{Finder, InletClient};
 use crate::net::listeners::Service;
+use crate::observer::Observer;
 use crate::process::{ProcessError, observing, wiring};
 use crate::status::StatusFile;
 use crate::stop::Stop;
@@ -68,7 +69,7 @@ pub(crate) fn serve_health(
     let access = wiring::health_access(settings)?;
     access.warn_if_readable("health", address, "health.");
     tracing::info!("health plane on {address}");
-    let graphite = wiring::graphite(settings)?;
+    let graphite = wiring::graphite(settings, &Observer::off())?;
     let options = ServeOptions {
         server: options(settings, address)?,
         access,

@@ -50,7 +50,7 @@ pub(crate) fn take_in(
             store.describe()
         );
     }
-    let graphite = wiring::graphite(settings)?;
+    let graphite = wiring::graphite(settings, ingest.observer())?;
     let prefix = wiring::prefix(settings, "ingest");
     let graphite = graphite.as_ref().map(|graphite| (graphite, prefix.as_str()));
     // Here and not further in: the writer is hot.
