@@ -111,6 +111,8 @@ impl PointEntrance {
             unpacking: Arc::new(Semaphore::new(UNPACKING)),
             counters: Arc::clone(&counters),
             gate,
+            // Who sent a point is known to the role that hands it over.
+            arrivals: Arc::new(Arrivals::new(Observer::off())),
             connections: ConnectionSlots::new(0),
             idle_timeout,
             max_frame: 0,

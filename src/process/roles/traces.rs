@@ -61,7 +61,7 @@ impl Role for TracesRole {
             AnyConnect::Embedded(connect) => PointEntrance::open(connect, options, stop),
         }?;
         let entrance = Arc::new(entrance);
-        let graphite = wiring::graphite(settings)?;
+        let graphite = wiring::graphite(settings, &context.observer)?;
         let prefix = wiring::prefix(settings, "traces");
         let graphite = graphite.as_ref().map(|graphite| (graphite, prefix.as_str()));
         let points = Arc::new(StoredPoints(Arc::clone(&entrance)));

@@ -19,7 +19,7 @@ impl FitUnderWay {
     pub(super) fn begin(traces: Vec<Arc<[TraceSpan]>>) -> Option<Self> {
         let (send, outcome) = bounded(1);
         let work = move || {
-            let fitted = TraceDetector::fit(&traces, TraceOptions::default());
+            let fitted = TraceDetector::fit(&traces, TraceOptions::default(), None);
             // Whoever waited may have ended.
             let _ = send.send(fitted.map_err(|error| error.to_string()));
         };

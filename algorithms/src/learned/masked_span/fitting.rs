@@ -155,9 +155,6 @@ struct MaskedSpanLearner<'l> {
     options: &'l MaskedSpanOptions,
     random: Random,
     epoch: usize,
-    epochs: usize,
-    /// TokenWindow an epoch, at most.
-    most: usize,
     kept: Option<Weights>,
 }
 
