@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::context::{CommandFailure, say};
-use crate::entities::{self, EntityEvaluation};
+use crate::entities::{self, EntityDetectors, EntityEvaluation};
 use crate::process;
 use crate::stop::Stop;
 
@@ -28,6 +28,10 @@ struct EntityEvalArguments {
     /// Where `ENTITY.csv` goes, with `score` and `alarm` of each test row
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
+    /// What judges: views that are combined, of `subspace`, `baselines` and `neighbours`, or alone the networks of
+    /// gala-anteater, `vae` and `usad`, which this is measured against
+    #[arg(long, value_name = "NAMES", default_value = "subspace,baselines,neighbours", value_parser = EntityDetectors::of_names)]
+    detectors: EntityDetectors,
     /// The summary as JSON
     #[arg(long)]
     json: bool,
@@ -42,7 +46,7 @@ pub(super) fn run(arguments: &EntitiesArguments) -> Result<(), CommandFailure> {
 fn evaluate(arguments: &EntityEvalArguments) -> Result<(), CommandFailure> {
     let stop = Stop::new();
     let _signals = process::stop_on_signal(&stop, process::Hangup::Ends)?;
-    let evaluations = entities::evaluate(&arguments.folder, &arguments.output, &stop)?;
+    let evaluations = entities::evaluate(&arguments.folder, &arguments.output, &arguments.detectors, &stop)?;
     if arguments.json {
         say(&serde_json::to_string_pretty(&evaluations)?)?;
     } else {

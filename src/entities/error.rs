@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use skywatch_algorithms::entities::EntityError;
+use super::EntityDetectorError;
 
 /// Why files of entities could not be judged.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum EntityFileError {
         /// The file they are from.
         path: PathBuf,
         /// Why.
-        source: EntityError,
+        source: EntityDetectorError,
     },
     /// Output that could not be written.
     #[error("cannot write `{}`: {source}", path.display())]

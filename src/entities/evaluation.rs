@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::Serialize;
-use skywatch_algorithms::entities::UnfittedEntity;
 
-use super::EntityFileError;
 use super::table::EntityTable;
+use super::{EntityDetectors, EntityFileError};
 use crate::files::{self, Durability};
 use crate::stop::Stop;
 
@@ -39,14 +38,19 @@ pub struct EntityEvaluation {
 ///
 /// # Errors
 /// The first file that cannot be read, understood, learnt from or written.
-pub fn evaluate(folder: &Path, output: &Path, stop: &Stop) -> Result<Vec<EntityEvaluation>, EntityFileError> {
+pub fn evaluate(
+    folder: &Path,
+    output: &Path,
+    detectors: &EntityDetectors,
+    stop: &Stop,
+) -> Result<Vec<EntityEvaluation>, EntityFileError> {
     let files = EntityFiles::all(folder)?;
     std::fs::create_dir_all(output).map_err(|source| unwritable(output, source))?;
     let evaluations = files.par_iter().map(|files| {
         if stop.is_said() {
             return Err(EntityFileError::Stopped);
         }
-        files.evaluate(output)
+        files.evaluate(output, detectors)
     });
     evaluations.collect()
 }
@@ -94,15 +98,18 @@ impl EntityFiles {
         Ok(all)
     }
 
-    fn evaluate(&self, output: &Path) -> Result<EntityEvaluation, EntityFileError> {
+    fn evaluate(
+        &self,
+        output: &Path,
+        detectors: &EntityDetectors,
+    ) -> Result<EntityEvaluation, EntityFileError> {
         let training = EntityTable::read(&self.training, None)?;
         let test = EntityTable::read(&self.test, Some(&training.metrics))?;
-        let unusable = |path: &Path, source| EntityFileError::Unusable {
-            path: path.to_owned(),
+        let judged = detectors.judge(&training.rows, &test.rows);
+        let (judgements, period_rows) = judged.map_err(|source| EntityFileError::Unusable {
+            path: self.training.clone(),
             source,
-        };
-        let detector = UnfittedEntity::default().fit(&training.rows);
-        let mut detector = detector.map_err(|error| unusable(&self.training, error))?;
+        })?;
         let mut evaluation = EntityEvaluation {
             entity: self.entity.clone(),
             metrics: training.metrics.len(),
@@ -111,13 +118,12 @@ impl EntityFiles {
             missing_values: training.missing + test.missing,
             rows_without_values: 0,
             alarms: 0,
-            period_rows: detector.period(),
+            period_rows,
         };
         let mut text = String::from("score,alarm\n");
         let (mut score, mut is_alarm) = (0.0, false);
-        for row in test.rows.iter() {
-            let judged = detector.judge(row).map_err(|error| unusable(&self.test, error))?;
-            if let Some(judgement) = judged {
+        for judgement in judgements {
+            if let Some(judgement) = judgement {
                 (score, is_alarm) = (judgement.score, judgement.is_anomalous);
             } else {
                 evaluation.rows_without_values += 1;

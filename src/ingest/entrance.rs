@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::unbounded;
 use tokio::sync::Semaphore;
 
+use super::arrivals::Arrivals;
 use super::counters::Counters;
 use super::gate::Gate;
 use super::intake::Intake;

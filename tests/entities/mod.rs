@@ -111,6 +111,54 @@ fn metrics_that_part_are_found_and_the_label_changes_nothing() {
 }
 
 #[test]
+fn what_judges_can_be_chosen() {
+    let setup = Setup::new();
+    put(
+        &setup.path("in/pod/train.csv.gz"),
+        &table(&rows(0, 1_500, 0..0), None),
+    );
+    put(
+        &setup.path("in/pod/test.csv.gz"),
+        &table(&rows(1_500, 300, 1_700..1_720), None),
+    );
+    let chosen = |detectors: &str| {
+        let path = |name| setup.path(name).display().to_string();
+        let arguments = [
+            "entities",
+            "eval",
+            &path("in"),
+            "--output",
+            &path("out"),
+            "--detectors",
+            detectors,
+        ];
+        setup.run(&arguments)
+    };
+    for detectors in ["subspace", "baselines,neighbours"] {
+        let ended = chosen(detectors);
+        assert_eq!(ended.code(), 0, "{}", ended.log);
+        let judged = judged(&setup.path("out/pod.csv"));
+        assert!(
+            judged[200..220].iter().filter(|(_, is_alarm)| *is_alarm).count() >= 10,
+            "{detectors} {judged:?}"
+        );
+    }
+    #[cfg(feature = "learned")]
+    for network in ["vae", "usad"] {
+        let ended = chosen(network);
+        assert_eq!(ended.code(), 0, "{}", ended.log);
+        assert_eq!(judged(&setup.path("out/pod.csv")).len(), 300);
+    }
+    let ended = chosen("subspace,oracle");
+    assert_eq!(ended.code(), 2);
+    assert!(
+        ended.log.contains("`oracle` is none of `subspace`"),
+        "{}",
+        ended.log
+    );
+}
+
+#[test]
 fn missing_values_are_neither_zeros_nor_alarms() {
     let setup = Setup::new();
     let training = table(&rows(0, 1_500, 0..0), None);

@@ -5,16 +5,21 @@
 //! of the subspace its metrics move in, how far each metric is from its own baseline, how far the row is from any seen
 //! before. `docs/algorithms/entities.md` has the mathematics, what each part is worth, and what did not work.
 //!
+//! [`Spot`] and [`DriftSpot`] set limits on streams of single numbers, and [`rules`] are the detectors of gala-anteater.
+//!
 //! Missing values are masked everywhere, never filled with zeros. There are no settings for single entities.
 
 mod baseline;
 mod calibration;
+mod dynamic_threshold;
 mod ensemble;
 mod neighbours;
 mod period;
 mod range;
 mod rows;
+pub mod rules;
 mod settling;
+mod spot;
 mod subspace;
 mod symmetric;
 mod tail;
@@ -22,8 +27,10 @@ mod trailing;
 mod view;
 mod views;
 
+pub use dynamic_threshold::dynamic_threshold;
 pub use ensemble::{EntityDetector, EntityJudgement, UnfittedEntity};
 pub use rows::EntityRows;
+pub use spot::{DriftSpot, Spot, SpotOptions, SpotOutcome};
 pub use tail::{ParetoTail, tail_quantile};
 pub use view::EntityView;
 

@@ -23,6 +23,8 @@ pub(super) enum Start {
     Ones,
     /// Uniform within ±√(6 / (inputs + outputs)) (Glorot and Bengio 2010).
     Glorot,
+    /// Uniform within ± this.
+    Uniform(f64),
     /// Rows that are orthogonal to each other (Saxe 2014).
     Orthogonal,
     /// Zeros, but ones in the second quarter: a memory that forgets nothing at first.
@@ -37,6 +39,10 @@ impl Start {
             Self::Ones => vec![1.0; count],
             Self::Glorot => {
                 let limit = (6.0 / shape.iter().sum::<usize>() as f64).sqrt();
+                let draw = |_| ((2.0 * random.unit() - 1.0) * limit) as f32;
+                (0..count).map(draw).collect()
+            }
+            Self::Uniform(limit) => {
                 let draw = |_| ((2.0 * random.unit() - 1.0) * limit) as f32;
                 (0..count).map(draw).collect()
             }

@@ -2,7 +2,8 @@
 //!
 //! [`masked_span`] says which span should stand in a place of a trace. Two autoencoders: [`SequenceAutoencoder`] reconstructs all columns of one thing's traffic (the network of
 //! rb-aioutliers), [`FamilyAutoencoder`] knows how a whole family of like metrics moves and says what the newest value
-//! of each should be. Each is `Unfitted → Fitted`: only what was fitted can judge. Weights go out and come in as plain
+//! of each should be. Two more, [`UnfittedVae`] and [`UnfittedUsad`], are gala-anteater's for all metrics of an entity; what is asked by
+//! default there is [`crate::entities`]. Each is `Unfitted → Fitted`: only what was fitted can judge. Weights go out and come in as plain
 //! [`Weights`]; how they are kept on a disk is not known here.
 //!
 //! Fitting is seeded and runs on one thread, so that the same data and seed give the same weights to the bit, in
@@ -26,6 +27,8 @@ mod scaling;
 mod sequence;
 mod table;
 mod threshold;
+mod usad;
+mod vae;
 mod weights;
 
 pub use families::{MetricFamilies, Traits};
@@ -38,6 +41,8 @@ pub use scaling::{descale, rescale};
 pub use sequence::{FittedSequence, Reconstruction, SequenceAutoencoder, SequenceOptions};
 pub use table::{Table, WINDOW};
 pub use threshold::{Limits, Rule};
+pub use usad::{FittedUsad, UnfittedUsad, UsadOptions};
+pub use vae::{FittedVae, UnfittedVae, VaeOptions};
 pub use weights::{Tensor32, Weights};
 
 /// Why a network could not be fitted, read or asked.
