@@ -52,7 +52,7 @@ pub(super) enum ContextSides {
 }
 
 /// Windows as they are shown: some tokens masked, all padded to one length.
-pub(super) struct SpanBatch {
+pub(super) struct TokenBatch {
     tokens: Vec<u32>,
     callers: Vec<u32>,
     depths: Vec<u32>,
@@ -61,7 +61,7 @@ pub(super) struct SpanBatch {
     lengths: Vec<usize>,
 }
 
-impl SpanBatch {
+impl TokenBatch {
     /// Windows with the places that are masked in each.
     pub(super) fn new(windows: &[(&TokenWindow, &[usize])]) -> Self {
         let length = windows.iter().map(|(window, _)| window.len()).max().unwrap_or(0);
@@ -163,7 +163,7 @@ impl Encoder {
     /// them are dropped.
     fn encode(
         &self,
-        batch: &SpanBatch,
+        batch: &TokenBatch,
         reading: ContextSides,
         learning: &mut Option<(f64, &mut Random)>,
     ) -> candle_core::Result<Tensor> {
@@ -233,7 +233,7 @@ impl Encoder {
     /// the probabilities.
     pub(super) fn say(
         &self,
-        batch: &SpanBatch,
+        batch: &TokenBatch,
         reading: ContextSides,
         places: Vec<u32>,
         learning: &mut Option<(f64, &mut Random)>,
@@ -257,7 +257,7 @@ fn drop(x: Tensor, learning: &mut Option<(f64, &mut Random)>) -> candle_core::Re
 }
 
 /// What is added to the attention scores: a large negative number where one place may not see another.
-fn barred(batch: &SpanBatch, reading: ContextSides) -> candle_core::Result<Tensor> {
+fn barred(batch: &TokenBatch, reading: ContextSides) -> candle_core::Result<Tensor> {
     const BARRED: f32 = -1e9;
     let length = batch.length;
     match reading {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::encoder::{ContextSides, Encoder, EncoderShape, SpanBatch, cross_entropy};
+use super::encoder::{ContextSides, Encoder, EncoderShape, TokenBatch, cross_entropy};
 use super::scoring::FittedMaskedSpan;
 use super::tokens::{FIRST_TEMPLATE, TokenWindow};
 use crate::learned::LearnedError;
@@ -217,7 +217,7 @@ impl<'l> MaskedSpanLearner<'l> {
             .map(|window| masks(window, self.options.masked, random))
             .collect();
         let mut sum = None;
-        let mut add = |batch: &SpanBatch,
+        let mut add = |batch: &TokenBatch,
                        reading,
                        places: Vec<u32>,
                        truth,
@@ -240,7 +240,7 @@ impl<'l> MaskedSpanLearner<'l> {
             .zip(&masked)
             .map(|(window, masks)| (*window, masks.as_slice()))
             .collect();
-        let batch = SpanBatch::new(&shown);
+        let batch = TokenBatch::new(&shown);
         let (mut places, mut truth) = (Vec::new(), Vec::new());
         for (row, (window, masks)) in shown.iter().enumerate() {
             places.extend(masks.iter().map(|place| batch.place(row, *place)));
@@ -249,7 +249,7 @@ impl<'l> MaskedSpanLearner<'l> {
         add(&batch, ContextSides::Masked, places, truth, random)?;
         if self.options.prefixes {
             let shown: Vec<_> = windows.iter().map(|window| (*window, [].as_slice())).collect();
-            let batch = SpanBatch::new(&shown);
+            let batch = TokenBatch::new(&shown);
             let (mut places, mut truth) = (Vec::new(), Vec::new());
             for (row, (window, _)) in shown.iter().enumerate() {
                 places.extend((0..window.len() - 1).map(|place| batch.place(row, place)));

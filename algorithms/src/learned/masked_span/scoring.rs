@@ -2,7 +2,7 @@
 
 use candle_core::{D, Tensor};
 
-use super::encoder::{ContextSides, Encoder, EncoderShape, SpanBatch};
+use super::encoder::{ContextSides, Encoder, EncoderShape, TokenBatch};
 use super::tokens::{FIRST_TEMPLATE, STOP, TokenWindow};
 use crate::learned::{LearnedError, Weights};
 use crate::traces::{Misfit, SpanPredictor, SpanSequence};
@@ -138,7 +138,7 @@ impl FittedMaskedSpan {
             return Ok(());
         }
         let shown: Vec<_> = passes.iter().map(|pass| (tokens, pass.as_slice())).collect();
-        let batch = SpanBatch::new(&shown);
+        let batch = TokenBatch::new(&shown);
         let mut wanted = Vec::new();
         for (row, pass) in passes.iter().enumerate() {
             wanted.extend(pass.iter().map(|place| batch.place(row, *place)));
@@ -160,7 +160,7 @@ impl FittedMaskedSpan {
         if truth.is_empty() {
             return Ok(());
         }
-        let batch = SpanBatch::new(&[(tokens, &[])]);
+        let batch = TokenBatch::new(&[(tokens, &[])]);
         let wanted = truth.iter().map(|place| batch.place(0, place - 1)).collect();
         let said = self
             .encoder

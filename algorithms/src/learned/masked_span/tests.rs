@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 
 use candle_core::Tensor;
 
-use super::encoder::{ContextSides, Encoder, SpanBatch, cross_entropy};
+use super::encoder::{ContextSides, Encoder, TokenBatch, cross_entropy};
 use super::tokens::TokenWindow;
 use super::*;
 use crate::learned::LearnedError;
@@ -36,14 +36,14 @@ fn usual(with_fifth: bool) -> SpanSequence {
 }
 
 fn loss(encoder: &Encoder, window: &TokenWindow) -> Tensor {
-    let masked = SpanBatch::new(&[(window, &[2, 4]), (window, &[5])]);
+    let masked = TokenBatch::new(&[(window, &[2, 4]), (window, &[5])]);
     let places = vec![masked.place(0, 2), masked.place(0, 4), masked.place(1, 5)];
     let truth = [2, 4, 5].map(|place| window.tokens[place]).to_vec();
     let said = encoder
         .say(&masked, ContextSides::Masked, places, &mut None)
         .unwrap();
     let under_masks = cross_entropy(&said, truth).unwrap();
-    let plain = SpanBatch::new(&[(window, &[])]);
+    let plain = TokenBatch::new(&[(window, &[])]);
     let places = (0..window.len() - 1).map(|place| plain.place(0, place)).collect();
     let said = encoder
         .say(&plain, ContextSides::Prefix, places, &mut None)
@@ -100,15 +100,15 @@ fn padding_masks_and_what_comes_later_are_not_seen() {
         &TokenWindow::windows(&short, 6, 16)[0],
         &TokenWindow::windows(&long, 6, 16)[0],
     );
-    let say = |batch: &SpanBatch, reading, row, places: &[usize]| {
+    let say = |batch: &TokenBatch, reading, row, places: &[usize]| {
         let places = places.iter().map(|place| batch.place(row, *place)).collect();
         let said = encoder.say(batch, reading, places, &mut None).unwrap();
         said.flatten_all().unwrap().to_vec1::<f32>().unwrap()
     };
     let close = |one: &[f32], other: &[f32]| one.iter().zip(other).all(|(a, b)| (a - b).abs() < 1e-5);
-    let alone = say(&SpanBatch::new(&[(short, &[3])]), ContextSides::Masked, 0, &[3]);
+    let alone = say(&TokenBatch::new(&[(short, &[3])]), ContextSides::Masked, 0, &[3]);
     let padded = say(
-        &SpanBatch::new(&[(long, &[1]), (short, &[3])]),
+        &TokenBatch::new(&[(long, &[1]), (short, &[3])]),
         ContextSides::Masked,
         1,
         &[3],
@@ -117,11 +117,11 @@ fn padding_masks_and_what_comes_later_are_not_seen() {
     // The masked span's own template makes no difference, though a child names it as its caller.
     let mut other = short.clone();
     other.tokens[3] = 9;
-    let changed = say(&SpanBatch::new(&[(&other, &[3])]), ContextSides::Masked, 0, &[3]);
+    let changed = say(&TokenBatch::new(&[(&other, &[3])]), ContextSides::Masked, 0, &[3]);
     assert!(close(&alone, &changed));
     let next = |window: &TokenWindow| {
         say(
-            &SpanBatch::new(&[(window, &[])]),
+            &TokenBatch::new(&[(window, &[])]),
             ContextSides::Prefix,
             0,
             &[0, 1, 2],
