@@ -74,7 +74,9 @@ mod tests {
             };
             plane.submit(handle, &report, at).unwrap();
         }
-        let found = of(plane.verdicts(HealthState::Healthy, at));
+        let mut found = of(plane.verdicts(HealthState::Healthy, at));
+        // Observers are subjects, too, of whom nothing is known here.
+        found.retain(|(name, _)| name.starts_with("verdict.redis"));
         let expected = [
             ("verdict.redis_main", 4.0),
             ("verdict.redis_main.ping", 100.0),

@@ -17,12 +17,13 @@ import verdicts_pb2_grpc  # noqa: E402
 plane = verdicts_pb2_grpc.VerdictsStub(grpc.insecure_channel(sys.argv[3]))
 
 
-def until(state, within):
+def until(state, within, metrics=0):
+    """Waits for a verdict with at least so many metrics in its evidence: they are reported one after the other."""
     begun = time.monotonic()
     while time.monotonic() - begun < within:
         try:
             verdict = plane.GetVerdict(verdicts_pb2.GetVerdictRequest(subject="postgres:main"))
-            if verdict.state == state:
+            if verdict.state == state and len({vote.metric for vote in verdict.evidence}) >= metrics:
                 return verdict
         except grpc.RpcError as error:
             assert error.code() == grpc.StatusCode.NOT_FOUND, error
@@ -38,7 +39,7 @@ for _ in range(1000):
     pings.healthy()
     with writes.pending():
         pass
-verdict = until(verdicts_pb2.HEALTHY, 10)
+verdict = until(verdicts_pb2.HEALTHY, 10, metrics=2)
 assert sorted(vote.metric for vote in verdict.evidence) == ["ping", "write"], verdict
 
 # A call that hangs: the plane says that it is overdue, and that the rest works.

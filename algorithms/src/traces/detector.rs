@@ -324,7 +324,13 @@ impl TraceDetector {
                 },
             })
             .collect();
-        reasons.sort_by(|one, other| other.surprise.total_cmp(&one.surprise));
+        // That the trace as a whole took long says least: what can be pinned to a span goes before it.
+        let is_whole = |reason: &TraceReason| reason.detector == "trace_latency";
+        reasons.sort_by(|one, other| {
+            is_whole(one)
+                .cmp(&is_whole(other))
+                .then_with(|| other.surprise.total_cmp(&one.surprise))
+        });
         reasons
     }
 }

@@ -278,7 +278,7 @@ fn variables_set_options_of_receivers_that_the_file_declares() {
          `SKYWATCH__RECEIVERS__OPS__API_URL`, `SKYWATCH__RECEIVERS__OPS__CA_FILE`, \
          `SKYWATCH__RECEIVERS__OPS__INSECURE`, \
          `SKYWATCH__RECEIVERS__OPS__TIMEOUT`, `SKYWATCH__RECEIVERS__OPS__RESOLVED`, \
-         `SKYWATCH__RECEIVERS__OPS__MAX_NOTICES`, `SKYWATCH__RECEIVERS__OPS__PER`, \
+         `SKYWATCH__RECEIVERS__OPS__MAX_NOTICES`, `SKYWATCH__RECEIVERS__OPS__PER`, `SKYWATCH__RECEIVERS__OPS__FALLBACK`, \
          `SKYWATCH__RECEIVERS__OPS__GIVE_UP_AFTER`\n\
          \n\
          unknown key `receivers.ops.tokne` in environment variable `SKYWATCH__RECEIVERS__OPS__TOKNE`\n\
@@ -420,5 +420,5 @@ fn the_example_explains_every_option_of_every_type_and_route_with_its_default() 
             compared += 1;
         }
     }
-    assert_eq!(compared, 68);
+    assert_eq!(compared, 69);
 }

@@ -102,7 +102,7 @@ fn the_table_shows_what_is_in_force_and_who_said_so() {
         ("receivers.mail.timeout", text("7s"), line("timeout = \"7s\"")),
         ("receivers.night.timeout", text("9s"), line("timeout = \"9s\"")),
         ("receivers.bot.timeout", text("20s"), "default".to_owned()),
-        ("receivers.bot.token", "***".to_owned(), "line 32".to_owned()),
+        ("receivers.bot.token", "***".to_owned(), "line 33".to_owned()),
         ("receivers.bot.token_file", text(""), "default".to_owned()),
         (
             "receivers.hook.headers",

@@ -209,7 +209,8 @@ fn a_file_not_yet_begun_is_begun_by_the_writer_only() {
     fs::write(place.path(), "").unwrap();
     assert_eq!(
         kind_of(&HistoryReader::open(&place.path()).unwrap_err()),
-        "version"
+        "missing",
+        "between its making and its first commit nothing is in it"
     );
     drop(place.open());
     assert!(HistoryReader::open(&place.path()).is_ok());
@@ -335,14 +336,4 @@ fn evidence_of_an_older_file_becomes_a_list() {
     assert_eq!((saved.unreadable, &saved.incidents[0]), (0, &wanted));
     let waiting = history.waiting("ops", 10, AT).unwrap();
     assert_eq!(waiting[0].notice, told.notice);
-}
-
-/// Between the making of the file and its first commit a reader finds nothing, which is not a broken history.
-#[test]
-fn a_file_without_tables_yet_is_none() {
-    let place = tempfile::tempdir().unwrap();
-    let path = place.path().join("history.sqlite");
-    std::fs::write(&path, b"").unwrap();
-    let error = HistoryReader::open(&path).unwrap_err();
-    assert_eq!(kind_of(&error), "missing", "{error}");
 }

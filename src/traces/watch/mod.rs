@@ -103,8 +103,8 @@ impl TraceWatch {
         let allowed = self.allowed_share();
         let kind = watched.kind.as_deref();
         let has_changed = kind.is_some_and(|kind| self.changes.note(kind, is_unusual, allowed, now));
-        if is_unusual && has_changed {
-            self.changes.keep(trace.id, spans);
+        if let Some(kind) = kind.filter(|_| is_unusual && has_changed) {
+            self.changes.keep(kind, trace.id, spans);
         } else {
             self.learn(trace.id, spans);
         }

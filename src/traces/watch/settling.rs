@@ -39,6 +39,17 @@ struct KindShare {
     unusual: f64,
     /// Since when it counts as changed, Unix seconds.
     since: Option<f64>,
+    /// Unusual traces since then, or since it was last taken for usual …
+    seen: u64,
+    /// … and those among them in which no call failed.
+    without_failure: u64,
+}
+
+impl KindShare {
+    /// Whether it has changed for long enough, and not by failing: most of what is unusual about it has no failed call.
+    fn has_lasted(&self, now: f64) -> bool {
+        self.since.is_some_and(|since| now - since >= LASTS) && 2 * self.without_failure > self.seen
+    }
 }
 
 /// Changes that have lasted.
@@ -71,7 +82,11 @@ impl ChangeTracker {
         let [least, times] = CHANGED;
         let from = (allowed * times).clamp(least, 0.5);
         if share.unusual > from {
+            if share.since.is_none() {
+                (share.seen, share.without_failure) = (0, 0);
+            }
             share.since.get_or_insert(now);
+            share.seen += u64::from(is_unusual);
         } else if share.unusual < from * BACK {
             share.since = None;
         }
@@ -79,21 +94,24 @@ impl ChangeTracker {
     }
 
     /// Keeps an unusual trace of a kind that has changed, as far as it may become usual.
-    pub(super) fn keep(&mut self, id: TraceId, spans: Vec<TraceSpan>) {
+    pub(super) fn keep(&mut self, kind: &str, id: TraceId, spans: Vec<TraceSpan>) {
         if spans.iter().all(|span| !span.failed) {
+            if let Some(share) = self.kinds.get_mut(kind) {
+                share.without_failure += 1;
+            }
             self.unusual.offer(id, spans);
         }
     }
 
     /// What has changed an hour before `now`, and not been taken since, if anything has.
     pub(super) fn take_lasting(&mut self, now: f64) -> Option<LastingChange> {
-        let has_lasted = |share: &KindShare| share.since.is_some_and(|since| now - since >= LASTS);
-        if self.unusual.len() == 0 || !self.kinds.values().any(has_lasted) {
+        if self.unusual.len() == 0 || !self.kinds.values().any(|share| share.has_lasted(now)) {
             return None;
         }
-        let lasting = self.kinds.iter_mut().filter(|(_, share)| has_lasted(share));
+        let lasting = self.kinds.iter_mut().filter(|(_, share)| share.has_lasted(now));
         let kinds = lasting.map(|(kind, share)| {
             share.since = Some(now);
+            (share.seen, share.without_failure) = (0, 0);
             kind.clone()
         });
         let kinds = kinds.collect();
