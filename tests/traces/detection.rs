@@ -98,7 +98,9 @@ fn a_slow_store_is_an_incident_whose_trace_shows_it() {
     assert!(spans.iter().any(|span| is_blamed(&span)), "{found:#}");
 
     // From the incident to its traces, and to the span.
-    let page = http::get(server.pages(), "/incidents").body;
+    let page = http::get(server.pages(), "/incidents/1")
+        .body
+        .replace("&#x2f;", "/");
     assert!(
         page.contains("/traces?of=page%20GET%20%2Fcart%2F%3C%2A%3E"),
         "{page}"

@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 /// Rows of each trailing mean: a single one for what is sudden, more for what is slight and lasts.
 pub(super) const LENGTHS: [usize; 3] = [1, 5, 15];
 const LONGEST: usize = 15;
+/// Share of the rows of a mean that must have a value. The mean of a few is that of another time than those of the metrics
+/// beside it, and looks like a metric that has parted from the others; and it strays further than limits were learnt for.
+const MOST_ROWS: f64 = 0.8;
 
 /// The newest rows of some columns. Sums are made anew each time: fifteen additions cost less than drift.
 #[derive(Debug, Clone, Default)]
@@ -24,13 +27,14 @@ impl TrailingRows {
         self.rows.push_back(place);
     }
 
-    /// Per column the mean of what is there in the newest `length` rows; NaN if nothing is.
+    /// Per column the mean of what is there in the newest `length` rows; NaN if too few are.
     pub(super) fn means(&self, length: usize, means: &mut [f64]) {
+        let needed = MOST_ROWS * length.min(self.rows.len()) as f64;
         for (column, mean) in means.iter_mut().enumerate() {
             let newest = self.rows.iter().rev().take(length).map(|row| row[column]);
             let there = newest.filter(|value| !value.is_nan());
             let (sum, count) = there.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-            *mean = sum / count;
+            *mean = if count >= needed { sum / count } else { f64::NAN };
         }
     }
 }

@@ -104,18 +104,23 @@ impl RowScores {
         if by_metric.iter().any(|score| score.is_nan()) {
             return false;
         }
+        // A mean of which too few rows are there says nothing; that of the newest row is always there.
+        let known = |mean: f64| if mean.is_nan() { 0.0 } else { mean };
+        let mut distance = 0.0;
         for (at, length) in LENGTHS.into_iter().enumerate() {
             let mut trailing = [0.0; BY_METRIC];
             self.newest_scores.means(length, &mut trailing);
             for view in &self.views {
                 scores.push(match view {
-                    EntityView::Subspace => trailing[0],
-                    EntityView::Baselines => trailing[1],
+                    EntityView::Subspace => known(trailing[0]),
+                    EntityView::Baselines => known(trailing[1]),
                     EntityView::Neighbours => {
                         self.newest.means(length, &mut self.means);
-                        self.nearest[at]
-                            .distance(&self.means, training_row)
-                            .unwrap_or(0.0)
+                        // After a gap there is no long mean yet: the shorter one stands for it.
+                        if let Some(known) = self.nearest[at].distance(&self.means, training_row) {
+                            distance = known;
+                        }
+                        distance
                     }
                 });
             }

@@ -105,8 +105,8 @@ fn limit(judged: u64, usual: f64) -> f64 {
 }
 
 impl RequestKinds {
-    /// Counts a judged trace of a kind. Whether it is one of the first anomalous ones of its kind in this interval, of which
-    /// `kept` are worth keeping.
+    /// Counts a judged trace of a kind. Whether it is worth keeping: one of the first `kept` anomalous ones of its kind in this
+    /// interval, or worse than all before it.
     pub(in crate::traces) fn add(
         &mut self,
         kind: &str,
@@ -127,7 +127,8 @@ impl RequestKinds {
         if let Some(blamed) = guilty.first().and_then(|place| trace.spans.get(*place)) {
             *tally.services.entry(blamed.span.service.to_string()).or_default() += 1;
         }
-        if tally.worst.as_ref().is_none_or(|worst| worst.score < *score) {
+        let is_worst = tally.worst.as_ref().is_none_or(|worst| worst.score < *score);
+        if is_worst {
             tally.worst = Some(UnusualTrace {
                 id: trace.id,
                 score: *score,
@@ -136,7 +137,8 @@ impl RequestKinds {
                 guilty,
             });
         }
-        tally.anomalous <= kept
+        // The worst stands for the others, and whoever is told of it wants to look at it.
+        is_worst || tally.anomalous <= kept
     }
 
     /// How each kind of which traces were judged did in the interval of `seconds` that ends at `now`, Unix seconds, where the

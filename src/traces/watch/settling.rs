@@ -110,8 +110,8 @@ impl ChangeTracker {
         }
         let lasting = self.kinds.iter_mut().filter(|(_, share)| share.has_lasted(now));
         let kinds = lasting.map(|(kind, share)| {
-            share.since = Some(now);
-            (share.seen, share.without_failure) = (0, 0);
+            // What is still unusual once these are learnt has to last anew.
+            *share = KindShare::default();
             kind.clone()
         });
         let kinds = kinds.collect();
