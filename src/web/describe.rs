@@ -176,6 +176,25 @@ pub(super) fn took(seconds: f64) -> String {
     }
 }
 
+/// What the tests of pages are about.
+#[cfg(test)]
+pub(super) mod testing {
+    use skywatch_alerters::incident::Incident;
+    use skywatch_alerters::sample;
+
+    /// An open incident about a metric.
+    pub(in crate::web) fn incident(name: &str) -> Incident {
+        let at = sample::AT;
+        let incident = serde_json::json!({
+            "id": 17, "subject": { "kind": "metric", "name": name }, "phase": "open",
+            "since": at, "opened_at": at, "closed_at": null, "looks": 1, "last_at": at, "last_anomalous": at,
+            "quiet": 0.0, "unknown_since": at, "anomaly": sample::anomaly(name), "severity": "critical",
+            "ack": null, "returns": 2, "told": {}, "value": 3.5,
+        });
+        serde_json::from_value(incident).expect("an incident")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

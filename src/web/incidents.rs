@@ -257,3 +257,69 @@ fn describe(life: &Life, earlier: &[Incident], window: Option<&Series>, chart_no
         earlier_is_full => earlier.len() == EARLIER,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use skywatch_alerters::incident::IncidentTransition;
+    use skywatch_alerters::notice::NewsKind;
+    use skywatch_alerters::{Contributor, sample};
+
+    use super::*;
+    use crate::history::{NoticeRecord, NoticeState};
+    use crate::status::AnalyzerStatus;
+    use crate::web::describe::testing::incident;
+    use crate::web::pages::Pages;
+
+    #[test]
+    fn all_that_is_known_of_an_incident_is_on_its_page() {
+        let name = "web<1>.cpu";
+        let mut open = incident(name);
+        open.anomaly.contributors.push(Contributor {
+            name: "checkout".to_owned(),
+            weight: 0.5,
+        });
+        open.anomaly.labels.insert("team".to_owned(), "shop".to_owned());
+        let life = Life {
+            transitions: vec![IncidentTransition {
+                incident: 17,
+                at: sample::AT,
+                from: None,
+                to: Phase::Open,
+                why: "seen twice".to_owned(),
+            }],
+            notices: vec![NoticeRecord {
+                seq: 1,
+                notice: sample::notice(vec![sample::item(name, NewsKind::Opened)]),
+                state: NoticeState::Dead,
+                tries: 3,
+                next_try: None,
+                last_error: Some("nobody there".to_owned()),
+                settled_at: None,
+            }],
+            incident: open,
+        };
+        let earlier = vec![incident(name); EARLIER];
+        let window = Series::default();
+        let context = describe(&life, &earlier, Some(&window), Some("a note".to_owned()));
+        let pages = Pages::new().expect("templates");
+        let status = AnalyzerStatus::default();
+        let page = pages
+            .render("incident.html", "/incidents", &status, context)
+            .expect("a page");
+        for words in [
+            "web&lt;1&gt;.cpu",
+            "checkout",
+            "team=shop",
+            "seen twice",
+            "nobody there",
+            "tried 3 times in vain",
+            "came back 2 times",
+            "a note",
+            "The newest twenty.",
+            "formaction=\"/incidents/17/silence\"",
+        ] {
+            assert!(page.contains(words), "no {words:?} in {page}");
+        }
+        assert!(!page.contains("web<1>"), "{page}");
+    }
+}

@@ -233,20 +233,27 @@ async fn now(State(site): SiteState, Query(query): Query<NowQuery>) -> Response 
     let drawn = of_a_page(&site, move || {
         let windows = names.iter().map(String::as_str).zip(&windows);
         let windows = windows.filter_map(|(name, window)| Some((name, window.as_ref()?)));
-        let groups = found.groups(&windows.collect());
         let context = context! {
-            groups,
             store => asked.store.as_str(),
             chart_trouble => trouble,
-            unread => found.unread.as_deref(),
-            query => context! {
-                severity => query.severity, name => query.name, unclaimed => query.unclaimed.is_some()
-            },
-            ..facts(&found)
+            ..describe(&found, &query, &windows.collect())
         };
         page(asked.pages.render("now.html", "/", &found.status, context))
     });
     drawn.await.unwrap_or_else(|response| response)
+}
+
+fn describe(found: &PresentAnomalies, query: &NowQuery, windows: &BTreeMap<&str, &Series>) -> Value {
+    context! {
+        groups => found.groups(windows),
+        unread => found.unread.as_deref(),
+        query => context! {
+            severity => query.severity.as_str(),
+            name => query.name.as_str(),
+            unclaimed => query.unclaimed.is_some(),
+        },
+        ..facts(found)
+    }
 }
 
 /// What stands above the cards.
@@ -284,6 +291,44 @@ fn facts(found: &PresentAnomalies) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::describe::testing::incident;
+    use crate::web::pages::Pages;
+
+    /// What every page shows of many metrics of one machine that are wrong at once.
+    #[test]
+    fn many_of_one_beginning_are_folded_under_it() {
+        let names = (0..9).map(|number| format!("web1.disk.{number}"));
+        let mut cards: Vec<AnomalyCard> = names
+            .chain(["db.load".to_owned()])
+            .map(|name| AnomalyCard::of_incident(incident(&name)))
+            .collect();
+        cards[3].is_claimed = true;
+        let found = PresentAnomalies {
+            status: AnalyzerStatus::default(),
+            ingest: IngestStatus::default(),
+            cards,
+            left_out: 2,
+            unread: Some("the history is broken".to_owned()),
+        };
+        let query = NowQuery {
+            severity: "critical".to_owned(),
+            name: "\"<b>".to_owned(),
+            unclaimed: None,
+        };
+        let context = context! {
+            store => "a store",
+            chart_trouble => "no answer",
+            ..describe(&found, &query, &BTreeMap::new())
+        };
+        let pages = Pages::new().expect("templates");
+        let page = pages
+            .render("now.html", "/", &found.status, context)
+            .expect("a page");
+        assert!(page.contains("<summary>4 more in web1.disk</summary>"), "{page}");
+        assert_eq!(page.matches("<article").count(), 10, "{page}");
+        assert_eq!(page.matches("/acknowledge").count(), 9, "one has it: {page}");
+        assert!(page.contains("<h2>db <span") && !page.contains("<b>"), "{page}");
+    }
 
     #[test]
     fn names_begin_with_all_but_their_last_element() {

@@ -77,8 +77,6 @@ impl Pages {
         environment.set_formatter(visible);
         environment.add_filter("moment", moment);
         environment.add_filter("ago", ago);
-        environment.add_filter("length", |seconds: f64| units::length(seconds));
-        environment.add_filter("figure", |value: f64| units::number(value));
         for (name, text) in TEMPLATES {
             environment.add_template(name, text)?;
         }

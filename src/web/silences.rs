@@ -84,3 +84,78 @@ fn line(silence: &Silence, now: f64) -> Value {
         reason => shorten(&silence.reason, 200),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use skywatch_alerters::matcher::Selection;
+    use skywatch_alerters::schedule::Hours;
+
+    use super::*;
+    use crate::status::AnalyzerStatus;
+    use crate::web::pages::Pages;
+
+    #[test]
+    fn every_kind_of_silence_is_listed_with_its_end() {
+        let now = 1_795_268_520.0;
+        let plain = Silence {
+            id: 1,
+            selection: Selection {
+                metrics: vec!["web<*>".to_owned()],
+                detectors: vec!["spike".to_owned()],
+                ..Selection::default()
+            },
+            from: now - 60.0,
+            until: None,
+            until_resolved: false,
+            hours: None,
+            author: "ann".to_owned(),
+            reason: String::new(),
+            ended_at: None,
+        };
+        let silences = [
+            Silence {
+                until: Some(now + 60.0),
+                reason: "deploy".to_owned(),
+                ..plain.clone()
+            },
+            Silence {
+                until_resolved: true,
+                ..plain.clone()
+            },
+            Silence {
+                ended_at: Some(now),
+                ..plain.clone()
+            },
+            Silence {
+                hours: Some(Hours {
+                    days: vec!["sat-sun".to_owned()],
+                    hours: "01:00-03:00".to_owned(),
+                    zone: String::new(),
+                }),
+                ..plain
+            },
+        ];
+        let listed: Vec<Value> = silences.iter().map(|silence| line(silence, now)).collect();
+        let context = context! { all => true, unreadable => (), metrics => "", silences => listed };
+        let pages = Pages::new().expect("templates");
+        let status = AnalyzerStatus::default();
+        let page = pages
+            .render("silences.html", "/silences", &status, context)
+            .expect("a page");
+        for words in [
+            "until <time",
+            "until resolved",
+            "ended <time",
+            "sat-sun 01:00-03:00 UTC",
+            "by spike",
+            ": deploy",
+        ] {
+            assert!(page.contains(words), "no {words:?} in {page}");
+        }
+        assert_eq!(
+            page.matches("/end\"").count(),
+            3,
+            "what has ended cannot be ended: {page}"
+        );
+    }
+}

@@ -147,3 +147,70 @@ fn describe_pass(pass: &PassSummary, quiet: bool) -> Value {
         timings => timings.collect::<Vec<_>>(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use skywatch_alerters::notice::NewsKind;
+    use skywatch_alerters::sample;
+
+    use super::*;
+    use crate::history::NoticeState;
+    use crate::web::pages::Pages;
+
+    #[test]
+    fn all_that_can_be_wrong_is_on_the_page() {
+        let kept = KeptRecords {
+            passes: vec![PassRecord {
+                at: sample::AT,
+                passes: 3,
+                seconds: 6.0,
+                longest: 4.0,
+                ..Default::default()
+            }],
+            waiting: vec![Depth {
+                receiver: "mail".to_owned(),
+                waiting: 7,
+                oldest: sample::AT,
+            }],
+            dead: vec![NoticeRecord {
+                seq: 1,
+                notice: sample::notice(vec![sample::item("a.b", NewsKind::Opened)]),
+                state: NoticeState::Dead,
+                tries: 3,
+                next_try: None,
+                last_error: Some("nobody there".to_owned()),
+                settled_at: None,
+            }],
+        };
+        let ingest = IngestStatus {
+            at: sample::AT,
+            counters: vec![("written".to_owned(), 5), ("dropped.too_old".to_owned(), 2)],
+            last_point: Some(sample::AT),
+            held_up: Some((sample::AT, "the store is full".to_owned())),
+        };
+        let analyzer = AnalyzerStatus::default();
+        let context = describe(
+            &analyzer,
+            &ingest,
+            &kept,
+            Some("unreadable".to_owned()),
+            "a store",
+        );
+        let pages = Pages::new().expect("templates");
+        let page = pages
+            .render("status.html", "/status", &analyzer, context)
+            .expect("a page");
+        for words in [
+            "Something is wrong",
+            "no pass has ended yet",
+            "7 wait for mail",
+            "nobody there",
+            "dropped.too old",
+            "the store is full",
+            "4.0 s",
+            "unreadable",
+        ] {
+            assert!(page.contains(words), "no {words:?} in {page}");
+        }
+    }
+}
