@@ -4,13 +4,13 @@
 //! "status"?}]}`, other fields passed over. Ids of spans are numbers, or up to 16 hexadecimal digits as text. gzip is told by its
 //! first bytes, not by the name. A line has a bound, so that a bomb ends as an error and not as an end of memory.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{BufRead, Read as _};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
 use serde::{Deserialize, Deserializer};
 use skywatch_algorithms::traces::TraceSpan;
+
+use crate::unpack;
 
 /// Longest line: a trace of 100,000 spans of 300 bytes.
 const LONGEST_LINE: u64 = 32 << 20;
@@ -132,15 +132,9 @@ impl TraceFile {
             path: path.to_owned(),
             source,
         };
-        let mut plain = BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?);
-        let packed = plain.fill_buf().map_err(unreadable)?.starts_with(&[0x1f, 0x8b]);
         Ok(Self {
             path: path.to_owned(),
-            from: if packed {
-                Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(plain)))
-            } else {
-                Box::new(plain)
-            },
+            from: unpack::open(path).map_err(unreadable)?,
             text: Vec::new(),
             line: 0,
             ended: false,

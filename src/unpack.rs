@@ -12,7 +12,7 @@ const PIECE: usize = 65_536;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Opens a file for reading; what is compressed with gzip, by its first bytes and not by its name, is unpacked on the way.
-pub(crate) fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+pub(crate) fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     let mut file = BufReader::with_capacity(PIECE, File::open(path)?);
     if file.fill_buf()?.starts_with(&GZIP) {
         Ok(Box::new(BufReader::with_capacity(

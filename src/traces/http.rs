@@ -150,6 +150,12 @@ impl SpanIntake {
             (http_status(*reason), format!("{why}\n")).into_response(),
         )
     }
+
+    /// Counts what is refused and answers as OTLP does.
+    fn otlp_refusal(&self, encoding: OtlpEncoding, peer: SocketAddr, refused: &WhollyRefused) -> Response {
+        self.refuse(refused.reason, Some(peer), &refused.why);
+        encoding.refusal(refused.reason, &refused.why)
+    }
 }
 
 async fn otlp_spans(
@@ -172,10 +178,7 @@ async fn otlp_spans(
     };
     match intake.spans(peer, &headers, body, read).await {
         Ok(accepted) => encoding.spans(accepted),
-        Err(refused) => {
-            intake.refuse(refused.reason, Some(peer), &refused.why);
-            encoding.refusal(refused.reason, &refused.why)
-        }
+        Err(refused) => intake.otlp_refusal(encoding, peer, &refused),
     }
 }
 
@@ -213,10 +216,7 @@ async fn otlp_points(
     };
     match taken.await {
         Ok(accepted) => encoding.points(accepted),
-        Err(refused) => {
-            intake.refuse(refused.reason, Some(peer), &refused.why);
-            encoding.refusal(refused.reason, &refused.why)
-        }
+        Err(refused) => intake.otlp_refusal(encoding, peer, &refused),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The health plane for people and programs: who is how, by whose word, and what has changed. Asked of the plane that runs; without
 //! one the answer is that there is none.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
@@ -49,9 +48,9 @@ struct HealthQuery {
 
 /// What the plane says, if settings want one.
 async fn ask(site: &Site, subject: Option<&str>) -> Result<serde_json::Value, PlaneSilent> {
-    match &site.plane {
-        Some(state_dir) => health::verdicts(Path::new(state_dir), subject).await,
-        None => Err(PlaneSilent::Away("`health.enabled` is false".to_owned())),
+    match site.has_plane {
+        true => health::verdicts(&site.state_dir, subject).await,
+        false => Err(PlaneSilent::Away("`health.enabled` is false".to_owned())),
     }
 }
 

@@ -37,14 +37,14 @@ pub(super) struct Site {
     ingest: StatusFile,
     health: StatusFile,
     traces: StatusFile,
-    /// The state folder, if there is to be a health plane over it.
-    pub(super) plane: Option<PathBuf>,
+    /// Whether there is to be a health plane over the state folder.
+    pub(super) has_plane: bool,
     /// Where the store is, for people.
     pub(super) store: String,
     pub(super) reader: SeriesReader,
     /// Seconds of a window.
     pub(super) full_duration: f64,
-    /// Whose socket takes what people want changed.
+    /// Whose sockets answer, and take what people want changed.
     pub(super) state_dir: PathBuf,
     pub(super) history: PathBuf,
     /// Where kept traces are.
@@ -67,7 +67,7 @@ impl Site {
             ingest: StatusFile::ingest(state_dir),
             health: StatusFile::health(state_dir),
             traces: StatusFile::traces(state_dir),
-            plane: settings.health.enabled.then(|| state_dir.clone()),
+            has_plane: settings.health.enabled,
             store: store.describe(),
             reader: SeriesReader::start(store, full_duration, baseline::folder(state_dir))
                 .map_err(WebError::Start)?,

@@ -45,6 +45,8 @@ pub use usad::{FittedUsad, UnfittedUsad, UsadOptions};
 pub use vae::{FittedVae, UnfittedVae, VaeOptions};
 pub use weights::{Tensor32, Weights};
 
+use crate::entities::EntityRows;
+
 /// Why a network could not be fitted, read or asked.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -95,6 +97,21 @@ pub enum LearnedError {
     /// The machinery below failed: a defect of ours.
     #[error("cannot compute: {0}")]
     Compute(String),
+}
+
+/// Whether rows have as many metrics as a model has learnt.
+///
+/// # Errors
+/// [`LearnedError::Ragged`].
+fn check_columns(rows: &EntityRows, columns: usize) -> Result<(), LearnedError> {
+    if rows.columns() == columns {
+        return Ok(());
+    }
+    Err(LearnedError::Ragged {
+        rows: rows.len(),
+        columns,
+        values: rows.len() * rows.columns(),
+    })
 }
 
 impl From<candle_core::Error> for LearnedError {

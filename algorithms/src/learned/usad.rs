@@ -15,7 +15,7 @@ use candle_core::{Device, Tensor};
 use super::adam::AdamW;
 use super::fit::{self, FitReport, Learner, Progress, Schedule};
 use super::layers::{Start, Variables, dropout};
-use super::{LearnedError, Weights};
+use super::{LearnedError, Weights, check_columns};
 use crate::entities::EntityRows;
 use crate::random::Random;
 
@@ -322,13 +322,7 @@ impl FittedUsad {
     /// [`LearnedError::Ragged`] for rows of another number of metrics, [`LearnedError::TooFew`] for fewer than 32 rows.
     pub fn errors(&self, rows: &EntityRows) -> Result<Vec<f64>, LearnedError> {
         let columns = self.scale.means.len();
-        if rows.columns() != columns {
-            return Err(LearnedError::Ragged {
-                rows: rows.len(),
-                columns,
-                values: rows.len() * rows.columns(),
-            });
-        }
+        check_columns(rows, columns)?;
         if rows.len() < WINDOW {
             return Err(LearnedError::TooFew {
                 what: "rows of an entity",

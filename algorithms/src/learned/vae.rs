@@ -11,7 +11,7 @@ use candle_core::{D, Device, Tensor};
 use super::adam::AdamW;
 use super::fit::{self, FitReport, Learner, Progress, Schedule};
 use super::layers::{Start, Variables, dropout, sigmoid};
-use super::{LearnedError, Weights};
+use super::{LearnedError, Weights, check_columns};
 use crate::entities::EntityRows;
 use crate::random::Random;
 
@@ -335,13 +335,7 @@ impl FittedVae {
     /// [`LearnedError::Ragged`] for rows of another number of metrics.
     pub fn errors(&self, rows: &EntityRows) -> Result<Vec<f64>, LearnedError> {
         let columns = self.scale.least.len();
-        if rows.columns() != columns {
-            return Err(LearnedError::Ragged {
-                rows: rows.len(),
-                columns,
-                values: rows.len() * rows.columns(),
-            });
-        }
+        check_columns(rows, columns)?;
         let places: Vec<usize> = (0..rows.len()).collect();
         let mut errors = Vec::with_capacity(rows.len());
         for places in places.chunks(ASKED_TOGETHER) {
