@@ -117,8 +117,8 @@ impl RowScores {
                     EntityView::Neighbours => {
                         self.newest.means(length, &mut self.means);
                         // After a gap there is no long mean yet: the shorter one stands for it.
-                        if let Some(known) = self.nearest[at].distance(&self.means, training_row) {
-                            distance = known;
+                        if let Some(measured) = self.nearest[at].distance(&self.means, training_row) {
+                            distance = measured;
                         }
                         distance
                     }
