@@ -4,16 +4,20 @@
 //! "status"?}]}`, other fields passed over. Ids of spans are numbers, or up to 16 hexadecimal digits as text. gzip is told by its
 //! first bytes, not by the name. A line has a bound, so that a bomb ends as an error and not as an end of memory.
 
-use std::io::{BufRead, Read as _};
+use std::io::{self, BufRead, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::{Deserialize, Deserializer, Serialize};
 use skywatch_algorithms::traces::TraceSpan;
 
 use crate::unpack;
 
 /// Longest line: a trace of 100,000 spans of 300 bytes.
 const LONGEST_LINE: u64 = 32 << 20;
+/// OpenTelemetry's word for a span that failed.
+const FAILED: &str = "ERROR";
 
 /// Why a trace could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +64,55 @@ impl AsRef<[TraceSpan]> for TraceRecord {
     }
 }
 
+/// A trace as it is written, with the form that is read.
+#[derive(Serialize)]
+struct WrittenTrace<'t> {
+    trace_id: String,
+    spans: Vec<WrittenSpan<'t>>,
+}
+
+#[derive(Serialize)]
+struct WrittenSpan<'t> {
+    span_id: u64,
+    parent_id: Option<u64>,
+    service: &'t str,
+    operation: &'t str,
+    start_us: i64,
+    duration_us: i64,
+    status: &'static str,
+}
+
+impl<'t> WrittenTrace<'t> {
+    fn new(number: usize, spans: &'t [TraceSpan]) -> Self {
+        let written = |span: &'t TraceSpan| WrittenSpan {
+            span_id: span.id,
+            parent_id: span.parent,
+            service: &span.service,
+            operation: &span.operation,
+            start_us: span.start_us,
+            duration_us: span.duration_us,
+            status: if span.failed { FAILED } else { "UNSET" },
+        };
+        Self {
+            trace_id: number.to_string(),
+            spans: spans.iter().map(written).collect(),
+        }
+    }
+}
+
+/// Traces in the form of such a file, gzip; their ids are their numbers from 0.
+///
+/// # Errors
+/// The encoder's, of which none is known for a buffer in memory.
+pub fn pack<T: AsRef<[TraceSpan]>>(traces: &[T]) -> io::Result<Vec<u8>> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    for (number, trace) in traces.iter().enumerate() {
+        serde_json::to_writer(&mut packed, &WrittenTrace::new(number, trace.as_ref()))?;
+        packed.write_all(b"\n")?;
+    }
+    packed.finish()
+}
+
 #[derive(Deserialize)]
 struct SpanFields {
     span_id: WrittenSpanId,
@@ -103,7 +156,7 @@ fn spans<'d, D: Deserializer<'d>>(from: D) -> Result<Vec<TraceSpan>, D::Error> {
             operation: fields.operation,
             start_us: fields.start_us,
             duration_us: fields.duration_us,
-            failed: fields.status.is_some_and(|status| status == "ERROR"),
+            failed: fields.status.is_some_and(|status| status == FAILED),
         })
     };
     let fields = Vec::<SpanFields>::deserialize(from)?.into_iter();
@@ -132,13 +185,29 @@ impl TraceFile {
             path: path.to_owned(),
             source,
         };
-        Ok(Self {
+        Ok(Self::new(path, unpack::open(path).map_err(unreadable)?))
+    }
+
+    /// All traces of a file that is in memory; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn parse(name: &str, bytes: Vec<u8>) -> Result<Vec<TraceRecord>, TraceFileError> {
+        let path = PathBuf::from(name);
+        match unpack::reader(io::Cursor::new(bytes)) {
+            Ok(from) => Self::new(&path, from).collect(),
+            Err(source) => Err(TraceFileError::Unreadable { path, source }),
+        }
+    }
+
+    fn new(path: &Path, from: Box<dyn BufRead + Send>) -> Self {
+        Self {
             path: path.to_owned(),
-            from: unpack::open(path).map_err(unreadable)?,
+            from,
             text: Vec::new(),
             line: 0,
             ended: false,
-        })
+        }
     }
 
     /// All traces of a file.
@@ -193,10 +262,6 @@ impl Iterator for TraceFile {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
-    use flate2::{Compression, write::GzEncoder};
-
     use super::*;
 
     const TRACE: &str = r#"{"trace_id":"a","spans":[{"span_id":"00f1","parent_id":"","service":"s","operation":"o","start_us":1,"duration_us":-2,"status":"ERROR","tags":{}},{"span_id":7,"parent_id":"f1","service":"s","operation":"p","start_us":1,"duration_us":2}]}"#;
@@ -230,6 +295,15 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_packed_is_read_again() {
+        let read = TraceFile::parse("one", TRACE.into()).unwrap();
+        let again = TraceFile::parse("two", pack(&read).unwrap()).unwrap();
+        assert_eq!((again.len(), &again[0].spans), (1, &read[0].spans));
+        let error = TraceFile::parse("three", b"{}".to_vec()).unwrap_err().to_string();
+        assert!(error.contains("`three` line 1"), "{error}");
     }
 
     #[test]

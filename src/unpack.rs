@@ -13,13 +13,17 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Opens a file for reading; what is compressed with gzip, by its first bytes and not by its name, is unpacked on the way.
 pub(crate) fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
-    let mut file = BufReader::with_capacity(PIECE, File::open(path)?);
-    if file.fill_buf()?.starts_with(&GZIP) {
+    reader(BufReader::with_capacity(PIECE, File::open(path)?))
+}
+
+/// The same of bytes from anywhere.
+pub(crate) fn reader(mut from: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+    if from.fill_buf()?.starts_with(&GZIP) {
         Ok(Box::new(BufReader::with_capacity(
             PIECE,
-            MultiGzDecoder::new(file),
+            MultiGzDecoder::new(from),
         )))
     } else {
-        Ok(Box::new(file))
+        Ok(Box::new(from))
     }
 }

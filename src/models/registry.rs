@@ -9,6 +9,9 @@ use super::kinds;
 use super::parts::{self, Parts, checksum};
 use super::{BlobStore, Model, ModelError, ModelKind};
 
+/// What a model is to be fitted to, under its name.
+const EXAMPLES: &str = "examples";
+
 /// All models of one place.
 #[derive(Clone)]
 pub struct ModelRegistry {
@@ -114,6 +117,24 @@ impl ModelRegistry {
         self.blobs.put(&format!("{folder}/card.json"), &parts.card)?;
         self.blobs.put(&format!("{model}/latest"), &parts.pointer)?;
         Ok(card)
+    }
+
+    /// Keeps what a model is to be fitted to beside its versions, instead of what was kept there: whoever trains need not be on
+    /// the machine where it was seen.
+    ///
+    /// # Errors
+    /// [`ModelError::Name`] and [`ModelError::Place`].
+    pub fn keep_examples(&self, model: &str, bytes: &[u8]) -> Result<(), ModelError> {
+        self.blobs.put(&format!("{}/{EXAMPLES}", check(model)?), bytes)
+    }
+
+    /// What was kept last.
+    ///
+    /// # Errors
+    /// [`ModelError::Missing`] if there is nothing.
+    pub fn examples(&self, model: &str) -> Result<Vec<u8>, ModelError> {
+        let bytes = self.blobs.get(&format!("{}/{EXAMPLES}", check(model)?))?;
+        bytes.ok_or_else(|| ModelError::Missing(format!("{model}/{EXAMPLES}")))
     }
 
     /// Lets `version` serve again, or without one the version before the one that serves. It is loaded first: what

@@ -27,6 +27,8 @@ mod reporting;
 mod serve;
 mod sketch;
 mod span;
+#[cfg(feature = "learned")]
+mod teaching;
 #[cfg(test)]
 mod testing;
 mod trace;
@@ -48,6 +50,8 @@ pub use judgement::TraceJudgement;
 pub use points::{NamedPoint, PointSink};
 pub use reporting::TraceReporter;
 pub use serve::TraceServer;
+#[cfg(feature = "learned")]
+pub use teaching::{TRACES_MODEL, TeachingPlace};
 pub use trace::TraceDefects;
 
 /// Why traces cannot be taken in.

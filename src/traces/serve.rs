@@ -18,7 +18,9 @@ use super::otlp::grpc;
 use super::points::PointSink;
 use super::rates::ServiceRates;
 use super::reporting::TraceReporter;
-use super::watch::{RequestKinds, TraceWatch};
+#[cfg(feature = "learned")]
+use super::teaching::{self, TeachingPlace};
+use super::watch::{RequestKinds, Teacher, TraceWatch};
 use super::{TracesError, TracesOptions, http};
 use crate::clock::unix_now;
 use crate::net::TimeLimits;
@@ -56,6 +58,8 @@ const REPORTS_A_LINE: u32 = 60;
 pub struct TraceServer {
     options: TracesOptions,
     bound: Vec<Bound>,
+    #[cfg(feature = "learned")]
+    teaching: Option<TeachingPlace>,
 }
 
 impl TraceServer {
@@ -68,7 +72,39 @@ impl TraceServer {
         Ok(Self {
             bound: bound.collect::<Result<_, _>>()?,
             options,
+            #[cfg(feature = "learned")]
+            teaching: None,
         })
+    }
+
+    /// The same with a trainer that fits detectors to the traces that come.
+    #[cfg(feature = "learned")]
+    #[must_use]
+    pub fn with_teaching(self, place: TeachingPlace) -> Self {
+        Self {
+            teaching: Some(place),
+            ..self
+        }
+    }
+
+    /// The end of the watch, where there is a trainer; the other end has a thread of its own, which ends after it.
+    #[cfg(feature = "learned")]
+    fn teacher(&mut self) -> Result<Option<Teacher>, TracesError> {
+        let Some(place) = self.teaching.take() else {
+            return Ok(None);
+        };
+        let (teacher, end) = Teacher::pair();
+        std::thread::Builder::new()
+            .name("traces-teach".to_owned())
+            .spawn(move || teaching::run(&place, &end))
+            .map_err(TracesError::Start)?;
+        Ok(Some(teacher))
+    }
+
+    #[cfg(not(feature = "learned"))]
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "as where models are learned")]
+    fn teacher(&mut self) -> Result<Option<Teacher>, TracesError> {
+        Ok(None)
     }
 
     /// What is listened on, with the ports the system chose where the asked one was 0.
@@ -82,13 +118,14 @@ impl TraceServer {
     /// # Errors
     /// [`TracesError::Archive`] and [`TracesError::Start`].
     pub fn run(
-        self,
+        mut self,
         points: Arc<dyn PointSink>,
         reporter: TraceReporter,
         state_dir: &Path,
         graphite: Option<(&CarbonOut, &str)>,
         stop: &Stop,
     ) -> Result<(), TracesError> {
+        let teacher = self.teacher()?;
         let settings = &self.options.settings;
         let counters = Arc::<TraceCounters>::default();
         let open = OpenTraces::new(Assembler::new(settings.clone()));
@@ -99,7 +136,7 @@ impl TraceServer {
             settings: settings.clone(),
             rates: ServiceRates::new(settings.max_services, settings.max_edges, unix_now()),
             points: Arc::clone(&points),
-            watch: TraceWatch::open(self.options.learnt.clone(), unix_now()),
+            watch: TraceWatch::open(self.options.learnt.clone(), teacher, unix_now()),
             kinds: RequestKinds::default(),
             reporter,
         };

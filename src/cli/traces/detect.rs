@@ -9,10 +9,10 @@ use serde::Serialize;
 use skywatch_algorithms::learned::masked_span::FittedTraces;
 use skywatch_algorithms::traces::{TraceDetector, TraceReason, TraceScore};
 
-use super::train::MODEL;
 use crate::cli::context::{CommandFailure, Context, say};
 use crate::process;
 use crate::trace_files::{TraceFile, TraceFileError, TraceRecord};
+use crate::traces::TRACES_MODEL;
 
 /// Traces judged at a time: enough to keep all cores busy, few enough to hold in memory.
 const CHUNK: usize = 512;
@@ -23,7 +23,7 @@ pub(crate) struct DetectArguments {
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The model's name
-    #[arg(long, value_name = "NAME", default_value = MODEL)]
+    #[arg(long, value_name = "NAME", default_value = TRACES_MODEL)]
     model: String,
     /// A line of JSON for every trace, anomalous or not
     #[arg(long)]

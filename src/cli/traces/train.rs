@@ -8,10 +8,8 @@ use clap::Args;
 use crate::cli::context::{CommandFailure, Context};
 use crate::cli::train;
 use crate::jobs::{Task, TracesJob};
+use crate::traces::TRACES_MODEL;
 use crate::{log, process};
-
-/// The model's name where nobody gives another.
-pub(super) const MODEL: &str = "traces";
 
 #[derive(Debug, Args)]
 pub(crate) struct TrainTracesArguments {
@@ -19,7 +17,7 @@ pub(crate) struct TrainTracesArguments {
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The model's name
-    #[arg(long, value_name = "NAME", default_value = MODEL)]
+    #[arg(long, value_name = "NAME", default_value = TRACES_MODEL)]
     model: String,
     /// Only enqueue it, for whichever trainer is free
     #[arg(long)]
@@ -36,6 +34,10 @@ pub(super) fn run(context: &Context, arguments: TrainTracesArguments) -> Result<
             .with_context(|| format!("cannot read `{}`", file.display()))
     };
     let files = arguments.files.iter().map(whole).collect::<Result<_, _>>()?;
-    let model = arguments.model;
-    train::submit(context, &Task::of(&TracesJob { model, files }), arguments.enqueue)
+    let job = TracesJob {
+        model: arguments.model,
+        files,
+        chosen: None,
+    };
+    train::submit(context, &Task::of(&job), arguments.enqueue)
 }

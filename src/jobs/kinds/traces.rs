@@ -1,4 +1,4 @@
-//! Fits the detectors of traces to files of normal ones.
+//! Fits the detectors of traces to normal ones: of files, or those that came in and were left beside the model.
 //!
 //! The newest share of the traces is held back; what was fitted takes the place of what serves only if those traces are no
 //! stranger to it.
@@ -14,7 +14,7 @@ use crate::jobs::kind::JobKind;
 use crate::jobs::trainer::GoOn;
 use crate::jobs::training::{Fit, Training, log_epoch};
 use crate::models::Holdout;
-use crate::trace_files::{TraceFile, TraceRecord};
+use crate::trace_files::{TraceFile, TraceFileError, TraceRecord};
 
 /// Largest score that counts in the mean by which models are compared: one trace that is new to both decides nothing.
 const MOST_SCORE: f64 = 10.0;
@@ -24,8 +24,26 @@ const MOST_SCORE: f64 = 10.0;
 pub struct TracesJob {
     /// The model's name.
     pub model: String,
-    /// Files of normal traces, which the trainer must be able to read.
+    /// Files of normal traces, which the trainer must be able to read; none for those that were left beside the model.
     pub files: Vec<PathBuf>,
+    /// When those were chosen from the traces that came, Unix seconds.
+    #[serde(default)]
+    pub chosen: Option<f64>,
+}
+
+impl TracesJob {
+    fn traces(&self, training: &Training<'_>) -> Result<Vec<TraceRecord>, TrainingError> {
+        let nothing = |error: TraceFileError| TrainingError::Nothing(error.to_string());
+        if self.files.is_empty() {
+            let packed = training.registry.examples(&self.model)?;
+            return TraceFile::parse("traces left beside the model", packed).map_err(nothing);
+        }
+        let mut traces = Vec::new();
+        for file in &self.files {
+            traces.extend(TraceFile::read(file).map_err(nothing)?);
+        }
+        Ok(traces)
+    }
 }
 
 impl JobKind for TracesJob {
@@ -37,11 +55,7 @@ impl JobKind for TracesJob {
 
     fn run(&self, training: &Training<'_>, go_on: &GoOn<'_>) -> Result<String, TrainingError> {
         let model = self.model.as_str();
-        let mut traces: Vec<TraceRecord> = Vec::new();
-        for file in &self.files {
-            let read = TraceFile::read(file).map_err(|error| TrainingError::Nothing(error.to_string()))?;
-            traces.extend(read);
-        }
+        let mut traces = self.traces(training)?;
         traces.retain(|trace| !trace.spans.is_empty());
         traces.sort_by_key(start);
         let back = (traces.len() as f64 * training.options.holdout) as usize;
@@ -63,7 +77,7 @@ impl JobKind for TracesJob {
                 previous: serving.map(|serving| strangeness(&serving, &held)),
                 from: seconds(held.first()),
             },
-            model: fitted,
+            model: fitted.with_chosen(self.chosen),
             reports: report.into_iter().collect(),
             trained: (seconds(traces.first()), seconds(traces.last())),
         };

@@ -14,6 +14,9 @@ pub struct TracesDetails {
     detector: TraceDetector,
     /// The network's sizes; none where there were too few traces for one.
     network: Option<NetworkDetails>,
+    /// When its traces were chosen from those that came, Unix seconds; none for files.
+    #[serde(default)]
+    chosen: Option<f64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,12 +37,18 @@ impl Model for FittedTraces {
             None => (None, Weights::default()),
         };
         let detector = self.detector().clone();
-        Ok((TracesDetails { detector, network }, weights))
+        let chosen = self.chosen();
+        let details = TracesDetails {
+            detector,
+            network,
+            chosen,
+        };
+        Ok((details, weights))
     }
 
     fn load(details: TracesDetails, weights: &Weights) -> Result<Self, LearnedError> {
         let network = details.network.map(|network| (network.shape, network.templates));
-        Self::from_parts(details.detector, network, weights)
+        Ok(Self::from_parts(details.detector, network, weights)?.with_chosen(details.chosen))
     }
 
     fn describe(details: &TracesDetails) -> String {

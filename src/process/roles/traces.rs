@@ -12,6 +12,10 @@ use crate::inlet::{Finder, InletClient};
 use crate::net::listeners::Service;
 use crate::process::{ProcessError, wiring};
 use crate::store::{AnyConnect, Sample};
+#[cfg(feature = "learned")]
+use crate::process::trainer;
+#[cfg(feature = "learned")]
+use crate::traces::TeachingPlace;
 use crate::traces::{NamedPoint, PointSink, TraceReporter, TraceServer};
 
 /// How long the end waits until the last findings are confirmed; longer only on a disk that takes nothing.
@@ -46,6 +50,8 @@ impl Role for TracesRole {
     fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
         let (settings, stop) = (context.settings, context.stop);
         let traces = TraceServer::bind(wiring::traces_options(settings)?)?;
+        #[cfg(feature = "learned")]
+        let traces = taught(traces, settings)?;
         for (service, address) in traces.addresses() {
             tracing::info!("taking {} on {address}", service.what);
         }
@@ -83,6 +89,18 @@ impl Role for TracesRole {
         }
         Ok(outcome?)
     }
+}
+
+/// With a trainer, its detectors, which have a network, take the place of those that count.
+#[cfg(feature = "learned")]
+fn taught(traces: TraceServer, settings: &Settings) -> Result<TraceServer, ProcessError> {
+    if !settings.training.enabled {
+        return Ok(traces);
+    }
+    Ok(traces.with_teaching(TeachingPlace {
+        queue: trainer::queue(settings)?,
+        registry: wiring::registry(settings)?,
+    }))
 }
 
 /// Points of traces go the way of all points.

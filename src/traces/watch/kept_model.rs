@@ -12,7 +12,7 @@ use skywatch_algorithms::traces::TraceDetector;
 use crate::files::{self, Durability};
 
 /// The version of the form; of another one nothing is read.
-const VERSION: u32 = 1;
+pub(super) const KEPT_VERSION: u32 = 1;
 /// Largest file once it is unpacked, bytes.
 const LARGEST: u64 = 1 << 30;
 
@@ -27,16 +27,20 @@ pub(super) struct KeptModel {
     /// When they were fitted, Unix seconds, and on how many.
     pub(super) fitted: f64,
     pub(super) fitted_on: usize,
+    /// The version of the trainer's model that the detectors come from.
+    #[serde(default)]
+    pub(super) taught: Option<String>,
 }
 
 /// The same on its way to the disk.
 #[derive(Serialize)]
 pub(super) struct ModelToKeep<'m> {
-    version: u32,
-    detector: &'m TraceDetector,
-    learnt: u64,
-    fitted: f64,
-    fitted_on: usize,
+    pub(super) version: u32,
+    pub(super) detector: &'m TraceDetector,
+    pub(super) learnt: u64,
+    pub(super) fitted: f64,
+    pub(super) fitted_on: usize,
+    pub(super) taught: Option<&'m str>,
 }
 
 impl KeptModel {
@@ -59,7 +63,7 @@ impl KeptModel {
             .map_err(serde_json::Error::io)
             .and_then(|_| serde_json::from_slice::<Self>(&text));
         match read {
-            Ok(kept) if kept.version == VERSION => Some(kept),
+            Ok(kept) if kept.version == KEPT_VERSION => Some(kept),
             Ok(kept) => {
                 tracing::warn!(
                     "`{}` is of version {}, traces are learnt anew",
@@ -79,18 +83,7 @@ impl KeptModel {
     }
 }
 
-impl<'m> ModelToKeep<'m> {
-    /// What is learnt: see [`KeptModel`].
-    pub(super) fn new(detector: &'m TraceDetector, learnt: u64, fitted: f64, fitted_on: usize) -> Self {
-        Self {
-            version: VERSION,
-            detector,
-            learnt,
-            fitted,
-            fitted_on,
-        }
-    }
-
+impl ModelToKeep<'_> {
     /// Writes it in the place of what is there.
     ///
     /// # Errors

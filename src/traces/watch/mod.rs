@@ -3,12 +3,16 @@
 //! Until enough traces have come there is nothing to judge by; then detectors are fitted, on a thread of their own, again each
 //! time there are twice as many, and later once a day, on traces chosen evenly from all that came since. In between each trace
 //! is learnt as it comes, and a change that lasts is taken for usual after an hour. What is learnt outlives the process.
+//!
+//! Where there is a trainer, it gets the same traces once there are enough for a network, and its detectors, which have one,
+//! take the place of ours. From then on ours are fitted only after a change that lasted, until the trainer's come again.
 
 mod fitting;
 mod kept_model;
 mod requests;
 mod sample;
 mod settling;
+mod teacher;
 
 use std::path::PathBuf;
 
@@ -18,15 +22,20 @@ use super::ids::TraceId;
 use super::judgement::{TraceJudgement, WatchedTrace};
 use super::trace::AssembledTrace;
 use fitting::FitUnderWay;
-use kept_model::{KeptModel, ModelToKeep};
+use kept_model::{KEPT_VERSION, KeptModel, ModelToKeep};
 pub(super) use requests::{RequestFinding, RequestKinds, UnusualTrace};
 use sample::TraceSample;
 use settling::ChangeTracker;
+pub(super) use teacher::Teacher;
+#[cfg(feature = "learned")]
+pub(super) use teacher::{ChosenTraces, TaughtDetector, TeacherEnd};
 
 /// Traces from which on detectors are fitted: with fewer there is no telling how rare one in a hundred is.
 const ENOUGH: u64 = 200;
 /// Traces of a kind of request before its traces are judged: of a new kind everything is unusual.
 const ENOUGH_OF_A_KIND: u64 = 40;
+/// Traces from which on the trainer gets them: a network needs some hundreds of a kind.
+const ENOUGH_TO_TEACH: usize = 800;
 /// Seconds between two fits once there are many traces: a day, so that all its hours have their part.
 const FIT_EACH: f64 = 86_400.0;
 /// Traces that detectors are fitted on, and spans of all of them: some 50 MB.
@@ -53,11 +62,15 @@ pub(super) struct TraceWatch {
     /// Kinds whose change the fit under way takes for usual, and those of which that is done and not told yet.
     settling: Vec<String>,
     settled: Vec<String>,
+    /// Where there is a trainer.
+    teacher: Option<Teacher>,
+    /// The version of its model that the detectors come from.
+    taught: Option<String>,
 }
 
 impl TraceWatch {
     /// With what an earlier run has learnt and left at `path`; `now` in Unix seconds.
-    pub(super) fn open(path: PathBuf, now: f64) -> Self {
+    pub(super) fn open(path: PathBuf, teacher: Option<Teacher>, now: f64) -> Self {
         let mut watch = Self {
             path,
             detector: None,
@@ -71,6 +84,8 @@ impl TraceWatch {
             fitted_on: 0,
             settling: Vec::new(),
             settled: Vec::new(),
+            teacher,
+            taught: None,
         };
         if let Some(kept) = KeptModel::read(&watch.path) {
             watch.detector = Some(kept.detector);
@@ -78,6 +93,7 @@ impl TraceWatch {
             watch.fit_at = kept.learnt.max(ENOUGH) * 2;
             watch.fitted = kept.fitted;
             watch.fitted_on = kept.fitted_on;
+            watch.taught = kept.taught;
         }
         watch
     }
@@ -119,6 +135,9 @@ impl TraceWatch {
         if let Some(fit) = &mut self.fit {
             fit.missed(&spans);
         }
+        if let Some(teacher) = &mut self.teacher {
+            teacher.missed(&spans);
+        }
         self.sample.offer(id, spans);
     }
 
@@ -130,12 +149,14 @@ impl TraceWatch {
                 Ok(detector) => {
                     tracing::info!("traces :: detectors fitted, {} traces learnt", self.learnt);
                     self.detector = Some(detector);
+                    self.taught = None;
                     self.settled.append(&mut self.settling);
                     self.save(now);
                 }
                 Err(why) => tracing::error!("traces :: detectors not fitted :: {why}"),
             }
         }
+        self.take_taught(now);
         if self.fit.is_none() && self.sample.len() as u64 >= ENOUGH {
             self.fit_if_due(now);
         }
@@ -155,8 +176,14 @@ impl TraceWatch {
         let mut traces = self.sample.traces();
         traces.extend(lasting.traces);
         self.fitted = now;
-        self.fitted_on = traces.len();
-        self.fit = FitUnderWay::begin(traces);
+        if let Some(teacher) = self.teacher.as_mut().filter(|_| traces.len() >= ENOUGH_TO_TEACH) {
+            teacher.hand_over(traces.clone(), now);
+        }
+        // What the trainer has fitted learns on; that something lasts cannot wait for the next.
+        if self.taught.is_none() || !self.settling.is_empty() {
+            self.fitted_on = traces.len();
+            self.fit = FitUnderWay::begin(traces);
+        }
         self.fit_at = match self.sample.is_full() {
             // From here on once a day, on traces of that day.
             true => u64::MAX,
@@ -165,6 +192,31 @@ impl TraceWatch {
         if self.sample.is_full() {
             self.sample.begin_anew();
         }
+    }
+
+    /// Takes over what the trainer has fitted, unless detectors have been fitted to newer traces here.
+    fn take_taught(&mut self, now: f64) {
+        let Some((taught, missed)) = self.teacher.as_ref().and_then(Teacher::taught) else {
+            return;
+        };
+        if self.taught.as_ref() == Some(&taught.version) {
+            // Ours are these, and have learnt since; what is kept of them is kept without the network.
+            if let (Some(detector), Some(predictor)) = (self.detector.take(), taught.predictor) {
+                self.detector = Some(detector.with_predictor(predictor));
+            }
+            return;
+        }
+        if taught.at < self.fitted {
+            return;
+        }
+        let mut detector = taught.detector;
+        let options = TraceOptions::default();
+        self.fitted_on = (detector.baseline().traces() as f64 / (1.0 - options.held_back)) as usize;
+        missed.iter().for_each(|trace| detector.learn(trace));
+        tracing::info!("traces :: version {} of the trainer's detectors serves", taught.version);
+        self.detector = Some(detector);
+        self.taught = Some(taught.version);
+        self.save(now);
     }
 
     /// Kinds of requests whose change has lasted and is usual now; each once.
@@ -176,7 +228,14 @@ impl TraceWatch {
     pub(super) fn save(&mut self, now: f64) {
         self.saved = now;
         let Some(detector) = &self.detector else { return };
-        let kept = ModelToKeep::new(detector, self.learnt, self.fitted, self.fitted_on);
+        let kept = ModelToKeep {
+            version: KEPT_VERSION,
+            detector,
+            learnt: self.learnt,
+            fitted: self.fitted,
+            fitted_on: self.fitted_on,
+            taught: self.taught.as_deref(),
+        };
         if let Err(error) = kept.write(&self.path) {
             tracing::error!(
                 "what is learnt of traces not written to `{}` :: {error}",

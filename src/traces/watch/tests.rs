@@ -1,7 +1,10 @@
 //! From knowing nothing to a verdict, across a restart, and with something new.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use skywatch_algorithms::traces::{Misfit, SpanPredictor, SpanSequence};
 
 use super::*;
 use crate::traces::assembler::ClosedTrace;
@@ -45,7 +48,7 @@ fn assembled(spans: Vec<ReceivedSpan>, partial: bool) -> AssembledTrace {
 
 /// A watch over `path` that has seen so many normal traces and fitted its detectors.
 fn fitted(path: &Path, traces: u64) -> TraceWatch {
-    let mut watch = TraceWatch::open(path.to_owned(), NOW);
+    let mut watch = TraceWatch::open(path.to_owned(), None, NOW);
     for number in 0..traces {
         let watched = watch.judge(&assembled(spans(number), false), NOW);
         assert!(
@@ -55,6 +58,7 @@ fn fitted(path: &Path, traces: u64) -> TraceWatch {
     }
     watch.tick(NOW + 1.0);
     until_fitted(&mut watch, NOW + 1.0);
+    assert!(watch.detector.is_some());
     watch
 }
 
@@ -65,7 +69,6 @@ fn until_fitted(watch: &mut TraceWatch, now: f64) {
         std::thread::sleep(Duration::from_millis(5));
         watch.tick(now);
     }
-    assert!(watch.detector.is_some());
 }
 
 fn word(watched: &WatchedTrace) -> &'static str {
@@ -118,7 +121,7 @@ fn what_is_unlike_the_others_is_found_and_named() {
     );
     // What was learnt is there after a restart.
     watch.save(NOW + 2.0);
-    let mut watch = TraceWatch::open(path, NOW + 3.0);
+    let mut watch = TraceWatch::open(path, None, NOW + 3.0);
     assert_eq!(word(&watch.judge(&assembled(slow, false), NOW)), "anomalous");
 }
 
@@ -176,4 +179,78 @@ fn a_new_kind_of_request_says_nothing_before_some_have_come() {
         .collect();
     assert!(words[..40].iter().all(|word| *word == "unjudged"), "{words:?}");
     assert!(words[40..].iter().all(|word| *word != "unjudged"), "{words:?}");
+}
+
+/// Finds fault with nothing, but must be there for the detectors that were fitted with it.
+#[derive(Debug)]
+struct NoMisfit;
+
+impl SpanPredictor for NoMisfit {
+    fn worst(&self, _: &SpanSequence) -> Option<Misfit> {
+        Some(Misfit {
+            span: None,
+            surprise: 0.1,
+            expected: Vec::new(),
+        })
+    }
+}
+
+/// What a trainer makes of the traces that it got.
+fn taught(chosen: &ChosenTraces, version: &str) -> TaughtDetector {
+    let mut fit = |_: usize, _: &[SpanSequence]| Ok(Arc::new(NoMisfit) as Arc<dyn SpanPredictor>);
+    let detector = TraceDetector::fit(&chosen.traces, TraceOptions::default(), Some(&mut fit));
+    TaughtDetector {
+        detector: detector.unwrap(),
+        predictor: Some(Arc::new(NoMisfit)),
+        version: version.to_owned(),
+        at: chosen.at,
+    }
+}
+
+#[test]
+fn detectors_of_the_trainer_take_over_and_those_of_older_traces_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("traces.model");
+    let (teacher, end) = Teacher::pair();
+    let mut watch = TraceWatch::open(path.clone(), Some(teacher), NOW);
+    for number in 0..ENOUGH_TO_TEACH as u64 {
+        watch.judge(&assembled(spans(number), false), NOW);
+        watch.tick(NOW);
+        until_fitted(&mut watch, NOW);
+    }
+    let has_network = |watch: &TraceWatch| watch.detector.as_ref().is_some_and(TraceDetector::needs_predictor);
+    assert!(!has_network(&watch));
+    let chosen = end.chosen.try_recv().expect("as many as a network needs");
+    assert_eq!(chosen.traces.len(), ENOUGH_TO_TEACH);
+    let learnt = |watch: &TraceWatch| watch.detector.as_ref().unwrap().baseline().traces();
+    // Some come while the trainer works; what it has fitted learns them.
+    for number in 1_000..1_010 {
+        watch.judge(&assembled(spans(number), false), NOW + 1.0);
+    }
+    let made = taught(&chosen, "7");
+    let fitted = made.detector.baseline().traces();
+    end.taught.send(made).unwrap();
+    watch.tick(NOW + 2.0);
+    assert!(has_network(&watch));
+    assert_eq!(learnt(&watch), fitted + 10);
+
+    // Another process: detectors are as they were, the network comes with the version they are of.
+    let (teacher, end) = Teacher::pair();
+    let mut watch = TraceWatch::open(path, Some(teacher), NOW + 3.0);
+    end.taught.send(taught(&chosen, "7")).unwrap();
+    watch.tick(NOW + 3.0);
+    assert_eq!((has_network(&watch), learnt(&watch)), (true, fitted + 10));
+
+    // What was fitted here since, as something has changed for an hour, is not given up for what knows nothing of that.
+    let changed = after_deploy(&mut watch, NOW + 10.0, |spans| {
+        spans[3].operation = "SELECT prices_v2".into()
+    });
+    assert_eq!((changed[0], has_network(&watch)), ("anomalous", false));
+    end.taught.send(taught(&chosen, "8")).unwrap();
+    watch.tick(NOW + 8_000.0);
+    assert!(!has_network(&watch));
+    let newer = end.chosen.try_recv().expect("handed over with the change in them");
+    end.taught.send(taught(&newer, "9")).unwrap();
+    watch.tick(NOW + 8_001.0);
+    assert!(has_network(&watch));
 }

@@ -23,6 +23,8 @@ pub struct FittedTraces {
     detector: TraceDetector,
     /// None where no kind of request had traces enough.
     network: Option<Arc<FittedMaskedSpan>>,
+    /// Of traces that came live: when they were chosen, Unix seconds.
+    chosen: Option<f64>,
 }
 
 impl UnfittedTraces {
@@ -55,7 +57,12 @@ impl UnfittedTraces {
         match TraceDetector::fit(traces, self.options, Some(&mut teach)) {
             Ok(detector) => {
                 let (network, report) = network.unzip();
-                Ok((FittedTraces { detector, network }, report))
+                let fitted = FittedTraces {
+                    detector,
+                    network,
+                    chosen: None,
+                };
+                Ok((fitted, report))
             }
             Err(TraceError::TooFew { given }) => Err(LearnedError::TooFew {
                 what: "traces",
@@ -78,6 +85,25 @@ impl FittedTraces {
     #[must_use]
     pub fn into_detector(self) -> TraceDetector {
         self.detector
+    }
+
+    /// The network alone, for detectors that it was fitted with and that have learnt since.
+    #[must_use]
+    pub fn predictor(&self) -> Option<Arc<dyn SpanPredictor>> {
+        let network = self.network.as_ref()?;
+        Some(Arc::clone(network) as Arc<dyn SpanPredictor>)
+    }
+
+    /// When the traces it was fitted to were chosen from those that came, Unix seconds; none for files.
+    #[must_use]
+    pub fn chosen(&self) -> Option<f64> {
+        self.chosen
+    }
+
+    /// The same, fitted to traces that were chosen then.
+    #[must_use]
+    pub fn with_chosen(self, chosen: Option<f64>) -> Self {
+        Self { chosen, ..self }
     }
 
     /// Sizes of the network and how many templates it knows, and its weights; none if there is none.
@@ -109,6 +135,7 @@ impl FittedTraces {
                 Ok(Self {
                     detector,
                     network: None,
+                    chosen: None,
                 })
             };
         };
@@ -117,6 +144,7 @@ impl FittedTraces {
         Ok(Self {
             detector,
             network: Some(network),
+            chosen: None,
         })
     }
 }
