@@ -102,7 +102,11 @@ impl TraceServer {
     }
 
     #[cfg(not(feature = "learned"))]
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "as where models are learned")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        clippy::unused_self,
+        reason = "as where models are learned"
+    )]
     fn teacher(&mut self) -> Result<Option<Teacher>, TracesError> {
         Ok(None)
     }

@@ -38,10 +38,7 @@ pub(super) fn run(place: &TeachingPlace, end: &TeacherEnd) {
         trouble = what;
         match end.chosen.recv_timeout(LOOK_EACH) {
             Ok(chosen) => match enqueue(place, &chosen) {
-                Ok(()) => tracing::info!(
-                    "traces :: {} of them go to the trainer",
-                    chosen.traces.len()
-                ),
+                Ok(()) => tracing::info!("traces :: {} of them go to the trainer", chosen.traces.len()),
                 Err(error) => tracing::error!("traces :: not handed to the trainer :: {error}"),
             },
             Err(RecvTimeoutError::Timeout) => {}

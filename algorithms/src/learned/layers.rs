@@ -1,12 +1,10 @@
 //! The layers of our networks, with named variables that start from a seed.
-//!
-//! Layer norm and softmax are written out of small operations on purpose: candle's fused forms have no way back, and
-//! gradients would stop in them without a word.
 
 use std::collections::BTreeMap;
 
-use candle_core::{D, Device, Result, Tensor, Var};
+use candle_core::{Device, Result, Tensor, Var};
 
+use super::fused::normalise;
 use super::{LearnedError, Weights};
 use crate::random::Random;
 
@@ -139,10 +137,7 @@ impl Variables {
 
     /// Layer norm (Ba, Kiros, Hinton 2016) over the last axis.
     pub(super) fn layer_norm(&self, layer: &str, x: &Tensor) -> Result<Tensor> {
-        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-        let normed = centred.broadcast_div(&(variance + NORM_EPSILON)?.sqrt()?)?;
-        self.gain_and_shift(layer, &normed)
+        self.gain_and_shift(layer, &normalise(x, NORM_EPSILON as f32)?)
     }
 
     /// Batch norm (Ioffe and Szegedy 2015) over all but the last axis, by the given mean and variance.
@@ -167,13 +162,6 @@ impl Variables {
 /// 1 / (1 + e⁻ˣ).
 pub(super) fn sigmoid(x: &Tensor) -> Result<Tensor> {
     (x.neg()?.exp()? + 1.0)?.recip()
-}
-
-/// Softmax over the last axis.
-pub(super) fn softmax(x: &Tensor) -> Result<Tensor> {
-    let largest = x.max_keepdim(D::Minus1)?.detach();
-    let exps = x.broadcast_sub(&largest)?.exp()?;
-    exps.broadcast_div(&exps.sum_keepdim(D::Minus1)?)
 }
 
 /// Sets a share of the numbers to zero and makes up for it with the others.

@@ -19,6 +19,7 @@ mod family_trainer;
 mod features;
 mod fit;
 mod fitted_families;
+mod fused;
 mod layers;
 mod lstm;
 pub mod masked_span;

@@ -2,7 +2,8 @@
 
 use candle_core::{Device, Tensor};
 
-use super::layers::{Start, Variables, dropout, sigmoid, softmax};
+use super::fused::{SeenPlaces, softmax};
+use super::layers::{Start, Variables, dropout, sigmoid};
 use super::lstm::Lstm;
 use super::table::{CALENDAR, WINDOW};
 use super::{LearnedError, Weights};
@@ -147,7 +148,7 @@ impl Network {
         penalty = (penalty + written.sqr()?.sum_all()?)?;
         let hidden = net.dense("third", &written)?.gelu_erf()?;
         let minute = sigmoid(&net.dense("minute", &hidden)?)?;
-        let weekday = softmax(&net.dense("weekday", &hidden)?)?;
+        let weekday = softmax(&net.dense("weekday", &hidden)?, SeenPlaces::All)?;
         let granularity = sigmoid(&net.dense("granularity", &hidden)?)?;
         let seen = match learning {
             Some(random) => dropout(&hidden, DROPOUT, random)?,

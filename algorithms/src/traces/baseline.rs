@@ -4,6 +4,7 @@
 //! be worth its cost.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,9 @@ pub(super) const BASELINE_DETECTORS: [&str; 6] = [
     "service_latency",
     "trace_latency",
 ];
+
+/// Which of them look at times; the others, and a learned one after them, look at structure.
+pub(super) const LATENCY: Range<usize> = 3..6;
 
 /// What counting knows of traces.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -1,13 +1,16 @@
 //! From scores of several detectors to one probability.
 //!
 //! Each detector's score is turned into its surprise s = −ln p, p the share of held-back normal traces with at least that score
-//! ([`UpperTail`]). The surprises are joined as √Σs²: between Fisher's sum, which many detectors that each see a little raise, and
-//! Tippett's largest, which one alone decides; where one sees all it counts fully, and a detector that has nothing to say adds
-//! about 1. Detectors depend on each other, so what that norm means is not taken from a law but, once more, from the held-back
-//! traces: the trace's score is the surprise of its norm among theirs. No label is used anywhere.
+//! ([`UpperTail`]). Those of structure all ask what should stand in a place, in different ways, so that the same step makes all of them
+//! high: of them the largest counts. Those of latency look at times of different size, a span, a service, the whole, and each adds: the
+//! surprises are joined as √(max² + Σs²), between Fisher's sum, which detectors that each see a little raise together, and
+//! Tippett's largest, which one alone decides. Detectors still depend on each other, so what that norm means is not taken from a
+//! law but, once more, from the held-back traces: the trace's score is the surprise of its norm among theirs. No label is used
+//! anywhere.
 
 use serde::{Deserialize, Serialize};
 
+use super::baseline::LATENCY;
 use super::tail::UpperTail;
 
 /// Width of the buckets of scores, nats.
@@ -25,7 +28,7 @@ const FEWEST_ABOVE: f64 = 3.0;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Calibration {
     detectors: Vec<UpperTail>,
-    norms: UpperTail,
+    joint: UpperTail,
 }
 
 impl Calibration {
@@ -35,7 +38,7 @@ impl Calibration {
         let count = rows.first().map_or(0, Vec::len);
         let mut all = Self {
             detectors: vec![new(); count],
-            norms: new(),
+            joint: new(),
         };
         for row in rows {
             for (tail, score) in all.detectors.iter_mut().zip(row) {
@@ -45,9 +48,9 @@ impl Calibration {
         all.detectors.iter_mut().for_each(UpperTail::refit);
         for row in rows {
             let norm = norm(&all.surprises(row));
-            all.norms.learn(norm);
+            all.joint.learn(norm);
         }
-        all.norms.refit();
+        all.joint.refit();
         all
     }
 
@@ -62,23 +65,27 @@ impl Calibration {
     /// The joint surprise above which at most `share` of normal traces lie: the quantile of the held-back ones where three of them
     /// lie above it, else what the tail says.
     pub(super) fn threshold(&self, share: f64) -> f64 {
-        let enough = f64::from(self.norms.total()) * share >= FEWEST_ABOVE;
-        let quantile = self.norms.quantile(1.0 - share).filter(|_| enough);
-        quantile.map_or(-share.ln(), |norm| self.norms.surprise(norm, COMMON_SCALE))
+        let enough = f64::from(self.joint.total()) * share >= FEWEST_ABOVE;
+        let quantile = self.joint.quantile(1.0 - share).filter(|_| enough);
+        quantile.map_or(-share.ln(), |norm| self.joint.surprise(norm, COMMON_SCALE))
     }
 
     /// −ln of the share of normal traces whose surprises are at least as large together.
     pub(super) fn joint(&self, surprises: &[f64]) -> f64 {
-        self.norms.surprise(norm(surprises), COMMON_SCALE)
+        self.joint.surprise(norm(surprises), COMMON_SCALE)
     }
 }
 
 fn norm(surprises: &[f64]) -> f64 {
-    surprises
-        .iter()
-        .map(|surprise| surprise * surprise)
-        .sum::<f64>()
-        .sqrt()
+    let (mut structure, mut latency) = (0.0_f64, 0.0);
+    for (detector, surprise) in surprises.iter().enumerate() {
+        if LATENCY.contains(&detector) {
+            latency += surprise * surprise;
+        } else {
+            structure = structure.max(*surprise);
+        }
+    }
+    (structure * structure + latency).sqrt()
 }
 
 #[cfg(test)]
@@ -88,11 +95,12 @@ mod tests {
 
     #[test]
     fn a_hundredth_of_normal_traces_is_above_the_limit_of_a_hundredth() {
-        // Three dependent detectors in units of their own, one of which never says anything.
+        // Five dependent detectors in units of their own, one of which never says anything.
         let mut random = Random::new(11);
         let mut row = || {
             let shared = random.normal();
-            vec![(shared + random.normal()).exp(), 5.0 * shared, 0.0]
+            let own = (shared + random.normal()).exp();
+            vec![own, 5.0 * shared, 0.0, shared + random.normal(), own + shared]
         };
         let held: Vec<_> = (0..4_000).map(|_| row()).collect();
         let calibration = Calibration::fit(&held);
@@ -100,6 +108,6 @@ mod tests {
         let joint = |scores: &Vec<f64>| calibration.joint(&calibration.surprises(scores));
         let above = fresh.iter().filter(|scores| joint(scores) > 100_f64.ln()).count();
         assert!((120..280).contains(&above), "{above} of 20,000");
-        assert!(joint(&vec![1.0, 0.0, 3.0]) > 100_f64.ln());
+        assert!(joint(&vec![1.0, 0.0, 3.0, 1.0, 1.0]) > 100_f64.ln());
     }
 }

@@ -43,7 +43,7 @@ impl Default for TraceOptions {
     fn default() -> Self {
         Self {
             held_back: 0.25,
-            false_alarms: 0.01,
+            false_alarms: 0.015,
             order: SiblingOrder::Canonical,
             seed: 42,
         }

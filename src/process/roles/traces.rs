@@ -10,10 +10,10 @@ use super::role::{Needs, Role, RoleContext, RunOptions};
 use crate::ingest::{EntranceOptions, PointEntrance};
 use crate::inlet::{Finder, InletClient};
 use crate::net::listeners::Service;
-use crate::process::{ProcessError, wiring};
-use crate::store::{AnyConnect, Sample};
 #[cfg(feature = "learned")]
 use crate::process::trainer;
+use crate::process::{ProcessError, wiring};
+use crate::store::{AnyConnect, Sample};
 #[cfg(feature = "learned")]
 use crate::traces::TeachingPlace;
 use crate::traces::{NamedPoint, PointSink, TraceReporter, TraceServer};

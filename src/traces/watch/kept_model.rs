@@ -12,7 +12,7 @@ use skywatch_algorithms::traces::TraceDetector;
 use crate::files::{self, Durability};
 
 /// The version of the form; of another one nothing is read.
-pub(super) const KEPT_VERSION: u32 = 1;
+pub(super) const KEPT_VERSION: u32 = 2;
 /// Largest file once it is unpacked, bytes.
 const LARGEST: u64 = 1 << 30;
 

@@ -213,7 +213,10 @@ impl TraceWatch {
         let options = TraceOptions::default();
         self.fitted_on = (detector.baseline().traces() as f64 / (1.0 - options.held_back)) as usize;
         missed.iter().for_each(|trace| detector.learn(trace));
-        tracing::info!("traces :: version {} of the trainer's detectors serves", taught.version);
+        tracing::info!(
+            "traces :: version {} of the trainer's detectors serves",
+            taught.version
+        );
         self.detector = Some(detector);
         self.taught = Some(taught.version);
         self.save(now);

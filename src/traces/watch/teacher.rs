@@ -60,7 +60,9 @@ impl Teacher {
     pub(super) fn hand_over(&mut self, traces: Vec<Arc<[TraceSpan]>>, at: f64) {
         self.missed.clear();
         if self.chosen.try_send(ChosenTraces { traces, at }).is_err() {
-            tracing::warn!("traces :: no detectors are fitted by the trainer :: it still has others to hand over");
+            tracing::warn!(
+                "traces :: no detectors are fitted by the trainer :: it still has others to hand over"
+            );
         }
     }
 

@@ -218,7 +218,12 @@ fn detectors_of_the_trainer_take_over_and_those_of_older_traces_do_not() {
         watch.tick(NOW);
         until_fitted(&mut watch, NOW);
     }
-    let has_network = |watch: &TraceWatch| watch.detector.as_ref().is_some_and(TraceDetector::needs_predictor);
+    let has_network = |watch: &TraceWatch| {
+        watch
+            .detector
+            .as_ref()
+            .is_some_and(TraceDetector::needs_predictor)
+    };
     assert!(!has_network(&watch));
     let chosen = end.chosen.try_recv().expect("as many as a network needs");
     assert_eq!(chosen.traces.len(), ENOUGH_TO_TEACH);
@@ -249,7 +254,10 @@ fn detectors_of_the_trainer_take_over_and_those_of_older_traces_do_not() {
     end.taught.send(taught(&chosen, "8")).unwrap();
     watch.tick(NOW + 8_000.0);
     assert!(!has_network(&watch));
-    let newer = end.chosen.try_recv().expect("handed over with the change in them");
+    let newer = end
+        .chosen
+        .try_recv()
+        .expect("handed over with the change in them");
     end.taught.send(taught(&newer, "9")).unwrap();
     watch.tick(NOW + 8_001.0);
     assert!(has_network(&watch));

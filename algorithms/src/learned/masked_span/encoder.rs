@@ -8,7 +8,8 @@
 use candle_core::{Device, Tensor};
 
 use super::tokens::{DEPTHS, MASK, NO_PARENT, PAD, TokenWindow};
-use crate::learned::layers::{Start, Variables, dropout, softmax};
+use crate::learned::fused::{SeenPlaces, softmax};
+use crate::learned::layers::{Start, Variables, dropout};
 use crate::learned::{LearnedError, Weights};
 use crate::random::Random;
 
@@ -183,10 +184,10 @@ impl Encoder {
             x = (x + look("depth", batch.depths.clone())?)?;
             x = (x + look("caller", batch.callers.clone())?)?;
         }
-        let barred = barred(batch, reading)?;
+        let seen = seen(batch, reading, self.shape.heads);
         for layer in 0..self.shape.layers {
             let normed = net.layer_norm(&format!("{layer}.attend_norm"), &x)?;
-            let heard = self.attend(layer, &normed, (rows, length), &barred)?;
+            let heard = self.attend(layer, &normed, (rows, length), &seen)?;
             x = (x + drop(heard, learning)?)?;
             let normed = net.layer_norm(&format!("{layer}.widen_norm"), &x)?;
             let wide = net.dense(&format!("{layer}.widen"), &normed)?.relu()?;
@@ -202,7 +203,7 @@ impl Encoder {
         layer: usize,
         x: &Tensor,
         (rows, length): (usize, usize),
-        barred: &Tensor,
+        seen: &SeenPlaces,
     ) -> candle_core::Result<Tensor> {
         let (width, heads) = (self.shape.width, self.shape.heads);
         let each = width / heads;
@@ -217,10 +218,7 @@ impl Encoder {
         let (query, key, value) = (part(0)?, part(1)?, part(2)?);
         let query = (query * (1.0 / (each as f64).sqrt()))?;
         let scores = query.matmul(&key.transpose(1, 2)?)?;
-        let scores = scores
-            .reshape((rows, heads, length, length))?
-            .broadcast_add(barred)?;
-        let shares = softmax(&scores)?.reshape((rows * heads, length, length))?;
+        let shares = softmax(&scores, seen.clone())?;
         let heard = shares.matmul(&value)?.reshape((rows, heads, length, each))?;
         let heard = heard
             .permute((0, 2, 1, 3))?
@@ -256,31 +254,15 @@ fn drop(x: Tensor, learning: &mut Option<(f64, &mut Random)>) -> candle_core::Re
     }
 }
 
-/// What is added to the attention scores: a large negative number where one place may not see another.
-fn barred(batch: &TokenBatch, reading: ContextSides) -> candle_core::Result<Tensor> {
-    const BARRED: f32 = -1e9;
-    let length = batch.length;
+/// What one place sees of the others, for attention scores `[rows · heads, length, length]`.
+fn seen(batch: &TokenBatch, reading: ContextSides, heads: usize) -> SeenPlaces {
     match reading {
-        // What follows is barred, so padding, which follows all, is too.
-        ContextSides::Prefix => {
-            let bar = |place: usize| {
-                if place % length > place / length {
-                    BARRED
-                } else {
-                    0.0
-                }
-            };
-            let all = (0..length * length).map(bar).collect();
-            Tensor::from_vec(all, (1, 1, length, length), &Device::Cpu)
-        }
-        ContextSides::Masked => {
-            let row = |own: &usize| {
-                let own = *own;
-                (0..length).map(move |place| if place >= own { BARRED } else { 0.0 })
-            };
-            let all = batch.lengths.iter().flat_map(row).collect();
-            Tensor::from_vec(all, (batch.rows, 1, 1, length), &Device::Cpu)
-        }
+        // What follows is not seen, so padding, which follows all, is not either.
+        ContextSides::Prefix => SeenPlaces::Before,
+        ContextSides::Masked => SeenPlaces::First {
+            counts: batch.lengths.clone(),
+            rows: heads * batch.length,
+        },
     }
 }
 
