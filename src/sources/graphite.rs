@@ -100,7 +100,7 @@ impl Graphite {
     pub fn new(options: GraphiteOptions) -> Result<Self, SourceError> {
         let http = HttpOptions {
             url: options.url,
-            bearer_token: None,
+            login: None,
             connect_timeout: options.connect_timeout,
             response_timeout: options.response_timeout,
             ca_file: options.ca_file,

@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use skywatch_alerters::http_client::{self, Trust};
 use skywatch_settings::Secret;
 
@@ -17,13 +18,46 @@ const MOST_BYTES: u64 = 256 << 20;
 /// Characters of an error's text that are shown: what a server says is in the first line, and the rest is often a page of HTML.
 const SHOWN: usize = 200;
 
+/// How we say who we are.
+#[derive(Debug, Clone)]
+pub enum SourceLogin {
+    /// `Authorization: Bearer …`.
+    Bearer(Secret),
+    /// `Authorization: Basic …`.
+    Basic {
+        /// The user's name.
+        user: String,
+        /// The user's password.
+        password: Secret,
+    },
+    /// A header of this name with this value.
+    Header(&'static str, Secret),
+}
+
+impl SourceLogin {
+    /// Name and value of the header.
+    fn header(&self) -> (&'static str, Secret) {
+        match self {
+            Self::Bearer(token) => (
+                "Authorization",
+                Secret::new(format!("Bearer {}", token.expose().trim())),
+            ),
+            Self::Basic { user, password } => {
+                let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.expose()));
+                ("Authorization", Secret::new(format!("Basic {pair}")))
+            }
+            Self::Header(name, value) => (name, Secret::new(value.expose().trim().to_owned())),
+        }
+    }
+}
+
 /// How a server is reached.
 #[derive(Debug, Clone)]
 pub(super) struct HttpOptions {
     /// `http://host:port`, with whatever path stands in front; may hold user and password.
     pub(super) url: String,
-    /// Goes along as `Authorization: Bearer …`.
-    pub(super) bearer_token: Option<Secret>,
+    /// How we say who we are, if not in the address.
+    pub(super) login: Option<SourceLogin>,
     /// Limit for getting a connection.
     pub(super) connect_timeout: Duration,
     /// Limit for the beginning of an answer, and for each wait for more of it.
@@ -49,7 +83,8 @@ pub(super) enum Answered {
 pub(super) struct SourceHttp {
     agent: ureq::Agent,
     url: String,
-    authorization: Option<Secret>,
+    /// Name and value of the header that says who we are.
+    login: Option<(&'static str, Secret)>,
     /// The address without user and password.
     pub(super) place: String,
 }
@@ -81,11 +116,10 @@ impl SourceHttp {
             .timeout_connect(Some(options.connect_timeout))
             .timeout_recv_response(Some(options.response_timeout))
             .timeout_per_read(Some(options.response_timeout));
-        let bearer = |token: &Secret| format!("Bearer {}", token.expose().trim());
         Ok(Self {
             agent: config.build().into(),
             url,
-            authorization: options.bearer_token.as_ref().map(bearer).map(Secret::new),
+            login: options.login.as_ref().map(SourceLogin::header),
             place,
         })
     }
@@ -105,8 +139,8 @@ impl SourceHttp {
             .agent
             .get(format!("{}{path}", self.url))
             .query_pairs(query.iter().copied());
-        if let Some(authorization) = &self.authorization {
-            request = request.header("Authorization", authorization.expose());
+        if let Some((name, value)) = &self.login {
+            request = request.header(*name, value.expose());
         }
         let mut answer = request.call().map_err(|error| self.failure(part, &error))?;
         let status = answer.status();

@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Deserialize;
 use skywatch_algorithms::Series;
 
-use super::http::{Answered, CONNECT_TIMEOUT, HttpOptions, RESPONSE_TIMEOUT, SourceHttp};
+use super::http::{Answered, CONNECT_TIMEOUT, HttpOptions, RESPONSE_TIMEOUT, SourceHttp, SourceLogin};
 use super::json::{List, Object, Text, Value, quoted};
 use super::{CommonArguments, EachSeries, LeftOut, Source, SourceArguments, SourceError, Span};
 use crate::metric_name;
@@ -39,7 +39,7 @@ impl SourceArguments for InfluxArguments {
     fn open(self, common: CommonArguments) -> Result<Box<dyn Source>, SourceError> {
         let http = HttpOptions {
             url: self.influx.unwrap_or_default(),
-            bearer_token: common.bearer_token,
+            login: common.bearer_token.map(SourceLogin::Bearer),
             connect_timeout: CONNECT_TIMEOUT,
             response_timeout: RESPONSE_TIMEOUT,
             ca_file: common.ca_file,

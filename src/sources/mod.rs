@@ -13,6 +13,7 @@ mod influx;
 mod json;
 mod kinds;
 mod prometheus;
+mod range_query;
 mod redis;
 pub mod row;
 
@@ -23,7 +24,9 @@ use skywatch_algorithms::Series;
 pub use arguments::{CommonArguments, SourceArguments};
 pub use error::SourceError;
 pub use graphite::{Graphite, GraphiteOptions};
+pub use http::SourceLogin;
 pub use kinds::{ChosenSource, KINDS, SourceKind};
+pub use range_query::{EachLabelled, RangeQueries, RangeQueryOptions};
 
 /// A place windows can be fetched from. One thread uses it; calls block on the network or the disk, for no longer than the
 /// source's own limits.
