@@ -7,6 +7,7 @@ use crate::alerts::Alerts;
 use crate::analyzer::Analyzer;
 use crate::check::Check;
 use crate::email::Email;
+use crate::entities::Entities;
 use crate::graphite::Graphite;
 use crate::health::Health;
 use crate::ingest::Ingest;
@@ -97,6 +98,8 @@ sections! {
     logs: Logs,
     /// Traces: spans come in, are put together, judged, and some are kept.
     traces: Traces,
+    /// Entities: machines, pods, applications, each judged over all of its metrics at once.
+    entities: Entities,
     /// The pages and the REST interface.
     web: Web,
     /// The parent and its children.

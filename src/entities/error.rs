@@ -1,8 +1,9 @@
-//! Why files of entities could not be judged.
+//! Why entities could not be judged: of files, and live.
 
 use std::path::PathBuf;
 
 use super::EntityDetectorError;
+use crate::sources::SourceError;
 
 /// Why files of entities could not be judged.
 #[derive(Debug, thiserror::Error)]
@@ -58,4 +59,15 @@ pub enum EntityFileError {
     /// The command was told to end.
     #[error("stopped before all entities were judged; those written are whole")]
     Stopped,
+}
+
+/// Why entities cannot be watched.
+#[derive(Debug, thiserror::Error)]
+pub enum EntityWatchError {
+    /// The source cannot be used as it is set.
+    #[error("entities: {0}")]
+    Source(#[from] SourceError),
+    /// The system refuses a thread.
+    #[error("cannot learn entities: {0}")]
+    Thread(#[source] std::io::Error),
 }

@@ -1,13 +1,17 @@
 //! Multivariate detection: all metrics of a machine, a pod or an application at once.
 //!
 //! [`evaluate`] fits the detector of [`skywatch_algorithms::entities`] on files and judges others, as it would have row by
-//! row. It is what `skywatch entities eval` does.
+//! row: what `skywatch entities eval` does. [`EntityWatcher`] fetches entities from a Prometheus and judges them live.
 
 mod detectors;
 mod error;
 mod evaluation;
 mod table;
+mod watch;
 
 pub use detectors::{EntityDetectorError, EntityDetectors};
-pub use error::EntityFileError;
+pub use error::{EntityFileError, EntityWatchError};
 pub use evaluation::{EntityEvaluation, evaluate};
+#[cfg(test)]
+pub(crate) use watch::every_counter;
+pub use watch::{EntityReporter, EntityWatcher};

@@ -8,7 +8,7 @@ use super::error::TrainingError;
 use super::histories::Histories;
 use super::trainer::GoOn;
 use crate::clock::unix_now;
-use crate::models::{Holdout, Model, ModelError, ModelRegistry, Provenance, cpu_features};
+use crate::models::{Holdout, Model, ModelError, ModelRegistry, Provenance, cpu_features, new_version};
 
 /// What jobs have at hand.
 pub struct Training<'t> {
@@ -74,24 +74,13 @@ impl Training<'_> {
             cpu: cpu_features(),
             made_by: concat!("skywatch ", env!("CARGO_PKG_VERSION")).to_owned(),
         };
-        let version = version(made_at);
+        let version = new_version(made_at);
         self.registry.publish(name, &version, provenance, &fit.model)?;
         let before = previous.map_or_else(String::new, |previous| format!(", {previous:.4} before"));
         Ok(format!(
             "version {version} serves, error {error:.4} on what was held back{before}"
         ))
     }
-}
-
-/// A version that sorts by time and that no other process makes.
-fn version(now: f64) -> String {
-    let whole = jiff::Timestamp::from_second(now as i64).unwrap_or_default();
-    let micros = (now.fract() * 1e6) as u32;
-    format!(
-        "{}-{micros:06}-{:x}",
-        whole.strftime("%Y%m%dT%H%M%SZ"),
-        std::process::id()
-    )
 }
 
 /// An epoch in the log, which is on the terminal too where there is one; whether to go on.

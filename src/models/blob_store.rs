@@ -10,6 +10,9 @@ pub trait BlobStore: Send + Sync {
     /// Puts bytes there, all of them or none: a reader sees what was there or what is there, never a part.
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), ModelError>;
 
+    /// Removes what lies there; nothing to do for nothing.
+    fn remove(&self, name: &str) -> Result<(), ModelError>;
+
     /// The next parts of all names that begin with `folder/`, in order, each once; of all names for an empty `folder`.
     fn list(&self, folder: &str) -> Result<Vec<String>, ModelError>;
 

@@ -59,6 +59,19 @@ impl BlobStore for Folder {
         write(&self.path.join(name), bytes).map_err(|error| self.failure(&error))
     }
 
+    fn remove(&self, name: &str) -> Result<(), ModelError> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(self.failure(&error)),
+            _ => {}
+        }
+        // A folder is a name like any other once nothing lies in it; while something does, it stays.
+        if let Some(folder) = path.parent() {
+            let _ = fs::remove_dir(folder);
+        }
+        Ok(())
+    }
+
     fn list(&self, folder: &str) -> Result<Vec<String>, ModelError> {
         let entries = match fs::read_dir(self.path.join(folder)) {
             Ok(entries) => entries,

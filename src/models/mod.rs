@@ -25,6 +25,7 @@ pub use folder::Folder;
 pub use kinds::{Model, ModelKind};
 pub use live::{LiveModel, LiveVersion, Refresh};
 pub use registry::ModelRegistry;
+pub(crate) use registry::new_version;
 pub use s3::Bucket;
 
 /// Why a model cannot be kept or used.

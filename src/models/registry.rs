@@ -137,6 +137,23 @@ impl ModelRegistry {
         bytes.ok_or_else(|| ModelError::Missing(format!("{model}/{EXAMPLES}")))
     }
 
+    /// Removes all versions of a model but the newest `most` and the one that serves.
+    ///
+    /// # Errors
+    /// [`ModelError::Name`] and [`ModelError::Place`].
+    pub fn keep_newest(&self, model: &str, most: usize) -> Result<(), ModelError> {
+        let versions = self.versions(model)?;
+        let serving = self.pointer(model)?.map(|pointer| pointer.version);
+        let old = &versions[..versions.len().saturating_sub(most)];
+        for version in old.iter().filter(|version| Some(*version) != serving.as_ref()) {
+            // The card first: without it a version is none.
+            for file in ["card.json", "model.safetensors"] {
+                self.blobs.remove(&format!("{model}/versions/{version}/{file}"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Lets `version` serve again, or without one the version before the one that serves. It is loaded first: what
     /// could not serve is not pointed at. Returns the version.
     ///
@@ -187,4 +204,15 @@ fn check(name: &str) -> Result<&str, ModelError> {
     } else {
         Err(ModelError::Name(name.to_owned()))
     }
+}
+
+/// A version that sorts by time and that no other process makes.
+pub(crate) fn new_version(now: f64) -> String {
+    let whole = jiff::Timestamp::from_second(now as i64).unwrap_or_default();
+    let micros = (now.fract() * 1e6) as u32;
+    format!(
+        "{}-{micros:06}-{:x}",
+        whole.strftime("%Y%m%dT%H%M%SZ"),
+        std::process::id()
+    )
 }

@@ -167,6 +167,18 @@ impl BlobStore for Bucket {
             .ok_or_else(|| self.failure("404 Not Found".to_owned()))
     }
 
+    fn remove(&self, name: &str) -> Result<(), ModelError> {
+        let name = format!("{}{name}", self.prefix);
+        self.ask(|| {
+            let url = self
+                .address
+                .delete_object(Some(&self.credentials), &name)
+                .sign(SIGNED_FOR);
+            self.agent.delete(url.as_str()).call()
+        })
+        .map(drop)
+    }
+
     fn list(&self, folder: &str) -> Result<Vec<String>, ModelError> {
         let start = match folder {
             "" => self.prefix.clone(),

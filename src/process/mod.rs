@@ -53,6 +53,9 @@ pub enum ProcessError {
     /// The reason of the role that takes traces in.
     #[error(transparent)]
     Traces(#[from] crate::traces::TracesError),
+    /// The reason of the role that watches entities.
+    #[error(transparent)]
+    Entities(#[from] crate::entities::EntityWatchError),
     /// The store's reason, at start.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),

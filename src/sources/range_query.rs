@@ -168,7 +168,12 @@ impl RangeQueries {
     ) -> Result<(), SourceError> {
         let at = |number: u64| (number as f64 * self.step).to_string();
         let (start, end, step) = (at(steps.0), at(steps.1), self.step.to_string());
-        let asked = [("query", query), ("start", &start), ("end", &end), ("step", &step)];
+        let asked = [
+            ("query", query),
+            ("start", &start),
+            ("end", &end),
+            ("step", &step),
+        ];
         let body = match self.get("/api/v1/query_range", query, &asked)? {
             Answered::Good(body) => body,
             Answered::NoSuchThing(reason) => return Err(self.http.refused(query, reason)),

@@ -108,6 +108,23 @@ pub struct TracesStatus {
     pub counters: Vec<(String, u64)>,
 }
 
+/// How the role that watches entities gets on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EntitiesStatus {
+    /// Unix seconds of this report.
+    pub at: f64,
+    /// Counter name and value, in a stable order.
+    pub counters: Vec<(String, u64)>,
+    /// Where values come from.
+    pub sources: Vec<String>,
+    /// Why nothing is known of any entity, if so.
+    pub blind: Option<String>,
+    /// Metrics that the last look had no answer for, and why.
+    pub unanswered: Vec<(String, String)>,
+    /// Metrics that the last look had an answer without a series for.
+    pub without_data: Vec<String>,
+}
+
 /// Where the analyzer leaves its status.
 pub struct AnalyzerStatusFile {
     file: StatusFile,
@@ -249,6 +266,11 @@ impl StatusFile {
     /// That of the role that takes traces in, holding a [`TracesStatus`].
     pub fn traces(state_dir: &Path) -> Self {
         Self::named(state_dir, "traces.json")
+    }
+
+    /// That of the role that watches entities, holding an [`EntitiesStatus`].
+    pub fn entities(state_dir: &Path) -> Self {
+        Self::named(state_dir, "entities.json")
     }
 
     fn named(state_dir: &Path, name: &str) -> Self {

@@ -14,7 +14,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::status::{AnalyzerStatus, HealthStatus, IngestStatus, TracesStatus};
+use crate::status::{AnalyzerStatus, EntitiesStatus, HealthStatus, IngestStatus, TracesStatus};
 
 /// Seconds for which verdicts in a report of the health plane count: it makes one each five.
 const VERDICTS_COUNT_FOR: f64 = 60.0;
@@ -170,6 +170,22 @@ const FAMILIES: &[FigureFamily] = &[
     counter("traces_listener_accepts_failed", "traces.listener.{listener}.accepts_failed", "Connections that could not be accepted"),
     counter("traces_listener_dropped", "traces.listener.{listener}.dropped.{reason}", "Spans that were not taken"),
     counter("traces_listener_refused", "traces.listener.{listener}.refused.{reason}", "Requests that were not taken"),
+    counter("entities_values", "entities.values", "Values that were taken"),
+    counter("entities_too_old", "entities.too_old", "Values for steps that are not held any more"),
+    counter("entities_left_out", "entities.left_out", "Parts of answers that could not be read, values that are no numbers among them"),
+    counter("entities_answers", "entities.answers", "Questions that were answered"),
+    counter("entities_no_answer", "entities.no_answer", "Questions that were not"),
+    counter("entities_no_data", "entities.no_data", "Answers without a series"),
+    counter("entities_refused", "entities.refused_entities", "Series of entities beyond the most"),
+    counter("entities_without_room", "entities.without_room", "Series, or what was learnt, without memory"),
+    counter("entities_rows_judged", "entities.rows_judged", "Rows that were judged"),
+    counter("entities_rows_unjudged", "entities.rows_unjudged", "Rows of which nothing could be said"),
+    counter("entities_fits", "entities.fits", "Entities learnt"),
+    counter("entities_failed_fits", "entities.failed_fits", "Entities that could not be learnt"),
+    counter("entities_restored", "entities.restored", "Entities whose detector came from the model store"),
+    counter("entities_looks", "entities.looks", "Looks at all entities"),
+    counter("entities_blind_looks", "entities.blind_looks", "Looks at which no source answered"),
+    gauge("entities_states", "entities.states.{state}", "Entities in this state"),
     gauge("ingest_last_report_timestamp_seconds", "ingest.last_report", "The last report, Unix seconds"),
     gauge("ingest_last_point_timestamp_seconds", "ingest.last_point", "The last accepted point, Unix seconds"),
 ];
@@ -256,6 +272,7 @@ pub(super) fn text(
     ingest: &IngestStatus,
     health: &HealthStatus,
     traces: &TracesStatus,
+    entities: &EntitiesStatus,
     now: f64,
 ) -> Result<String, fmt::Error> {
     let mut figures = Figures::default();
@@ -272,6 +289,9 @@ pub(super) fn text(
     }
     for (name, value) in &traces.counters {
         figures.add(&format!("traces.{name}"), *value as f64);
+    }
+    for (name, value) in &entities.counters {
+        figures.add(&format!("entities.{name}"), *value as f64);
     }
     // A report that was never written has no age.
     if ingest.at > 0.0 {
@@ -336,7 +356,15 @@ mod tests {
                 ("verdict.redis_main.write".to_owned(), 0.5),
             ],
         };
-        let text = text(&analyzer, &ingest, &health, &TracesStatus::default(), 0.0).expect("encodes");
+        let text = text(
+            &analyzer,
+            &ingest,
+            &health,
+            &TracesStatus::default(),
+            &EntitiesStatus::default(),
+            0.0,
+        )
+        .expect("encodes");
         for line in [
             "skywatch_analyzer_exceptions{exception=\"Boring\"} 3.0",
             "skywatch_analyzer_exceptions{exception=\"Stale\"} 1.0",
@@ -401,7 +429,9 @@ mod tests {
         let health = health.into_iter().map(|(name, _)| format!("health.{name}"));
         let traces = crate::traces::every_counter().into_iter();
         let traces = traces.map(|name| format!("traces.{name}"));
-        for name in analyzer.chain(ingest).chain(health).chain(traces) {
+        let entities = crate::entities::every_counter().into_iter();
+        let entities = entities.map(|name| format!("entities.{name}"));
+        for name in analyzer.chain(ingest).chain(health).chain(traces).chain(entities) {
             let families = FAMILIES
                 .iter()
                 .filter(|family| labels_of(family, &name).is_some());
@@ -416,6 +446,7 @@ mod tests {
             &IngestStatus::default(),
             &HealthStatus::default(),
             &TracesStatus::default(),
+            &EntitiesStatus::default(),
             0.0,
         )
         .expect("encodes");

@@ -15,7 +15,7 @@ use super::pages::Pages;
 use super::reader::SeriesReader;
 use crate::baseline;
 use crate::history::history_path;
-use crate::status::{AnalyzerStatus, HealthStatus, IngestStatus, StatusFile, TracesStatus};
+use crate::status::{AnalyzerStatus, EntitiesStatus, HealthStatus, IngestStatus, StatusFile, TracesStatus};
 use crate::store::{AnyConnect, Connect as _};
 use crate::traces::archive_path;
 
@@ -37,6 +37,7 @@ pub(super) struct Site {
     ingest: StatusFile,
     health: StatusFile,
     traces: StatusFile,
+    entities: StatusFile,
     /// Whether there is to be a health plane over the state folder.
     pub(super) has_plane: bool,
     /// Where the store is, for people.
@@ -67,6 +68,7 @@ impl Site {
             ingest: StatusFile::ingest(state_dir),
             health: StatusFile::health(state_dir),
             traces: StatusFile::traces(state_dir),
+            entities: StatusFile::entities(state_dir),
             has_plane: settings.health.enabled,
             store: store.describe(),
             reader: SeriesReader::start(store, full_duration, baseline::folder(state_dir))
@@ -100,6 +102,11 @@ impl Site {
     /// What the role that takes traces in has last said.
     pub(super) fn traces(&self) -> TracesStatus {
         self.traces.read().unwrap_or_default()
+    }
+
+    /// What the role that watches entities has last said.
+    pub(super) fn entities(&self) -> EntitiesStatus {
+        self.entities.read().unwrap_or_default()
     }
 
     /// What the ingest has last said.

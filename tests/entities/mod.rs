@@ -1,5 +1,7 @@
 //! Entities in files, black box: the real binary over folders as benchmarks have them.
 
+mod live;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::ops::Range;

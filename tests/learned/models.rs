@@ -28,6 +28,10 @@ impl BlobStore for Shared {
         self.0.put(name, bytes)
     }
 
+    fn remove(&self, name: &str) -> Result<(), ModelError> {
+        self.0.remove(name)
+    }
+
     fn list(&self, folder: &str) -> Result<Vec<String>, ModelError> {
         self.0.list(folder)
     }
@@ -332,4 +336,24 @@ fn a_pipe_or_a_device_is_no_model_and_nothing_is_waited_for() {
         let refused = receive.recv_timeout(std::time::Duration::from_secs(10));
         assert_eq!(refused, Ok(true), "{name}");
     }
+}
+
+#[test]
+fn old_versions_go_and_the_one_that_serves_stays() {
+    both(|blobs| {
+        let registry = ModelRegistry::new(blobs);
+        for number in 1..=4 {
+            let (provenance, fitted) = made(number);
+            registry
+                .publish("m", &format!("v{number}"), provenance, &fitted)
+                .unwrap();
+        }
+        registry.roll_back("m", Some("v1")).unwrap();
+        registry.keep_newest("m", 2).unwrap();
+        assert_eq!(registry.versions("m").unwrap(), ["v1", "v3", "v4"]);
+        let pointer = registry.pointer("m").unwrap().unwrap();
+        registry.load::<FittedSequence>("m", &pointer).unwrap();
+        registry.keep_newest("m", 9).unwrap();
+        assert_eq!(registry.versions("m").unwrap().len(), 3);
+    });
 }

@@ -44,7 +44,7 @@ static METRIC: SubjectKind = SubjectKind {
     page: Some("/metric?name="),
 };
 static ENTITY: SubjectKind = SubjectKind {
-    name: "entity",
+    name: Subject::ENTITY,
     plural: "entities",
     deleted: NOT_WATCHED,
     is_grouped: true,
@@ -71,6 +71,8 @@ static COMPONENT: SubjectKind = SubjectKind {
 impl Subject {
     /// The kind of metrics, by its name in the JSON form.
     pub const METRIC: &str = "metric";
+    /// The kind of entities.
+    pub const ENTITY: &str = "entity";
     /// The kind of traces.
     pub const TRACE: &str = "trace";
     /// The kind of components.

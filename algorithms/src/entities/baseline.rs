@@ -1,5 +1,7 @@
 //! What each metric should be by itself: what it was at this time of day before, or its training median.
 
+use serde::{Deserialize, Serialize};
+
 use super::period::period;
 use super::{EntityRows, calibration};
 
@@ -14,7 +16,7 @@ const SEASONAL_REST: f64 = 0.35;
 /// The baselines of all metrics of an entity, a row at a time: for a seasonal metric the median of what it was one to
 /// seven periods ago, each at the same row and 1/48 of a period earlier and later; for the others their training median.
 /// Rows that are judged become part of the past in their turn; a median of seven days does not follow one bad day.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct MetricBaselines {
     medians: Vec<f64>,
     is_seasonal: Vec<bool>,
@@ -22,13 +24,16 @@ pub(super) struct MetricBaselines {
 }
 
 /// The rows of as many periods as are looked back upon, in a ring.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct SeasonalPast {
     period: usize,
     jitter: usize,
     periods: usize,
+    /// Not part of what is kept: rows are shown again.
+    #[serde(skip)]
     ring: Vec<f64>,
     /// Rows seen so far.
+    #[serde(skip)]
     seen: usize,
 }
 
@@ -78,6 +83,34 @@ impl MetricBaselines {
             }
         };
         distances.iter_mut().map(share).collect()
+    }
+
+    /// Whether it is of so many metrics, and looks back upon no more than `most` rows.
+    pub(super) fn is_of(&self, columns: usize, most: usize) -> bool {
+        let is_sound = |season: &SeasonalPast| {
+            season.jitter < season.period
+                && (1..=MOST_PERIODS).contains(&season.periods)
+                && season.period <= most
+                && season.reach() <= most + season.jitter
+        };
+        self.medians.len() == columns
+            && self.is_seasonal.len() == columns
+            && self.season.as_ref().is_none_or(is_sound)
+    }
+
+    /// With an empty past.
+    pub(super) fn forget_past(&mut self) {
+        let columns = self.medians.len();
+        if let Some(season) = &mut self.season {
+            season.seen = 0;
+            season.ring = vec![f64::NAN; season.reach() * columns];
+        }
+    }
+
+    /// Bytes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let past = self.season.as_ref().map_or(0, |season| season.ring.len());
+        (past + self.medians.len()) * size_of::<f64>()
     }
 
     /// The period in rows, if any metric is seasonal.

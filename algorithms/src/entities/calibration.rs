@@ -1,5 +1,7 @@
 //! From deviations in a metric's own units to numbers that compare: what training made of them is 0 to 1.
 
+use serde::{Deserialize, Serialize};
+
 /// The quantile of training deviations that is 1 afterwards.
 const USUAL_MOST: f64 = 0.995;
 /// Part of the training range that counts as noise in every metric: one that stood still in training has no other
@@ -10,7 +12,7 @@ const MOST: f64 = 20.0;
 
 /// Per metric the median and the 99.5 % quantile of the absolute deviations in training; a deviation `d` then is
 /// (d − median) / (quantile − median + 0.02), within 0 and 20.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct DeviationScale {
     medians: Vec<f64>,
     widths: Vec<f64>,
@@ -35,6 +37,11 @@ impl DeviationScale {
             }
         }
         scale
+    }
+
+    /// Whether it is of so many metrics.
+    pub(super) fn is_of(&self, columns: usize) -> bool {
+        self.medians.len() == columns && self.widths.len() == columns
     }
 
     /// Calibrates a row in place; NaN stays NaN.

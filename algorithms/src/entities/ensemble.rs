@@ -1,5 +1,7 @@
 //! The views of an entity, on one scale and under one limit.
 
+use serde::{Deserialize, Serialize};
+
 use super::calibration::quantile;
 use super::settling::Settling;
 use super::tail::tail_quantile;
@@ -32,8 +34,9 @@ pub struct EntityJudgement {
     pub is_anomalous: bool,
 }
 
-/// Knows what is usual of one entity, and has its newest rows.
-#[derive(Debug, Clone)]
+/// Knows what is usual of one entity, and has its newest rows. Its JSON is what it has learnt, without its newest rows and without
+/// what [`references`](Self::references) gives, which are many and kept beside it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EntityDetector {
     rows: RowScores,
     /// Per score of a row its usual largest.
@@ -41,6 +44,7 @@ pub struct EntityDetector {
     settling: Settling,
     limit: f64,
     /// Room for the scores of a row.
+    #[serde(skip)]
     scores: Vec<f64>,
 }
 
@@ -167,6 +171,74 @@ impl EntityDetector {
             score: score / self.limit,
             is_anomalous: above > self.limit,
         }))
+    }
+
+    /// Lets the next row pass without judging it: what came before it is then known to those after it.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge).
+    pub fn pass(&mut self, row: &[f64]) -> Result<(), EntityError> {
+        if row.len() != self.rows.columns() {
+            return Err(EntityError::RowLength {
+                given: row.len(),
+                needed: self.rows.columns(),
+            });
+        }
+        self.rows.pass(row);
+        Ok(())
+    }
+
+    /// Hears what scores it gave before, oldest first, so that a level that was accepted is.
+    pub fn recall(&mut self, scores: impl Iterator<Item = f64>) {
+        for score in scores {
+            self.settling.rise(score * self.limit);
+        }
+    }
+
+    /// How far a new level has been accepted, in units of the limit: from 1 on what it was fitted on is another entity.
+    #[must_use]
+    pub fn drift(&self) -> f64 {
+        self.settling.risen() / self.limit
+    }
+
+    /// Metrics in a row.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.rows.columns()
+    }
+
+    /// Bytes in memory, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.rows.bytes()
+    }
+
+    /// The rows of the training that others are compared with, one list for each length of recent past.
+    #[must_use]
+    pub fn references(&self) -> Vec<&[f32]> {
+        self.rows.references().collect()
+    }
+
+    /// A detector read from its JSON, of so many metrics and with its references, as if no row had come yet. Nothing of what
+    /// comes in is believed.
+    ///
+    /// # Errors
+    /// [`EntityError::Damaged`] if the parts do not go together.
+    pub fn completed(self, columns: usize, references: Vec<Vec<f32>>) -> Result<Self, EntityError> {
+        let rows = self
+            .rows
+            .completed(columns, references)
+            .ok_or(EntityError::Damaged)?;
+        let count = rows.count();
+        let is_above_zero = |number: &f64| *number > 0.0;
+        if self.usual.len() != count || !self.usual.iter().all(is_above_zero) || !is_above_zero(&self.limit) {
+            return Err(EntityError::Damaged);
+        }
+        Ok(Self {
+            rows,
+            scores: Vec::with_capacity(count),
+            ..self
+        })
     }
 
     /// What each metric has to do with the newest row's deviation, as shares of 1 (all 0 if nothing deviates): its squared
@@ -296,5 +368,29 @@ mod tests {
         let mut detector = UnfittedEntity::default().fit(&still).unwrap();
         assert!(!detector.judge(&[3.0, f64::NAN]).unwrap().unwrap().is_anomalous);
         assert!(detector.judge(&[4.0, f64::NAN]).unwrap().unwrap().is_anomalous);
+    }
+
+    #[test]
+    fn what_is_kept_judges_as_what_it_was_kept_of() {
+        let all = rows(1_500);
+        let mut training = EntityRows::new(4);
+        (0..1_200).for_each(|at| training.push(all.row(at)).unwrap());
+        let mut detector = UnfittedEntity::default().fit(&training).unwrap();
+        let text = serde_json::to_string(&detector).unwrap();
+        let references: Vec<Vec<f32>> = detector.references().iter().map(|rows| rows.to_vec()).collect();
+        let read = || serde_json::from_str::<EntityDetector>(&text).unwrap();
+        let mut kept = read().completed(4, references.clone()).unwrap();
+        training.iter().for_each(|row| kept.pass(row).unwrap());
+        for at in 1_200..1_500 {
+            let mut row = all.row(at).to_vec();
+            row[1] += f64::from(u8::from(at % 100 > 80)) * 20.0;
+            assert_eq!(kept.judge(&row), detector.judge(&row), "{at}");
+        }
+        assert_eq!(kept.contributions(), detector.contributions());
+        assert!(read().completed(5, references.clone()).is_err());
+        assert!(read().completed(4, references[..2].to_vec()).is_err());
+        let mut short = references;
+        short[2].pop();
+        assert!(read().completed(4, short).is_err());
     }
 }

@@ -46,6 +46,9 @@ pub enum EntityError {
         /// How many metrics there are.
         needed: usize,
     },
+    /// What was kept of a detector is not all of one.
+    #[error("the parts of the detector do not go together")]
+    Damaged,
     /// Too little to learn from.
     #[error("{given} rows with values to learn from, at least {needed} are needed")]
     TooFewRows {

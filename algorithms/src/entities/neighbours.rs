@@ -1,5 +1,7 @@
 //! Distance to the nearest rows of the training: nothing is assumed about the shape of what is normal.
 
+use serde::{Deserialize, Serialize};
+
 use super::EntityRows;
 
 /// Training rows that are kept to compare with, evenly spread over the training.
@@ -10,13 +12,16 @@ const NEIGHBOUR: usize = 5;
 const TOO_CLOSE: usize = 300;
 
 /// References of one length of trailing mean (Ramaswamy, Rastogi, Shim 2000: the distance to the k-th neighbour).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct NearestRows {
     columns: usize,
+    /// Kept beside the rest, as they are many.
+    #[serde(skip)]
     references: Vec<f32>,
     /// The row of the training each reference was.
     places: Vec<usize>,
     /// Room for squared distances.
+    #[serde(skip)]
     distances: Vec<f32>,
 }
 
@@ -41,6 +46,17 @@ impl NearestRows {
             distances: Vec::with_capacity(places.len()),
             places,
         }
+    }
+
+    /// All references, a row after the other.
+    pub(super) fn references(&self) -> &[f32] {
+        &self.references
+    }
+
+    /// With these references; whether there are as many as there should be.
+    pub(super) fn set_references(&mut self, references: Vec<f32>, columns: usize) -> bool {
+        self.references = references;
+        self.columns == columns && self.references.len() == self.places.len() * columns
     }
 
     /// The Euclidean distance to the fifth nearest reference over the metrics that are there, as if all were (scaled by

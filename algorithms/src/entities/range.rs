@@ -1,5 +1,7 @@
 //! Every metric on the scale of its own training rows, so that bytes and percentages weigh alike.
 
+use serde::{Deserialize, Serialize};
+
 use super::EntityRows;
 
 /// How far outside of its training range (0 to 1) a value is still told apart from others: one absurd sample must not
@@ -8,7 +10,7 @@ const SCALED: std::ops::RangeInclusive<f64> = -4.0..=5.0;
 
 /// Least value and range of each metric in training. A metric that stood still there has a range of 1 unit; one that had no
 /// value there has none, and is left out.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct TrainingRange {
     least: Vec<f64>,
     width: Vec<f64>,
@@ -37,6 +39,11 @@ impl TrainingRange {
             width: least.iter().zip(&largest).map(width).collect(),
             least,
         }
+    }
+
+    /// Whether it is of so many metrics.
+    pub(super) fn is_of(&self, columns: usize) -> bool {
+        self.least.len() == columns && self.width.len() == columns
     }
 
     /// The row on the training scale, into `scaled`; NaN where a value is missing, or the metric was never there in training.

@@ -1,5 +1,7 @@
 //! The subspace that an entity's metrics move in together, and what a row has outside of it.
 
+use serde::{Deserialize, Serialize};
+
 use super::EntityRows;
 use super::symmetric::{eigen, solve};
 
@@ -12,7 +14,7 @@ const RIDGE: f64 = 1e-6;
 /// Principal components of the training rows (Jackson and Mudholkar 1979: the residual of a row is its distance from
 /// what usually moves together). A missing metric is left out of the fit pairwise, and of the projection by least
 /// squares over the metrics that are there.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ResidualSubspace {
     means: Vec<f64>,
     /// Orthonormal, one direction a row.
@@ -40,6 +42,17 @@ impl ResidualSubspace {
             directions,
             ridge: RIDGE,
         }
+    }
+
+    /// Whether it is of so many metrics.
+    pub(super) fn is_of(&self, columns: usize) -> bool {
+        let is_whole = |direction: &Vec<f64>| direction.len() == columns;
+        self.means.len() == columns && self.directions.iter().all(is_whole)
+    }
+
+    /// Bytes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        (self.directions.len() + 1) * self.means.len() * size_of::<f64>()
     }
 
     /// The part of a `scaled` row outside of the subspace, per metric, into `residuals`; NaN where the row has none.

@@ -1,7 +1,10 @@
 //! The ways to look at a row, by name.
 
+use serde::{Deserialize, Serialize};
+
 /// A way to look at a row that gives it a score of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum EntityView {
     /// What the row has outside of the subspace its metrics move in.
     Subspace,

@@ -1,5 +1,7 @@
 //! Scores of a row, a view and a length of recent past each, before they are made comparable.
 
+use serde::{Deserialize, Serialize};
+
 use super::baseline::MetricBaselines;
 use super::calibration::{DeviationScale, root_mean_square};
 use super::neighbours::NearestRows;
@@ -8,11 +10,13 @@ use super::subspace::ResidualSubspace;
 use super::trailing::{LENGTHS, TrailingRows};
 use super::{EntityRows, EntityView};
 
+/// Rows of the past that a kept detector may ask for: a week of rows five seconds apart.
+const MOST_PAST: usize = 120_960;
 /// Views by metric: outside of the subspace, and from the baseline.
 const BY_METRIC: usize = 2;
 
 /// What is learnt of metrics and rows, and the newest rows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RowScores {
     views: Vec<EntityView>,
     range: TrainingRange,
@@ -21,11 +25,16 @@ pub(super) struct RowScores {
     scales: [DeviationScale; BY_METRIC],
     /// One for each length of trailing mean; none where neighbours are not asked.
     nearest: Vec<NearestRows>,
+    #[serde(skip)]
     newest: TrailingRows,
+    #[serde(skip)]
     newest_scores: TrailingRows,
+    #[serde(skip)]
     scaled: Vec<f64>,
+    #[serde(skip)]
     means: Vec<f64>,
     /// A row of calibrated deviations a view.
+    #[serde(skip)]
     deviations: [Vec<f64>; BY_METRIC],
 }
 
@@ -64,6 +73,48 @@ impl RowScores {
         (scores, warm)
     }
 
+    /// What was kept, of so many metrics and with these references, as if no row had come yet; none if it does not go
+    /// together.
+    pub(super) fn completed(mut self, columns: usize, references: Vec<Vec<f32>>) -> Option<Self> {
+        let lengths = if self.views.contains(&EntityView::Neighbours) {
+            LENGTHS.len()
+        } else {
+            0
+        };
+        let is_whole = !self.views.is_empty()
+            && self.nearest.len() == lengths
+            && references.len() == lengths
+            && self.range.is_of(columns)
+            && self.subspace.is_of(columns)
+            && self.baselines.is_of(columns, MOST_PAST)
+            && self.scales.iter().all(|scale| scale.is_of(columns));
+        let mut pairs = self.nearest.iter_mut().zip(references);
+        if !is_whole || !pairs.all(|(nearest, references)| nearest.set_references(references, columns)) {
+            return None;
+        }
+        self.baselines.forget_past();
+        self.scaled = vec![0.0; columns];
+        self.means = vec![0.0; columns];
+        self.deviations = [vec![0.0; columns], vec![0.0; columns]];
+        Some(self)
+    }
+
+    /// References of each length of trailing mean, a row after the other.
+    pub(super) fn references(&self) -> impl Iterator<Item = &[f32]> {
+        self.nearest.iter().map(NearestRows::references)
+    }
+
+    /// Bytes in memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        let references: usize = self.references().map(<[f32]>::len).sum();
+        references * size_of::<f32>() + self.baselines.bytes() + self.subspace.bytes()
+    }
+
+    /// Lets a row pass without a judgement.
+    pub(super) fn pass(&mut self, row: &[f64]) {
+        self.deviate(row);
+    }
+
     /// Metrics in a row.
     pub(super) fn columns(&self) -> usize {
         self.scaled.len()
@@ -86,9 +137,8 @@ impl RowScores {
         (outside, from_baseline)
     }
 
-    /// Adds the scores of the next row to `scores`; says whether it had any value, and adds nothing if not.
-    /// `training_row`: the place of the row in the training, if it is of that.
-    pub(super) fn next(&mut self, row: &[f64], training_row: Option<usize>, scores: &mut Vec<f64>) -> bool {
+    /// Takes in the next row: deviations by metric, and the scores that means are made of; whether it had any value.
+    fn deviate(&mut self, row: &[f64]) -> bool {
         self.range.scale(row, &mut self.scaled);
         self.newest.push(&self.scaled);
         let [outside, from_baseline] = &mut self.deviations;
@@ -101,7 +151,13 @@ impl RowScores {
             *score = root_mean_square(deviations).unwrap_or(f64::NAN);
         }
         self.newest_scores.push(&by_metric);
-        if by_metric.iter().any(|score| score.is_nan()) {
+        by_metric.iter().all(|score| !score.is_nan())
+    }
+
+    /// Adds the scores of the next row to `scores`; says whether it had any value, and adds nothing if not.
+    /// `training_row`: the place of the row in the training, if it is of that.
+    pub(super) fn next(&mut self, row: &[f64], training_row: Option<usize>, scores: &mut Vec<f64>) -> bool {
+        if !self.deviate(row) {
             return false;
         }
         // A mean of which too few rows are there says nothing; that of the newest row is always there.

@@ -5,6 +5,7 @@
 //! [`LiveModel`](super::LiveModel)). Who uses a model knows its type and asks for that; [`KINDS`] is for those who only have a
 //! card.
 
+mod entity;
 mod families;
 mod sequence;
 mod traces;
@@ -13,6 +14,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use skywatch_algorithms::learned::masked_span::FittedTraces;
 use skywatch_algorithms::learned::{FittedFamilies, FittedSequence, LearnedError, Weights};
+
+pub use entity::EntityModel;
 
 use super::{Card, ModelError};
 
@@ -50,10 +53,11 @@ pub struct ModelKind {
 }
 
 /// All kinds.
-pub static KINDS: [ModelKind; 3] = [
+pub static KINDS: [ModelKind; 4] = [
     ModelKind::of::<FittedFamilies>(),
     ModelKind::of::<FittedSequence>(),
     ModelKind::of::<FittedTraces>(),
+    ModelKind::of::<EntityModel>(),
 ];
 
 impl ModelKind {

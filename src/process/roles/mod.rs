@@ -5,6 +5,7 @@
 
 mod analyzer;
 mod dispatch;
+mod entities;
 mod health;
 mod ingest;
 mod logs;
@@ -31,6 +32,7 @@ pub const ROLES: &[&dyn Role] = &[
     &logs::LogsRole,
     &health::HealthRole,
     &traces::TracesRole,
+    &entities::EntitiesRole,
     &web::WebRole,
     #[cfg(feature = "learned")]
     &trainer::TrainerRole,

@@ -38,6 +38,7 @@ async fn metrics(State(site): SiteState) -> Response {
             &site.ingest(),
             &site.health(),
             &site.traces(),
+            &site.entities(),
             now,
         ) {
             Ok(text) => {

@@ -61,7 +61,8 @@ async fn status(State(site): SiteState) -> Response {
         let ailments = analyzer.ailments(unix_now());
         let (health, traces) = (site.health(), site.traces());
         let all = json!({
-            "analyzer": analyzer, "ingest": ingest, "health": health, "traces": traces, "ailments": ailments,
+            "analyzer": analyzer, "ingest": ingest, "health": health, "traces": traces,
+            "entities": site.entities(), "ailments": ailments,
         });
         Json(all).into_response()
     });

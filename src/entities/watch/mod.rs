@@ -1,0 +1,26 @@
+//! Entities that are watched: fetched each step, judged by what was learnt of them, learnt anew beside that.
+//!
+//! The decision a reader would question: the whole past that is learnt from is held in memory, not asked for again at each fit.
+//! It takes less than what is learnt from it, and a source that is away then keeps nobody from learning.
+
+mod counters;
+mod fitting;
+#[cfg(feature = "learned")]
+mod kept;
+mod population;
+mod prometheus;
+mod query;
+mod reporting;
+mod ring;
+mod rules;
+mod source;
+mod watched;
+mod watcher;
+
+pub use reporting::EntityReporter;
+pub use watcher::EntityWatcher;
+
+#[cfg(test)]
+pub(crate) fn every_counter() -> Vec<String> {
+    watcher::every_counter()
+}

@@ -1,0 +1,125 @@
+//! All entities that are watched, within bounds of number and bytes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use skywatch_settings::Entities;
+
+use super::counters::EntityCounters;
+use super::rules::EntityRules;
+use super::source::{FetchedPart, FetchedValues};
+use super::watched::WatchedEntity;
+
+/// All entities by name.
+#[derive(Debug)]
+pub(super) struct EntityPopulation {
+    pub(super) entities: BTreeMap<Arc<str>, WatchedEntity>,
+    rules: EntityRules,
+    most_entities: usize,
+    most_bytes: usize,
+    /// Bytes of values that are held.
+    held_bytes: usize,
+}
+
+impl EntityPopulation {
+    pub(super) fn new(settings: &Entities) -> Self {
+        Self {
+            entities: BTreeMap::new(),
+            rules: EntityRules::of(settings),
+            most_entities: settings.max_entities,
+            most_bytes: settings.max_bytes,
+            held_bytes: 0,
+        }
+    }
+
+    /// Takes a part of what a source gives.
+    pub(super) fn take(&mut self, part: FetchedPart, counters: &mut EntityCounters) {
+        match part {
+            FetchedPart::Values(values) => self.put(values, counters),
+            FetchedPart::Answered {
+                metric,
+                series,
+                left_out,
+            } => {
+                if series == 0 {
+                    counters.no_data += 1;
+                }
+                counters.left_out += left_out.values().sum::<u64>();
+                counters.answered(&metric, series);
+            }
+            FetchedPart::NoAnswer { metric, why } => counters.unanswered(&metric, why),
+        }
+    }
+
+    fn put(&mut self, fetched: FetchedValues, counters: &mut EntityCounters) {
+        if !self.entities.contains_key(&*fetched.entity) {
+            if self.entities.len() >= self.most_entities {
+                counters.refused_entities += 1;
+                return;
+            }
+            let name: Arc<str> = fetched.entity.as_str().into();
+            let entity = WatchedEntity::new(Arc::clone(&name), fetched.labels, &self.rules);
+            self.entities.insert(name, entity);
+        }
+        let bytes = self.held_bytes;
+        let Some(entity) = self.entities.get_mut(&*fetched.entity) else {
+            return;
+        };
+        let column = match entity.ring.column(&fetched.metric) {
+            Some(column) => column,
+            None if bytes + entity.ring.bytes_a_metric() > self.most_bytes => {
+                counters.without_room += 1;
+                return;
+            }
+            None => {
+                self.held_bytes += entity.ring.bytes_a_metric();
+                entity.ring.add(&fetched.metric)
+            }
+        };
+        for (step, value) in fetched.values {
+            if entity.ring.put(column, step, value) {
+                counters.values += 1;
+                entity.last_value = entity.last_value.max(step);
+            } else {
+                counters.too_old += 1;
+            }
+        }
+    }
+
+    /// Judges all entities up to a step.
+    pub(super) fn judge(&mut self, newest: i64, counters: &mut EntityCounters) {
+        let rules = &self.rules;
+        let judged = self
+            .entities
+            .par_iter_mut()
+            .map(|(_, entity)| entity.judge(newest, rules));
+        let (judged, unjudged) = judged.reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        counters.rows_judged += judged;
+        counters.rows_unjudged += unjudged;
+    }
+
+    /// Whether there is room for what is learnt of one more entity, of so many bytes.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        let learnt: usize = self.entities.values().map(WatchedEntity::detector_bytes).sum();
+        self.held_bytes + learnt + bytes <= self.most_bytes
+    }
+
+    /// Lets go of those that have had no value for as long as values are held, and says which.
+    pub(super) fn forget(&mut self, newest: i64) -> Vec<Arc<str>> {
+        let oldest = newest - self.rules.history;
+        let is_gone = |entity: &WatchedEntity| entity.last_value < oldest;
+        let gone: Vec<_> = self
+            .entities
+            .values()
+            .filter(|entity| is_gone(entity))
+            .map(|entity| Arc::clone(&entity.name))
+            .collect();
+        for name in &gone {
+            if let Some(entity) = self.entities.remove(name) {
+                self.held_bytes -= entity.ring.len() * entity.ring.bytes_a_metric();
+            }
+        }
+        gone
+    }
+}

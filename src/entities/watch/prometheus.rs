@@ -1,0 +1,212 @@
+//! Entities of a Prometheus: one range query a metric, for all entities at once, some at the same time.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Sender, bounded};
+use skywatch_settings::{Entities, Secret};
+
+use super::query::{EntityQuery, queries};
+use super::rules::EntityRules;
+use super::source::{EntitySource, FetchedPart, FetchedValues};
+use crate::backoff::Backoff;
+use crate::observer::{ObservedMetric, Observer};
+use crate::sources::{LeftOut, RangeQueries, RangeQueryOptions, SourceError, SourceLogin, Span};
+use crate::stop::Stop;
+
+/// Tries beyond the first of a question, and the pauses before them: a server that starts anew answers within seconds.
+const RETRIES: usize = 2;
+const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(2)];
+/// Seconds that are asked for once more, for samples that were late: remote writers and slow scrapes are, by a minute or two.
+const OVERLAP: f64 = 120.0;
+/// Parts that wait to be taken, so that a slow reader slows the questions down.
+const WAITING: usize = 256;
+
+/// A Prometheus with entities.
+pub(super) struct PrometheusEntities {
+    ranges: RangeQueries,
+    queries: Vec<EntityQuery>,
+    /// The last step for which each was answered; the smallest number before there is one.
+    answered: Vec<AtomicI64>,
+    /// Steps that are asked for at first, and once more for what was late.
+    history: i64,
+    overlap: i64,
+    /// Labels whose values are the name.
+    labels: Vec<String>,
+    concurrency: usize,
+    step: f64,
+    observed: ObservedMetric,
+}
+
+impl PrometheusEntities {
+    /// Over these settings; connects to nothing. None if they name no metric or no server.
+    ///
+    /// # Errors
+    /// [`SourceError::Options`].
+    pub(super) fn new(settings: &Entities, observer: &Observer) -> Result<Option<Self>, SourceError> {
+        let queries = queries(settings);
+        let Some(server) = settings.prometheus.as_ref().filter(|_| !queries.is_empty()) else {
+            return Ok(None);
+        };
+        let token = settings.token.clone().map(SourceLogin::Bearer);
+        let basic = settings.username.clone().map(|user| SourceLogin::Basic {
+            user,
+            password: settings
+                .password
+                .clone()
+                .unwrap_or_else(|| Secret::new(String::new())),
+        });
+        let step = settings.step.as_secs_f64();
+        let ranges = RangeQueries::new(RangeQueryOptions {
+            url: server.as_str().to_owned(),
+            login: token.or(basic),
+            ca_file: settings.ca_file.clone(),
+            timeout: settings.timeout,
+            step,
+        })?;
+        let subject = format!("prometheus:{}", server.url().place());
+        let rules = EntityRules::of(settings);
+        Ok(Some(Self {
+            ranges,
+            answered: queries.iter().map(|_| AtomicI64::new(i64::MIN)).collect(),
+            queries,
+            history: rules.history,
+            overlap: (OVERLAP / step).ceil() as i64,
+            labels: settings.labels.clone(),
+            concurrency: settings.concurrency,
+            step,
+            observed: observer.metric(&subject, "query_range"),
+        }))
+    }
+
+    /// One metric, tried again where that may help. `down`: why the server does not answer, once somebody has found out.
+    fn metric(
+        &self,
+        place: usize,
+        newest: i64,
+        parts: &Sender<FetchedPart>,
+        down: &Mutex<Option<String>>,
+        stop: &Stop,
+    ) {
+        let query = &self.queries[place];
+        let span = self.span(place, newest);
+        let known = || down.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut pauses = Backoff::new(PAUSES[0], PAUSES[1]);
+        let mut tries = 0;
+        let outcome = loop {
+            if let Some(why) = known() {
+                break Err(why);
+            }
+            let asked = self.observed.watch(|| self.ask(query, span, parts));
+            match asked {
+                Err(error) if error.is_retryable() && tries < RETRIES && !stop.sleep(pauses.pause()) => {
+                    tries += 1
+                }
+                Err(error) => {
+                    let why = error.to_string();
+                    if !error.is_of_the_part() {
+                        // The others need not find it out by waiting.
+                        *down.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.clone());
+                    }
+                    break Err(why);
+                }
+                Ok(answer) => {
+                    // Each place is one thread's at a time.
+                    self.answered[place].store(newest, Ordering::Relaxed);
+                    break Ok(answer);
+                }
+            }
+        };
+        let metric = query.metric.clone();
+        // Whoever fetches takes parts until all have come.
+        let _ = parts.send(match outcome {
+            Ok((series, left_out)) => FetchedPart::Answered {
+                metric,
+                series,
+                left_out,
+            },
+            Err(why) => FetchedPart::NoAnswer { metric, why },
+        });
+    }
+
+    /// What is to be asked of a metric.
+    fn span(&self, place: usize, newest: i64) -> Span {
+        let oldest = newest - self.history;
+        let answered = self.answered[place].load(Ordering::Relaxed).max(oldest);
+        let after = (answered - self.overlap).max(oldest);
+        Span {
+            after: after as f64 * self.step,
+            until: newest as f64 * self.step,
+        }
+    }
+
+    fn ask(
+        &self,
+        query: &EntityQuery,
+        span: Span,
+        parts: &Sender<FetchedPart>,
+    ) -> Result<(usize, LeftOut), SourceError> {
+        let (mut series_seen, mut unlabelled) = (0, 0);
+        let answer = self.ranges.ask(&query.promql, span, &mut |labels, series| {
+            series_seen += 1;
+            let value = |wanted: &String| {
+                let found = labels.iter().find(|(label, _)| label == wanted);
+                found.map_or("", |(_, value)| value).to_owned()
+            };
+            let values: Vec<String> = self.labels.iter().map(value).collect();
+            if values.iter().all(String::is_empty) {
+                unlabelled += 1;
+                return;
+            }
+            let points = series.times.iter().zip(&series.values);
+            let at = |(time, value): (&f64, &f64)| ((time / self.step).round() as i64, *value);
+            // As above.
+            let _ = parts.send(FetchedPart::Values(FetchedValues {
+                metric: query.metric.clone(),
+                entity: values.join("/"),
+                labels: self
+                    .labels
+                    .iter()
+                    .cloned()
+                    .zip(values)
+                    .collect::<BTreeMap<_, _>>(),
+                values: points.map(at).collect(),
+            }));
+        });
+        let mut left_out = answer?;
+        if unlabelled > 0 {
+            left_out.insert("unlabelled_series", unlabelled);
+        }
+        Ok((series_seen, left_out))
+    }
+}
+
+impl EntitySource for PrometheusEntities {
+    fn describe(&self) -> String {
+        self.ranges.place().to_owned()
+    }
+
+    fn fetch(&mut self, newest: i64, each: &mut dyn FnMut(FetchedPart), stop: &Stop) {
+        let (send, parts) = bounded(WAITING);
+        let (next, down, this) = (AtomicUsize::new(0), Mutex::new(None), &*self);
+        std::thread::scope(|scope| {
+            for _ in 0..self.concurrency.min(self.queries.len()) {
+                let (send, next, down) = (send.clone(), &next, &down);
+                scope.spawn(move || {
+                    loop {
+                        let place = next.fetch_add(1, Ordering::Relaxed);
+                        if place >= this.queries.len() || stop.is_said() {
+                            break;
+                        }
+                        this.metric(place, newest, &send, down, stop);
+                    }
+                });
+            }
+            drop(send);
+            parts.into_iter().for_each(each);
+        });
+    }
+}

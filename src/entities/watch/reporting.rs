@@ -1,0 +1,153 @@
+//! What is found of entities, handed over to the dispatch as anomalies like any other.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use skywatch_alerters::incident::{Observation, ObservedOutcome};
+use skywatch_alerters::{
+    Anomaly, Contributor, Evidence, Expected, JudgedWindow, Severity, Strength, Subject,
+};
+
+use super::population::EntityPopulation;
+use super::rules::EntityRules;
+use super::watched::{EntityState, RowVerdict, WatchedEntity};
+use crate::inlet::{FinderReport, Inlet, Observations};
+use crate::status::Followed;
+
+/// Metrics that go along with an anomaly, and those that its sentence names.
+const CONTRIBUTORS: usize = 20;
+const NAMED: usize = 3;
+
+/// The way of findings to the dispatch.
+pub struct EntityReporter {
+    /// Where reports are handed over.
+    pub inlet: Inlet,
+    /// Whose incidents live.
+    pub followed: Followed,
+}
+
+impl EntityReporter {
+    /// Hands over how entities are. Of those that are well only what is followed is said, of `gone` ones that they are.
+    pub(super) fn report(&self, population: &mut EntityPopulation, gone: &[Arc<str>], rules: &EntityRules) {
+        let followed = self.followed.get();
+        let mut seen: Vec<Observation> = population
+            .entities
+            .values_mut()
+            .filter_map(|entity| observation(entity, &followed, rules))
+            .collect();
+        let gone = gone.iter().filter(|name| followed.contains(&***name));
+        seen.extend(gone.map(|name| Observation {
+            subject: Subject::Entity(name.to_string()),
+            outcome: ObservedOutcome::Deleted,
+        }));
+        self.hand_over(seen, &followed);
+    }
+
+    /// Says that nobody knows how any entity is.
+    pub(super) fn report_blind(&self) {
+        self.hand_over(Vec::new(), &self.followed.get());
+    }
+
+    fn hand_over(&self, seen: Vec<Observation>, followed: &HashSet<String>) {
+        if seen.is_empty() && followed.is_empty() {
+            return;
+        }
+        self.inlet.report(FinderReport::Seen(Box::new(Observations {
+            seen,
+            // Of one that is not among them nothing is known.
+            all_of: Some(Subject::ENTITY.to_owned()),
+            pass: None,
+        })));
+    }
+}
+
+fn observation(
+    entity: &mut WatchedEntity,
+    followed: &HashSet<String>,
+    rules: &EntityRules,
+) -> Option<Observation> {
+    let is_followed = followed.contains(&*entity.name);
+    let last = entity.verdicts().next_back().copied()?;
+    let (at, value) = (rules.time(last.step), last.score);
+    let outcome = match entity.state {
+        EntityState::Anomalous => ObservedOutcome::Anomalous(Box::new(anomaly(entity, last, rules))),
+        EntityState::Normal if is_followed && std::mem::take(&mut entity.has_settled) => {
+            ObservedOutcome::Settled {
+                at,
+                value,
+                before: f64::NAN,
+            }
+        }
+        EntityState::Normal if is_followed => ObservedOutcome::Normal { at, value },
+        _ => return None,
+    };
+    Some(Observation {
+        subject: Subject::Entity(entity.name.to_string()),
+        outcome,
+    })
+}
+
+fn anomaly(entity: &WatchedEntity, last: RowVerdict, rules: &EntityRules) -> Anomaly {
+    let drivers = entity.drivers();
+    let contributors = drivers
+        .iter()
+        .take(CONTRIBUTORS)
+        .map(|(metric, share)| Contributor {
+            name: metric.to_string(),
+            weight: *share,
+        });
+    let contributors: Vec<_> = contributors.collect();
+    let expected = Expected {
+        low: 0.0,
+        high: 1.0,
+        centre: 0.0,
+    };
+    let strongest = entity
+        .verdicts()
+        .rev()
+        .take_while(|verdict| verdict.step > last.step - rules.window)
+        .map(|verdict| verdict.score)
+        .fold(last.score, f64::max);
+    let window = JudgedWindow {
+        times: entity
+            .verdicts()
+            .map(|verdict| rules.time(verdict.step))
+            .collect(),
+        values: entity.verdicts().map(|verdict| verdict.score).collect(),
+        rate: false,
+    };
+    let mut anomaly = Anomaly::new(
+        Subject::Entity(entity.name.to_string()),
+        Severity::Warning,
+        rules.time(last.step),
+    )
+    .with_value(last.score, Some(expected))
+    .with_window(window)
+    .with_evidence(Evidence::Ranking {
+        of: "metrics".to_owned(),
+        ranked: contributors.clone(),
+    })
+    .with_sentence(sentence(&drivers))
+    .with_contributors(contributors)
+    .with_strength(Strength {
+        // A row of the window may be below the limit while the entity is anomalous.
+        score: strongest.max(1.0),
+        opens: true,
+    });
+    for (label, value) in entity.labels.iter().filter(|(_, value)| !value.is_empty()) {
+        anomaly = anomaly.with_label(label, value);
+    }
+    anomaly
+}
+
+/// The metrics that have most to do with it.
+fn sentence(drivers: &[(Arc<str>, f64)]) -> String {
+    let named = drivers.iter().take(NAMED);
+    let named: Vec<_> = named
+        .map(|(metric, share)| format!("`{metric}` ({:.0} %)", share * 100.0))
+        .collect();
+    match named.as_slice() {
+        [] => "its metrics are together as they have not been before".to_owned(),
+        named => format!("not as usual: {}", named.join(", ")),
+    }
+}

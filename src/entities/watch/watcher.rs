@@ -1,0 +1,329 @@
+//! The role at work: each step a look at all entities, and between looks what was learnt is taken into use.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{after, select};
+use skywatch_alerters::units;
+use skywatch_settings::Entities;
+
+use super::counters::EntityCounters;
+use super::fitting::{DetectorStore, EntityFitter, FitDone};
+use super::population::EntityPopulation;
+use super::prometheus::PrometheusEntities;
+use super::reporting::EntityReporter;
+use super::rules::EntityRules;
+use super::source::EntitySource;
+use super::watched::EntityState;
+use crate::clock::unix_now;
+use crate::entities::EntityWatchError;
+use crate::net::carbon_out::CarbonOut;
+use crate::observer::Observer;
+use crate::status::{EntitiesStatus, StatusFile};
+use crate::stop::Stop;
+
+/// Share of a step, and seconds at most, that a look is later than the step it is of: what is scraped at it is there then.
+const LATER: (f64, f64) = (0.1, 5.0);
+
+/// Watches entities of all sources.
+pub struct EntityWatcher {
+    sources: Vec<Box<dyn EntitySource>>,
+    population: EntityPopulation,
+    counters: EntityCounters,
+    fitter: EntityFitter,
+    reporter: EntityReporter,
+    rules: EntityRules,
+    status: StatusFile,
+    /// The newest step that was looked at.
+    newest: i64,
+    /// What has been learnt since that was last said: fits, rows and metrics of the largest, seconds.
+    learnt: LearntSince,
+    /// Whether the log says that a source is away.
+    is_blind: bool,
+}
+
+/// Fits since they were last told.
+#[derive(Debug, Default)]
+struct LearntSince {
+    fits: u64,
+    restored: u64,
+    rows: usize,
+    metrics: usize,
+    seconds: f64,
+}
+
+impl EntityWatcher {
+    /// Over these settings; connects to nothing. `models`: where detectors outlive the process.
+    ///
+    /// # Errors
+    /// [`EntityWatchError`].
+    pub fn new(
+        settings: &Entities,
+        #[cfg(feature = "learned")] models: crate::models::ModelRegistry,
+        reporter: EntityReporter,
+        observer: &Observer,
+        state_dir: &Path,
+    ) -> Result<Self, EntityWatchError> {
+        let rules = EntityRules::of(settings);
+        #[cfg(feature = "learned")]
+        let store: Option<Box<dyn DetectorStore>> = Some(Box::new(super::kept::KeptDetectors {
+            registry: models,
+            step: rules.step,
+        }));
+        #[cfg(not(feature = "learned"))]
+        let store: Option<Box<dyn DetectorStore>> = None;
+        let mut sources: Vec<Box<dyn EntitySource>> = Vec::new();
+        if let Some(prometheus) = PrometheusEntities::new(settings, observer)? {
+            sources.push(Box::new(prometheus));
+        }
+        Ok(Self {
+            sources,
+            population: EntityPopulation::new(settings),
+            counters: EntityCounters::default(),
+            fitter: EntityFitter::start(store).map_err(EntityWatchError::Thread)?,
+            reporter,
+            rules,
+            status: StatusFile::entities(state_dir),
+            newest: i64::MIN,
+            learnt: LearntSince::default(),
+            is_blind: false,
+        })
+    }
+
+    /// Works until `stop` is said. What is counted goes to Graphite, too, under a prefix.
+    pub fn run(mut self, graphite: Option<(&CarbonOut, &str)>, stop: &Stop) {
+        for source in &self.sources {
+            tracing::info!(
+                "entities :: from {} each {}, learnt from {} and anew each {}",
+                source.describe(),
+                units::length(self.rules.step),
+                units::length(self.rules.history as f64 * self.rules.step),
+                units::length(self.rules.refit as f64 * self.rules.step),
+            );
+        }
+        while !stop.is_said() {
+            let newest = self.rules.step_at(unix_now());
+            if newest > self.newest {
+                self.look(newest, stop);
+                if let Some((graphite, prefix)) = graphite {
+                    let counters = self.counters.snapshot().into_iter();
+                    let figures: Vec<_> = counters.map(|(name, n)| (name, n as f64)).collect();
+                    graphite.push(prefix, &figures, unix_now());
+                }
+            }
+            self.until_next(stop);
+        }
+        self.write_status();
+    }
+
+    /// Looks at all entities at one step.
+    fn look(&mut self, newest: i64, stop: &Stop) {
+        let is_first = self.newest == i64::MIN;
+        self.newest = newest;
+        self.counters.looks += 1;
+        self.counters.begin_fetch();
+        let (population, counters) = (&mut self.population, &mut self.counters);
+        for source in &mut self.sources {
+            source.fetch(newest, &mut |part| population.take(part, counters), stop);
+        }
+        if stop.is_said() {
+            // What was left out because of that says nothing.
+            return;
+        }
+        if let Some(why) = self.counters.blind() {
+            let why = why.to_owned();
+            self.counters.blind_looks += 1;
+            if !std::mem::replace(&mut self.is_blind, true) {
+                tracing::warn!("entities :: nothing is known of them :: {why}");
+            }
+            self.reporter.report_blind();
+        } else {
+            if std::mem::take(&mut self.is_blind) {
+                tracing::info!("entities :: values come again");
+            }
+            let gone = self.population.forget(newest);
+            self.population.judge(newest, &mut self.counters);
+            self.reporter.report(&mut self.population, &gone, &self.rules);
+            if is_first {
+                self.tell_first();
+            }
+        }
+        self.order_fits();
+        self.write_status();
+    }
+
+    /// What the first fetch has brought.
+    fn tell_first(&self) {
+        let spans = self
+            .population
+            .entities
+            .values()
+            .filter_map(|entity| entity.ring.span());
+        let rows = spans.map(|(first, last)| last - first + 1).max().unwrap_or(0);
+        let metrics = self
+            .population
+            .entities
+            .values()
+            .map(|entity| entity.ring.len())
+            .max();
+        tracing::info!(
+            "entities :: {} of up to {} metrics, {rows} rows of each at most",
+            self.population.entities.len(),
+            metrics.unwrap_or(0),
+        );
+        let lost = self
+            .counters
+            .unanswered_now
+            .iter()
+            .map(|(metric, why)| format!("`{metric}`: {why}"));
+        lost.for_each(|lost| tracing::warn!("entities :: no answer for {lost}"));
+        for metric in &self.counters.without_data_now {
+            tracing::warn!("entities :: there is no data of `{metric}`");
+        }
+    }
+
+    /// Orders fits of those that are due, as many as there are places.
+    fn order_fits(&mut self) {
+        let rules = &self.rules;
+        for entity in self.population.entities.values_mut() {
+            if !self.fitter.has_place() {
+                break;
+            }
+            if !entity.is_fit_due(self.newest, rules) {
+                continue;
+            }
+            match entity.training(self.newest, rules) {
+                Some(training) => {
+                    entity.begin_fit();
+                    let is_first = entity.fitted_on().is_none();
+                    self.fitter.order(Arc::clone(&entity.name), training, is_first);
+                }
+                None => entity.fit_failed(self.newest),
+            }
+        }
+    }
+
+    /// Takes into use what was learnt, until the next look is due or stop is said.
+    fn until_next(&mut self, stop: &Stop) {
+        let later = (self.rules.step * LATER.0).min(LATER.1);
+        let due = self.rules.time(self.newest + 1) + later;
+        let wait = after(Duration::from_secs_f64(
+            (due - unix_now()).clamp(0.0, self.rules.step + later),
+        ));
+        let done = self.fitter.done();
+        loop {
+            select! {
+                recv(done) -> fit => match fit {
+                    Ok(fit) => self.install(fit),
+                    // The thread has ended, which only a panic does; the panic hook has logged it.
+                    Err(_) => {
+                        stop.sleep(Duration::from_secs_f64(self.rules.step));
+                        return;
+                    }
+                },
+                recv(wait) -> _ => return,
+                recv(stop.channel()) -> _ => return,
+            }
+        }
+    }
+
+    /// Takes one fit into use, and orders the next.
+    fn install(&mut self, done: FitDone) {
+        self.fitter.took();
+        let room = done.outcome.as_ref().map_or(0, |fitted| fitted.detector.bytes());
+        let has_room = self.population.has_room(room);
+        let Some(entity) = self.population.entities.get_mut(&done.entity) else {
+            return self.order_fits();
+        };
+        match done.outcome {
+            Ok(_) if !has_room => {
+                self.counters.without_room += 1;
+                entity.fit_failed(self.newest);
+            }
+            Ok(fitted) => {
+                if fitted.is_restored {
+                    self.counters.restored += 1;
+                    self.learnt.restored += 1;
+                } else {
+                    self.counters.fits += 1;
+                    self.learnt.fits += 1;
+                }
+                self.learnt.rows = self.learnt.rows.max(fitted.on.rows);
+                self.learnt.metrics = self.learnt.metrics.max(fitted.on.metrics.len());
+                self.learnt.seconds += done.seconds;
+                entity.install(fitted, self.newest, &self.rules);
+                let (judged, unjudged) = entity.judge(self.newest, &self.rules);
+                self.counters.rows_judged += judged;
+                self.counters.rows_unjudged += unjudged;
+            }
+            Err(why) => {
+                self.counters.failed_fits += 1;
+                tracing::debug!("entity `{}` is not learnt :: {why}", done.entity);
+                entity.fit_failed(self.newest);
+            }
+        }
+        self.order_fits();
+        if self.fitter.is_idle() {
+            self.tell_learnt();
+            self.write_status();
+        }
+    }
+
+    fn tell_learnt(&mut self) {
+        let LearntSince {
+            fits,
+            restored,
+            rows,
+            metrics,
+            seconds,
+        } = std::mem::take(&mut self.learnt);
+        if fits + restored > 0 {
+            tracing::info!(
+                "entities :: {fits} learnt from up to {rows} rows of {metrics} metrics, {restored} found in the model store, in \
+                 {seconds:.1} s"
+            );
+        }
+    }
+
+    fn write_status(&self) {
+        let count = |wanted: &str| {
+            let states = self.population.entities.values().map(|entity| &entity.state);
+            states
+                .filter(|state: &&EntityState| state.word() == wanted)
+                .count() as u64
+        };
+        let mut counters = self.counters.snapshot();
+        counters.extend(STATES.map(|state| (format!("states.{state}"), count(state))));
+        let unanswered = self.counters.unanswered_now.iter();
+        self.status.write(&EntitiesStatus {
+            at: unix_now(),
+            counters,
+            sources: self.sources.iter().map(|source| source.describe()).collect(),
+            blind: self.counters.blind().map(str::to_owned),
+            unanswered: unanswered
+                .map(|(metric, why)| (metric.to_string(), why.clone()))
+                .collect(),
+            without_data: self
+                .counters
+                .without_data_now
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+        });
+    }
+}
+
+/// All states, in words.
+const STATES: [&str; 4] = ["learning", "normal", "anomalous", "unknown"];
+
+#[cfg(test)]
+pub(super) fn every_counter() -> Vec<String> {
+    let counters = EntityCounters::default()
+        .snapshot()
+        .into_iter()
+        .map(|(name, _)| name);
+    counters
+        .chain(STATES.map(|state| format!("states.{state}")))
+        .collect()
+}

@@ -1,0 +1,68 @@
+//! Watches entities: machines, pods and applications, each judged over all of its metrics at once.
+
+use std::time::Duration;
+
+use skywatch_alerters::Subject;
+use skywatch_settings::Settings;
+
+use super::role::{Role, RoleContext};
+use crate::entities::{EntityReporter, EntityWatcher};
+use crate::inlet::{Finder, InletClient};
+use crate::process::{ProcessError, wiring};
+
+/// How long the end waits until the last findings are confirmed; longer only on a disk that takes nothing.
+const CONFIRM_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The role of that name.
+#[derive(Debug)]
+pub(super) struct EntitiesRole;
+
+impl Role for EntitiesRole {
+    fn name(&self) -> &'static str {
+        "entities"
+    }
+
+    fn is_wanted(&self, settings: &Settings) -> bool {
+        settings.entities.enabled
+    }
+
+    fn finds(&self) -> bool {
+        true
+    }
+
+    fn observes(&self) -> bool {
+        true
+    }
+
+    fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
+        let settings = context.settings;
+        wiring::prepare_state_dir(&settings.state_dir)?;
+        let finder = Finder::new("entities", Some(Subject::ENTITY));
+        let client = InletClient::start(context.inlet.clone(), finder, None).map_err(|source| {
+            ProcessError::Start {
+                what: "the connection to the dispatch",
+                source,
+            }
+        })?;
+        let reporter = EntityReporter {
+            inlet: client.inlet(),
+            followed: client.followed(),
+        };
+        let watcher = EntityWatcher::new(
+            &settings.entities,
+            #[cfg(feature = "learned")]
+            wiring::registry(settings)?,
+            reporter,
+            &context.observer,
+            &settings.state_dir,
+        )?;
+        let graphite = wiring::graphite(settings, &context.observer)?;
+        let prefix = wiring::prefix(settings, "entities");
+        watcher.run(
+            graphite.as_ref().map(|graphite| (graphite, prefix.as_str())),
+            context.stop,
+        );
+        client.finish(CONFIRM_PATIENCE);
+        Ok(())
+    }
+}
