@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::context::{CommandFailure, say};
-use crate::entities::{self, EntityDetectors, EntityEvaluation};
+use skywatch_alerters::units;
+
+use super::context::{CommandFailure, Context, Global, say};
+use crate::clock::unix_now;
+use crate::entities::{self, EntityDetectors, EntityEvaluation, EntityReader, EntitySummary, entities_path};
 use crate::process;
 use crate::stop::Stop;
 
@@ -17,6 +20,12 @@ pub(super) struct EntitiesArguments {
 
 #[derive(Debug, Subcommand)]
 enum EntitiesCommand {
+    /// List the entities that are watched, with their state, score and what drives it
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Learn from the training rows of entities in files and judge their test rows, one after the other
     Eval(EntityEvalArguments),
 }
@@ -37,10 +46,54 @@ struct EntityEvalArguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &EntitiesArguments) -> Result<(), CommandFailure> {
+pub(super) fn run(global: Global, arguments: &EntitiesArguments) -> Result<(), CommandFailure> {
     match &arguments.command {
+        EntitiesCommand::List { json } => list(&Context::resolve(global)?, *json),
         EntitiesCommand::Eval(arguments) => evaluate(arguments),
     }
+}
+
+/// Metrics that a line of the list names.
+const NAMED: usize = 3;
+
+fn list(context: &Context, json: bool) -> Result<(), CommandFailure> {
+    let reader = EntityReader::open(&entities_path(&context.loaded.settings.state_dir))?;
+    let entities = reader.list()?;
+    if json {
+        return Ok(say(&serde_json::to_string_pretty(&entities)?)?);
+    }
+    for entity in &entities {
+        say(&line(entity))?;
+    }
+    Ok(())
+}
+
+fn line(entity: &EntitySummary) -> String {
+    let mut text = format!("{:<9}  {}", entity.state, entity.name);
+    if let Some(why) = &entity.why {
+        text += &format!("  {why}");
+    }
+    if let Some(score) = entity.score {
+        text += &format!("  score {}", units::number(score));
+    }
+    let drivers = entity.drivers.iter().take(NAMED);
+    let drivers: Vec<_> = drivers
+        .map(|(metric, share)| format!("{metric} {:.0} %", share * 100.0))
+        .collect();
+    if !drivers.is_empty() {
+        text += &format!("  {}", drivers.join(", "));
+    }
+    match &entity.learnt {
+        Some(learnt) => {
+            let ago = units::length((unix_now() - learnt.at).max(0.0));
+            text += &format!(
+                "  learnt {ago} ago from {} rows of {} metrics",
+                learnt.rows, learnt.metrics
+            );
+        }
+        None => text += "  not learnt yet",
+    }
+    text
 }
 
 fn evaluate(arguments: &EntityEvalArguments) -> Result<(), CommandFailure> {

@@ -166,7 +166,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Causes(arguments) => causes::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
-        Command::Entities(arguments) => entities::run(&arguments),
+        Command::Entities(arguments) => entities::run(cli.global, &arguments),
         Command::Traces(arguments) => traces::run(cli.global, arguments),
         Command::Votes(arguments) => votes::run(&arguments),
     };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::EntityDetectorError;
+use super::{EntityArchiveError, EntityDetectorError};
 use crate::sources::SourceError;
 
 /// Why files of entities could not be judged.
@@ -67,6 +67,9 @@ pub enum EntityWatchError {
     /// The source cannot be used as it is set.
     #[error("entities: {0}")]
     Source(#[from] SourceError),
+    /// How entities are cannot be kept.
+    #[error(transparent)]
+    Archive(#[from] EntityArchiveError),
     /// The system refuses a thread.
     #[error("cannot learn entities: {0}")]
     Thread(#[source] std::io::Error),

@@ -3,12 +3,15 @@
 //! [`evaluate`] fits the detector of [`skywatch_algorithms::entities`] on files and judges others, as it would have row by
 //! row: what `skywatch entities eval` does. [`EntityWatcher`] fetches entities from a Prometheus and judges them live.
 
+mod archive;
 mod detectors;
 mod error;
 mod evaluation;
 mod table;
 mod watch;
 
+pub use archive::{EntityArchiveError, EntityScore, EntitySummary, LearntEntity};
+pub(crate) use archive::{EntityReader, entities_path};
 pub use detectors::{EntityDetectorError, EntityDetectors};
 pub use error::{EntityFileError, EntityWatchError};
 pub use evaluation::{EntityEvaluation, evaluate};

@@ -9,6 +9,7 @@ mod api;
 mod assets;
 mod commands;
 mod describe;
+mod entities;
 mod error;
 mod events;
 mod figures;
@@ -177,6 +178,7 @@ fn routes(site: &Arc<Site>) -> impl Iterator<Item = HttpRoute> {
         .chain(find::routes(site))
         .chain(silences::routes(site))
         .chain(status_page::routes(site))
+        .chain(entities::routes(site))
         .chain(traces::routes(site))
         .chain(health::routes(site))
         .chain(events::routes(site))

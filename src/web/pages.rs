@@ -8,9 +8,10 @@ use crate::clock::unix_now;
 use crate::status::AnalyzerStatus;
 
 /// What every page leads to: path and name. A page of a subsystem that people look for gets a line here.
-pub(super) const NAVIGATION: [(&str, &str); 7] = [
+pub(super) const NAVIGATION: [(&str, &str); 8] = [
     ("/", "Now"),
     ("/incidents", "Incidents"),
+    ("/entities", "Entities"),
     ("/traces", "Traces"),
     ("/find", "Find"),
     ("/silences", "Silences"),
@@ -19,7 +20,7 @@ pub(super) const NAVIGATION: [(&str, &str); 7] = [
 ];
 
 /// Name and text of every template.
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 15] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("now.html", include_str!("templates/now.html")),
@@ -28,6 +29,8 @@ const TEMPLATES: [(&str, &str); 13] = [
     ("metric.html", include_str!("templates/metric.html")),
     ("find.html", include_str!("templates/find.html")),
     ("silences.html", include_str!("templates/silences.html")),
+    ("entities.html", include_str!("templates/entities.html")),
+    ("entity.html", include_str!("templates/entity.html")),
     ("traces.html", include_str!("templates/traces.html")),
     ("trace.html", include_str!("templates/trace.html")),
     ("health.html", include_str!("templates/health.html")),

@@ -17,6 +17,7 @@ pub(crate) mod http_sink;
 #[expect(dead_code, reason = "the sender's own tests use the rest")]
 pub(crate) mod mime;
 pub(crate) mod partition;
+pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod redis;

@@ -1,6 +1,7 @@
 //! Entities in files, black box: the real binary over folders as benchmarks have them.
 
 mod live;
+mod real;
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -6,40 +6,17 @@
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use skywatch::ingest::client::Protocol;
 
 use super::node::{Node, stored};
+use crate::common::program::Program;
 use crate::common::redis::{RedisServer, free_port};
 use crate::common::series::now;
 use crate::common::skywatch::Setup;
 use crate::common::wait_for;
-
-/// A program that ends with the value.
-struct Program(Child);
-
-impl Program {
-    fn start(command: &mut Command, folder: &Path, package: &str) -> Self {
-        let log = || {
-            std::fs::File::options()
-                .create(true)
-                .append(true)
-                .open(folder.join("program.log"))
-                .unwrap()
-        };
-        let child = command.stdin(Stdio::null()).stdout(log()).stderr(log()).spawn();
-        Self(child.unwrap_or_else(|error| panic!("{error}; Debian: `apt install {package}`")))
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A Python with the libraries; made once and kept.
 fn python() -> PathBuf {

@@ -49,7 +49,7 @@ static ENTITY: SubjectKind = SubjectKind {
     deleted: NOT_WATCHED,
     is_grouped: true,
     is_confirmed: false,
-    page: None,
+    page: Some("/entities/"),
 };
 static TRACE: SubjectKind = SubjectKind {
     name: Subject::TRACE,

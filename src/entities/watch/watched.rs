@@ -7,6 +7,7 @@ use skywatch_algorithms::entities::{EntityDetector, EntityRows};
 
 use super::ring::StepRing;
 use super::rules::EntityRules;
+use crate::entities::archive::{EntityRecord, EntityScore, EntitySummary, LearntEntity};
 
 /// Rows with a value without which a metric, or an entity, is not learnt: fewer teach no quantile.
 const FEWEST_ROWS: usize = 100;
@@ -95,6 +96,8 @@ pub(super) struct WatchedEntity {
     fit_again_at: i64,
     judged_to: Option<i64>,
     verdicts: VecDeque<RowVerdict>,
+    /// The newest of these that has been written down.
+    recorded_to: i64,
     /// The newest step of which something could be said.
     pub(super) last_value: i64,
     /// A new level has been learnt as usual since that was last told.
@@ -116,6 +119,7 @@ impl WatchedEntity {
             fit_again_at: i64::MIN,
             judged_to: None,
             verdicts: VecDeque::new(),
+            recorded_to: i64::MIN,
             last_value: i64::MIN,
             has_settled: false,
             settles: false,
@@ -214,6 +218,11 @@ impl WatchedEntity {
         self.fit_again_at = newest + AFTER_FAILURE;
     }
 
+    /// Lets what is about to be taken into use hear what was said before, oldest first.
+    pub(super) fn recall(fitted: &mut FittedEntity, scores: Vec<f64>) {
+        fitted.detector.recall(scores.into_iter());
+    }
+
     /// Takes a detector into use: rows that were judged before are shown to it, so that it stands where the one before it stood.
     pub(super) fn install(&mut self, mut fitted: FittedEntity, newest: i64, rules: &EntityRules) {
         self.is_fitting = false;
@@ -253,7 +262,12 @@ impl WatchedEntity {
             match judgement.filter(|_| there * 2 >= row.len()) {
                 Some(judgement) => {
                     judged += 1;
-                    if self.verdicts.len() == VERDICTS_KEPT.max(rules.window as usize) {
+                    while self.verdicts.len() >= VERDICTS_KEPT.max(rules.window as usize)
+                        && self
+                            .verdicts
+                            .front()
+                            .is_some_and(|oldest| oldest.step <= self.recorded_to)
+                    {
                         self.verdicts.pop_front();
                     }
                     self.verdicts.push_back(RowVerdict {
@@ -268,6 +282,46 @@ impl WatchedEntity {
         self.judged_to = Some(newest.max(judged_to));
         self.state = self.state_at(newest, rules);
         (judged, unjudged)
+    }
+
+    /// How it is at `now`, Unix seconds, and what was said of rows since this was last asked.
+    pub(super) fn record(&mut self, now: f64, rules: &EntityRules) -> EntityRecord {
+        let recorded_to = self.recorded_to;
+        let unrecorded = self.verdicts.iter().filter(|verdict| verdict.step > recorded_to);
+        let score = |verdict: &RowVerdict| EntityScore {
+            at: rules.time(verdict.step),
+            score: verdict.score,
+            is_anomalous: verdict.is_anomalous,
+        };
+        let scores = unrecorded.map(score).collect();
+        let last = self.verdicts.back().copied();
+        self.recorded_to = last.map_or(recorded_to, |last| last.step);
+        let summary = EntitySummary {
+            name: self.name.to_string(),
+            labels: self.labels.clone().into_iter().collect(),
+            state: self.state.word().to_owned(),
+            why: match self.state {
+                EntityState::Unknown(why) => Some(why.to_owned()),
+                _ => None,
+            },
+            seen: now,
+            score: last.map(|last| last.score),
+            judged: last.map(|last| rules.time(last.step)),
+            metrics: self.ring.len(),
+            drivers: self
+                .drivers()
+                .into_iter()
+                .map(|(metric, share)| (metric.to_string(), share))
+                .collect(),
+            learnt: self.fitted_on().map(|on| LearntEntity {
+                at: on.at,
+                rows: on.rows,
+                metrics: on.metrics.len(),
+                from: rules.time(on.steps.0),
+                until: rules.time(on.steps.1),
+            }),
+        };
+        EntityRecord { summary, scores }
     }
 
     fn state_at(&self, newest: i64, rules: &EntityRules) -> EntityState {

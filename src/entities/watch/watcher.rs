@@ -15,14 +15,17 @@ use super::prometheus::PrometheusEntities;
 use super::reporting::EntityReporter;
 use super::rules::EntityRules;
 use super::source::EntitySource;
-use super::watched::EntityState;
+use super::watched::{EntityState, WatchedEntity};
 use crate::clock::unix_now;
 use crate::entities::EntityWatchError;
+use crate::entities::archive::{EntityArchive, EntityRecord, entities_path};
 use crate::net::carbon_out::CarbonOut;
 use crate::observer::Observer;
 use crate::status::{EntitiesStatus, StatusFile};
 use crate::stop::Stop;
 
+/// Scores that a detector from the model store hears: as many as it looks back upon for a level that has settled.
+const RECALLED: usize = 2_880;
 /// Share of a step, and seconds at most, that a look is later than the step it is of: what is scraped at it is there then.
 const LATER: (f64, f64) = (0.1, 5.0);
 
@@ -34,6 +37,9 @@ pub struct EntityWatcher {
     fitter: EntityFitter,
     reporter: EntityReporter,
     rules: EntityRules,
+    archive: EntityArchive,
+    /// Whether the log says that the disk takes nothing.
+    is_unwritten: bool,
     status: StatusFile,
     /// The newest step that was looked at.
     newest: i64,
@@ -84,6 +90,8 @@ impl EntityWatcher {
             fitter: EntityFitter::start(store).map_err(EntityWatchError::Thread)?,
             reporter,
             rules,
+            archive: EntityArchive::open(&entities_path(state_dir), settings.keep.as_secs_f64())?,
+            is_unwritten: false,
             status: StatusFile::entities(state_dir),
             newest: i64::MIN,
             learnt: LearntSince::default(),
@@ -145,12 +153,29 @@ impl EntityWatcher {
             let gone = self.population.forget(newest);
             self.population.judge(newest, &mut self.counters);
             self.reporter.report(&mut self.population, &gone, &self.rules);
+            self.write_down(&gone);
             if is_first {
                 self.tell_first();
             }
         }
         self.order_fits();
         self.write_status();
+    }
+
+    /// Writes down how entities are.
+    fn write_down(&mut self, gone: &[Arc<str>]) {
+        let now = unix_now();
+        let entities = self.population.entities.values_mut();
+        let records: Vec<EntityRecord> = entities.map(|entity| entity.record(now, &self.rules)).collect();
+        match self.archive.write(&records, gone, now) {
+            Err(error) if !std::mem::replace(&mut self.is_unwritten, true) => {
+                tracing::error!("entities :: scores are not written down :: {error}");
+            }
+            Ok(()) if std::mem::take(&mut self.is_unwritten) => {
+                tracing::info!("entities :: scores are written down again");
+            }
+            _ => {}
+        }
     }
 
     /// What the first fetch has brought.
@@ -241,8 +266,14 @@ impl EntityWatcher {
                 self.counters.without_room += 1;
                 entity.fit_failed(self.newest);
             }
-            Ok(fitted) => {
+            Ok(mut fitted) => {
                 if fitted.is_restored {
+                    // Without them a level that was accepted is one that has just begun.
+                    let scores = self
+                        .archive
+                        .newest_scores(&done.entity, RECALLED)
+                        .unwrap_or_default();
+                    WatchedEntity::recall(&mut fitted, scores);
                     self.counters.restored += 1;
                     self.learnt.restored += 1;
                 } else {
@@ -266,6 +297,7 @@ impl EntityWatcher {
         self.order_fits();
         if self.fitter.is_idle() {
             self.tell_learnt();
+            self.write_down(&[]);
             self.write_status();
         }
     }
