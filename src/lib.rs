@@ -17,6 +17,7 @@ pub mod clock;
 pub mod demo;
 pub mod dispatch;
 pub mod entities;
+pub mod events;
 mod files;
 mod follow;
 pub mod hash;

@@ -1,0 +1,42 @@
+//! What can fail before an event is sent.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why events cannot be published or sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventsError {
+    /// The outbox cannot be used.
+    #[error("the outbox of events `{}` cannot be used: {reason}", path.display())]
+    Outbox {
+        /// The file.
+        path: PathBuf,
+        /// What the system or SQLite said.
+        reason: String,
+    },
+    /// The outbox is another program's file, or a newer Skywatch's.
+    #[error("`{}` is {what}\nhint: move it away, or let its owner have it", path.display())]
+    ForeignOutbox {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        what: &'static str,
+    },
+    /// Descriptions of metrics that cannot be read.
+    #[error("descriptions of metrics `{}`: {reason}", path.display())]
+    MetricInfo {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The system refuses a thread or a runtime.
+    #[error("events: the system refuses {what}: {source}")]
+    Start {
+        /// What was to be started.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
