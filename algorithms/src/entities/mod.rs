@@ -5,6 +5,8 @@
 //! of the subspace its metrics move in, how far each metric is from its own baseline, how far the row is from any seen
 //! before. `docs/algorithms/entities.md` has the mathematics, what each part is worth, and what did not work.
 //!
+//! [`spectral_residual_score`] and [`reconstruction_shares`] say which metrics drive an anomaly, as gala-anteater ranks them.
+//!
 //! [`Spot`] and [`DriftSpot`] set limits on streams of single numbers, and [`rules`] are the detectors of gala-anteater.
 //!
 //! Missing values are masked everywhere, never filled with zeros. There are no settings for single entities.
@@ -16,9 +18,11 @@ mod ensemble;
 mod neighbours;
 mod period;
 mod range;
+mod reconstruction_share;
 mod rows;
 pub mod rules;
 mod settling;
+mod spectral_residual;
 mod spot;
 mod subspace;
 mod symmetric;
@@ -29,7 +33,9 @@ mod views;
 
 pub use dynamic_threshold::dynamic_threshold;
 pub use ensemble::{EntityDetector, EntityJudgement, UnfittedEntity};
+pub use reconstruction_share::{reconstruction_shares, shares_moving_with};
 pub use rows::EntityRows;
+pub use spectral_residual::spectral_residual_score;
 pub use spot::{DriftSpot, Spot, SpotOptions, SpotOutcome};
 pub use tail::{ParetoTail, tail_quantile};
 pub use view::EntityView;
