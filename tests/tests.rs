@@ -13,6 +13,7 @@ mod backfill;
 mod backtest;
 mod blackbox;
 mod entities;
+mod events;
 mod health;
 mod ingest;
 #[cfg(feature = "learned")]

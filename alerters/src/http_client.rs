@@ -37,6 +37,28 @@ pub fn config(trust: Trust<'_>) -> Result<ConfigBuilder<AgentScope>, Error> {
     })
 }
 
+/// Those who are trusted, for clients of other protocols.
+///
+/// # Errors
+/// As [`config`].
+pub fn root_store(trust: Trust<'_>) -> Result<rustls::RootCertStore, Error> {
+    let public = || webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned();
+    let own = |path| {
+        Ok::<_, Error>(
+            certificates(path)?
+                .into_iter()
+                .map(|own| own.der().to_vec().into()),
+        )
+    };
+    let mut store = rustls::RootCertStore::empty();
+    let (_, _unusable) = match trust {
+        Trust::Public => store.add_parsable_certificates(public()),
+        Trust::Only(path) => store.add_parsable_certificates(own(path)?),
+        Trust::Beside(path) => store.add_parsable_certificates(public().chain(own(path)?)),
+    };
+    Ok(store)
+}
+
 /// `None` for what the client trusts by itself, which is the public ones.
 fn roots(trust: Trust<'_>) -> Result<Option<RootCerts>, Error> {
     let public = webpki_root_certs::TLS_SERVER_ROOT_CERTS

@@ -8,6 +8,7 @@ use crate::analyzer::Analyzer;
 use crate::check::Check;
 use crate::email::Email;
 use crate::entities::Entities;
+use crate::events::Events;
 use crate::graphite::Graphite;
 use crate::health::Health;
 use crate::ingest::Ingest;
@@ -100,6 +101,8 @@ sections! {
     traces: Traces,
     /// Entities: machines, pods, applications, each judged over all of its metrics at once.
     entities: Entities,
+    /// Events for other programs.
+    events: Events,
     /// The pages and the REST interface.
     web: Web,
     /// The parent and its children.

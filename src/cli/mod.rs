@@ -11,6 +11,7 @@ mod child;
 mod context;
 mod demo;
 mod entities;
+mod events;
 mod explain;
 mod health;
 mod incidents;
@@ -94,6 +95,8 @@ enum Command {
     Causes(causes::CausesArguments),
     /// All metrics of a machine, a pod or an application at once
     Entities(entities::EntitiesArguments),
+    /// What waits for other programs; `test` sends each of them a message
+    Events(events::EventsArguments),
     /// The health plane: serve it, ask it, report to it
     Health(health::HealthArguments),
     /// Anomalous traces in files: fit, judge, measure
@@ -156,6 +159,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Notices(arguments) => with(cli.global, |context| notices::run(context, arguments)),
         Command::Explain(arguments) => with(cli.global, |context| explain::run(context, arguments)),
         Command::Templates(arguments) => templates::run(cli.global, &arguments),
+        Command::Events(arguments) => with(cli.global, |context| events::run(context, &arguments)),
         Command::Health(arguments) => with(cli.global, |context| health::run(context, &arguments)),
         #[cfg(feature = "learned")]
         Command::Train(arguments) => with(cli.global, |context| train::run(context, arguments)),

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::net::tls::TlsError;
+
 /// Why events cannot be published or sent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,6 +33,12 @@ pub enum EventsError {
         /// Why.
         reason: String,
     },
+    /// Certificates that cannot be used for a webhook.
+    #[error("events.webhook_ca_file: {0}")]
+    Certificates(skywatch_alerters::Error),
+    /// Certificates that cannot be used for Kafka.
+    #[error("events.kafka_tls: {0}")]
+    Tls(TlsError),
     /// The system refuses a thread or a runtime.
     #[error("events: the system refuses {what}: {source}")]
     Start {

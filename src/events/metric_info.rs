@@ -6,7 +6,16 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::error::EventsError;
-use super::form::EventLanguage;
+
+/// The language of descriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EventLanguage {
+    /// English.
+    #[default]
+    English,
+    /// Chinese, which the original prefers.
+    Chinese,
+}
 
 /// Largest file that is read, bytes. The original's has 800 entries and 200 KiB.
 const MOST_BYTES: u64 = 64 << 20;

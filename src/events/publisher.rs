@@ -12,10 +12,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
-use super::entity_event::EntityEvent;
 use super::error::EventsError;
 use super::outbox::{EventOutbox, OutboxOptions};
-use super::root_cause_event::RootCauseEvent;
+use super::outgoing::OutgoingEvent;
 use crate::clock::unix_now;
 use crate::stop::Stop;
 
@@ -29,27 +28,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 const PRUNE_EACH: Duration = Duration::from_secs(10);
 /// Tries at the end, when nobody waits any longer: a disk that takes nothing must not keep the process.
 const LAST_TRIES: u32 = 3;
-
-/// Something to be published.
-#[derive(Debug, Clone, PartialEq)]
-pub enum OutgoingEvent {
-    /// What is said of an entity.
-    Entity(Box<EntityEvent>),
-    /// What is said of a cause.
-    RootCause(Box<RootCauseEvent>),
-}
-
-impl From<EntityEvent> for OutgoingEvent {
-    fn from(event: EntityEvent) -> Self {
-        Self::Entity(Box::new(event))
-    }
-}
-
-impl From<RootCauseEvent> for OutgoingEvent {
-    fn from(event: RootCauseEvent) -> Self {
-        Self::RootCause(Box::new(event))
-    }
-}
 
 /// A handle for whoever finds something. Cheap to clone; one that is [off](Self::off) takes everything and keeps nothing.
 #[derive(Debug, Clone)]

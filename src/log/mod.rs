@@ -11,7 +11,7 @@ mod repeats;
 use std::io::Write;
 
 use skywatch_settings::{Log, LogFormat};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use format::Lines;
@@ -28,11 +28,17 @@ pub(crate) fn start(settings: &Log) {
         .log_internal_errors(false)
         .with_writer(|| LineWriter);
     // Failure means that a subscriber is there already.
+    // The client of Kafka logs every connection, and every error that we are given and log in our own words.
+    let ours = filter_fn(move |from| level >= LevelFilter::DEBUG || !from.target().starts_with("rskafka"));
     let _ = match settings.format {
         LogFormat::Text => {
-            tracing::subscriber::set_global_default(written.event_format(Lines).finish().with(Repeats))
+            let subscriber = written.event_format(Lines).finish().with(Repeats).with(ours);
+            tracing::subscriber::set_global_default(subscriber)
         }
-        LogFormat::Json => tracing::subscriber::set_global_default(written.json().finish().with(Repeats)),
+        LogFormat::Json => {
+            let subscriber = written.json().finish().with(Repeats).with(ours);
+            tracing::subscriber::set_global_default(subscriber)
+        }
     };
 }
 

@@ -1,4 +1,4 @@
-//! TLS for listeners: rustls with ring, the certificate and its key as PEM files, read once at the start.
+//! TLS for listeners, and for connections of our own that are no HTTP: rustls with ring, the certificate and its key as PEM files, read once at the start.
 //!
 //! The handshake is made with the first read or write of a connection and not where connections are accepted: a client that
 //! is slow at it keeps nobody else waiting, and the limits of an open connection hold for it.
@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use skywatch_alerters::http_client::{self, Trust};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor};
@@ -20,7 +21,7 @@ pub(crate) const HTTP_1: &[u8] = b"http/1.1";
 /// ALPN's name of HTTP/2, and so of gRPC.
 pub(crate) const HTTP_2: &[u8] = b"h2";
 
-/// A certificate or key with which no listener can be served.
+/// Certificates or keys that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is not there, or holds nothing of the kind.
@@ -39,6 +40,9 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
+    /// Those whom we are to trust.
+    #[error("{0}")]
+    Authorities(Box<skywatch_alerters::Error>),
 }
 
 /// What makes connections secret, from a file with the certificate, those of its issuers behind it, and one with its key.
@@ -48,14 +52,7 @@ pub enum TlsError {
 /// # Errors
 /// [`TlsError`].
 pub(crate) fn acceptor(certificate: &Path, key: &Path, protocols: &[&[u8]]) -> Result<TlsAcceptor, TlsError> {
-    let of_file = |path: &Path| {
-        let path = path.to_owned();
-        move |source| TlsError::File { path, source }
-    };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(of_file(certificate))?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(of_file(key))?;
+    let (chain, key) = pair(certificate, key)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -66,6 +63,52 @@ pub(crate) fn acceptor(certificate: &Path, key: &Path, protocols: &[&[u8]]) -> R
     })?;
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// What makes connections to others secret: whose certificates are trusted, and the files with our own certificate and its key
+/// where the other side asks for one.
+///
+/// # Errors
+/// [`TlsError`].
+pub(crate) fn connector(
+    trust: Trust<'_>,
+    identity: Option<(&Path, &Path)>,
+) -> Result<Arc<rustls::ClientConfig>, TlsError> {
+    let roots = http_client::root_store(trust).map_err(|error| TlsError::Authorities(Box::new(error)))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let of_pair = |path: &Path| {
+        let path = path.to_owned();
+        move |source| TlsError::Pair { path, source }
+    };
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(of_pair(Path::new("")))?
+        .with_root_certificates(roots);
+    Ok(Arc::new(match identity {
+        None => config.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let (chain, key) = pair(certificate, key)?;
+            config
+                .with_client_auth_cert(chain, key)
+                .map_err(of_pair(certificate))?
+        }
+    }))
+}
+
+/// The certificate with those of its issuers behind it, and its key.
+fn pair(
+    certificate: &Path,
+    key: &Path,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    let of_file = |path: &Path| {
+        let path = path.to_owned();
+        move |source| TlsError::File { path, source }
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(of_file(certificate))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(of_file(key))?;
+    Ok((chain, key))
 }
 
 /// A connection with TLS or without.

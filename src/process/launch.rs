@@ -9,6 +9,7 @@ use super::roles::{self, Role, RoleContext, RunOptions};
 use super::{ProcessError, alerting, wiring};
 use crate::analyzer::open_summary;
 use crate::clock::unix_now;
+use crate::events::{OutboxOptions, SinkOptions};
 use crate::inlet::InletAddress;
 use crate::status::Liveness;
 use crate::stop::{Stop, StopOnDrop};
@@ -41,6 +42,10 @@ pub fn check(settings: &Settings, run: &RunOptions) -> Result<(), ProcessError> 
     }
     if settings.traces.enabled {
         wiring::traces_access(settings)?;
+    }
+    if settings.events.is_wanted() {
+        OutboxOptions::of_settings(&settings.events)?;
+        SinkOptions::of_settings(&settings.events, false).check()?;
     }
     run.summary.as_deref().map(open_summary).transpose()?;
     #[cfg(feature = "learned")]

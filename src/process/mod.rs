@@ -56,6 +56,9 @@ pub enum ProcessError {
     /// The reason of the role that watches entities.
     #[error(transparent)]
     Entities(#[from] crate::entities::EntityWatchError),
+    /// Events cannot be published or sent.
+    #[error(transparent)]
+    Events(#[from] crate::events::EventsError),
     /// The store's reason, at start.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),

@@ -5,7 +5,7 @@
 //! metrics it was at named. Stopping means closing the children's standard inputs; who does not end in time
 //! is killed.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +15,7 @@ use crossbeam_channel::{after, select};
 
 use super::{ProcessError, Signals, Systemd};
 use crate::backoff::Backoff;
+use crate::events::EVENT_MARK;
 use crate::stop::Stop;
 
 /// A child silent for so long is hung. Children report each second; the rest is for a machine that swaps or is suspended.
@@ -225,6 +226,10 @@ impl Supervised {
             // Ends with the child, whose pipe then ends.
             let listen = move || {
                 for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    if let Some(event) = line.strip_prefix(EVENT_MARK) {
+                        pass_on(event);
+                        continue;
+                    }
                     *last_report.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), line);
                 }
             };
@@ -311,4 +316,9 @@ fn ending(status: ExitStatus) -> String {
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => "unknown".to_owned(),
     }
+}
+/// Writes to our own standard output what a child has for it. Nobody is left to be told if that fails.
+fn pass_on(event: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{event}").and_then(|()| out.flush());
 }

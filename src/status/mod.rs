@@ -125,6 +125,15 @@ pub struct EntitiesStatus {
     pub without_data: Vec<String>,
 }
 
+/// The counters of the role that sends events.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EventsStatus {
+    /// Unix seconds of this report.
+    pub at: f64,
+    /// Counter name and value, in a stable order.
+    pub counters: Vec<(String, u64)>,
+}
+
 /// Where the analyzer leaves its status.
 pub struct AnalyzerStatusFile {
     file: StatusFile,
@@ -271,6 +280,11 @@ impl StatusFile {
     /// That of the role that watches entities, holding an [`EntitiesStatus`].
     pub fn entities(state_dir: &Path) -> Self {
         Self::named(state_dir, "entities.json")
+    }
+
+    /// That of the role that sends events, holding an [`EventsStatus`].
+    pub fn events(state_dir: &Path) -> Self {
+        Self::named(state_dir, "events.json")
     }
 
     fn named(state_dir: &Path, name: &str) -> Self {

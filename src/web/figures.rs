@@ -14,7 +14,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::status::{AnalyzerStatus, EntitiesStatus, HealthStatus, IngestStatus, TracesStatus};
+use crate::status::{AnalyzerStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, TracesStatus};
 
 /// Seconds for which verdicts in a report of the health plane count: it makes one each five.
 const VERDICTS_COUNT_FOR: f64 = 60.0;
@@ -186,6 +186,18 @@ const FAMILIES: &[FigureFamily] = &[
     counter("entities_looks", "entities.looks", "Looks at all entities"),
     counter("entities_blind_looks", "entities.blind_looks", "Looks at which no source answered"),
     gauge("entities_states", "entities.states.{state}", "Entities in this state"),
+    counter("events_published", "events.published", "Events that were put into the outbox"),
+    counter("events_repeats", "events.repeats", "Events that were not, as the same was said a moment before"),
+    counter("events_without_form", "events.without_form", "Events of normal entities, for which the old form has no words"),
+    counter("events_dropped", "events.dropped.{reason}", "Events given up: too old, too many, or no room in memory"),
+    counter("events_sent", "events.sink.{sink}.sent", "Events a sink has taken"),
+    counter("events_refused", "events.sink.{sink}.refused", "Events a sink has refused for good"),
+    counter("events_failures", "events.sink.{sink}.failures", "Times a sink took nothing"),
+    gauge("events_waiting", "events.sink.{sink}.waiting", "Events that wait for a sink"),
+    gauge("events_oldest_waiting_ms", "events.sink.{sink}.oldest_waiting_ms", "Age of the oldest of them, milliseconds"),
+    counter("events_metadata_read", "events.metadata.read", "Messages of the metadata topic"),
+    counter("events_metadata_malformed", "events.metadata.malformed", "Messages of it that say nothing of entities"),
+    counter("events_metadata_unreadable", "events.metadata.unreadable", "Messages of it in a compression that is not read"),
     gauge("ingest_last_report_timestamp_seconds", "ingest.last_report", "The last report, Unix seconds"),
     gauge("ingest_last_point_timestamp_seconds", "ingest.last_point", "The last accepted point, Unix seconds"),
 ];
@@ -273,6 +285,7 @@ pub(super) fn text(
     health: &HealthStatus,
     traces: &TracesStatus,
     entities: &EntitiesStatus,
+    events: &EventsStatus,
     now: f64,
 ) -> Result<String, fmt::Error> {
     let mut figures = Figures::default();
@@ -292,6 +305,9 @@ pub(super) fn text(
     }
     for (name, value) in &entities.counters {
         figures.add(&format!("entities.{name}"), *value as f64);
+    }
+    for (name, value) in &events.counters {
+        figures.add(&format!("events.{name}"), *value as f64);
     }
     // A report that was never written has no age.
     if ingest.at > 0.0 {
@@ -362,6 +378,7 @@ mod tests {
             &health,
             &TracesStatus::default(),
             &EntitiesStatus::default(),
+            &EventsStatus::default(),
             0.0,
         )
         .expect("encodes");
@@ -431,7 +448,10 @@ mod tests {
         let traces = traces.map(|name| format!("traces.{name}"));
         let entities = crate::entities::every_counter().into_iter();
         let entities = entities.map(|name| format!("entities.{name}"));
-        for name in analyzer.chain(ingest).chain(health).chain(traces).chain(entities) {
+        let events = crate::events::every_counter().into_iter();
+        let events = events.map(|name| format!("events.{name}"));
+        let all = analyzer.chain(ingest).chain(health).chain(traces).chain(entities).chain(events);
+        for name in all {
             let families = FAMILIES
                 .iter()
                 .filter(|family| labels_of(family, &name).is_some());
@@ -447,6 +467,7 @@ mod tests {
             &HealthStatus::default(),
             &TracesStatus::default(),
             &EntitiesStatus::default(),
+            &EventsStatus::default(),
             0.0,
         )
         .expect("encodes");

@@ -15,7 +15,7 @@ use super::pages::Pages;
 use super::reader::SeriesReader;
 use crate::baseline;
 use crate::history::history_path;
-use crate::status::{AnalyzerStatus, EntitiesStatus, HealthStatus, IngestStatus, StatusFile, TracesStatus};
+use crate::status::{AnalyzerStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, StatusFile, TracesStatus};
 use crate::store::{AnyConnect, Connect as _};
 use crate::traces::archive_path;
 
@@ -38,6 +38,7 @@ pub(super) struct Site {
     health: StatusFile,
     traces: StatusFile,
     entities: StatusFile,
+    events: StatusFile,
     /// Whether there is to be a health plane over the state folder.
     pub(super) has_plane: bool,
     /// Where the store is, for people.
@@ -69,6 +70,7 @@ impl Site {
             health: StatusFile::health(state_dir),
             traces: StatusFile::traces(state_dir),
             entities: StatusFile::entities(state_dir),
+            events: StatusFile::events(state_dir),
             has_plane: settings.health.enabled,
             store: store.describe(),
             reader: SeriesReader::start(store, full_duration, baseline::folder(state_dir))
@@ -107,6 +109,11 @@ impl Site {
     /// What the role that watches entities has last said.
     pub(super) fn entities(&self) -> EntitiesStatus {
         self.entities.read().unwrap_or_default()
+    }
+
+    /// What the role that sends events has last said.
+    pub(super) fn events(&self) -> EventsStatus {
+        self.events.read().unwrap_or_default()
     }
 
     /// What the ingest has last said.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use super::super::entity_event::{EntityEvent, EventCause, EventLabels};
-use super::{finite, milliseconds};
+use super::value::{finite, milliseconds};
 
 /// OpenTelemetry's second degree of a warning, which the guide has.
 const SEVERITY: u8 = 14;

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::super::entity_event::{EntityEvent, EventCategory, EventCause, EventLabels};
 use super::identity::{series_name, shown_labels};
-use super::{EventForms, finite, json, milliseconds};
+use super::options::EventForms;
+use super::value::{finite, json, milliseconds};
 
 /// OpenTelemetry's first degree of a warning.
 pub(super) const SEVERITY: u8 = 13;

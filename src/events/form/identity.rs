@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::super::entity_event::{EntityEventKey, EventLabels};
 use super::super::metric_info::MetricInfos;
-use super::{EntityKeys, milliseconds};
+use super::options::EntityKeys;
+use super::value::milliseconds;
 
 /// The label that begins an entity's id and is no part of the rest.
 const MACHINE: &str = "machine_id";
@@ -55,15 +56,15 @@ const SHOWN: [(&str, &[&str]); 8] = [
 /// The labels under the original's names, without those that are empty.
 pub(super) fn shown_labels(machine_id: &str, labels: &EventLabels) -> EventLabels {
     let mut shown = EventLabels::new();
-    let filled = |label: &&str| labels.get(*label).filter(|value| !value.is_empty());
+    let filled = |label: &str| labels.get(label).filter(|value| !value.is_empty());
     for (name, from) in SHOWN {
-        if let Some(value) = from.iter().find_map(|label| filled(&label)) {
+        if let Some(value) = from.iter().find_map(|label| filled(label)) {
             shown.insert(name.to_owned(), value.clone());
         }
     }
     if !machine_id.is_empty() {
         let mut host = machine_id.to_owned();
-        if let Some(ip) = filled(&"ip") {
+        if let Some(ip) = filled("ip") {
             host = format!("{host}-{ip}");
         }
         shown.insert("Host".to_owned(), host);

@@ -7,78 +7,21 @@ mod anomaly_v1;
 mod anomaly_v2;
 mod identity;
 mod keyword;
+mod options;
 mod root_cause;
 #[cfg(test)]
 mod tests;
+mod value;
 
-use std::collections::HashMap;
-
-use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::entity_event::{EntityEvent, EventCategory};
-use super::metric_info::MetricInfos;
-use super::publisher::OutgoingEvent;
+use super::outgoing::OutgoingEvent;
 use super::root_cause_event::{CausedEvent, RootCauseEvent};
+use value::json;
 
-/// Which of the original's forms is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum EventSchema {
-    /// That of its user guide: scores are numbers, causes `recommend_metrics`. It has no events of normal entities.
-    V1,
-    /// That of its code since 2.0: scores are text of three decimals, causes `root_causes`.
-    #[default]
-    Current,
-}
-
-/// The language of descriptions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum EventLanguage {
-    /// English.
-    #[default]
-    English,
-    /// Chinese, which the original prefers.
-    Chinese,
-}
-
-/// How events are written.
-#[derive(Debug, Clone, Default)]
-pub struct EventForms {
-    /// Which form.
-    pub schema: EventSchema,
-    /// In which language metrics are described.
-    pub language: EventLanguage,
-    /// What is known of metrics.
-    pub metrics: MetricInfos,
-}
-
-/// What a message is about, which says to which topic it goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum EventTopic {
-    /// Entities.
-    Anomaly,
-    /// Causes.
-    RootCause,
-}
-
-/// An event as it goes out.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct WrittenEvent {
-    pub(super) topic: EventTopic,
-    /// The entity: events of one arrive in their order.
-    pub(super) key: String,
-    /// The id in the message, which people find it by.
-    pub(super) event_id: String,
-    /// Its time, Unix seconds.
-    pub(super) at: f64,
-    /// What makes it a repeat of an earlier one; `None` for what is never held back.
-    pub(super) repeat_of: Option<[u8; 16]>,
-    /// JSON on one line.
-    pub(super) body: String,
-}
-
-/// By which labels the kinds of entities are told apart, from the metadata of the collector.
-pub(super) type EntityKeys = HashMap<String, Vec<String>>;
+pub(super) use options::{EntityKeys, EventTopic, WrittenEvent};
+pub use options::{EventForms, EventSchema};
 
 impl EventForms {
     /// Writes an event; `None` for one that the form has no words for: a normal entity in the old one.
@@ -131,12 +74,6 @@ impl EventForms {
             event_id,
         }
     }
-
-    /// What the metric is: as the event says, as is known of it, or its name.
-    fn description<'e>(&'e self, said: Option<&'e str>, metric: &'e str) -> &'e str {
-        said.or_else(|| self.metrics.description(metric, self.language))
-            .unwrap_or(metric)
-    }
 }
 
 /// What the original compares: machine, metric, labels and details.
@@ -148,23 +85,4 @@ fn repeat_key(event: &EntityEvent) -> [u8; 16] {
         &event.details,
     );
     xxh3_128(json(&compared).as_bytes()).to_be_bytes()
-}
-
-/// `message` as JSON.
-fn json(message: &impl Serialize) -> String {
-    serde_json::to_string(message).expect("names are text and numbers finite or null")
-}
-
-/// Milliseconds of Unix time; the original's unit.
-fn milliseconds(at: f64) -> i64 {
-    (at * 1_000.0).round() as i64
-}
-
-/// A score that can be written: JSON has no word for what is no number.
-fn finite(score: f64) -> f64 {
-    if score.is_nan() {
-        0.0
-    } else {
-        score.clamp(f64::MIN, f64::MAX)
-    }
 }

@@ -8,7 +8,8 @@ use super::super::entity_event::EventLabels;
 use super::super::root_cause_event::{CausePathNode, EventRootCause, RootCauseEvent};
 use super::anomaly_v2::{SEVERITY, score};
 use super::keyword::keyword;
-use super::{EventForms, EventSchema, finite, milliseconds};
+use super::options::{EventForms, EventSchema};
+use super::value::{finite, milliseconds};
 
 /// So many causes are named.
 const NAMED: usize = 3;

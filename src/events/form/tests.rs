@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::super::entity_event::{
     EntityEvent, EntityEventKey, EventCategory, EventCause, EventLabels, FlaggedPoints,
 };
-use super::super::metric_info::MetricInfo;
+use super::super::metric_info::{EventLanguage, MetricInfo};
 use super::super::root_cause_event::{
     AbnormalMetric, CausePathNode, CausedEvent, EventRootCause, RootCauseEvent,
 };
-use super::{EntityKeys, EventForms, EventLanguage, EventSchema, WrittenEvent, finite};
+use super::value::finite;
+use super::{EntityKeys, EventForms, EventSchema, WrittenEvent};
 
 const GUIDE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -19,11 +20,16 @@ const GUIDE: &str = concat!(
 /// The `number`th message of the user guide; what it leaves out with dots is left out.
 fn message_of_guide(number: usize) -> Value {
     let guide = std::fs::read_to_string(GUIDE).unwrap_or_else(|error| panic!("`{GUIDE}`: {error}"));
-    let mut messages = guide.split("\n{\n").skip(1);
-    let message = messages.nth(number).expect("the guide shows two messages");
-    let end = message.find("\n}").expect("a message ends");
-    let text = format!("{{\n{}\n}}", &message[..end]).replace("},\n...\n}", "}\n}");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    let (begin, _) = guide
+        .match_indices("{\n\"Timestamp\"")
+        .nth(number)
+        .expect("the guide shows two messages");
+    let text = guide[begin..].replacen("},\n...\n}", "}\n}", 1);
+    let mut values = serde_json::Deserializer::from_str(&text).into_iter();
+    values
+        .next()
+        .expect("a message")
+        .unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 fn labels(pairs: &[(&str, &str)]) -> EventLabels {

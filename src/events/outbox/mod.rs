@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use super::error::EventsError;
 use super::form::{EntityKeys, EventForms, EventTopic, WrittenEvent};
-use super::publisher::OutgoingEvent;
+use super::outgoing::OutgoingEvent;
 
 /// The file in the state folder.
 const FILE: &str = "events.sqlite";
@@ -49,6 +49,8 @@ pub struct OutboxOptions {
 pub(super) struct EventMessage {
     /// Its number, never given twice in one outbox.
     pub(super) id: i64,
+    /// The same for the world: it is told apart from messages of other outboxes.
+    pub(super) message_id: String,
     pub(super) topic: EventTopic,
     /// The entity; messages of one keep their order.
     pub(super) key: String,
@@ -91,12 +93,7 @@ impl EventOutbox {
         &self.path
     }
 
-    /// The id of a message, the same however often it is sent.
-    pub(super) fn message_id(&self, message: &EventMessage) -> String {
-        format!("{}-{}", self.instance, message.id)
-    }
-
-    /// Adds events in one transaction, without repeats. `now` is Unix seconds; `lost` events were given up before they came
+    /// Adds events in one transaction, those that repeat others left out. `now` is Unix seconds; `lost` events were given up before they came
     /// here.
     pub(super) fn add(
         &mut self,
@@ -175,8 +172,10 @@ impl EventOutbox {
             if total > bytes && !messages.is_empty() {
                 break;
             }
+            let id: i64 = row.get(0)?;
             messages.push(EventMessage {
-                id: row.get(0)?,
+                id,
+                message_id: format!("{}-{id}", self.instance),
                 topic: topic(row.get(1)?),
                 key: row.get(2)?,
                 event_id: row.get(3)?,
@@ -203,12 +202,14 @@ impl EventOutbox {
         transaction.commit()
     }
 
-    /// Adds to counters of a sink.
-    pub(super) fn count(&mut self, sink: &str, name: &str, more: u64) -> rusqlite::Result<()> {
+    /// Adds to counters.
+    pub(super) fn count(&mut self, counted: &[(&str, u64)]) -> rusqlite::Result<()> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        count(&transaction, &format!("sink.{sink}.{name}"), more)?;
+        for (name, more) in counted {
+            count(&transaction, name, *more)?;
+        }
         transaction.commit()
     }
 
@@ -234,8 +235,16 @@ impl EventOutbox {
         Ok((old + surplus) as u64)
     }
 
-    /// Notes by which labels kinds of entities are told apart. `now` is Unix seconds.
-    pub(super) fn set_entity_keys(&mut self, keys: &EntityKeys, now: f64) -> rusqlite::Result<()> {
+    /// Notes by which labels kinds of entities are told apart, and adds to counters. `now` is Unix seconds.
+    pub(super) fn note_entity_keys(
+        &mut self,
+        keys: &EntityKeys,
+        counted: &[(&str, u64)],
+        now: f64,
+    ) -> rusqlite::Result<()> {
+        if keys.is_empty() && counted.iter().all(|(_, more)| *more == 0) {
+            return Ok(());
+        }
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -251,6 +260,9 @@ impl EventOutbox {
                 (SELECT entity_name FROM entity_keys ORDER BY at DESC LIMIT -1 OFFSET ?1)",
             [MOST_ENTITY_NAMES as i64],
         )?;
+        for (name, more) in counted {
+            count(&transaction, name, *more)?;
+        }
         transaction.commit()
     }
 
@@ -283,6 +295,20 @@ impl EventOutbox {
         }
         Ok(figures)
     }
+}
+
+/// What the outbox in a state folder counts, as [`EventOutbox::figures`]; empty where there is none yet. `now` is Unix seconds.
+///
+/// # Errors
+/// When the file cannot be used, or is not ours.
+pub fn figures(state_dir: &Path, now: f64) -> Result<Vec<(String, u64)>, EventsError> {
+    if !state_dir.join(FILE).exists() {
+        return Ok(Vec::new());
+    }
+    let outbox = EventOutbox::open(state_dir)?;
+    outbox
+        .figures(now)
+        .map_err(|error| schema::refused(&outbox.path, &error))
 }
 
 fn insert(transaction: &Transaction<'_>, written: &WrittenEvent, now: f64) -> rusqlite::Result<()> {
@@ -374,4 +400,25 @@ fn count(transaction: &Transaction<'_>, name: &str, more: u64) -> rusqlite::Resu
         )?
         .execute(params![name, i64::try_from(more).unwrap_or(i64::MAX)])
         .map(drop)
+}
+
+/// The name of every counter there can be.
+#[cfg(test)]
+pub(crate) fn every_counter() -> Vec<String> {
+    let own = [
+        "published",
+        "repeats",
+        "without_form",
+        "dropped.memory",
+        "dropped.age",
+        "dropped.size",
+    ];
+    let metadata = ["metadata.read", "metadata.malformed", "metadata.unreadable"];
+    let sinks = ["kafka", "webhook", "file", "stdout"].into_iter();
+    let of_sinks = sinks.flat_map(|sink| {
+        let names = ["sent", "refused", "failures", "waiting", "oldest_waiting_ms"];
+        names.map(|name| format!("sink.{sink}.{name}"))
+    });
+    let fixed = own.into_iter().chain(metadata).map(str::to_owned);
+    fixed.chain(of_sinks).collect()
 }

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::super::entity_event::{EntityEvent, EntityEventKey, EventCategory, EventLabels, FlaggedPoints};
 use super::super::form::EventForms;
-use super::super::publisher::{EventWriter, OutgoingEvent};
+use super::super::outgoing::OutgoingEvent;
+use super::super::publisher::EventWriter;
 use super::{EventOutbox, OutboxLimits, OutboxOptions};
 
 fn options() -> OutboxOptions {
@@ -108,7 +109,7 @@ fn a_message_waits_for_the_slowest_sink() {
     add(&mut outbox, &[event(0.0, "d")]);
     let next = outbox.waiting("fast", 1, 1).expect("readable");
     assert!(next[0].id > all[2].id);
-    assert_ne!(outbox.message_id(&next[0]), outbox.message_id(&all[2]));
+    assert_ne!(next[0].message_id, all[2].message_id);
 }
 
 #[test]

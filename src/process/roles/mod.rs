@@ -6,6 +6,7 @@
 mod analyzer;
 mod dispatch;
 mod entities;
+mod events;
 mod health;
 mod ingest;
 mod logs;
@@ -27,6 +28,7 @@ pub(crate) use web::serve;
 /// All roles, in the order in which they are started.
 pub const ROLES: &[&dyn Role] = &[
     &dispatch::DispatchRole,
+    &events::EventsRole,
     &ingest::IngestRole,
     &analyzer::AnalyzerRole,
     &logs::LogsRole,

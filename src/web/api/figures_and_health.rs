@@ -39,6 +39,7 @@ async fn metrics(State(site): SiteState) -> Response {
             &site.health(),
             &site.traces(),
             &site.entities(),
+            &site.events(),
             now,
         ) {
             Ok(text) => {

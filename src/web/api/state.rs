@@ -59,10 +59,10 @@ async fn status(State(site): SiteState) -> Response {
     let answer = at_once(move || {
         let (analyzer, ingest) = (site.analyzer(), site.ingest());
         let ailments = analyzer.ailments(unix_now());
-        let (health, traces) = (site.health(), site.traces());
+        let (health, traces, events) = (site.health(), site.traces(), site.events());
         let all = json!({
             "analyzer": analyzer, "ingest": ingest, "health": health, "traces": traces,
-            "entities": site.entities(), "ailments": ailments,
+            "entities": site.entities(), "events": events, "ailments": ailments,
         });
         Json(all).into_response()
     });
