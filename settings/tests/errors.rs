@@ -393,3 +393,60 @@ fn all_layers_report_at_once() {
     .unwrap_err();
     assert_eq!(error.problems.len(), 4, "{error}");
 }
+
+#[test]
+fn events_refuse_what_would_not_reach_kafka_or_be_read_on_the_way() {
+    let of = |lines: &str| error_of_file(&format!("[events]\nkafka_brokers = [\"kafka:9092\"]\n{lines}\n"));
+    let login = "kafka_username = \"u\"\nkafka_password = \"hunter2\"";
+    for (lines, words) in [
+        (login.to_owned(), "of no use while `events.kafka_sasl` is `none`"),
+        (
+            "kafka_sasl = \"scram-sha-256\"".to_owned(),
+            "not both user and password are set",
+        ),
+        (
+            format!("{login}\nkafka_sasl = \"plain\""),
+            "would go to other machines in the clear",
+        ),
+        (
+            "kafka_ca_file = \"/ca\"".to_owned(),
+            "of no use while `events.kafka_tls` is false",
+        ),
+        (
+            "kafka_tls = true\nkafka_key_file = \"/k\"".to_owned(),
+            "only one is set",
+        ),
+        ("kafka_topic = \"a b\"".to_owned(), "expected a topic"),
+        (
+            "webhook_url = \"http://hook/secret\"\nwebhook_token = \"hunter2\"".to_owned(),
+            "`events.webhook_token` would go to `hook` in the clear",
+        ),
+    ] {
+        let error = of(&lines);
+        assert!(error.contains(words), "{lines}: {error}");
+        assert!(
+            !error.contains("hunter2") && !error.contains("/secret"),
+            "{error}"
+        );
+    }
+    // On this machine, over TLS, as a proof, or said twice.
+    let taken = |lines: &str| {
+        let text = format!("[events]\nkafka_brokers = [\"kafka:9092\"]\n{login}\n{lines}\n");
+        let dir = tempfile::tempdir().expect("there is a temporary folder");
+        let path = dir.path().join("skywatch.toml");
+        std::fs::write(&path, text).expect("a temporary folder can be written");
+        let loaded = load(Sources {
+            file: Some(path),
+            env: vec![("HOME".to_owned(), "/home/u".to_owned())],
+            ..Sources::default()
+        });
+        assert!(
+            loaded.is_ok(),
+            "{lines}: {}",
+            loaded.err().map(|error| error.to_string()).unwrap_or_default()
+        );
+    };
+    taken("kafka_sasl = \"plain\"\nkafka_tls = true");
+    taken("kafka_sasl = \"plain\"\nkafka_insecure = true");
+    taken("kafka_sasl = \"scram-sha-512\"");
+}
