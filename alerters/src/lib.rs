@@ -6,6 +6,7 @@
 //! here reads a clock, a file or a socket: the caller passes `now` in and keeps what is to be kept.
 
 pub mod anomaly;
+pub mod causes;
 pub mod chart;
 mod error;
 mod group;

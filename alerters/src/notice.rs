@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::anomaly::{Anomaly, Severity};
+use crate::causes::IncidentCauses;
 use crate::incident::{Ending, Phase};
 use crate::text;
 
@@ -126,6 +127,10 @@ pub struct NoticeItem {
     pub not_before: Option<f64>,
     /// A remark: who acknowledged it, which silence ended.
     pub remark: String,
+    /// What moved with it, as far as that was known when the notice was made: the first
+    /// [`SHOWN_RELATED`](crate::causes::SHOWN_RELATED).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub causes: Option<Box<IncidentCauses>>,
 }
 
 /// What there is to say about an incident.

@@ -57,6 +57,7 @@ pub fn item(name: &str, what: NewsKind) -> NoticeItem {
         last_before: None,
         not_before: what.is_firing().then_some(AT + 1_800.0),
         remark: String::new(),
+        causes: None,
     }
 }
 

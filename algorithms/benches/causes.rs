@@ -18,7 +18,14 @@ const DEPENDENTS: usize = 20;
 /// Points read of each metric: a tail and some before it.
 const POINTS: usize = 132;
 const STEP: f64 = 60.0;
-const KINDS: [&str; 6] = ["normal noise", "heavy tails", "rare spikes", "slow waves", "random walks", "counters"];
+const KINDS: [&str; 6] = [
+    "normal noise",
+    "heavy tails",
+    "rare spikes",
+    "slow waves",
+    "random walks",
+    "counters",
+];
 
 fn main() {
     for seed in 1..=3 {
@@ -30,7 +37,11 @@ fn main() {
 }
 
 fn series(values: impl Iterator<Item = f64>, offset: f64) -> Series {
-    let (times, values) = values.take(POINTS).enumerate().map(|(i, value)| (offset + STEP * i as f64, value)).unzip();
+    let (times, values) = values
+        .take(POINTS)
+        .enumerate()
+        .map(|(i, value)| (offset + STEP * i as f64, value))
+        .unzip();
     Series { times, values }
 }
 
@@ -89,7 +100,11 @@ fn planted(seed: u64) {
     }
     let found = search.finish();
     let seconds = begun.elapsed().as_secs_f64();
-    let hits = found.iter().take(DEPENDENTS).filter(|found| found.index < DEPENDENTS).count();
+    let hits = found
+        .iter()
+        .take(DEPENDENTS)
+        .filter(|found| found.index < DEPENDENTS)
+        .count();
     println!(
         "planted {seed}: {hits} of {DEPENDENTS} in the first {DEPENDENTS} of {}, {} named, {seconds:.2} s on one thread for tails of {TAIL_POINTS}",
         all.len(),
@@ -100,23 +115,36 @@ fn planted(seed: u64) {
 fn nothing_to_find(kind: usize) {
     const BESIDE: usize = 20_000;
     let mut random = Random::new(100 + kind as u64);
-    let grid = TailGrid { end: STEP * POINTS as f64, step: STEP };
+    let grid = TailGrid {
+        end: STEP * POINTS as f64,
+        step: STEP,
+    };
     let tail = |kind: usize, random: &mut Random| {
         let series = noise(kind, random);
         PreparedTail::new(&grid.values(&series.times, &series.values))
     };
     let mut others: Vec<Vec<PreparedTail>> = Vec::new();
     for kind in 0..KINDS.len() {
-        others.push(std::iter::repeat_with(|| tail(kind, &mut random)).flatten().take(BESIDE).collect());
+        others.push(
+            std::iter::repeat_with(|| tail(kind, &mut random))
+                .flatten()
+                .take(BESIDE)
+                .collect(),
+        );
     }
     let mut incidents = 0;
     let mut named = [0; KINDS.len()];
     while incidents < 100 {
-        let Some(mut reference) = tail(kind, &mut random) else { continue };
+        let Some(mut reference) = tail(kind, &mut random) else {
+            continue;
+        };
         if incidents % 2 == 0 {
             // Every other one has broken ten minutes ago, as incidents have.
             let mut series = noise(kind, &mut random);
-            let largest = series.values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+            let largest = series
+                .values
+                .iter()
+                .fold(0.0_f64, |largest, value| largest.max(value.abs()));
             for value in series.values.iter_mut().rev().take(10) {
                 *value += 8.0 * largest.min(8.0);
             }
@@ -134,6 +162,14 @@ fn nothing_to_find(kind: usize) {
             *named += usize::from(!search.finish().is_empty());
         }
     }
-    let beside: Vec<String> = KINDS.iter().zip(named).map(|(kind, named)| format!("{named} beside {kind}")).collect();
-    println!("nothing to find, incidents about {}: of 100 named {}", KINDS[kind], beside.join(", "));
+    let beside: Vec<String> = KINDS
+        .iter()
+        .zip(named)
+        .map(|(kind, named)| format!("{named} beside {kind}"))
+        .collect();
+    println!(
+        "nothing to find, incidents about {}: of 100 named {}",
+        KINDS[kind],
+        beside.join(", ")
+    );
 }

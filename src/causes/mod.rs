@@ -1,12 +1,14 @@
-//! What broke first, in cases on disk.
+//! What broke first: beside incidents that open, and in cases on disk.
 //!
 //! How suspects are ranked is in [`skywatch_algorithms::causes`]; here is where measurements and graphs are read from. An answer depends on
 //! what was measured alone: names of cases and folders tell nothing.
 
 mod cases;
+mod related;
 mod table;
 
 pub use cases::{CaseRankings, evaluate};
+pub use related::{IncidentMetric, RelatedMetrics};
 
 use std::io;
 use std::path::PathBuf;

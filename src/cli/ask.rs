@@ -277,6 +277,10 @@ fn alone(settings: &Settings, call: &Call) -> anyhow::Result<CommandService> {
         }
         _ => Box::new(|_, _| Err("nothing was asked of the store".to_owned())),
     };
+    let causes = match call {
+        Call::Causes { .. } => Some(alerting::causes(&process::store(settings)?, settings)),
+        _ => None,
+    };
     Ok(CommandService::new(
         Box::new(move |request| {
             dispatcher
@@ -288,7 +292,8 @@ fn alone(settings: &Settings, call: &Call) -> anyhow::Result<CommandService> {
         &destinations,
         process::wiring::base_url(settings),
         process::wiring::command(settings),
-    ))
+    )
+    .with_causes(causes))
 }
 
 /// Who asks: the user as the system knows him.

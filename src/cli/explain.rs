@@ -1,10 +1,12 @@
 //! `skywatch explain`: everything about one metric, and who would hear of it.
 
 use clap::Args;
+use skywatch_alerters::causes::SHOWN_RELATED;
 use skywatch_alerters::state::Outlook;
 use skywatch_alerters::{text, units};
 
 use super::ask::{self, OutputForm, ahead};
+use super::causes::print_causes;
 use super::context::{CommandFailure, Context, say};
 use super::routes::{print_tried, told};
 use crate::dispatch::{Answer, Call, Reply};
@@ -29,12 +31,20 @@ pub(super) fn run(context: &Context, arguments: ExplainArguments) -> Result<(), 
         return Ok(ask::print_json(&answer)?);
     }
     match answer {
-        Answer::Explained { examined, outlook } => {
+        Answer::Explained {
+            examined,
+            outlook,
+            causes,
+        } => {
             match examined {
                 Ok(examined) => print_examined(&examined)?,
                 Err(why) => say(&format!("not looked at: {why}"))?,
             }
             print_outlook(&outlook)?;
+            if let Some(causes) = causes {
+                say("")?;
+                print_causes(&causes, SHOWN_RELATED)?;
+            }
             Ok(())
         }
         Answer::Dispatcher {

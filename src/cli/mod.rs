@@ -91,7 +91,7 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Find the template of every line of a log
     Templates(templates::TemplatesArguments),
-    /// What broke first: rank the suspects of recorded faults
+    /// What broke first: what moved with an incident, or the suspects of recorded faults
     Causes(causes::CausesArguments),
     /// All metrics of a machine, a pod or an application at once
     Entities(entities::EntitiesArguments),
@@ -168,7 +168,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         #[cfg(feature = "learned")]
         Command::Models(arguments) => with(cli.global, |context| models::run(context, arguments)),
         Command::Demo(arguments) => demo::run(&arguments),
-        Command::Causes(arguments) => causes::run(&arguments),
+        Command::Causes(arguments) => causes::run(cli.global, &arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Entities(arguments) => entities::run(cli.global, &arguments),
         Command::Traces(arguments) => traces::run(cli.global, arguments),

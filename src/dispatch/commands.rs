@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use skywatch_alerters::Notice;
+use skywatch_alerters::causes::IncidentCauses;
 use skywatch_alerters::notice::Content;
 use skywatch_alerters::senders::Sender;
 use skywatch_alerters::state::Outlook;
+use skywatch_alerters::{Notice, Subject};
 
+use super::causes::{CauseQuestion, FindCauses};
 use super::queue::Destination;
 use super::request::{Reply, Request};
 use crate::clock::unix_now;
@@ -32,6 +34,11 @@ pub enum Call {
     Explain {
         /// Its name.
         metric: String,
+    },
+    /// What moved with an incident.
+    Causes {
+        /// Its number.
+        incident: u64,
     },
     /// Something about trainings or models.
     #[cfg(feature = "learned")]
@@ -96,6 +103,20 @@ pub enum Answer {
         examined: Result<Box<Examination>, String>,
         /// Its incident, silences, routes.
         outlook: Box<Outlook>,
+        /// What moved with its incident, if that was worked out.
+        #[serde(default)]
+        causes: Option<Box<IncidentCauses>>,
+    },
+    /// What moved with an incident.
+    Causes {
+        /// The incident's number.
+        incident: u64,
+        /// What it is about.
+        subject: Subject,
+        /// What moved with it.
+        causes: Box<IncidentCauses>,
+        /// Whether it was worked out for this question, from what the store holds now.
+        is_new: bool,
     },
     /// Jobs of training.
     #[cfg(feature = "learned")]
@@ -156,6 +177,7 @@ pub struct CommandService {
     examine: Examine,
     #[cfg(feature = "learned")]
     study: Option<AnswerStudy>,
+    causes: Option<Arc<dyn FindCauses>>,
     senders: BTreeMap<String, Arc<dyn Sender>>,
     base_url: String,
     command: String,
@@ -175,6 +197,7 @@ impl CommandService {
             examine,
             #[cfg(feature = "learned")]
             study: None,
+            causes: None,
             senders: destinations
                 .iter()
                 .map(|destination| (destination.name.clone(), Arc::clone(&destination.sender)))
@@ -182,6 +205,12 @@ impl CommandService {
             base_url,
             command,
         }
+    }
+
+    /// The same, which also works out what moved with an incident.
+    #[must_use]
+    pub fn with_causes(self, causes: Option<Arc<dyn FindCauses>>) -> Self {
+        Self { causes, ..self }
     }
 
     /// The same, which also answers what is asked about trainings and models.
@@ -201,6 +230,7 @@ impl CommandService {
                 reply: (self.dispatcher)(request),
             },
             Call::Explain { metric } => self.explain(&metric),
+            Call::Causes { incident } => self.causes(incident),
             #[cfg(feature = "learned")]
             Call::Study { study } => match &self.study {
                 Some(answer) => answer(&study),
@@ -218,9 +248,50 @@ impl CommandService {
             Reply::Refused { why } => return Answer::refused(why),
             _ => return Answer::refused("the dispatch answered something else".to_owned()),
         };
+        let known = outlook
+            .incident
+            .as_ref()
+            .map(|incident| (self.dispatcher)(Request::Causes { id: incident.id }));
+        let causes = known.and_then(|reply| match reply {
+            Reply::Causes { causes, .. } => causes,
+            _ => None,
+        });
         Answer::Explained {
             examined: (self.examine)(metric, unix_now()),
             outlook,
+            causes,
+        }
+    }
+
+    /// As it was worked out when the incident opened, or else now.
+    fn causes(&self, incident: u64) -> Answer {
+        let (subject, at, causes, anomalous) = match (self.dispatcher)(Request::Causes { id: incident }) {
+            Reply::Causes {
+                subject,
+                at,
+                causes,
+                anomalous,
+            } => (subject, at, causes, anomalous),
+            reply => return Answer::Dispatcher { reply },
+        };
+        let (causes, is_new) = match (causes, &self.causes) {
+            (Some(causes), _) => (causes, false),
+            (None, None) => return Answer::refused("causes are not looked for here".to_owned()),
+            (None, Some(finder)) => {
+                let question = CauseQuestion {
+                    incident,
+                    subject: subject.clone(),
+                    at,
+                };
+                let found = finder.find(&[question], &anomalous).pop();
+                (Box::new(found.unwrap_or_default()), true)
+            }
+        };
+        Answer::Causes {
+            incident,
+            subject,
+            causes,
+            is_new,
         }
     }
 

@@ -2,6 +2,7 @@
 //! people is in [`answers`].
 
 mod answers;
+mod causes;
 mod delivery;
 mod incident_votes;
 mod reports;
@@ -21,6 +22,7 @@ use skywatch_alerters::{host, render};
 
 use self::incident_votes::IncidentVotes;
 use super::buffer::HistoryBuffer;
+use super::causes::CauseWorker;
 use super::finders::Finders;
 use super::inbox::DispatchMessage;
 use super::options::DispatchOptions;
@@ -69,6 +71,8 @@ pub struct Dispatcher {
     held_back: HashMap<String, usize>,
     self_monitor: SelfMonitor,
     votes: IncidentVotes,
+    /// There once queues are open.
+    causes: Option<CauseWorker>,
     looked_at: Instant,
     finders: Finders,
 }
@@ -119,6 +123,7 @@ impl Dispatcher {
             state,
             claimed: next,
             self_monitor,
+            causes: None,
             looked_at: Instant::now(),
             options,
             buffer,
@@ -195,6 +200,7 @@ impl Dispatcher {
             }
             DispatchMessage::Delivered(delivery) => self.delivered(*delivery),
             DispatchMessage::Examine(metric, at, reply) => self.finders.examine(ANALYZER, metric, at, reply),
+            DispatchMessage::CausesFound(found) => self.causes_found(found),
         }
     }
 
@@ -207,6 +213,7 @@ impl Dispatcher {
         let step = self.state.step(&self.options.policy, event, now)?;
         self.log_step(&step);
         self.votes.follow(&step);
+        self.look_for_causes(&step, now);
         let Step {
             incidents,
             transitions,
@@ -351,6 +358,7 @@ impl Dispatcher {
             }
             match messages.recv_deadline(due) {
                 Ok(DispatchMessage::Delivered(delivery)) => self.delivered(*delivery),
+                Ok(DispatchMessage::CausesFound(found)) => self.causes_found(found),
                 Ok(DispatchMessage::Ask(..) | DispatchMessage::Examine(..)) => {}
                 Err(_) => break,
             }

@@ -6,6 +6,7 @@
 //! waiting but those behind it.
 
 mod buffer;
+mod causes;
 mod commands;
 pub mod control;
 mod dead_mans_switch;
@@ -20,6 +21,7 @@ mod self_monitor;
 
 use crossbeam_channel::Receiver;
 
+pub use causes::{CauseQuestion, FindCauses};
 pub use commands::{Answer, Call, CommandService, Examine, Tested};
 #[cfg(feature = "learned")]
 pub use commands::{AnswerStudy, Study};

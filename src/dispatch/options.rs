@@ -1,10 +1,12 @@
 //! What the dispatch is told once.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use skywatch_alerters::state::AlertPolicy;
 
+use super::causes::FindCauses;
 use super::dead_mans_switch::DeadMansSwitch;
 use super::queue::{Destination, WindowOf};
 use super::self_monitor::SelfMonitorOptions;
@@ -30,6 +32,8 @@ pub struct DispatchOptions {
     pub self_monitor: SelfMonitorOptions,
     /// Tells how receivers are, and of incidents.
     pub observer: Observer,
+    /// Who looks for what moved with incidents; nobody does in a process that answers one question.
+    pub causes: Option<Arc<dyn FindCauses>>,
     /// Who is told of each complete pass.
     pub dead_mans_switch: Option<DeadMansSwitch>,
 }

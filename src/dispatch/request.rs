@@ -1,11 +1,12 @@
 //! What people ask of the dispatch, and what it answers. Both have a JSON form: they travel over the control socket.
 
 use serde::{Deserialize, Serialize};
-use skywatch_alerters::Severity;
+use skywatch_alerters::causes::IncidentCauses;
 use skywatch_alerters::incident::{Incident, IncidentTransition};
 use skywatch_alerters::route::Tried;
 use skywatch_alerters::silence::Silence;
 use skywatch_alerters::state::{Outlook, Prospect};
+use skywatch_alerters::{Severity, Subject};
 
 /// A question or a wish.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,11 @@ pub enum Request {
     },
     /// One incident with its life.
     Incident {
+        /// Its number.
+        id: u64,
+    },
+    /// What moved with an incident.
+    Causes {
         /// Its number.
         id: u64,
     },
@@ -123,6 +129,18 @@ pub enum Reply {
         transitions: Vec<IncidentTransition>,
         /// The notices that told of it.
         notices: Vec<NoticeLine>,
+    },
+    /// What moved with an incident.
+    Causes {
+        /// What it is about, and when it was last anomalous (Unix seconds).
+        subject: Subject,
+        /// See `subject`.
+        at: f64,
+        /// As it was worked out; `None` if it was not.
+        causes: Option<Box<IncidentCauses>>,
+        /// Metrics that are anomalous at present, for who works it out.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        anomalous: Vec<String>,
     },
     /// Silences.
     Silences {

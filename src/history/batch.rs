@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use rusqlite::{Row, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 use skywatch_alerters::Notice;
+use skywatch_alerters::causes::IncidentCauses;
 use skywatch_alerters::incident::{Incident, IncidentTransition, Phase};
 use skywatch_alerters::silence::Silence;
 use skywatch_alerters::state::Cooldown;
@@ -40,6 +41,8 @@ pub struct HistoryBatch {
     pub meta: Vec<(String, Option<Value>)>,
     /// Passes that were finished.
     pub passes: Vec<PassRecord>,
+    /// What moved with incidents, by their numbers; of an incident that is not kept nothing is.
+    pub causes: Vec<(u64, IncidentCauses)>,
 }
 
 /// A notice on its way into the outbox.
@@ -141,6 +144,8 @@ impl HistoryBatch {
         });
         replace(&mut self.meta, later.meta, |(key, _)| key.clone());
         self.passes.extend(later.passes);
+        replace(&mut self.causes, later.causes, |(incident, _)| *incident);
+        self.causes.retain(|(incident, _)| !gone.contains(incident));
     }
 }
 
@@ -233,6 +238,7 @@ impl History {
 fn apply(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite::Result<()> {
     incidents(transaction, batch)?;
     transitions(transaction, batch)?;
+    causes(transaction, batch)?;
     notices(transaction, batch)?;
     settled(transaction, batch)?;
     forgotten(transaction, batch)?;
@@ -294,6 +300,17 @@ fn transitions(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite:
             step.to.as_str(),
             step.why,
         ])?;
+    }
+    Ok(())
+}
+
+fn causes(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite::Result<()> {
+    // What was worked out for one that has been let go of meanwhile is not wanted any more.
+    let mut keep = transaction.prepare(
+        "INSERT OR REPLACE INTO causes (incident, at, body) SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM incidents WHERE id = ?1)",
+    )?;
+    for (incident, causes) in &batch.causes {
+        keep.execute(params![key(*incident), causes.at, json(causes)?])?;
     }
     Ok(())
 }
@@ -365,6 +382,7 @@ fn forgotten(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite::R
         "DELETE FROM incidents WHERE id = ?",
         "DELETE FROM transitions WHERE incident = ?",
         "DELETE FROM incident_notices WHERE incident = ?",
+        "DELETE FROM causes WHERE incident = ?",
     ] {
         let mut delete = transaction.prepare(sql)?;
         for id in &batch.forgotten {

@@ -101,6 +101,7 @@ fn incidents(transaction: &Transaction<'_>, older_than: f64, slice: usize) -> ru
         "DELETE FROM incidents WHERE id = ?",
         "DELETE FROM transitions WHERE incident = ?",
         "DELETE FROM incident_notices WHERE incident = ?",
+        "DELETE FROM causes WHERE incident = ?",
     ] {
         let mut delete = transaction.prepare(sql)?;
         for id in &old {

@@ -1,15 +1,18 @@
 //! Questions of the command line, the pages and the notices themselves.
 
+use std::collections::BTreeMap;
+
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value as Cell;
 use rusqlite::{params, params_from_iter};
 use skywatch_alerters::Subject;
+use skywatch_alerters::causes::IncidentCauses;
 use skywatch_alerters::incident::{Incident, IncidentTransition, Phase};
 use skywatch_alerters::notice::Daily;
 use skywatch_alerters::silence::Silence;
 use skywatch_settings::Pattern;
 
-use super::columns::{key, number, phase};
+use super::columns::{key, number, phase, read};
 use super::outbox::{COLUMNS, Raw};
 use super::{HistoryError, HistoryReader, NoticeRecord, PassRecord};
 
@@ -137,6 +140,21 @@ impl HistoryReader {
             transitions,
             notices: notices.into_iter().filter_map(Raw::read).collect(),
         }))
+    }
+
+    /// What moved with these incidents, as far as it was worked out, by their numbers.
+    ///
+    /// # Errors
+    /// As any reading. An entry that cannot be read is left out and logged.
+    pub fn causes(&self, incidents: &[u64]) -> Result<BTreeMap<u64, IncidentCauses>, HistoryError> {
+        let mut found = BTreeMap::new();
+        for incident in incidents {
+            let sql = "SELECT body FROM causes WHERE incident = ?";
+            let bodies = self.rows(sql, [key(*incident)], |row| row.get::<_, String>(0))?;
+            let causes = bodies.first().and_then(|body| read("causes", incident, body));
+            found.extend(causes.map(|causes| (*incident, causes)));
+        }
+        Ok(found)
     }
 
     /// For each subject and number of an incident of it: the incidents of the subject with smaller numbers that opened

@@ -130,6 +130,14 @@ const MIGRATIONS: &[&str] = &["
                     json_set(item.value -> '$.anomaly.evidence', '$.kind', 'window'))))
             FROM json_each(notices.body, '$.content.items') AS item)))
         WHERE json_valid(body) AND json_type(body, '$.content.items[0].anomaly.evidence') = 'object';
+",
+    "
+    -- What moved with an incident, worked out beside the passes.
+    CREATE TABLE causes (
+        incident INTEGER PRIMARY KEY,
+        at REAL,
+        body TEXT NOT NULL
+    ) STRICT;
 "];
 
 /// The version of the tables this program reads and writes.

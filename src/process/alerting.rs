@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use skywatch_alerters::causes::IncidentCauses;
 use skywatch_alerters::incident::Hysteresis;
 use skywatch_alerters::inhibition::{InhibitRule, Inhibition};
 use skywatch_alerters::matcher::Matcher;
@@ -14,7 +15,10 @@ use skywatch_alerters::{Direction, JudgedWindow, RateCap, Severity};
 use skywatch_settings::{self as settings, AlertDirection, MinSeverity, Pattern, Settings};
 
 use super::{ProcessError, observing, wiring};
-use crate::dispatch::{DeadMansSwitch, Destination, DispatchOptions, SelfMonitorOptions, WindowOf};
+use crate::causes::{IncidentMetric, RelatedMetrics};
+use crate::dispatch::{
+    CauseQuestion, DeadMansSwitch, Destination, DispatchOptions, FindCauses, SelfMonitorOptions, WindowOf,
+};
 use crate::health::FOUND_EACH;
 use crate::history::history_path;
 use crate::observer::Observer;
@@ -189,6 +193,7 @@ pub(crate) fn dispatch(
         history: history_path(&settings.state_dir),
         keep_history: settings.alerts.keep_history,
         log: settings.alerts.log,
+        causes: Some(causes(&store, settings)),
         window_of: window_of(store, settings.store.full_duration),
         grace: wiring::grace(settings),
         self_monitor: self_monitor(settings),
@@ -208,11 +213,34 @@ pub(crate) fn dispatch_alone(settings: &Settings) -> DispatchOptions {
         history: history_path(&settings.state_dir),
         keep_history: settings.alerts.keep_history,
         log: false,
+        causes: None,
         window_of: Arc::new(|_, _| None),
         grace: Duration::ZERO,
         self_monitor: self_monitor(settings),
         observer: Observer::off(),
         dead_mans_switch: None,
+    }
+}
+
+/// Who looks for what moved with incidents, in this store.
+pub(crate) fn causes(store: &AnyConnect, settings: &Settings) -> Arc<dyn FindCauses> {
+    let full_duration = settings.store.full_duration.as_secs_f64();
+    Arc::new(StoredCauses(RelatedMetrics::new(store, full_duration)))
+}
+
+/// Metrics that moved with incidents, of those in the store.
+struct StoredCauses(RelatedMetrics);
+
+impl FindCauses for StoredCauses {
+    fn find(&self, asked: &[CauseQuestion], anomalous: &[String]) -> Vec<IncidentCauses> {
+        let metrics: Vec<IncidentMetric<'_>> = asked
+            .iter()
+            .map(|question| IncidentMetric {
+                subject: &question.subject,
+                at: question.at,
+            })
+            .collect();
+        self.0.find(&metrics, anomalous)
     }
 }
 

@@ -115,6 +115,25 @@ impl Points for AnyStore {
         }
     }
 
+    fn fetch_last(
+        &mut self,
+        metrics: &[&str],
+        points: usize,
+        into: &mut Series,
+        each: &mut EachFetched<'_, AnyCursor>,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Redis(store) => store.fetch_last(metrics, points, into, &mut |index, series, fetched| {
+                each(index, series, fetched_as(fetched, AnyCursor::Redis));
+            }),
+            Self::Embedded(store) => {
+                store.fetch_last(metrics, points, into, &mut |index, series, fetched| {
+                    each(index, series, fetched_as(fetched, AnyCursor::Embedded));
+                })
+            }
+        }
+    }
+
     fn fetch_tails(
         &mut self,
         asks: &[(&str, &AnyCursor)],

@@ -39,6 +39,15 @@ pub struct Malformed {
     pub offset: usize,
 }
 
+/// Whether these bytes are points of the usual length and nothing else.
+pub(super) fn is_usual(bytes: &[u8]) -> bool {
+    let (points, rest) = bytes.as_chunks::<USUAL_POINT_BYTES>();
+    rest.is_empty()
+        && points
+            .iter()
+            .all(|point| point[0] == PAIR && point[1] == U32 && point[6] == F64)
+}
+
 /// Appends the points of a stream to `into`, in stored order.
 ///
 /// # Errors

@@ -67,6 +67,20 @@ pub trait Points: Send {
         each: &mut EachFetched<'_, Self::Cursor>,
     ) -> Result<(), StoreError>;
 
+    /// Reads at least the last `points` stored points of each series, as far as there are so many: for who needs a tail of
+    /// very many metrics once and keeps no cursor. Calls back and fails as [`fetch`](Self::fetch) does, which it is for a store in
+    /// which the whole costs no more.
+    fn fetch_last(
+        &mut self,
+        metrics: &[&str],
+        points: usize,
+        into: &mut Series,
+        each: &mut EachFetched<'_, Self::Cursor>,
+    ) -> Result<(), StoreError> {
+        let _ = points;
+        self.fetch(metrics, into, each)
+    }
+
     /// Reads what was stored after each cursor was made. Points that the reader knows already may
     /// come again; once merged and made canonical they change nothing. Calls back and fails as
     /// [`fetch`](Self::fetch) does.

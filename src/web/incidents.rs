@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use minijinja::{Value, context};
 use serde::Deserialize;
+use skywatch_alerters::causes::{IncidentCauses, SHOWN_RELATED};
 use skywatch_alerters::incident::{Incident, Phase};
 use skywatch_alerters::text::percent_encode;
 use skywatch_alerters::{Subject, render, units};
@@ -118,8 +119,8 @@ fn read_list(
     })
 }
 
-/// One incident and those about the same subject before it.
-type FoundIncident = Option<(Life, Vec<Incident>)>;
+/// One incident, those about the same subject before it, and what moved with it.
+type FoundIncident = Option<(Life, Vec<Incident>, Option<IncidentCauses>)>;
 
 fn read_one(history: &HistoryReader, id: u64) -> Result<FoundIncident, HistoryError> {
     let Some(life) = history.incident(id)? else {
@@ -131,7 +132,8 @@ fn read_one(history: &HistoryReader, id: u64) -> Result<FoundIncident, HistoryEr
         ..Filter::default()
     };
     let earlier = history.incidents(&filter, EARLIER)?;
-    Ok(Some((life, earlier)))
+    let causes = history.causes(&[id])?.remove(&id);
+    Ok(Some((life, earlier, causes)))
 }
 
 async fn one(State(site): SiteState, Path(id): Path<u64>) -> Response {
@@ -143,13 +145,16 @@ async fn one(State(site): SiteState, Path(id): Path<u64>) -> Response {
         Ok(read) => read,
         Err(response) => return response,
     };
-    let Some((life, earlier)) = found else {
+    let Some((life, earlier, causes)) = found else {
         return not_there(&site, id, unreadable).await;
     };
     let (window, chart_note) = series_of(&site, &life.incident).await;
     let asked = Arc::clone(&site);
     let drawn = of_a_page(&site, move || {
-        let context = describe(&life, &earlier, window.as_ref(), chart_note);
+        let context = context! {
+            causes => causes.as_ref().map(describe_causes),
+            ..describe(&life, &earlier, window.as_ref(), chart_note)
+        };
         page(
             asked
                 .pages
@@ -258,8 +263,23 @@ fn describe(life: &Life, earlier: &[Incident], window: Option<&Series>, chart_no
     }
 }
 
+fn describe_causes(causes: &IncidentCauses) -> Value {
+    let related = causes.related.iter().take(SHOWN_RELATED).map(|related| {
+        let page = page_of(&Subject::Metric(related.metric.clone()));
+        context! { name => related.metric.as_str(), page, says => related.movement() }
+    });
+    context! {
+        common => causes.common(),
+        incidents => causes.shared.as_ref().map(|shared| shared.incidents.clone()),
+        related => related.collect::<Vec<_>>(),
+        more => causes.more + causes.related.len().saturating_sub(SHOWN_RELATED) as u64,
+        basis => causes.basis(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use skywatch_alerters::causes::{Nearness, RelatedMetric, SharedCause};
     use skywatch_alerters::incident::IncidentTransition;
     use skywatch_alerters::notice::NewsKind;
     use skywatch_alerters::{Contributor, sample};
@@ -300,7 +320,25 @@ mod tests {
         };
         let earlier = vec![incident(name); EARLIER];
         let window = Series::default();
-        let context = describe(&life, &earlier, Some(&window), Some("a note".to_owned()));
+        let causes = IncidentCauses {
+            related: vec![RelatedMetric {
+                metric: "db.latency".to_owned(),
+                nearness: Nearness::Anomalous,
+                coefficient: 0.97,
+                lead: 120.0,
+                by_chance: 1e-9,
+            }],
+            more: 3,
+            shared: Some(SharedCause {
+                metric: "db.latency".to_owned(),
+                incidents: vec![17, 18],
+            }),
+            ..IncidentCauses::default()
+        };
+        let context = context! {
+            causes => describe_causes(&causes),
+            ..describe(&life, &earlier, Some(&window), Some("a note".to_owned()))
+        };
         let pages = Pages::new().expect("templates");
         let status = AnalyzerStatus::default();
         let page = pages
@@ -316,6 +354,10 @@ mod tests {
             "came back 2 times",
             "a note",
             "The newest twenty.",
+            "0.97, 2 min before, anomalous too",
+            "one cause with 1 other incident: db.latency",
+            "/incidents/18\"",
+            "and 3 more",
             "formaction=\"/incidents/17/silence\"",
         ] {
             assert!(page.contains(words), "no {words:?} in {page}");

@@ -167,7 +167,9 @@ async fn explain(site: &Arc<Site>, metric: &str) -> Result<(Option<Examination>,
         metric: metric.to_owned(),
     };
     match tokio::time::timeout(EXPLAIN_PATIENCE, commands::call(site, call)).await {
-        Ok(Ok(Answer::Explained { examined, outlook })) => Ok((examined.ok().map(|found| *found), *outlook)),
+        Ok(Ok(Answer::Explained {
+            examined, outlook, ..
+        })) => Ok((examined.ok().map(|found| *found), *outlook)),
         Ok(Ok(_)) => Err("the running process cannot say".to_owned()),
         Ok(Err(not_done)) => Err(not_done.parts().1),
         Err(_) => Err(format!(

@@ -2,6 +2,7 @@
 //! servers and logs on real sockets is held against what must arrive, however badly those behave and whoever is killed.
 
 mod asked;
+mod causes;
 mod crowd;
 mod full_disk;
 pub(crate) mod hook;

@@ -108,6 +108,7 @@ fn a_new_level_that_was_accepted_is_told_as_that_and_kept_as_that() {
     let folder = tempfile::tempdir().unwrap();
     let ear = Arc::new(Ear::default());
     let options = DispatchOptions {
+        causes: None,
         policy: policy(),
         destinations: vec![Destination {
             name: "ear".into(),

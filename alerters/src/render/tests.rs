@@ -3,6 +3,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 use crate::anomaly::{DetectorVote, Strength};
+use crate::causes::{IncidentCauses, Nearness, RelatedMetric, SHOWN_RELATED, SharedCause};
 use crate::notice::{Content, NewsKind, NoticeItem};
 use crate::sample::{self, anomaly};
 
@@ -360,5 +361,41 @@ fn a_broken_template_is_found_by_the_check_and_the_built_in_one_speaks() {
             line.starts_with("warning #17 web1.cpu is 97.2"),
             "{broken}: {line}"
         );
+    }
+}
+
+#[test]
+fn what_moved_with_an_incident_is_in_every_long_form() {
+    let related = |place: usize| RelatedMetric {
+        metric: format!("db{place}.latency"),
+        nearness: Nearness::Other,
+        coefficient: 0.9,
+        lead: 60.0,
+        by_chance: 1e-6,
+    };
+    let mut item = sample::item("shop.p99", NewsKind::Opened);
+    item.causes = Some(Box::new(IncidentCauses {
+        related: (0..SHOWN_RELATED + 1).map(related).collect(),
+        shared: Some(SharedCause {
+            metric: "db0.latency".into(),
+            incidents: vec![17, 18],
+        }),
+        ..IncidentCauses::default()
+    }));
+    let templates = Templates::embedded().expect("they parse");
+    let notice = sample::notice(vec![item]);
+    let mail = templates.email(&notice).expect("a mail");
+    let slack = templates.slack(&notice).expect("a message");
+    for text in [&mail.text, &mail.html, &slack] {
+        assert!(
+            text.contains("robably one cause with 1 other incident: db0.latency"),
+            "{text}"
+        );
+        assert!(
+            text.contains("db9.latency: 0.90, 60 s before")
+                || text.contains("db9.latency: 0.90, 1 min before"),
+            "{text}"
+        );
+        assert!(!text.contains("db10.latency"), "{text}");
     }
 }

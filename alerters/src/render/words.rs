@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::medium::{Medium, NAME_COLUMNS, SENTENCE_COLUMNS};
 use super::sentences::{self, several};
 use crate::anomaly::{DetectorVote, Direction};
+use crate::causes::SHOWN_RELATED;
 use crate::chart::sparkline;
 use crate::incident::Phase;
 use crate::notice::{Content, Daily, News, Notice, NoticeItem, Silent};
@@ -132,6 +133,10 @@ struct ItemWords {
     ranking: String,
     /// `namespace=shop, zone=eu`, or empty.
     labels: String,
+    /// What moved with it, the most likely first: `db.latency: 0.97, 2 min before, anomalous too`.
+    related: Vec<String>,
+    /// `probably one cause with 20 other incidents: db.latency`, or empty.
+    shared_cause: String,
 }
 
 /// One detector's vote.
@@ -395,6 +400,13 @@ impl ItemWords {
             contributors: optional(&sentences::contributors(anomaly)),
             ranking: optional(&sentences::ranking(anomaly)),
             labels: optional(&sentences::labels(anomaly)),
+            related: (item.causes.iter().flat_map(|causes| &causes.related))
+                .take(SHOWN_RELATED)
+                .map(|related| optional(&related.sentence()))
+                .collect(),
+            shared_cause: (item.causes.as_ref())
+                .map(|causes| optional(&causes.common()))
+                .unwrap_or_default(),
         }
     }
 }

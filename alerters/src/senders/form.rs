@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::link;
 use crate::anomaly::{Contributor, Direction, Severity};
+use crate::causes::IncidentCauses;
 use crate::incident::Phase;
 use crate::notice::{Content, Daily, NewsKind, Notice, NoticeItem};
 use crate::render;
@@ -102,6 +103,9 @@ struct WebhookIncident<'a> {
     last_before: Option<f64>,
     not_before: Option<f64>,
     remark: &'a str,
+    /// What moved with it, as far as that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    causes: Option<&'a IncidentCauses>,
     link: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<WebhookWindow<'a>>,
@@ -289,6 +293,7 @@ impl<'a> WebhookIncident<'a> {
             last_before: item.last_before,
             not_before: item.not_before,
             remark: &item.remark,
+            causes: item.causes.as_deref(),
             link: link(notice, item),
             window: (windows && !window.times.is_empty()).then_some(WebhookWindow {
                 times: &window.times,

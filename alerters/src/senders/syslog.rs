@@ -230,6 +230,7 @@ fn only(notice: &Notice, item: &NoticeItem) -> Notice {
     let item = NoticeItem {
         anomaly: item.anomaly.without_window(),
         remark: item.remark.clone(),
+        causes: item.causes.clone(),
         ending: item.ending.clone(),
         ..*item
     };

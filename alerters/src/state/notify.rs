@@ -289,6 +289,7 @@ impl IncidentState {
                 .filter(|_| what.is_firing() && what != NewsKind::Lasts)
                 .map(|repeat| now + repeat),
             remark,
+            causes: None,
         }
     }
 }

@@ -233,8 +233,14 @@ mod tests {
             // `now` is what `at(shift)` was `shift` steps later: it leads.
             let found = compared(&at(shift, sign), &now).expect("moved with it");
             assert_eq!(found.lead, shift as i32, "{found:?}");
-            assert!(found.coefficient * sign > 0.99 && found.chance < 1e-12, "{found:?}");
-            assert_eq!(compared(&now, &at(shift, sign)).expect("both ways").lead, -(shift as i32));
+            assert!(
+                found.coefficient * sign > 0.99 && found.chance < 1e-12,
+                "{found:?}"
+            );
+            assert_eq!(
+                compared(&now, &at(shift, sign)).expect("both ways").lead,
+                -(shift as i32)
+            );
         }
     }
 
@@ -251,8 +257,12 @@ mod tests {
         type Noise = fn(&mut Random) -> GridValues;
         let kinds: [(&str, Noise); 6] = [
             ("normal", noise),
-            ("heavy tails", |random| std::array::from_fn(|_| random.normal() / random.unit().sqrt())),
-            ("rare spikes", |random| std::array::from_fn(|_| f64::from(u8::from(random.below(30) == 0)))),
+            ("heavy tails", |random| {
+                std::array::from_fn(|_| random.normal() / random.unit().sqrt())
+            }),
+            ("rare spikes", |random| {
+                std::array::from_fn(|_| f64::from(u8::from(random.below(30) == 0)))
+            }),
             ("slow", |random| walk(random, 0.9)),
             ("walk", |random| walk(random, 1.0)),
             ("counter", |random| {
@@ -274,7 +284,9 @@ mod tests {
                 .iter()
                 .map(|reference| {
                     let correlator = TailCorrelator::new(reference, MOST_CHANCE);
-                    let named = others.iter().filter(|other| correlator.compare(other, false).is_some());
+                    let named = others
+                        .iter()
+                        .filter(|other| correlator.compare(other, false).is_some());
                     named.count()
                 })
                 .sum();

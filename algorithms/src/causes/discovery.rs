@@ -8,7 +8,9 @@
 pub fn findings(ascending: &[f64], tried: usize, q: f64) -> usize {
     let tried = tried.max(ascending.len()) as f64;
     let limit = |place: usize| q * (place + 1) as f64 / tried;
-    let last = (0..ascending.len()).rev().find(|place| ascending[*place] <= limit(*place));
+    let last = (0..ascending.len())
+        .rev()
+        .find(|place| ascending[*place] <= limit(*place));
     last.map_or(0, |place| place + 1)
 }
 
@@ -36,8 +38,8 @@ mod tests {
     #[test]
     fn the_papers_example() {
         let chances = [
-            0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528,
-            0.7590, 1.0,
+            0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719,
+            0.6528, 0.7590, 1.0,
         ];
         assert_eq!(findings(&chances, 15, 0.05), 4);
         let shares = adjusted(&chances, 15);

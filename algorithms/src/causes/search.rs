@@ -90,14 +90,17 @@ impl RelatedSearch {
             let chances: Vec<f64> = kept.iter().map(|(_, movement)| movement.chance).collect();
             let shares = adjusted(&chances, tried);
             let count = findings(&chances, tried, A_TIER);
-            found.extend(kept.into_iter().zip(shares).take(count).map(|((index, movement), by_chance)| {
-                FoundRelation {
-                    index,
-                    tier,
-                    movement,
-                    by_chance,
-                }
-            }));
+            found.extend(
+                kept.into_iter()
+                    .zip(shares)
+                    .take(count)
+                    .map(|((index, movement), by_chance)| FoundRelation {
+                        index,
+                        tier,
+                        movement,
+                        by_chance,
+                    }),
+            );
         }
         found
     }
@@ -131,7 +134,9 @@ mod tests {
         let mut all = vec![std::array::from_fn(|i| cause[i + 4])];
         for dependent in 0..dependents {
             let behind = dependent % 4;
-            all.push(std::array::from_fn(|i| 7.0 * cause[i + 4 - behind] + 2.0 * random.normal()));
+            all.push(std::array::from_fn(|i| {
+                7.0 * cause[i + 4 - behind] + 2.0 * random.normal()
+            }));
         }
         all
     }
@@ -142,11 +147,19 @@ mod tests {
         let cause = planted(&mut random, 8);
         let mut search = RelatedSearch::new(&PreparedTail::new(&cause[0]).expect("moves"));
         for (index, tail) in cause.iter().enumerate().skip(1) {
-            search.offer(index, &PreparedTail::new(tail).expect("moves"), RelatedTier::Other);
+            search.offer(
+                index,
+                &PreparedTail::new(tail).expect("moves"),
+                RelatedTier::Other,
+            );
         }
         for index in 100..3_000 {
             let noise: GridValues = std::array::from_fn(|_| random.normal());
-            search.offer(index, &PreparedTail::new(&noise).expect("moves"), RelatedTier::Other);
+            search.offer(
+                index,
+                &PreparedTail::new(&noise).expect("moves"),
+                RelatedTier::Other,
+            );
         }
         assert_eq!(search.tried(), 2_908);
         let mut found: Vec<usize> = search.finish().iter().map(|found| found.index).collect();

@@ -47,7 +47,9 @@ pub fn shared_causes(incidents: &[IncidentRelations<'_>]) -> Vec<SharedCauseGrou
     loop {
         let weight = |explained: &BTreeMap<u64, f64>| {
             let open = explained.iter().filter(|(incident, _)| left.contains(incident));
-            open.fold((0_usize, 0.0), |(count, sum), (_, strength)| (count + 1, sum + strength))
+            open.fold((0_usize, 0.0), |(count, sum), (_, strength)| {
+                (count + 1, sum + strength)
+            })
         };
         let best = explains
             .iter()
@@ -63,7 +65,10 @@ pub fn shared_causes(incidents: &[IncidentRelations<'_>]) -> Vec<SharedCauseGrou
             return groups;
         };
         let explained = explains.remove(cause).unwrap_or_default();
-        let incidents: Vec<u64> = explained.into_keys().filter(|incident| left.remove(incident)).collect();
+        let incidents: Vec<u64> = explained
+            .into_keys()
+            .filter(|incident| left.remove(incident))
+            .collect();
         groups.push(SharedCauseGroup {
             cause: cause.to_owned(),
             incidents,
@@ -95,7 +100,10 @@ mod tests {
             incidents: incidents.to_vec(),
         };
         // The queue has no incident of its own, and explains two all the same.
-        assert_eq!(shared_causes(&incidents), [group("db", &[1, 2, 3]), group("queue", &[5, 6])]);
+        assert_eq!(
+            shared_causes(&incidents),
+            [group("db", &[1, 2, 3]), group("queue", &[5, 6])]
+        );
         assert_eq!(shared_causes(&[]), []);
     }
 }

@@ -47,6 +47,21 @@ impl Dispatcher {
                     None => refused(format!("there is no incident {id}")),
                 })
             }),
+            Request::Causes { id } => {
+                let anomalous = self.anomalous_metrics(now);
+                self.with_reader(|history| {
+                    let Some(life) = history.incident(id)? else {
+                        return Ok(refused(format!("there is no incident {id}")));
+                    };
+                    let causes = history.causes(&[id])?.remove(&id).map(Box::new);
+                    Ok(Reply::Causes {
+                        at: life.incident.last_anomalous,
+                        subject: life.incident.subject,
+                        anomalous: if causes.is_none() { anomalous } else { Vec::new() },
+                        causes,
+                    })
+                })
+            }
             Request::Acknowledge {
                 id,
                 by,

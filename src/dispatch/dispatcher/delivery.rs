@@ -41,6 +41,7 @@ impl Dispatcher {
             self.refill(&name, unix_now());
         }
         self.retire_removed_receivers(unix_now());
+        self.start_causes(inbox);
     }
 
     /// Ends what belongs to receivers that are not in the settings any more: their notices become dead letters, the
@@ -132,6 +133,7 @@ impl Dispatcher {
             item.before = before.count;
             item.last_before = before.last;
         }
+        self.add_causes(news);
         notice
     }
 

@@ -279,6 +279,7 @@ fn an_older_file_gets_ends_and_severities() {
         .execute_batch(
             "UPDATE incidents SET body = json_remove(body, '$.ending', '$.expected', '$.value', '$.accepted', '$.begun');
              ALTER TABLE cooldowns DROP COLUMN severity;
+             DROP TABLE causes;
              PRAGMA user_version = 1;",
         )
         .unwrap();
@@ -328,6 +329,7 @@ fn evidence_of_an_older_file_becomes_a_list() {
                 '$.content.items[0].anomaly.votes', body -> '$.content.items[0].anomaly.evidence[0].votes',
                 '$.content.items[0].anomaly.evidence',
                     json_remove(body -> '$.content.items[0].anomaly.evidence[1]', '$.kind'));
+             DROP TABLE causes;
              PRAGMA user_version = 2;",
         )
         .unwrap();

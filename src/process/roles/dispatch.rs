@@ -5,7 +5,7 @@ use skywatch_settings::Settings;
 
 use super::role::{Needs, Role, RoleContext, RunOptions};
 use crate::dispatch::control::Control;
-use crate::dispatch::{self, CommandService, Destination, Inbox};
+use crate::dispatch::{self, CommandService, DispatchOptions, Inbox};
 use crate::inlet::{FromFinder, InletAddress, socket};
 use crate::observer::Observer;
 #[cfg(feature = "learned")]
@@ -79,21 +79,22 @@ pub(crate) fn dispatch(
 ) -> Result<(), ProcessError> {
     let options = alerting::dispatch(store.clone(), observer, settings)?;
     let (inbox, messages) = Inbox::new();
-    let _control = control(settings, &options.destinations, inbox.clone());
+    let _control = control(settings, &options, inbox.clone());
     dispatch::run(options, finders, &inbox, &messages, stop);
     Ok(())
 }
 
 /// Lets commands on this machine speak to us. Without it all else goes on.
-fn control(settings: &Settings, destinations: &[Destination], inbox: Inbox) -> Option<Control> {
+fn control(settings: &Settings, options: &DispatchOptions, inbox: Inbox) -> Option<Control> {
     let examine = inbox.clone();
     let service = CommandService::new(
         Box::new(move |request| inbox.ask(request)),
         Box::new(move |metric, now| examine.examine(metric, now)),
-        destinations,
+        &options.destinations,
         wiring::base_url(settings),
         wiring::command(settings),
-    );
+    )
+    .with_causes(options.causes.clone());
     #[cfg(feature = "learned")]
     let service = {
         let settings = settings.clone();

@@ -13,6 +13,7 @@ mod failure;
 mod fetch;
 mod keys;
 mod known_names;
+mod last;
 mod names;
 mod options;
 mod plain;
@@ -73,6 +74,16 @@ impl Points for RedisStore {
         each: &mut EachFetched<'_, RedisCursor>,
     ) -> Result<(), StoreError> {
         self.fetch_whole(metrics, into, each)
+    }
+
+    fn fetch_last(
+        &mut self,
+        metrics: &[&str],
+        points: usize,
+        into: &mut Series,
+        each: &mut EachFetched<'_, RedisCursor>,
+    ) -> Result<(), StoreError> {
+        self.fetch_last_points(metrics, points, into, each)
     }
 
     fn fetch_tails(

@@ -61,6 +61,15 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
             handler: get(one).with_state(site()),
         },
         ApiCall {
+            method: Method::GET,
+            path: "/api/v1/incidents/{id}/causes",
+            summary: "What moved with an incident, as it was worked out when it opened",
+            query: vec![],
+            body: vec![],
+            answer: "`subject`, `at`, `causes`: null where nothing was worked out",
+            handler: get(causes).with_state(site()),
+        },
+        ApiCall {
             method: Method::POST,
             path: "/api/v1/incidents/{id}/acknowledge",
             summary: "Takes an incident: nothing more is said unless it becomes worse or comes back",
@@ -164,6 +173,14 @@ async fn list(
 
 async fn one(State(site): SiteState, Path(id): Path<u64>) -> Result<Response, ApiProblem> {
     match ask(&site, Request::Incident { id }).await {
+        Ok(reply) => Ok(Json(reply).into_response()),
+        Err(crate::web::commands::NotDone::Refused(why)) => Err(ApiProblem::missing(why)),
+        Err(not_done) => Err(not_done.into()),
+    }
+}
+
+async fn causes(State(site): SiteState, Path(id): Path<u64>) -> Result<Response, ApiProblem> {
+    match ask(&site, Request::Causes { id }).await {
         Ok(reply) => Ok(Json(reply).into_response()),
         Err(crate::web::commands::NotDone::Refused(why)) => Err(ApiProblem::missing(why)),
         Err(not_done) => Err(not_done.into()),

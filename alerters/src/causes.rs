@@ -1,0 +1,174 @@
+//! What is known of why an incident is there: what moved with it, and what it shares a cause with.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{text, units};
+
+/// Related metrics that a notice and a page show.
+pub const SHOWN_RELATED: usize = 10;
+/// Related metrics that are kept with an incident.
+pub const KEPT_RELATED: usize = 100;
+/// Widest name in a sentence, characters.
+const NAME_COLUMNS: usize = 100;
+
+/// What moved with an incident, as it was worked out at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct IncidentCauses {
+    /// When it was worked out, Unix seconds.
+    pub at: f64,
+    /// The end of the time that was compared, Unix seconds; 0 where nothing could be.
+    pub until: f64,
+    /// How long that time is, seconds.
+    pub length: f64,
+    /// Metrics that were compared.
+    pub compared: u64,
+    /// Metrics with too few points in that time, or that stood still.
+    pub left_out: u64,
+    /// What moved with it, most likely first; at most [`KEPT_RELATED`].
+    pub related: Vec<RelatedMetric>,
+    /// How many more moved with it.
+    #[serde(default)]
+    pub more: u64,
+    /// The cause that it has in common with other incidents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedCause>,
+    /// Why nothing could be compared, for people; empty otherwise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// A metric that moved with an incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RelatedMetric {
+    /// Its name.
+    pub metric: String,
+    /// Why it was looked at.
+    pub nearness: Nearness,
+    /// The correlation, −1 to 1; negative where one fell as the other rose.
+    pub coefficient: f64,
+    /// Seconds by which it moved before; negative for after.
+    pub lead: f64,
+    /// Share of the metrics named up to this one that are there by chance, 0 to 1.
+    pub by_chance: f64,
+}
+
+/// Why a metric was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nearness {
+    /// It is anomalous at the same time.
+    Anomalous,
+    /// Its name begins as that of the incident's metric.
+    Namespace,
+    /// It is there.
+    Other,
+}
+
+/// A cause that several incidents have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedCause {
+    /// The metric that explains them: it moved with each, and not after.
+    pub metric: String,
+    /// Their numbers, this incident's among them.
+    pub incidents: Vec<u64>,
+}
+
+impl IncidentCauses {
+    /// One where nothing could be compared.
+    pub fn nothing(at: f64, note: impl Into<String>) -> Self {
+        Self {
+            at,
+            note: note.into(),
+            ..Self::default()
+        }
+    }
+
+    /// What there is to say beyond the list: how much was compared, or why nothing was.
+    pub fn basis(&self) -> String {
+        if !self.note.is_empty() {
+            return self.note.clone();
+        }
+        let left_out = match self.left_out {
+            0 => String::new(),
+            left_out => format!(", {left_out} left out: too few points, or they stood still"),
+        };
+        format!(
+            "{} metrics compared over {} up to {}{left_out}",
+            self.compared,
+            units::length(self.length),
+            units::time(self.until)
+        )
+    }
+
+    /// `one cause with 20 other incidents: db.latency`; empty where nothing is shared.
+    pub fn common(&self) -> String {
+        let Some(shared) = &self.shared else {
+            return String::new();
+        };
+        let others = shared.incidents.len().saturating_sub(1);
+        let plural = if others == 1 { "" } else { "s" };
+        let name = text::shorten(&shared.metric, NAME_COLUMNS);
+        format!("probably one cause with {others} other incident{plural}: {name}")
+    }
+}
+
+impl RelatedMetric {
+    /// `db.latency: 0.97, 2 min before, anomalous too`
+    pub fn sentence(&self) -> String {
+        let name = text::shorten(&self.metric, NAME_COLUMNS);
+        format!("{name}: {}", self.movement())
+    }
+
+    /// `0.97, 2 min before, anomalous too`
+    pub fn movement(&self) -> String {
+        let when = if self.lead > 0.0 {
+            format!("{} before", units::length(self.lead))
+        } else if self.lead < 0.0 {
+            format!("{} after", units::length(-self.lead))
+        } else {
+            "at the same time".to_owned()
+        };
+        let near = match self.nearness {
+            Nearness::Anomalous => ", anomalous too",
+            Nearness::Namespace => ", of the same namespace",
+            Nearness::Other => "",
+        };
+        format!("{:.2}, {when}{near}", self.coefficient)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relation_reads_well() {
+        let related = RelatedMetric {
+            metric: "db.latency".to_owned(),
+            nearness: Nearness::Anomalous,
+            coefficient: -0.971,
+            lead: 120.0,
+            by_chance: 1e-9,
+        };
+        assert_eq!(
+            related.sentence(),
+            "db.latency: -0.97, 2 min before, anomalous too"
+        );
+        let causes = IncidentCauses {
+            shared: Some(SharedCause {
+                metric: "db.latency".to_owned(),
+                incidents: vec![3, 4],
+            }),
+            ..IncidentCauses::default()
+        };
+        assert_eq!(
+            causes.common(),
+            "probably one cause with 1 other incident: db.latency"
+        );
+        let written = serde_json::to_string(&causes).expect("JSON");
+        assert_eq!(
+            serde_json::from_str::<IncidentCauses>(&written).expect("read"),
+            causes
+        );
+    }
+}
