@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn a_line_and_a_count_are_no_movement_of_their_own() {
         let wobble = |i: usize| ((i * 7) % 13) as f64;
-        let flat: GridValues = std::array::from_fn(|i| wobble(i));
+        let flat: GridValues = std::array::from_fn(wobble);
         let rising: GridValues = std::array::from_fn(|i| wobble(i) + 50.0 * i as f64);
         let (flat, rising) = (PreparedTail::new(&flat), PreparedTail::new(&rising));
         let (flat, rising) = (flat.expect("moves"), rising.expect("moves"));
