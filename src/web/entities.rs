@@ -1,10 +1,10 @@
-//! Entities: a list with the worst first, and for each its score over time and the metrics that drive it; the same for programs.
+//! Entities: a list with the worst first, and for each its score over time and the metrics that drive it.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Json, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use minijinja::{Value, context};
 use serde::Deserialize;
@@ -33,7 +33,7 @@ const MOST_HOURS: f64 = 24.0 * 366.0;
 const STATES: [&str; 4] = ["anomalous", "unknown", "learning", "normal"];
 
 /// The routes of entities.
-pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 4] {
+pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 2] {
     let site = || Arc::clone(site);
     let route = |path, handler| HttpRoute {
         path,
@@ -43,14 +43,12 @@ pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 4] {
     [
         route("/entities", get(list_page).with_state(site())),
         route("/entities/{name}", get(entity_page).with_state(site())),
-        route("/api/v1/entities", get(list_json).with_state(site())),
-        route("/api/v1/entities/{name}", get(entity_json).with_state(site())),
     ]
 }
 
 /// `?hours=6`, how far back.
 #[derive(Debug, Clone, Copy, Deserialize)]
-struct HoursQuery {
+pub(super) struct HoursQuery {
     hours: Option<f64>,
 }
 
@@ -62,7 +60,7 @@ impl HoursQuery {
 }
 
 /// All entities, the worst first.
-fn list(site: &Site) -> Result<Vec<EntitySummary>, EntityArchiveError> {
+pub(super) fn list(site: &Site) -> Result<Vec<EntitySummary>, EntityArchiveError> {
     let mut all = match EntityReader::open(&entities_path(&site.state_dir)).and_then(|reader| reader.list()) {
         // Nothing has been judged yet: there are none.
         Err(EntityArchiveError::Missing(_)) => Vec::new(),
@@ -77,9 +75,9 @@ fn list(site: &Site) -> Result<Vec<EntitySummary>, EntityArchiveError> {
     Ok(all)
 }
 
-type FoundEntity = Option<(EntitySummary, Vec<EntityScore>)>;
+pub(super) type FoundEntity = Option<(EntitySummary, Vec<EntityScore>)>;
 
-fn find(site: &Site, name: &str, hours: HoursQuery) -> Result<FoundEntity, EntityArchiveError> {
+pub(super) fn find(site: &Site, name: &str, hours: HoursQuery) -> Result<FoundEntity, EntityArchiveError> {
     match EntityReader::open(&entities_path(&site.state_dir)) {
         Err(EntityArchiveError::Missing(_)) => Ok(None),
         reader => reader?.entity(name, hours.since()),
@@ -180,27 +178,6 @@ fn chart(name: &str, scores: &[EntityScore]) -> Option<Value> {
         let chart = Chart::new(name, &times, &values).expected(expected);
         Value::from_safe_string(chart.size(CHART_SIZE.0, CHART_SIZE.1).svg())
     })
-}
-
-async fn list_json(State(site): SiteState) -> Response {
-    let asked = Arc::clone(&site);
-    match of_a_page(&site, move || list(&asked)).await {
-        Ok(Ok(entities)) => Json(entities).into_response(),
-        Ok(Err(error)) => unreadable(&error),
-        Err(busy) => busy,
-    }
-}
-
-async fn entity_json(State(site): SiteState, Path(name): Path<String>, hours: Query<HoursQuery>) -> Response {
-    let asked = Arc::clone(&site);
-    match of_a_page(&site, move || find(&asked, &name, hours.0)).await {
-        Ok(Ok(Some((entity, scores)))) => {
-            Json(serde_json::json!({ "entity": entity, "scores": scores })).into_response()
-        }
-        Ok(Ok(None)) => unknown(),
-        Ok(Err(error)) => unreadable(&error),
-        Err(busy) => busy,
-    }
 }
 
 fn unknown() -> Response {

@@ -1,11 +1,11 @@
-//! The health plane for people and programs: who is how, by whose word, and what has changed. Asked of the plane that runs; without
+//! The health plane: who is how, by whose word, and what has changed. Asked of the plane that runs; without
 //! one the answer is that there is none.
 
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Json, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use minijinja::value::Serde;
 use minijinja::{Value, context};
@@ -24,30 +24,24 @@ const VOTES: usize = 6;
 const STATES: [&str; 6] = ["unhealthy", "gray", "overdue", "suspected", "unknown", "healthy"];
 
 /// The routes of the plane.
-pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 2] {
-    let site = || Arc::clone(site);
+pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
     [
         HttpRoute {
             path: "/health",
             access: RouteAccess::Login,
-            handler: get(shown).with_state(site()),
-        },
-        HttpRoute {
-            path: "/api/v1/health",
-            access: RouteAccess::Login,
-            handler: get(answered).with_state(site()),
+            handler: get(shown).with_state(Arc::clone(site)),
         },
     ]
 }
 
 /// `?subject=redis:main`, one of them with all votes.
 #[derive(Deserialize)]
-struct HealthQuery {
-    subject: Option<String>,
+pub(super) struct HealthQuery {
+    pub(super) subject: Option<String>,
 }
 
 /// What the plane says, if settings want one.
-async fn ask(site: &Site, subject: Option<&str>) -> Result<serde_json::Value, PlaneSilent> {
+pub(super) async fn ask(site: &Site, subject: Option<&str>) -> Result<serde_json::Value, PlaneSilent> {
     match site.has_plane {
         true => health::verdicts(&site.state_dir, subject).await,
         false => Err(PlaneSilent::Away("`health.enabled` is false".to_owned())),
@@ -58,16 +52,6 @@ fn code(silent: &PlaneSilent) -> StatusCode {
     match silent {
         PlaneSilent::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
         PlaneSilent::UnknownSubject(_) => StatusCode::NOT_FOUND,
-    }
-}
-
-async fn answered(State(site): SiteState, query: Query<HealthQuery>) -> Response {
-    match ask(&site, query.subject.as_deref()).await {
-        Ok(answer) => Json(answer).into_response(),
-        Err(silent) => {
-            let why = serde_json::json!({ "error": silent.to_string() });
-            (code(&silent), Json(why)).into_response()
-        }
     }
 }
 

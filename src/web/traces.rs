@@ -1,16 +1,14 @@
-//! Kept traces: pages with a list and a waterfall, and the same for programs, each trace as JSON that `skywatch traces`
-//! reads as a line.
+//! Kept traces: pages with a list and a waterfall.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Json, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use minijinja::{Value, context};
 use serde::Deserialize;
 use skywatch_alerters::text::percent_encode;
-use skywatch_alerters::units;
 
 use super::site::{Site, SiteState, of_a_page, page};
 use super::waterfall;
@@ -21,7 +19,7 @@ use crate::traces::{ArchiveError, ArchiveReader, TraceDocument, TraceFilter, Tra
 const A_PAGE: usize = 200;
 
 /// The routes of traces.
-pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 4] {
+pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 2] {
     let site = || Arc::clone(site);
     let route = |path, handler| HttpRoute {
         path,
@@ -31,22 +29,20 @@ pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 4] {
     [
         route("/traces", get(list_page).with_state(site())),
         route("/traces/{id}", get(trace_page).with_state(site())),
-        route("/api/v1/traces", get(list_json).with_state(site())),
-        route("/api/v1/traces/{id}", get(trace_json).with_state(site())),
     ]
 }
 
 /// `?all=1` also those that are not anomalous, `?of=` those of one kind of request, `?before=1700000000.5` those kept before
 /// that, Unix seconds.
 #[derive(Debug, Clone, Default, Deserialize)]
-struct TracesQuery {
+pub(super) struct TracesQuery {
     all: Option<String>,
     of: Option<String>,
     before: Option<f64>,
 }
 
 impl TracesQuery {
-    fn read(&self, archive: &std::path::Path) -> Result<Vec<TraceSummary>, ArchiveError> {
+    pub(super) fn read(&self, archive: &std::path::Path) -> Result<Vec<TraceSummary>, ArchiveError> {
         let filter = TraceFilter {
             all: self.all.is_some(),
             kind: self.of.clone(),
@@ -106,7 +102,7 @@ fn listed(trace: &TraceSummary) -> Value {
         verdict => trace.verdict.as_str(),
         anomalous => trace.verdict == "anomalous",
         sentence => trace.sentence.as_str(),
-        began => units::time(trace.began),
+        began => trace.began,
         took => waterfall::time(trace.seconds * 1e6),
         spans => trace.spans,
     }
@@ -152,7 +148,7 @@ fn described(document: &TraceDocument) -> Value {
         trace => context! {
             id => document.trace_id.as_str(),
             kind => document.kind.as_str(),
-            began => units::time(document.start_us as f64 / 1e6),
+            began => document.start_us as f64 / 1e6,
             took => waterfall::time(document.duration_us as f64),
             spans => document.spans.len(),
             verdict => document.judgement.word(),
@@ -164,25 +160,6 @@ fn described(document: &TraceDocument) -> Value {
         },
         rows,
         left_out,
-    }
-}
-
-async fn list_json(State(site): SiteState, query: Query<TracesQuery>) -> Response {
-    let archive = site.archive.clone();
-    match of_a_page(&site, move || query.read(&archive)).await {
-        Ok(Ok(traces)) => Json(traces).into_response(),
-        Ok(Err(error)) => unreadable(&error),
-        Err(busy) => busy,
-    }
-}
-
-async fn trace_json(State(site): SiteState, Path(id): Path<String>) -> Response {
-    let archive = site.archive.clone();
-    match of_a_page(&site, move || ArchiveReader::open(&archive)?.trace(&id)).await {
-        Ok(Ok(Some(document))) => Json(document).into_response(),
-        Ok(Ok(None) | Err(ArchiveError::Missing(_))) => not_kept(),
-        Ok(Err(error)) => unreadable(&error),
-        Err(busy) => busy,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod calls;
 mod figures_and_health;
+mod found;
 mod incidents;
 mod metrics;
 mod openapi;
@@ -23,6 +24,7 @@ fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
     let mut calls = state::calls(site);
     calls.extend(metrics::calls(site));
     calls.extend(incidents::calls(site));
+    calls.extend(found::calls(site));
     calls
 }
 
