@@ -112,13 +112,23 @@ pub fn evaluate(
     folder: &Path,
     options: TraceOptions,
 ) -> Result<(TraceEvaluation, Vec<ScoredTrace>), TraceEvaluationError> {
+    evaluate_by(folder, |training| fit(training, options))
+}
+
+/// The same with detectors that `fit` fits.
+///
+/// # Errors
+/// As [`evaluate`], and what `fit` says.
+pub fn evaluate_by(
+    folder: &Path,
+    fit: impl FnOnce(&[TraceRecord]) -> Result<TraceDetector, String>,
+) -> Result<(TraceEvaluation, Vec<ScoredTrace>), TraceEvaluationError> {
     let path = find(folder, "normal-train")?;
     let training = TraceFile::read(&path)?;
     let mut asked = TraceFile::read(&find(folder, "normal-test")?)?;
     asked.extend(TraceFile::read(&find(folder, "abnormal-test")?)?);
     let begun = Instant::now();
-    let detector = fit(&training, options);
-    let detector = detector.map_err(|reason| TraceEvaluationError::Fit { path, reason })?;
+    let detector = fit(&training).map_err(|reason| TraceEvaluationError::Fit { path, reason })?;
     let fit_seconds = begun.elapsed().as_secs_f64();
     let begun = Instant::now();
     let scored: Vec<_> = asked.par_iter().map(|trace| score(&detector, trace)).collect();
