@@ -25,7 +25,10 @@ const VARIANTS: [Variant; 7] = [
 ];
 
 fn main() {
-    let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let asked: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with("--"))
+        .collect();
     let Some((folder, names)) = asked.split_first() else {
         panic!("which folder of labelled traces?");
     };
@@ -48,7 +51,8 @@ fn main() {
         change(&mut unfitted);
         let fitted = evaluate_by(&PathBuf::from(folder), |training| {
             if name == "without a network" {
-                return TraceDetector::fit(training, unfitted.options, None).map_err(|error| error.to_string());
+                return TraceDetector::fit(training, unfitted.options, None)
+                    .map_err(|error| error.to_string());
             }
             let (fitted, _) = unfitted
                 .fit(training, &mut |_| ControlFlow::Continue(()))
@@ -59,8 +63,12 @@ fn main() {
         let mut out = std::io::stdout().lock();
         let verdict = figures(&evaluation.overall, "combined");
         let network = figures(&evaluation.overall, "masked_span");
-        writeln!(out, "{name}: {:.0} s, verdict {verdict}, network {network}", evaluation.fit_seconds)
-            .expect("standard output");
+        writeln!(
+            out,
+            "{name}: {:.0} s, verdict {verdict}, network {network}",
+            evaluation.fit_seconds
+        )
+        .expect("standard output");
         for (fault, of_fault) in &evaluation.faults {
             let network = figures(&of_fault.scores, "masked_span");
             let verdict = figures(&of_fault.scores, "combined");

@@ -450,7 +450,12 @@ mod tests {
         let entities = entities.map(|name| format!("entities.{name}"));
         let events = crate::events::every_counter().into_iter();
         let events = events.map(|name| format!("events.{name}"));
-        let all = analyzer.chain(ingest).chain(health).chain(traces).chain(entities).chain(events);
+        let all = analyzer
+            .chain(ingest)
+            .chain(health)
+            .chain(traces)
+            .chain(entities)
+            .chain(events);
         for name in all {
             let families = FAMILIES
                 .iter()

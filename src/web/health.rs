@@ -25,13 +25,11 @@ const STATES: [&str; 6] = ["unhealthy", "gray", "overdue", "suspected", "unknown
 
 /// The routes of the plane.
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
-    [
-        HttpRoute {
-            path: "/health",
-            access: RouteAccess::Login,
-            handler: get(shown).with_state(Arc::clone(site)),
-        },
-    ]
+    [HttpRoute {
+        path: "/health",
+        access: RouteAccess::Login,
+        handler: get(shown).with_state(Arc::clone(site)),
+    }]
 }
 
 /// `?subject=redis:main`, one of them with all votes.

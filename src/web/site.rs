@@ -15,7 +15,9 @@ use super::pages::Pages;
 use super::reader::SeriesReader;
 use crate::baseline;
 use crate::history::history_path;
-use crate::status::{AnalyzerStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, StatusFile, TracesStatus};
+use crate::status::{
+    AnalyzerStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, StatusFile, TracesStatus,
+};
 use crate::store::{AnyConnect, Connect as _};
 use crate::traces::archive_path;
 

@@ -4,6 +4,7 @@
 mod asked;
 mod causes;
 mod crowd;
+mod fallback;
 mod full_disk;
 pub(crate) mod hook;
 mod hostile;

@@ -59,7 +59,7 @@ fn labels_and_the_order_of_traces_have_no_part_in_scores() {
         "{combined}"
     );
     let foreign = &figures["faults"]["synthetic:foreign"];
-    assert!(foreign["scores"][0]["auc"].as_f64().unwrap() > 0.97, "{foreign}");
+    assert!(foreign["scores"][0]["auc"].as_f64().unwrap() > 0.95, "{foreign}");
 
     // Both files in one order that mixes them, half in each, and nobody says what is what.
     let mut mixed: Vec<String> = normal

@@ -157,7 +157,8 @@ impl TraceWatch {
             }
         }
         self.take_taught(now);
-        if self.fit.is_none() && self.sample.len() as u64 >= ENOUGH {
+        // After a restart there may be none but those of a change that lasts.
+        if self.fit.is_none() && self.sample.len() + self.changes.kept() >= ENOUGH as usize {
             self.fit_if_due(now);
         }
         if now - self.saved >= SAVE_EACH {
@@ -168,7 +169,8 @@ impl TraceWatch {
     /// Begins to fit detectors when there are many more traces than the last time, a day has passed, or a change has lasted.
     fn fit_if_due(&mut self, now: f64) {
         let lasting = self.changes.take_lasting(now);
-        if lasting.is_none() && self.learnt < self.fit_at && now - self.fitted < FIT_EACH {
+        let is_time = self.learnt >= self.fit_at || now - self.fitted >= FIT_EACH;
+        if lasting.is_none() && !(is_time && self.sample.len() >= ENOUGH as usize) {
             return;
         }
         let lasting = lasting.unwrap_or_default();

@@ -103,6 +103,11 @@ impl ChangeTracker {
         }
     }
 
+    /// How many of these there are.
+    pub(super) fn kept(&self) -> usize {
+        self.unusual.len()
+    }
+
     /// What has changed an hour before `now`, and not been taken since, if anything has.
     pub(super) fn take_lasting(&mut self, now: f64) -> Option<LastingChange> {
         if self.unusual.len() == 0 || !self.kinds.values().any(|share| share.has_lasted(now)) {

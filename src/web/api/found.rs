@@ -36,7 +36,11 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
             vec![
                 may("all", "string", "anything: also those that are not anomalous"),
                 may("of", "string", "only of this kind of request"),
-                may("before", "number", "only kept before this, Unix seconds: the next page"),
+                may(
+                    "before",
+                    "number",
+                    "only kept before this, Unix seconds: the next page",
+                ),
             ],
             "`traces`",
             get(traces).with_state(site()),
@@ -94,7 +98,9 @@ async fn trace(State(site): SiteState, Path(id): Path<String>) -> Result<Respons
     let archive = site.archive.clone();
     match of_a_page(&site, move || ArchiveReader::open(&archive)?.trace(&id)).await {
         Ok(Ok(Some(document))) => Ok(Json(document).into_response()),
-        Ok(Ok(None) | Err(ArchiveError::Missing(_))) => Err(ApiProblem::missing("no trace of this id is kept")),
+        Ok(Ok(None) | Err(ArchiveError::Missing(_))) => {
+            Err(ApiProblem::missing("no trace of this id is kept"))
+        }
         Ok(Err(error)) => Err(unreadable(&error)),
         Err(busy) => Ok(busy),
     }
