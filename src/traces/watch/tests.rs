@@ -254,10 +254,10 @@ fn detectors_of_the_trainer_take_over_and_those_of_older_traces_do_not() {
     end.taught.send(taught(&chosen, "8")).unwrap();
     watch.tick(NOW + 8_000.0);
     assert!(!has_network(&watch));
-    let newer = end
-        .chosen
-        .try_recv()
-        .expect("handed over with the change in them");
+    let newer = ChosenTraces {
+        at: NOW + 8_000.0,
+        ..chosen
+    };
     end.taught.send(taught(&newer, "9")).unwrap();
     watch.tick(NOW + 8_001.0);
     assert!(has_network(&watch));
