@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use regex::Regex;
+
 use crate::check::Check;
 use crate::choice::choice;
 use crate::http_url::BaseUrl;
@@ -18,7 +20,7 @@ options! {
     pub Entities {
         /// Whether `skywatch run` judges them.
         enabled: bool = false,
-        /// The Prometheus they are fetched from.
+        /// The Prometheus they are fetched from; none for series of the own store only.
         prometheus: Option<BaseUrl> = None,
         /// The user it knows us by.
         username: Option<String> = None,
@@ -44,8 +46,12 @@ options! {
         matchers: Vec<String> = Vec::new(),
         /// What becomes of several series of one metric of an entity.
         aggregation: Aggregation = Aggregation::Avg,
+        /// Series of the own store: regular expressions with the groups `entity` and `metric`.
+        series: Vec<String> = Vec::new(),
         /// Time between two rows of an entity, and between two looks.
         step: Duration = Duration::from_secs(60) => SECOND..,
+        /// How long after its step a row is judged: values that come later are learnt from, but judged no more.
+        delay: Duration = Duration::from_secs(10),
         /// What is learnt from, and kept in memory.
         history: Duration = DAY => Duration::from_secs(600)..,
         /// How often it is learnt anew.
@@ -151,6 +157,14 @@ fn is_label(name: &str) -> bool {
     is_metric(name) && !name.contains(':')
 }
 
+/// Whether it has the groups that a name must be taken apart into.
+fn is_series(expression: &str) -> bool {
+    Regex::new(expression).is_ok_and(|expression| {
+        let groups: Vec<_> = expression.capture_names().flatten().collect();
+        groups.contains(&"entity") && groups.contains(&"metric")
+    })
+}
+
 impl Section for Entities {
     fn check(&self, check: &mut Check<'_>) {
         check.require(
@@ -179,6 +193,12 @@ impl Section for Entities {
             &self.matchers,
             "expected what labels must be, such as `\"job=node\"`",
         );
+        check.require(
+            self.series.iter().all(|expression| is_series(expression)),
+            "series",
+            &self.series,
+            "expected regular expressions with two groups, such as `'^servers\\.(?<entity>[^.]+)\\.(?<metric>.+)$'`",
+        );
         self.check_together(check);
     }
 }
@@ -186,11 +206,11 @@ impl Section for Entities {
 impl Entities {
     /// Refuses options that do not agree.
     fn check_together(&self, check: &mut Check<'_>) {
-        if self.enabled && self.metrics.is_empty() {
+        if self.enabled && self.metrics.is_empty() && self.series.is_empty() {
             check.conflict(
-                &["enabled", "metrics"],
+                &["enabled", "metrics", "series"],
                 "`entities.enabled` without a metric".to_owned(),
-                "name metrics of the Prometheus in `entities.metrics`",
+                "name metrics of a Prometheus in `entities.metrics`, or series of the own store in `entities.series`",
             );
         }
         if !self.metrics.is_empty() && self.prometheus.is_none() {

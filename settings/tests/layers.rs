@@ -333,7 +333,13 @@ fn every_option_can_be_set_by_its_variable() {
         ("entities.labels", "pod", "[\"pod\"]".to_owned()),
         ("entities.matchers", "job=node", "[\"job=node\"]".to_owned()),
         ("entities.aggregation", "sum", quoted("sum")),
+        (
+            "entities.series",
+            "^(?<entity>a)-(?<metric>b)$",
+            "[\"^(?<entity>a)-(?<metric>b)$\"]".to_owned(),
+        ),
         ("entities.step", "5s", quoted("5s")),
+        ("entities.delay", "30s", quoted("30s")),
         ("entities.history", "2h", quoted("2h")),
         ("entities.refit_each", "6h", quoted("6h")),
         ("entities.alarm_window", "60s", quoted("60s")),

@@ -2,6 +2,7 @@
 
 mod live;
 mod real;
+mod stored;
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -14,11 +14,12 @@ mod reporting;
 mod ring;
 mod rules;
 mod source;
+mod stored;
 mod watched;
 mod watcher;
 
 pub use reporting::EntityReporter;
-pub use watcher::EntityWatcher;
+pub use watcher::{EntityWatchOptions, EntityWatcher};
 
 #[cfg(test)]
 pub(crate) fn every_counter() -> Vec<String> {

@@ -15,6 +15,7 @@ use super::prometheus::PrometheusEntities;
 use super::reporting::EntityReporter;
 use super::rules::EntityRules;
 use super::source::EntitySource;
+use super::stored::StoredEntities;
 use super::watched::{EntityState, WatchedEntity};
 use crate::clock::unix_now;
 use crate::entities::EntityWatchError;
@@ -23,11 +24,27 @@ use crate::net::carbon_out::CarbonOut;
 use crate::observer::Observer;
 use crate::status::{EntitiesStatus, StatusFile};
 use crate::stop::Stop;
+use crate::store::AnyConnect;
 
 /// Scores that a detector from the model store hears: as many as it looks back upon for a level that has settled.
 const RECALLED: usize = 2_880;
 /// Share of a step, and seconds at most, that a look is later than the step it is of: what is scraped at it is there then.
 const LATER: (f64, f64) = (0.1, 5.0);
+
+/// What entities are watched with.
+pub struct EntityWatchOptions<'o> {
+    /// As set.
+    pub settings: &'o Entities,
+    /// Where scores are kept.
+    pub state_dir: &'o Path,
+    /// The own store, whose series can be metrics of entities.
+    pub store: &'o AnyConnect,
+    /// Who is told how sources are.
+    pub observer: &'o Observer,
+    /// Where detectors outlive the process.
+    #[cfg(feature = "learned")]
+    pub models: crate::models::ModelRegistry,
+}
 
 /// Watches entities of all sources.
 pub struct EntityWatcher {
@@ -60,34 +77,38 @@ struct LearntSince {
 }
 
 impl EntityWatcher {
-    /// Over these settings; connects to nothing. `models`: where detectors outlive the process.
+    /// Over these options; connects to nothing.
     ///
     /// # Errors
     /// [`EntityWatchError`].
-    pub fn new(
-        settings: &Entities,
-        #[cfg(feature = "learned")] models: crate::models::ModelRegistry,
-        reporter: EntityReporter,
-        observer: &Observer,
-        state_dir: &Path,
-    ) -> Result<Self, EntityWatchError> {
+    pub fn new(options: EntityWatchOptions<'_>, reporter: EntityReporter) -> Result<Self, EntityWatchError> {
+        let EntityWatchOptions {
+            settings,
+            state_dir,
+            store,
+            observer,
+            ..
+        } = options;
         let rules = EntityRules::of(settings);
         #[cfg(feature = "learned")]
-        let store: Option<Box<dyn DetectorStore>> = Some(Box::new(super::kept::KeptDetectors {
-            registry: models,
+        let kept: Option<Box<dyn DetectorStore>> = Some(Box::new(super::kept::KeptDetectors {
+            registry: options.models,
             step: rules.step,
         }));
         #[cfg(not(feature = "learned"))]
-        let store: Option<Box<dyn DetectorStore>> = None;
+        let kept: Option<Box<dyn DetectorStore>> = None;
         let mut sources: Vec<Box<dyn EntitySource>> = Vec::new();
         if let Some(prometheus) = PrometheusEntities::new(settings, observer)? {
             sources.push(Box::new(prometheus));
+        }
+        if let Some(stored) = StoredEntities::new(settings, store, observer) {
+            sources.push(Box::new(stored));
         }
         Ok(Self {
             sources,
             population: EntityPopulation::new(settings),
             counters: EntityCounters::default(),
-            fitter: EntityFitter::start(store).map_err(EntityWatchError::Thread)?,
+            fitter: EntityFitter::start(kept).map_err(EntityWatchError::Thread)?,
             reporter,
             rules,
             archive: EntityArchive::open(&entities_path(state_dir), settings.keep.as_secs_f64())?,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use skywatch_alerters::Subject;
 use skywatch_settings::Settings;
 
-use super::role::{Role, RoleContext};
-use crate::entities::{EntityReporter, EntityWatcher};
+use super::role::{Needs, Role, RoleContext, RunOptions};
+use crate::entities::{EntityReporter, EntityWatchOptions, EntityWatcher};
 use crate::inlet::{Finder, InletClient};
 use crate::process::{ProcessError, wiring};
 
@@ -34,6 +34,11 @@ impl Role for EntitiesRole {
         true
     }
 
+    /// For entities whose series lie in it.
+    fn needs(&self, _: &RunOptions) -> Needs {
+        Needs { store: true }
+    }
+
     fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
         let settings = context.settings;
         wiring::prepare_state_dir(&settings.state_dir)?;
@@ -48,14 +53,15 @@ impl Role for EntitiesRole {
             inlet: client.inlet(),
             followed: client.followed(),
         };
-        let watcher = EntityWatcher::new(
-            &settings.entities,
+        let options = EntityWatchOptions {
+            settings: &settings.entities,
+            state_dir: &settings.state_dir,
+            store: context.store()?,
+            observer: &context.observer,
             #[cfg(feature = "learned")]
-            wiring::registry(settings)?,
-            reporter,
-            &context.observer,
-            &settings.state_dir,
-        )?;
+            models: wiring::registry(settings)?,
+        };
+        let watcher = EntityWatcher::new(options, reporter)?;
         let graphite = wiring::graphite(settings, &context.observer)?;
         let prefix = wiring::prefix(settings, "entities");
         watcher.run(
