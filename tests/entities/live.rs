@@ -65,6 +65,7 @@ impl StandIn {
             )
             .with("entities.matchers", "job=no\"de")
             .with("entities.step", "1s")
+            .with("entities.delay", "0s")
             .with("entities.history", "600s")
             .with("entities.alarm_window", "5s")
             .with("entities.timeout", "1s")

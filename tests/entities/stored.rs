@@ -1,12 +1,15 @@
 //! Entities whose series lie in the own store.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::common::carbon;
 use crate::common::series::now;
-use crate::common::skywatch::{Setup, Skywatch};
+use crate::common::skywatch::Setup;
 use crate::common::wait_for;
 
 /// What three machines measure from one moment up to another, as lines of carbon; the second metric of `b` goes its own way
@@ -41,12 +44,28 @@ fn listed(setup: &Setup) -> Vec<Value> {
     answer.as_array().cloned().unwrap_or_default()
 }
 
-/// Sends what has come since, up to now.
-fn go_on(server: &Skywatch, sent: &mut i64, is_broken: bool) {
-    let until = now() as i64;
-    if until > *sent {
-        carbon::send(server.carbon(), lines(*sent + 1, until, is_broken).as_bytes());
-        *sent = until;
+/// Sends the last minutes, and then each moment what has come since, until the test is over.
+fn keep_sending(to: SocketAddr, is_broken: &AtomicBool, is_over: &AtomicBool) {
+    let mut sent = now() as i64 - 400;
+    while !is_over.load(Ordering::SeqCst) {
+        let until = now() as i64;
+        if until > sent {
+            carbon::send(
+                to,
+                lines(sent + 1, until, is_broken.load(Ordering::SeqCst)).as_bytes(),
+            );
+            sent = until;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Says that something is over when it goes, also by a panic.
+struct OverOnDrop<'f>(&'f AtomicBool);
+
+impl Drop for OverOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 
@@ -56,28 +75,32 @@ fn series_of_the_store_are_metrics_of_entities_by_their_names() {
         .with("entities.enabled", "true")
         .with(
             "entities.series",
-            "['^servers\\.(?<entity>[^.]+)\\.(?<metric>.+)$']",
+            r"['^servers\.(?<entity>[^.]+)\.(?<metric>.+)$']",
         )
         .with("entities.step", "1s")
+        .with("entities.delay", "3s")
         .with("entities.history", "600s")
         .with("entities.alarm_window", "4s");
     let server = setup.start(&["run"]);
-    let mut sent = now() as i64;
-    carbon::send(server.carbon(), lines(sent - 400, sent, false).as_bytes());
-    wait_for("three machines to be learnt", || {
-        go_on(&server, &mut sent, false);
-        let listed = listed(&setup);
-        let names: Vec<_> = listed
-            .iter()
-            .map(|entity| entity["name"].as_str().unwrap_or_default())
-            .collect();
-        let is_well = |entity: &Value| entity["state"] == "normal" && entity["metrics"] == 3;
-        (names == ["a", "b", "c"] && listed.iter().all(is_well)).then_some(())
-    });
-    wait_for("the machine that goes its own way to be told", || {
-        go_on(&server, &mut sent, true);
-        let listed = listed(&setup);
-        let bad = listed.iter().find(|entity| entity["state"] == "anomalous")?;
-        (bad["name"] == "b" && bad["drivers"][0][0] == "net.in").then_some(())
+    let (is_broken, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
+    let to = server.carbon();
+    std::thread::scope(|scope| {
+        let _over = OverOnDrop(&is_over);
+        scope.spawn(|| keep_sending(to, &is_broken, &is_over));
+        wait_for("three machines to be learnt", || {
+            let listed = listed(&setup);
+            let names: Vec<_> = listed
+                .iter()
+                .map(|entity| entity["name"].as_str().unwrap_or_default())
+                .collect();
+            let is_judged = |entity: &Value| !entity["score"].is_null() && entity["metrics"] == 3;
+            (names == ["a", "b", "c"] && listed.iter().all(is_judged)).then_some(())
+        });
+        is_broken.store(true, Ordering::SeqCst);
+        wait_for("the machine that goes its own way to be told", || {
+            let listed = listed(&setup);
+            let bad = listed.iter().find(|entity| entity["name"] == "b")?;
+            (bad["state"] == "anomalous" && bad["drivers"][0][0] == "net.in").then_some(())
+        });
     });
 }

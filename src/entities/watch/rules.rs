@@ -11,6 +11,8 @@ const CHANGED_AFTER: f64 = 3_600.0;
 pub(super) struct EntityRules {
     /// Seconds of a step.
     pub(super) step: f64,
+    /// Seconds after a step at which its row is judged.
+    pub(super) delay: f64,
     /// Steps that are held and learnt from.
     pub(super) history: i64,
     /// Steps after which it is learnt anew.
@@ -28,6 +30,7 @@ impl EntityRules {
         let steps = |seconds: f64| ((seconds / step).round() as i64).max(1);
         Self {
             step,
+            delay: settings.delay.as_secs_f64(),
             history: steps(settings.history.as_secs_f64()),
             refit: steps(settings.refit_each.as_secs_f64()),
             window: steps(settings.alarm_window.as_secs_f64()),

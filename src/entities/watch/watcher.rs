@@ -28,8 +28,6 @@ use crate::store::AnyConnect;
 
 /// Scores that a detector from the model store hears: as many as it looks back upon for a level that has settled.
 const RECALLED: usize = 2_880;
-/// Share of a step, and seconds at most, that a look is later than the step it is of: what is scraped at it is there then.
-const LATER: (f64, f64) = (0.1, 5.0);
 
 /// What entities are watched with.
 pub struct EntityWatchOptions<'o> {
@@ -132,7 +130,7 @@ impl EntityWatcher {
             );
         }
         while !stop.is_said() {
-            let newest = self.rules.step_at(unix_now());
+            let newest = self.rules.step_at(unix_now() - self.rules.delay);
             if newest > self.newest {
                 self.look(newest, stop);
                 if let Some((graphite, prefix)) = graphite {
@@ -252,11 +250,8 @@ impl EntityWatcher {
 
     /// Takes into use what was learnt, until the next look is due or stop is said.
     fn until_next(&mut self, stop: &Stop) {
-        let later = (self.rules.step * LATER.0).min(LATER.1);
-        let due = self.rules.time(self.newest + 1) + later;
-        let wait = after(Duration::from_secs_f64(
-            (due - unix_now()).clamp(0.0, self.rules.step + later),
-        ));
+        let left = self.rules.time(self.newest + 1) + self.rules.delay - unix_now();
+        let wait = after(Duration::from_secs_f64(left.clamp(0.0, self.rules.step)));
         let done = self.fitter.done();
         loop {
             select! {
