@@ -48,6 +48,12 @@ options! {
         aggregation: Aggregation = Aggregation::Avg,
         /// Series of the own store: regular expressions with the groups `entity` and `metric`.
         series: Vec<String> = Vec::new(),
+        /// Files with jobs as gala-anteater has them.
+        jobs: Vec<String> = Vec::new(),
+        /// Time between two values of a job's series.
+        jobs_step: Duration = Duration::from_secs(5) => SECOND..,
+        /// Time between two looks at jobs.
+        jobs_each: Duration = Duration::from_secs(60) => SECOND..,
         /// Time between two rows of an entity, and between two looks.
         step: Duration = Duration::from_secs(60) => SECOND..,
         /// How long after its step a row is judged: values that come later are learnt from, but judged no more.
@@ -206,17 +212,17 @@ impl Section for Entities {
 impl Entities {
     /// Refuses options that do not agree.
     fn check_together(&self, check: &mut Check<'_>) {
-        if self.enabled && self.metrics.is_empty() && self.series.is_empty() {
+        if self.enabled && self.metrics.is_empty() && self.series.is_empty() && self.jobs.is_empty() {
             check.conflict(
-                &["enabled", "metrics", "series"],
+                &["enabled", "metrics", "series", "jobs"],
                 "`entities.enabled` without a metric".to_owned(),
-                "name metrics of a Prometheus in `entities.metrics`, or series of the own store in `entities.series`",
+                "name metrics of a Prometheus in `entities.metrics`, series of the own store in `entities.series`, or `entities.jobs`",
             );
         }
-        if !self.metrics.is_empty() && self.prometheus.is_none() {
+        if !(self.metrics.is_empty() && self.jobs.is_empty()) && self.prometheus.is_none() {
             check.conflict(
-                &["metrics", "prometheus"],
-                "`entities.metrics` without `entities.prometheus`".to_owned(),
+                &["metrics", "jobs", "prometheus"],
+                "`entities.metrics` or `entities.jobs` without `entities.prometheus`".to_owned(),
                 "name the server, such as `http://127.0.0.1:9090`",
             );
         }

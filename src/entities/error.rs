@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{EntityArchiveError, EntityDetectorError};
+use super::{DetectorJobError, EntityArchiveError, EntityDetectorError};
 use crate::sources::SourceError;
 
 /// Why files of entities could not be judged.
@@ -67,6 +67,9 @@ pub enum EntityWatchError {
     /// The source cannot be used as it is set.
     #[error("entities: {0}")]
     Source(#[from] SourceError),
+    /// A job that cannot be run.
+    #[error(transparent)]
+    Job(#[from] DetectorJobError),
     /// How entities are cannot be kept.
     #[error(transparent)]
     Archive(#[from] EntityArchiveError),

@@ -17,4 +17,4 @@ pub use error::{EntityFileError, EntityWatchError};
 pub use evaluation::{EntityEvaluation, evaluate};
 #[cfg(test)]
 pub(crate) use watch::every_counter;
-pub use watch::{EntityReporter, EntityWatchOptions, EntityWatcher};
+pub use watch::{DetectorJobError, EntityReporter, EntityWatchOptions, EntityWatcher};

@@ -1,5 +1,6 @@
 //! Entities in files, black box: the real binary over folders as benchmarks have them.
 
+mod detector_jobs;
 mod live;
 mod real;
 mod stored;

@@ -146,7 +146,7 @@ mod tests {
                 labels: vec![("instance".to_owned(), name.to_owned())],
                 state: "normal".to_owned(),
                 why: None,
-                seen: 100.0,
+                seen: scores.last().map_or(100.0, |(at, _)| *at),
                 score: Some(0.5),
                 judged: Some(100.0),
                 metrics: 4,
@@ -169,6 +169,7 @@ mod tests {
         let records = [
             record("a", &[(60.0, 0.5), (120.0, 1.5)]),
             record("b", &[(60.0, 0.25)]),
+            record("c", &[(60.0, 0.25)]),
         ];
         archive.write(&records, &[], 120.0).expect("written");
         // A row that is judged again after a restart counts once.
@@ -180,7 +181,7 @@ mod tests {
             let all = reader.list().expect("a list");
             all.into_iter().map(|entity| entity.name).collect::<Vec<_>>()
         };
-        assert_eq!(names(&reader), ["a", "b"]);
+        assert_eq!(names(&reader), ["a", "b", "c"]);
         let (summary, scores) = reader.entity("a", 0.0).expect("read").expect("there");
         assert_eq!(summary, records[0].summary);
         let scores: Vec<_> = scores
@@ -189,8 +190,9 @@ mod tests {
             .collect();
         assert_eq!(scores, [(60.0, 0.5, false), (120.0, 1.25, true)]);
         assert_eq!(archive.newest_scores("a", 1).expect("read"), [1.25]);
-        assert!(reader.entity("c", 0.0).expect("read").is_none());
-        // An hour later, what is older than a thousand seconds goes; and so does what is said to be gone.
+        assert!(reader.entity("d", 0.0).expect("read").is_none());
+        // An hour later, what is older than a thousand seconds goes, and what nobody has seen for so long; and so does what is
+        // said to be gone.
         archive
             .write(&[record("a", &[(3_720.0, 0.1)])], &["b".into()], 3_720.0)
             .expect("written");

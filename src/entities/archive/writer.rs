@@ -124,7 +124,10 @@ impl EntityArchive {
                 transaction.execute("DELETE FROM entity WHERE name = ?1", params![&**name])?;
             }
             if prunes {
-                transaction.execute("DELETE FROM score WHERE at < ?1", params![now - self.age])?;
+                let oldest = params![now - self.age];
+                transaction.execute("DELETE FROM score WHERE at < ?1", oldest)?;
+                // Those that settings of an earlier run have named.
+                transaction.execute("DELETE FROM entity WHERE body ->> '$.seen' < ?1", oldest)?;
             }
         }
         transaction.commit()?;

@@ -4,11 +4,13 @@
 //! It takes less than what is learnt from it, and a source that is away then keeps nobody from learning.
 
 mod counters;
+mod detector_jobs;
 mod fitting;
 #[cfg(feature = "learned")]
 mod kept;
 mod population;
 mod prometheus;
+mod publishing;
 mod query;
 mod reporting;
 mod ring;
@@ -18,6 +20,7 @@ mod stored;
 mod watched;
 mod watcher;
 
+pub use detector_jobs::DetectorJobError;
 pub use reporting::EntityReporter;
 pub use watcher::{EntityWatchOptions, EntityWatcher};
 

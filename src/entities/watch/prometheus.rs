@@ -25,6 +25,38 @@ const OVERLAP: f64 = 120.0;
 /// Parts that wait to be taken, so that a slow reader slows the questions down.
 const WAITING: usize = 256;
 
+/// What a series is called as part of an entity.
+pub(super) enum SeriesNaming {
+    /// The values of these labels, with `/` between.
+    Of(Vec<String>),
+    /// All of its labels: each series is by itself.
+    All,
+}
+
+impl SeriesNaming {
+    /// Name and labels; none for a series without any of the labels.
+    fn name(&self, labels: &[(&str, &str)]) -> Option<(String, BTreeMap<String, String>)> {
+        let own = |(label, value): &(&str, &str)| ((*label).to_owned(), (*value).to_owned());
+        match self {
+            Self::Of(wanted) => {
+                let value = |wanted: &String| {
+                    let found = labels.iter().find(|(label, _)| label == wanted);
+                    found.map_or("", |(_, value)| value).to_owned()
+                };
+                let values: Vec<String> = wanted.iter().map(value).collect();
+                let is_named = values.iter().any(|value| !value.is_empty());
+                is_named.then(|| (values.join("/"), wanted.iter().cloned().zip(values).collect()))
+            }
+            Self::All => {
+                let all = labels.iter().filter(|(label, _)| *label != "__name__");
+                let labels: BTreeMap<String, String> = all.map(own).collect();
+                // Texts and texts: JSON has them.
+                Some((serde_json::to_string(&labels).unwrap_or_default(), labels))
+            }
+        }
+    }
+}
+
 /// A Prometheus with entities.
 pub(super) struct PrometheusEntities {
     ranges: RangeQueries,
@@ -34,20 +66,40 @@ pub(super) struct PrometheusEntities {
     /// Steps that are asked for at first, and once more for what was late.
     history: i64,
     overlap: i64,
-    /// Labels whose values are the name.
-    labels: Vec<String>,
+    naming: SeriesNaming,
     concurrency: usize,
     step: f64,
     observed: ObservedMetric,
 }
 
 impl PrometheusEntities {
-    /// Over these settings; connects to nothing. None if they name no metric or no server.
+    /// The metrics that settings name; connects to nothing. None if they name no metric or no server.
     ///
     /// # Errors
     /// [`SourceError::Options`].
     pub(super) fn new(settings: &Entities, observer: &Observer) -> Result<Option<Self>, SourceError> {
-        let queries = queries(settings);
+        let rules = EntityRules::of(settings);
+        let naming = SeriesNaming::Of(settings.labels.clone());
+        Self::of(
+            settings,
+            queries(settings),
+            naming,
+            (rules.step, rules.history),
+            observer,
+        )
+    }
+
+    /// These metrics of the server that settings name, so many seconds apart, and so many steps of each at first.
+    ///
+    /// # Errors
+    /// [`SourceError::Options`].
+    pub(super) fn of(
+        settings: &Entities,
+        queries: Vec<EntityQuery>,
+        naming: SeriesNaming,
+        (step, history): (f64, i64),
+        observer: &Observer,
+    ) -> Result<Option<Self>, SourceError> {
         let Some(server) = settings.prometheus.as_ref().filter(|_| !queries.is_empty()) else {
             return Ok(None);
         };
@@ -59,7 +111,6 @@ impl PrometheusEntities {
                 .clone()
                 .unwrap_or_else(|| Secret::new(String::new())),
         });
-        let step = settings.step.as_secs_f64();
         let ranges = RangeQueries::new(RangeQueryOptions {
             url: server.as_str().to_owned(),
             login: token.or(basic),
@@ -68,14 +119,13 @@ impl PrometheusEntities {
             step,
         })?;
         let subject = format!("prometheus:{}", server.url().place());
-        let rules = EntityRules::of(settings);
         Ok(Some(Self {
             ranges,
             answered: queries.iter().map(|_| AtomicI64::new(i64::MIN)).collect(),
             queries,
-            history: rules.history,
+            history,
             overlap: (OVERLAP / step).ceil() as i64,
-            labels: settings.labels.clone(),
+            naming,
             concurrency: settings.concurrency,
             step,
             observed: observer.metric(&subject, "query_range"),
@@ -152,27 +202,17 @@ impl PrometheusEntities {
         let (mut series_seen, mut unlabelled) = (0, 0);
         let answer = self.ranges.ask(&query.promql, span, &mut |labels, series| {
             series_seen += 1;
-            let value = |wanted: &String| {
-                let found = labels.iter().find(|(label, _)| label == wanted);
-                found.map_or("", |(_, value)| value).to_owned()
-            };
-            let values: Vec<String> = self.labels.iter().map(value).collect();
-            if values.iter().all(String::is_empty) {
+            let Some((entity, labels)) = self.naming.name(labels) else {
                 unlabelled += 1;
                 return;
-            }
+            };
             let points = series.times.iter().zip(&series.values);
             let at = |(time, value): (&f64, &f64)| ((time / self.step).round() as i64, *value);
             // As above.
             let _ = parts.send(FetchedPart::Values(FetchedValues {
                 metric: query.metric.clone(),
-                entity: values.join("/"),
-                labels: self
-                    .labels
-                    .iter()
-                    .cloned()
-                    .zip(values)
-                    .collect::<BTreeMap<_, _>>(),
+                entity,
+                labels,
                 values: points.map(at).collect(),
             }));
         });

@@ -34,7 +34,7 @@ pub(super) fn queries(settings: &Entities) -> Vec<EntityQuery> {
 }
 
 /// Exact matchers, whatever their values hold; nothing for none.
-fn matchers(settings: &Entities) -> String {
+pub(super) fn matchers(settings: &Entities) -> String {
     let mut text = String::new();
     for (label, value) in settings.matchers() {
         let begin = if text.is_empty() { '{' } else { ',' };

@@ -8,6 +8,7 @@ use skywatch_alerters::{
     Anomaly, Contributor, Evidence, Expected, JudgedWindow, Severity, Strength, Subject,
 };
 
+use super::detector_jobs::{JobFinding, JobFound};
 use super::population::EntityPopulation;
 use super::rules::EntityRules;
 use super::watched::{EntityState, RowVerdict, WatchedEntity};
@@ -28,13 +29,20 @@ pub struct EntityReporter {
 
 impl EntityReporter {
     /// Hands over how entities are. Of those that are well only what is followed is said, of `gone` ones that they are.
-    pub(super) fn report(&self, population: &mut EntityPopulation, gone: &[Arc<str>], rules: &EntityRules) {
+    pub(super) fn report(
+        &self,
+        population: &mut EntityPopulation,
+        jobs: &[JobFinding],
+        gone: &[Arc<str>],
+        rules: &EntityRules,
+    ) {
         let followed = self.followed.get();
         let mut seen: Vec<Observation> = population
             .entities
             .values_mut()
             .filter_map(|entity| observation(entity, &followed, rules))
             .collect();
+        seen.extend(jobs.iter().filter_map(|finding| of_job(finding, &followed)));
         let gone = gone.iter().filter(|name| followed.contains(&***name));
         seen.extend(gone.map(|name| Observation {
             subject: Subject::Entity(name.to_string()),
@@ -84,6 +92,62 @@ fn observation(
     Some(Observation {
         subject: Subject::Entity(entity.name.to_string()),
         outcome,
+    })
+}
+
+/// What a job has found of one machine.
+fn of_job(finding: &JobFinding, followed: &HashSet<String>) -> Option<Observation> {
+    let outcome = match (finding.is_anomalous, followed.contains(&finding.subject)) {
+        (true, _) => ObservedOutcome::Anomalous(Box::new(job_anomaly(finding))),
+        (false, true) => ObservedOutcome::Normal {
+            at: finding.at,
+            value: finding.score,
+        },
+        (false, false) => return None,
+    };
+    Some(Observation {
+        subject: Subject::Entity(finding.subject.clone()),
+        outcome,
+    })
+}
+
+fn job_anomaly(finding: &JobFinding) -> Anomaly {
+    let total: f64 = finding.found.iter().map(|found| found.score).sum();
+    let contributor = |found: &JobFound| Contributor {
+        name: found.metric.clone(),
+        weight: if total > 0.0 { found.score / total } else { 0.0 },
+    };
+    let named = finding.found.iter().take(NAMED).map(|found| {
+        let labels = found
+            .labels
+            .iter()
+            .map(|(label, value)| format!("{label}={value}"));
+        format!(
+            "`{}` of {} ({:.2})",
+            found.metric,
+            labels.collect::<Vec<_>>().join(" "),
+            found.score
+        )
+    });
+    let sentence = format!(
+        "found by the job `{}`: {}",
+        finding.job,
+        named.collect::<Vec<_>>().join(", ")
+    );
+    Anomaly::new(
+        Subject::Entity(finding.subject.clone()),
+        Severity::Warning,
+        finding.at,
+    )
+    .with_value(finding.score, None)
+    .with_sentence(sentence)
+    .with_contributors(finding.found.iter().take(CONTRIBUTORS).map(contributor).collect())
+    .with_label("job", &finding.job)
+    .with_label("machine", &finding.machine)
+    .with_strength(Strength {
+        // A job says whether, not how far beyond its limit.
+        score: 1.0,
+        opens: true,
     })
 }
 

@@ -9,9 +9,12 @@ use skywatch_alerters::units;
 use skywatch_settings::Entities;
 
 use super::counters::EntityCounters;
+use super::detector_jobs::{DetectorJob, JobMetric, RunningJobs};
 use super::fitting::{DetectorStore, EntityFitter, FitDone};
 use super::population::EntityPopulation;
-use super::prometheus::PrometheusEntities;
+use super::prometheus::{PrometheusEntities, SeriesNaming};
+use super::publishing::{publish_entities, publish_findings};
+use super::query::{EntityQuery, matchers};
 use super::reporting::EntityReporter;
 use super::rules::EntityRules;
 use super::source::EntitySource;
@@ -20,12 +23,15 @@ use super::watched::{EntityState, WatchedEntity};
 use crate::clock::unix_now;
 use crate::entities::EntityWatchError;
 use crate::entities::archive::{EntityArchive, EntityRecord, entities_path};
+use crate::events::EventPublisher;
 use crate::net::carbon_out::CarbonOut;
 use crate::observer::Observer;
 use crate::status::{EntitiesStatus, StatusFile};
 use crate::stop::Stop;
 use crate::store::AnyConnect;
 
+/// The label by which gala-gopher tells machines apart.
+const MACHINE_ID: &str = "machine_id";
 /// Scores that a detector from the model store hears: as many as it looks back upon for a level that has settled.
 const RECALLED: usize = 2_880;
 
@@ -39,6 +45,8 @@ pub struct EntityWatchOptions<'o> {
     pub store: &'o AnyConnect,
     /// Who is told how sources are.
     pub observer: &'o Observer,
+    /// Where what is found goes for other programs.
+    pub events: EventPublisher,
     /// Where detectors outlive the process.
     #[cfg(feature = "learned")]
     pub models: crate::models::ModelRegistry,
@@ -51,7 +59,9 @@ pub struct EntityWatcher {
     counters: EntityCounters,
     fitter: EntityFitter,
     reporter: EntityReporter,
+    events: EventPublisher,
     rules: EntityRules,
+    jobs: RunningJobs,
     archive: EntityArchive,
     /// Whether the log says that the disk takes nothing.
     is_unwritten: bool,
@@ -102,12 +112,19 @@ impl EntityWatcher {
         if let Some(stored) = StoredEntities::new(settings, store, observer) {
             sources.push(Box::new(stored));
         }
+        let (jobs, for_ensemble) = RunningJobs::open(settings, observer)?;
+        for job in &for_ensemble {
+            let source = of_job(job, settings, rules, observer)?;
+            sources.extend(source.map(|source| Box::new(source) as Box<dyn EntitySource>));
+        }
         Ok(Self {
             sources,
+            jobs,
             population: EntityPopulation::new(settings),
             counters: EntityCounters::default(),
             fitter: EntityFitter::start(kept).map_err(EntityWatchError::Thread)?,
             reporter,
+            events: options.events,
             rules,
             archive: EntityArchive::open(&entities_path(state_dir), settings.keep.as_secs_f64())?,
             is_unwritten: false,
@@ -154,6 +171,7 @@ impl EntityWatcher {
         for source in &mut self.sources {
             source.fetch(newest, &mut |part| population.take(part, counters), stop);
         }
+        let jobs_looked = self.jobs.look(unix_now(), &mut self.counters, stop);
         if stop.is_said() {
             // What was left out because of that says nothing.
             return;
@@ -171,7 +189,17 @@ impl EntityWatcher {
             }
             let gone = self.population.forget(newest);
             self.population.judge(newest, &mut self.counters);
-            self.reporter.report(&mut self.population, &gone, &self.rules);
+            self.reporter
+                .report(&mut self.population, self.jobs.findings(), &gone, &self.rules);
+            publish_entities(
+                &self.events,
+                &self.population,
+                self.rules.time(newest),
+                &self.rules,
+            );
+            if jobs_looked {
+                publish_findings(&self.events, self.jobs.findings());
+            }
             self.write_down(&gone);
             if is_first {
                 self.tell_first();
@@ -185,7 +213,8 @@ impl EntityWatcher {
     fn write_down(&mut self, gone: &[Arc<str>]) {
         let now = unix_now();
         let entities = self.population.entities.values_mut();
-        let records: Vec<EntityRecord> = entities.map(|entity| entity.record(now, &self.rules)).collect();
+        let mut records: Vec<EntityRecord> = entities.map(|entity| entity.record(now, &self.rules)).collect();
+        records.extend(self.jobs.findings().iter().map(|finding| finding.record(now)));
         match self.archive.write(&records, gone, now) {
             Err(error) if !std::mem::replace(&mut self.is_unwritten, true) => {
                 tracing::error!("entities :: scores are not written down :: {error}");
@@ -360,6 +389,24 @@ impl EntityWatcher {
                 .collect(),
         });
     }
+}
+
+/// The metrics of a job that has a network judge all metrics of a machine: they are judged by the ensemble.
+fn of_job(
+    job: &DetectorJob,
+    settings: &Entities,
+    rules: EntityRules,
+    observer: &Observer,
+) -> Result<Option<PrometheusEntities>, EntityWatchError> {
+    let matchers = matchers(settings);
+    let query = |metric: &JobMetric| EntityQuery {
+        metric: metric.metric.as_str().into(),
+        promql: format!("avg by ({MACHINE_ID}) ({}{matchers})", metric.metric),
+    };
+    let queries = job.metrics.iter().map(query).collect();
+    let naming = SeriesNaming::Of(vec![MACHINE_ID.to_owned()]);
+    let span = (rules.step, rules.history);
+    Ok(PrometheusEntities::of(settings, queries, naming, span, observer)?)
 }
 
 /// All states, in words.

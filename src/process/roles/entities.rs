@@ -7,6 +7,7 @@ use skywatch_settings::Settings;
 
 use super::role::{Needs, Role, RoleContext, RunOptions};
 use crate::entities::{EntityReporter, EntityWatchOptions, EntityWatcher};
+use crate::events::{EventPublisher, EventWriter};
 use crate::inlet::{Finder, InletClient};
 use crate::process::{ProcessError, wiring};
 
@@ -53,11 +54,15 @@ impl Role for EntitiesRole {
             inlet: client.inlet(),
             followed: client.followed(),
         };
+        let writer = EventWriter::of_settings(&settings.state_dir, &settings.events)?;
         let options = EntityWatchOptions {
             settings: &settings.entities,
             state_dir: &settings.state_dir,
             store: context.store()?,
             observer: &context.observer,
+            events: writer
+                .as_ref()
+                .map_or_else(EventPublisher::off, EventWriter::publisher),
             #[cfg(feature = "learned")]
             models: wiring::registry(settings)?,
         };

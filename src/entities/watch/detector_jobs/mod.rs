@@ -1,0 +1,10 @@
+//! Detectors that are told by job files what they look at: gala-anteater's, live.
+
+mod file;
+mod java;
+mod limits;
+mod running;
+
+pub use file::DetectorJobError;
+pub(super) use file::{DetectorJob, JobMetric};
+pub(super) use running::{JobFinding, JobFound, RunningJobs};

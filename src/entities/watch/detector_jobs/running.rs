@@ -1,0 +1,397 @@
+//! Jobs at work: series are fetched and held as entities' values are, and judged by the limits of their job.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use skywatch_settings::Entities;
+
+use super::file::{DetectorJob, JobDetector};
+use super::java::{self, JavaSeries};
+use super::limits::{self, JobLimits};
+use crate::entities::EntityWatchError;
+use crate::entities::archive::{EntityRecord, EntityScore, EntitySummary};
+use crate::entities::watch::counters::EntityCounters;
+use crate::entities::watch::prometheus::{PrometheusEntities, SeriesNaming};
+use crate::entities::watch::query::{EntityQuery, matchers};
+use crate::entities::watch::ring::StepRing;
+use crate::entities::watch::source::{EntitySource as _, FetchedPart, FetchedValues};
+use crate::events::EventCategory;
+use crate::observer::Observer;
+use crate::stop::Stop;
+
+/// Part of the memory for entities that series of jobs may have.
+const SHARE_OF_BYTES: usize = 4;
+/// Labels that name a machine, where there is one of them.
+const MACHINE: [&str; 2] = ["machine_id", "instance"];
+
+/// What a job says of one machine at one look.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::entities::watch) struct JobFinding {
+    /// The machine and the job.
+    pub(in crate::entities::watch) subject: String,
+    pub(in crate::entities::watch) machine: String,
+    pub(in crate::entities::watch) job: String,
+    pub(in crate::entities::watch) keywords: Vec<String>,
+    pub(in crate::entities::watch) category: EventCategory,
+    /// Unix seconds.
+    pub(in crate::entities::watch) at: f64,
+    pub(in crate::entities::watch) is_anomalous: bool,
+    /// Series that were judged.
+    pub(in crate::entities::watch) metrics: usize,
+    /// That of the worst series, in the unit of its detector.
+    pub(in crate::entities::watch) score: f64,
+    /// What was found, the worst first: metric, score, labels of the series.
+    pub(in crate::entities::watch) found: Vec<JobFound>,
+}
+
+/// A series that is out.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::entities::watch) struct JobFound {
+    /// The metric, or what a rule calls it.
+    pub(in crate::entities::watch) metric: String,
+    pub(in crate::entities::watch) score: f64,
+    pub(in crate::entities::watch) labels: BTreeMap<String, String>,
+    /// The kind of entity it belongs to, and what the metric is, as the job says.
+    pub(in crate::entities::watch) entity_name: Option<String>,
+    pub(in crate::entities::watch) description: Option<String>,
+}
+
+impl JobFinding {
+    /// The same to be kept. A score is that of the job's detector, and no row's.
+    pub(in crate::entities::watch) fn record(&self, now: f64) -> EntityRecord {
+        let found = self.found.iter().map(|found| (found.metric.clone(), found.score));
+        let state = if self.is_anomalous { "anomalous" } else { "normal" };
+        let summary = EntitySummary {
+            name: self.subject.clone(),
+            labels: vec![
+                ("machine".to_owned(), self.machine.clone()),
+                ("job".to_owned(), self.job.clone()),
+            ],
+            state: state.to_owned(),
+            why: None,
+            seen: now,
+            score: Some(self.score),
+            judged: Some(self.at),
+            metrics: self.metrics,
+            drivers: found.collect(),
+            learnt: None,
+        };
+        let score = EntityScore {
+            at: self.at,
+            score: self.score,
+            is_anomalous: self.is_anomalous,
+        };
+        EntityRecord {
+            summary,
+            scores: vec![score],
+        }
+    }
+}
+
+/// All jobs that judge series.
+pub(in crate::entities::watch) struct RunningJobs {
+    jobs: Vec<RunningJob>,
+    /// Seconds between two looks, and between two values.
+    each: f64,
+    step: f64,
+    /// When they were looked at last, Unix seconds, and what was found then.
+    looked: f64,
+    findings: Vec<JobFinding>,
+}
+
+struct RunningJob {
+    job: DetectorJob,
+    source: PrometheusEntities,
+    series: HashMap<(Arc<str>, String), JobSeries>,
+    capacity: usize,
+    most_series: usize,
+}
+
+struct JobSeries {
+    labels: BTreeMap<String, String>,
+    ring: StepRing,
+}
+
+impl RunningJobs {
+    /// The jobs of the files that settings name which judge series, and beside them those that are for the ensemble.
+    ///
+    /// # Errors
+    /// A file that is no job, or no source for it.
+    pub(in crate::entities::watch) fn open(
+        settings: &Entities,
+        observer: &Observer,
+    ) -> Result<(Self, Vec<DetectorJob>), EntityWatchError> {
+        let mut running = Self {
+            jobs: Vec::new(),
+            each: settings.jobs_each.as_secs_f64(),
+            step: settings.jobs_step.as_secs_f64(),
+            looked: f64::NEG_INFINITY,
+            findings: Vec::new(),
+        };
+        let mut for_ensemble = Vec::new();
+        for path in &settings.jobs {
+            let Some(job) = DetectorJob::read(Path::new(path))? else {
+                tracing::info!("entities :: the job `{path}` is not enabled");
+                continue;
+            };
+            let unused = match job.unused.as_slice() {
+                [] => String::new(),
+                unused => format!("; not used: {}", unused.join(", ")),
+            };
+            tracing::info!(
+                "entities :: job `{}` of {} metrics{unused}",
+                job.name,
+                job.metrics.len()
+            );
+            if job.detector == JobDetector::Machine {
+                for_ensemble.push(job);
+            } else if let Some(job) = RunningJob::new(job, settings, observer)? {
+                running.jobs.push(job);
+            }
+        }
+        Ok((running, for_ensemble))
+    }
+
+    /// Looks at all jobs, if that is due at `now`, Unix seconds; whether it was.
+    pub(in crate::entities::watch) fn look(
+        &mut self,
+        now: f64,
+        counters: &mut EntityCounters,
+        stop: &Stop,
+    ) -> bool {
+        if now - self.looked < self.each || self.jobs.is_empty() {
+            return false;
+        }
+        self.looked = now;
+        let newest = (now / self.step).floor() as i64;
+        self.findings.clear();
+        for job in &mut self.jobs {
+            let is_answered = job.fetch(newest, counters, stop);
+            if is_answered {
+                self.findings.extend(job.judge(newest, self.step));
+            }
+        }
+        true
+    }
+
+    /// What was found at the last look. Of a machine that is not among them nothing is known.
+    pub(in crate::entities::watch) fn findings(&self) -> &[JobFinding] {
+        &self.findings
+    }
+}
+
+impl RunningJob {
+    /// None if settings name no server.
+    fn new(
+        job: DetectorJob,
+        settings: &Entities,
+        observer: &Observer,
+    ) -> Result<Option<Self>, EntityWatchError> {
+        let step = settings.jobs_step.as_secs_f64();
+        let longest = job
+            .metrics
+            .iter()
+            .map(|metric| metric.look_back)
+            .fold(0.0, f64::max);
+        let capacity = (longest / step).ceil() as usize + 1;
+        let matchers = matchers(settings);
+        let question = |name: &str, limits: &JobLimits| match limits {
+            JobLimits::Node(node) => {
+                let by = if node.is_device {
+                    "instance, id"
+                } else {
+                    "instance"
+                };
+                format!("{} by ({by}) ({name}{matchers})", node.method)
+            }
+            _ => format!("{name}{matchers}"),
+        };
+        let queries = job.metrics.iter().map(|metric| EntityQuery {
+            metric: metric.metric.as_str().into(),
+            promql: question(&metric.metric, &metric.limits),
+        });
+        let source = PrometheusEntities::of(
+            settings,
+            queries.collect(),
+            SeriesNaming::All,
+            (step, capacity as i64),
+            observer,
+        )?;
+        Ok(source.map(|source| Self {
+            job,
+            source,
+            series: HashMap::new(),
+            capacity,
+            most_series: settings.max_bytes / SHARE_OF_BYTES / (capacity * size_of::<f64>()),
+        }))
+    }
+
+    /// Fetches what is new; whether any metric was answered.
+    fn fetch(&mut self, newest: i64, counters: &mut EntityCounters, stop: &Stop) -> bool {
+        let mut is_answered = false;
+        let (series, capacity, most) = (&mut self.series, self.capacity, self.most_series);
+        let mut take = |part: FetchedPart| match part {
+            FetchedPart::Values(values) => put(series, values, capacity, most, counters),
+            FetchedPart::Answered {
+                metric,
+                series,
+                left_out,
+            } => {
+                is_answered = true;
+                counters.no_data += u64::from(series == 0);
+                counters.left_out += left_out.values().sum::<u64>();
+                counters.answered(&metric, series);
+            }
+            FetchedPart::NoAnswer { metric, why } => counters.unanswered(&metric, why),
+        };
+        self.source.fetch(newest, &mut take, stop);
+        let oldest = newest - self.capacity as i64;
+        self.series
+            .retain(|_, series| series.ring.span().is_some_and(|(_, last)| last > oldest));
+        is_answered
+    }
+
+    /// What is said of each machine.
+    fn judge(&self, newest: i64, step: f64) -> Vec<JobFinding> {
+        let said = match self.job.detector {
+            JobDetector::Jvm => self.java(newest),
+            _ => self.by_series(newest, step),
+        };
+        let mut machines: BTreeMap<String, JobFinding> = BTreeMap::new();
+        for (labels, found) in said {
+            let machine = machine(&labels);
+            let finding = machines.entry(machine.clone()).or_insert_with(|| JobFinding {
+                subject: format!("{machine}/{}", self.job.name),
+                machine,
+                job: self.job.name.clone(),
+                keywords: self.job.keywords.clone(),
+                category: self.job.category,
+                at: newest as f64 * step,
+                is_anomalous: false,
+                metrics: 0,
+                score: 0.0,
+                found: Vec::new(),
+            });
+            finding.metrics += 1;
+            for (metric, score, is_anomalous) in found {
+                finding.score = finding.score.max(score);
+                if is_anomalous {
+                    finding.is_anomalous = true;
+                    let known = self.job.metrics.iter().find(|known| known.metric == metric);
+                    finding.found.push(JobFound {
+                        score,
+                        labels: labels.clone(),
+                        entity_name: known.and_then(|known| known.entity_name.clone()),
+                        description: known.and_then(|known| known.description.clone()),
+                        metric,
+                    });
+                }
+            }
+        }
+        let mut all: Vec<_> = machines.into_values().collect();
+        for finding in &mut all {
+            finding.found.sort_by(|a, b| b.score.total_cmp(&a.score));
+        }
+        all
+    }
+
+    /// Each metric's series by its limits: labels, and metric, score and whether it is anomalous.
+    fn by_series(&self, newest: i64, step: f64) -> Vec<SaidOfSeries> {
+        let mut said = Vec::new();
+        for metric in &self.job.metrics {
+            let steps = (metric.look_back / step).round() as i64;
+            let mut of_metric: Vec<_> = self
+                .series
+                .iter()
+                .filter(|((name, _), _)| **name == *metric.metric)
+                .collect();
+            of_metric.sort_by_key(|((_, labels), _)| labels);
+            let windows: Vec<Vec<f64>> = of_metric
+                .iter()
+                .map(|(_, series)| series.window(newest, steps))
+                .collect();
+            let verdicts = limits::judged(&windows, &metric.limits, steps as usize + 1, step);
+            for ((_, series), verdict) in of_metric.into_iter().zip(verdicts) {
+                if let Some(verdict) = verdict {
+                    let found = (metric.metric.clone(), verdict.score, verdict.is_anomalous);
+                    said.push((series.labels.clone(), vec![found]));
+                }
+            }
+        }
+        said
+    }
+
+    /// Java processes by the rules.
+    fn java(&self, newest: i64) -> Vec<SaidOfSeries> {
+        let mut processes: BTreeMap<BTreeMap<String, String>, Vec<JavaSeries<'_>>> = BTreeMap::new();
+        for ((metric, _), series) in &self.series {
+            let of_process = |(name, _): &(&String, &String)| {
+                ["machine_id", "instance", "tgid", "pid", "comm"].contains(&name.as_str())
+            };
+            let process = series
+                .labels
+                .iter()
+                .filter(of_process)
+                .map(|(name, value)| (name.clone(), value.clone()));
+            processes.entry(process.collect()).or_default().push(JavaSeries {
+                metric,
+                labels: &series.labels,
+                values: series.window(newest, self.capacity as i64),
+            });
+        }
+        let said = processes.into_iter().map(|(process, series)| {
+            let found = java::findings(&series).into_iter();
+            (process, found.map(|(what, score)| (what, score, true)).collect())
+        });
+        said.collect()
+    }
+}
+
+/// Labels of a series, and what was found of it: a metric, its score, whether it is anomalous.
+type SaidOfSeries = (BTreeMap<String, String>, Vec<(String, f64, bool)>);
+
+fn put(
+    all: &mut HashMap<(Arc<str>, String), JobSeries>,
+    fetched: FetchedValues,
+    capacity: usize,
+    most: usize,
+    counters: &mut EntityCounters,
+) {
+    let key = (fetched.metric, fetched.entity);
+    if !all.contains_key(&key) {
+        if all.len() >= most {
+            counters.without_room += 1;
+            return;
+        }
+        let mut ring = StepRing::new(capacity);
+        ring.add(&key.0);
+        let labels = fetched.labels;
+        all.insert(key.clone(), JobSeries { labels, ring });
+    }
+    let Some(series) = all.get_mut(&key) else { return };
+    for (step, value) in fetched.values {
+        if series.ring.put(0, step, value) {
+            counters.values += 1;
+        } else {
+            counters.too_old += 1;
+        }
+    }
+}
+
+impl JobSeries {
+    /// The values of so many newest steps, without those missing.
+    fn window(&self, newest: i64, steps: i64) -> Vec<f64> {
+        let values = (newest - steps..=newest).map(|step| self.ring.value(0, step));
+        values.filter(|value| !value.is_nan()).collect()
+    }
+}
+
+/// The machine of a series.
+fn machine(labels: &BTreeMap<String, String>) -> String {
+    let named = MACHINE.iter().find_map(|label| labels.get(*label));
+    named
+        .or_else(|| labels.values().next())
+        .cloned()
+        .unwrap_or_else(|| "all".to_owned())
+}
