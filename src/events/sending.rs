@@ -1,7 +1,8 @@
 //! The role that sends: a thread for each sink, one that reads metadata, and the account of it all.
 
 use std::path::Path;
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::delivery::EventDelivery;
 use super::error::EventsError;
@@ -19,6 +20,9 @@ const REPORT_EACH: Duration = Duration::from_secs(1);
 const REPORTS_A_LINE: u32 = 60;
 /// How often it is looked for what is too old or too much.
 const PRUNE_EACH_REPORTS: u32 = 10;
+
+/// Longest wait for the sinks at the end: a second more than they still send for, and within the usual `process.stop_timeout`.
+const LAST_WAIT: Duration = Duration::from_secs(4);
 
 /// Where events go.
 #[derive(Debug, Clone, Default)]
@@ -137,21 +141,21 @@ impl EventSender {
             let name = "events-metadata".to_owned();
             works.push((name, Box::new(move |stop| metadata.run(stop))));
         }
-        std::thread::scope(|scope| {
-            for (name, work) in works {
-                // By a panic, too: the role is started again then.
-                let stop = StopOnDrop(stop.clone());
-                let thread = std::thread::Builder::new().name(name);
-                thread
-                    .spawn_scoped(scope, move || work(&stop.0))
-                    .map_err(|source| EventsError::Start {
-                        what: "a thread that sends events",
-                        source,
-                    })?;
-            }
-            self.report_each_second(graphite, stop);
-            Ok(())
-        })?;
+        let mut threads = Vec::new();
+        for (name, work) in works {
+            // By a panic, too: the role is started again then.
+            let stop = StopOnDrop(stop.clone());
+            let thread = std::thread::Builder::new().name(name);
+            let thread = thread
+                .spawn(move || work(&stop.0))
+                .map_err(|source| EventsError::Start {
+                    what: "a thread that sends events",
+                    source,
+                })?;
+            threads.push(thread);
+        }
+        self.report_each_second(graphite, stop);
+        wait_for(&threads);
         self.write(&self.figures());
         Ok(())
     }
@@ -194,5 +198,13 @@ impl EventSender {
             at: unix_now(),
             counters: figures.to_vec(),
         });
+    }
+}
+
+/// Waits until all have ended. One that hangs in a request is left behind: its messages are in the outbox.
+fn wait_for(threads: &[JoinHandle<()>]) {
+    let ends = Instant::now() + LAST_WAIT;
+    while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < ends {
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

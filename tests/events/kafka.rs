@@ -1,11 +1,14 @@
 //! Kafka: what arrives, in which order, and what happens while it is away.
 
+use skywatch::events::{AbnormalMetric, CausedEvent, EntityEvent, RootCauseEvent};
+
 use super::broker::{GuardedBroker, LARGEST, MockBroker};
 use super::{counter, event, number, publish, setup, wait_for_counter};
 use crate::common::skywatch::Setup;
 use crate::common::wait_for;
 
 const TOPIC: &str = "gala_anteater_hybrid_model";
+const CAUSE_TOPIC: &str = "gala_cause_inference";
 
 fn with_broker(setup: Setup, address: &str) -> Setup {
     setup.with("events.kafka_brokers", address)
@@ -13,7 +16,7 @@ fn with_broker(setup: Setup, address: &str) -> Setup {
 
 #[test]
 fn an_entity_has_one_partition_its_order_and_the_id_that_the_metadata_give() {
-    let mut broker = MockBroker::start(&[TOPIC]);
+    let mut broker = MockBroker::start(&[TOPIC, CAUSE_TOPIC]);
     let setup = with_broker(setup(), &broker.address);
     let running = setup.start(&["run"]);
     // An old message first, then one in a compression that is not read, then one that is.
@@ -33,17 +36,21 @@ fn an_entity_has_one_partition_its_order_and_the_id_that_the_metadata_give() {
     let entities = ["m1", "m2", "m3", "m4", "m5"];
     let all = (0..40).flat_map(|number| entities.map(|entity| event(entity, number)));
     publish(&setup, all);
+    publish(&setup, [cause_of(&event("m1", 1))]);
+    wait_for_counter(&running, "sink.kafka.sent", 201);
     let messages = wait_for("all messages", || {
-        Some(broker.messages()).filter(|all| all.len() >= 200)
+        Some(broker.messages()).filter(|all| all.len() >= 201)
     });
-    assert_eq!(messages.len(), 200);
+    let (messages, causes): (Vec<_>, Vec<_>) =
+        messages.into_iter().partition(|message| message.topic == TOPIC);
+    assert_eq!((messages.len(), causes.len()), (200, 1));
+    assert_eq!(causes[0].topic, CAUSE_TOPIC);
+    assert_eq!(causes[0].key, "m1_tcp_link_7_client_0");
+    assert_eq!(causes[0].body["event_id"], "1700000600000_m1_tcp_link_7_client_0");
     for entity in entities {
         let key = format!("{entity}_tcp_link_7_client_0");
         let own: Vec<_> = messages.iter().filter(|message| message.key == key).collect();
-        assert!(
-            own.iter()
-                .all(|message| message.partition == own[0].partition && message.topic == TOPIC)
-        );
+        assert!(own.iter().all(|message| message.partition == own[0].partition));
         let numbers: Vec<_> = own.iter().map(|message| number(&message.body)).collect();
         assert_eq!(numbers, (0..40).collect::<Vec<_>>());
         assert_eq!(own[1].body["Attributes"]["entity_id"], *key);
@@ -58,6 +65,23 @@ fn an_entity_has_one_partition_its_order_and_the_id_that_the_metadata_give() {
     assert!(partitions.len() > 1, "they are spread");
     assert_eq!(counter(&running, "sink.kafka.waiting"), 0);
     assert_eq!(running.stop().code(), 0);
+}
+
+/// A cause of that event that names nothing but it.
+fn cause_of(event: &EntityEvent) -> RootCauseEvent {
+    RootCauseEvent {
+        at: event.key.at,
+        of: CausedEvent::Entity(event.key.clone()),
+        abnormal: AbnormalMetric {
+            metric: event.key.metric.clone(),
+            labels: event.key.labels.clone(),
+            description: None,
+            score: event.score,
+        },
+        causes: Vec::new(),
+        indicators: Vec::new(),
+        front_end_metrics: [].into(),
+    }
 }
 
 #[test]
@@ -85,6 +109,19 @@ fn while_kafka_is_away_all_waits_and_then_comes_in_order_once() {
     assert_eq!(numbers, (0..100).collect::<Vec<_>>());
     assert!(counter(&running, "sink.kafka.failures") >= 3);
     assert_eq!(running.stop().code(), 0);
+}
+
+#[test]
+fn a_broker_that_never_answers_does_not_keep_us_from_ending() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let setup = with_broker(setup(), &listener.local_addr().unwrap().to_string());
+    publish(&setup, [event("m1", 0)]);
+    let running = setup.start(&["run"]);
+    // Both the sink and the reader of metadata.
+    let _held = [listener.accept().unwrap(), listener.accept().unwrap()];
+    let ended = running.stop();
+    assert_eq!(ended.code(), 0);
+    assert!(ended.took < std::time::Duration::from_secs(8), "{:?}", ended.took);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use skywatch::events::{
     EntityEvent, EntityEventKey, EventCategory, EventForms, EventLabels, EventWriter, FlaggedPoints,
-    OutboxLimits, OutboxOptions,
+    OutboxLimits, OutboxOptions, OutgoingEvent,
 };
 
 use crate::common::skywatch::{Setup, Skywatch};
@@ -23,7 +23,7 @@ fn setup() -> Setup {
 }
 
 /// Publishes as a role does.
-fn publish(setup: &Setup, events: impl IntoIterator<Item = EntityEvent>) {
+fn publish<E: Into<OutgoingEvent>>(setup: &Setup, events: impl IntoIterator<Item = E>) {
     let state = setup.path("state");
     std::fs::create_dir_all(&state).unwrap();
     let options = OutboxOptions {
