@@ -41,6 +41,7 @@ struct PublishedQueue {
 }
 
 /// The thread that writes to the outbox. Dropping it writes what was published, and ends it.
+#[must_use = "what is published after it is dropped is lost"]
 pub struct EventWriter {
     publisher: EventPublisher,
     stop: Stop,
