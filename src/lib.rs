@@ -7,6 +7,7 @@
 compile_error!("Skywatch is built and tried on Linux only");
 
 pub mod analyzer;
+pub mod anteater;
 pub mod backfill;
 mod backoff;
 pub mod backtest;

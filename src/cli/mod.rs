@@ -14,6 +14,7 @@ mod entities;
 mod events;
 mod explain;
 mod health;
+mod import_anteater;
 mod incidents;
 #[cfg(feature = "learned")]
 mod jobs;
@@ -97,6 +98,8 @@ enum Command {
     Entities(entities::EntitiesArguments),
     /// What waits for other programs; `test` sends each of them a message
     Events(events::EventsArguments),
+    /// Settings out of a configuration of gala-anteater; what is not carried over is named
+    ImportAnteater(import_anteater::ImportAnteaterArguments),
     /// The health plane: serve it, ask it, report to it
     Health(health::HealthArguments),
     /// Anomalous traces in files: fit, judge, measure
@@ -136,6 +139,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Backtest(_)
             | Command::Causes(_)
             | Command::Entities(_)
+            | Command::ImportAnteater(_)
             | Command::Settings(_)
             | Command::Send(_)
             | Command::Templates(_)
@@ -171,6 +175,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Causes(arguments) => causes::run(cli.global, &arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Entities(arguments) => entities::run(cli.global, &arguments),
+        Command::ImportAnteater(arguments) => import_anteater::run(arguments),
         Command::Traces(arguments) => traces::run(cli.global, arguments),
         Command::Votes(arguments) => votes::run(&arguments),
     };

@@ -1,0 +1,322 @@
+//! What becomes of each key.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::imported::{ImportNote, ImportOutcome, ImportedSettings};
+use super::jobs::AnteaterJob;
+use super::yaml::plain;
+
+/// What becomes of a key of `gala-anteater.yaml`.
+enum KeyRule {
+    /// The same text is this setting.
+    Same(&'static str),
+    /// It becomes a part of this setting, together with others.
+    Part(&'static str),
+    /// Nothing, and why.
+    Left(&'static str),
+}
+use KeyRule::{Left, Part, Same};
+
+const NO_AOM: &str = "AOM is no source here; entities are fetched from a Prometheus";
+const NO_ARANGO: &str = "topology is not read from ArangoDB by these settings";
+
+/// Every key there is, in the order of the original's file.
+#[rustfmt::skip] // A table, a key a line.
+const KEYS: &[(&str, KeyRule)] = &[
+    ("Global.data_source", Part("entities.enabled")),
+    ("Arangodb.url", Left(NO_ARANGO)),
+    ("Arangodb.db_name", Left(NO_ARANGO)),
+    ("Kafka.server", Part("events.kafka_brokers")),
+    ("Kafka.port", Part("events.kafka_brokers")),
+    ("Kafka.model_topic", Same("events.kafka_topic")),
+    ("Kafka.rca_topic", Same("events.kafka_cause_topic")),
+    ("Kafka.meta_topic", Same("events.kafka_metadata_topic")),
+    ("Kafka.group_id", Left("metadata are read without a consumer group, from all partitions")),
+    ("Kafka.auth_type", Part("events.kafka_sasl")),
+    ("Kafka.username", Part("events.kafka_username")),
+    ("Kafka.password", Part("events.kafka_password_file")),
+    ("Prometheus.server", Part("entities.prometheus")),
+    ("Prometheus.port", Part("entities.prometheus")),
+    ("Prometheus.steps", Part("entities.step")),
+    ("Aom.base_url", Left(NO_AOM)),
+    ("Aom.project_id", Left(NO_AOM)),
+    ("Aom.auth_type", Left(NO_AOM)),
+    ("Aom.auth_info.iam_server", Left(NO_AOM)),
+    ("Aom.auth_info.iam_domain", Left(NO_AOM)),
+    ("Aom.auth_info.iam_user_name", Left(NO_AOM)),
+    ("Aom.auth_info.iam_password", Left(NO_AOM)),
+    ("Aom.auth_info.ssl_verify", Left("certificates are always verified")),
+    ("Aom.auth_info.app_code", Left(NO_AOM)),
+    ("Schedule.duration", Left("entities are judged each `entities.step`, not in ticks of minutes")),
+    ("Suppression.interval", Part("events.repeat_after")),
+];
+
+/// Where the password is to be put.
+const PASSWORD_FILE: &str = "/etc/skywatch/kafka-password";
+
+/// Settings under way.
+#[derive(Debug, Default)]
+pub(super) struct Conversion {
+    /// By section and key, values in TOML.
+    settings: BTreeMap<&'static str, BTreeMap<&'static str, String>>,
+    notes: Vec<ImportNote>,
+    aggregations: BTreeMap<String, String>,
+}
+
+impl Conversion {
+    /// Takes the configuration.
+    pub(super) fn configuration(&mut self, table: &Map<String, Value>) {
+        let mut given = BTreeMap::new();
+        let mut order = Vec::new();
+        flatten("", &Value::Object(table.clone()), &mut |key, value| {
+            order.push(key.to_owned());
+            given.insert(key.to_owned(), value.trim().to_owned());
+        });
+        self.parts(&given);
+        for key in order {
+            let outcome = match KEYS.iter().find(|(known, _)| *known == key) {
+                None => ImportOutcome::Left("gala-anteater does not know this key".to_owned()),
+                Some((_, Left(why))) => ImportOutcome::Left((*why).to_owned()),
+                Some(_) if given[&key].is_empty() => ImportOutcome::Left("it is empty".to_owned()),
+                Some((_, Same(setting))) => {
+                    self.set(setting, quoted(&given[&key]));
+                    ImportOutcome::Carried((*setting).to_owned())
+                }
+                Some((_, Part(setting))) if self.has(setting) => {
+                    ImportOutcome::Carried((*setting).to_owned())
+                }
+                Some((_, Part(setting))) => {
+                    ImportOutcome::Left(format!("`{setting}` cannot be made of `{}`", shown(&key, &given)))
+                }
+            };
+            self.notes.push(ImportNote { key, outcome });
+        }
+    }
+
+    /// Settings that are made of several keys, or of a value in another unit.
+    fn parts(&mut self, given: &BTreeMap<String, String>) {
+        let get = |key: &str| {
+            given
+                .get(key)
+                .map(String::as_str)
+                .filter(|value| !value.is_empty())
+        };
+        if let Some(server) = get("Kafka.server") {
+            let port = get("Kafka.port").unwrap_or("9092");
+            let brokers = server
+                .split(',')
+                .map(str::trim)
+                .filter(|broker| !broker.is_empty());
+            let brokers: Vec<_> = brokers.map(|broker| quoted(&with_port(broker, port))).collect();
+            self.set("events.kafka_brokers", format!("[{}]", brokers.join(", ")));
+        }
+        match get("Kafka.auth_type") {
+            Some("sasl_plaintext") => {
+                self.set("events.kafka_sasl", quoted("plain"));
+                // Which is what the original does; the note says so.
+                self.set("events.kafka_insecure", "true".to_owned());
+                self.login(get("Kafka.username"), get("Kafka.password").is_some());
+            }
+            Some("plaintext") => self.set("events.kafka_sasl", quoted("none")),
+            _ => {}
+        }
+        if let Some(server) = get("Prometheus.server") {
+            let port = get("Prometheus.port").unwrap_or("9090");
+            let scheme = if server.contains("://") { "" } else { "http://" };
+            let url = format!("{scheme}{}", with_port(server, port));
+            self.set("entities.prometheus", quoted(&url));
+        }
+        if let Some(step) = get("Prometheus.steps").and_then(whole) {
+            self.set("entities.step", quoted(&format!("{step}s")));
+        }
+        if let Some(minutes) = get("Suppression.interval").and_then(whole) {
+            self.set("events.repeat_after", quoted(&format!("{minutes}m")));
+        }
+        if get("Global.data_source") == Some("prometheus") && self.has("entities.prometheus") {
+            // Nothing is judged before metrics are named, which jobs do.
+            self.set("entities.enabled", "false".to_owned());
+        }
+    }
+
+    fn login(&mut self, user: Option<&str>, has_password: bool) {
+        if let Some(user) = user {
+            self.set("events.kafka_username", quoted(user));
+        }
+        if has_password {
+            self.set("events.kafka_password_file", quoted(PASSWORD_FILE));
+            self.note(
+                "Kafka.password",
+                ImportOutcome::ToDo(format!(
+                    "write it into `{PASSWORD_FILE}`; it is not repeated here"
+                )),
+            );
+        }
+        self.note(
+            "Kafka.auth_type",
+            ImportOutcome::ToDo(
+                "the password goes over the network in the clear, as before: better set `events.kafka_tls` and remove `events.kafka_insecure`"
+                    .to_owned(),
+            ),
+        );
+    }
+
+    /// Takes what metrics are.
+    pub(super) fn metric_info(&mut self, path: &Path, aggregations: BTreeMap<String, String>) {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        self.set("events.metric_info_file", quoted(&path.display().to_string()));
+        let count = aggregations.len();
+        let setting = format!("events.metric_info_file ({count} metrics)");
+        self.note("metricinfo.json", ImportOutcome::Carried(setting));
+        self.aggregations = aggregations;
+    }
+
+    /// Takes the jobs: the metrics of those that detect anomalies are judged together.
+    pub(super) fn jobs(&mut self, jobs: Vec<AnteaterJob>) {
+        let detects = |job: &&AnteaterJob| job.is_enabled && job.job_type != "root_cause_analysis";
+        let mut metrics: Vec<&String> = Vec::new();
+        for metric in jobs.iter().filter(detects).flat_map(|job| &job.metrics) {
+            if !metrics.contains(&metric) {
+                metrics.push(metric);
+            }
+        }
+        if !metrics.is_empty() {
+            let forms: Vec<_> = metrics.iter().map(|metric| quoted(&self.form(metric))).collect();
+            let pods = jobs.iter().filter(detects).any(|job| job.judges_pods);
+            self.set(
+                "entities.metrics",
+                format!("[\n    {},\n]", forms.join(",\n    ")),
+            );
+            self.set(
+                "entities.labels",
+                format!("[{}]", quoted(if pods { "pod_id" } else { "machine_id" })),
+            );
+            if self.has("entities.enabled") {
+                self.set("entities.enabled", "true".to_owned());
+            }
+        }
+        for job in &jobs {
+            for key in &job.keys {
+                let outcome = job_key(job, key);
+                self.note(&format!("{}: {key}", job.file), outcome);
+            }
+        }
+    }
+
+    /// A metric as `entities.metrics` has it.
+    fn form(&self, metric: &str) -> String {
+        match self.aggregations.get(metric).map(String::as_str) {
+            Some(function @ ("max" | "min" | "sum")) => format!("{function}({metric})"),
+            _ => metric.to_owned(),
+        }
+    }
+
+    fn set(&mut self, setting: &'static str, value: String) {
+        if let Some((section, key)) = setting.split_once('.') {
+            self.settings.entry(section).or_default().insert(key, value);
+        }
+    }
+
+    fn has(&self, setting: &str) -> bool {
+        let parts = setting.split_once('.');
+        parts.is_some_and(|(section, key)| {
+            self.settings
+                .get(section)
+                .is_some_and(|keys| keys.contains_key(key))
+        })
+    }
+
+    fn note(&mut self, key: &str, outcome: ImportOutcome) {
+        self.notes.push(ImportNote {
+            key: key.to_owned(),
+            outcome,
+        });
+    }
+
+    pub(super) fn finish(self) -> ImportedSettings {
+        let mut settings = "# Made by `skywatch import-anteater`.\n".to_owned();
+        for (section, keys) in self.settings {
+            settings += &format!("\n[{section}]\n");
+            for (key, value) in keys {
+                settings += &format!("{key} = {value}\n");
+            }
+        }
+        ImportedSettings {
+            settings,
+            notes: self.notes,
+        }
+    }
+}
+
+/// What becomes of a key of a job.
+fn job_key(job: &AnteaterJob, key: &str) -> ImportOutcome {
+    let left = |why: &str| ImportOutcome::Left(why.to_owned());
+    if job.job_type == "root_cause_analysis" {
+        return left("causes are ranked without a job");
+    }
+    match key {
+        "enable" if job.is_enabled => ImportOutcome::Carried("entities.metrics".to_owned()),
+        "enable" => left("the job is switched off"),
+        _ if !job.is_enabled => left("the job is switched off"),
+        "kpis.metric" | "features.metric" | "kpis.enable" => {
+            ImportOutcome::Carried("entities.metrics".to_owned())
+        }
+        "detector" => ImportOutcome::Left(format!(
+            "all metrics of all jobs are judged together by the ensemble, not by `{}` alone",
+            job.detector
+        )),
+        "model_config.name" | "model_config.params" => left("the ensemble has no parameters for single jobs"),
+        "template" => left("the detector says what kind of event it is"),
+        "kpis.description" | "features.description" => {
+            left("descriptions come from `events.metric_info_file`")
+        }
+        "kpis.entity_name" => left("the kind of entity comes from `events.metric_info_file`"),
+        "kpis.atrend" | "features.atrend" => left("a change in either direction counts"),
+        "kpis.params" => left("the ensemble has no parameters for single metrics"),
+        "features.priority" => left("causes are ranked by their share alone"),
+        "root_cause_num" => left("all metrics that drive an anomaly are named"),
+        "name" | "job_type" | "keywords" => left("jobs have no names here: there is one detector for all"),
+        _ => left("gala-anteater does not know this key"),
+    }
+}
+
+/// Every leaf of a table under its dotted key.
+fn flatten(prefix: &str, value: &Value, take: &mut dyn FnMut(&str, String)) {
+    match value {
+        Value::Object(table) => {
+            for (name, value) in table {
+                let dot = if prefix.is_empty() { "" } else { "." };
+                flatten(&format!("{prefix}{dot}{name}"), value, take);
+            }
+        }
+        _ => take(prefix, plain(value)),
+    }
+}
+
+/// A value for a note; a password is none.
+fn shown<'g>(key: &str, given: &'g BTreeMap<String, String>) -> &'g str {
+    let secret = key.to_lowercase().contains("password");
+    given.get(key).filter(|_| !secret).map_or("***", String::as_str)
+}
+
+/// `host:port`, where the host does not say a port itself.
+fn with_port(host: &str, port: &str) -> String {
+    let (_, last) = host.rsplit_once(':').unwrap_or(("", ""));
+    let has_port = !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit());
+    if has_port {
+        host.to_owned()
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+fn whole(text: &str) -> Option<u32> {
+    text.parse().ok()
+}
+
+/// A text of TOML: the same escapes as in JSON, except for one character.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+}
