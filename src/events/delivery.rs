@@ -32,6 +32,9 @@ pub(super) struct EventDelivery {
     observed: ObservedMetric,
     /// Messages that have an outcome while one before them has none.
     done: BTreeSet<i64>,
+    /// Messages that were taken and refused, as far as that is not in the outbox yet.
+    taken: u64,
+    refused: u64,
     backoff: Backoff,
     /// Since when the sink takes nothing.
     failing: Option<Instant>,
@@ -44,6 +47,8 @@ impl EventDelivery {
             outbox,
             observed,
             done: BTreeSet::new(),
+            taken: 0,
+            refused: 0,
             backoff: Backoff::new(BACKOFF.0, BACKOFF.1).with_jitter(),
             failing: None,
         }
@@ -89,21 +94,21 @@ impl EventDelivery {
             .cloned()
             .collect();
         let mut refused = Vec::new();
-        let mut taken = 0;
         let sent = if unsent.is_empty() {
             Ok(())
         } else {
-            let done = &mut self.done;
+            let (done, taken) = (&mut self.done, &mut self.taken);
             self.sink.send(&unsent, &mut |id, outcome| {
                 done.insert(id);
                 match outcome {
-                    SinkOutcome::Taken => taken += 1,
+                    SinkOutcome::Taken => *taken += 1,
                     SinkOutcome::Refused(why) => refused.push((id, why)),
                 }
             })
         };
         self.name_refused(&unsent, &refused);
-        self.note(&waiting, taken, refused.len() as u64)?;
+        self.refused += refused.len() as u64;
+        self.note(&waiting)?;
         sent.map(|()| waiting.len())
     }
 
@@ -126,18 +131,16 @@ impl EventDelivery {
     }
 
     /// Notes how far the sink has everything.
-    fn note(&mut self, waiting: &[EventMessage], taken: u64, refused: u64) -> Result<(), SinkFailure> {
-        let all_done = waiting
-            .iter()
-            .map(|message| message.id)
-            .take_while(|id| self.done.contains(id));
-        let through = all_done.last();
-        if through.is_none() && taken + refused == 0 {
+    fn note(&mut self, waiting: &[EventMessage]) -> Result<(), SinkFailure> {
+        let ids = waiting.iter().map(|message| message.id);
+        let through = ids.take_while(|id| self.done.contains(id)).last();
+        if through.is_none() && self.taken + self.refused == 0 {
             return Ok(());
         }
-        let counted = [("sent", taken), ("refused", refused)];
+        let counted = [("sent", self.taken), ("refused", self.refused)];
         let noted = self.outbox.sent(self.sink.name(), through.unwrap_or(0), &counted);
         noted.map_err(|error| SinkFailure(format!("the outbox takes nothing: {error}")))?;
+        (self.taken, self.refused) = (0, 0);
         if let Some(through) = through {
             self.done = self.done.split_off(&(through + 1));
         }
@@ -155,7 +158,7 @@ impl EventDelivery {
 
     fn fail(&mut self, failure: &SinkFailure) {
         self.observed.failed();
-        // Counted when it is written down the next time; a disk that takes nothing is the failure itself.
+        // What the disk does not count now is not counted; the log has it.
         let _ = self
             .outbox
             .count(&[(&format!("sink.{}.failures", self.sink.name()), 1)]);
@@ -163,5 +166,113 @@ impl EventDelivery {
             self.failing = Some(Instant::now());
             tracing::warn!("{} takes no events, which wait :: {failure}", self.sink.place());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::super::entity_event::{
+        EntityEvent, EntityEventKey, EventCategory, EventLabels, FlaggedPoints,
+    };
+    use super::super::form::EventForms;
+    use super::super::outbox::{OutboxLimits, OutboxOptions};
+    use super::*;
+
+    /// Takes what it is told to, then fails; keeps what it was given.
+    struct PartialSink {
+        takes: Arc<Mutex<Vec<Vec<i64>>>>,
+        given: Arc<Mutex<Vec<Vec<i64>>>>,
+    }
+
+    impl EventSink for PartialSink {
+        fn name(&self) -> &'static str {
+            "partial"
+        }
+
+        fn place(&self) -> String {
+            "nowhere".to_owned()
+        }
+
+        fn send(
+            &mut self,
+            messages: &[EventMessage],
+            outcome: &mut dyn FnMut(i64, SinkOutcome),
+        ) -> Result<(), SinkFailure> {
+            let ids: Vec<i64> = messages.iter().map(|message| message.id).collect();
+            let takes = self
+                .takes
+                .lock()
+                .expect("nobody panics")
+                .pop()
+                .unwrap_or_default();
+            let is_all = takes.len() == ids.len();
+            takes.into_iter().for_each(|id| outcome(id, SinkOutcome::Taken));
+            self.given.lock().expect("nobody panics").push(ids);
+            if is_all {
+                Ok(())
+            } else {
+                Err(SinkFailure("not now".to_owned()))
+            }
+        }
+    }
+
+    fn event(number: u32) -> EntityEvent {
+        EntityEvent {
+            key: EntityEventKey {
+                at: f64::from(number),
+                machine_id: format!("m{number}"),
+                entity_name: None,
+                metric: "m".to_owned(),
+                labels: EventLabels::new(),
+            },
+            category: EventCategory::System,
+            source: None,
+            keywords: Vec::new(),
+            is_anomaly: true,
+            score: 1.0,
+            flagged: FlaggedPoints::default(),
+            description: None,
+            details: serde_json::Map::new(),
+            causes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_arrived_behind_one_that_did_not_is_not_sent_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut outbox = EventOutbox::open(folder.path()).expect("a new one");
+        outbox.set_sinks(&["partial"]).expect("room");
+        let options = OutboxOptions {
+            limits: OutboxLimits {
+                keep: Duration::from_secs(3_600),
+                bytes: 1 << 20,
+            },
+            repeat_after: Duration::ZERO,
+            forms: EventForms::default(),
+        };
+        let events: Vec<_> = (1..=4).map(|number| event(number).into()).collect();
+        outbox.add(&events, &options, 0, 0.0).expect("room");
+        let given = Arc::new(Mutex::new(Vec::new()));
+        let sink = PartialSink {
+            // The last is the first.
+            takes: Arc::new(Mutex::new(vec![vec![2], vec![1], vec![3, 4]])),
+            given: Arc::clone(&given),
+        };
+        let mut delivery = EventDelivery::new(Box::new(sink), outbox, ObservedMetric::off());
+        assert!(delivery.round().is_err());
+        assert!(delivery.round().is_err());
+        assert_eq!(delivery.round(), Ok(3));
+        assert_eq!(delivery.round(), Ok(0));
+        assert_eq!(
+            *given.lock().expect("nobody panics"),
+            [vec![1, 2, 3, 4], vec![1, 2], vec![2]]
+        );
+        let figures = delivery.outbox.figures(0.0).expect("readable");
+        assert!(
+            figures.contains(&("sink.partial.sent".to_owned(), 4)),
+            "{figures:?}"
+        );
     }
 }
