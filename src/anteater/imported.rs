@@ -5,7 +5,7 @@
 pub struct ImportedSettings {
     /// Settings in TOML.
     pub settings: String,
-    /// What is in them, what is not, and what is to be done by hand: a line each, in the order of the files.
+    /// What is in them, what is not, and what is to be done by hand: a line each, file by file, by the names of the keys.
     pub notes: Vec<ImportNote>,
 }
 

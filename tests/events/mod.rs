@@ -2,6 +2,7 @@
 
 mod broker;
 mod kafka;
+mod laws;
 mod sinks;
 
 use std::time::Duration;
