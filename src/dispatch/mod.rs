@@ -11,6 +11,7 @@ mod commands;
 pub mod control;
 mod dead_mans_switch;
 mod dispatcher;
+mod event_sinks;
 mod finders;
 mod inbox;
 mod options;

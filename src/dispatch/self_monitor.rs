@@ -2,12 +2,12 @@
 //!
 //! Each trouble is a component that is ill or well, so that it is told once, with its recovery, along the same routes,
 //! under the same silences as any other incident: `skywatch.data`, `skywatch.store`, `skywatch.passes`,
-//! `skywatch.ingest`, `skywatch.history`, `skywatch.receiver.NAME`, and what passes find wrong with the store and what it
+//! `skywatch.ingest`, `skywatch.history`, `skywatch.receiver.NAME`, `skywatch.events.SINK`, and what passes find wrong with the store and what it
 //! holds: `skywatch.metrics`, `skywatch.store.writes`, `skywatch.store.evictions`, `skywatch.store.policy`. Silent metrics go where `skywatch.silent` would go,
 //! the daily digest where `skywatch.daily` would.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::civil::Time;
@@ -46,6 +46,8 @@ pub struct SelfMonitorOptions {
     pub optimum_run_duration: Duration,
     /// The folder with the ingest's status, when this machine takes points.
     pub ingest: Option<PathBuf>,
+    /// The folder with the status of the role that sends events, when there is one.
+    pub events: Option<PathBuf>,
     /// Whether silent metrics are told of.
     pub stale_digest: bool,
     /// When the daily digest is due, and in which zone.
@@ -185,6 +187,11 @@ impl SelfMonitor {
         Some(observation("skywatch.ingest", sentence, now))
     }
 
+    /// Where the status of the role is that sends events, and when we began, Unix seconds.
+    pub(super) fn events(&self) -> Option<(&Path, f64)> {
+        Some((self.options.events.as_deref()?, self.began))
+    }
+
     /// Keeps metrics that have fallen silent for later, as that follows from something that is told: those that are silent
     /// still are told when nothing holds them back any more.
     pub(super) fn hold_silent(&mut self, news: &PassNews) {
@@ -322,6 +329,7 @@ mod tests {
         let options = SelfMonitorOptions {
             optimum_run_duration: Duration::from_secs(60),
             ingest: None,
+            events: None,
             stale_digest: true,
             daily: daily.map(|time| (time.parse().unwrap(), TimeZone::get("Europe/Berlin").unwrap())),
         };

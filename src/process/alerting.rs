@@ -249,6 +249,7 @@ fn self_monitor(settings: &Settings) -> SelfMonitorOptions {
     SelfMonitorOptions {
         optimum_run_duration: settings.analyzer.optimum_run_duration,
         ingest: settings.ingest.enabled.then(|| settings.state_dir.clone()),
+        events: settings.events.is_wanted().then(|| settings.state_dir.clone()),
         stale_digest: alerts.stale_digest,
         daily: alerts
             .daily_digest

@@ -123,6 +123,7 @@ fn a_new_level_that_was_accepted_is_told_as_that_and_kept_as_that() {
         self_monitor: SelfMonitorOptions {
             optimum_run_duration: Duration::from_secs(60),
             ingest: None,
+            events: None,
             stale_digest: false,
             daily: None,
         },

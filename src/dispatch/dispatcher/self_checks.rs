@@ -6,6 +6,7 @@ use skywatch_alerters::state::{Audience, IncidentEvent};
 use skywatch_alerters::{Notice, Subject};
 
 use super::Dispatcher;
+use crate::dispatch::event_sinks;
 use crate::dispatch::self_monitor::{self, OWN};
 use crate::history::{HistoryBatch, Posting};
 
@@ -55,6 +56,9 @@ impl Dispatcher {
     /// Looks at ourselves between passes.
     pub(super) fn check_ourselves(&mut self, now: f64) {
         let mut observations: Vec<Observation> = self.self_monitor.ingest(now).into_iter().collect();
+        if let Some((state_dir, began)) = self.self_monitor.events() {
+            observations.extend(event_sinks::check(state_dir, began, now));
+        }
         let trouble = self
             .buffer
             .trouble()
