@@ -10,6 +10,7 @@ mod change;
 mod co_movement;
 mod discovery;
 mod graph;
+mod propagation;
 mod search;
 mod shared;
 mod tails;
@@ -18,6 +19,9 @@ pub use change::{Worsening, change};
 pub use co_movement::{CoMovement, MOST_LEAD, TailCorrelator};
 pub use discovery::{adjusted, findings};
 pub use graph::{CallGraph, CauseSuspect, NodeSeries, rank};
+pub use propagation::{
+    FaultWays, GrangerFault, InferenceQuestion, InferredCause, ScoredEntity, ScoredSeries, granger, infer,
+};
 pub use search::{BY_CHANCE, FoundRelation, MOST_KEPT, RelatedSearch, RelatedTier};
 pub use shared::{IncidentRelations, SharedCauseGroup, shared_causes};
 pub use tails::{GridValues, LEAST_PRESENT, PreparedTail, TAIL_POINTS, TailGrid};
