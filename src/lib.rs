@@ -42,6 +42,7 @@ pub mod sources;
 pub mod status;
 pub mod stop;
 pub mod store;
+pub mod topology;
 pub mod trace_files;
 pub mod traces;
 mod unpack;

@@ -8,6 +8,8 @@ use crate::{text, units};
 pub const SHOWN_RELATED: usize = 10;
 /// Related metrics that are kept with an incident.
 pub const KEPT_RELATED: usize = 100;
+/// Suspects that a notice, a page and the history have.
+pub const SHOWN_SUSPECTS: usize = 5;
 /// Widest name in a sentence, characters.
 const NAME_COLUMNS: usize = 100;
 
@@ -29,6 +31,12 @@ pub struct IncidentCauses {
     /// How many more moved with it.
     #[serde(default)]
     pub more: u64,
+    /// What of it broke first, by who depends on whom, the likeliest first; empty where nobody knows that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspects: Vec<SuspectNode>,
+    /// Where it is known from who depends on whom and how old that is, or why there are no suspects; empty without a topology.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub topology: String,
     /// The cause that it has in common with other incidents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<SharedCause>,
@@ -62,6 +70,25 @@ pub enum Nearness {
     Namespace,
     /// It is there.
     Other,
+}
+
+/// A node of the topology that is likely to have broken first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SuspectNode {
+    /// Its name there.
+    pub node: String,
+    /// The metric of it that says so: the same as the incident's, of this node.
+    pub metric: String,
+    /// How far that changed, in its usual ranges.
+    pub change: f64,
+    /// Seconds by which it left its usual range before the incident's metric; negative for after, `None` if it did not leave it.
+    pub lead: Option<f64>,
+    /// Its share in the suspicion of all suspects, 0 to 1.
+    pub confidence: f64,
+    /// Nodes that changed and depend on it, most first.
+    pub explains: Vec<String>,
+    /// The way of the fault from it to the node of the incident, both included.
+    pub path: Vec<String>,
 }
 
 /// A cause that several incidents have.
@@ -112,6 +139,60 @@ impl IncidentCauses {
     }
 }
 
+impl SuspectNode {
+    /// `cart-db: traces.cart-db.p95 moved 40 s before, 14 × its usual range, by way of cart; explains shop, cart (81 %)`
+    pub fn sentence(&self) -> String {
+        let name = |name: &str| text::shorten(name, NAME_COLUMNS).into_owned();
+        let when = self
+            .lead
+            .map_or(String::new(), |lead| format!(" {}", earlier(lead)));
+        let between = self
+            .path
+            .get(1..self.path.len().saturating_sub(1))
+            .unwrap_or_default();
+        let way = match between {
+            [] => String::new(),
+            between => format!(", by way of {}", listed(between)),
+        };
+        let explains = match self.explains.as_slice() {
+            [] => String::new(),
+            explained => format!("; explains {}", listed(explained)),
+        };
+        format!(
+            "{}: {} moved{when}, {} × its usual range{way}{explains} ({:.0} %)",
+            name(&self.node),
+            name(&self.metric),
+            units::number((self.change * 10.0).round() / 10.0),
+            100.0 * self.confidence
+        )
+    }
+}
+
+/// The first few of some names.
+fn listed(names: &[String]) -> String {
+    const FIRST: usize = 3;
+    let shown: Vec<_> = names
+        .iter()
+        .take(FIRST)
+        .map(|name| text::shorten(name, NAME_COLUMNS))
+        .collect();
+    match names.len().saturating_sub(FIRST) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// `2 min before`, `at the same time`, `30 s after`, of a lead in seconds.
+fn earlier(lead: f64) -> String {
+    if lead > 0.0 {
+        format!("{} before", units::length(lead))
+    } else if lead < 0.0 {
+        format!("{} after", units::length(-lead))
+    } else {
+        "at the same time".to_owned()
+    }
+}
+
 impl RelatedMetric {
     /// `db.latency: 0.97, 2 min before, anomalous too`
     pub fn sentence(&self) -> String {
@@ -121,13 +202,7 @@ impl RelatedMetric {
 
     /// `0.97, 2 min before, anomalous too`
     pub fn movement(&self) -> String {
-        let when = if self.lead > 0.0 {
-            format!("{} before", units::length(self.lead))
-        } else if self.lead < 0.0 {
-            format!("{} after", units::length(-self.lead))
-        } else {
-            "at the same time".to_owned()
-        };
+        let when = earlier(self.lead);
         let near = match self.nearness {
             Nearness::Anomalous => ", anomalous too",
             Nearness::Namespace => ", of the same namespace",
@@ -154,7 +229,21 @@ mod tests {
             related.sentence(),
             "db.latency: -0.97, 2 min before, anomalous too"
         );
+        let suspect = SuspectNode {
+            node: "cart-db".to_owned(),
+            metric: "cart-db.p95".to_owned(),
+            change: 14.04,
+            lead: Some(40.0),
+            confidence: 0.81,
+            explains: vec!["shop".to_owned(), "cart".to_owned()],
+            path: ["cart-db", "cart", "shop"].map(str::to_owned).to_vec(),
+        };
+        assert_eq!(
+            suspect.sentence(),
+            "cart-db: cart-db.p95 moved 40 s before, 14 × its usual range, by way of cart; explains shop, cart (81 %)"
+        );
         let causes = IncidentCauses {
+            suspects: vec![suspect],
             shared: Some(SharedCause {
                 metric: "db.latency".to_owned(),
                 incidents: vec![3, 4],

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::adaptive::Adaptive;
 use crate::alerts::Alerts;
 use crate::analyzer::Analyzer;
+use crate::causes::Causes;
 use crate::check::Check;
 use crate::email::Email;
 use crate::entities::Entities;
@@ -97,6 +98,8 @@ sections! {
     templates: LineTemplates,
     /// Log files that are followed.
     logs: Logs,
+    /// What is looked for when an incident opens.
+    causes: Causes,
     /// Traces: spans come in, are put together, judged, and some are kept.
     traces: Traces,
     /// Entities: machines, pods, applications, each judged over all of its metrics at once.

@@ -5,10 +5,12 @@
 
 mod cases;
 mod related;
+mod suspects;
 mod table;
 
 pub use cases::{CaseRankings, evaluate};
 pub use related::{IncidentMetric, RelatedMetrics};
+pub use suspects::Suspects;
 
 use std::io;
 use std::path::PathBuf;

@@ -14,6 +14,8 @@ use skywatch_algorithms::causes::{
     FoundRelation, LEAST_PRESENT, PreparedTail, RelatedSearch, RelatedTier, TAIL_POINTS, TailGrid,
 };
 
+use super::Suspects;
+use super::suspects::{FoundSuspects, SuspectQuestion};
 use crate::clock::unix_now;
 use crate::store::{AnyConnect, AnyStore, Connect as _, Fetched, Names as _, Points as _, StoreError};
 
@@ -31,6 +33,8 @@ const SAME_STEP: f64 = 0.05;
 pub struct IncidentMetric<'m> {
     /// What it is about.
     pub subject: &'m Subject,
+    /// When it was first anomalous, Unix seconds.
+    pub since: f64,
     /// When it was last anomalous, Unix seconds: what came later is left out.
     pub at: f64,
 }
@@ -41,12 +45,14 @@ pub struct RelatedMetrics {
     /// Kept between questions; empty before the first and after a failure.
     store: Mutex<Option<AnyStore>>,
     full_duration: f64,
+    suspects: Suspects,
 }
 
 /// The search for one incident.
 struct MetricSearch<'m> {
     metric: &'m str,
     namespace: &'m str,
+    since: f64,
     grid: usize,
     search: RelatedSearch,
     left_out: u64,
@@ -61,11 +67,12 @@ enum Begun<'m> {
 
 impl RelatedMetrics {
     /// Over that store, whose windows are so long, seconds; nothing is connected yet.
-    pub fn new(connect: &AnyConnect, full_duration: f64) -> Self {
+    pub fn new(connect: &AnyConnect, full_duration: f64, suspects: Suspects) -> Self {
         Self {
             connect: connect.within(STORE_PATIENCE),
             store: Mutex::new(None),
             full_duration,
+            suspects,
         }
     }
 
@@ -108,13 +115,17 @@ impl RelatedMetrics {
         let names: Vec<&str> = names.iter().map(|name| &**name).collect();
         let anomalous: HashSet<&str> = anomalous.iter().map(String::as_str).collect();
         self.compare(&mut store, &names, &anomalous, &grids, &mut searches)?;
+        let found = self.suspects(&mut store, &names, &grids, &searches)?;
         *guard = Some(store);
         drop(guard);
         let at = unix_now();
+        let mut suspects = found.into_iter();
         Ok(begun
             .into_iter()
             .map(|begun| match begun {
-                Begun::Search(search) => search.finish(&names, &grids, at),
+                Begun::Search(search) => {
+                    search.finish(&names, &grids, at, suspects.next().unwrap_or_default())
+                }
                 Begun::Refused(why) => IncidentCauses::nothing(at, why),
             })
             .collect())
@@ -156,12 +167,47 @@ impl RelatedMetrics {
             Begun::Search(Box::new(MetricSearch {
                 metric,
                 namespace: namespace(metric),
+                since: incident.since,
                 grid: place,
                 search: RelatedSearch::new(&tail),
                 left_out: 0,
             }))
         };
         Ok(incidents.iter().zip(&own).map(begin).collect())
+    }
+
+    /// What of each broke first, by the topology; in the order of the searches.
+    fn suspects(
+        &self,
+        store: &mut AnyStore,
+        names: &[&str],
+        grids: &[TailGrid],
+        searches: &[&mut MetricSearch<'_>],
+    ) -> Result<Vec<FoundSuspects>, StoreError> {
+        if searches.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(topology) = self.suspects.topology(names) else {
+            return Ok(Vec::new());
+        };
+        let mut read = |metrics: &[&str], each: &mut dyn FnMut(usize, &Series)| {
+            store.fetch(metrics, &mut Series::default(), &mut |place, series, fetched| {
+                if matches!(fetched, Fetched::Found { .. }) {
+                    series.canonicalise(self.full_duration);
+                    each(place, series);
+                }
+            })
+        };
+        let find = |search: &&mut MetricSearch<'_>| {
+            let question = SuspectQuestion {
+                metric: search.metric,
+                since: search.since,
+                grid: grids[search.grid],
+                names,
+            };
+            self.suspects.find(&topology, &question, &mut read)
+        };
+        searches.iter().map(find).collect()
     }
 
     fn compare(
@@ -254,7 +300,7 @@ fn namespace(metric: &str) -> &str {
 }
 
 impl MetricSearch<'_> {
-    fn finish(self, names: &[&str], grids: &[TailGrid], at: f64) -> IncidentCauses {
+    fn finish(self, names: &[&str], grids: &[TailGrid], at: f64, suspects: FoundSuspects) -> IncidentCauses {
         let grid = grids[self.grid];
         let compared = self.search.tried() as u64;
         let found = self.search.finish();
@@ -277,6 +323,8 @@ impl MetricSearch<'_> {
             left_out: self.left_out,
             related: found.iter().take(KEPT_RELATED).map(related).collect(),
             more: found.len().saturating_sub(KEPT_RELATED) as u64,
+            suspects: suspects.nodes,
+            topology: suspects.topology,
             shared: None,
             note: String::new(),
         }

@@ -103,6 +103,14 @@ pub(super) fn print_causes(causes: &IncidentCauses, limit: usize) -> anyhow::Res
         let numbers: Vec<String> = shared.incidents.iter().map(u64::to_string).collect();
         say(&format!("{common} (incidents {})", numbers.join(", ")))?;
     }
+    if !causes.suspects.is_empty() {
+        say(&format!("broke first, probably: {}", causes.topology))?;
+    } else if !causes.topology.is_empty() {
+        say(&format!("nothing known of what broke first: {}", causes.topology))?;
+    }
+    for suspect in &causes.suspects {
+        say(&format!("  {}", suspect.sentence()))?;
+    }
     let title = match (causes.related.is_empty(), causes.note.is_empty()) {
         (true, false) => "causes not looked for",
         (true, true) => "nothing moved with it beyond chance",

@@ -44,6 +44,8 @@ pub struct CauseQuestion {
     pub incident: u64,
     /// What it is about.
     pub subject: Subject,
+    /// When it was first anomalous, Unix seconds.
+    pub since: f64,
     /// When it was last anomalous, Unix seconds.
     pub at: f64,
 }
@@ -185,6 +187,7 @@ mod tests {
         CauseQuestion {
             incident,
             subject: Subject::Metric(metric.to_owned()),
+            since: at,
             at,
         }
     }

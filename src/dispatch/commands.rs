@@ -265,15 +265,17 @@ impl CommandService {
 
     /// As it was worked out when the incident opened, or else now.
     fn causes(&self, incident: u64) -> Answer {
-        let (subject, at, causes, anomalous) = match (self.dispatcher)(Request::Causes { id: incident }) {
-            Reply::Causes {
-                subject,
-                at,
-                causes,
-                anomalous,
-            } => (subject, at, causes, anomalous),
-            reply => return Answer::Dispatcher { reply },
-        };
+        let (subject, since, at, causes, anomalous) =
+            match (self.dispatcher)(Request::Causes { id: incident }) {
+                Reply::Causes {
+                    subject,
+                    since,
+                    at,
+                    causes,
+                    anomalous,
+                } => (subject, since, at, causes, anomalous),
+                reply => return Answer::Dispatcher { reply },
+            };
         let (causes, is_new) = match (causes, &self.causes) {
             (Some(causes), _) => (causes, false),
             (None, None) => return Answer::refused("causes are not looked for here".to_owned()),
@@ -281,6 +283,7 @@ impl CommandService {
                 let question = CauseQuestion {
                     incident,
                     subject: subject.clone(),
+                    since,
                     at,
                 };
                 let found = finder.find(&[question], &anomalous).pop();

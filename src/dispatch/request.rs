@@ -132,8 +132,10 @@ pub enum Reply {
     },
     /// What moved with an incident.
     Causes {
-        /// What it is about, and when it was last anomalous (Unix seconds).
+        /// What it is about, and when it was first and last anomalous (Unix seconds).
         subject: Subject,
+        /// See `subject`.
+        since: f64,
         /// See `subject`.
         at: f64,
         /// As it was worked out; `None` if it was not.

@@ -15,7 +15,7 @@ use skywatch_alerters::{Direction, JudgedWindow, RateCap, Severity};
 use skywatch_settings::{self as settings, AlertDirection, MinSeverity, Pattern, Settings};
 
 use super::{ProcessError, observing, wiring};
-use crate::causes::{IncidentMetric, RelatedMetrics};
+use crate::causes::{IncidentMetric, RelatedMetrics, Suspects};
 use crate::dispatch::{
     CauseQuestion, DeadMansSwitch, Destination, DispatchOptions, FindCauses, SelfMonitorOptions, WindowOf,
 };
@@ -23,6 +23,7 @@ use crate::health::FOUND_EACH;
 use crate::history::history_path;
 use crate::observer::Observer;
 use crate::store::{AnyConnect, Connect as _};
+use crate::topology::TopologyCache;
 use crate::windows::{Windows, as_judged};
 
 /// News that some incidents of a thread are over waits so long for the rest of it.
@@ -193,7 +194,7 @@ pub(crate) fn dispatch(
         history: history_path(&settings.state_dir),
         keep_history: settings.alerts.keep_history,
         log: settings.alerts.log,
-        causes: Some(causes(&store, settings)),
+        causes: settings.causes.enabled.then(|| causes(&store, settings)),
         window_of: window_of(store, settings.store.full_duration),
         grace: wiring::grace(settings),
         self_monitor: self_monitor(settings),
@@ -225,7 +226,9 @@ pub(crate) fn dispatch_alone(settings: &Settings) -> DispatchOptions {
 /// Who looks for what moved with incidents, in this store.
 pub(crate) fn causes(store: &AnyConnect, settings: &Settings) -> Arc<dyn FindCauses> {
     let full_duration = settings.store.full_duration.as_secs_f64();
-    Arc::new(StoredCauses(RelatedMetrics::new(store, full_duration)))
+    let topology = TopologyCache::new(&settings.causes, &settings.state_dir);
+    let suspects = Suspects::new(topology, settings.causes.ranking);
+    Arc::new(StoredCauses(RelatedMetrics::new(store, full_duration, suspects)))
 }
 
 /// Metrics that moved with incidents, of those in the store.
@@ -237,6 +240,7 @@ impl FindCauses for StoredCauses {
             .iter()
             .map(|question| IncidentMetric {
                 subject: &question.subject,
+                since: question.since,
                 at: question.at,
             })
             .collect();

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use minijinja::{Value, context};
 use serde::Deserialize;
-use skywatch_alerters::causes::{IncidentCauses, SHOWN_RELATED};
+use skywatch_alerters::causes::{IncidentCauses, SHOWN_RELATED, SuspectNode};
 use skywatch_alerters::incident::{Incident, Phase};
 use skywatch_alerters::text::percent_encode;
 use skywatch_alerters::{Subject, render, units};
@@ -269,6 +269,8 @@ fn describe_causes(causes: &IncidentCauses) -> Value {
         context! { name => related.metric.as_str(), page, says => related.movement() }
     });
     context! {
+        suspects => causes.suspects.iter().map(SuspectNode::sentence).collect::<Vec<_>>(),
+        topology => causes.topology.as_str(),
         common => causes.common(),
         incidents => causes.shared.as_ref().map(|shared| shared.incidents.clone()),
         related => related.collect::<Vec<_>>(),

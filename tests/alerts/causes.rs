@@ -1,10 +1,14 @@
 //! What moved with an incident: for who asks while it runs, in notices, and from the files afterwards.
 
-use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
 use skywatch::store::codec;
 
 use super::hook::Hook;
 use super::world::World;
+use crate::common::http_sink::{Answer, HttpSink, Request};
 use crate::common::redis::RedisServer;
 use crate::common::series::now;
 use crate::common::wait_for;
@@ -141,4 +145,123 @@ fn related<'c>(causes: &'c Value, metric: &str) -> &'c Value {
         .unwrap_or_else(|| panic!("nothing in {causes}"));
     let found = related.iter().find(|related| related["metric"] == metric);
     found.unwrap_or_else(|| panic!("no {metric} in {causes}"))
+}
+
+/// An ArangoDB with three calls in two batches; asked for anything else it says so.
+fn arangodb(request: &Request, is_there: &AtomicBool) -> Answer {
+    let say = |status: u16, body: Value| {
+        let headers = vec![("Content-Type", "application/json".to_owned())];
+        Answer::Say(status, headers, body.to_string().into_bytes())
+    };
+    if !is_there.load(Ordering::Relaxed) {
+        return say(503, json!({"error": true}));
+    }
+    // `gala:secret`
+    if request.header("authorization") != Some("Basic Z2FsYTpzZWNyZXQ=") {
+        return say(401, json!({"error": true}));
+    }
+    let body = request.json();
+    let (query, bound) = (body["query"].as_str().unwrap_or_default(), &body["bindVars"]);
+    match request.line.as_str() {
+        "POST /_db/spider/_api/cursor" if query.contains("IN @@moments") => {
+            let is_now = bound["now"].as_f64().is_some_and(|at| (at - now()).abs() < 120.0);
+            assert!(bound["@moments"] == "Timestamps" && is_now, "{body}");
+            say(201, json!({"result": [1_700_000_000], "hasMore": false}))
+        }
+        "POST /_db/spider/_api/cursor" if query.contains("IN @@edges") => {
+            assert!(
+                bound["@edges"] == "connect" && bound["at"] == 1_700_000_000.0,
+                "{body}"
+            );
+            let edges = [
+                ["host/a_pod_shop", "host/b_pod_cart"],
+                ["host/b_pod_cart", "host/c_pod_db"],
+            ];
+            say(201, json!({"result": edges, "hasMore": true, "id": "77"}))
+        }
+        "POST /_db/spider/_api/cursor/77" => say(
+            200,
+            json!({"result": [["host/a_pod_shop", "host/d_pod_mail"]], "hasMore": false}),
+        ),
+        other => say(404, json!({"error": true, "errorMessage": other})),
+    }
+}
+
+#[test]
+fn with_a_topology_the_node_that_broke_first_is_named_however_old_it_is() {
+    let redis = RedisServer::start();
+    let mut numbers = Numbers(11);
+    let end = now() - 15.0;
+    let mut connection = redis.connection();
+    // The database breaks, then the cart, then the shop; mail does not.
+    for (service, broken) in [("db", 8), ("cart", 7), ("shop", 6), ("mail", 0)] {
+        let mut stream = Vec::new();
+        for index in 0..POINTS {
+            let extra = if index + broken >= POINTS { 80.0 } else { 0.0 };
+            let time = end - STEP * (POINTS - 1 - index) as f64;
+            codec::encode(time, 10.0 + extra + numbers.next(), &mut stream);
+        }
+        let key = format!("metrics.svc.{service}.p95");
+        let mut pipe = redis::pipe();
+        pipe.set(&key, stream)
+            .ignore()
+            .sadd("metrics.unique_metrics", key)
+            .ignore();
+        pipe.exec(&mut connection).unwrap();
+    }
+    let is_there = Arc::new(AtomicBool::new(true));
+    let known = Arc::clone(&is_there);
+    let database = HttpSink::start(move |request| arangodb(request, &known));
+    let world = World::over(&redis, "")
+        .with("causes.topology", "arangodb")
+        .with("causes.url", &database.url())
+        .with("causes.username", "gala")
+        .with("causes.password", "secret");
+    let running = world.start();
+    let causes_of = |service: &str| {
+        let incidents = world.incidents();
+        let name = format!("svc.{service}.p95");
+        let incident = incidents
+            .iter()
+            .find(|incident| incident["subject"]["name"] == *name)?;
+        let answer = world.json(&["causes", &incident["id"].to_string()]);
+        (answer["causes"]["suspects"].is_array()).then_some(answer)
+    };
+    running.line("svc.shop.p95 is");
+    let answer = wait_for("an incident with suspects", || causes_of("shop"));
+    let first = &answer["causes"]["suspects"][0];
+    assert_eq!(first["node"], "db", "{answer}");
+    assert_eq!(first["path"], json!(["db", "cart", "shop"]), "{answer}");
+    assert_eq!(first["lead"], 20.0, "{answer}");
+    let suspects = answer["causes"]["suspects"].as_array().unwrap();
+    assert!(
+        suspects.iter().all(|suspect| suspect["node"] != "mail"),
+        "{answer}"
+    );
+
+    // The database of the topology goes away; what was known of it is used on, and its age is said.
+    is_there.store(false, Ordering::Relaxed);
+    running.stop();
+    let history = rusqlite::Connection::open(world.path("state/history.sqlite")).unwrap();
+    history.execute("DELETE FROM causes", []).unwrap();
+    drop(history);
+    let answer = causes_of("shop").expect("suspects");
+    assert_eq!(answer["causes"]["suspects"][0]["node"], "db", "{answer}");
+    let said = answer["causes"]["topology"].as_str().unwrap();
+    assert!(
+        said.starts_with("4 nodes of ") && said.contains(" ago, as ") && said.contains("status 503"),
+        "{said}"
+    );
+
+    // As gala-anteater ranks, every way leads to the shop, too.
+    let history = rusqlite::Connection::open(world.path("state/history.sqlite")).unwrap();
+    history.execute("DELETE FROM causes", []).unwrap();
+    drop(history);
+    let walked = world.with("causes.ranking", "walk");
+    let answer = walked.json(&["causes", &answer["incident"].to_string()]);
+    let suspects = answer["causes"]["suspects"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    assert!(!suspects.is_empty(), "{answer}");
+    for suspect in suspects {
+        assert_eq!(suspect["path"].as_array().unwrap().last().unwrap(), "shop", "{answer}");
+    }
 }

@@ -14,6 +14,9 @@ const SUSTAINED: f64 = 0.9;
 /// The least spread, as a share of the median.
 const LEAST_SPREAD: f64 = 0.001;
 
+/// Spreads from which a value is no usual one: 4 standard deviations of normal noise.
+const ONSET: f64 = 3.0;
+
 /// Which way a metric gets worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Worsening {
@@ -53,6 +56,16 @@ pub fn change(before: &[f64], after: &[f64], worsening: Worsening) -> Option<f64
     Some(quantile(&after, SUSTAINED)).filter(|change| change.is_finite())
 }
 
+/// The first of the values `after` a border that lies more than three spreads from those `before` it, in the direction of worse; with the
+/// same spread as [`change`]. `None` if none does, or there is no scale.
+#[must_use]
+pub fn onset(before: &[f64], after: &[f64], worsening: Worsening) -> Option<usize> {
+    (0..after.len()).find(|place| {
+        let one = change(before, &after[*place..=*place], worsening);
+        one.is_some_and(|change| change > ONSET)
+    })
+}
+
 fn finite(values: &[f64]) -> Vec<f64> {
     values.iter().copied().filter(|value| value.is_finite()).collect()
 }
@@ -80,6 +93,16 @@ mod tests {
         let mut odd = [50.0; 20];
         odd[7] = 1e9;
         assert_eq!(change(&before, &odd, Worsening::Rising), Some(0.0));
+    }
+
+    #[test]
+    fn an_onset_is_the_first_value_that_is_out_of_the_usual() {
+        let before: Vec<_> = (0..=100).map(f64::from).collect();
+        let after = [50.0, -150.0, 190.0, 250.0, 260.0];
+        assert_eq!(onset(&before, &after, Worsening::Rising), Some(3));
+        assert_eq!(onset(&before, &after, Worsening::Falling), Some(1));
+        assert_eq!(onset(&before, &[99.0], Worsening::Either), None);
+        assert_eq!(onset(&[0.0; 20], &[9.0], Worsening::Either), None);
     }
 
     #[test]

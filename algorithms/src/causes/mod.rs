@@ -15,7 +15,7 @@ mod search;
 mod shared;
 mod tails;
 
-pub use change::{Worsening, change};
+pub use change::{Worsening, change, onset};
 pub use co_movement::{CoMovement, MOST_LEAD, TailCorrelator};
 pub use discovery::{adjusted, findings};
 pub use graph::{CallGraph, CauseSuspect, NodeSeries, rank};

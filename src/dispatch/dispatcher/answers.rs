@@ -55,6 +55,7 @@ impl Dispatcher {
                     };
                     let causes = history.causes(&[id])?.remove(&id).map(Box::new);
                     Ok(Reply::Causes {
+                        since: life.incident.since,
                         at: life.incident.last_anomalous,
                         subject: life.incident.subject,
                         anomalous: if causes.is_none() { anomalous } else { Vec::new() },

@@ -85,6 +85,7 @@ pub(super) fn question(incident: &Incident) -> CauseQuestion {
     CauseQuestion {
         incident: incident.id,
         subject: incident.subject.clone(),
+        since: incident.since,
         at: incident.last_anomalous,
     }
 }

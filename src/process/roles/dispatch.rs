@@ -79,14 +79,21 @@ pub(crate) fn dispatch(
 ) -> Result<(), ProcessError> {
     let options = alerting::dispatch(store.clone(), observer, settings)?;
     let (inbox, messages) = Inbox::new();
-    let _control = control(settings, &options, inbox.clone());
+    let _control = control(store, settings, &options, inbox.clone());
     dispatch::run(options, finders, &inbox, &messages, stop);
     Ok(())
 }
 
 /// Lets commands on this machine speak to us. Without it all else goes on.
-fn control(settings: &Settings, options: &DispatchOptions, inbox: Inbox) -> Option<Control> {
+fn control(
+    store: &AnyConnect,
+    settings: &Settings,
+    options: &DispatchOptions,
+    inbox: Inbox,
+) -> Option<Control> {
     let examine = inbox.clone();
+    let causes = options.causes.clone();
+    let causes = causes.unwrap_or_else(|| alerting::causes(store, settings));
     let service = CommandService::new(
         Box::new(move |request| inbox.ask(request)),
         Box::new(move |metric, now| examine.examine(metric, now)),
@@ -94,7 +101,7 @@ fn control(settings: &Settings, options: &DispatchOptions, inbox: Inbox) -> Opti
         wiring::base_url(settings),
         wiring::command(settings),
     )
-    .with_causes(options.causes.clone());
+    .with_causes(Some(causes));
     #[cfg(feature = "learned")]
     let service = {
         let settings = settings.clone();
