@@ -21,8 +21,11 @@ use crate::topology::{CurrentTopology, TopologyCache};
 
 /// Nodes that are looked at for one incident: their windows lie in memory together.
 const MOST_NODES: usize = 2_000;
-/// Grid steps before an incident that belong to the time around it: a cause may be ahead, and what is in step shows.
-const AHEAD: usize = 4;
+/// Grid steps before an incident's metric left its usual range that belong to the time around it: a cause may be ahead, and what is in
+/// step shows. More would thin out a fault that has just begun.
+const AHEAD: usize = 6;
+/// Grid steps back from when an incident was first seen in which it may have begun: half of a tail, as more is no beginning.
+const LOOKED_BACK: usize = TAIL_POINTS / 2;
 /// Usual ranges that a node must have changed by to be a suspect; see [`onset`].
 const LEAST_CHANGE: f64 = 3.0;
 /// Usual ranges beyond which a change is beyond doubt, as in the ranking: the score of the walk is a share of it.
@@ -181,8 +184,10 @@ fn values<'q>(
     read: &mut ReadWindowsOf<'_>,
 ) -> Result<Vec<NodeValues<'q>>, StoreError> {
     let grid = question.grid;
-    let cells = ((grid.end - question.since) / grid.step).ceil().max(0.0) as usize;
-    let cells = (cells + 1 + AHEAD).min(TAIL_POINTS);
+    let mut cells = 0;
+    read(&[question.metric], &mut |_, series| {
+        cells = (cells_since(question, series) + AHEAD).min(TAIL_POINTS);
+    })?;
     let border = grid.end - grid.step * cells as f64;
     let metrics: Vec<&str> = counterparts.iter().map(|(_, metric)| metric.as_str()).collect();
     let mut values = Vec::new();
@@ -203,6 +208,19 @@ fn values<'q>(
     })?;
     values.sort_by(|a, b| a.node.cmp(b.node));
     Ok(values)
+}
+
+/// How many of the grid's cells have passed since the metric left its usual range, the one in which it did included. An incident is
+/// seen when it is judged, which may be later.
+fn cells_since(question: &SuspectQuestion<'_>, series: &Series) -> usize {
+    let grid = question.grid;
+    let tail = grid.values(&series.times, &series.values);
+    let seen = ((grid.end - question.since) / grid.step).floor().max(0.0) as usize;
+    let seen = TAIL_POINTS - 1 - seen.min(TAIL_POINTS - 1);
+    let is_out = |cell: &usize| onset(&series.values, &tail[*cell..=*cell], Worsening::Either).is_some();
+    let back = (seen.saturating_sub(LOOKED_BACK)..seen).rev();
+    let began = seen - back.take_while(is_out).count();
+    TAIL_POINTS - began
 }
 
 /// The way the incident's metric went.

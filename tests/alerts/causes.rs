@@ -259,9 +259,15 @@ fn with_a_topology_the_node_that_broke_first_is_named_however_old_it_is() {
     drop(history);
     let walked = world.with("causes.ranking", "walk");
     let answer = walked.json(&["causes", &answer["incident"].to_string()]);
-    let suspects = answer["causes"]["suspects"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    let suspects = answer["causes"]["suspects"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{answer}"));
     assert!(!suspects.is_empty(), "{answer}");
     for suspect in suspects {
-        assert_eq!(suspect["path"].as_array().unwrap().last().unwrap(), "shop", "{answer}");
+        assert_eq!(
+            suspect["path"].as_array().unwrap().last().unwrap(),
+            "shop",
+            "{answer}"
+        );
     }
 }

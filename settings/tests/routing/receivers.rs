@@ -179,12 +179,12 @@ fn secrets_of_receivers_are_seen_nowhere() {
             "secret",
             "webhook_url",
             "routing_key",
-            "topic",
+            ".topic",
         ]
         .iter()
         .any(|word| key.ends_with(word))
     };
-    assert_eq!(keys.iter().filter(secret).count(), 22);
+    assert_eq!(keys.iter().filter(secret).count(), 27);
     for key in keys.iter().filter(secret) {
         assert!(
             keys.contains(&format!("{key}_file").as_str()),
