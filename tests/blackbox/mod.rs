@@ -10,6 +10,7 @@ mod embedded;
 mod end_to_end;
 mod faults;
 mod garbage;
+mod grafana;
 mod logs;
 mod operating;
 mod pages;

@@ -133,23 +133,45 @@ async fn series(
     if query.from.is_some_and(|from| from >= until) {
         return Err(ApiProblem::bad("`from` is not before `until`"));
     }
-    let (mut windows, trouble) = site.reader.windows(vec![query.metric.clone()]).await;
+    let most = query.points.unwrap_or(POINTS);
+    let found = points_of(&site, &query.metric, (query.from, until), most).await?;
+    let points: Vec<(f64, f64)> = found.points.times.into_iter().zip(found.points.values).collect();
+    let body = json!({ "metric": query.metric, "points": points, "hourly_until": found.hourly_until });
+    Ok(Json(body).into_response())
+}
+
+/// Points of a metric.
+pub(super) struct FoundPoints {
+    pub(super) points: Series,
+    /// Unix seconds before which they are of hours, if any are.
+    pub(super) hourly_until: Option<f64>,
+}
+
+/// Points of a metric between two moments (Unix seconds; from where its window begins unless said), of each stretch the least and the
+/// largest where there are more than `most`.
+pub(super) async fn points_of(
+    site: &Site,
+    metric: &str,
+    (from, until): (Option<f64>, f64),
+    most: usize,
+) -> Result<FoundPoints, ApiProblem> {
+    let (mut windows, trouble) = site.reader.windows(vec![metric.to_owned()]).await;
     if let Some(why) = trouble {
         return Err(ApiProblem::unavailable(why));
     }
     let window = windows.pop().flatten().unwrap_or_default();
     let begins = window.times.first().copied();
-    let wants_hours = match (query.from, begins) {
+    let wants_hours = match (from, begins) {
         (Some(from), Some(begins)) => from < begins,
         (from, None) => from.is_some(),
         (None, Some(_)) => false,
     };
     let mut all = Series::default();
     if wants_hours {
-        let hours = site.reader.hours(query.metric.clone()).await;
+        let hours = site.reader.hours(metric.to_owned()).await;
         let hours = hours.map_err(ApiProblem::unavailable)?;
         let last = begins.unwrap_or(f64::INFINITY);
-        let past = hours_as_series(&hours, query.from.unwrap_or(0.0), until.min(last));
+        let past = hours_as_series(&hours, from.unwrap_or(0.0), until.min(last));
         let before = past.times.partition_point(|time| *time < last);
         all.times.extend_from_slice(&past.times[..before]);
         all.values.extend_from_slice(&past.values[..before]);
@@ -158,17 +180,16 @@ async fn series(
         return Err(ApiProblem::missing("no points are stored under this name"));
     }
     let hourly_until = (!all.is_empty()).then(|| begins.unwrap_or(until));
-    let from = query.from.unwrap_or(f64::NEG_INFINITY);
+    let from = from.unwrap_or(f64::NEG_INFINITY);
     for (&time, &value) in window.times.iter().zip(&window.values) {
         if time >= from && time <= until {
             all.push(time, value);
         }
     }
-    let most = query.points.unwrap_or(POINTS).clamp(2, MOST_POINTS);
-    let thin = thinned(&all, most / 2);
-    let points: Vec<(f64, f64)> = thin.times.into_iter().zip(thin.values).collect();
-    let body = json!({ "metric": query.metric, "points": points, "hourly_until": hourly_until });
-    Ok(Json(body).into_response())
+    Ok(FoundPoints {
+        points: thinned(&all, most.clamp(2, MOST_POINTS) / 2),
+        hourly_until,
+    })
 }
 
 #[derive(Deserialize)]

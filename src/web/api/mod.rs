@@ -6,6 +6,7 @@
 mod calls;
 mod figures_and_health;
 mod found;
+mod grafana;
 mod incidents;
 mod metrics;
 mod openapi;
@@ -36,5 +37,6 @@ pub(super) fn routes(site: &Arc<Site>) -> Vec<HttpRoute> {
     routes.push(openapi::route(document));
     routes.extend(figures_and_health::routes(site));
     routes.extend(skyline::routes(site));
+    routes.extend(grafana::routes(site));
     routes
 }
