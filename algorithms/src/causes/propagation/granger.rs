@@ -80,7 +80,8 @@ pub(super) fn is_constant(series: &[f64]) -> bool {
         high = high.max(*value);
     }
     // Also of none at all.
-    !(high - low > ROUNDING * high.abs().max(low.abs()))
+    let moved = high - low;
+    moved.is_nan() || moved <= ROUNDING * high.abs().max(low.abs())
 }
 
 #[cfg(test)]

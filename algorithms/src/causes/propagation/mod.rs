@@ -276,8 +276,8 @@ fn spread<'c, 'q>(
 ) {
     let mut hit: BTreeSet<&str> = BTreeSet::new();
     let all: BTreeSet<&str> = found.iter().map(|(_, one)| one.entity).collect();
-    for place in 0..found.len() {
-        let entity = found[place].1.entity;
+    for place in found.iter_mut() {
+        let entity = place.1.entity;
         if hit.insert(entity) {
             continue;
         }
@@ -293,7 +293,7 @@ fn spread<'c, 'q>(
         });
         if let Some(best) = best {
             hit.insert(best.entity);
-            found[place] = (0.0, best);
+            *place = (0.0, best);
         }
     }
 }
