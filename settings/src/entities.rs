@@ -233,10 +233,10 @@ impl Entities {
                 "it must hold a row",
             );
         }
-        if self.history < self.step * 100 {
+        if self.history < self.step * 500 {
             check.conflict(
                 &["history", "step"],
-                "`entities.history` is shorter than a hundred of `entities.step`".to_owned(),
+                "`entities.history` is shorter than five hundred of `entities.step`".to_owned(),
                 "fewer rows teach nothing",
             );
         }

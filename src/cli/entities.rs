@@ -9,6 +9,8 @@ use skywatch_alerters::units;
 use super::context::{CommandFailure, Context, Global, say};
 use crate::clock::unix_now;
 use crate::entities::{self, EntityDetectors, EntityEvaluation, EntityReader, EntitySummary, entities_path};
+#[cfg(feature = "learned")]
+use crate::entities::{EntityTrainer, TrainedEntity};
 use crate::process;
 use crate::stop::Stop;
 
@@ -26,8 +28,37 @@ enum EntitiesCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Learn entities before they are watched, and leave what is learnt in the model store
+    #[cfg(feature = "learned")]
+    Train(EntityTrainArguments),
     /// Learn from the training rows of entities in files and judge their test rows, one after the other
     Eval(EntityEvalArguments),
+}
+
+#[cfg(feature = "learned")]
+#[derive(Debug, Args)]
+struct EntityTrainArguments {
+    /// A folder with `ENTITY/train.csv.gz`, rows `entities.step` apart; without it `entities.prometheus` is asked
+    folder: Option<PathBuf>,
+    /// Learn what came since then: a time or `-24h`, say; `entities.history` ago if not given
+    #[arg(
+        long,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        conflicts_with = "folder"
+    )]
+    from: Option<String>,
+    /// … and up to then; now if not given
+    #[arg(
+        long,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        conflicts_with = "folder"
+    )]
+    until: Option<String>,
+    /// The summary as JSON, an object a line
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -49,8 +80,51 @@ struct EntityEvalArguments {
 pub(super) fn run(global: Global, arguments: &EntitiesArguments) -> Result<(), CommandFailure> {
     match &arguments.command {
         EntitiesCommand::List { json } => list(&Context::resolve(global)?, *json),
+        #[cfg(feature = "learned")]
+        EntitiesCommand::Train(arguments) => train(&Context::resolve(global)?, arguments),
         EntitiesCommand::Eval(arguments) => evaluate(arguments),
     }
+}
+
+#[cfg(feature = "learned")]
+fn train(context: &Context, arguments: &EntityTrainArguments) -> Result<(), CommandFailure> {
+    let settings = &context.loaded.settings;
+    crate::log::start(&settings.log);
+    let stop = Stop::new();
+    let _signals = process::stop_on_signal(&stop, process::Hangup::Ends)?;
+    let trainer = EntityTrainer {
+        settings: &settings.entities,
+        models: process::wiring::registry(settings)?,
+        stop: &stop,
+    };
+    let (mut learnt, mut said) = (0u64, Ok(()));
+    let mut each = |entity: TrainedEntity| {
+        learnt += u64::from(entity.failure.is_none());
+        let text = match (arguments.json, &entity.failure) {
+            (true, _) => serde_json::to_string(&entity).unwrap_or_default(),
+            (false, Some(why)) => format!("{}: not learnt: {why}", entity.entity),
+            (false, None) => format!(
+                "{}: {} rows of {} metrics learnt in {:.1} s",
+                entity.entity, entity.rows, entity.metrics, entity.seconds
+            ),
+        };
+        if said.is_ok() {
+            said = say(&text);
+        }
+    };
+    match &arguments.folder {
+        Some(folder) => trainer.from_files(folder, &mut each)?,
+        None => {
+            let history = settings.entities.history.as_secs_f64();
+            let span = super::backfill::span(arguments.from.as_deref(), arguments.until.as_deref(), history)?;
+            trainer.from_source(span, &mut each)?;
+        }
+    }
+    said?;
+    if learnt == 0 {
+        return Err(anyhow::anyhow!("no entity was learnt").into());
+    }
+    Ok(())
 }
 
 /// Metrics that a line of the list names.

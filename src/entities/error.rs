@@ -67,6 +67,12 @@ pub enum EntityWatchError {
     /// The source cannot be used as it is set.
     #[error("entities: {0}")]
     Source(#[from] SourceError),
+    /// A file of an entity that cannot be learnt from.
+    #[error(transparent)]
+    Files(#[from] EntityFileError),
+    /// A source that says nothing.
+    #[error("nothing is known of entities: {0}")]
+    NoAnswer(String),
     /// A job that cannot be run.
     #[error(transparent)]
     Job(#[from] DetectorJobError),

@@ -55,6 +55,31 @@ pub fn evaluate(
     evaluations.collect()
 }
 
+/// Each entity of a folder by name, with the file of its training rows.
+///
+/// # Errors
+/// A folder that cannot be read, or has none.
+#[cfg(feature = "learned")]
+pub(super) fn training_files(folder: &Path) -> Result<Vec<(String, PathBuf)>, EntityFileError> {
+    let unreadable = |source| EntityFileError::Unreadable {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let training = table(&entry.path(), "train");
+        all.extend(training.map(|training| (entry.file_name().to_string_lossy().into_owned(), training)));
+    }
+    all.sort();
+    if all.is_empty() {
+        return Err(EntityFileError::NoEntities {
+            path: folder.to_owned(),
+        });
+    }
+    Ok(all)
+}
+
 /// The two files of an entity.
 #[derive(Debug)]
 struct EntityFiles {

@@ -17,4 +17,6 @@ pub use error::{EntityFileError, EntityWatchError};
 pub use evaluation::{EntityEvaluation, evaluate};
 #[cfg(test)]
 pub(crate) use watch::every_counter;
-pub use watch::{DetectorJobError, EntityReporter, EntityWatchOptions, EntityWatcher};
+pub use watch::{DetectorJobError, EntityReporter, EntityWatchOptions, EntityWatcher, check_jobs};
+#[cfg(feature = "learned")]
+pub use watch::{EntityTrainer, TrainedEntity};

@@ -3,14 +3,13 @@
 //! A column `label` is passed over wherever it stands: nothing here may know what it says. An empty field, `NaN`, `null`
 //! and the like are missing values; every other text that is no finite number is an error with file and line.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{BufRead, Read as _};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
 use skywatch_algorithms::entities::EntityRows;
 
 use super::EntityFileError;
+use crate::unpack;
 
 /// The column with the truth, where a file has one.
 const LABEL: &str = "label";
@@ -31,12 +30,8 @@ pub(super) struct EntityTable {
 impl EntityTable {
     /// Reads a file. With `metrics`, these are its columns, in any order; it may have no others.
     pub(super) fn read(path: &Path, metrics: Option<&[String]>) -> Result<Self, EntityFileError> {
-        let file = File::open(path).map_err(|source| unreadable(path, source))?;
-        if path.extension().is_some_and(|extension| extension == "gz") {
-            Self::parse(BufReader::new(MultiGzDecoder::new(file)), path, metrics)
-        } else {
-            Self::parse(BufReader::new(file), path, metrics)
-        }
+        let lines = unpack::open(path).map_err(|source| unreadable(path, source))?;
+        Self::parse(lines, path, metrics)
     }
 
     fn parse(

@@ -9,6 +9,7 @@ use super::roles::{self, Role, RoleContext, RunOptions};
 use super::{ProcessError, alerting, wiring};
 use crate::analyzer::open_summary;
 use crate::clock::unix_now;
+use crate::entities;
 use crate::events::{OutboxOptions, SinkOptions};
 use crate::inlet::InletAddress;
 use crate::status::Liveness;
@@ -46,6 +47,9 @@ pub fn check(settings: &Settings, run: &RunOptions) -> Result<(), ProcessError> 
     if settings.events.is_wanted() {
         OutboxOptions::of_settings(&settings.events)?;
         SinkOptions::of_settings(&settings.events, false).check()?;
+    }
+    if settings.entities.enabled {
+        entities::check_jobs(&settings.entities)?;
     }
     run.summary.as_deref().map(open_summary).transpose()?;
     #[cfg(feature = "learned")]

@@ -89,9 +89,17 @@ fn jobs_of_the_original_find_what_they_are_for_and_say_what_they_do_not_use() {
         "kpis": [{"metric": "nic_drop", "params": {"look_back": 2, "th": 1}}],
     });
     let jvm_metric = |name: &str| json!({"metric": format!("x_jvm_{name}"), "params": {"look_back": 2}});
+    let jvm_metrics = [
+        "gc_coll_secs_count",
+        "mem_bytes_used",
+        "mem_bytes_max",
+        "mem_pool_bytes_used",
+        "mem_pool_bytes_max",
+    ];
+    let jvm_metrics = jvm_metrics.map(jvm_metric);
     let jvm = json!({
         "name": "JVMOutOfMemoryDetector", "enable": true, "detector": "jvm", "template": "jvm",
-        "kpis": ["gc_coll_secs_count", "mem_bytes_used", "mem_bytes_max", "mem_pool_bytes_used", "mem_pool_bytes_max"].map(jvm_metric),
+        "kpis": jvm_metrics,
     });
     let off = json!({"name": "Off", "enable": false});
     let setup = Setup::new();
@@ -123,7 +131,7 @@ fn jobs_of_the_original_find_what_they_are_for_and_say_what_they_do_not_use() {
     }
     server.line("off.json` is not enabled");
     wait_for("all to be well", || {
-        let listed = http::get(server.pages(), "/api/v1/entities").json();
+        let listed = http::get(server.pages(), "/api/v1/entities").json()["entities"].clone();
         let names: Vec<_> = listed
             .as_array()?
             .iter()

@@ -26,7 +26,8 @@ pub(super) trait DetectorStore: Send {
 /// An entity that is to be learnt.
 struct FitRequest {
     entity: Arc<str>,
-    training: TrainingRows,
+    /// What it is learnt from; none if there is too little, and only what was kept will do.
+    training: Option<TrainingRows>,
     /// Whether what was kept will do.
     may_restore: bool,
 }
@@ -82,7 +83,7 @@ impl EntityFitter {
     }
 
     /// Orders a fit; for no more than there are places.
-    pub(super) fn order(&mut self, entity: Arc<str>, training: TrainingRows, may_restore: bool) {
+    pub(super) fn order(&mut self, entity: Arc<str>, training: Option<TrainingRows>, may_restore: bool) {
         self.under_way += 1;
         let request = FitRequest {
             entity,
@@ -120,10 +121,14 @@ fn fit(request: FitRequest, store: Option<&dyn DetectorStore>) -> FitDone {
         .filter(|_| may_restore)
         .and_then(|store| store.load(&entity));
     // Metrics may be other ones than they were.
-    let kept = kept.filter(|kept| kept.on.metrics == training.metrics);
-    let outcome = match kept {
-        Some(kept) => Ok(kept),
-        None => fit_anew(&training).inspect(|fitted| {
+    let is_of_them = |kept: &FittedEntity| {
+        let metrics = training.as_ref().map(|training| &training.metrics);
+        metrics.is_none_or(|metrics| *metrics == kept.on.metrics)
+    };
+    let outcome = match (kept.filter(is_of_them), &training) {
+        (Some(kept), _) => Ok(kept),
+        (None, None) => Err("too few rows have come".to_owned()),
+        (None, Some(training)) => fit_anew(training).inspect(|fitted| {
             if let Some(store) = store {
                 store.keep(&entity, fitted);
             }
@@ -136,7 +141,11 @@ fn fit(request: FitRequest, store: Option<&dyn DetectorStore>) -> FitDone {
     }
 }
 
-fn fit_anew(training: &TrainingRows) -> Result<FittedEntity, String> {
+/// Learns an entity from its rows.
+///
+/// # Errors
+/// Why that is not possible, in words.
+pub(super) fn fit_anew(training: &TrainingRows) -> Result<FittedEntity, String> {
     let detector = UnfittedEntity::default().fit(&training.rows);
     Ok(FittedEntity {
         detector: detector.map_err(|error| error.to_string())?,

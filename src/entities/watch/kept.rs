@@ -58,7 +58,7 @@ impl KeptDetectors {
         }))
     }
 
-    fn try_keep(&self, entity: &str, fitted: &FittedEntity) -> Result<(), ModelError> {
+    pub(super) fn try_keep(&self, entity: &str, fitted: &FittedEntity) -> Result<(), ModelError> {
         let name = model_name(entity);
         let on = &fitted.on;
         let model = EntityModel {
@@ -134,7 +134,7 @@ mod tests {
         };
         let fitted = |training: TrainingRows| {
             let mut fitter = EntityFitter::start(store()).expect("a thread");
-            fitter.order("10.0.0.1:9100".into(), training, true);
+            fitter.order("10.0.0.1:9100".into(), Some(training), true);
             fitter
                 .done()
                 .recv()

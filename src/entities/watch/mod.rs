@@ -17,11 +17,15 @@ mod ring;
 mod rules;
 mod source;
 mod stored;
+#[cfg(feature = "learned")]
+mod training;
 mod watched;
 mod watcher;
 
-pub use detector_jobs::DetectorJobError;
+pub use detector_jobs::{DetectorJobError, check_jobs};
 pub use reporting::EntityReporter;
+#[cfg(feature = "learned")]
+pub use training::{EntityTrainer, TrainedEntity};
 pub use watcher::{EntityWatchOptions, EntityWatcher};
 
 #[cfg(test)]

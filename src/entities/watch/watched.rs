@@ -9,8 +9,9 @@ use super::ring::StepRing;
 use super::rules::EntityRules;
 use crate::entities::archive::{EntityRecord, EntityScore, EntitySummary, LearntEntity};
 
-/// Rows with a value without which a metric, or an entity, is not learnt: fewer teach no quantile.
-const FEWEST_ROWS: usize = 100;
+/// Rows with a value without which a metric, or an entity, is not learnt. The ensemble compares a row with none that are less
+/// than 300 rows away, so that of fewer rows it learns nothing of distances, and everything later is far away.
+const FEWEST_ROWS: usize = 400;
 /// Judged rows that are kept to be shown with an anomaly.
 const VERDICTS_KEPT: usize = 240;
 /// Steps after a fit that failed before the next.
@@ -92,6 +93,8 @@ pub(super) struct WatchedEntity {
     /// Columns of the ring that the detector asks for.
     columns: Vec<usize>,
     pub(super) is_fitting: bool,
+    /// The model store was asked for it while there was too little to learn.
+    has_asked_store: bool,
     /// The next step at which a fit is tried, after one that failed.
     fit_again_at: i64,
     judged_to: Option<i64>,
@@ -116,6 +119,7 @@ impl WatchedEntity {
             fitted: None,
             columns: Vec::new(),
             is_fitting: false,
+            has_asked_store: false,
             fit_again_at: i64::MIN,
             judged_to: None,
             verdicts: VecDeque::new(),
@@ -178,19 +182,22 @@ impl WatchedEntity {
         })
     }
 
-    /// Whether another fit is worth the while when the newest step is `newest`. Never of an entity that is anomalous: that would
-    /// make it usual.
+    /// Whether another fit is worth the while when the newest step is `newest`. Not of an entity that is anomalous, as that would
+    /// make it usual; but of one of which twice as much is known: what was learnt from two hours knows nothing of a day.
     pub(super) fn is_fit_due(&self, newest: i64, rules: &EntityRules) -> bool {
-        if self.is_fitting || newest < self.fit_again_at || self.state == EntityState::Anomalous {
+        if self.is_fitting || newest < self.fit_again_at {
             return false;
         }
         let Some(fitted) = &self.fitted else { return true };
         let since = newest - fitted.on.steps.1;
         let held = self.ring.span().map_or(0, |(first, last)| last - first + 1);
-        since >= rules.refit
-            || held >= 2 * fitted.on.rows as i64
-            || (fitted.detector.drift() >= 1.0 && since >= rules.window)
-            || (since >= rules.changed && self.has_other_metrics(newest, rules))
+        if held >= 2 * fitted.on.rows as i64 {
+            return true;
+        }
+        self.state != EntityState::Anomalous
+            && (since >= rules.refit
+                || (fitted.detector.drift() >= 1.0 && since >= rules.window)
+                || (since >= rules.changed && self.has_other_metrics(newest, rules)))
     }
 
     /// Whether metrics have come or gone since it was fitted.
@@ -201,6 +208,11 @@ impl WatchedEntity {
         }
         let now = self.training(newest, rules).map(|training| training.metrics);
         now.is_some_and(|now| self.fitted_on().is_some_and(|on| on.metrics != now))
+    }
+
+    /// Whether the model store is to be asked for it, as there is too little to learn; once.
+    pub(super) fn asks_store(&mut self) -> bool {
+        self.fitted.is_none() && !std::mem::replace(&mut self.has_asked_store, true)
     }
 
     /// A fit begins.

@@ -105,17 +105,9 @@ impl EntityWatcher {
         }));
         #[cfg(not(feature = "learned"))]
         let kept: Option<Box<dyn DetectorStore>> = None;
-        let mut sources: Vec<Box<dyn EntitySource>> = Vec::new();
-        if let Some(prometheus) = PrometheusEntities::new(settings, observer)? {
-            sources.push(Box::new(prometheus));
-        }
+        let (mut sources, jobs) = prometheus_sources(settings, observer)?;
         if let Some(stored) = StoredEntities::new(settings, store, observer) {
             sources.push(Box::new(stored));
-        }
-        let (jobs, for_ensemble) = RunningJobs::open(settings, observer)?;
-        for job in &for_ensemble {
-            let source = of_job(job, settings, rules, observer)?;
-            sources.extend(source.map(|source| Box::new(source) as Box<dyn EntitySource>));
         }
         Ok(Self {
             sources,
@@ -266,14 +258,14 @@ impl EntityWatcher {
             if !entity.is_fit_due(self.newest, rules) {
                 continue;
             }
-            match entity.training(self.newest, rules) {
-                Some(training) => {
-                    entity.begin_fit();
-                    let is_first = entity.fitted_on().is_none();
-                    self.fitter.order(Arc::clone(&entity.name), training, is_first);
-                }
-                None => entity.fit_failed(self.newest),
+            let training = entity.training(self.newest, rules);
+            if training.is_none() && !entity.asks_store() {
+                entity.fit_failed(self.newest);
+                continue;
             }
+            entity.begin_fit();
+            let is_first = entity.fitted_on().is_none();
+            self.fitter.order(Arc::clone(&entity.name), training, is_first);
         }
     }
 
@@ -389,6 +381,26 @@ impl EntityWatcher {
                 .collect(),
         });
     }
+}
+
+/// Where entities of a Prometheus come from, and the jobs that judge series of it.
+///
+/// # Errors
+/// A source or a job that cannot be used.
+pub(super) fn prometheus_sources(
+    settings: &Entities,
+    observer: &Observer,
+) -> Result<(Vec<Box<dyn EntitySource>>, RunningJobs), EntityWatchError> {
+    let mut sources: Vec<Box<dyn EntitySource>> = Vec::new();
+    if let Some(prometheus) = PrometheusEntities::new(settings, observer)? {
+        sources.push(Box::new(prometheus));
+    }
+    let (jobs, for_ensemble) = RunningJobs::open(settings, observer)?;
+    for job in &for_ensemble {
+        let source = of_job(job, settings, EntityRules::of(settings), observer)?;
+        sources.extend(source.map(|source| Box::new(source) as Box<dyn EntitySource>));
+    }
+    Ok((sources, jobs))
 }
 
 /// The metrics of a job that has a network judge all metrics of a machine: they are judged by the ensemble.

@@ -7,4 +7,5 @@ mod running;
 
 pub use file::DetectorJobError;
 pub(super) use file::{DetectorJob, JobMetric};
+pub use running::check_jobs;
 pub(super) use running::{JobFinding, JobFound, RunningJobs};

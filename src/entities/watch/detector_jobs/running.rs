@@ -113,6 +113,17 @@ struct JobSeries {
     ring: StepRing,
 }
 
+/// Reads all job files that settings name, as an error in one is one of the start.
+///
+/// # Errors
+/// The first file that is no job.
+pub fn check_jobs(settings: &Entities) -> Result<(), EntityWatchError> {
+    for path in &settings.jobs {
+        DetectorJob::read(Path::new(path))?;
+    }
+    Ok(())
+}
+
 impl RunningJobs {
     /// The jobs of the files that settings name which judge series, and beside them those that are for the ensemble.
     ///
