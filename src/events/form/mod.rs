@@ -15,12 +15,12 @@ mod value;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::entity_event::{EntityEvent, EventCategory};
+use super::entity_event::{EntityEvent, EntityEventKey, EventCategory};
 use super::outgoing::OutgoingEvent;
 use super::root_cause_event::{CausedEvent, RootCauseEvent};
 use value::json;
 
-pub(super) use options::{EntityKeys, EventTopic, WrittenEvent};
+pub(super) use options::{EntityKeys, EventTopic, RepeatKey, WrittenEvent};
 pub use options::{EventForms, EventSchema};
 
 impl EventForms {
@@ -50,7 +50,7 @@ impl EventForms {
             key: entity_id,
             event_id,
             at: event.key.at,
-            repeat_of: event.is_anomaly.then(|| repeat_key(event)),
+            repeat_of: Some(repeat_key(event)),
             body,
         })
     }
@@ -76,13 +76,19 @@ impl EventForms {
     }
 }
 
-/// What the original compares: machine, metric, labels and details.
-fn repeat_key(event: &EntityEvent) -> [u8; 16] {
-    let compared = (
-        &event.key.machine_id,
-        &event.key.metric,
-        &event.key.labels,
-        &event.details,
-    );
-    xxh3_128(json(&compared).as_bytes()).to_be_bytes()
+/// What is compared. The original compares the metric of normal entities, too; but which one that is means nothing there, and
+/// changes with every tick.
+fn repeat_key(event: &EntityEvent) -> RepeatKey {
+    let hash = |text: String| xxh3_128(text.as_bytes()).to_be_bytes();
+    let EntityEventKey {
+        machine_id,
+        metric,
+        labels,
+        ..
+    } = &event.key;
+    if event.is_anomaly {
+        RepeatKey::Anomaly(hash(json(&(machine_id, metric, labels, &event.details))))
+    } else {
+        RepeatKey::Normal(hash(json(&(machine_id, labels))))
+    }
 }

@@ -42,6 +42,15 @@ pub(in crate::events) enum EventTopic {
     RootCause,
 }
 
+/// What makes an event the repeat of an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::events) enum RepeatKey {
+    /// The same anomaly: machine, metric, labels and details.
+    Anomaly([u8; 16]),
+    /// The same normal entity: machine and labels.
+    Normal([u8; 16]),
+}
+
 /// An event as it goes out.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::events) struct WrittenEvent {
@@ -53,7 +62,7 @@ pub(in crate::events) struct WrittenEvent {
     /// Its time, Unix seconds.
     pub(in crate::events) at: f64,
     /// What makes it a repeat of an earlier one; `None` for what is never held back.
-    pub(in crate::events) repeat_of: Option<[u8; 16]>,
+    pub(in crate::events) repeat_of: Option<RepeatKey>,
     /// JSON on one line.
     pub(in crate::events) body: String,
 }

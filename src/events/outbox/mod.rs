@@ -14,7 +14,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::error::EventsError;
-use super::form::{EntityKeys, EventForms, EventTopic, WrittenEvent};
+use super::form::{EntityKeys, EventForms, EventTopic, RepeatKey, WrittenEvent};
 use super::outgoing::OutgoingEvent;
 
 /// The file in the state folder.
@@ -340,15 +340,21 @@ fn topic(number: i64) -> EventTopic {
     }
 }
 
-/// Whether the same was said within `repeat_after` before; if not, it counts as said now. Time is the event's own.
+/// Whether the same was said within `repeat_after` before; if not, it counts as said now. Time is the event's own. A normal entity
+/// is said again after half of that: whoever looks for the cause of an anomaly looks as far around it.
 fn is_repeat(
     transaction: &Transaction<'_>,
     written: &WrittenEvent,
     repeat_after: Duration,
 ) -> rusqlite::Result<bool> {
-    let Some(key) = written.repeat_of.filter(|_| !repeat_after.is_zero()) else {
-        return Ok(false);
+    let (key, repeat_after) = match written.repeat_of {
+        None => return Ok(false),
+        Some(RepeatKey::Anomaly(key)) => (key, repeat_after),
+        Some(RepeatKey::Normal(key)) => (key, repeat_after / 2),
     };
+    if repeat_after.is_zero() {
+        return Ok(false);
+    }
     let said: Option<f64> = transaction
         .prepare_cached("SELECT at FROM repeat WHERE key = ?1")?
         .query_row([key], |row| row.get(0))

@@ -66,20 +66,36 @@ fn a_repeat_is_one_after_a_restart_too_and_not_for_ever() {
     );
     drop(outbox);
     let mut outbox = EventOutbox::open(folder.path()).expect("that one");
-    let normal = EntityEvent {
-        is_anomaly: false,
-        ..event(540.0, "a")
+    let normal = |at: f64, metric: &str| {
+        let mut event = event(at, "a");
+        event.is_anomaly = false;
+        event.key.metric = metric.to_owned();
+        event
     };
     add(
         &mut outbox,
-        &[event(599.0, "a"), normal, event(600.0, "a"), event(1_100.0, "a")],
+        &[
+            event(599.0, "a"),
+            normal(540.0, "rtt"),
+            event(600.0, "a"),
+            // The metric of a normal one means nothing, and it is said again after half the time.
+            normal(839.0, "tps"),
+            normal(840.0, "tps"),
+            event(1_100.0, "a"),
+        ],
     );
     assert_eq!(
         ids(&outbox, "k"),
-        ["0_a_sli", "60000_b_sli", "540000_a_sli", "600000_a_sli"]
+        [
+            "0_a_sli",
+            "60000_b_sli",
+            "540000_a_sli",
+            "600000_a_sli",
+            "840000_a_sli"
+        ]
     );
-    assert_eq!(figure(&outbox, "published"), 4);
-    assert_eq!(figure(&outbox, "repeats"), 3);
+    assert_eq!(figure(&outbox, "published"), 5);
+    assert_eq!(figure(&outbox, "repeats"), 4);
 }
 
 #[test]
