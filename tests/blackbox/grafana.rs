@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::redis_world::put;
 use crate::common::program::Program;
-use crate::common::redis::RedisServer;
+use crate::common::redis::{RedisServer, free_port};
 use crate::common::series::{each_minute, loud, now, quiet};
 use crate::common::skywatch::{Setup, Skywatch};
-use crate::common::{carbon, free_port, http, wait_for};
+use crate::common::{carbon, http, wait_for};
 
 fn post(running: &Skywatch, path: &str, body: &Value) -> (u16, Value) {
     let headers = ["Content-Type: application/json"];
@@ -34,11 +34,19 @@ fn panels_and_annotations_get_what_they_ask_for() {
     let body = json!({ "range": range, "maxDataPoints": 50, "targets": targets });
     let (status, panels) = post(&running, "/grafana/query", &body);
     assert_eq!(status, 200, "{panels}");
-    let names: Vec<_> = panels.as_array().unwrap().iter().map(|panel| &panel["target"]).collect();
+    let names: Vec<_> = panels
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|panel| &panel["target"])
+        .collect();
     assert_eq!(names, ["web1.cpu", "web1.disk"]);
     let points = panels[0]["datapoints"].as_array().unwrap();
     assert!((2..=50).contains(&points.len()), "{panels}");
-    let spike = points.iter().find(|point| point[0] == 500.0).expect("the spike survives");
+    let spike = points
+        .iter()
+        .find(|point| point[0] == 500.0)
+        .expect("the spike survives");
     let apart = spike[1].as_f64().unwrap() / 1e3 - now();
     assert!(apart.abs() < 600.0, "{spike}");
 
@@ -48,15 +56,27 @@ fn panels_and_annotations_get_what_they_ask_for() {
         assert_eq!(status, 200, "{regions}");
         regions[0].is_object().then(|| regions[0].clone())
     });
-    assert_eq!((&region["title"], &region["annotation"]), (&json!("web1.cpu"), &body["annotation"]));
+    assert_eq!(
+        (&region["title"], &region["annotation"]),
+        (&json!("web1.cpu"), &body["annotation"])
+    );
     assert!(region["time"].as_i64() <= region["timeEnd"].as_i64(), "{region}");
     for (path, body) in [
-        ("/grafana/query", json!({ "range": { "from": "yesterday", "to": "now" } })),
-        ("/grafana/annotations", json!({ "range": range, "annotation": { "query": "web[" } })),
+        (
+            "/grafana/query",
+            json!({ "range": { "from": "yesterday", "to": "now" } }),
+        ),
+        (
+            "/grafana/annotations",
+            json!({ "range": range, "annotation": { "query": "web[" } }),
+        ),
         ("/grafana/search", json!(["a"])),
     ] {
         let (status, problem) = post(&running, path, &body);
-        assert!((400..500).contains(&status) && problem["detail"].is_string(), "{path}: {status} {problem}");
+        assert!(
+            (400..500).contains(&status) && problem["detail"].is_string(),
+            "{path}: {status} {problem}"
+        );
     }
 }
 
@@ -66,7 +86,12 @@ fn queries() -> Vec<String> {
     let dashboard: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let panels = dashboard["panels"].as_array().unwrap().iter();
     let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
-    let text = |target: &Value| target["expr"].as_str().unwrap().replace("$__rate_interval", "10s");
+    let text = |target: &Value| {
+        target["expr"]
+            .as_str()
+            .unwrap()
+            .replace("$__rate_interval", "10s")
+    };
     targets.map(text).collect()
 }
 
@@ -98,7 +123,10 @@ fn every_query_of_the_dashboard_has_an_answer() {
     for query in asked {
         wait_for(&query, || {
             // One point that is taken and one that is refused.
-            carbon::send(running.carbon(), format!("web.a 1 {}\nweb.b 1 1000\n", now()).as_bytes());
+            carbon::send(
+                running.carbon(),
+                format!("web.a 1 {}\nweb.b 1 1000\n", now()).as_bytes(),
+            );
             let query = query.replace(' ', "%20").replace('[', "%5B").replace(']', "%5D");
             let path = format!("/api/v1/query?query={query}");
             let answer = http::try_get((Ipv4Addr::LOCALHOST, port).into(), &path).ok()?;

@@ -153,7 +153,9 @@ async fn annotations(
 ) -> Result<Response, ApiProblem> {
     let Body(AnnotationsBody { range, annotation }) = body?;
     let (from, until) = (range.from, range.to);
-    let name = annotation["query"].as_str().filter(|text| !text.trim().is_empty());
+    let name = annotation["query"]
+        .as_str()
+        .filter(|text| !text.trim().is_empty());
     let name = name.map(|text| Pattern::parse(text.trim())).transpose();
     let filter = Filter {
         name: name.map_err(|why| ApiProblem::bad(format!("the pattern is wrong: {why}")))?,
