@@ -32,6 +32,19 @@ options! {
         token: Option<Secret> = None,
         /// A file with the token.
         token_file: Option<PathBuf> = None,
+        /// The code of an application of Huawei Cloud, whose AOM asks for it; goes before all others. Filled from
+        /// `app_code_file` when that is set.
+        app_code: Option<Secret> = None,
+        /// A file with the code.
+        app_code_file: Option<PathBuf> = None,
+        /// Huawei Cloud's IAM, which gives a token for user and password.
+        iam_url: Option<BaseUrl> = None,
+        /// The account the user belongs to.
+        iam_domain: Option<String> = None,
+        /// The id of the project the token is for.
+        iam_project: Option<String> = None,
+        /// Says a second time that the login may go over plain HTTP to another machine.
+        insecure: bool = false,
         /// Authorities (PEM) to trust instead of the public ones.
         ca_file: Option<PathBuf> = None,
         /// How long the server may take to begin an answer.
@@ -224,6 +237,30 @@ impl Entities {
                 &["metrics", "jobs", "prometheus"],
                 "`entities.metrics` or `entities.jobs` without `entities.prometheus`".to_owned(),
                 "name the server, such as `http://127.0.0.1:9090`",
+            );
+        }
+        let has_login = self.password.is_some() || self.token.is_some() || self.app_code.is_some();
+        let is_open = |url: &Option<BaseUrl>| url.as_ref().is_some_and(|url| url.url().is_open());
+        if has_login && !self.insecure && (is_open(&self.prometheus) || is_open(&self.iam_url)) {
+            check.conflict(
+                &["prometheus", "iam_url", "insecure"],
+                "the login of `entities.prometheus` would go over plain HTTP, for all to read on the way"
+                    .to_owned(),
+                "name an `https://` address, or say it twice with `entities.insecure = true`",
+            );
+        }
+        if self.username.is_some() != self.password.is_some() {
+            check.conflict(
+                &["username", "password"],
+                "of `entities.username` and `entities.password` only one is set".to_owned(),
+                "the password may be in a file, `entities.password_file`",
+            );
+        }
+        if self.iam_url.is_some() && (self.username.is_none() || self.iam_domain.is_none()) {
+            check.conflict(
+                &["iam_url", "username", "iam_domain"],
+                "`entities.iam_url` without `entities.username` and `entities.iam_domain`".to_owned(),
+                "IAM gives tokens to users of an account",
             );
         }
         if self.alarm_window < self.step {

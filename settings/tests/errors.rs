@@ -450,3 +450,31 @@ fn events_refuse_what_would_not_reach_kafka_or_be_read_on_the_way() {
     taken("kafka_sasl = \"plain\"\nkafka_insecure = true");
     taken("kafka_sasl = \"scram-sha-512\"");
 }
+
+#[test]
+fn a_login_for_entities_is_whole_and_not_for_all_to_read() {
+    let refused = |more: &str| {
+        let text = format!("[entities]\nprometheus = \"http://p.example.org:9090\"\n{more}");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("skywatch.toml");
+        std::fs::write(&path, text).unwrap();
+        let loaded = load(Sources {
+            file: Some(path),
+            env: vec![("HOME".to_owned(), "/home/u".to_owned())],
+            ..Sources::default()
+        });
+        loaded.err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert!(refused("token = \"t\"").contains("would go over plain HTTP"));
+    assert_eq!(refused("token = \"t\"\ninsecure = true"), "");
+    assert_eq!(refused(""), "");
+    assert!(refused("username = \"u\"").contains("only one is set"));
+    let login = "username = \"u\"\npassword = \"p\"\ninsecure = true";
+    assert!(
+        refused(&format!("{login}\niam_url = \"https://i\""))
+            .contains("without `entities.username` and `entities.iam_domain`")
+    );
+    assert!(refused("enabled = true").contains("without a metric"));
+    assert!(refused("metrics = [\"a\", \"max(a)\"]").contains("each metric once"));
+    assert!(refused("series = [\"^(?<entity>a)$\"]").contains("two groups"));
+}

@@ -12,7 +12,10 @@ use skywatch_alerters::http_client::{self, Trust};
 use skywatch_settings::Secret;
 
 use super::SourceError;
+use super::iam::{IamLogin, IamSession, TOKEN_HEADER};
 
+/// The header of Huawei Cloud's gateway for an application's code.
+const APP_CODE_HEADER: &str = "X-Apig-AppCode";
 /// The largest answer that is read, bytes: it and what is parsed of it lie in memory together.
 const MOST_BYTES: u64 = 256 << 20;
 /// Characters of an error's text that are shown: what a server says is in the first line, and the rest is often a page of HTML.
@@ -30,23 +33,31 @@ pub enum SourceLogin {
         /// The user's password.
         password: Secret,
     },
-    /// A header of this name with this value.
-    Header(&'static str, Secret),
+    /// `X-Apig-AppCode`, as Huawei Cloud's gateway asks for it.
+    AppCode(Secret),
+    /// `X-Auth-Token`, a token of Huawei Cloud's IAM.
+    Iam(IamLogin),
 }
 
-impl SourceLogin {
-    /// Name and value of the header.
-    fn header(&self) -> (&'static str, Secret) {
-        match self {
-            Self::Bearer(token) => (
+/// The header that says who we are: its value is known, or fetched when it is needed.
+enum LoginHeader {
+    Known(&'static str, Secret),
+    Iam(IamSession),
+}
+
+impl From<SourceLogin> for LoginHeader {
+    fn from(login: SourceLogin) -> Self {
+        match login {
+            SourceLogin::Bearer(token) => Self::Known(
                 "Authorization",
                 Secret::new(format!("Bearer {}", token.expose().trim())),
             ),
-            Self::Basic { user, password } => {
+            SourceLogin::Basic { user, password } => {
                 let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.expose()));
-                ("Authorization", Secret::new(format!("Basic {pair}")))
+                Self::Known("Authorization", Secret::new(format!("Basic {pair}")))
             }
-            Self::Header(name, value) => (name, Secret::new(value.expose().trim().to_owned())),
+            SourceLogin::AppCode(code) => Self::Known(APP_CODE_HEADER, Secret::new(code.expose().trim())),
+            SourceLogin::Iam(login) => Self::Iam(IamSession::new(login)),
         }
     }
 }
@@ -83,8 +94,7 @@ pub(super) enum Answered {
 pub(super) struct SourceHttp {
     agent: ureq::Agent,
     url: String,
-    /// Name and value of the header that says who we are.
-    login: Option<(&'static str, Secret)>,
+    login: Option<LoginHeader>,
     /// The address without user and password.
     pub(super) place: String,
 }
@@ -119,7 +129,7 @@ impl SourceHttp {
         Ok(Self {
             agent: config.build().into(),
             url,
-            login: options.login.as_ref().map(SourceLogin::header),
+            login: options.login.map(LoginHeader::from),
             place,
         })
     }
@@ -139,8 +149,13 @@ impl SourceHttp {
             .agent
             .get(format!("{}{path}", self.url))
             .query_pairs(query.iter().copied());
-        if let Some((name, value)) = &self.login {
-            request = request.header(*name, value.expose());
+        match &self.login {
+            None => {}
+            Some(LoginHeader::Known(name, value)) => request = request.header(*name, value.expose()),
+            Some(LoginHeader::Iam(session)) => {
+                let token = session.token(&self.agent)?;
+                request = request.header(TOKEN_HEADER, token.expose());
+            }
         }
         let mut answer = request.call().map_err(|error| self.failure(part, &error))?;
         let status = answer.status();
@@ -169,10 +184,16 @@ impl SourceHttp {
         match status.as_u16() {
             429 | 500..=599 => Err(self.unavailable(reason)),
             400 | 404 | 405 | 422 => Ok(Answered::NoSuchThing(reason)),
-            401 | 403 | 407 => Err(SourceError::Denied {
-                place: self.place.clone(),
-                reason,
-            }),
+            401 | 403 | 407 => {
+                if let Some(LoginHeader::Iam(session)) = &self.login {
+                    // It may have been withdrawn: the next question fetches another.
+                    session.forget();
+                }
+                Err(SourceError::Denied {
+                    place: self.place.clone(),
+                    reason,
+                })
+            }
             _ => Err(self.refused(part, reason)),
         }
     }

@@ -9,6 +9,7 @@ mod csv;
 mod error;
 mod graphite;
 mod http;
+mod iam;
 mod influx;
 mod json;
 mod kinds;
@@ -25,6 +26,7 @@ pub use arguments::{CommonArguments, SourceArguments};
 pub use error::SourceError;
 pub use graphite::{Graphite, GraphiteOptions};
 pub use http::SourceLogin;
+pub use iam::IamLogin;
 pub use kinds::{ChosenSource, KINDS, SourceKind};
 pub use range_query::{EachLabelled, RangeQueries, RangeQueryOptions};
 

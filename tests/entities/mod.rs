@@ -1,5 +1,7 @@
 //! Entities in files, black box: the real binary over folders as benchmarks have them.
 
+#[cfg(feature = "learned")]
+mod aom;
 mod detector_jobs;
 mod live;
 mod real;

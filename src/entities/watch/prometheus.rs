@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
-use skywatch_settings::{Entities, Secret};
+use skywatch_settings::Entities;
 
 use super::query::{EntityQuery, queries};
 use super::rules::EntityRules;
 use super::source::{EntitySource, FetchedPart, FetchedValues};
 use crate::backoff::Backoff;
 use crate::observer::{ObservedMetric, Observer};
-use crate::sources::{LeftOut, RangeQueries, RangeQueryOptions, SourceError, SourceLogin, Span};
+use crate::sources::{IamLogin, LeftOut, RangeQueries, RangeQueryOptions, SourceError, SourceLogin, Span};
 use crate::stop::Stop;
 
 /// Tries beyond the first of a question, and the pauses before them: a server that starts anew answers within seconds.
@@ -103,17 +103,9 @@ impl PrometheusEntities {
         let Some(server) = settings.prometheus.as_ref().filter(|_| !queries.is_empty()) else {
             return Ok(None);
         };
-        let token = settings.token.clone().map(SourceLogin::Bearer);
-        let basic = settings.username.clone().map(|user| SourceLogin::Basic {
-            user,
-            password: settings
-                .password
-                .clone()
-                .unwrap_or_else(|| Secret::new(String::new())),
-        });
         let ranges = RangeQueries::new(RangeQueryOptions {
             url: server.as_str().to_owned(),
-            login: token.or(basic),
+            login: login(settings),
             ca_file: settings.ca_file.clone(),
             timeout: settings.timeout,
             step,
@@ -222,6 +214,28 @@ impl PrometheusEntities {
         }
         Ok((series_seen, left_out))
     }
+}
+
+/// Who we are to the server, as settings say it.
+fn login(settings: &Entities) -> Option<SourceLogin> {
+    let user = settings.username.clone().zip(settings.password.clone());
+    if let Some(code) = &settings.app_code {
+        return Some(SourceLogin::AppCode(code.clone()));
+    }
+    if let Some(token) = &settings.token {
+        return Some(SourceLogin::Bearer(token.clone()));
+    }
+    let (user, password) = user?;
+    Some(match &settings.iam_url {
+        None => SourceLogin::Basic { user, password },
+        Some(url) => SourceLogin::Iam(IamLogin {
+            url: url.as_str().to_owned(),
+            domain: settings.iam_domain.clone().unwrap_or_default(),
+            project: settings.iam_project.clone(),
+            user,
+            password,
+        }),
+    })
 }
 
 impl EntitySource for PrometheusEntities {
