@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::imported::{ImportNote, ImportOutcome, ImportedSettings};
-use super::jobs::AnteaterJob;
+use super::jobs::{AnteaterJob, JobUse};
 use super::yaml::plain;
 
 /// What becomes of a key of `gala-anteater.yaml`.
@@ -21,14 +21,13 @@ enum KeyRule {
 use KeyRule::{Left, Part, Same};
 
 const NO_AOM: &str = "AOM is no source here; entities are fetched from a Prometheus";
-const NO_ARANGO: &str = "topology is not read from ArangoDB by these settings";
 
 /// Every key there is, in the order of the original's file.
 #[rustfmt::skip] // A table, a key a line.
 const KEYS: &[(&str, KeyRule)] = &[
     ("Global.data_source", Part("entities.enabled")),
-    ("Arangodb.url", Left(NO_ARANGO)),
-    ("Arangodb.db_name", Left(NO_ARANGO)),
+    ("Arangodb.url", Part("causes.url")),
+    ("Arangodb.db_name", Same("causes.database")),
     ("Kafka.server", Part("events.kafka_brokers")),
     ("Kafka.port", Part("events.kafka_brokers")),
     ("Kafka.model_topic", Same("events.kafka_topic")),
@@ -50,7 +49,7 @@ const KEYS: &[(&str, KeyRule)] = &[
     ("Aom.auth_info.iam_password", Left(NO_AOM)),
     ("Aom.auth_info.ssl_verify", Left("certificates are always verified")),
     ("Aom.auth_info.app_code", Left(NO_AOM)),
-    ("Schedule.duration", Left("entities are judged each `entities.step`, not in ticks of minutes")),
+    ("Schedule.duration", Part("entities.jobs_each")),
     ("Suppression.interval", Part("events.repeat_after")),
 ];
 
@@ -63,7 +62,6 @@ pub(super) struct Conversion {
     /// By section and key, values in TOML.
     settings: BTreeMap<&'static str, BTreeMap<&'static str, String>>,
     notes: Vec<ImportNote>,
-    aggregations: BTreeMap<String, String>,
 }
 
 impl Conversion {
@@ -123,6 +121,10 @@ impl Conversion {
             Some("plaintext") => self.set("events.kafka_sasl", quoted("none")),
             _ => {}
         }
+        if let Some(url) = get("Arangodb.url") {
+            self.set("causes.topology", quoted("arangodb"));
+            self.set("causes.url", quoted(url));
+        }
         if let Some(server) = get("Prometheus.server") {
             let port = get("Prometheus.port").unwrap_or("9090");
             let scheme = if server.contains("://") { "" } else { "http://" };
@@ -131,12 +133,16 @@ impl Conversion {
         }
         if let Some(step) = get("Prometheus.steps").and_then(whole) {
             self.set("entities.step", quoted(&format!("{step}s")));
+            self.set("entities.jobs_step", quoted(&format!("{step}s")));
+        }
+        if let Some(minutes) = get("Schedule.duration").and_then(whole) {
+            self.set("entities.jobs_each", quoted(&format!("{minutes}m")));
         }
         if let Some(minutes) = get("Suppression.interval").and_then(whole) {
             self.set("events.repeat_after", quoted(&format!("{minutes}m")));
         }
         if get("Global.data_source") == Some("prometheus") && self.has("entities.prometheus") {
-            // Nothing is judged before metrics are named, which jobs do.
+            // Nothing is judged before metrics are named, which a job does.
             self.set("entities.enabled", "false".to_owned());
         }
     }
@@ -164,52 +170,49 @@ impl Conversion {
     }
 
     /// Takes what metrics are.
-    pub(super) fn metric_info(&mut self, path: &Path, aggregations: BTreeMap<String, String>) {
+    pub(super) fn metric_info(&mut self, path: &Path, count: usize) {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         self.set("events.metric_info_file", quoted(&path.display().to_string()));
-        let count = aggregations.len();
         let setting = format!("events.metric_info_file ({count} metrics)");
         self.note("metricinfo.json", ImportOutcome::Carried(setting));
-        self.aggregations = aggregations;
     }
 
-    /// Takes the jobs: the metrics of those that detect anomalies are judged together.
-    pub(super) fn jobs(&mut self, jobs: Vec<AnteaterJob>) {
-        let detects = |job: &&AnteaterJob| job.is_enabled && job.job_type != "root_cause_analysis";
-        let mut metrics: Vec<&String> = Vec::new();
-        for metric in jobs.iter().filter(detects).flat_map(|job| &job.metrics) {
-            if !metrics.contains(&metric) {
-                metrics.push(metric);
-            }
-        }
-        if !metrics.is_empty() {
-            let forms: Vec<_> = metrics.iter().map(|metric| quoted(&self.form(metric))).collect();
-            let pods = jobs.iter().filter(detects).any(|job| job.judges_pods);
-            self.set(
-                "entities.metrics",
-                format!("[\n    {},\n]", forms.join(",\n    ")),
-            );
-            self.set(
-                "entities.labels",
-                format!("[{}]", quoted(if pods { "pod_id" } else { "machine_id" })),
-            );
+    /// Takes the jobs: those that detect anomalies are run as they are.
+    pub(super) fn jobs(&mut self, jobs: &[AnteaterJob]) {
+        let run = jobs.iter().filter(|job| matches!(job.use_of, JobUse::Run(_)));
+        let paths: Vec<_> = run
+            .clone()
+            .map(|job| quoted(&job.path.display().to_string()))
+            .collect();
+        if !paths.is_empty() {
+            self.set("entities.jobs", format!("[\n    {},\n]", paths.join(",\n    ")));
+            let label = if run.clone().any(|job| job.judges_pods) {
+                "pod_id"
+            } else {
+                "machine_id"
+            };
+            self.set("entities.labels", format!("[{}]", quoted(label)));
             if self.has("entities.enabled") {
                 self.set("entities.enabled", "true".to_owned());
             }
         }
-        for job in &jobs {
-            for key in &job.keys {
-                let outcome = job_key(job, key);
-                self.note(&format!("{}: {key}", job.file), outcome);
-            }
-        }
-    }
-
-    /// A metric as `entities.metrics` has it.
-    fn form(&self, metric: &str) -> String {
-        match self.aggregations.get(metric).map(String::as_str) {
-            Some(function @ ("max" | "min" | "sum")) => format!("{function}({metric})"),
-            _ => metric.to_owned(),
+        for job in jobs {
+            let left = |why: &str| ImportOutcome::Left(why.to_owned());
+            let outcome = match &job.use_of {
+                JobUse::Run(unused) => {
+                    for key in unused {
+                        self.note(
+                            &format!("{}: {key}", job.file),
+                            left("the detector here has no use for it"),
+                        );
+                    }
+                    ImportOutcome::Carried("entities.jobs".to_owned())
+                }
+                JobUse::Off => left("the job is switched off"),
+                JobUse::RootCause => left("causes are looked for without a job"),
+                JobUse::Unusable(why) => left(why),
+            };
+            self.note(&job.file, outcome);
         }
     }
 
@@ -247,38 +250,6 @@ impl Conversion {
             settings,
             notes: self.notes,
         }
-    }
-}
-
-/// What becomes of a key of a job.
-fn job_key(job: &AnteaterJob, key: &str) -> ImportOutcome {
-    let left = |why: &str| ImportOutcome::Left(why.to_owned());
-    if job.job_type == "root_cause_analysis" {
-        return left("causes are ranked without a job");
-    }
-    match key {
-        "enable" if job.is_enabled => ImportOutcome::Carried("entities.metrics".to_owned()),
-        "enable" => left("the job is switched off"),
-        _ if !job.is_enabled => left("the job is switched off"),
-        "kpis.metric" | "features.metric" | "kpis.enable" => {
-            ImportOutcome::Carried("entities.metrics".to_owned())
-        }
-        "detector" => ImportOutcome::Left(format!(
-            "all metrics of all jobs are judged together by the ensemble, not by `{}` alone",
-            job.detector
-        )),
-        "model_config.name" | "model_config.params" => left("the ensemble has no parameters for single jobs"),
-        "template" => left("the detector says what kind of event it is"),
-        "kpis.description" | "features.description" => {
-            left("descriptions come from `events.metric_info_file`")
-        }
-        "kpis.entity_name" => left("the kind of entity comes from `events.metric_info_file`"),
-        "kpis.atrend" | "features.atrend" => left("a change in either direction counts"),
-        "kpis.params" => left("the ensemble has no parameters for single metrics"),
-        "features.priority" => left("causes are ranked by their share alone"),
-        "root_cause_num" => left("all metrics that drive an anomaly are named"),
-        "name" | "job_type" | "keywords" => left("jobs have no names here: there is one detector for all"),
-        _ => left("gala-anteater does not know this key"),
     }
 }
 

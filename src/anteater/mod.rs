@@ -38,10 +38,10 @@ pub fn import(files: &AnteaterFiles) -> Result<ImportedSettings, AnteaterError> 
     let mut conversion = Conversion::default();
     conversion.configuration(&configuration);
     if let Some(path) = &files.metric_info {
-        conversion.metric_info(path, jobs::aggregations(path)?);
+        conversion.metric_info(path, jobs::count_metrics(path)?);
     }
     if let Some(folder) = &files.jobs {
-        conversion.jobs(jobs::read(folder)?);
+        conversion.jobs(&jobs::read(folder)?);
     }
     Ok(conversion.finish())
 }

@@ -141,10 +141,14 @@ fn a_configuration_of_the_originals_size_becomes_settings_that_are_taken() {
     assert!(entities.enabled);
     assert_eq!(entities.step.as_secs(), 5);
     assert_eq!(entities.labels, ["machine_id"]);
-    // 110 metrics, each once, without the one that is switched off.
-    assert_eq!(entities.metrics.len(), 109);
-    assert_eq!(entities.metrics[0], "gala_gopher_metric_0");
-    assert!(entities.metrics.contains(&"max(gala_gopher_metric_3)".to_owned()));
+    let job = files
+        .jobs
+        .as_ref()
+        .map(|folder| folder.join("usad_model.json").display().to_string());
+    assert_eq!(entities.jobs, Vec::from_iter(job));
+    assert_eq!(entities.jobs_step.as_secs(), 5);
+    assert_eq!(entities.jobs_each.as_secs(), 60);
+    assert_eq!(loaded.settings.causes.database, "spider");
     assert!(!imported.settings.contains("hunter2"));
 }
 
@@ -166,16 +170,14 @@ fn of_every_key_is_said_what_became_of_it() {
     let carried = |setting: &str| ImportOutcome::Carried(setting.to_owned());
     assert_eq!(outcome(&imported, "Kafka.port"), &carried("events.kafka_brokers"));
     assert_eq!(outcome(&imported, "Prometheus.steps"), &carried("entities.step"));
-    assert_eq!(
-        outcome(&imported, "usad_model.json: features.metric"),
-        &carried("entities.metrics")
-    );
+    assert_eq!(outcome(&imported, "usad_model.json"), &carried("entities.jobs"));
+    assert_eq!(outcome(&imported, "Arangodb.url"), &carried("causes.url"));
     for left in [
-        "Arangodb.url",
         "Extra.unknown",
-        "usad_model.json: kpis.params",
-        "other_3.json: kpis.metric",
-        "rca.job.json: name",
+        "usad_model.json: kpis.atrend",
+        "usad_model.json: root_cause_num",
+        "other_3.json",
+        "rca.job.json",
     ] {
         assert!(
             matches!(outcome(&imported, left), ImportOutcome::Left(_)),

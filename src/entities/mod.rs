@@ -17,6 +17,8 @@ pub use error::{EntityFileError, EntityWatchError};
 pub use evaluation::{EntityEvaluation, evaluate};
 #[cfg(test)]
 pub(crate) use watch::every_counter;
-pub use watch::{DetectorJobError, EntityReporter, EntityWatchOptions, EntityWatcher, check_jobs};
+pub use watch::{
+    DetectorJobError, EntityReporter, EntityWatchOptions, EntityWatcher, check_jobs, unused_job_keys,
+};
 #[cfg(feature = "learned")]
 pub use watch::{EntityTrainer, TrainedEntity};

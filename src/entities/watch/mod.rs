@@ -22,7 +22,7 @@ mod training;
 mod watched;
 mod watcher;
 
-pub use detector_jobs::{DetectorJobError, check_jobs};
+pub use detector_jobs::{DetectorJobError, check_jobs, unused_job_keys};
 pub use reporting::EntityReporter;
 #[cfg(feature = "learned")]
 pub use training::{EntityTrainer, TrainedEntity};
