@@ -59,6 +59,10 @@ impl TopologyCache {
         if is_old(known.tried_at) {
             known.tried_at = now;
             match self.read(names, now) {
+                // Where traces are no metrics of ours, another role may have seen them.
+                Ok(None) if known.topology.is_none() && self.settings.topology != TopologySource::None => {
+                    known.topology = self.kept();
+                }
                 Ok(None) => {}
                 Ok(Some(topology)) => {
                     self.keep(&topology);

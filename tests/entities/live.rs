@@ -326,3 +326,53 @@ fn what_was_trained_before_serves_at_once() {
         ended.log
     );
 }
+
+#[test]
+fn with_a_topology_the_cause_of_an_entitys_anomaly_is_told_with_its_way() {
+    let stand_in = StandIn::start();
+    let setup = stand_in.setup();
+    let graph = setup.path("graph.json");
+    std::fs::write(&graph, r#"{"edges": [["web-2", "web-1"], ["web-1", "disk-7"]]}"#).unwrap();
+    let events = setup.path("events.jsonl");
+    let setup = setup
+        .with("causes.topology", "file")
+        .with("causes.file", &graph.display().to_string())
+        .with("events.file", &events.display().to_string());
+    let server = setup.start(&["run"]);
+    wait_for_states(&server, "normal", 3);
+    stand_in.set(Flaw::Parted);
+    let found = wait_for("an incident", || incidents(&setup).pop());
+    let sentence = found["anomaly"]["sentence"].as_str().unwrap();
+    assert!(sentence.contains("; probably from `web-1` (`m"), "{found:#}");
+    let event = wait_for("the event of its cause", || {
+        let text = std::fs::read_to_string(&events).ok()?;
+        let lines = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.into_iter().find(|event| event["top1"].is_string())
+    });
+    let resource = &event["Resource"];
+    assert_eq!(
+        event["Attributes"]["event_source"], "root-cause-inference",
+        "{event:#}"
+    );
+    assert_eq!(
+        resource["abnormal_kpi"]["metric_labels"]["instance"], "web-2",
+        "{event:#}"
+    );
+    let path: Vec<_> = resource["cause_metrics"][0]["path"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| {
+            (
+                node["pod_id"].as_str().unwrap(),
+                node["pod_state"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    // Of the disk nobody knows anything, which loses nothing.
+    assert_eq!(path, [("web-1", "normal"), ("web-2", "abnormal")], "{event:#}");
+    let top = event["top1"].as_str().unwrap();
+    assert!(top.ends_with("@web-1异常"), "{event:#}");
+}

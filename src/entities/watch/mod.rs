@@ -14,6 +14,7 @@ mod publishing;
 mod query;
 mod reporting;
 mod ring;
+mod root_causes;
 mod rules;
 mod source;
 mod stored;

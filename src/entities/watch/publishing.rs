@@ -51,7 +51,7 @@ pub(super) fn publish_findings(events: &EventPublisher, findings: &[JobFinding])
     }
 }
 
-fn of_entity(entity: &WatchedEntity, at: f64, rules: &EntityRules) -> Option<EntityEvent> {
+pub(super) fn of_entity(entity: &WatchedEntity, at: f64, rules: &EntityRules) -> Option<EntityEvent> {
     let last = entity.verdicts().next_back()?;
     let window = entity
         .verdicts()

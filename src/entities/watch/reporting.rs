@@ -10,6 +10,7 @@ use skywatch_alerters::{
 
 use super::detector_jobs::{JobFinding, JobFound};
 use super::population::EntityPopulation;
+use super::root_causes::EntityRootCauses;
 use super::rules::EntityRules;
 use super::watched::{EntityState, RowVerdict, WatchedEntity};
 use crate::inlet::{FinderReport, Inlet, Observations};
@@ -34,13 +35,14 @@ impl EntityReporter {
         population: &mut EntityPopulation,
         jobs: &[JobFinding],
         gone: &[Arc<str>],
+        causes: &EntityRootCauses,
         rules: &EntityRules,
     ) {
         let followed = self.followed.get();
         let mut seen: Vec<Observation> = population
             .entities
             .values_mut()
-            .filter_map(|entity| observation(entity, &followed, rules))
+            .filter_map(|entity| observation(entity, &followed, causes, rules))
             .collect();
         seen.extend(jobs.iter().filter_map(|finding| of_job(finding, &followed)));
         let gone = gone.iter().filter(|name| followed.contains(&***name));
@@ -72,13 +74,20 @@ impl EntityReporter {
 fn observation(
     entity: &mut WatchedEntity,
     followed: &HashSet<String>,
+    causes: &EntityRootCauses,
     rules: &EntityRules,
 ) -> Option<Observation> {
     let is_followed = followed.contains(&*entity.name);
     let last = entity.verdicts().next_back().copied()?;
     let (at, value) = (rules.time(last.step), last.score);
     let outcome = match entity.state {
-        EntityState::Anomalous => ObservedOutcome::Anomalous(Box::new(anomaly(entity, last, rules))),
+        EntityState::Anomalous => {
+            let mut anomaly = anomaly(entity, last, rules);
+            if let Some(causes) = causes.of(&entity.name) {
+                causes.add_to(&mut anomaly);
+            }
+            ObservedOutcome::Anomalous(Box::new(anomaly))
+        }
         EntityState::Normal if is_followed && std::mem::take(&mut entity.has_settled) => {
             ObservedOutcome::Settled {
                 at,

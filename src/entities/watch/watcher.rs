@@ -16,6 +16,7 @@ use super::prometheus::{PrometheusEntities, SeriesNaming};
 use super::publishing::{publish_entities, publish_findings};
 use super::query::{EntityQuery, matchers};
 use super::reporting::EntityReporter;
+use super::root_causes::EntityRootCauses;
 use super::rules::EntityRules;
 use super::source::EntitySource;
 use super::stored::StoredEntities;
@@ -29,6 +30,7 @@ use crate::observer::Observer;
 use crate::status::{EntitiesStatus, StatusFile};
 use crate::stop::Stop;
 use crate::store::AnyConnect;
+use crate::topology::TopologyCache;
 
 /// The label by which gala-gopher tells machines apart.
 const MACHINE_ID: &str = "machine_id";
@@ -45,6 +47,8 @@ pub struct EntityWatchOptions<'o> {
     pub store: &'o AnyConnect,
     /// Who is told how sources are.
     pub observer: &'o Observer,
+    /// From which it is known who depends on whom; no causes are looked for without one.
+    pub topology: Option<TopologyCache>,
     /// Where what is found goes for other programs.
     pub events: EventPublisher,
     /// Where detectors outlive the process.
@@ -60,6 +64,7 @@ pub struct EntityWatcher {
     fitter: EntityFitter,
     reporter: EntityReporter,
     events: EventPublisher,
+    causes: EntityRootCauses,
     rules: EntityRules,
     jobs: RunningJobs,
     archive: EntityArchive,
@@ -117,6 +122,7 @@ impl EntityWatcher {
             fitter: EntityFitter::start(kept).map_err(EntityWatchError::Thread)?,
             reporter,
             events: options.events,
+            causes: EntityRootCauses::new(options.topology),
             rules,
             archive: EntityArchive::open(&entities_path(state_dir), settings.keep.as_secs_f64())?,
             is_unwritten: false,
@@ -181,14 +187,26 @@ impl EntityWatcher {
             }
             let gone = self.population.forget(newest);
             self.population.judge(newest, &mut self.counters);
-            self.reporter
-                .report(&mut self.population, self.jobs.findings(), &gone, &self.rules);
+            let explained = self.causes.look(&self.population);
+            self.reporter.report(
+                &mut self.population,
+                self.jobs.findings(),
+                &gone,
+                &self.causes,
+                &self.rules,
+            );
             publish_entities(
                 &self.events,
                 &self.population,
                 self.rules.time(newest),
                 &self.rules,
             );
+            for entity in explained.iter().filter(|_| self.events.is_on()) {
+                let at = self.rules.time(newest);
+                if let Some(event) = self.causes.event(&self.population, entity, at, &self.rules) {
+                    self.events.publish(event);
+                }
+            }
             if jobs_looked {
                 publish_findings(&self.events, self.jobs.findings());
             }

@@ -10,6 +10,7 @@ use crate::entities::{EntityReporter, EntityWatchOptions, EntityWatcher};
 use crate::events::{EventPublisher, EventWriter};
 use crate::inlet::{Finder, InletClient};
 use crate::process::{ProcessError, wiring};
+use crate::topology::TopologyCache;
 
 /// How long the end waits until the last findings are confirmed; longer only on a disk that takes nothing.
 const CONFIRM_PATIENCE: Duration = Duration::from_secs(5);
@@ -60,6 +61,8 @@ impl Role for EntitiesRole {
             state_dir: &settings.state_dir,
             store: context.store()?,
             observer: &context.observer,
+            topology: (settings.causes.enabled)
+                .then(|| TopologyCache::new(&settings.causes, &settings.state_dir)),
             events: writer
                 .as_ref()
                 .map_or_else(EventPublisher::off, EventWriter::publisher),
