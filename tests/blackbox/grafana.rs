@@ -70,7 +70,7 @@ fn panels_and_annotations_get_what_they_ask_for() {
             "/grafana/annotations",
             json!({ "range": range, "annotation": { "query": "web[" } }),
         ),
-        ("/grafana/search", json!(["a"])),
+        ("/grafana/search", json!("web1")),
     ] {
         let (status, problem) = post(&running, path, &body);
         assert!(
@@ -130,8 +130,8 @@ fn every_query_of_the_dashboard_has_an_answer() {
             let query = query.replace(' ', "%20").replace('[', "%5B").replace(']', "%5D");
             let path = format!("/api/v1/query?query={query}");
             let answer = http::try_get((Ipv4Addr::LOCALHOST, port).into(), &path).ok()?;
-            let found = answer.json()["data"]["result"].as_array().map_or(0, Vec::len);
-            (found > 0).then_some(())
+            // The answer may come in chunks, so it is no JSON as it is.
+            answer.body.contains("\"result\":[{").then_some(())
         });
     }
 }
