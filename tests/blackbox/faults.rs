@@ -255,7 +255,8 @@ fn connections_cut_among_the_answers_of_20_000_metrics_change_no_verdict() {
         let passes = summaries(&file);
         passes.iter().filter_map(|pass| pass[figure].as_u64()).sum()
     };
-    assert!(sum("retried") >= 2, "{} questions asked again", sum("retried"));
+    // One that is cut between two questions costs a new connection and no question.
+    assert!(sum("retried") >= 1, "no question asked again");
     assert!(sum("refetched") > 1_500, "{} cursors lost", sum("refetched"));
 
     let called = |line: &str| {
