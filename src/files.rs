@@ -11,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags};
 
 /// Makes all files of this process from now on files for its owner only.
@@ -144,6 +145,40 @@ fn said<T>(outcome: io::Result<T>) -> io::Result<T> {
             error
         }
     })
+}
+
+/// A path with something at its end.
+pub(crate) fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
+/// Renames a database of SQLite and its log, the log first: a new database must never find the log of another one.
+pub(crate) fn rename_database(from: &Path, to: &Path) -> io::Result<()> {
+    for end in ["-wal", "-shm", ""] {
+        match std::fs::rename(with_end(from, end), with_end(to, end)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !end.is_empty() => {}
+            renamed => renamed?,
+        }
+    }
+    Ok(())
+}
+
+/// Renames a broken database to `<name>.broken-<date>`, with a number where that is taken; `now`, Unix seconds, gives the date.
+/// Where it lies then.
+pub(crate) fn put_database_aside(path: &Path, now: f64) -> io::Result<PathBuf> {
+    let date = Timestamp::from_second(now as i64).unwrap_or_default();
+    let stem = format!(".broken-{}", date.strftime("%Y%m%dT%H%M%SZ"));
+    let mut aside = with_end(path, &stem);
+    for number in 2.. {
+        if !aside.try_exists()? {
+            break;
+        }
+        aside = with_end(path, &format!("{stem}-{number}"));
+    }
+    rename_database(path, &aside)?;
+    Ok(aside)
 }
 
 #[cfg(test)]

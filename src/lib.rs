@@ -8,6 +8,7 @@ compile_error!("Skywatch is built and tried on Linux only");
 
 pub mod analyzer;
 pub mod anteater;
+mod archive_file;
 pub mod backfill;
 mod backoff;
 pub mod backtest;

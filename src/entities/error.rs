@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{DetectorJobError, EntityArchiveError, EntityDetectorError};
+use super::{DetectorJobError, EntityDetectorError};
+use crate::archive_file::ArchiveError;
 use crate::sources::SourceError;
 
 /// Why files of entities could not be judged.
@@ -78,7 +79,7 @@ pub enum EntityWatchError {
     Job(#[from] DetectorJobError),
     /// How entities are cannot be kept.
     #[error(transparent)]
-    Archive(#[from] EntityArchiveError),
+    Archive(#[from] ArchiveError),
     /// The system refuses a thread.
     #[error("cannot learn entities: {0}")]
     Thread(#[source] std::io::Error),

@@ -10,8 +10,8 @@ mod evaluation;
 mod table;
 mod watch;
 
-pub use archive::{EntityArchiveError, EntityScore, EntitySummary, LearntEntity};
 pub(crate) use archive::{EntityReader, entities_path};
+pub use archive::{EntityScore, EntitySummary, LearntEntity};
 pub use detectors::{EntityDetectorError, EntityDetectors};
 pub use error::{EntityFileError, EntityWatchError};
 pub use evaluation::{EntityEvaluation, evaluate};

@@ -1,11 +1,9 @@
 //! Opening a history, and putting a broken one aside.
 
-use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
@@ -128,7 +126,8 @@ impl History {
         if !error.is_broken() {
             return Err(error);
         }
-        let aside = put_aside(path, now).map_err(|error| HistoryError::of_system(path, &error))?;
+        let aside =
+            files::put_database_aside(path, now).map_err(|error| HistoryError::of_system(path, &error))?;
         tracing::error!(
             "{error}; it is kept as `{}`, and a new history begins: open incidents, silences and unsent notices of \
              before are not known any more\n  hint: {}",
@@ -207,7 +206,8 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, HistoryError> {
 /// Becomes the one writer. The lock is a file of its own: closing a second descriptor of the database would take away
 /// the locks SQLite has on it.
 fn lock(path: &Path) -> Result<Lock, HistoryError> {
-    let file = files::write(&with(path, ".lock")).map_err(|error| HistoryError::of_system(path, &error))?;
+    let file = files::write(&files::with_end(path, ".lock"))
+        .map_err(|error| HistoryError::of_system(path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(HistoryError::InUse {
@@ -215,31 +215,4 @@ fn lock(path: &Path) -> Result<Lock, HistoryError> {
         }),
         Err(TryLockError::Error(error)) => Err(HistoryError::of_system(path, &error)),
     }
-}
-
-/// Renames a file and its log, the log first: a new database must never find the log of another one.
-fn put_aside(path: &Path, now: f64) -> std::io::Result<PathBuf> {
-    let date = Timestamp::from_second(now as i64).unwrap_or_default();
-    let stem = format!(".broken-{}", date.strftime("%Y%m%dT%H%M%SZ"));
-    let mut aside = with(path, &stem);
-    for number in 2.. {
-        if !aside.try_exists()? {
-            break;
-        }
-        aside = with(path, &format!("{stem}-{number}"));
-    }
-    for suffix in ["-wal", "-shm", ""] {
-        match fs::rename(with(path, suffix), with(&aside, suffix)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !suffix.is_empty() => {}
-            renamed => renamed?,
-        }
-    }
-    Ok(aside)
-}
-
-/// A path with something at its end.
-fn with(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
 }

@@ -37,11 +37,11 @@ mod zipkin;
 
 use std::path::PathBuf;
 
+use crate::archive_file::ArchiveError;
 use crate::net::access::ListenerAccess;
 use crate::net::listeners::{ListenError, Listener};
 use crate::net::tls::TlsError;
 
-pub use archive::ArchiveError;
 pub(crate) use archive::{ArchiveReader, TraceFilter, TraceSummary, archive_path};
 #[cfg(test)]
 pub(crate) use counters::every_counter;

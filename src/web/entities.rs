@@ -14,8 +14,9 @@ use skywatch_alerters::text::percent_encode;
 use skywatch_alerters::units;
 
 use super::site::{Site, SiteState, of_a_page, page};
+use crate::archive_file::ArchiveError;
 use crate::clock::unix_now;
-use crate::entities::{EntityArchiveError, EntityReader, EntityScore, EntitySummary, entities_path};
+use crate::entities::{EntityReader, EntityScore, EntitySummary, entities_path};
 use crate::net::routes::{HttpRoute, RouteAccess};
 
 /// Entities on the page; the worst come first.
@@ -60,10 +61,10 @@ impl HoursQuery {
 }
 
 /// All entities, the worst first.
-pub(super) fn list(site: &Site) -> Result<Vec<EntitySummary>, EntityArchiveError> {
+pub(super) fn list(site: &Site) -> Result<Vec<EntitySummary>, ArchiveError> {
     let mut all = match EntityReader::open(&entities_path(&site.state_dir)).and_then(|reader| reader.list()) {
         // Nothing has been judged yet: there are none.
-        Err(EntityArchiveError::Missing(_)) => Vec::new(),
+        Err(ArchiveError::Missing { .. }) => Vec::new(),
         outcome => outcome?,
     };
     let badness = |entity: &EntitySummary| {
@@ -77,9 +78,9 @@ pub(super) fn list(site: &Site) -> Result<Vec<EntitySummary>, EntityArchiveError
 
 pub(super) type FoundEntity = Option<(EntitySummary, Vec<EntityScore>)>;
 
-pub(super) fn find(site: &Site, name: &str, hours: HoursQuery) -> Result<FoundEntity, EntityArchiveError> {
+pub(super) fn find(site: &Site, name: &str, hours: HoursQuery) -> Result<FoundEntity, ArchiveError> {
     match EntityReader::open(&entities_path(&site.state_dir)) {
-        Err(EntityArchiveError::Missing(_)) => Ok(None),
+        Err(ArchiveError::Missing { .. }) => Ok(None),
         reader => reader?.entity(name, hours.since()),
     }
 }
@@ -184,6 +185,6 @@ fn unknown() -> Response {
     (StatusCode::NOT_FOUND, "no entity of this name is watched\n").into_response()
 }
 
-fn unreadable(error: &EntityArchiveError) -> Response {
+fn unreadable(error: &ArchiveError) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response()
 }

@@ -12,8 +12,9 @@ use skywatch_alerters::text::percent_encode;
 
 use super::site::{Site, SiteState, of_a_page, page};
 use super::waterfall;
+use crate::archive_file::ArchiveError;
 use crate::net::routes::{HttpRoute, RouteAccess};
-use crate::traces::{ArchiveError, ArchiveReader, TraceDocument, TraceFilter, TraceJudgement, TraceSummary};
+use crate::traces::{ArchiveReader, TraceDocument, TraceFilter, TraceJudgement, TraceSummary};
 
 /// Traces on one page.
 const A_PAGE: usize = 200;
@@ -50,7 +51,7 @@ impl TracesQuery {
         };
         match ArchiveReader::open(archive).and_then(|reader| reader.list(&filter, A_PAGE)) {
             // Nothing has been kept yet: there are none.
-            Err(ArchiveError::Missing(_)) => Ok(Vec::new()),
+            Err(ArchiveError::Missing { .. }) => Ok(Vec::new()),
             outcome => outcome,
         }
     }
@@ -118,7 +119,7 @@ async fn trace_page(State(site): SiteState, Path(id): Path<String>) -> Response 
                 &asked.analyzer(),
                 described(&document),
             )),
-            Ok(None) | Err(ArchiveError::Missing(_)) => not_kept(),
+            Ok(None) | Err(ArchiveError::Missing { .. }) => not_kept(),
             Err(error) => unreadable(&error),
         }
     });

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::archive_file::ArchiveForm;
 pub(crate) use reader::EntityReader;
 pub(super) use writer::{EntityArchive, EntityRecord};
 
@@ -18,11 +19,13 @@ pub(crate) fn entities_path(state_dir: &Path) -> PathBuf {
     state_dir.join("entities.sqlite")
 }
 
-/// The version of the file's form; another one is begun anew.
-const VERSION: i64 = 1;
-
 /// The form of the file. Times are Unix seconds, `body` is an [`EntitySummary`] as JSON.
-const SCHEMA: &str = "
+const FORM: ArchiveForm = ArchiveForm {
+    what: "entities",
+    none: "no entity has been judged yet",
+    version: 1,
+    pragmas: "",
+    schema: "
     CREATE TABLE entity (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
@@ -35,7 +38,8 @@ const SCHEMA: &str = "
         anomalous INTEGER NOT NULL,
         PRIMARY KEY (entity, at)
     ) STRICT, WITHOUT ROWID;
-";
+",
+};
 
 /// An entity as it was seen last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,51 +92,10 @@ pub struct EntityScore {
     pub is_anomalous: bool,
 }
 
-/// Why what is kept of entities cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum EntityArchiveError {
-    /// There is none yet.
-    #[error("no entity has been judged yet in `{}`", .0.display())]
-    Missing(PathBuf),
-    /// Another version of ours has written it.
-    #[error("`{}` has version {found} and not {VERSION}", path.display())]
-    OtherVersion {
-        /// The file.
-        path: PathBuf,
-        /// The version it says it has.
-        found: i64,
-    },
-    /// The system's reason.
-    #[error("cannot use `{}`: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The library's reason.
-    #[error("cannot use the entities in `{}`: {source}", path.display())]
-    Sqlite {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: rusqlite::Error,
-    },
-}
-
-impl EntityArchiveError {
-    fn of(path: &Path) -> impl Fn(rusqlite::Error) -> Self + use<> {
-        let path = path.to_owned();
-        move |source| Self::Sqlite {
-            path: path.clone(),
-            source,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive_file::ArchiveError;
 
     fn record(name: &str, scores: &[(f64, f64)]) -> EntityRecord {
         let score = |(at, score): &(f64, f64)| EntityScore {
@@ -163,7 +126,7 @@ mod tests {
         let path = entities_path(folder.path());
         assert!(matches!(
             EntityReader::open(&path),
-            Err(EntityArchiveError::Missing(_))
+            Err(ArchiveError::Missing { .. })
         ));
         let mut archive = EntityArchive::open(&path, 1_000.0).expect("a file");
         let records = [

@@ -1,14 +1,11 @@
 //! Looking at how entities were.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{EntityArchiveError, EntityScore, EntitySummary, VERSION};
-
-/// How long to wait for the writer.
-const PATIENCE: Duration = Duration::from_secs(2);
+use super::{EntityScore, EntitySummary, FORM};
+use crate::archive_file::ArchiveError;
 
 /// The file, by whoever reads it.
 #[derive(Debug)]
@@ -21,37 +18,25 @@ impl EntityReader {
     /// Opens the file for questions only.
     ///
     /// # Errors
-    /// [`EntityArchiveError::Missing`] and others.
-    pub(crate) fn open(path: &Path) -> Result<Self, EntityArchiveError> {
-        if !path.exists() {
-            return Err(EntityArchiveError::Missing(path.to_owned()));
-        }
-        let failed = EntityArchiveError::of(path);
-        let connection =
-            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(&failed)?;
-        connection.busy_timeout(PATIENCE).map_err(&failed)?;
-        let found = connection
-            .query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
-            .map_err(&failed)?;
-        let path = path.to_owned();
-        match found {
-            VERSION => Ok(Self { connection, path }),
-            0 => Err(EntityArchiveError::Missing(path)),
-            found => Err(EntityArchiveError::OtherVersion { path, found }),
-        }
+    /// [`ArchiveError::Missing`] and others.
+    pub(crate) fn open(path: &Path) -> Result<Self, ArchiveError> {
+        Ok(Self {
+            connection: FORM.read(path)?,
+            path: path.to_owned(),
+        })
     }
 
     /// All entities, by name.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub(crate) fn list(&self) -> Result<Vec<EntitySummary>, EntityArchiveError> {
+    pub(crate) fn list(&self) -> Result<Vec<EntitySummary>, ArchiveError> {
         let read = || {
             let mut statement = self.connection.prepare("SELECT body FROM entity ORDER BY name")?;
             let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         };
-        let bodies = read().map_err(EntityArchiveError::of(&self.path))?;
+        let bodies = read().map_err(FORM.failed(&self.path))?;
         // One that another version has written in another form is written anew at its next look.
         Ok(bodies
             .iter()
@@ -67,7 +52,7 @@ impl EntityReader {
         &self,
         name: &str,
         since: f64,
-    ) -> Result<Option<(EntitySummary, Vec<EntityScore>)>, EntityArchiveError> {
+    ) -> Result<Option<(EntitySummary, Vec<EntityScore>)>, ArchiveError> {
         let read = || {
             let found = self
                 .connection
@@ -90,7 +75,7 @@ impl EntityReader {
             })?;
             Ok(Some((body, rows.collect::<rusqlite::Result<Vec<_>>>()?)))
         };
-        let found: Option<(String, Vec<EntityScore>)> = read().map_err(EntityArchiveError::of(&self.path))?;
+        let found: Option<(String, Vec<EntityScore>)> = read().map_err(FORM.failed(&self.path))?;
         Ok(found.and_then(|(body, scores)| Some((serde_json::from_str(&body).ok()?, scores))))
     }
 }

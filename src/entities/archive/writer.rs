@@ -2,15 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use super::{EntityArchiveError, EntityScore, EntitySummary, SCHEMA, VERSION};
-use crate::files;
+use super::{EntityScore, EntitySummary, FORM};
+use crate::archive_file::ArchiveError;
 
-/// How long to wait for a reader.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Seconds between two looks for scores that are too old: each reads the whole file.
 const PRUNE_EACH: f64 = 3_600.0;
 
@@ -34,48 +31,8 @@ pub(in crate::entities) struct EntityArchive {
 
 impl EntityArchive {
     /// Opens the file, or begins it. One that cannot be used is renamed to `NAME.broken`.
-    pub(in crate::entities) fn open(path: &Path, age: f64) -> Result<Self, EntityArchiveError> {
-        Self::try_open(path, age).or_else(|error| {
-            let aside = path.with_extension("sqlite.broken");
-            tracing::error!(
-                "entities are kept anew, the old file is `{}` :: {error}",
-                aside.display()
-            );
-            for end in ["", "-wal", "-shm"] {
-                let with_end = |path: &Path| PathBuf::from(format!("{}{end}", path.display()));
-                // What is not there is not in the way.
-                let _ = std::fs::rename(with_end(path), with_end(&aside));
-            }
-            Self::try_open(path, age)
-        })
-    }
-
-    fn try_open(path: &Path, age: f64) -> Result<Self, EntityArchiveError> {
-        let of_file = |source| EntityArchiveError::File {
-            path: path.to_owned(),
-            source,
-        };
-        // Made for its owner only, and never through a link.
-        drop(files::write(path).map_err(of_file)?);
-        let failed = EntityArchiveError::of(path);
-        let connection = Connection::open(path).map_err(&failed)?;
-        let prepare = || {
-            connection.busy_timeout(PATIENCE)?;
-            connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
-            connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
-        };
-        match prepare().map_err(&failed)? {
-            0 => connection
-                .execute_batch(&format!(
-                    "BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT"
-                ))
-                .map_err(&failed)?,
-            VERSION => {}
-            found => {
-                let path = path.to_owned();
-                return Err(EntityArchiveError::OtherVersion { path, found });
-            }
-        }
+    pub(in crate::entities) fn open(path: &Path, age: f64) -> Result<Self, ArchiveError> {
+        let (connection, ()) = FORM.open_or_anew(path, |_| Ok(()))?;
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -90,9 +47,9 @@ impl EntityArchive {
         records: &[EntityRecord],
         gone: &[Arc<str>],
         now: f64,
-    ) -> Result<(), EntityArchiveError> {
+    ) -> Result<(), ArchiveError> {
         self.try_write(records, gone, now)
-            .map_err(EntityArchiveError::of(&self.path))
+            .map_err(FORM.failed(&self.path))
     }
 
     fn try_write(&mut self, records: &[EntityRecord], gone: &[Arc<str>], now: f64) -> rusqlite::Result<()> {
@@ -142,7 +99,7 @@ impl EntityArchive {
         &self,
         name: &str,
         most: usize,
-    ) -> Result<Vec<f64>, EntityArchiveError> {
+    ) -> Result<Vec<f64>, ArchiveError> {
         let read = || {
             let mut statement = self.connection.prepare_cached(
                 "SELECT score FROM score WHERE entity = (SELECT id FROM entity WHERE name = ?1) ORDER BY at DESC LIMIT ?2",
@@ -150,7 +107,7 @@ impl EntityArchive {
             let rows = statement.query_map(params![name, most as i64], |row| row.get(0))?;
             rows.collect::<rusqlite::Result<Vec<f64>>>()
         };
-        let mut scores = read().map_err(EntityArchiveError::of(&self.path))?;
+        let mut scores = read().map_err(FORM.failed(&self.path))?;
         scores.reverse();
         Ok(scores)
     }

@@ -1,10 +1,9 @@
 //! The tables, and opening the file that holds them.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::super::error::EventsError;
@@ -50,7 +49,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, EventsError> {
     let _lock = lock(path)?;
     match connect(path) {
         Err(OpenFailure::Database(error)) if is_broken(&error) => {
-            let aside = put_aside(path).map_err(|error| refused(path, &error))?;
+            let aside = files::put_database_aside(path, unix_now()).map_err(|error| refused(path, &error))?;
             tracing::error!(
                 "the outbox of events `{}` is broken :: {error} :: it is kept as `{}`, and a new one begins: what was not sent is in the old",
                 path.display(),
@@ -121,27 +120,7 @@ fn is_broken(error: &rusqlite::Error) -> bool {
 }
 
 fn lock(path: &Path) -> Result<File, EventsError> {
-    let beside = beside(path, ".lock");
-    let file = files::write(&beside).map_err(|error| refused(path, &error))?;
+    let file = files::write(&files::with_end(path, ".lock")).map_err(|error| refused(path, &error))?;
     file.lock().map_err(|error| refused(path, &error))?;
     Ok(file)
-}
-
-/// Renames the file and its log, the log first: a new database must never find the log of another one.
-fn put_aside(path: &Path) -> std::io::Result<PathBuf> {
-    let date = Timestamp::from_second(unix_now() as i64).unwrap_or_default();
-    let stem = beside(path, &format!(".broken-{}", date.strftime("%Y%m%dT%H%M%SZ")));
-    for suffix in ["-wal", "-shm", ""] {
-        match std::fs::rename(beside(path, suffix), beside(&stem, suffix)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !suffix.is_empty() => {}
-            renamed => renamed?,
-        }
-    }
-    Ok(stem)
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }

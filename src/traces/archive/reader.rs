@@ -2,17 +2,15 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use flate2::read::DeflateDecoder;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 
-use super::{ArchiveError, VERSION};
+use super::FORM;
+use crate::archive_file::ArchiveError;
 use crate::traces::document::TraceDocument;
 
-/// How long to wait for the writer.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Largest document, bytes: some times what a trace of the most spans takes.
 const LARGEST: u64 = 256 << 20;
 
@@ -61,22 +59,10 @@ impl ArchiveReader {
     /// # Errors
     /// [`ArchiveError::Missing`] and others.
     pub(crate) fn open(path: &Path) -> Result<Self, ArchiveError> {
-        if !path.exists() {
-            return Err(ArchiveError::Missing(path.to_owned()));
-        }
-        let failed = ArchiveError::of(path);
-        let connection =
-            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(&failed)?;
-        connection.busy_timeout(PATIENCE).map_err(&failed)?;
-        let found = connection
-            .query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
-            .map_err(&failed)?;
-        let path = path.to_owned();
-        match found {
-            VERSION => Ok(Self { connection, path }),
-            0 => Err(ArchiveError::Missing(path)),
-            found => Err(ArchiveError::OtherVersion { path, found }),
-        }
+        Ok(Self {
+            connection: FORM.read(path)?,
+            path: path.to_owned(),
+        })
     }
 
     /// The newest traces first, at most `most`.
@@ -115,7 +101,7 @@ impl ArchiveReader {
             })?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         };
-        read().map_err(ArchiveError::of(&self.path))
+        read().map_err(FORM.failed(&self.path))
     }
 
     /// A trace by its id.
@@ -129,10 +115,11 @@ impl ArchiveReader {
                 row.get(0)
             })
             .optional()
-            .map_err(ArchiveError::of(&self.path))?;
+            .map_err(FORM.failed(&self.path))?;
         let Some(body) = body else { return Ok(None) };
         let document = inflated(&body).map_err(|why| ArchiveError::Damaged {
             path: self.path.clone(),
+            one: "trace",
             why,
         })?;
         Ok(Some(document))

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use skywatch_settings::Traces;
 
-use super::{ArchiveError, ArchiveReader, TraceArchive, TraceFilter, archive_path};
+use super::{ArchiveReader, TraceArchive, TraceFilter, archive_path};
+use crate::archive_file::ArchiveError;
 use crate::traces::assembler::ClosedTrace;
 use crate::traces::document::TraceDocument;
 use crate::traces::judgement::{TraceJudgement, WatchedTrace};
@@ -61,7 +62,7 @@ fn kept_traces_come_back_as_they_were() {
     let path = archive_path(folder.path());
     assert!(matches!(
         ArchiveReader::open(&path),
-        Err(ArchiveError::Missing(_))
+        Err(ArchiveError::Missing { .. })
     ));
     let mut archive = TraceArchive::open(&path, &settings()).unwrap();
     let kept = document(7, true);

@@ -9,13 +9,11 @@ use flate2::write::DeflateEncoder;
 use rusqlite::{Connection, params};
 use skywatch_settings::Traces;
 
-use super::{ArchiveError, SCHEMA, VERSION};
-use crate::files;
+use super::FORM;
+use crate::archive_file::ArchiveError;
 use crate::traces::document::TraceDocument;
 use crate::traces::judgement::TraceJudgement;
 
-/// How long to wait for a reader.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// What a row takes beside its body, bytes: texts and four indices.
 const ROW_BYTES: i64 = 500;
 
@@ -35,56 +33,10 @@ pub(in crate::traces) struct TraceArchive {
 impl TraceArchive {
     /// Opens the file, or begins it. One that cannot be used is renamed to `NAME.broken`.
     pub(in crate::traces) fn open(path: &Path, settings: &Traces) -> Result<Self, ArchiveError> {
-        match Self::try_open(path, settings) {
-            Ok(archive) => Ok(archive),
-            Err(error) => {
-                let aside = path.with_extension("sqlite.broken");
-                tracing::error!(
-                    "traces are kept anew, the old file is `{}` :: {error}",
-                    aside.display()
-                );
-                for end in ["", "-wal", "-shm"] {
-                    let with_end = |path: &Path| PathBuf::from(format!("{}{end}", path.display()));
-                    // What is not there is not in the way.
-                    let _ = std::fs::rename(with_end(path), with_end(&aside));
-                }
-                Self::try_open(path, settings)
-            }
-        }
-    }
-
-    fn try_open(path: &Path, settings: &Traces) -> Result<Self, ArchiveError> {
-        let of_file = |error: std::io::Error| ArchiveError::Damaged {
-            path: path.to_owned(),
-            why: error.to_string(),
-        };
-        // Made for its owner only, and never through a link.
-        drop(files::write(path).map_err(of_file)?);
-        let failed = ArchiveError::of(path);
-        let connection = Connection::open(path).map_err(&failed)?;
-        let prepare = || {
-            connection.busy_timeout(PATIENCE)?;
-            connection.execute_batch(
-                "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
-            )?;
-            connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
-        };
-        match prepare().map_err(&failed)? {
-            0 => connection
-                .execute_batch(&format!(
-                    "BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT"
-                ))
-                .map_err(&failed)?,
-            VERSION => {}
-            found => {
-                let path = path.to_owned();
-                return Err(ArchiveError::OtherVersion { path, found });
-            }
-        }
         let sum = format!("SELECT COALESCE(SUM(LENGTH(body) + {ROW_BYTES}), 0) FROM trace");
-        let bytes = connection
-            .query_row(&sum, [], |row| row.get(0))
-            .map_err(&failed)?;
+        let (connection, bytes) = FORM.open_or_anew(path, |connection| {
+            connection.query_row(&sum, [], |row| row.get(0))
+        })?;
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -97,7 +49,7 @@ impl TraceArchive {
     /// Keeps traces in one transaction, `now` in Unix seconds, and lets go what is too old or too much: of what is too much
     /// first those that are not anomalous.
     pub(in crate::traces) fn keep(&mut self, traces: &[TraceDocument], now: f64) -> Result<(), ArchiveError> {
-        let failed = ArchiveError::of(&self.path);
+        let failed = FORM.failed(&self.path);
         let before = self.bytes;
         let outcome = self.try_keep(traces, now).map_err(failed);
         if outcome.is_err() {

@@ -11,8 +11,9 @@ use serde_json::json;
 
 use super::calls::{ApiCall, may};
 use super::problem::ApiProblem;
+use crate::archive_file::ArchiveError;
 use crate::health::PlaneSilent;
-use crate::traces::{ArchiveError, ArchiveReader};
+use crate::traces::ArchiveReader;
 use crate::web::entities::{self, HoursQuery};
 use crate::web::health::{self, HealthQuery};
 use crate::web::site::{Site, SiteState, of_a_page};
@@ -98,7 +99,7 @@ async fn trace(State(site): SiteState, Path(id): Path<String>) -> Result<Respons
     let archive = site.archive.clone();
     match of_a_page(&site, move || ArchiveReader::open(&archive)?.trace(&id)).await {
         Ok(Ok(Some(document))) => Ok(Json(document).into_response()),
-        Ok(Ok(None) | Err(ArchiveError::Missing(_))) => {
+        Ok(Ok(None) | Err(ArchiveError::Missing { .. })) => {
             Err(ApiProblem::missing("no trace of this id is kept"))
         }
         Ok(Err(error)) => Err(unreadable(&error)),
