@@ -173,11 +173,7 @@ impl EventDelivery {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use super::super::entity_event::{
-        EntityEvent, EntityEventKey, EventCategory, EventLabels, FlaggedPoints,
-    };
-    use super::super::form::EventForms;
-    use super::super::outbox::{OutboxLimits, OutboxOptions};
+    use super::super::testing;
     use super::*;
 
     /// Takes what it is told to, then fails; keeps what it was given.
@@ -218,41 +214,14 @@ mod tests {
         }
     }
 
-    fn event(number: u32) -> EntityEvent {
-        EntityEvent {
-            key: EntityEventKey {
-                at: f64::from(number),
-                machine_id: format!("m{number}"),
-                entity_name: None,
-                metric: "m".to_owned(),
-                labels: EventLabels::new(),
-            },
-            category: EventCategory::System,
-            source: None,
-            keywords: Vec::new(),
-            is_anomaly: true,
-            score: 1.0,
-            flagged: FlaggedPoints::default(),
-            description: None,
-            details: serde_json::Map::new(),
-            causes: Vec::new(),
-        }
-    }
-
     #[test]
     fn what_arrived_behind_one_that_did_not_is_not_sent_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut outbox = EventOutbox::open(folder.path()).expect("a new one");
         outbox.set_sinks(&["partial"]).expect("room");
-        let options = OutboxOptions {
-            limits: OutboxLimits {
-                keep: Duration::from_secs(3_600),
-                bytes: 1 << 20,
-            },
-            repeat_after: Duration::ZERO,
-            forms: EventForms::default(),
-        };
-        let events: Vec<_> = (1..=4).map(|number| event(number).into()).collect();
+        let options = testing::options(Duration::ZERO);
+        let numbered = |number: u32| testing::event(f64::from(number), &format!("m{number}")).into();
+        let events: Vec<_> = (1..=4).map(numbered).collect();
         outbox.add(&events, &options, 0, 0.0).expect("room");
         let given = Arc::new(Mutex::new(Vec::new()));
         let sink = PartialSink {

@@ -19,6 +19,8 @@ mod publisher;
 mod root_cause_event;
 mod sending;
 mod sinks;
+#[cfg(test)]
+mod testing;
 mod trial;
 
 pub use entity_event::{EntityEvent, EntityEventKey, EventCategory, EventCause, EventLabels, FlaggedPoints};

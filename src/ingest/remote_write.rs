@@ -27,7 +27,7 @@ use crate::net::TimeLimits;
 use crate::net::access::ListenerAccess;
 use crate::net::guard::is_of_a_page;
 use crate::net::http::{self, HttpListener, Peer};
-use crate::net::routes::{HttpRoute, ListenerRules, RouteAccess, compose};
+use crate::net::routes::{HttpRoute, ListenerRules, compose};
 use message::each_series;
 pub(super) use message::{RemoteLabel, RemoteSample, TimeSeries, WriteRequest, laws};
 
@@ -72,11 +72,10 @@ pub(super) async fn serve(
 }
 
 fn routes(intake: &Intake) -> [HttpRoute; 1] {
-    [HttpRoute {
-        path: "/api/v1/write",
-        access: RouteAccess::Login,
-        handler: post(write).with_state(intake.clone()),
-    }]
+    [HttpRoute::login(
+        "/api/v1/write",
+        post(write).with_state(intake.clone()),
+    )]
 }
 
 async fn write(

@@ -17,6 +17,17 @@ pub(crate) struct HttpRoute {
     pub(crate) handler: MethodRouter,
 }
 
+impl HttpRoute {
+    /// One for whoever has a token of the listener, if it has any.
+    pub(crate) fn login(path: &'static str, handler: MethodRouter) -> Self {
+        Self {
+            path,
+            access: RouteAccess::Login,
+            handler,
+        }
+    }
+}
+
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RouteAccess {

@@ -25,7 +25,7 @@ use super::refusal::RequestRefusal;
 use super::{jaeger, lines, zipkin};
 use crate::net::guard::is_of_a_page;
 use crate::net::http::Peer;
-use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::net::routes::HttpRoute;
 
 /// How long a request waits until it may be unpacked.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -35,26 +35,20 @@ type RawBody = Result<Bytes, BytesRejection>;
 
 /// The routes of OTLP and of what else comes that way.
 pub(super) fn otlp_routes(intake: &SpanIntake) -> [HttpRoute; 4] {
-    let route = |path, handler| HttpRoute {
-        path,
-        access: RouteAccess::Login,
-        handler,
-    };
     [
-        route("/v1/traces", post(otlp_spans).with_state(intake.clone())),
-        route("/v1/metrics", post(otlp_points).with_state(intake.clone())),
-        route("/v1/lines", post(json_lines).with_state(intake.clone())),
-        route("/api/traces", post(jaeger_spans).with_state(intake.clone())),
+        HttpRoute::login("/v1/traces", post(otlp_spans).with_state(intake.clone())),
+        HttpRoute::login("/v1/metrics", post(otlp_points).with_state(intake.clone())),
+        HttpRoute::login("/v1/lines", post(json_lines).with_state(intake.clone())),
+        HttpRoute::login("/api/traces", post(jaeger_spans).with_state(intake.clone())),
     ]
 }
 
 /// Zipkin's route.
 pub(super) fn zipkin_routes(intake: &SpanIntake) -> [HttpRoute; 1] {
-    [HttpRoute {
-        path: "/api/v2/spans",
-        access: RouteAccess::Login,
-        handler: post(zipkin_spans).with_state(intake.clone()),
-    }]
+    [HttpRoute::login(
+        "/api/v2/spans",
+        post(zipkin_spans).with_state(intake.clone()),
+    )]
 }
 
 /// Why a request as a whole is not taken.

@@ -17,7 +17,7 @@ use super::site::{Site, SiteState, of_a_page, page};
 use crate::archive_file::ArchiveError;
 use crate::clock::unix_now;
 use crate::entities::{EntityReader, EntityScore, EntitySummary, entities_path};
-use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::net::routes::HttpRoute;
 
 /// Entities on the page; the worst come first.
 const SHOWN: usize = 500;
@@ -36,14 +36,9 @@ const STATES: [&str; 4] = ["anomalous", "unknown", "learning", "normal"];
 /// The routes of entities.
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 2] {
     let site = || Arc::clone(site);
-    let route = |path, handler| HttpRoute {
-        path,
-        access: RouteAccess::Login,
-        handler,
-    };
     [
-        route("/entities", get(list_page).with_state(site())),
-        route("/entities/{name}", get(entity_page).with_state(site())),
+        HttpRoute::login("/entities", get(list_page).with_state(site())),
+        HttpRoute::login("/entities/{name}", get(entity_page).with_state(site())),
     ]
 }
 

@@ -12,7 +12,7 @@ use axum::routing::get;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::site::{Site, SiteState};
-use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::net::routes::HttpRoute;
 
 /// How often it is looked whether a pass has ended or an incident has changed.
 const LOOK_EACH: Duration = Duration::from_secs(1);
@@ -21,11 +21,10 @@ const LENGTH: Duration = Duration::from_secs(50);
 
 /// The routes of events.
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
-    [HttpRoute {
-        path: "/events",
-        access: RouteAccess::Login,
-        handler: get(events).with_state(Arc::clone(site)),
-    }]
+    [HttpRoute::login(
+        "/events",
+        get(events).with_state(Arc::clone(site)),
+    )]
 }
 
 /// When what pages show was last written.

@@ -11,18 +11,14 @@ use skywatch_alerters::text::percent_encode;
 
 use super::names::NameIndex;
 use super::site::{Site, SiteState, of_a_page, page};
-use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::net::routes::HttpRoute;
 
 /// Names, and branches, on one page.
 const LISTED: usize = 200;
 
 /// The routes of this page.
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
-    [HttpRoute {
-        path: "/find",
-        access: RouteAccess::Login,
-        handler: get(find).with_state(Arc::clone(site)),
-    }]
+    [HttpRoute::login("/find", get(find).with_state(Arc::clone(site)))]
 }
 
 /// `?q=` words or a pattern; without it `?below=` a beginning with a dot at its end; `?skip=` what was shown before.

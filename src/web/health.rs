@@ -14,7 +14,7 @@ use skywatch_alerters::text::percent_encode;
 
 use super::site::{Site, SiteState, of_a_page, page};
 use crate::health::{self, PlaneSilent};
-use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::net::routes::HttpRoute;
 
 /// Subjects on the page; the worst come first.
 const SHOWN: usize = 500;
@@ -25,11 +25,10 @@ const STATES: [&str; 6] = ["unhealthy", "gray", "overdue", "suspected", "unknown
 
 /// The routes of the plane.
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
-    [HttpRoute {
-        path: "/health",
-        access: RouteAccess::Login,
-        handler: get(shown).with_state(Arc::clone(site)),
-    }]
+    [HttpRoute::login(
+        "/health",
+        get(shown).with_state(Arc::clone(site)),
+    )]
 }
 
 /// `?subject=redis:main`, one of them with all votes.

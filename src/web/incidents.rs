@@ -20,7 +20,7 @@ use super::metric::hours_as_series;
 use super::site::{Site, SiteState, of_a_page, page};
 use crate::clock::unix_now;
 use crate::history::{Filter, HistoryError, HistoryReader, Life};
-use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::net::routes::HttpRoute;
 
 /// Incidents on one page: some hundred kilobytes of HTML.
 const A_PAGE: usize = 200;
@@ -34,16 +34,8 @@ const BEFORE: f64 = 2.0 * 86_400.0;
 /// The routes of these pages.
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 2] {
     [
-        HttpRoute {
-            path: "/incidents",
-            access: RouteAccess::Login,
-            handler: get(list).with_state(Arc::clone(site)),
-        },
-        HttpRoute {
-            path: "/incidents/{id}",
-            access: RouteAccess::Login,
-            handler: get(one).with_state(Arc::clone(site)),
-        },
+        HttpRoute::login("/incidents", get(list).with_state(Arc::clone(site))),
+        HttpRoute::login("/incidents/{id}", get(one).with_state(Arc::clone(site))),
     ]
 }
 

@@ -24,7 +24,7 @@ use super::site::{Site, SiteState, of_a_page, page};
 use crate::clock::unix_now;
 use crate::dispatch::{Answer, Call};
 use crate::history::Filter;
-use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::net::routes::HttpRoute;
 use crate::status::{AnalyzerStatus, Examination};
 
 /// Earlier incidents that are listed.
@@ -67,11 +67,10 @@ const USUAL_RANGE: &ChartRange = &RANGES[1];
 
 /// The routes of this page.
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
-    [HttpRoute {
-        path: "/metric",
-        access: RouteAccess::Login,
-        handler: get(metric).with_state(Arc::clone(site)),
-    }]
+    [HttpRoute::login(
+        "/metric",
+        get(metric).with_state(Arc::clone(site)),
+    )]
 }
 
 /// `?name=`, the metric's full name, and `&range=` how far back.

@@ -18,7 +18,7 @@ use super::pages::no_pass;
 use super::site::{Site, SiteState, of_a_page, page};
 use crate::clock::unix_now;
 use crate::history::Filter;
-use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::net::routes::HttpRoute;
 use crate::status::{AnalyzerStatus, IngestStatus};
 
 /// Cards that get a chart; a chart has some 8 kB.
@@ -38,11 +38,7 @@ const NAME_COLUMNS: usize = 120;
 
 /// The routes of this page.
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
-    [HttpRoute {
-        path: "/",
-        access: RouteAccess::Login,
-        handler: get(now).with_state(Arc::clone(site)),
-    }]
+    [HttpRoute::login("/", get(now).with_state(Arc::clone(site)))]
 }
 
 /// `?severity=critical` at least so bad, `?name=` names that hold this, `?unclaimed=1` nobody has it.

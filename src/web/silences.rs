@@ -13,18 +13,17 @@ use skywatch_alerters::text::shorten;
 use super::describe::of_history;
 use super::site::{Site, SiteState, of_a_page, page};
 use crate::clock::unix_now;
-use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::net::routes::HttpRoute;
 
 /// Silences that are listed.
 const LISTED: usize = 500;
 
 /// The routes of this page.
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
-    [HttpRoute {
-        path: "/silences",
-        access: RouteAccess::Login,
-        handler: get(silences).with_state(Arc::clone(site)),
-    }]
+    [HttpRoute::login(
+        "/silences",
+        get(silences).with_state(Arc::clone(site)),
+    )]
 }
 
 /// `?all=1` also those that have ended, `?metrics=` what the form for a new one begins with.

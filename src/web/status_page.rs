@@ -12,7 +12,7 @@ use super::describe::{of_history, took};
 use super::site::{Site, SiteState, of_a_page, page};
 use crate::clock::unix_now;
 use crate::history::{Depth, HistoryError, HistoryReader, NoticeRecord, PassRecord};
-use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::net::routes::HttpRoute;
 use crate::status::{AnalyzerStatus, IngestStatus, PassSummary};
 
 /// Past that is listed, seconds.
@@ -24,11 +24,10 @@ const DEAD: usize = 20;
 
 /// The routes of this page.
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
-    [HttpRoute {
-        path: "/status",
-        access: RouteAccess::Login,
-        handler: get(status).with_state(Arc::clone(site)),
-    }]
+    [HttpRoute::login(
+        "/status",
+        get(status).with_state(Arc::clone(site)),
+    )]
 }
 
 /// What the history says of passes and notices.

@@ -13,7 +13,7 @@ use skywatch_alerters::text::percent_encode;
 use super::site::{Site, SiteState, of_a_page, page};
 use super::waterfall;
 use crate::archive_file::ArchiveError;
-use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::net::routes::HttpRoute;
 use crate::traces::{ArchiveReader, TraceDocument, TraceFilter, TraceJudgement, TraceSummary};
 
 /// Traces on one page.
@@ -22,14 +22,9 @@ const A_PAGE: usize = 200;
 /// The routes of traces.
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 2] {
     let site = || Arc::clone(site);
-    let route = |path, handler| HttpRoute {
-        path,
-        access: RouteAccess::Login,
-        handler,
-    };
     [
-        route("/traces", get(list_page).with_state(site())),
-        route("/traces/{id}", get(trace_page).with_state(site())),
+        HttpRoute::login("/traces", get(list_page).with_state(site())),
+        HttpRoute::login("/traces/{id}", get(trace_page).with_state(site())),
     ]
 }
 

@@ -29,6 +29,17 @@ impl Numbers {
     }
 }
 
+/// Stores a metric's points as they are packed, and its name.
+fn put_bytes(connection: &mut redis::Connection, name: &str, stream: &[u8]) {
+    let key = format!("metrics.{name}");
+    let mut pipe = redis::pipe();
+    pipe.set(&key, stream)
+        .ignore()
+        .sadd("metrics.unique_metrics", key)
+        .ignore();
+    pipe.exec(connection).unwrap();
+}
+
 /// A database that breaks, two services that follow it a point later, and a hundred metrics beside them.
 fn store(redis: &RedisServer) {
     let mut numbers = Numbers(7);
@@ -43,13 +54,7 @@ fn store(redis: &RedisServer) {
         for (index, value) in values.iter().rev().take(POINTS).rev().enumerate() {
             codec::encode(end - STEP * (POINTS - 1 - index) as f64, *value, &mut stream);
         }
-        let key = format!("metrics.{name}");
-        let mut pipe = redis::pipe();
-        pipe.set(&key, stream)
-            .ignore()
-            .sadd("metrics.unique_metrics", key)
-            .ignore();
-        pipe.exec(&mut connection).unwrap();
+        put_bytes(&mut connection, name, &stream);
     };
     for service in ["cart.seconds", "shop.seconds"] {
         let late: Vec<f64> = database[..POINTS]
@@ -201,13 +206,7 @@ fn with_a_topology_the_node_that_broke_first_is_named_however_old_it_is() {
             let time = end - STEP * (POINTS - 1 - index) as f64;
             codec::encode(time, 10.0 + extra + numbers.next(), &mut stream);
         }
-        let key = format!("metrics.svc.{service}.p95");
-        let mut pipe = redis::pipe();
-        pipe.set(&key, stream)
-            .ignore()
-            .sadd("metrics.unique_metrics", key)
-            .ignore();
-        pipe.exec(&mut connection).unwrap();
+        put_bytes(&mut connection, &format!("svc.{service}.p95"), &stream);
     }
     let is_there = Arc::new(AtomicBool::new(true));
     let known = Arc::clone(&is_there);

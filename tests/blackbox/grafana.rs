@@ -1,16 +1,14 @@
 //! Grafana: what its data sources ask, and the dashboard through a real Prometheus.
 
 use std::net::Ipv4Addr;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
 use super::redis_world::put;
-use crate::common::program::Program;
 use crate::common::redis::{RedisServer, free_port};
 use crate::common::series::{each_minute, loud, now, quiet};
 use crate::common::skywatch::{Setup, Skywatch};
-use crate::common::{carbon, http, wait_for};
+use crate::common::{carbon, http, prometheus, wait_for};
 
 fn post(running: &Skywatch, path: &str, body: &Value) -> (u16, Value) {
     let headers = ["Content-Type: application/json"];
@@ -103,19 +101,12 @@ fn every_query_of_the_dashboard_has_an_answer() {
         .with("analyzer.optimum_run_duration", "500ms")
         .start(&["run"]);
     let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
     let port = free_port();
     let configuration = format!(
-        "global: {{ scrape_interval: 250ms }}\nscrape_configs: [ {{ job_name: skywatch, static_configs: [ {{ targets: ['{}'] }} ] }} ]\n",
+        "scrape_configs: [ {{ job_name: skywatch, static_configs: [ {{ targets: ['{}'] }} ] }} ]\n",
         running.pages()
     );
-    std::fs::write(path("prometheus.yml"), configuration).unwrap();
-    let mut command = Command::new("prometheus");
-    command
-        .arg(format!("--config.file={}", path("prometheus.yml").display()))
-        .arg(format!("--storage.tsdb.path={}", path("data").display()))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"));
-    let _prometheus = Program::start(&mut command, folder.path(), "prometheus");
+    let _prometheus = prometheus::start(folder.path(), port, &configuration);
     let loud = each_minute(&loud(200), now());
     put(&mut redis.connection(), "web1.cpu", &loud);
     let asked = queries();

@@ -18,6 +18,7 @@ pub(crate) mod http_sink;
 pub(crate) mod mime;
 pub(crate) mod partition;
 pub(crate) mod program;
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod redis;

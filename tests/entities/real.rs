@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use crate::common::http_sink::{Answer, HttpSink};
-use crate::common::program::Program;
 use crate::common::redis::free_port;
 use crate::common::series::now;
 use crate::common::skywatch::Setup;
-use crate::common::wait_for;
+use crate::common::{prometheus, wait_for};
 
 /// What a machine measures at a moment: load and requests go together, and next to nothing fails.
 fn measured(time: f64) -> [(&'static str, f64); 4] {
@@ -88,17 +87,10 @@ fn what_a_real_prometheus_has_is_learnt_and_the_machine_that_fails_is_named() {
     put_past(folder.path(), &path("data"), [good.port, bad.port]);
     let port = free_port();
     let configuration = format!(
-        "global: {{ scrape_interval: 250ms }}\n\
-         scrape_configs: [ {{ job_name: shop, static_configs: [ {{ targets: ['127.0.0.1:{}', '127.0.0.1:{}'] }} ] }} ]\n",
+        "scrape_configs: [ {{ job_name: shop, static_configs: [ {{ targets: ['127.0.0.1:{}', '127.0.0.1:{}'] }} ] }} ]\n",
         good.port, bad.port
     );
-    std::fs::write(path("prometheus.yml"), configuration).unwrap();
-    let mut command = Command::new("prometheus");
-    command
-        .arg(format!("--config.file={}", path("prometheus.yml").display()))
-        .arg(format!("--storage.tsdb.path={}", path("data").display()))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"));
-    let _prometheus = Program::start(&mut command, folder.path(), "prometheus");
+    let _prometheus = prometheus::start(folder.path(), port, &configuration);
     let setup = Setup::new()
         .with("entities.enabled", "true")
         .with("entities.prometheus", &format!("http://127.0.0.1:{port}"))

@@ -16,7 +16,7 @@ use crate::common::program::Program;
 use crate::common::redis::{RedisServer, free_port};
 use crate::common::series::now;
 use crate::common::skywatch::Setup;
-use crate::common::wait_for;
+use crate::common::{prometheus, wait_for};
 
 /// A Python with the libraries; made once and kept.
 fn python() -> PathBuf {
@@ -191,24 +191,11 @@ fn a_prometheus_delivers_by_remote_write() {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let configuration = format!(
-        "global: {{ scrape_interval: 250ms }}\n\
-         scrape_configs: [ {{ job_name: it self, static_configs: [ {{ targets: ['127.0.0.1:{port}'] }} ] }} ]\n\
+        "scrape_configs: [ {{ job_name: it self, static_configs: [ {{ targets: ['127.0.0.1:{port}'] }} ] }} ]\n\
          remote_write: [ {{ url: 'http://{}/api/v1/write', queue_config: {{ batch_send_deadline: 200ms }} }} ]\n",
         node.address(Protocol::RemoteWrite)
     );
-    std::fs::write(folder.path().join("prometheus.yml"), configuration).unwrap();
-    let mut command = Command::new("prometheus");
-    command
-        .arg(format!(
-            "--config.file={}",
-            folder.path().join("prometheus.yml").display()
-        ))
-        .arg(format!(
-            "--storage.tsdb.path={}",
-            folder.path().join("data").display()
-        ))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"));
-    let prometheus = Program::start(&mut command, folder.path(), "prometheus");
+    let prometheus = prometheus::start(folder.path(), port, &configuration);
     let up = format!("up;instance=127.0.0.1:{port};job=it%20self");
     wait_for("ten points of `up`", || {
         (stored(&redis).get(&up).is_some_and(|series| series.len() >= 10)).then_some(())
@@ -289,19 +276,11 @@ fn a_prometheus_proves_who_it_is_and_delivers_over_tls() {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let configuration = format!(
-        "global: {{ scrape_interval: 250ms }}\n\
-         scrape_configs: [ {{ job_name: it, static_configs: [ {{ targets: ['127.0.0.1:{port}'] }} ] }} ]\n\
+        "scrape_configs: [ {{ job_name: it, static_configs: [ {{ targets: ['127.0.0.1:{port}'] }} ] }} ]\n\
          remote_write: [ {{ url: '{url}', authorization: {{ credentials: correct-horse-battery }}, \
          tls_config: {{ ca_file: '{tls}/ca.pem' }}, queue_config: {{ batch_send_deadline: 200ms }} }} ]\n"
     );
-    std::fs::write(folder.path().join("prometheus.yml"), configuration).unwrap();
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let mut command = Command::new("prometheus");
-    command
-        .arg(format!("--config.file={}", path("prometheus.yml")))
-        .arg(format!("--storage.tsdb.path={}", path("data")))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"));
-    let _prometheus = Program::start(&mut command, folder.path(), "prometheus");
+    let _prometheus = prometheus::start(folder.path(), port, &configuration);
     let up = format!("up;instance=127.0.0.1:{port};job=it");
     wait_for("a point of `up`", || {
         stored(&redis).contains_key(&up).then_some(())

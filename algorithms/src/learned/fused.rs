@@ -52,18 +52,31 @@ fn rows<'s>(storage: &'s CpuStorage, layout: &Layout) -> Result<(&'s [f32], usiz
     }
 }
 
-/// Works out each row of what comes out from those of what goes in.
+/// Works out each row of what comes out, from its number and the row that goes in.
 fn by_rows(
-    (one, length): (&[f32], usize),
-    other: &[f32],
-    mut work: impl FnMut(usize, &[f32], &[f32], &mut [f32]),
-) -> CpuStorage {
-    let mut out = vec![0.0; one.len()];
-    let pairs = one.chunks_exact(length).zip(other.chunks_exact(length));
-    for (row, ((one, other), out)) in pairs.zip(out.chunks_exact_mut(length)).enumerate() {
-        work(row, one, other, out);
+    storage: &CpuStorage,
+    layout: &Layout,
+    mut work: impl FnMut(usize, &[f32], &mut [f32]),
+) -> Result<(CpuStorage, Shape)> {
+    let (numbers, length) = rows(storage, layout)?;
+    let mut out = vec![0.0; numbers.len()];
+    let pairs = numbers.chunks_exact(length).zip(out.chunks_exact_mut(length));
+    for (row, (numbers, out)) in pairs.enumerate() {
+        work(row, numbers, out);
     }
-    CpuStorage::F32(out)
+    Ok((CpuStorage::F32(out), layout.shape().clone()))
+}
+
+/// Works out each row of what goes back, from the row that is known and the gradients by it.
+fn back_by_rows(
+    (storage, layout): (&CpuStorage, &Layout),
+    (gradients, gradients_layout): (&CpuStorage, &Layout),
+    work: impl Fn(&[f32], &[f32], &mut [f32]),
+) -> Result<(CpuStorage, Shape)> {
+    let (gradients, length) = rows(gradients, gradients_layout)?;
+    by_rows(storage, layout, |row, known, out| {
+        work(known, &gradients[row * length..][..length], out);
+    })
 }
 
 /// See [`softmax`].
@@ -77,9 +90,8 @@ impl CustomOp1 for Softmax {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (x, length) = rows(storage, layout)?;
-        let shares = by_rows((x, length), x, |row, x, _, out| {
-            let seen = self.seen.of_row(row, length);
+        by_rows(storage, layout, |row, x, out| {
+            let seen = self.seen.of_row(row, x.len());
             let largest = x[..seen].iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let mut sum = 0.0;
             for (out, x) in out[..seen].iter_mut().zip(x) {
@@ -87,8 +99,7 @@ impl CustomOp1 for Softmax {
                 sum += *out;
             }
             out[..seen].iter_mut().for_each(|share| *share /= sum);
-        });
-        Ok((shares, layout.shape().clone()))
+        })
     }
 
     fn bwd(&self, _: &Tensor, shares: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
@@ -112,15 +123,13 @@ impl CustomOp2 for SoftmaxBack {
         gradients: &CpuStorage,
         gradients_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let shares = rows(storage, layout)?;
-        let (gradients, _) = rows(gradients, gradients_layout)?;
-        let back = by_rows(shares, gradients, |_, shares, gradients, out| {
+        let known = (storage, layout);
+        back_by_rows(known, (gradients, gradients_layout), |shares, gradients, out| {
             let mean: f32 = shares.iter().zip(gradients).map(|(y, g)| y * g).sum();
             for ((out, y), g) in out.iter_mut().zip(shares).zip(gradients) {
                 *out = y * (g - mean);
             }
-        });
-        Ok((back, layout.shape().clone()))
+        })
     }
 }
 
@@ -143,14 +152,12 @@ impl CustomOp1 for Normalise {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = rows(storage, layout)?;
-        let normed = by_rows(x, x.0, |_, x, _, out| {
+        by_rows(storage, layout, |_, x, out| {
             let (mean, scale) = moments(x, self.epsilon);
             for (out, x) in out.iter_mut().zip(x) {
                 *out = (x - mean) * scale;
             }
-        });
-        Ok((normed, layout.shape().clone()))
+        })
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
@@ -178,10 +185,9 @@ impl CustomOp2 for NormaliseBack {
         gradients: &CpuStorage,
         gradients_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let x = rows(storage, layout)?;
-        let count = x.1 as f32;
-        let (gradients, _) = rows(gradients, gradients_layout)?;
-        let back = by_rows(x, gradients, |_, x, gradients, out| {
+        let known = (storage, layout);
+        back_by_rows(known, (gradients, gradients_layout), |x, gradients, out| {
+            let count = x.len() as f32;
             let (mean, scale) = moments(x, self.epsilon);
             let level = gradients.iter().sum::<f32>() / count;
             let slope = x.iter().zip(gradients).map(|(x, g)| (x - mean) * scale * g);
@@ -189,8 +195,7 @@ impl CustomOp2 for NormaliseBack {
             for ((out, x), g) in out.iter_mut().zip(x).zip(gradients) {
                 *out = scale * (g - level - (x - mean) * scale * slope);
             }
-        });
-        Ok((back, layout.shape().clone()))
+        })
     }
 }
 

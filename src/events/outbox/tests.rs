@@ -1,41 +1,13 @@
 use std::time::Duration;
 
-use super::super::entity_event::{EntityEvent, EntityEventKey, EventCategory, EventLabels, FlaggedPoints};
-use super::super::form::EventForms;
+use super::super::entity_event::EntityEvent;
 use super::super::outgoing::OutgoingEvent;
 use super::super::publisher::EventWriter;
-use super::{EventOutbox, OutboxLimits, OutboxOptions};
+use super::super::testing::{self, event};
+use super::{EventOutbox, OutboxOptions};
 
 fn options() -> OutboxOptions {
-    OutboxOptions {
-        limits: OutboxLimits {
-            keep: Duration::from_secs(3_600),
-            bytes: 1 << 20,
-        },
-        repeat_after: Duration::from_secs(600),
-        forms: EventForms::default(),
-    }
-}
-
-fn event(at: f64, machine_id: &str) -> EntityEvent {
-    EntityEvent {
-        key: EntityEventKey {
-            at,
-            machine_id: machine_id.to_owned(),
-            entity_name: Some("sli".to_owned()),
-            metric: "rtt".to_owned(),
-            labels: EventLabels::new(),
-        },
-        category: EventCategory::Application,
-        source: None,
-        keywords: Vec::new(),
-        is_anomaly: true,
-        score: 1.0,
-        flagged: FlaggedPoints::default(),
-        description: None,
-        details: serde_json::Map::new(),
-        causes: Vec::new(),
-    }
+    testing::options(Duration::from_secs(600))
 }
 
 fn add(outbox: &mut EventOutbox, events: &[EntityEvent]) {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use skywatch_alerters::Subject;
 use skywatch_settings::Settings;
 
-use super::role::{Needs, Role, RoleContext, RunOptions};
+use super::role::{self, Needs, Role, RoleContext, RunOptions};
 use crate::analyzer::store_canary::StoreCanary;
 use crate::analyzer::store_probe::StoreProbe;
 use crate::analyzer::{AnalyzerOptions, Inquiries, PassOutputs, Supervisor, WorkerOptions};
-use crate::inlet::{Answers, Finder, FinderReport, InletAddress, InletClient};
+use crate::inlet::{Answers, Finder, FinderReport, InletAddress};
 use crate::observer::Observer;
 use crate::process::{ProcessError, judging, wiring};
 use crate::status::{AnalyzerStatusFile, Liveness};
@@ -20,8 +20,6 @@ use crate::store::{AnyConnect, Connect};
 
 /// How long the first pass waits for a dispatch to say which metrics it follows; it starts within a second.
 const DISPATCH_PATIENCE: Duration = Duration::from_secs(5);
-/// How long the end waits until the last findings are confirmed; longer only on a disk that takes nothing.
-const CONFIRM_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The role of that name.
 #[derive(Debug)]
@@ -85,10 +83,7 @@ pub(crate) fn watch(
     let examiner = judging::examiner_of(store.clone(), settings);
     let answers: Answers = Arc::new(move |metric, at| examiner.ask(&inquiries, metric, at).map(Box::new));
     let finder = Finder::new("analyzer", Some(Subject::METRIC));
-    let client = InletClient::start(inlet, finder, Some(answers)).map_err(|source| ProcessError::Start {
-        what: "the connection to the dispatch",
-        source,
-    })?;
+    let client = role::connect(inlet, finder, Some(answers))?;
     let status = AnalyzerStatusFile::open(Path::new(&settings.state_dir), wiring::quiet_after(settings));
     let status = Arc::new(status);
     let inlet = client.inlet();
@@ -137,6 +132,6 @@ pub(crate) fn watch(
         AnyConnect::Embedded(connect) => Supervisor::new(connect, options, outputs, stop.clone())?.run(),
     };
     drop((probe, canary));
-    client.finish(CONFIRM_PATIENCE);
+    client.finish(role::CONFIRM_PATIENCE);
     Ok(outcome?)
 }

@@ -1,19 +1,14 @@
 //! Watches entities: machines, pods and applications, each judged over all of its metrics at once.
 
-use std::time::Duration;
-
 use skywatch_alerters::Subject;
 use skywatch_settings::Settings;
 
-use super::role::{Needs, Role, RoleContext, RunOptions};
+use super::role::{self, Needs, Role, RoleContext, RunOptions};
 use crate::entities::{EntityReporter, EntityWatchOptions, EntityWatcher};
 use crate::events::{EventPublisher, EventWriter};
-use crate::inlet::{Finder, InletClient};
+use crate::inlet::Finder;
 use crate::process::{ProcessError, wiring};
 use crate::topology::TopologyCache;
-
-/// How long the end waits until the last findings are confirmed; longer only on a disk that takes nothing.
-const CONFIRM_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The role of that name.
 #[derive(Debug)]
@@ -45,12 +40,7 @@ impl Role for EntitiesRole {
         let settings = context.settings;
         wiring::prepare_state_dir(&settings.state_dir)?;
         let finder = Finder::new("entities", Some(Subject::ENTITY));
-        let client = InletClient::start(context.inlet.clone(), finder, None).map_err(|source| {
-            ProcessError::Start {
-                what: "the connection to the dispatch",
-                source,
-            }
-        })?;
+        let client = role::connect(context.inlet.clone(), finder, None)?;
         let reporter = EntityReporter {
             inlet: client.inlet(),
             followed: client.followed(),
@@ -76,7 +66,7 @@ impl Role for EntitiesRole {
             graphite.as_ref().map(|graphite| (graphite, prefix.as_str())),
             context.stop,
         );
-        client.finish(CONFIRM_PATIENCE);
+        client.finish(role::CONFIRM_PATIENCE);
         Ok(())
     }
 }

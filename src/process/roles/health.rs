@@ -7,20 +7,17 @@ use skywatch_alerters::Subject;
 use skywatch_algorithms::verdicts::Policy;
 use skywatch_settings::Settings;
 
-use super::role::{Role, RoleContext};
+use super::role::{self, Role, RoleContext};
 use crate::health::{
     self, DialOptions, FigureSinks, HealthError, HealthLimits, Options, PlaneFindings, Retention,
     ServeOptions, ServerOptions,
 };
-use crate::inlet::{Finder, InletClient};
+use crate::inlet::Finder;
 use crate::net::listeners::Service;
 use crate::observer::Observer;
 use crate::process::{ProcessError, observing, wiring};
 use crate::status::StatusFile;
 use crate::stop::Stop;
-
-/// How long the end waits until the last findings are confirmed.
-const CONFIRM_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The role of that name.
 #[derive(Debug)]
@@ -41,17 +38,13 @@ impl Role for HealthRole {
 
     fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
         let finder = Finder::new("health", Some(Subject::COMPONENT));
-        let start = InletClient::start(context.inlet.clone(), finder, None);
-        let client = start.map_err(|source| ProcessError::Start {
-            what: "the connection to the dispatch",
-            source,
-        })?;
+        let client = role::connect(context.inlet.clone(), finder, None)?;
         let findings = PlaneFindings {
             inlet: client.inlet(),
             followed: client.followed(),
         };
         let outcome = serve_health(context.settings, Some(findings), context.stop);
-        client.finish(CONFIRM_PATIENCE);
+        client.finish(role::CONFIRM_PATIENCE);
         outcome
     }
 }

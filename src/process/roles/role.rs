@@ -2,11 +2,12 @@
 
 use std::fmt::Debug;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use skywatch_settings::Settings;
 
-use crate::inlet::{FromFinder, InletAddress};
+use crate::inlet::{Answers, Finder, FromFinder, InletAddress, InletClient};
 use crate::observer::Observer;
 use crate::process::ProcessError;
 use crate::status::Liveness;
@@ -100,6 +101,25 @@ impl RoleContext<'_> {
     pub fn store(&self) -> Result<&AnyConnect, ProcessError> {
         self.store.as_ref().ok_or(ProcessError::NoStore)
     }
+}
+
+/// How long the end of a role that finds something waits until its last findings are confirmed; longer only on a disk that takes
+/// nothing.
+pub(super) const CONFIRM_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connects a role that finds something to the dispatch.
+///
+/// # Errors
+/// The system refuses a thread.
+pub(super) fn connect(
+    inlet: InletAddress,
+    finder: Finder,
+    answers: Option<Answers>,
+) -> Result<InletClient, ProcessError> {
+    InletClient::start(inlet, finder, answers).map_err(|source| ProcessError::Start {
+        what: "the connection to the dispatch",
+        source,
+    })
 }
 
 /// What `skywatch run` was asked beyond the settings.

@@ -1,14 +1,13 @@
 //! Takes traces in.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use skywatch_alerters::Subject;
 use skywatch_settings::Settings;
 
-use super::role::{Needs, Role, RoleContext, RunOptions};
+use super::role::{self, Needs, Role, RoleContext, RunOptions};
 use crate::ingest::{EntranceOptions, PointEntrance};
-use crate::inlet::{Finder, InletClient};
+use crate::inlet::Finder;
 use crate::net::listeners::Service;
 #[cfg(feature = "learned")]
 use crate::process::trainer;
@@ -17,9 +16,6 @@ use crate::store::{AnyConnect, Sample};
 #[cfg(feature = "learned")]
 use crate::traces::TeachingPlace;
 use crate::traces::{NamedPoint, PointSink, TraceReporter, TraceServer};
-
-/// How long the end waits until the last findings are confirmed; longer only on a disk that takes nothing.
-const CONFIRM_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The role of that name.
 #[derive(Debug)]
@@ -72,18 +68,13 @@ impl Role for TracesRole {
         let graphite = graphite.as_ref().map(|graphite| (graphite, prefix.as_str()));
         let points = Arc::new(StoredPoints(Arc::clone(&entrance)));
         let finder = Finder::new("traces", Some(Subject::TRACE));
-        let client = InletClient::start(context.inlet.clone(), finder, None).map_err(|source| {
-            ProcessError::Start {
-                what: "the connection to the dispatch",
-                source,
-            }
-        })?;
+        let client = role::connect(context.inlet.clone(), finder, None)?;
         let reporter = TraceReporter {
             inlet: client.inlet(),
             followed: client.followed(),
         };
         let outcome = traces.run(points, reporter, &settings.state_dir, graphite, stop);
-        client.finish(CONFIRM_PATIENCE);
+        client.finish(role::CONFIRM_PATIENCE);
         if let Some(entrance) = Arc::into_inner(entrance) {
             entrance.close();
         }

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use skywatch_algorithms::traces::{TraceDetector, TraceOptions, TraceSpan};
 
-/// Traces that come while detectors are fitted and are learnt by the new ones then; beyond them the newest are left out.
-const MISSED: usize = 10_000;
+use super::missed::MissedTraces;
 
 /// Detectors that are being fitted on a thread of their own, which ends with that.
 pub(super) struct FitUnderWay {
     outcome: Receiver<Result<TraceDetector, String>>,
-    missed: Vec<Arc<[TraceSpan]>>,
+    missed: MissedTraces,
 }
 
 impl FitUnderWay {
@@ -30,22 +29,20 @@ impl FitUnderWay {
             tracing::error!("traces :: detectors not fitted :: {error}");
             return None;
         }
-        let missed = Vec::new();
+        let missed = MissedTraces::default();
         Some(Self { outcome, missed })
     }
 
     /// Notes a trace that came meanwhile.
     pub(super) fn missed(&mut self, trace: &[TraceSpan]) {
-        if self.missed.len() < MISSED {
-            self.missed.push(trace.into());
-        }
+        self.missed.note(trace);
     }
 
     /// The detectors, once they are fitted, with what came meanwhile learnt.
     pub(super) fn finished(&mut self) -> Option<Result<TraceDetector, String>> {
         match self.outcome.try_recv() {
             Ok(Ok(mut detector)) => {
-                self.missed.iter().for_each(|trace| detector.learn(trace));
+                self.missed.teach(&mut detector);
                 Some(Ok(detector))
             }
             Ok(Err(why)) => Some(Err(why)),

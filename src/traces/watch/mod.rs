@@ -9,6 +9,7 @@
 
 mod fitting;
 mod kept_model;
+mod missed;
 mod requests;
 mod sample;
 mod settling;
@@ -214,7 +215,7 @@ impl TraceWatch {
         let mut detector = taught.detector;
         let options = TraceOptions::default();
         self.fitted_on = (detector.baseline().traces() as f64 / (1.0 - options.held_back)) as usize;
-        missed.iter().for_each(|trace| detector.learn(trace));
+        missed.teach(&mut detector);
         tracing::info!(
             "traces :: version {} of the trainer's detectors serves",
             taught.version

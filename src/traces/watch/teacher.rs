@@ -5,8 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use skywatch_algorithms::traces::{SpanPredictor, TraceDetector, TraceSpan};
 
-/// Traces that come after those that were handed over and are learnt by what comes back; beyond them the newest are left out.
-const MISSED: usize = 10_000;
+use super::missed::MissedTraces;
 
 /// Normal traces to fit to.
 pub(in crate::traces) struct ChosenTraces {
@@ -36,7 +35,7 @@ pub(in crate::traces) struct TeacherEnd {
 pub(in crate::traces) struct Teacher {
     chosen: Sender<ChosenTraces>,
     taught: Receiver<TaughtDetector>,
-    missed: Vec<Arc<[TraceSpan]>>,
+    missed: MissedTraces,
 }
 
 impl Teacher {
@@ -47,7 +46,7 @@ impl Teacher {
         let teacher = Self {
             chosen: send_chosen,
             taught,
-            missed: Vec::new(),
+            missed: MissedTraces::default(),
         };
         let end = TeacherEnd {
             chosen,
@@ -58,7 +57,7 @@ impl Teacher {
 
     /// Hands traces over. One that has not taken the last ones yet gets these a day later, when there are others.
     pub(super) fn hand_over(&mut self, traces: Vec<Arc<[TraceSpan]>>, at: f64) {
-        self.missed.clear();
+        self.missed = MissedTraces::default();
         if self.chosen.try_send(ChosenTraces { traces, at }).is_err() {
             tracing::warn!(
                 "traces :: no detectors are fitted by the trainer :: it still has others to hand over"
@@ -68,13 +67,11 @@ impl Teacher {
 
     /// Notes a trace that comes meanwhile.
     pub(super) fn missed(&mut self, trace: &[TraceSpan]) {
-        if self.missed.len() < MISSED {
-            self.missed.push(trace.into());
-        }
+        self.missed.note(trace);
     }
 
     /// What has come back, if anything has, and the traces since those that were handed over last.
-    pub(super) fn taught(&self) -> Option<(TaughtDetector, &[Arc<[TraceSpan]>])> {
+    pub(super) fn taught(&self) -> Option<(TaughtDetector, &MissedTraces)> {
         let taught = self.taught.try_recv().ok()?;
         Some((taught, &self.missed))
     }

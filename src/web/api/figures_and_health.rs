@@ -17,11 +17,7 @@ use crate::web::site::{Site, SiteState, at_once, failed};
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 2] {
     let site = || Arc::clone(site);
     [
-        HttpRoute {
-            path: "/metrics",
-            access: RouteAccess::Login,
-            handler: get(metrics).with_state(site()),
-        },
+        HttpRoute::login("/metrics", get(metrics).with_state(site())),
         HttpRoute {
             path: "/healthz",
             access: RouteAccess::Open,

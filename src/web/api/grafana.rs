@@ -13,11 +13,11 @@ use skywatch_alerters::incident::Incident;
 use skywatch_alerters::{Anomaly, units};
 use skywatch_settings::Pattern;
 
-use super::metrics::points_of;
+use super::metrics::{FoundPoints, points_of};
 use super::problem::ApiProblem;
 use crate::clock::unix_now;
 use crate::history::Filter;
-use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::net::routes::HttpRoute;
 use crate::web::describe::of_history;
 use crate::web::site::{Site, SiteState, of_a_page};
 
@@ -34,17 +34,12 @@ const INCIDENTS: usize = 500;
 pub(super) fn routes(site: &Arc<Site>) -> Vec<HttpRoute> {
     let site = || Arc::clone(site);
     // Asked by POST, as they have it, and nothing changes by it.
-    let route = |path, handler| HttpRoute {
-        path,
-        access: RouteAccess::Login,
-        handler,
-    };
     vec![
-        route("/grafana", get(|| async { "Skywatch\n" })),
-        route("/grafana/", get(|| async { "Skywatch\n" })),
-        route("/grafana/search", post(search).with_state(site())),
-        route("/grafana/query", post(query).with_state(site())),
-        route("/grafana/annotations", post(annotations).with_state(site())),
+        HttpRoute::login("/grafana", get(|| async { "Skywatch\n" })),
+        HttpRoute::login("/grafana/", get(|| async { "Skywatch\n" })),
+        HttpRoute::login("/grafana/search", post(search).with_state(site())),
+        HttpRoute::login("/grafana/query", post(query).with_state(site())),
+        HttpRoute::login("/grafana/annotations", post(annotations).with_state(site())),
     ]
 }
 
@@ -121,11 +116,16 @@ async fn query(
         }
     }
     let mut answer: Vec<Value> = Vec::with_capacity(wanted.len());
-    for metric in wanted {
-        let points = match points_of(&site, &metric, (Some(from), until), most).await {
-            Ok(found) => found.points,
-            Err(problem) if problem.is_missing() => continue,
-            Err(problem) => return Err(problem),
+    let (windows, trouble) = site.reader.windows(wanted.clone()).await;
+    if let Some(why) = trouble {
+        return Err(ApiProblem::unavailable(why));
+    }
+    for (metric, window) in wanted.into_iter().zip(windows) {
+        let window = window.unwrap_or_default();
+        let Some(FoundPoints { points, .. }) =
+            points_of(&site, &metric, window, (Some(from), until), most).await?
+        else {
+            continue;
         };
         let rows = points.times.iter().zip(&points.values);
         let rows: Vec<_> = rows.map(|(time, value)| json!([value, millis(*time)])).collect();

@@ -134,7 +134,13 @@ async fn series(
         return Err(ApiProblem::bad("`from` is not before `until`"));
     }
     let most = query.points.unwrap_or(POINTS);
-    let found = points_of(&site, &query.metric, (query.from, until), most).await?;
+    let (mut windows, trouble) = site.reader.windows(vec![query.metric.clone()]).await;
+    if let Some(why) = trouble {
+        return Err(ApiProblem::unavailable(why));
+    }
+    let window = windows.pop().flatten().unwrap_or_default();
+    let found = points_of(&site, &query.metric, window, (query.from, until), most).await?;
+    let found = found.ok_or_else(|| ApiProblem::missing("no points are stored under this name"))?;
     let points: Vec<(f64, f64)> = found.points.times.into_iter().zip(found.points.values).collect();
     let body = json!({ "metric": query.metric, "points": points, "hourly_until": found.hourly_until });
     Ok(Json(body).into_response())
@@ -147,19 +153,15 @@ pub(super) struct FoundPoints {
     pub(super) hourly_until: Option<f64>,
 }
 
-/// Points of a metric between two moments (Unix seconds; from where its window begins unless said), of each stretch the least and the
-/// largest where there are more than `most`.
+/// Points of a metric between two moments (Unix seconds; from where its window begins unless said), those of hours before its window,
+/// and of each stretch the least and the largest where there are more than `most`; none if nothing is stored of it.
 pub(super) async fn points_of(
     site: &Site,
     metric: &str,
+    window: Series,
     (from, until): (Option<f64>, f64),
     most: usize,
-) -> Result<FoundPoints, ApiProblem> {
-    let (mut windows, trouble) = site.reader.windows(vec![metric.to_owned()]).await;
-    if let Some(why) = trouble {
-        return Err(ApiProblem::unavailable(why));
-    }
-    let window = windows.pop().flatten().unwrap_or_default();
+) -> Result<Option<FoundPoints>, ApiProblem> {
     let begins = window.times.first().copied();
     let wants_hours = match (from, begins) {
         (Some(from), Some(begins)) => from < begins,
@@ -177,7 +179,7 @@ pub(super) async fn points_of(
         all.values.extend_from_slice(&past.values[..before]);
     }
     if all.is_empty() && window.is_empty() {
-        return Err(ApiProblem::missing("no points are stored under this name"));
+        return Ok(None);
     }
     let hourly_until = (!all.is_empty()).then(|| begins.unwrap_or(until));
     let from = from.unwrap_or(f64::NEG_INFINITY);
@@ -186,10 +188,10 @@ pub(super) async fn points_of(
             all.push(time, value);
         }
     }
-    Ok(FoundPoints {
+    Ok(Some(FoundPoints {
         points: thinned(&all, most.clamp(2, MOST_POINTS) / 2),
         hourly_until,
-    })
+    }))
 }
 
 #[derive(Deserialize)]

@@ -8,16 +8,15 @@ use axum::routing::get;
 use serde_json::{Map, Value, json};
 
 use super::calls::{ApiCall, ApiParameter};
-use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::net::routes::HttpRoute;
 
 /// Serves the document.
 pub(super) fn route(document: Value) -> HttpRoute {
     let document = Arc::new(document);
-    HttpRoute {
-        path: "/api/v1/openapi.json",
-        access: RouteAccess::Login,
-        handler: get(move || async move { Json(Value::clone(&document)) }),
-    }
+    HttpRoute::login(
+        "/api/v1/openapi.json",
+        get(move || async move { Json(Value::clone(&document)) }),
+    )
 }
 
 /// The document of these calls.

@@ -40,13 +40,6 @@ impl ApiProblem {
     }
 }
 
-impl ApiProblem {
-    /// Whether it says that there is no such thing.
-    pub(super) fn is_missing(&self) -> bool {
-        self.status == StatusCode::NOT_FOUND
-    }
-}
-
 impl From<NotDone> for ApiProblem {
     fn from(not_done: NotDone) -> Self {
         let (status, detail) = not_done.parts();

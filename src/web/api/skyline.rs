@@ -9,22 +9,14 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::net::routes::{HttpRoute, RouteAccess};
+use crate::net::routes::HttpRoute;
 use crate::web::site::{Site, SiteState, at_once};
 
 /// The routes of these tools.
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 2] {
     [
-        HttpRoute {
-            path: "/api",
-            access: RouteAccess::Login,
-            handler: get(series).with_state(Arc::clone(site)),
-        },
-        HttpRoute {
-            path: "/anomalies.json",
-            access: RouteAccess::Login,
-            handler: get(anomalies).with_state(Arc::clone(site)),
-        },
+        HttpRoute::login("/api", get(series).with_state(Arc::clone(site))),
+        HttpRoute::login("/anomalies.json", get(anomalies).with_state(Arc::clone(site))),
     ]
 }
 
