@@ -76,15 +76,8 @@ fn lines(lines: impl IntoIterator<Item = String>) -> Answer {
 
 /// A line for each version of each model.
 fn list(registry: &ModelRegistry) -> Result<Vec<String>, ModelError> {
-    let names = registry.names()?;
-    if names.is_empty() {
-        let place = registry.describe();
-        return Ok(vec![format!(
-            "no models in {place}\nhint: `skywatch train` fits them"
-        )]);
-    }
     let mut lines = Vec::new();
-    for name in names {
+    for name in registry.names()? {
         let serving = registry.pointer(&name)?.map(|pointer| pointer.version);
         for version in registry.versions(&name)? {
             let mark = if serving.as_ref() == Some(&version) {
@@ -105,6 +98,11 @@ fn list(registry: &ModelRegistry) -> Result<Vec<String>, ModelError> {
             };
             lines.push(format!("{name}  {version}  {mark:<6}  {about}"));
         }
+    }
+    // A name may have examples to be fitted to, and no version yet.
+    if lines.is_empty() {
+        let place = registry.describe();
+        lines.push(format!("no models in {place}\nhint: `skywatch train` fits them"));
     }
     Ok(lines)
 }
