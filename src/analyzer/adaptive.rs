@@ -80,6 +80,7 @@ impl AdaptiveJudge {
 
     /// Shows a metric's state what is new in the canonical window at `now`, Unix seconds; one that has none gets what was
     /// saved of it, or a new one. Of a first look, or one that somebody asked for, only the newest point can be an anomaly.
+    /// A window that is not whole holds all points since the last one learnt.
     ///
     /// # Errors
     /// The message of a panic; the state is then gone.
@@ -88,6 +89,7 @@ impl AdaptiveJudge {
         name: &Arc<str>,
         state: &mut Option<Box<AdaptiveMetric>>,
         window: Window<'_>,
+        is_whole: bool,
         now: f64,
     ) -> Result<Evaluation, String> {
         let Self {
@@ -96,15 +98,16 @@ impl AdaptiveJudge {
             workspace,
             model,
         } = self;
-        let is_first = state.is_none() || options.saving.is_none();
         let kept = state.get_or_insert_with(|| {
             let rule = AlarmRule::of(&options.rules, name);
             Box::new(match options.states.take(name) {
-                Some((adaptive, beside)) => AdaptiveMetric::read(adaptive, &beside, rule),
+                Some((adaptive, beside)) => AdaptiveMetric::read(adaptive, &beside, rule).0,
                 None => AdaptiveMetric::new(rule),
             })
         });
-        let is_first = kept.take_over(options.states.taught(name), window) || is_first;
+        let is_first = kept.is_new() || options.saving.is_none();
+        let taught = is_whole.then(|| options.states.taught(name)).flatten();
+        let is_first = kept.take_over(taught, window) || is_first;
         let look = AdaptiveLook {
             name,
             window,
@@ -119,7 +122,26 @@ impl AdaptiveJudge {
 
     /// The state of a metric as it was [saved](AdaptiveMetric::saved).
     pub(super) fn read(&self, name: &str, (adaptive, beside): (Adaptive, Vec<u8>)) -> AdaptiveMetric {
-        AdaptiveMetric::read(adaptive, &beside, AlarmRule::of(&self.options.rules, name))
+        AdaptiveMetric::read(adaptive, &beside, AlarmRule::of(&self.options.rules, name)).0
+    }
+
+    /// Whether a metric that has a state is judged by what is new alone. A learned model asks for the window.
+    pub(super) fn lives_on_tails(&self) -> bool {
+        self.options.learned.is_none()
+    }
+
+    /// Whether a backfill has left something of a metric for whoever has its whole window.
+    pub(super) fn was_taught(&self, name: &str) -> bool {
+        self.options.states.was_taught(name)
+    }
+
+    /// Takes up the state of a metric that an earlier run saved, with what was saved behind it.
+    pub(super) fn resume(&self, name: &str) -> Option<(AdaptiveMetric, Vec<u8>)> {
+        let (adaptive, beside) = self.options.states.take(name)?;
+        let rule = AlarmRule::of(&self.options.rules, name);
+        let (metric, behind) = AdaptiveMetric::read(adaptive, &beside, rule);
+        let behind = behind.to_vec();
+        Some((metric, behind))
     }
 
     /// The newest point of the metric looked at last, at that time (Unix seconds), as if it were an anomaly.
@@ -156,23 +178,28 @@ impl AdaptiveJudge {
         }
     }
 
-    /// Saves some metrics' states under a name that is theirs each time.
+    /// Saves some metrics' states under a name that is theirs each time; `position` appends how far the metric of that number
+    /// was read.
     pub(super) fn save<'m>(
         &self,
         part: &str,
         metrics: impl Iterator<Item = (&'m Arc<str>, Option<&'m AdaptiveMetric>)>,
+        position: impl Fn(usize, &mut Vec<u8>),
     ) {
         let Some(saving) = &self.options.saving else {
             return;
         };
         let mut saved = StatePart::new(part);
-        for (name, state) in metrics {
+        for (index, (name, state)) in metrics.enumerate() {
             match state {
-                Some(state) => saved.add(name, state.adaptive(), state.learnt(), |bytes| state.write(bytes)),
+                Some(state) => saved.add(name, state.adaptive(), state.learnt(), |bytes| {
+                    state.write(bytes);
+                    position(index, bytes);
+                }),
                 // Not looked at since the start: what was saved before is still all there is.
                 None => {
                     if let Some((adaptive, beside)) = self.options.states.peek(name) {
-                        let learnt = AdaptiveMetric::read(adaptive.clone(), &beside, 0).learnt();
+                        let learnt = AdaptiveMetric::read(adaptive.clone(), &beside, 0).0.learnt();
                         saved.add(name, &adaptive, learnt, |bytes| bytes.extend(beside));
                     }
                 }

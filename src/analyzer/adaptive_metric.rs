@@ -24,6 +24,8 @@ use crate::baseline::{BaselineHandle, MetricSlot};
 const LONGER: f64 = 3_600.0;
 /// Of many new points, as on a first look, a model is asked about so many of the last: enough to know how wrong it is.
 const ASKED: usize = 512;
+/// Marks what is saved in a form that says how many alerts there are.
+const COUNTED: u8 = 2;
 
 /// What was alerted of.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -48,6 +50,8 @@ pub(super) struct AdaptiveMetric {
     alerts: Alerts,
     slot: Option<MetricSlot>,
     rule: u16,
+    /// Whether this process has not looked at it yet: its points so far were there before us.
+    is_new: bool,
 }
 
 /// Where newest points are judged; written over each time.
@@ -105,6 +109,7 @@ impl AdaptiveMetric {
             alerts: Alerts::default(),
             slot: None,
             rule: rule as u16,
+            is_new: true,
         }
     }
 
@@ -116,6 +121,11 @@ impl AdaptiveMetric {
     /// Which of the rules holds for it.
     pub(super) fn rule(&self) -> usize {
         usize::from(self.rule)
+    }
+
+    /// Whether no look of this process has shown it anything yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Time of the last point learnt, Unix seconds: what comes with this time or an earlier one comes too late.
@@ -152,25 +162,36 @@ impl AdaptiveMetric {
         (self.adaptive().clone(), beside)
     }
 
-    /// Appends what is saved beside the state proper: whether an alert is open (one byte); time of the last point learnt,
-    /// time and value of the newest (eight bytes each, NaN for none); time and score of each alert within the rest (twelve).
+    /// Appends what is saved beside the state proper: whether an alert is open (one byte, with [`COUNTED`]); time of the last
+    /// point learnt, time and value of the newest (eight bytes each, NaN for none); the number of alerts within the rest (one),
+    /// the latest ones, time and score of each (twelve).
     pub(super) fn write(&self, bytes: &mut Vec<u8>) {
         let newest = self.state.newest;
         let (time, value) = newest.map_or((f64::NAN, f64::NAN), |point| (point.time, point.value));
-        bytes.push(u8::from(self.alerts.is_open));
+        bytes.push(COUNTED | u8::from(self.alerts.is_open));
         for number in [self.state.learnt, time, value] {
             bytes.extend(number.to_le_bytes());
         }
-        for (time, score) in self.alerts.rest.kept() {
+        let kept: Vec<_> = self.alerts.rest.kept().collect();
+        let latest = &kept[kept.len().saturating_sub(usize::from(u8::MAX))..];
+        bytes.push(latest.len() as u8);
+        for &(time, score) in latest {
             bytes.extend(time.to_le_bytes());
             bytes.extend(score.to_le_bytes());
         }
     }
 
-    /// Reads what [`AdaptiveMetric::write`] wrote.
-    pub(super) fn read(adaptive: Adaptive, bytes: &[u8], rule: usize) -> Self {
+    /// Reads what [`AdaptiveMetric::write`] wrote, or the version before it, whose alerts are all that follows; what lies
+    /// behind it is taken off to the second.
+    pub(super) fn read(adaptive: Adaptive, bytes: &[u8], rule: usize) -> (Self, &[u8]) {
         let (head, rest) = bytes.split_first().unwrap_or((&0, &[]));
-        let (numbers, alerts) = rest.split_first_chunk::<24>().unwrap_or((&[0; 24], &[]));
+        let (numbers, rest) = rest.split_first_chunk::<24>().unwrap_or((&[0; 24], &[]));
+        let (alerts, behind) = match rest.split_first() {
+            Some((&alerts, rest)) if head & COUNTED != 0 => {
+                rest.split_at(rest.len().min(12 * usize::from(alerts)))
+            }
+            _ => (rest, &[][..]),
+        };
         let (numbers, _) = numbers.as_chunks::<8>();
         let number = |place: usize| {
             numbers
@@ -183,7 +204,7 @@ impl AdaptiveMetric {
             Some((time, f32::from_le_bytes(*entry.last_chunk()?)))
         });
         let newest = ObservedPoint::plain(number(1), number(2));
-        Self {
+        let metric = Self {
             state: PendingState {
                 adaptive,
                 learnt: number(0),
@@ -191,14 +212,16 @@ impl AdaptiveMetric {
             },
             alerts: Alerts {
                 rest: alerts.collect(),
-                is_open: *head == 1,
+                is_open: head & 1 != 0,
             },
             ..Self::new(rule)
-        }
+        };
+        (metric, behind)
     }
 
     /// Shows it what is new in the window.
     pub(super) fn look(&mut self, look: &AdaptiveLook<'_>, workspace: &mut Workspace) -> Evaluation {
+        self.is_new = false;
         let times = look.window.times();
         let mut worst = None;
         let mut slot = self.slot;
@@ -320,6 +343,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_saved_before_alerts_were_counted_is_read() {
+        let mut bytes = vec![1];
+        for number in [1.7e9, 1.7e9 + 60.0, -2.5, 1.6e9] {
+            bytes.extend(f64::to_le_bytes(number));
+        }
+        bytes.extend(1.5_f32.to_le_bytes());
+        let (read, behind) = AdaptiveMetric::read(Adaptive::default(), &bytes, 0);
+        assert_eq!(behind, b"");
+        assert_eq!(read.state.learnt, 1.7e9);
+        assert!(read.alerts.is_open);
+        assert_eq!(read.alerts.rest.kept().collect::<Vec<_>>(), [(1.6e9, 1.5)]);
+    }
+
+    #[test]
     fn what_is_saved_is_read() {
         let mut metric = AdaptiveMetric::new(3);
         metric.state.learnt = 1.7e9;
@@ -329,7 +366,9 @@ mod tests {
             metric.alerts.take(2.0, 1.5, 600.0);
             let mut bytes = Vec::new();
             metric.write(&mut bytes);
-            let read = AdaptiveMetric::read(Adaptive::default(), &bytes, 3);
+            bytes.extend(b"behind");
+            let (read, behind) = AdaptiveMetric::read(Adaptive::default(), &bytes, 3);
+            assert_eq!(behind, b"behind");
             assert_eq!(
                 (read.state.learnt, read.state.newest, read.rule),
                 (metric.state.learnt, newest, metric.rule)

@@ -60,7 +60,8 @@ impl Evaluator {
         &mut self.classic
     }
 
-    /// Judges a metric by its canonical window at `now`, Unix seconds.
+    /// Judges a metric by its canonical window at `now`, Unix seconds; of the adaptive profile also by the end of it, if that
+    /// holds all that its state has not learnt.
     ///
     /// # Errors
     /// The message of a panic.
@@ -69,10 +70,11 @@ impl Evaluator {
         name: &Arc<str>,
         known: &mut MetricKnowledge,
         window: Window<'_>,
+        is_whole: bool,
         now: f64,
     ) -> Result<Evaluation, String> {
         match &mut self.adaptive {
-            Some(adaptive) => adaptive.evaluate(name, &mut known.state, window, now),
+            Some(adaptive) => adaptive.evaluate(name, &mut known.state, window, is_whole, now),
             None => self
                 .classic
                 .evaluate(window, known.class.get_or_insert_default(), now),

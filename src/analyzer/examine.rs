@@ -229,7 +229,7 @@ impl<K: Connect> Examiner<K> {
             let learnt = beginning.learnt;
             known.state = learnt.map(|learnt| Box::new(adaptive.read(&name, learnt)));
         }
-        let evaluation = evaluator.evaluate(&name, &mut known, window, now)?;
+        let evaluation = evaluator.evaluate(&name, &mut known, window, true, now)?;
         let state = known.state.as_ref().map(|state| state.adaptive());
         if let Some(state) = state {
             found.warmth = Some(state.warmth());

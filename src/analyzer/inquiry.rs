@@ -25,7 +25,7 @@ pub struct MetricSnapshot {
     pub pass: u64,
     /// Its verdict, and the time of the last point that is in it, Unix seconds; `None` when it came to none.
     pub verdict: Option<(Verdict, f64)>,
-    /// The canonical window it was judged by; `None` when that is not kept in memory.
+    /// The canonical window it was judged by; `None` when that is not kept in memory, and whoever asks reads it.
     pub window: Option<Series>,
     /// Whether it is judged by its rate, as far as that is known.
     pub class: Option<CounterClass>,

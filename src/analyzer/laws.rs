@@ -6,6 +6,7 @@
 mod ahead;
 mod answers;
 mod outcomes;
+mod tails;
 
 use std::sync::Arc;
 

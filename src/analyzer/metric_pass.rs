@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use skywatch_algorithms::{Ballot, Exception, SameTime, Series, Verdict, Window};
 
+use super::adaptive::AdaptiveJudge;
+use super::adaptive_metric::AdaptiveMetric;
 use super::cache::{CachedWindow, TimesBuffer};
 use super::evaluation::Evaluation;
 use super::evaluator::Evaluator;
@@ -36,6 +38,8 @@ pub(super) struct JudgingContext {
     same_time: SameTime,
     times: TimesBuffer,
     spare: Series,
+    /// Pending points of a metric with what is new.
+    tail: Series,
     /// Anomalies of a pass that are described in full.
     in_full: u64,
 }
@@ -50,6 +54,7 @@ impl JudgingContext {
             progress,
             times: TimesBuffer::default(),
             spare: Series::default(),
+            tail: Series::default(),
             cached_bytes: 0,
         }
     }
@@ -103,6 +108,11 @@ impl<C> MetricPass<'_, C> {
             Tail::New { cursor, report } => {
                 self.metric.cursor = Some(cursor);
                 self.count_unusable(&report);
+                if self.is_on_tail() && self.was_taught() {
+                    // What a backfill has learnt goes on with points that are not kept.
+                    self.metric.forget();
+                    return;
+                }
                 self.append(new);
             }
             Tail::Lost => {
@@ -124,16 +134,73 @@ impl<C> MetricPass<'_, C> {
                 let (clock, options) = (self.context.clock(self.pass), &self.context.options);
                 series.canonicalise_until(clock, options.full_duration, self.context.same_time);
                 if options.cache {
-                    self.keep(cursor, series);
+                    self.metric.cursor = Some(cursor);
+                    self.look_at_whole(series);
+                } else {
+                    self.look(series.sorted_window(), true);
                 }
-                self.look(series.sorted_window());
             }
             Fetched::Missing => self.missing(),
             Fetched::Unreadable(why) => self.unreadable(why.to_string()),
         }
     }
 
-    /// Adds new points to the cached window and judges it.
+    /// Whether no more of the metric's window is kept than what its state has not learnt. The canary's is kept whole: its
+    /// length is asked for.
+    fn is_on_tail(&self) -> bool {
+        self.metric.state().is_some() && self.metric.window.points() == 0 && self.may_live_on_tail()
+    }
+
+    /// Whether that is enough once it has a state.
+    fn may_live_on_tail(&self) -> bool {
+        let adaptive = self.context.evaluator.adaptive();
+        adaptive.is_some_and(AdaptiveJudge::lives_on_tails) && **self.name != *self.context.options.canary
+    }
+
+    fn was_taught(&self) -> bool {
+        let adaptive = self.context.evaluator.adaptive();
+        adaptive.is_some_and(|adaptive| adaptive.was_taught(self.name))
+    }
+
+    /// Judges a window that was read whole and has a cursor, and keeps of it what is needed.
+    fn look_at_whole(&mut self, series: &Series) {
+        if !self.may_live_on_tail() {
+            self.keep(series);
+            return self.look(series.sorted_window(), true);
+        }
+        self.metric.begins = series.times.first().copied().unwrap_or(f64::NAN);
+        self.look(series.sorted_window(), true);
+        match self.metric.state().map(AdaptiveMetric::learnt) {
+            Some(learnt) => {
+                self.metric.window = CachedWindow::default();
+                self.metric.pending.keep(series, learnt);
+            }
+            // It waits for more points, there was no time for it, or it panicked.
+            None => self.keep(series),
+        }
+    }
+
+    /// Judges the points that the metric's state has not learnt, with `new` ones, and keeps those that are left.
+    fn look_at_tail(&mut self, new: Option<&Series>) {
+        let mut tail = mem::take(&mut self.context.tail);
+        tail.clear();
+        self.metric.pending.add_to(&mut tail);
+        if let Some(new) = new {
+            tail.times.extend_from_slice(&new.times);
+            tail.values.extend_from_slice(&new.values);
+        }
+        let (clock, context) = (self.context.clock(self.pass), &self.context);
+        tail.canonicalise_until(clock, context.options.full_duration, context.same_time);
+        self.look(tail.sorted_window(), false);
+        match self.metric.state().map(AdaptiveMetric::learnt) {
+            Some(learnt) => self.metric.pending.keep(&tail, learnt),
+            // It panicked, and begins anew with its whole window.
+            None => self.metric.forget(),
+        }
+        self.context.tail = tail;
+    }
+
+    /// Adds new points to what is kept, and judges that.
     fn append(&mut self, new: &Series) {
         // The old verdict has not seen the new points, whether or not there is time to judge them.
         let before = self.metric.last.take().map(|(_, last_time)| last_time);
@@ -141,6 +208,19 @@ impl<C> MetricPass<'_, C> {
             let late = new.times.iter().filter(|&&time| time <= state.learnt());
             self.pass.report.tally.late_points += late.count() as u64;
         }
+        match self.is_on_tail() {
+            true => self.look_at_tail(Some(new)),
+            false => self.append_to_window(new),
+        }
+        if let (Some(before), Some((_, last_time))) = (before, self.metric.last)
+            && last_time - before > self.metric.silent_after()
+        {
+            self.pass.report.back.push(Arc::clone(self.name));
+        }
+    }
+
+    /// Adds new points to the cached window and judges it.
+    fn append_to_window(&mut self, new: &Series) {
         let full_duration = self.context.options.full_duration;
         if self.metric.state().is_none() && self.metric.window.outgrows(new, full_duration) {
             self.learn_cached();
@@ -151,24 +231,20 @@ impl<C> MetricPass<'_, C> {
             .window
             .append(new, clock, full_duration, *same_time, spare);
         self.look_at_cached();
-        if let (Some(before), Some((_, last_time))) = (before, self.metric.last)
-            && last_time - before > self.metric.silent_after()
-        {
-            self.pass.report.back.push(Arc::clone(self.name));
-        }
     }
 
-    /// Keeps a window if there is room for it.
-    fn keep(&mut self, cursor: C, series: &Series) {
+    /// Keeps a window if there is room for it; if not, the next pass reads it whole again.
+    fn keep(&mut self, series: &Series) {
         let context = &mut *self.context;
         let others = context.cached_bytes.saturating_sub(self.metric.bytes());
         if CachedWindow::bytes_of(series) > context.options.cache_bytes.saturating_sub(others) {
+            let last = self.metric.last;
             self.metric.forget();
+            self.metric.last = last;
             context.cached_bytes = others;
             self.pass.report.without_room += 1;
             return;
         }
-        self.metric.cursor = Some(cursor);
         self.metric.window.store(series);
         context.cached_bytes = others + self.metric.bytes();
     }
@@ -176,7 +252,10 @@ impl<C> MetricPass<'_, C> {
     /// A metric without new points: the last verdict serves where it can.
     fn again(&mut self) {
         let Some((verdict, last_time)) = self.served() else {
-            return self.look_at_cached();
+            return match self.is_on_tail() {
+                true => self.look_at_tail(None),
+                false => self.look_at_cached(),
+            };
         };
         match verdict {
             Verdict::Excluded(exception) => self.pass.report.tally.excepted(exception),
@@ -194,12 +273,7 @@ impl<C> MetricPass<'_, C> {
         let (verdict, last_time) = self.metric.last?;
         let (now, is_adaptive) = (self.pass.now, self.context.is_adaptive());
         let class_ended = self.metric.known.class.is_some_and(|class| class.has_ended(now));
-        let has_ahead = is_adaptive
-            && self
-                .metric
-                .window
-                .last_time()
-                .is_some_and(|last| last > last_time);
+        let has_ahead = is_adaptive && self.metric.last_time().is_some_and(|last| last > last_time);
         if class_ended || has_ahead || self.pass.follows(self.name) {
             return None;
         }
@@ -230,29 +304,40 @@ impl<C> MetricPass<'_, C> {
         let window = metric.window.window(&mut context.times);
         if !window.times().is_empty() {
             // What panics is counted when it panics again, a moment later.
-            let _ = adaptive.evaluate(self.name, &mut metric.known.state, window, self.pass.now);
+            let _ = adaptive.evaluate(self.name, &mut metric.known.state, window, true, self.pass.now);
         }
     }
 
-    /// Judges the cached window.
+    /// Judges the cached window, which gives way to the state if that comes of it.
     fn look_at_cached(&mut self) {
         let window = mem::take(&mut self.metric.window);
         let mut times = mem::take(&mut self.context.times);
-        self.look(window.window(&mut times));
+        let canonical = window.window(&mut times);
+        self.look(canonical, true);
+        match self.metric.state().map(AdaptiveMetric::learnt) {
+            Some(learnt) if self.may_live_on_tail() => {
+                let spare = &mut self.context.spare;
+                spare.clear();
+                spare.times.extend_from_slice(canonical.times());
+                spare.values.extend_from_slice(canonical.values());
+                self.metric.begins = spare.times.first().copied().unwrap_or(f64::NAN);
+                self.metric.pending.keep(spare, learnt);
+            }
+            _ => self.metric.window = window,
+        }
         self.context.times = times;
-        self.metric.window = window;
     }
 
-    /// Judges a canonical window and counts what comes of it, unless the deadline has passed.
-    fn look(&mut self, window: Window<'_>) {
+    /// Judges a canonical window, or the end of one, and counts what comes of it, unless the deadline has passed.
+    fn look(&mut self, window: Window<'_>, is_whole: bool) {
         let begun = Instant::now();
         if begun >= self.pass.deadline {
             return;
         }
         self.context.progress.turn_to(Some(self.name));
-        self.measure_length(window);
-        match self.evaluate(window) {
-            Ok(evaluation) => self.count(window, evaluation),
+        self.measure_length(window, is_whole);
+        match self.evaluate(window, is_whole) {
+            Ok(evaluation) => self.count(window, evaluation, is_whole),
             Err(panic) => {
                 self.metric.last = None;
                 self.pass.report.tally.other(self.name, panic);
@@ -262,7 +347,7 @@ impl<C> MetricPass<'_, C> {
         self.done();
     }
 
-    fn evaluate(&mut self, window: Window<'_>) -> Result<Evaluation, String> {
+    fn evaluate(&mut self, window: Window<'_>, is_whole: bool) -> Result<Evaluation, String> {
         let Self {
             context,
             pass,
@@ -284,7 +369,7 @@ impl<C> MetricPass<'_, C> {
         let seen_before = metric.known.class.map_or(0.0, |class| class.seen);
         let evaluated = context
             .evaluator
-            .evaluate(name, &mut metric.known, window, pass.now);
+            .evaluate(name, &mut metric.known, window, is_whole, pass.now);
         if metric.known.class.is_some_and(|class| class.seen != seen_before) {
             pass.classes.push(self.index);
         }
@@ -292,7 +377,7 @@ impl<C> MetricPass<'_, C> {
     }
 
     /// Counts an evaluation and notes what others want to know of it.
-    fn count(&mut self, window: Window<'_>, evaluation: Evaluation) {
+    fn count(&mut self, window: Window<'_>, evaluation: Evaluation, is_whole: bool) {
         let (verdict, at) = (evaluation.verdict, evaluation.at);
         self.metric.last = Some((verdict, at));
         self.seen(at);
@@ -308,7 +393,7 @@ impl<C> MetricPass<'_, C> {
             Verdict::Excluded(exception) => self.pass.report.tally.excepted(exception),
             Verdict::Judged { anomalous, ballot } => {
                 match anomalous {
-                    true => self.found(window, evaluation, ballot),
+                    true => self.found(window, evaluation, ballot, is_whole),
                     false => self.pass.report.tally.judged(false, ballot),
                 }
                 self.time_detectors(window);
@@ -317,7 +402,7 @@ impl<C> MetricPass<'_, C> {
     }
 
     /// Counts an anomaly and describes it.
-    fn found(&mut self, window: Window<'_>, evaluation: Evaluation, ballot: Ballot) {
+    fn found(&mut self, window: Window<'_>, evaluation: Evaluation, ballot: Ballot, is_whole: bool) {
         let report = &mut self.pass.report;
         let in_full = report.tally.anomalous < self.context.in_full;
         let is_scored = evaluation
@@ -325,12 +410,16 @@ impl<C> MetricPass<'_, C> {
             .as_ref()
             .map(|scored| report.tally.found(scored.voters()));
         let evaluator = &mut self.context.evaluator;
-        match evaluator.describe(self.name, window, evaluation, self.pass.now, in_full) {
+        match evaluator.describe(self.name, window, evaluation, self.pass.now, in_full && is_whole) {
             Ok(anomaly) => {
                 if is_scored.is_none() {
                     report.tally.judged(true, ballot);
                 }
                 report.anomalies.push(anomaly);
+                if in_full && !is_whole {
+                    let place = report.anomalies.len() - 1;
+                    self.pass.without_window.push((place, self.index));
+                }
             }
             Err(panic) => report.tally.other(self.name, panic),
         }
@@ -350,11 +439,15 @@ impl<C> MetricPass<'_, C> {
         }
     }
 
-    fn measure_length(&mut self, window: Window<'_>) {
-        let length = match (window.times().first(), window.times().last()) {
-            (Some(first), Some(last)) => last - first,
-            _ => return,
+    fn measure_length(&mut self, window: Window<'_>, is_whole: bool) {
+        let (Some(&first), Some(last)) = (window.times().first(), window.times().last()) else {
+            return;
         };
+        let first = if is_whole { first } else { self.metric.begins };
+        if first.is_nan() {
+            return;
+        }
+        let length = (last - first).min(self.context.options.full_duration);
         let report = &mut self.pass.report;
         if **self.name == *self.context.options.canary {
             report.canary = Some(length);

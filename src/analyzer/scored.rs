@@ -62,15 +62,7 @@ impl ScoredAnomaly {
             ..JudgedWindow::default()
         };
         if in_full {
-            let mut rates = Series::default();
-            let judged = if report.is_rate {
-                counter::rates(window, &mut rates);
-                rates.window()
-            } else {
-                window
-            };
-            evidence.times = judged.times().to_vec();
-            evidence.values = judged.values().to_vec();
+            evidence = judged_window(window, report.is_rate);
         }
         let expected = Expected {
             low: report.low * step,
@@ -84,6 +76,22 @@ impl ScoredAnomaly {
             .with_window(evidence)
             .with_sentence(report.sentence)
             .with_strength(Strength { score, opens })
+    }
+}
+
+/// A canonical window as it was judged, by its rates or as it is.
+pub(super) fn judged_window(window: Window<'_>, rate: bool) -> JudgedWindow {
+    let mut rates = Series::default();
+    let judged = if rate {
+        counter::rates(window, &mut rates);
+        rates.window()
+    } else {
+        window
+    };
+    JudgedWindow {
+        times: judged.times().to_vec(),
+        values: judged.values().to_vec(),
+        rate,
     }
 }
 

@@ -37,6 +37,9 @@ pub(super) struct ShardPass {
     pub(super) report: PassReport,
     /// Metrics whose counter class must be written; indices into the shard.
     pub(super) classes: Vec<usize>,
+    /// Anomalies that are to be described in full and were judged by the end of their window: their places in the report, and
+    /// their metrics' in the shard.
+    pub(super) without_window: Vec<(usize, usize)>,
 }
 
 impl ShardPass {

@@ -10,7 +10,10 @@ use super::adaptive_metric::AdaptiveMetric;
 use super::cache::{CachedWindow, TimesBuffer};
 use super::evaluator::MetricKnowledge;
 use super::inquiry::MetricSnapshot;
+use super::pending_points::PendingPoints;
+use super::reading_position::{self, ReadingPosition};
 use super::rule::{SILENT_STEPS, stale_after};
+use crate::store::SavedCursor;
 
 /// Age of the last point from which a metric counts as falling silent, seconds, as in the original, if that is more than
 /// [`SILENT_STEPS`] of its own steps.
@@ -21,7 +24,12 @@ pub(super) struct TrackedMetric<C> {
     /// Where the stored stream was read up to; `None` before the first whole read.
     pub(super) cursor: Option<C>,
     pub(super) known: MetricKnowledge,
+    /// All of it, or nothing where the pending points are enough.
     pub(super) window: CachedWindow,
+    /// What the metric's state has not learnt, where the window is not kept.
+    pub(super) pending: PendingPoints,
+    /// Where the window is not kept: time of its first point when it was last read whole, Unix seconds, else NaN.
+    pub(super) begins: f64,
     /// The last verdict and the time of the last point it saw, Unix seconds.
     pub(super) last: Option<(Verdict, f64)>,
     /// Mean seconds between two points, in the classic profile.
@@ -38,6 +46,8 @@ impl<C> Default for TrackedMetric<C> {
             cursor: None,
             known: MetricKnowledge::default(),
             window: CachedWindow::default(),
+            pending: PendingPoints::default(),
+            begins: f64::NAN,
             last: None,
             step: 0.0,
             done_in: 0,
@@ -120,6 +130,37 @@ impl<C> TrackedMetric<C> {
     pub(super) fn forget(&mut self) {
         self.cursor = None;
         self.window = CachedWindow::default();
+        self.pending = PendingPoints::default();
+        self.begins = f64::NAN;
         self.last = None;
+    }
+
+    /// Time of the newest point that is kept, Unix seconds.
+    pub(super) fn last_time(&self) -> Option<f64> {
+        self.window.last_time().or_else(|| self.pending.last_time())
+    }
+}
+
+impl<C: SavedCursor> TrackedMetric<C> {
+    /// Appends how far it was read, if that is known and its window is not needed.
+    pub(super) fn write_position(&self, bytes: &mut Vec<u8>) {
+        if let Some(cursor) = self.cursor.as_ref().filter(|_| self.window.points() == 0) {
+            reading_position::write(bytes, cursor, &self.pending, self.begins);
+        }
+    }
+
+    /// Takes up a state that an earlier run saved, and goes on reading where that stopped, if it is known.
+    pub(super) fn resume(&mut self, state: AdaptiveMetric, position: &[u8]) {
+        self.known.state = Some(Box::new(state));
+        if let Some(ReadingPosition {
+            cursor,
+            pending,
+            begins,
+        }) = reading_position::read(position)
+        {
+            self.cursor = Some(cursor);
+            self.pending = pending;
+            self.begins = begins;
+        }
     }
 }

@@ -124,10 +124,12 @@ impl<K: Connect> Worker<K> {
         let (seat, seats) = self.context.options.seat;
         let metrics = self.names.len();
         let range = metrics * part / parts..metrics * (part + 1) / parts;
-        let states = self.metrics[range.clone()].iter().map(TrackedMetric::state);
+        let metrics = &self.metrics[range.clone()];
         if let Some(adaptive) = self.context.evaluator.adaptive() {
-            let names = self.names[range].iter();
-            adaptive.save(&format!("{seat}-of-{seats}.{part}"), names.zip(states));
+            let states = metrics.iter().map(TrackedMetric::state);
+            let position = |index: usize, bytes: &mut Vec<u8>| metrics[index].write_position(bytes);
+            let named = self.names[range].iter().zip(states);
+            adaptive.save(&format!("{seat}-of-{seats}.{part}"), named, position);
         }
     }
 
@@ -168,6 +170,7 @@ impl<K: Connect> Worker<K> {
             followed,
             report,
             classes: Vec::new(),
+            without_window: Vec::new(),
         };
         let begun = Instant::now();
         self.context.begin();

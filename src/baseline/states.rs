@@ -111,6 +111,11 @@ impl States {
         self.taught.take(metric)
     }
 
+    /// Whether a backfill has learnt something of a metric that nobody has taken.
+    pub fn was_taught(&self, metric: &str) -> bool {
+        self.taught.knows(metric)
+    }
+
     /// What is done between passes: looks for states that a backfill has left. `now`: Unix seconds.
     pub fn tend(&self, now: f64) {
         self.taught.tend(now);

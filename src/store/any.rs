@@ -10,8 +10,8 @@ use skywatch_algorithms::Series;
 use super::embedded::{EmbeddedConnect, EmbeddedCursor, EmbeddedStore};
 use super::redis::{RedisConnect, RedisCursor, RedisStore};
 use super::{
-    Condition, Connect, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, Store, StoreError, Tail,
-    Trim,
+    Condition, Connect, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, SavedCursor, Store,
+    StoreError, Tail, Trim,
 };
 
 /// Makes handles on the store that the settings name.
@@ -40,6 +40,16 @@ pub enum AnyCursor {
     Embedded(EmbeddedCursor),
 }
 
+/// The same expression for whichever store it is.
+macro_rules! either {
+    ($any:expr, $one:ident => $call:expr) => {
+        match $any {
+            Self::Redis($one) => $call,
+            Self::Embedded($one) => $call,
+        }
+    };
+}
+
 impl AnyCursor {
     fn redis(&self) -> Option<&RedisCursor> {
         match self {
@@ -56,14 +66,15 @@ impl AnyCursor {
     }
 }
 
-/// The same expression for whichever store it is.
-macro_rules! either {
-    ($any:expr, $one:ident => $call:expr) => {
-        match $any {
-            Self::Redis($one) => $call,
-            Self::Embedded($one) => $call,
-        }
-    };
+impl SavedCursor for AnyCursor {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        either!(self, cursor => cursor.write(bytes));
+    }
+
+    /// Cursors of the embedded store are not saved.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        RedisCursor::read(bytes).map(Self::Redis)
+    }
 }
 
 impl Connect for AnyConnect {

@@ -45,7 +45,7 @@ pub struct Sample<'a> {
 pub trait Points: Send {
     /// How far a reader has read one metric: small, without heap, and meaningful only to the
     /// backend that made it.
-    type Cursor: Send;
+    type Cursor: Send + SavedCursor;
 
     /// Stores a batch and makes its metrics' names known.
     ///
@@ -90,6 +90,16 @@ pub trait Points: Send {
         into: &mut Series,
         each: &mut EachTail<'_, Self::Cursor>,
     ) -> Result<(), StoreError>;
+}
+
+/// A cursor as bytes, for a later process that goes on where this one stopped.
+pub trait SavedCursor: Sized {
+    /// Appends it; nothing if a later process could not use it.
+    fn write(&self, bytes: &mut Vec<u8>);
+
+    /// Reads what [`write`](Self::write) wrote; `None` for anything else. One that was made of another store's bytes, or of a
+    /// series that has changed since, finds its tail [lost](Tail::Lost).
+    fn read(bytes: &[u8]) -> Option<Self>;
 }
 
 /// Takes one metric that was read whole: its index in the question, the buffer with its points (to

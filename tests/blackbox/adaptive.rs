@@ -224,7 +224,7 @@ fn what_people_are_told_of_a_metric_is_what_the_running_analyzer_knows() {
     });
     let known = explained(&setup, "long.a");
     assert_eq!(known["warmth"], 1.0, "{known}");
-    // Neither the store nor the disk can tell any more what it knows.
+    // Neither the store nor the disk can tell any more what it knows, which goes back further than they do.
     std::fs::remove_dir_all(setup.path("state/states")).unwrap();
     let packed = super::redis_world::stream(&points[points.len() - 120..]);
     let _: () = redis::Commands::set(&mut store, super::redis_world::key("long.a"), packed).unwrap();
@@ -238,7 +238,10 @@ fn what_people_are_told_of_a_metric_is_what_the_running_analyzer_knows() {
     );
     let known = explained(&setup, "long.a");
     assert_eq!(known["verdict"], "normal", "{known}");
-    assert_eq!(known["points"], minutes, "{known}");
+    assert_eq!(
+        known["points"], 120,
+        "the window is read when somebody asks: {known}"
+    );
     let told = setup.run(&["explain", "long.none"]).stdout;
     assert!(told.contains("which does not watch it"), "{told}");
     assert_eq!(running.stop().code(), 0);

@@ -14,11 +14,23 @@ use super::super::worker::Worker;
 use crate::status::WorkerProgress;
 use crate::stop::Stop;
 use crate::store::{
-    Connect, DecodeReport, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, Store, StoreError,
-    Tail,
+    Connect, DecodeReport, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, SavedCursor, Store,
+    StoreError, Tail,
 };
 
 const NOW: f64 = 1_700_000_000.0;
+
+/// How far it was read is the same each time.
+#[derive(Clone, Copy)]
+struct NoCursor;
+
+impl SavedCursor for NoCursor {
+    fn write(&self, _: &mut Vec<u8>) {}
+
+    fn read(_: &[u8]) -> Option<Self> {
+        None
+    }
+}
 
 /// Quiet series, and one new point for each: far outside for `loud`. Asked for tails the first time, it answers that the
 /// first one's cursor is lost, and then nothing more.
@@ -41,7 +53,7 @@ impl Connect for Unsteady {
 }
 
 impl Points for Unsteady {
-    type Cursor = ();
+    type Cursor = NoCursor;
 
     fn append(&mut self, _: &[Sample<'_>]) -> Result<(), StoreError> {
         Ok(())
@@ -51,7 +63,7 @@ impl Points for Unsteady {
         &mut self,
         metrics: &[&str],
         into: &mut Series,
-        each: &mut EachFetched<'_, ()>,
+        each: &mut EachFetched<'_, NoCursor>,
     ) -> Result<(), StoreError> {
         for index in 0..metrics.len() {
             into.clear();
@@ -60,18 +72,25 @@ impl Points for Unsteady {
                 into.push(NOW - 60.0 * f64::from(200 - minute), value);
             }
             let report = DecodeReport::default();
-            each(index, into, Fetched::Found { cursor: (), report });
+            each(
+                index,
+                into,
+                Fetched::Found {
+                    cursor: NoCursor,
+                    report,
+                },
+            );
         }
         Ok(())
     }
 
     fn fetch_tails(
         &mut self,
-        asks: &[(&str, &())],
+        asks: &[(&str, &NoCursor)],
         into: &mut Series,
-        each: &mut EachTail<'_, ()>,
+        each: &mut EachTail<'_, NoCursor>,
     ) -> Result<(), StoreError> {
-        let names: Vec<String> = asks.iter().map(|(name, ())| (*name).to_owned()).collect();
+        let names: Vec<String> = asks.iter().map(|(name, NoCursor)| (*name).to_owned()).collect();
         let mut asked = self.asked.lock().expect("no panic while it is held");
         asked.push(names);
         if asked.len() == 1 {
@@ -82,11 +101,18 @@ impl Points for Unsteady {
                 reason: "cut".to_owned(),
             });
         }
-        for (index, (name, ())) in asks.iter().enumerate() {
+        for (index, (name, NoCursor)) in asks.iter().enumerate() {
             into.clear();
             into.push(NOW, if *name == "loud" { 5_000.0 } else { 105.0 });
             let report = DecodeReport::default();
-            each(index, into, Tail::New { cursor: (), report });
+            each(
+                index,
+                into,
+                Tail::New {
+                    cursor: NoCursor,
+                    report,
+                },
+            );
         }
         Ok(())
     }

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::super::counter_class::CounterClass;
 use super::super::metric_pass::MetricPass;
+use super::super::scored::judged_window;
 use super::super::shard_pass::ShardPass;
 use super::super::tracked::TrackedMetric;
 use super::{CursorOf, Worker};
-use crate::store::{Connect, Keys as _, Points as _, StoreError};
+use crate::store::{Connect, Fetched, Keys as _, Points as _, StoreError};
 
 /// Metrics asked for in one call of the store. The store sizes its replies by bytes; this bounds what is
 /// asked again after a lost connection.
@@ -21,19 +22,27 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 const TRIES: u32 = 8;
 
 impl<K: Connect> Worker<K> {
-    /// Both strides; what an error or the deadline prevents is simply not done.
+    /// All strides; what an error or the deadline prevents is simply not done.
     pub(super) fn look_at_all(&mut self, pass: &mut ShardPass) -> Result<(), StoreError> {
         // The adaptive profile knows counters by itself.
         if self.context.options.counters_as_rates && self.context.options.adaptive.is_none() {
             let unknown = self.select(|metric| metric.known.class.is_none());
             self.in_chunks(&unknown, pass, Self::learn_classes)?;
         }
+        let never_seen = self.select(|metric| metric.done_in == 0 && metric.known.state.is_none());
+        self.in_chunks(&never_seen, pass, Self::look_at_resumed)?;
         self.choose_for_rereading(pass);
-        let cached = self.select(|metric| metric.cursor.is_some());
-        self.in_chunks(&cached, pass, Self::look_at_tails)?;
         let number = pass.number;
+        let cached = self.select(|metric| metric.cursor.is_some() && !metric.is_done(number));
+        self.in_chunks(&cached, pass, Self::look_at_tails)?;
         let others = self.select(|metric| metric.cursor.is_none() && !metric.is_done(number));
-        self.in_chunks(&others, pass, Self::look_at_whole)
+        self.in_chunks(&others, pass, Self::look_at_whole)?;
+        if let Err(error) = self.add_windows(pass) {
+            // They are for people to look at; whoever shows them reads them then.
+            tracing::debug!("anomalies go without their windows :: {error}");
+            self.store = None;
+        }
+        Ok(())
     }
 
     /// Lets a few metrics be read whole though cached, others each pass. A tail alone cannot show everything another
@@ -118,6 +127,23 @@ impl<K: Connect> Worker<K> {
         Ok(())
     }
 
+    /// Takes up what an earlier run saved of some metrics, and looks at what is new of those whose reading it says how to go
+    /// on with. A chunk at a time, so that a state is still in the processor's cache when it is shown something.
+    fn look_at_resumed(&mut self, indices: &[usize], pass: &mut ShardPass) -> Result<(), StoreError> {
+        let Some(adaptive) = self.context.evaluator.adaptive() else {
+            return Ok(());
+        };
+        for &index in indices {
+            let metric = &mut self.metrics[index];
+            if metric.known.state.is_none()
+                && let Some((state, position)) = adaptive.resume(&self.names[index])
+            {
+                metric.resume(state, &position);
+            }
+        }
+        self.look_at_tails(indices, pass)
+    }
+
     fn look_at_tails(&mut self, indices: &[usize], pass: &mut ShardPass) -> Result<(), StoreError> {
         let Self {
             store: Some(store),
@@ -197,6 +223,32 @@ impl<K: Connect> Worker<K> {
         });
         self.store_classes(pass)?;
         outcome
+    }
+
+    /// Reads the windows of anomalies that are to be described in full and were judged without.
+    fn add_windows(&mut self, pass: &mut ShardPass) -> Result<(), StoreError> {
+        let wanted = std::mem::take(&mut pass.without_window);
+        let Some(store) = self.store.as_mut().filter(|_| Instant::now() < pass.deadline) else {
+            return Ok(());
+        };
+        let names: Vec<&str> = wanted.iter().map(|&(_, index)| &*self.names[index]).collect();
+        let options = &self.context.options;
+        let (clock, same_time) = (options.clock(pass.now), options.same_time());
+        store.fetch(&names, &mut self.series, &mut |position, series, fetched| {
+            if !matches!(fetched, Fetched::Found { .. }) {
+                return;
+            }
+            let (place, index) = wanted[position];
+            series.canonicalise_until(clock, options.full_duration, same_time);
+            // What came since is for the next pass.
+            let seen = self.metrics[index].last_time().unwrap_or(f64::INFINITY);
+            let points = series.times.partition_point(|&time| time <= seen);
+            series.times.truncate(points);
+            series.values.truncate(points);
+            let anomaly = &mut pass.report.anomalies[place];
+            let window = judged_window(series.sorted_window(), anomaly.window().rate);
+            *anomaly = anomaly.clone().with_window(window);
+        })
     }
 
     /// Writes the counter classes that the last stride renewed.

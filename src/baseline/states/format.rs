@@ -13,7 +13,9 @@ use super::super::record::checksum;
 use crate::hash::hash;
 
 /// What a file begins with, the version of its form in the last byte but one; the version of the states follows.
-const MAGIC: &[u8; 12] = b"skyw-state\x03\n";
+const MAGIC: &[u8; 12] = b"skyw-state\x04\n";
+/// The form before it, which is read: what lies behind a state says less.
+const BEFORE: &[u8; 12] = b"skyw-state\x03\n";
 /// What files of an earlier form begin with.
 const EARLIER: &[u8] = b"skyw-";
 /// What a whole file ends with: one that was cut between two entries lacks it.
@@ -62,11 +64,12 @@ pub(in crate::baseline) fn walk(
     let mut header = [0; HEADER];
     let is_whole = reader.read_exact(&mut header).is_ok();
     let (magic, version) = header.split_at(MAGIC.len());
-    if is_whole && magic != MAGIC && magic.starts_with(EARLIER) {
+    let is_read = magic == MAGIC || magic == BEFORE;
+    if is_whole && !is_read && magic.starts_with(EARLIER) {
         counts.other_versions += 1;
         return Ok(false);
     }
-    if !is_whole || magic != MAGIC {
+    if !is_whole || !is_read {
         counts.damaged += 1;
         return Ok(false);
     }

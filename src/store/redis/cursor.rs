@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use skywatch_algorithms::Series;
 
-use super::{Tail, codec};
+use super::{SavedCursor, Tail, codec};
 
 /// Remembered bytes: four usual points.
 const ANCHOR_BYTES: usize = 4 * codec::USUAL_POINT_BYTES;
@@ -134,6 +134,27 @@ impl RedisCursor {
             .max(self.slack - self.slack / 8)
             .clamp(LEAST_SLACK, MOST_SLACK);
         Tail::New { cursor, report }
+    }
+}
+
+/// The offset (four bytes, little-endian), the slack, and the anchor.
+impl SavedCursor for RedisCursor {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend((self.end() as u32).to_le_bytes());
+        bytes.push(self.slack);
+        bytes.extend(self.anchor());
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (end, rest) = bytes.split_first_chunk()?;
+        let (&slack, anchor) = rest.split_first()?;
+        if anchor.len() > ANCHOR_BYTES {
+            return None;
+        }
+        let mut cursor = Self::new(anchor, 0);
+        cursor.slack = slack.clamp(LEAST_SLACK, MOST_SLACK);
+        cursor.end = AtomicU32::new(u32::from_le_bytes(*end));
+        Some(cursor)
     }
 }
 

@@ -29,8 +29,8 @@ use std::time::Duration;
 use skywatch_algorithms::Series;
 
 use super::{
-    Condition, Connect, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, Store, StoreError, Tail,
-    Trim, Unreadable, codec,
+    Condition, Connect, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, SavedCursor, Store,
+    StoreError, Tail, Trim, Unreadable, codec,
 };
 
 pub use connect::RedisConnect;
