@@ -100,9 +100,9 @@ pub fn measure(shape: Shape) -> Measured {
     let (mut refetched, mut warming) = (0, 0);
     let mut peak_rss_mb = 0.0;
     for pass in 0..shape.warm_passes {
-        peak_rss_mb = peak_rss_of_analyzer(child.id()).unwrap_or(peak_rss_mb);
+        peak_rss_mb = rss_of_children(child.id(), "VmHWM").unwrap_or(peak_rss_mb);
         let index = shape.points + pass;
-        advance(&mut connection, &shape, last + 1.0 + pass as f64, index);
+        advance(&mut connection, &shape, last + 1.0 + pass as f64, index, 0.0);
         let line = wait_for_pass(&summary, pass + 2);
         refetched += line["refetched"].as_u64().unwrap_or(0);
         warming = line["warming"].as_u64().unwrap_or(0);
@@ -186,8 +186,8 @@ pub fn fill(connection: &mut redis::Connection, shape: &Shape, last: f64) {
     }
 }
 
-/// One new point for every metric, that goes on as those before, and one point less at its front.
-fn advance(connection: &mut redis::Connection, shape: &Shape, time: f64, index: usize) {
+/// One new point for every metric, that goes on as those before but for `jump`, and one point less at its front.
+pub fn advance(connection: &mut redis::Connection, shape: &Shape, time: f64, index: usize, jump: f64) {
     const ADVANCE: &str = "for i, key in ipairs(KEYS) do
         redis.call('APPEND', key, ARGV[i])
         redis.call('SET', key, redis.call('GETRANGE', key, 15, -1))
@@ -200,7 +200,7 @@ fn advance(connection: &mut redis::Connection, shape: &Shape, time: f64, index: 
         }
         for &metric in chunk {
             let mut point = Vec::new();
-            codec::encode(time, value(metric, index, shape), &mut point);
+            codec::encode(time, value(metric, index, shape) + jump, &mut point);
             call.arg(point);
         }
         call.exec(connection).expect("the server takes it");
@@ -304,12 +304,13 @@ pub fn total(line: &serde_json::Value) -> f64 {
     line["seconds"]["total"].as_f64().expect("a pass has a duration")
 }
 
-/// Peak resident megabytes (10⁶ bytes) of the analyzer child of `parent`, while it runs.
-fn peak_rss_of_analyzer(parent: u32) -> Option<f64> {
+/// Resident megabytes (10⁶ bytes) of the largest child of `parent`, the analyzer, while it runs: `VmHWM` at their peak, or
+/// `VmRSS`.
+pub fn rss_of_children(parent: u32, what: &str) -> Option<f64> {
     let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
     let of = |pid: &str| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
+        let line = status.lines().find(|line| line.starts_with(what))?;
         line.split_whitespace().nth(1)?.parse::<f64>().ok()
     };
     children

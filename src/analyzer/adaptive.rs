@@ -2,6 +2,7 @@
 //! in the metric's window, and saved.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use skywatch_alerters::Anomaly;
 use skywatch_algorithms::streaming::{Adaptive, Forecasts};
@@ -13,6 +14,9 @@ use super::rule::AlarmRule;
 use crate::baseline::{Baseline, StatePart, StateSaver, States};
 use crate::panics;
 use crate::status::FollowedOutcome;
+
+/// Points of a window from which learning it takes so long that it may have to wait: some 60 µs.
+const LONG: usize = 200;
 
 /// What all workers share.
 pub struct AdaptiveOptions {
@@ -26,6 +30,9 @@ pub struct AdaptiveOptions {
     pub learned: Option<ModelSource>,
     /// How states are saved; `None` for who only looks.
     pub saving: Option<Saving>,
+    /// How long a worker may learn long windows in one pass. Metrics left over are judged by classic votes, and learnt between
+    /// the passes.
+    pub learning: Duration,
 }
 
 /// How a worker saves its states.
@@ -47,6 +54,8 @@ pub(super) struct AdaptiveJudge {
     workspace: Workspace,
     /// What serves during this pass.
     model: Option<Arc<dyn Forecasts>>,
+    /// What is left of the time for learning in this pass.
+    learning: Duration,
 }
 
 impl AdaptiveJudge {
@@ -56,6 +65,7 @@ impl AdaptiveJudge {
                 hours: options.memory.handle(),
                 trial: Trial::default(),
             },
+            learning: options.learning,
             options,
             stale_period,
             model: None,
@@ -65,6 +75,7 @@ impl AdaptiveJudge {
     /// Takes the model that serves now for the pass that begins.
     pub(super) fn begin(&mut self) {
         self.model = self.options.learned.as_ref().and_then(|learned| learned());
+        self.learning = self.options.learning;
     }
 
     /// The evaluation of a metric that needs no state yet, if it needs none: too few points to judge it by, and nothing was
@@ -76,6 +87,12 @@ impl AdaptiveJudge {
         }
         let due = times.partition_point(|&time| time <= now).max(1);
         Some(Evaluation::excluded(Exception::TooShort, *times.get(due - 1)?))
+    }
+
+    /// Whether a metric without a state is to wait until there is time to learn its window, for there is none left in this
+    /// pass. What an earlier run knows of it makes that short.
+    pub(super) fn postpones(&self, name: &str, window: Window<'_>) -> bool {
+        self.learning.is_zero() && window.times().len() >= LONG && !self.options.states.knows(name)
     }
 
     /// Shows a metric's state what is new in the canonical window at `now`, Unix seconds; one that has none gets what was
@@ -97,7 +114,9 @@ impl AdaptiveJudge {
             stale_period,
             workspace,
             model,
+            learning,
         } = self;
+        let begun = state.is_none().then(Instant::now);
         let kept = state.get_or_insert_with(|| {
             let rule = AlarmRule::of(&options.rules, name);
             Box::new(match options.states.take(name) {
@@ -117,7 +136,11 @@ impl AdaptiveJudge {
             stale_period: *stale_period,
             is_first,
         };
-        guarded(|| kept.look(&look, workspace)).inspect_err(|_| *state = None)
+        let evaluated = guarded(|| kept.look(&look, workspace)).inspect_err(|_| *state = None);
+        if let Some(begun) = begun {
+            *learning = learning.saturating_sub(begun.elapsed());
+        }
+        evaluated
     }
 
     /// The state of a metric as it was [saved](AdaptiveMetric::saved).

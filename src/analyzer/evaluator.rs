@@ -18,8 +18,8 @@ use crate::status::FollowedOutcome;
 /// What is known of a metric beside its window.
 #[derive(Default)]
 pub(super) struct MetricKnowledge {
-    /// Whether it is judged by its rate; `None` until the store was asked, and in the adaptive profile, which knows counters
-    /// by itself.
+    /// Whether it is judged by its rate; `None` until the store was asked, and where the adaptive profile, which knows counters
+    /// by itself, judges.
     pub(super) class: Option<CounterClass>,
     /// What the adaptive profile knows of it; `None` before the first look, and in the classic profile.
     pub(super) state: Option<Box<AdaptiveMetric>>,
@@ -53,6 +53,20 @@ impl Evaluator {
     /// The same, to be told where a pass begins and ends.
     pub(super) fn adaptive_mut(&mut self) -> Option<&mut AdaptiveJudge> {
         self.adaptive.as_mut()
+    }
+
+    /// Judges a metric by classic votes in the adaptive profile, which has had no time to learn its window.
+    ///
+    /// # Errors
+    /// The message of a panic.
+    pub(super) fn evaluate_by_votes(
+        &mut self,
+        known: &mut MetricKnowledge,
+        window: Window<'_>,
+        now: f64,
+    ) -> Result<Evaluation, String> {
+        self.classic
+            .evaluate(window, known.class.get_or_insert_default(), now)
     }
 
     /// What the classic profile judges by.
@@ -134,11 +148,12 @@ impl Evaluator {
     ) -> Option<FollowedOutcome> {
         let is_normal = matches!(evaluation.verdict, Verdict::Judged { anomalous: false, .. });
         let is_boring = evaluation.verdict == Verdict::Excluded(Exception::Boring);
+        let is_by_votes = self.adaptive.is_none() || (known.state.is_none() && known.class.is_some());
         match (&self.adaptive, known.state.as_deref()) {
             (Some(adaptive), Some(state)) if is_normal => {
                 Some(adaptive.outcome(state, window, evaluation.at))
             }
-            (None, _) if is_normal || is_boring => {
+            _ if is_by_votes && (is_normal || is_boring) => {
                 let (at, value) = self.classic.newest(window);
                 Some(FollowedOutcome::Normal { at, value })
             }

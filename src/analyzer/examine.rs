@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use skywatch_alerters::{Anomaly, units};
 use skywatch_algorithms::streaming::Adaptive;
@@ -50,6 +51,7 @@ impl SavedKnowledge {
             states: Arc::new(states),
             learned: self.learned.clone(),
             saving: None,
+            learning: Duration::MAX,
         })
     }
 }

@@ -363,6 +363,14 @@ impl<C> MetricPass<'_, C> {
             {
                 return Ok(waits);
             }
+            if context.options.cache && metric.known.state.is_none() && adaptive.postpones(name, window) {
+                metric.is_unlearnt = true;
+                return context
+                    .evaluator
+                    .evaluate_by_votes(&mut metric.known, window, pass.now);
+            }
+            metric.is_unlearnt = false;
+            metric.known.class = None;
         } else if let [first, .., last] = window.times() {
             metric.step = ((last - first) / (window.times().len() - 1) as f64) as f32;
         }
@@ -489,6 +497,7 @@ impl<C> MetricPass<'_, C> {
 
     fn done(&mut self) {
         self.metric.done_in = self.pass.number;
+        self.pass.report.tally.unlearnt += u64::from(self.metric.is_unlearnt);
         if let Some((_, ready_at)) = self.context.warmth(self.metric) {
             self.pass.report.tally.warming(ready_at);
         }

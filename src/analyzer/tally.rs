@@ -32,7 +32,9 @@ pub struct Tally {
     pub adaptive: BTreeMap<&'static str, u64>,
     /// Metrics the adaptive profile is still learning.
     pub warming: u64,
-    /// When the first of them has been learnt, Unix seconds, as far as that is known.
+    /// Metrics judged by classic votes until the adaptive profile has learnt their windows.
+    pub unlearnt: u64,
+    /// When the first of those it is learning has been learnt, Unix seconds, as far as that is known.
     pub first_ready: Option<f64>,
     /// Why metrics were counted as [`Exception::Other`].
     pub reasons: BTreeMap<String, Reason>,
@@ -127,6 +129,7 @@ impl Tally {
         summary.unusable_points = self.unusable_points;
         summary.late_points = self.late_points;
         summary.warming = self.warming;
+        summary.unlearnt = self.unlearnt;
         summary.first_verdicts_at = self.first_ready;
         for (detector, votes) in &self.adaptive {
             summary.breakdown.insert((*detector).to_owned(), *votes);
@@ -155,6 +158,7 @@ impl Tally {
             *self.adaptive.entry(detector).or_default() += votes;
         }
         self.warming += other.warming;
+        self.unlearnt += other.unlearnt;
         self.first_ready = earlier(self.first_ready, other.first_ready);
         add_each(&mut self.exceptions, &other.exceptions);
         add_each(&mut self.breakdown, &other.breakdown);

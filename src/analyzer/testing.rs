@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use skywatch_algorithms::{Ensemble, Rules};
 
@@ -30,6 +31,7 @@ pub(crate) fn options(
         states,
         learned: None,
         saving: Some(Saving { saver, parts: PARTS }),
+        learning: Duration::MAX,
     };
     WorkerOptions {
         ensemble: Arc::new(Ensemble::classic(Rules::earthgecko())),

@@ -30,6 +30,8 @@ pub(super) struct TrackedMetric<C> {
     pub(super) pending: PendingPoints,
     /// Where the window is not kept: time of its first point when it was last read whole, Unix seconds, else NaN.
     pub(super) begins: f64,
+    /// Whether it is judged by classic votes until the adaptive profile, which is the profile, has learnt its window.
+    pub(super) is_unlearnt: bool,
     /// The last verdict and the time of the last point it saw, Unix seconds.
     pub(super) last: Option<(Verdict, f64)>,
     /// Mean seconds between two points, in the classic profile.
@@ -48,6 +50,7 @@ impl<C> Default for TrackedMetric<C> {
             window: CachedWindow::default(),
             pending: PendingPoints::default(),
             begins: f64::NAN,
+            is_unlearnt: false,
             last: None,
             step: 0.0,
             done_in: 0,
@@ -80,7 +83,7 @@ impl<C> TrackedMetric<C> {
                 let state = state.adaptive();
                 (!state.is_ready()).then(|| (state.warmth(), state.ready_at()))
             }
-            None if self.last.is_none() => None,
+            None if self.last.is_none() || self.is_unlearnt => None,
             None => {
                 let (enough, points) = (f64::from(Adaptive::ENOUGH), self.window.points() as f64);
                 let ready_at = self.window.last_time().zip(self.window.step());

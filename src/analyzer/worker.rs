@@ -6,12 +6,13 @@
 //! The deadline is checked before each metric; what it leaves over is named.
 
 mod fetching;
+mod learning;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, never, select};
+use crossbeam_channel::{Receiver, Sender, after, never, select};
 use skywatch_algorithms::Series;
 
 use super::inquiry::MetricQuestion;
@@ -40,6 +41,10 @@ pub(crate) struct Worker<K: Connect> {
     /// What people ask about its metrics.
     questions: Receiver<MetricQuestion>,
     stop: Stop,
+    /// Metrics whose windows are learnt between passes, the next one last, and the "now" of the pass that left them.
+    to_learn: Vec<usize>,
+    learning_at: f64,
+    was_learning: bool,
 }
 
 impl<K: Connect> Worker<K> {
@@ -54,6 +59,9 @@ impl<K: Connect> Worker<K> {
             series: Series::default(),
             questions: never(),
             stop,
+            to_learn: Vec::new(),
+            learning_at: 0.0,
+            was_learning: false,
         }
     }
 
@@ -66,8 +74,16 @@ impl<K: Connect> Worker<K> {
     /// Follows orders until their channel closes.
     pub(super) fn run(mut self, orders: &Receiver<WorkerOrder>, reports: &Sender<PassReport>) {
         loop {
+            let idle = match self.to_learn.is_empty() {
+                true => never(),
+                false => after(Duration::ZERO),
+            };
             let order = select! {
                 recv(orders) -> order => order,
+                recv(idle) -> _ => {
+                    self.learn_some();
+                    continue;
+                }
                 recv(self.questions) -> question => {
                     match question {
                         Ok(question) => self.answer(question),
@@ -90,6 +106,7 @@ impl<K: Connect> Worker<K> {
                         return;
                     }
                     self.save_a_part(number);
+                    self.plan_learning(now);
                 }
                 Err(_) => break,
             }
@@ -134,6 +151,8 @@ impl<K: Connect> Worker<K> {
     }
 
     fn assign(&mut self, mut add: Vec<Arc<str>>, remove: Vec<Arc<str>>) {
+        // Places change; the next pass takes stock anew.
+        self.to_learn.clear();
         if !remove.is_empty() {
             let gone: HashSet<_> = remove.into_iter().collect();
             if let Some(adaptive) = self.context.evaluator.adaptive() {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use skywatch_algorithms::{self as algorithms, Ensemble};
 use skywatch_settings::{Flavour, Profile, Settings};
@@ -21,6 +22,9 @@ use crate::store::Connect;
 const SAVE_EACH: f64 = 300.0;
 /// … a part each pass, in so many parts at most.
 const MOST_PARTS: f64 = 16.0;
+/// How long a worker learns in a pass, so that the first one over a new store does not take minutes: some 4,000 windows of a
+/// day.
+const LEARNING: Duration = Duration::from_secs(2);
 
 /// The options of every worker, and of everything that judges as workers do.
 pub(crate) fn worker_options(settings: &Settings) -> WorkerOptions {
@@ -92,6 +96,7 @@ pub(crate) fn adaptive(settings: &Settings, stop: &Stop) -> Result<Option<Adapti
         states: kept,
         learned: learned_for_passes(settings, stop)?,
         saving: Some(Saving { saver, parts }),
+        learning: LEARNING,
     }))
 }
 

@@ -104,7 +104,10 @@ pub struct PassSummary {
     /// Metrics the adaptive profile knows too little of to judge them.
     #[serde(default)]
     pub warming: u64,
-    /// When the first of them is judged, Unix seconds, if that is known.
+    /// Metrics judged by classic votes until the adaptive profile has learnt their windows.
+    #[serde(default)]
+    pub unlearnt: u64,
+    /// When the first of those that are warming is judged, Unix seconds, if that is known.
     #[serde(default)]
     pub first_verdicts_at: Option<f64>,
     /// Records of memories that were damaged and learnt anew, since the start.
@@ -145,6 +148,7 @@ impl PassSummary {
             ("cached_bytes".to_owned(), self.cached_bytes as f64),
             ("without_room".to_owned(), self.without_room as f64),
             ("warming".to_owned(), self.warming as f64),
+            ("unlearnt".to_owned(), self.unlearnt as f64),
             ("memory_dropped".to_owned(), self.memory_dropped as f64),
             ("memory_failed".to_owned(), self.memory_failed as f64),
             ("held".to_owned(), self.held as f64),
@@ -169,18 +173,24 @@ impl PassSummary {
 
     /// How far the adaptive profile is in learning the metrics; `None` when it has learnt all.
     pub fn warm_up(&self) -> Option<String> {
-        if self.warming == 0 {
-            return None;
+        let mut said = Vec::new();
+        if self.unlearnt > 0 {
+            said.push(format!(
+                "{} of {} metrics are judged by classic votes until their windows are learnt",
+                grouped(self.unlearnt),
+                grouped(self.metrics)
+            ));
         }
-        let of = format!(
-            "{} of {} metrics have too few points to be judged",
-            grouped(self.warming),
-            grouped(self.metrics)
-        );
-        Some(match self.first_verdicts_at {
-            Some(at) => format!("{of}; first verdicts at {}", moment(at, self.at)),
-            None => of,
-        })
+        if self.warming > 0 {
+            said.push(format!(
+                "{} of {} metrics have too few points to be judged",
+                grouped(self.warming),
+                grouped(self.metrics)
+            ));
+            let first = self.first_verdicts_at;
+            said.extend(first.map(|at| format!("first verdicts at {}", moment(at, self.at))));
+        }
+        (!said.is_empty()).then(|| said.join("; "))
     }
 
     /// The lines an operator of the original knows.

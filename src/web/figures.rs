@@ -77,6 +77,7 @@ const FAMILIES: &[FigureFamily] = &[
     gauge("analyzer_cached_bytes", "analyzer.cached_bytes", "Bytes of cached windows"),
     gauge("analyzer_without_room", "analyzer.without_room", "Windows read whole for want of room in the cache"),
     gauge("analyzer_warming", "analyzer.warming", "Metrics with too few points to be judged"),
+    gauge("analyzer_unlearnt", "analyzer.unlearnt", "Metrics judged by classic votes until they are learnt"),
     counter("analyzer_memory_dropped", "analyzer.memory_dropped", "Records of the baseline that were damaged"),
     counter("analyzer_memory_failed", "analyzer.memory_failed", "Failed reads and writes of the baseline"),
     gauge("analyzer_held", "analyzer.held", "Metrics of which the store holds enough to judge them"),

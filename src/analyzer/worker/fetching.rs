@@ -101,7 +101,7 @@ impl<K: Connect> Worker<K> {
         Ok(())
     }
 
-    fn open(&mut self) -> Result<(), StoreError> {
+    pub(super) fn open(&mut self) -> Result<(), StoreError> {
         if self.store.is_none() {
             self.store = Some(self.connect.connect()?);
         }
