@@ -7,6 +7,7 @@ use crate::alerts::Alerts;
 use crate::analyzer::Analyzer;
 use crate::causes::Causes;
 use crate::check::Check;
+use crate::druid::Druid;
 use crate::email::Email;
 use crate::entities::Entities;
 use crate::events::Events;
@@ -18,6 +19,7 @@ use crate::log::Log;
 use crate::logs::Logs;
 use crate::models::Models;
 use crate::origin::Origin;
+use crate::outliers::Outliers;
 use crate::process::Process;
 use crate::receivers::ReceiverTable;
 use crate::routes::ResolvedRoute;
@@ -104,6 +106,10 @@ sections! {
     traces: Traces,
     /// Entities: machines, pods, applications, each judged over all of its metrics at once.
     entities: Entities,
+    /// The outlier service: which points of a Druid timeseries are outliers, asked over HTTP.
+    outliers: Outliers,
+    /// The Druid broker that the outlier service and its trainings ask.
+    druid: Druid,
     /// Events for other programs.
     events: Events,
     /// The pages and the REST interface.

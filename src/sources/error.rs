@@ -13,6 +13,26 @@ pub enum SourceError {
         /// What the system or the server said.
         reason: String,
     },
+    /// It did not answer in the time there was.
+    #[error("`{place}` does not answer: timeout: {reason}")]
+    TimedOut {
+        /// The source.
+        place: String,
+        /// What took too long.
+        reason: String,
+    },
+    /// It is not asked for a while, as it has not answered several times in a row.
+    #[error(
+        "`{place}` has not answered {failures} times in a row and is left alone for {seconds:.0} seconds more"
+    )]
+    LeftAlone {
+        /// The source.
+        place: String,
+        /// How often.
+        failures: usize,
+        /// For how long.
+        seconds: f64,
+    },
     /// It lets nobody in like this.
     #[error("`{place}` refuses us: {reason}")]
     Denied {
@@ -83,7 +103,7 @@ impl SourceError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Unavailable { .. } => true,
+            Self::Unavailable { .. } | Self::TimedOut { .. } | Self::LeftAlone { .. } => true,
             Self::Store(error) => error.is_retryable(),
             _ => false,
         }
@@ -102,7 +122,7 @@ impl SourceError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Unavailable { .. } => Some(
+            Self::Unavailable { .. } | Self::TimedOut { .. } => Some(
                 "is the server running, and is this its address? the same command goes on where this one ended",
             ),
             Self::Denied { .. } => Some("login, token and certificates belong to this server?"),

@@ -149,15 +149,45 @@ impl SourceHttp {
             .agent
             .get(format!("{}{path}", self.url))
             .query_pairs(query.iter().copied());
-        match &self.login {
-            None => {}
-            Some(LoginHeader::Known(name, value)) => request = request.header(*name, value.expose()),
-            Some(LoginHeader::Iam(session)) => {
-                let token = session.token(&self.agent)?;
-                request = request.header(TOKEN_HEADER, token.expose());
-            }
+        if let Some((name, value)) = self.login_header()? {
+            request = request.header(name, value.expose());
         }
-        let mut answer = request.call().map_err(|error| self.failure(part, &error))?;
+        let answer = request.call();
+        self.answered(part, answer)
+    }
+
+    /// Sends JSON to `path`; `part` is what it is about, for people.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub(super) fn post(&self, path: &str, part: &str, body: &[u8]) -> Result<Answered, SourceError> {
+        let mut request = self
+            .agent
+            .post(format!("{}{path}", self.url))
+            .header("Content-Type", "application/json")
+            .header("Accept", "application/json");
+        if let Some((name, value)) = self.login_header()? {
+            request = request.header(name, value.expose());
+        }
+        let answer = request.send(body);
+        self.answered(part, answer)
+    }
+
+    fn login_header(&self) -> Result<Option<(&'static str, Secret)>, SourceError> {
+        Ok(match &self.login {
+            None => None,
+            Some(LoginHeader::Known(name, value)) => Some((name, value.clone())),
+            Some(LoginHeader::Iam(session)) => Some((TOKEN_HEADER, session.token(&self.agent)?)),
+        })
+    }
+
+    fn answered(
+        &self,
+        part: &str,
+        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Answered, SourceError> {
+        let mut answer = answer.map_err(|error| self.failure(part, &error))?;
         let status = answer.status();
         if status.is_redirection() {
             let to = answer.headers().get("location");
@@ -247,6 +277,10 @@ impl SourceHttp {
             },
             ureq::Error::BadUri(_) | ureq::Error::Http(_) => SourceError::Options {
                 reason: format!("the address `{}` cannot be used", self.place),
+            },
+            ureq::Error::Timeout(which) => SourceError::TimedOut {
+                place: self.place.clone(),
+                reason: which.to_string(),
             },
             other => self.unavailable(other.to_string()),
         }

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod csv;
+pub mod druid;
 mod error;
 mod graphite;
 mod http;
@@ -17,6 +18,7 @@ mod prometheus;
 mod range_query;
 mod redis;
 pub mod row;
+mod wide_csv;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +31,7 @@ pub use http::SourceLogin;
 pub use iam::IamLogin;
 pub use kinds::{ChosenSource, KINDS, SourceKind};
 pub use range_query::{EachLabelled, RangeQueries, RangeQueryOptions};
+pub use wide_csv::WideCsv;
 
 /// A place windows can be fetched from. One thread uses it; calls block on the network or the disk, for no longer than the
 /// source's own limits.

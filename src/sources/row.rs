@@ -10,7 +10,8 @@ mod times;
 
 use memchr::memchr;
 
-use fields::{Fields, bare, is_one_of, number};
+pub(super) use fields::{Fields, bare};
+use fields::{is_one_of, number};
 use times::Times;
 pub use times::time;
 

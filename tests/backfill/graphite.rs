@@ -251,7 +251,7 @@ fn a_graphite_that_says_nothing_is_given_up_in_time() {
     };
     let outcome = graphite.fetch("a", span, &mut |_, _| {});
     assert!(
-        matches!(outcome, Err(SourceError::Unavailable { .. })),
+        matches!(outcome, Err(SourceError::TimedOut { .. })),
         "{outcome:?}"
     );
     assert!(begun.elapsed() < Duration::from_secs(10));

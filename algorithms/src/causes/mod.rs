@@ -4,10 +4,11 @@
 //! alarm, and if the nodes that depend on it changed, too: a fault shows in the node that has it and in those that call it. Nothing is
 //! fitted to names or cases; `docs/algorithms/causes.md` argues each part. Of plain metrics, [`TailCorrelator`] says which moved with
 //! one of them and how much earlier, [`findings`] which of many that is more than chance for, and [`shared_causes`] which incidents
-//! have one cause.
+//! have one cause. Of a sum and its parts, [`contributions`] says which part made it what it was.
 
 mod change;
 mod co_movement;
+mod contributors;
 mod discovery;
 mod graph;
 mod propagation;
@@ -17,6 +18,7 @@ mod tails;
 
 pub use change::{Worsening, change, onset};
 pub use co_movement::{CoMovement, MOST_LEAD, TailCorrelator};
+pub use contributors::{Contribution, contributions};
 pub use discovery::{adjusted, findings};
 pub use graph::{CallGraph, CauseSuspect, NodeSeries, rank};
 pub use propagation::{

@@ -4,12 +4,12 @@ use memchr::memchr;
 
 /// The fields between the commas. A field that begins with a quote reaches to the quote that ends it; a quote anywhere
 /// else is a character like others.
-pub(super) struct Fields<'l> {
+pub(in crate::sources) struct Fields<'l> {
     rest: Option<&'l [u8]>,
 }
 
 impl<'l> Fields<'l> {
-    pub(super) fn of(line: &'l [u8]) -> Self {
+    pub(in crate::sources) fn of(line: &'l [u8]) -> Self {
         Self { rest: Some(line) }
     }
 }
@@ -48,7 +48,7 @@ impl<'l> Iterator for Fields<'l> {
 }
 
 /// A field without blanks and quotes around it.
-pub(super) fn bare(field: &[u8]) -> &[u8] {
+pub(in crate::sources) fn bare(field: &[u8]) -> &[u8] {
     let field = field.trim_ascii();
     let quoted = field
         .strip_prefix(b"\"")
