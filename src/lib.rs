@@ -36,6 +36,8 @@ mod metric_name;
 pub mod models;
 pub mod net;
 pub mod observer;
+#[cfg(feature = "learned")]
+pub mod outliers;
 mod panics;
 pub mod process;
 mod sender_mark;

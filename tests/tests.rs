@@ -18,6 +18,8 @@ mod health;
 mod ingest;
 #[cfg(feature = "learned")]
 mod learned;
+#[cfg(feature = "learned")]
+mod outliers;
 mod store;
 mod trace_detection;
 mod traces;

@@ -24,6 +24,8 @@ mod notices;
 mod routes;
 mod run;
 mod send;
+#[cfg(feature = "learned")]
+mod serve;
 mod settings;
 mod silence;
 mod templates;
@@ -113,6 +115,9 @@ enum Command {
     /// Show fitted models, or let an earlier one serve again
     #[cfg(feature = "learned")]
     Models(models::ModelsArguments),
+    /// Serve outliers of Druid's timeseries over HTTP, and nothing else
+    #[cfg(feature = "learned")]
+    Serve(serve::ServeArguments),
     /// One child of `run`
     #[command(hide = true)]
     Child(child::ChildArguments),
@@ -165,6 +170,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Templates(arguments) => templates::run(cli.global, &arguments),
         Command::Events(arguments) => with(cli.global, |context| events::run(context, &arguments)),
         Command::Health(arguments) => with(cli.global, |context| health::run(context, &arguments)),
+        #[cfg(feature = "learned")]
+        Command::Serve(arguments) => with(cli.global, |context| serve::run(context, &arguments)),
         #[cfg(feature = "learned")]
         Command::Train(arguments) => with(cli.global, |context| train::run(context, arguments)),
         #[cfg(feature = "learned")]

@@ -152,6 +152,16 @@ impl Service {
         takes_points: false,
         address: |settings| settings.traces.zipkin_listen.filter(|_| settings.traces.enabled),
     };
+    /// The outlier service.
+    pub const OUTLIERS: &'static Self = &Self {
+        name: "outliers",
+        what: "requests for outliers",
+        setting: "outliers.listen",
+        without: "set `outliers.enabled = false`",
+        transport: ListenerTransport::Tcp,
+        takes_points: false,
+        address: |settings| settings.outliers.enabled.then_some(settings.outliers.listen),
+    };
 
     /// The table.
     pub const ALL: &'static [&'static Self] = &[
@@ -165,6 +175,7 @@ impl Service {
         Self::OTLP_GRPC,
         Self::OTLP_HTTP,
         Self::ZIPKIN,
+        Self::OUTLIERS,
     ];
 }
 

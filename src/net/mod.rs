@@ -1,6 +1,7 @@
 //! What goes over the wire and belongs to no room in particular.
 
 pub mod access;
+pub(crate) mod calls;
 pub mod carbon_out;
 pub(crate) mod guard;
 pub(crate) mod http;
@@ -9,6 +10,7 @@ mod kernel_drops;
 pub mod listeners;
 pub(crate) mod local;
 pub(crate) mod login;
+pub(crate) mod openapi;
 pub(crate) mod routes;
 pub(crate) mod slots;
 pub mod tls;

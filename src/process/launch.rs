@@ -44,6 +44,10 @@ pub fn check(settings: &Settings, run: &RunOptions) -> Result<(), ProcessError> 
     if settings.traces.enabled {
         wiring::traces_access(settings)?;
     }
+    #[cfg(feature = "learned")]
+    if settings.outliers.enabled {
+        wiring::outliers_access(settings)?;
+    }
     if settings.events.is_wanted() {
         OutboxOptions::of_settings(&settings.events)?;
         SinkOptions::of_settings(&settings.events, false).check()?;

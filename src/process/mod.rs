@@ -25,6 +25,8 @@ pub(crate) use judging::{adaptive_rules, long_memory, states_folder, worker_opti
 pub use launch::{check, run_all, run_role, time_to_end};
 pub use parent::{ChildSpec, Parent, ParentOptions};
 pub(crate) use roles::serve_health;
+#[cfg(feature = "learned")]
+pub(crate) use roles::serve_outliers;
 pub use roles::{Needs, ROLES, Role, RoleContext, RunOptions};
 pub use signals::{Hangup, Signals, end_by_force, stop_on_signal};
 pub use systemd::Systemd;
@@ -56,6 +58,10 @@ pub enum ProcessError {
     /// The reason of the role that watches entities.
     #[error(transparent)]
     Entities(#[from] crate::entities::EntityWatchError),
+    /// The outlier service's reason.
+    #[cfg(feature = "learned")]
+    #[error(transparent)]
+    Outliers(#[from] crate::outliers::OutliersError),
     /// Events cannot be published or sent.
     #[error(transparent)]
     Events(#[from] crate::events::EventsError),

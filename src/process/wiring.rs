@@ -18,6 +18,8 @@ use crate::net::carbon_out::CarbonOut;
 use crate::net::listeners::{self, Service};
 use crate::net::tls::{HTTP_1, HTTP_2};
 use crate::observer::Observer;
+#[cfg(feature = "learned")]
+use crate::outliers::OutliersError;
 use crate::store::AnyConnect;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
 use crate::store::redis::{RedisConnect, RedisOptions};
@@ -123,6 +125,14 @@ pub(crate) fn traces_access(settings: &Settings) -> Result<ListenerAccess, Trace
         files,
         &[HTTP_2, HTTP_1],
     )?)
+}
+
+/// Who may ask for outliers, and whether others can read on the way.
+#[cfg(feature = "learned")]
+pub(crate) fn outliers_access(settings: &Settings) -> Result<ListenerAccess, OutliersError> {
+    let outliers = &settings.outliers;
+    let files = [outliers.tls_cert_file.as_ref(), outliers.tls_key_file.as_ref()];
+    Ok(ListenerAccess::new(outliers.token.as_ref(), files, &[HTTP_1])?)
 }
 
 /// How traces are taken in and kept.

@@ -134,6 +134,15 @@ pub struct EventsStatus {
     pub counters: Vec<(String, u64)>,
 }
 
+/// The counters of the outlier service.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OutliersStatus {
+    /// Unix seconds of this report.
+    pub at: f64,
+    /// Counter name and value, in a stable order.
+    pub counters: Vec<(String, u64)>,
+}
+
 /// Where the analyzer leaves its status.
 pub struct AnalyzerStatusFile {
     file: StatusFile,
@@ -285,6 +294,11 @@ impl StatusFile {
     /// That of the role that sends events, holding an [`EventsStatus`].
     pub fn events(state_dir: &Path) -> Self {
         Self::named(state_dir, "events.json")
+    }
+
+    /// That of the outlier service, holding an [`OutliersStatus`].
+    pub fn outliers(state_dir: &Path) -> Self {
+        Self::named(state_dir, "outliers.json")
     }
 
     fn named(state_dir: &Path, name: &str) -> Self {

@@ -14,7 +14,9 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::status::{AnalyzerStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, TracesStatus};
+use crate::status::{
+    AnalyzerStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, OutliersStatus, TracesStatus,
+};
 
 /// Seconds for which verdicts in a report of the health plane count: it makes one each five.
 const VERDICTS_COUNT_FOR: f64 = 60.0;
@@ -135,6 +137,18 @@ const FAMILIES: &[FigureFamily] = &[
     gauge("health_score", "health.verdict.{subject}.{metric}", "Score of the worst vote that counts, 0 to 100"),
     gauge("health_peer_waiting", "health.peer.{peer}.waiting", "Reports that wait for a peer"),
     gauge("health_last_report_timestamp_seconds", "health.last_report", "The last report, Unix seconds"),
+    counter("outliers_requests", "outliers.requests", "Requests to the outlier service"),
+    counter("outliers_answered", "outliers.answered", "Requests that were answered"),
+    counter("outliers_by_model", "outliers.by_model", "Requests a model has judged"),
+    counter("outliers_by_detector", "outliers.by_detector", "Requests a detector without a model has judged"),
+    counter("outliers_unknown_sensors", "outliers.unknown_sensors", "Requests about sensors without a model"),
+    counter("outliers_unknown_models", "outliers.unknown_models", "Requests for models that are not there"),
+    counter("outliers_points", "outliers.points", "Points that were judged"),
+    counter("outliers_outliers", "outliers.outliers", "Points that were outliers"),
+    counter("outliers_druid_queries", "outliers.druid_queries", "Queries that went to Druid"),
+    counter("outliers_address_requests", "outliers.address_requests", "Requests for the addresses behind an outlier"),
+    counter("outliers_refused", "outliers.refused.{reason}", "Requests that were not answered"),
+    counter("outliers_rows", "outliers.rows.{reason}", "Rows that were left out of what was judged"),
     counter("traces_spans_received", "traces.spans.received", "Spans that reached us"),
     counter("traces_spans_taken", "traces.spans.taken", "Spans of traces that were, or will be, looked at"),
     counter("traces_spans_dropped", "traces.spans.dropped.{reason}", "Spans that were not taken"),
@@ -276,19 +290,32 @@ fn for_each_value(
     }
 }
 
+/// What each role last said.
+#[derive(Debug, Default)]
+pub(super) struct RoleReports {
+    pub(super) analyzer: AnalyzerStatus,
+    pub(super) ingest: IngestStatus,
+    pub(super) health: HealthStatus,
+    pub(super) traces: TracesStatus,
+    pub(super) entities: EntitiesStatus,
+    pub(super) events: EventsStatus,
+    pub(super) outliers: OutliersStatus,
+}
+
 /// All figures as text, as of `now`, Unix seconds.
 ///
 /// # Errors
 /// The encoder's, which writes to memory and has no reason to fail.
-pub(super) fn text(
-    analyzer: &AnalyzerStatus,
-    ingest: &IngestStatus,
-    health: &HealthStatus,
-    traces: &TracesStatus,
-    entities: &EntitiesStatus,
-    events: &EventsStatus,
-    now: f64,
-) -> Result<String, fmt::Error> {
+pub(super) fn text(reports: &RoleReports, now: f64) -> Result<String, fmt::Error> {
+    let RoleReports {
+        analyzer,
+        ingest,
+        health,
+        traces,
+        entities,
+        events,
+        outliers,
+    } = reports;
     let mut figures = Figures::default();
     if let Some(pass) = &analyzer.pass {
         for (name, value) in pass.self_metrics() {
@@ -309,6 +336,9 @@ pub(super) fn text(
     }
     for (name, value) in &events.counters {
         figures.add(&format!("events.{name}"), *value as f64);
+    }
+    for (name, value) in &outliers.counters {
+        figures.add(&format!("outliers.{name}"), *value as f64);
     }
     // A report that was never written has no age.
     if ingest.at > 0.0 {
@@ -373,16 +403,13 @@ mod tests {
                 ("verdict.redis_main.write".to_owned(), 0.5),
             ],
         };
-        let text = text(
-            &analyzer,
-            &ingest,
-            &health,
-            &TracesStatus::default(),
-            &EntitiesStatus::default(),
-            &EventsStatus::default(),
-            0.0,
-        )
-        .expect("encodes");
+        let reports = RoleReports {
+            analyzer,
+            ingest,
+            health,
+            ..RoleReports::default()
+        };
+        let text = text(&reports, 0.0).expect("encodes");
         for line in [
             "skywatch_analyzer_exceptions{exception=\"Boring\"} 3.0",
             "skywatch_analyzer_exceptions{exception=\"Stale\"} 1.0",
@@ -451,7 +478,13 @@ mod tests {
         let entities = entities.map(|name| format!("entities.{name}"));
         let events = crate::events::every_counter().into_iter();
         let events = events.map(|name| format!("events.{name}"));
+        #[cfg(feature = "learned")]
+        let outliers = crate::outliers::every_counter().into_iter();
+        #[cfg(not(feature = "learned"))]
+        let outliers = Vec::new().into_iter();
+        let outliers = outliers.map(|name: String| format!("outliers.{name}"));
         let all = analyzer
+            .chain(outliers)
             .chain(ingest)
             .chain(health)
             .chain(traces)
@@ -467,16 +500,7 @@ mod tests {
 
     #[test]
     fn what_never_was_has_no_time() {
-        let text = text(
-            &AnalyzerStatus::default(),
-            &IngestStatus::default(),
-            &HealthStatus::default(),
-            &TracesStatus::default(),
-            &EntitiesStatus::default(),
-            &EventsStatus::default(),
-            0.0,
-        )
-        .expect("encodes");
+        let text = text(&RoleReports::default(), 0.0).expect("encodes");
         assert!(!text.contains("timestamp"), "{text}");
     }
 }

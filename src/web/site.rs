@@ -11,6 +11,7 @@ use skywatch_settings::Settings;
 use tokio::sync::Semaphore;
 
 use super::error::WebError;
+use super::figures::RoleReports;
 use super::pages::Pages;
 use super::reader::SeriesReader;
 use crate::baseline;
@@ -41,6 +42,7 @@ pub(super) struct Site {
     traces: StatusFile,
     entities: StatusFile,
     events: StatusFile,
+    outliers: StatusFile,
     /// Whether there is to be a health plane over the state folder.
     pub(super) has_plane: bool,
     /// Where the store is, for people.
@@ -73,6 +75,7 @@ impl Site {
             traces: StatusFile::traces(state_dir),
             entities: StatusFile::entities(state_dir),
             events: StatusFile::events(state_dir),
+            outliers: StatusFile::outliers(state_dir),
             has_plane: settings.health.enabled,
             store: store.describe(),
             reader: SeriesReader::start(store, full_duration, baseline::folder(state_dir))
@@ -116,6 +119,19 @@ impl Site {
     /// What the role that sends events has last said.
     pub(super) fn events(&self) -> EventsStatus {
         self.events.read().unwrap_or_default()
+    }
+
+    /// What every role has last said.
+    pub(super) fn reports(&self) -> RoleReports {
+        RoleReports {
+            analyzer: self.analyzer(),
+            ingest: self.ingest(),
+            health: self.health(),
+            traces: self.traces(),
+            entities: self.entities(),
+            events: self.events(),
+            outliers: self.outliers.read().unwrap_or_default(),
+        }
     }
 
     /// What the ingest has last said.

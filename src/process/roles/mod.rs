@@ -10,6 +10,8 @@ mod events;
 mod health;
 mod ingest;
 mod logs;
+#[cfg(feature = "learned")]
+mod outliers;
 mod role;
 mod traces;
 #[cfg(feature = "learned")]
@@ -22,6 +24,8 @@ pub(crate) use analyzer::watch;
 pub(crate) use dispatch::{dispatch, in_this_process};
 pub(crate) use health::serve_health;
 pub(crate) use ingest::take_in;
+#[cfg(feature = "learned")]
+pub(crate) use outliers::serve_outliers;
 pub use role::{Needs, Role, RoleContext, RunOptions};
 pub(crate) use web::serve;
 
@@ -35,6 +39,8 @@ pub const ROLES: &[&dyn Role] = &[
     &health::HealthRole,
     &traces::TracesRole,
     &entities::EntitiesRole,
+    #[cfg(feature = "learned")]
+    &outliers::OutliersRole,
     &web::WebRole,
     #[cfg(feature = "learned")]
     &trainer::TrainerRole,

@@ -29,15 +29,7 @@ pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 2] {
 async fn metrics(State(site): SiteState) -> Response {
     let answer = at_once(move || {
         let now = unix_now();
-        match figures::text(
-            &site.analyzer(),
-            &site.ingest(),
-            &site.health(),
-            &site.traces(),
-            &site.entities(),
-            &site.events(),
-            now,
-        ) {
+        match figures::text(&site.reports(), now) {
             Ok(text) => {
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
                 ([(header::CONTENT_TYPE, kind)], text).into_response()

@@ -9,10 +9,10 @@ use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::get;
 use serde_json::json;
 
-use super::calls::{ApiCall, may};
 use super::problem::ApiProblem;
 use crate::archive_file::ArchiveError;
 use crate::health::PlaneSilent;
+use crate::net::calls::{ApiCall, may};
 use crate::traces::ArchiveReader;
 use crate::web::entities::{self, HoursQuery};
 use crate::web::health::{self, HealthQuery};

@@ -12,10 +12,10 @@ use serde_json::json;
 use skywatch_alerters::incident::Phase;
 use skywatch_settings::Pattern;
 
-use super::calls::{ApiCall, may, must};
 use super::problem::ApiProblem;
 use crate::dispatch::{Reply, Request};
 use crate::history::Filter;
+use crate::net::calls::{ApiCall, may, must};
 use crate::web::actions::silence_of;
 use crate::web::commands::ask;
 use crate::web::describe::of_history;

@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde_json::json;
 use skywatch_algorithms::Series;
 
-use super::calls::{ApiCall, may, must};
 use super::problem::ApiProblem;
 use crate::clock::unix_now;
 use crate::dispatch::Call;
+use crate::net::calls::{ApiCall, may, must};
 use crate::web::commands;
 use crate::web::describe::thinned;
 use crate::web::metric::hours_as_series;

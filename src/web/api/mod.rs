@@ -3,13 +3,11 @@
 //! A call is a line of a table: method, path, what it is for, what it takes, and its handler. Routes and the OpenAPI document
 //! are both made from these tables, so neither can say what the other does not.
 
-mod calls;
 mod figures_and_health;
 mod found;
 mod grafana;
 mod incidents;
 mod metrics;
-mod openapi;
 mod problem;
 mod skyline;
 mod state;
@@ -17,8 +15,9 @@ mod state;
 use std::sync::Arc;
 
 use super::site::Site;
+use crate::net::calls::ApiCall;
+use crate::net::openapi;
 use crate::net::routes::HttpRoute;
-use calls::ApiCall;
 
 /// Every call under `/api/v1`.
 fn calls(site: &Arc<Site>) -> Vec<ApiCall> {

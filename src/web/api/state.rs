@@ -10,9 +10,9 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::calls::{ApiCall, may};
 use super::problem::ApiProblem;
 use crate::clock::unix_now;
+use crate::net::calls::{ApiCall, may};
 use crate::web::describe::of_history;
 use crate::web::site::{Site, SiteState, at_once, of_a_page};
 

@@ -8,10 +8,10 @@ use axum::routing::get;
 use serde_json::{Map, Value, json};
 
 use super::calls::{ApiCall, ApiParameter};
-use crate::net::routes::HttpRoute;
+use super::routes::HttpRoute;
 
 /// Serves the document.
-pub(super) fn route(document: Value) -> HttpRoute {
+pub(crate) fn route(document: Value) -> HttpRoute {
     let document = Arc::new(document);
     HttpRoute::login(
         "/api/v1/openapi.json",
@@ -20,7 +20,7 @@ pub(super) fn route(document: Value) -> HttpRoute {
 }
 
 /// The document of these calls.
-pub(super) fn document(calls: &[ApiCall]) -> Value {
+pub(crate) fn document(calls: &[ApiCall]) -> Value {
     let mut paths = Map::new();
     for call in calls {
         let path = paths.entry(call.path).or_insert_with(|| json!({}));
@@ -33,6 +33,18 @@ pub(super) fn document(calls: &[ApiCall]) -> Value {
         "security": [{ "token": [] }],
         "paths": paths,
     })
+}
+
+/// The same where each body may be a form, too.
+pub(crate) fn document_with_forms(calls: &[ApiCall]) -> Value {
+    let mut document = document(calls);
+    for call in calls {
+        let operation = &mut document["paths"][call.path][call.method.as_str().to_ascii_lowercase()];
+        if let Some(content) = operation.pointer_mut("/requestBody/content") {
+            content["application/x-www-form-urlencoded"] = content["application/json"].clone();
+        }
+    }
+    document
 }
 
 fn operation(call: &ApiCall) -> Value {

@@ -1,0 +1,7 @@
+//! The outlier service: real requests, a stand-in for Druid that holds queries to what a broker takes, models on disk.
+
+mod druid;
+mod models;
+mod requests;
+mod sources;
+mod world;
