@@ -196,7 +196,7 @@ mod tests {
             FailureReason::NotBase64
         );
         assert_eq!(reason(json!({"query": "e30="})), FailureReason::QueryRefused);
-        assert_eq!(reason(json!({"query": "e3"})), FailureReason::NotJson);
+        assert_eq!(reason(json!({"query": "ew=="})), FailureReason::NotJson);
         assert_eq!(reason(json!({"data": 7})), FailureReason::BadRequest);
         assert_eq!(
             reason(json!({"data": [], "detector": "best"})),

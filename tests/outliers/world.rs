@@ -92,6 +92,13 @@ pub(super) fn found(answer: &Value) -> Vec<&str> {
     all.map(|one| one["timestamp"].as_str().unwrap()).collect()
 }
 
+/// Whether the planted outlier was found, and nothing but it and its neighbours, as the score of `scales` has a breadth.
+pub(super) fn is_the_planted_one(answer: &Value) -> bool {
+    let found = found(answer);
+    let near: Vec<String> = (199..=201).map(minute).collect();
+    found.contains(&minute(200).as_str()) && found.iter().all(|time| near.iter().any(|near| near == time))
+}
+
 /// One of the counters of the service.
 pub(super) fn counter(of: SocketAddr, line: &str) -> u64 {
     let text = http::get(of, "/metrics").body;

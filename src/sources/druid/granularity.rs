@@ -236,7 +236,7 @@ mod tests {
         let time = 1_695_289_632.0;
         let bucket = |text: &str| Granularity::parse(text).unwrap().bucket(time, 5.0);
         assert_eq!(bucket("hour"), 1_695_286_800.0);
-        assert_eq!(bucket("week"), 1_695_024_000.0, "Monday the 18th");
+        assert_eq!(bucket("week"), 1_694_995_200.0, "Monday the 18th");
         assert_eq!(bucket("month"), 1_693_526_400.0, "the first of September");
         assert_eq!(bucket("quarter"), 1_688_169_600.0, "the first of July");
         assert_eq!(bucket("year"), 1_672_531_200.0);
