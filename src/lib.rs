@@ -25,6 +25,7 @@ mod follow;
 pub mod hash;
 pub mod health;
 pub mod history;
+pub mod imported;
 pub mod ingest;
 pub mod inlet;
 #[cfg(feature = "learned")]
@@ -39,8 +40,10 @@ pub mod observer;
 #[cfg(feature = "learned")]
 pub mod outliers;
 mod panics;
+pub mod probe;
 pub mod process;
 mod sender_mark;
+pub mod skyline_settings;
 pub mod sources;
 pub mod status;
 pub mod stop;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::imported::{ImportNote, ImportOutcome, ImportedSettings};
 use super::jobs::{AnteaterJob, JobUse};
 use super::yaml::plain;
+use crate::imported::{ImportOutcome, ImportedSettings, SettingsDraft, quoted};
 
 /// What becomes of a key of `gala-anteater.yaml`.
 enum KeyRule {
@@ -59,9 +59,7 @@ const PASSWORD_FILE: &str = "/etc/skywatch/kafka-password";
 /// Settings under way.
 #[derive(Debug, Default)]
 pub(super) struct Conversion {
-    /// By section and key, values in TOML.
-    settings: BTreeMap<&'static str, BTreeMap<&'static str, String>>,
-    notes: Vec<ImportNote>,
+    draft: SettingsDraft,
 }
 
 impl Conversion {
@@ -90,7 +88,7 @@ impl Conversion {
                     ImportOutcome::Left(format!("`{setting}` cannot be made of `{}`", shown(&key, &given)))
                 }
             };
-            self.notes.push(ImportNote { key, outcome });
+            self.note(&key, outcome);
         }
     }
 
@@ -216,40 +214,20 @@ impl Conversion {
         }
     }
 
-    fn set(&mut self, setting: &'static str, value: String) {
-        if let Some((section, key)) = setting.split_once('.') {
-            self.settings.entry(section).or_default().insert(key, value);
-        }
+    fn set(&mut self, setting: &str, value: String) {
+        self.draft.set(setting, value);
     }
 
     fn has(&self, setting: &str) -> bool {
-        let parts = setting.split_once('.');
-        parts.is_some_and(|(section, key)| {
-            self.settings
-                .get(section)
-                .is_some_and(|keys| keys.contains_key(key))
-        })
+        self.draft.has(setting)
     }
 
     fn note(&mut self, key: &str, outcome: ImportOutcome) {
-        self.notes.push(ImportNote {
-            key: key.to_owned(),
-            outcome,
-        });
+        self.draft.note(key, outcome);
     }
 
     pub(super) fn finish(self) -> ImportedSettings {
-        let mut settings = "# Made by `skywatch import-anteater`.\n".to_owned();
-        for (section, keys) in self.settings {
-            settings += &format!("\n[{section}]\n");
-            for (key, value) in keys {
-                settings += &format!("{key} = {value}\n");
-            }
-        }
-        ImportedSettings {
-            settings,
-            notes: self.notes,
-        }
+        self.draft.finish("import-anteater")
     }
 }
 
@@ -285,9 +263,4 @@ fn with_port(host: &str, port: &str) -> String {
 
 fn whole(text: &str) -> Option<u32> {
     text.parse().ok()
-}
-
-/// A text of TOML: the same escapes as in JSON, except for one character.
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }

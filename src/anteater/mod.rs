@@ -5,7 +5,6 @@
 //! them can stand for more than there is memory.
 
 mod error;
-mod imported;
 mod jobs;
 mod mapping;
 #[cfg(test)]
@@ -14,8 +13,8 @@ mod yaml;
 
 use std::path::PathBuf;
 
+use crate::imported::ImportedSettings;
 pub use error::AnteaterError;
-pub use imported::{ImportNote, ImportOutcome, ImportedSettings};
 use mapping::Conversion;
 
 /// What is read.

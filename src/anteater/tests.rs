@@ -3,7 +3,8 @@ use std::path::Path;
 
 use skywatch_settings::{KafkaSasl, Sources, load};
 
-use super::{AnteaterFiles, ImportOutcome, ImportedSettings, import};
+use super::{AnteaterFiles, import};
+use crate::imported::{ImportOutcome, ImportedSettings};
 
 /// As the user guide has it.
 const CONFIGURATION: &str = r#"

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use skywatch_settings::{Loaded, SettingsError, Sources};
 
+use crate::imported::{ImportOutcome, ImportedSettings};
+use crate::log::last_words;
+
 /// Where settings come from, for every subcommand.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Global {
@@ -104,12 +107,28 @@ pub(super) fn say(line: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Settings on standard output, what became of each key on standard error.
+pub(super) fn say_imported(imported: ImportedSettings) -> anyhow::Result<()> {
+    say(imported.settings.trim_end())?;
+    for note in imported.notes {
+        let key = note.key;
+        last_words(&match note.outcome {
+            ImportOutcome::Carried(setting) => format!("carried over: {key} :: {setting}"),
+            ImportOutcome::Left(why) => format!("NOT carried over: {key} :: {why}"),
+            ImportOutcome::ToDo(what) => format!("to be done: {key} :: {what}"),
+        });
+    }
+    Ok(())
+}
+
 /// Why a command failed, by exit code.
 pub(super) enum CommandFailure {
     /// Settings that are refused: 2.
     Settings(SettingsError),
     /// Arguments that clap cannot judge: 2.
     Arguments(String),
+    /// No process runs of which something was asked: 3.
+    NotRunning(String),
     /// Anything else: 1.
     Other(anyhow::Error),
 }

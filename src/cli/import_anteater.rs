@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::context::{CommandFailure, say};
-use crate::anteater::{self, AnteaterFiles, ImportOutcome};
-use crate::log::last_words;
+use super::context::{CommandFailure, say_imported};
+use crate::anteater::{self, AnteaterFiles};
 
 #[derive(Debug, Args)]
 pub(super) struct ImportAnteaterArguments {
@@ -26,14 +25,5 @@ pub(super) fn run(arguments: ImportAnteaterArguments) -> Result<(), CommandFailu
         metric_info: arguments.metric_info,
         jobs: arguments.jobs,
     })?;
-    say(imported.settings.trim_end())?;
-    for note in imported.notes {
-        let key = note.key;
-        last_words(&match note.outcome {
-            ImportOutcome::Carried(setting) => format!("carried over: {key} :: {setting}"),
-            ImportOutcome::Left(why) => format!("NOT carried over: {key} :: {why}"),
-            ImportOutcome::ToDo(what) => format!("to be done: {key} :: {what}"),
-        });
-    }
-    Ok(())
+    Ok(say_imported(imported)?)
 }

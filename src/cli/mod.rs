@@ -7,6 +7,7 @@ mod ask;
 mod backfill;
 mod backtest;
 mod causes;
+mod check;
 mod child;
 mod context;
 mod demo;
@@ -15,6 +16,7 @@ mod events;
 mod explain;
 mod health;
 mod import_anteater;
+mod import_skyline;
 mod incidents;
 #[cfg(feature = "learned")]
 mod jobs;
@@ -28,6 +30,7 @@ mod send;
 mod serve;
 mod settings;
 mod silence;
+mod status;
 mod templates;
 mod traces;
 #[cfg(feature = "learned")]
@@ -49,6 +52,8 @@ use context::{CommandFailure, Context, Global};
 
 /// Exit code for a command line or settings that are refused.
 const REFUSED: u8 = 2;
+/// Exit code of a question about a process that does not run, as of service managers.
+const NOT_RUNNING: u8 = 3;
 
 /// Watches every metric beside your Graphite and Redis, and owns the alert.
 #[derive(Debug, Parser)]
@@ -74,6 +79,10 @@ enum Command {
     Backtest(backtest::BacktestArguments),
     /// Replay a file of points through any protocol that is taken in
     Send(send::SendArguments),
+    /// Try settings: is all they lead to there, and what is to be done where it is not
+    Check(check::CheckArguments),
+    /// Is it working? Children, last pass, points, notices; exit code 1 if something is wrong, 3 if it does not run
+    Status(status::StatusArguments),
     /// Print every setting with where it came from
     Settings(settings::SettingsArguments),
     /// Show what is wrong, or the whole life of one incident
@@ -102,6 +111,8 @@ enum Command {
     Events(events::EventsArguments),
     /// Settings out of a configuration of gala-anteater; what is not carried over is named
     ImportAnteater(import_anteater::ImportAnteaterArguments),
+    /// Settings out of a Skyline's settings.py; what is not carried over is named
+    ImportSkyline(import_skyline::ImportSkylineArguments),
     /// The health plane: serve it, ask it, report to it
     Health(health::HealthArguments),
     /// Anomalous traces in files: fit, judge, measure
@@ -145,6 +156,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             | Command::Causes(_)
             | Command::Entities(_)
             | Command::ImportAnteater(_)
+            | Command::ImportSkyline(_)
             | Command::Settings(_)
             | Command::Send(_)
             | Command::Templates(_)
@@ -156,6 +168,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let outcome = match cli.command {
         Command::Run(arguments) => with(cli.global, |context| run::run(context, &arguments)),
         Command::Child(arguments) => with(cli.global, |context| child::run(context, &arguments)),
+        Command::Check(arguments) => with(cli.global, |context| check::run(context, &arguments)),
+        Command::Status(arguments) => with(cli.global, |context| status::run(context, &arguments)),
         Command::Settings(arguments) => with(cli.global, |context| settings::run(context, &arguments)),
         Command::Backfill(arguments) => with(cli.global, |context| backfill::run(context, arguments)),
         Command::Backtest(arguments) => with(cli.global, |context| backtest::run(context, &arguments)),
@@ -183,6 +197,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Send(arguments) => send::run(&arguments),
         Command::Entities(arguments) => entities::run(cli.global, &arguments),
         Command::ImportAnteater(arguments) => import_anteater::run(arguments),
+        Command::ImportSkyline(arguments) => import_skyline::run(arguments),
         Command::Traces(arguments) => traces::run(cli.global, arguments),
         Command::Votes(arguments) => votes::run(&arguments),
     };
@@ -196,6 +211,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Err(CommandFailure::Arguments(error)) => {
             last_words(&format!("error: {error}"));
             ExitCode::from(REFUSED)
+        }
+        Err(CommandFailure::NotRunning(why)) => {
+            last_words(&format!("error: {why}"));
+            ExitCode::from(NOT_RUNNING)
         }
         Err(CommandFailure::Other(error)) => {
             last_words(&format!("error: {}", with_causes(&error)));

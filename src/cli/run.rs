@@ -7,10 +7,12 @@ use clap::Args;
 use skywatch_settings::StoreUrl;
 
 use super::context::{CommandFailure, Context};
+use crate::clock::unix_now;
 use crate::dispatch::running::Entry;
 use crate::log;
 use crate::net::slots;
 use crate::process::{self, ChildSpec, Parent, ParentOptions, RunOptions, Systemd, roles};
+use crate::status::{ProcessStatus, StatusFile};
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
@@ -53,6 +55,11 @@ pub(super) fn run(context: &Context, arguments: &RunArguments) -> Result<(), Com
     let embedded = settings.store.url == StoreUrl::Embedded;
     if embedded || arguments.single_process || settings.process.single_process {
         process::end_by_force(&stop, process::time_to_end(settings))?;
+        StatusFile::process(&settings.state_dir).write(&ProcessStatus {
+            pid: std::process::id(),
+            since: unix_now(),
+            ..ProcessStatus::default()
+        });
         let told = tell_systemd(systemd, &stop)?;
         let outcome = process::run_all(settings, &options, &stop);
         stop.say();
@@ -71,7 +78,8 @@ pub(super) fn run(context: &Context, arguments: &RunArguments) -> Result<(), Com
         restart_backoff_max: settings.process.restart_backoff_max,
         stop_timeout: settings.process.stop_timeout,
     };
-    Ok(Parent::new(specs, options)?.run(&signals, &mut systemd, &stop)?)
+    let parent = Parent::new(specs, options)?.with_status(StatusFile::process(&settings.state_dir));
+    Ok(parent.run(&signals, &mut systemd, &stop)?)
 }
 
 /// Tells systemd how the one process is, until `stop` is said.

@@ -7,6 +7,7 @@ mod archive;
 mod detectors;
 mod error;
 mod evaluation;
+mod probe;
 mod table;
 mod watch;
 
@@ -15,6 +16,7 @@ pub use archive::{EntityScore, EntitySummary, LearntEntity};
 pub use detectors::{EntityDetectorError, EntityDetectors};
 pub use error::{EntityFileError, EntityWatchError};
 pub use evaluation::{EntityEvaluation, evaluate};
+pub use probe::probes;
 #[cfg(test)]
 pub(crate) use watch::every_counter;
 pub use watch::{

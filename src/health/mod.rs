@@ -14,6 +14,7 @@ mod journal;
 mod limits;
 mod local;
 mod plane;
+mod probe;
 mod questions;
 mod reporting;
 mod serve;
@@ -31,6 +32,7 @@ pub use plane::{
     Accepted, Expiry, Holding, Incoming, Options, Plane, PlaneChange, PlaneCounts, ReportOrigin, Row,
     SubjectVerdict, Taken, Views,
 };
+pub use probe::probes;
 pub use questions::{PlaneSilent, verdicts};
 pub use reporting::Reporter;
 pub use serve::{HealthError, ServeOptions, serve};

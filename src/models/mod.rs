@@ -15,6 +15,7 @@ mod folder;
 pub mod kinds;
 mod live;
 mod parts;
+mod probe;
 mod registry;
 mod s3;
 
@@ -24,6 +25,7 @@ pub use cpu::cpu_features;
 pub use folder::Folder;
 pub use kinds::{Model, ModelKind};
 pub use live::{LiveModel, LiveVersion, Refresh};
+pub use probe::probes;
 pub use registry::ModelRegistry;
 pub(crate) use registry::new_version;
 pub use s3::Bucket;

@@ -22,7 +22,7 @@ pub struct Service {
     /// The setting that holds its address.
     pub setting: &'static str,
     /// How to do without it, as a hint goes on behind "to a free address of this machine, or ".
-    without: &'static str,
+    pub without: &'static str,
     /// How its bytes come.
     pub transport: ListenerTransport,
     /// Whether points come in there.

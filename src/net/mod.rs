@@ -11,6 +11,7 @@ pub mod listeners;
 pub(crate) mod local;
 pub(crate) mod login;
 pub(crate) mod openapi;
+pub mod probe;
 pub(crate) mod routes;
 pub(crate) mod slots;
 pub mod tls;

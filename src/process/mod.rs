@@ -8,6 +8,7 @@ pub(crate) mod judging;
 pub(crate) mod launch;
 mod observing;
 mod parent;
+pub(crate) mod probes;
 pub(crate) mod roles;
 mod signals;
 #[cfg(feature = "learned")]

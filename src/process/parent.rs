@@ -15,7 +15,9 @@ use crossbeam_channel::{after, select};
 
 use super::{ProcessError, Signals, Systemd};
 use crate::backoff::Backoff;
+use crate::clock::unix_now;
 use crate::events::EVENT_MARK;
+use crate::status::{ChildStatus, ProcessStatus, StatusFile};
 use crate::stop::Stop;
 
 /// A child silent for so long is hung. Children report each second; the rest is for a machine that swaps or is suspended.
@@ -55,6 +57,9 @@ pub struct Parent {
     /// Resolved once: after an upgrade the running binary has no path any more.
     binary: PathBuf,
     children: Vec<Supervised>,
+    since: f64,
+    /// Where others can see how the children are, and what was written there last.
+    shown: Option<(StatusFile, ProcessStatus)>,
 }
 
 struct Supervised {
@@ -64,6 +69,10 @@ struct Supervised {
     backoff: Backoff,
     start_at: Instant,
     starts: u64,
+    /// Since when it runs or waits, Unix seconds.
+    since: f64,
+    /// How it ended the last time.
+    last_end: Option<String>,
 }
 
 struct RunningChild {
@@ -90,12 +99,49 @@ impl Parent {
             backoff: Backoff::new(options.restart_backoff, options.restart_backoff_max),
             start_at: Instant::now(),
             starts: 0,
+            since: unix_now(),
+            last_end: None,
         });
         Ok(Self {
             options,
             binary,
             children: children.collect(),
+            since: unix_now(),
+            shown: None,
         })
+    }
+
+    /// The same, which shows in a file how its children are.
+    #[must_use]
+    pub fn with_status(self, file: StatusFile) -> Self {
+        Self {
+            shown: Some((file, ProcessStatus::default())),
+            ..self
+        }
+    }
+
+    /// Writes down how the children are if that has changed.
+    fn show(&mut self) {
+        let Some((file, shown)) = &mut self.shown else {
+            return;
+        };
+        let children = self.children.iter().map(|child| ChildStatus {
+            name: child.spec.name.to_owned(),
+            pid: child.running.as_ref().map(|running| running.child.id()),
+            since: child.since,
+            starts: child.starts,
+            ended: child.last_end.clone(),
+        });
+        let now = ProcessStatus {
+            pid: std::process::id(),
+            since: self.since,
+            children: children.collect(),
+            reload: shown.reload.clone(),
+        };
+        if now != *shown {
+            file.write(&now);
+            *shown = now;
+        }
     }
 
     /// Keeps the children alive until `stop` is said or a child that ends all has ended well.
@@ -110,6 +156,7 @@ impl Parent {
                     child.start(&self.binary)?;
                 }
             }
+            self.show();
             // A child that hangs is killed here, so this loop going round is all the watchdog has to know.
             systemd.alive();
             // One that has had to be started again must not keep systemd waiting until it kills all.
@@ -198,6 +245,7 @@ impl Supervised {
         match self.spawn(binary) {
             Ok(running) => {
                 self.starts += 1;
+                self.since = unix_now();
                 tracing::info!("child `{}` started :: pid {}", self.spec.name, running.child.id());
                 self.running = Some(running);
                 Ok(())
@@ -292,6 +340,8 @@ impl Supervised {
             self.backoff.reset();
         }
         let pause = self.put_off();
+        self.last_end = Some(how.to_owned());
+        self.since = unix_now();
         tracing::error!(
             "child `{}` (pid {}) ended: {how} :: starting it again in {:.1} seconds, start {}",
             self.spec.name,

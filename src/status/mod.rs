@@ -8,6 +8,7 @@ mod examination;
 mod findings;
 mod liveness;
 mod pass;
+mod process;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub(crate) use pass::{
     DATA_COMPONENTS, EVICTIONS_COMPONENT, METRICS_COMPONENT, POLICY_COMPONENT, WRITES_COMPONENT,
 };
 pub use pass::{PassSummary, Seconds, Timing, Trouble};
+pub use process::{ChildStatus, ProcessStatus, ReloadStatus};
 
 /// Anomalies kept for pages; beyond that only their number is told.
 const SHOWN: usize = 1_000;
@@ -299,6 +301,11 @@ impl StatusFile {
     /// That of the outlier service, holding an [`OutliersStatus`].
     pub fn outliers(state_dir: &Path) -> Self {
         Self::named(state_dir, "outliers.json")
+    }
+
+    /// That of the parent, or of the one process, holding a [`ProcessStatus`].
+    pub fn process(state_dir: &Path) -> Self {
+        Self::named(state_dir, "process.json")
     }
 
     fn named(state_dir: &Path, name: &str) -> Self {

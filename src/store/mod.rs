@@ -12,6 +12,7 @@ mod any;
 pub mod codec;
 pub mod embedded;
 mod error;
+mod probe;
 pub mod redis;
 pub mod trim;
 
@@ -23,6 +24,7 @@ use skywatch_algorithms::Series;
 pub use any::{AnyConnect, AnyCursor, AnyStore};
 pub use codec::{DecodeReport, Malformed};
 pub use error::StoreError;
+pub(crate) use probe::probe;
 pub use trim::Trim;
 
 /// One point of one metric on its way into the store.

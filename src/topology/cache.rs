@@ -90,6 +90,14 @@ impl TopologyCache {
         })
     }
 
+    /// What the source says now, beside what is known and without keeping it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read_now(&self) -> Result<Topology, TopologyError> {
+        Ok(self.read(&[], unix_now())?.unwrap_or_default())
+    }
+
     /// `None` where there is nothing to read.
     fn read(&self, names: &[&str], now: f64) -> Result<Option<Topology>, TopologyError> {
         let settings = &self.settings;

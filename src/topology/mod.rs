@@ -7,6 +7,7 @@ mod arangodb;
 mod cache;
 mod client;
 mod document;
+mod probe;
 mod trace_metrics;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use skywatch_algorithms::causes::{CallGraph, FaultWays};
 
 pub use cache::{CurrentTopology, TopologyCache};
+pub use probe::probes;
 
 /// Calls that are taken of a source: what would not fit into memory is no topology.
 const MOST_CALLS: usize = 200_000;

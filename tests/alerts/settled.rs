@@ -33,6 +33,10 @@ impl Sender for Ear {
         self.0.lock().unwrap().push(notice.clone());
         Ok(Sent::default())
     }
+
+    fn probe(&self) -> Result<String, Error> {
+        Ok("it hears".to_owned())
+    }
 }
 
 fn policy() -> AlertPolicy {

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use ureq::http::{HeaderMap, header};
 
 use skywatch_settings::{AlertmanagerReceiver, HttpUrl, Secret};
@@ -55,6 +55,7 @@ const TEST_LASTS: f64 = 60.0;
 pub struct AlertmanagerSender {
     http: SenderClient,
     address: HttpUrl,
+    status: HttpUrl,
     headers: HeaderMap,
     labels: BTreeMap<String, String>,
     validity: f64,
@@ -67,6 +68,18 @@ impl fmt::Debug for AlertmanagerSender {
             .field("labels", &self.labels)
             .finish_non_exhaustive()
     }
+}
+
+/// What an Alertmanager says of itself, as far as it is read.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AlertmanagerStatus {
+    version_info: AlertmanagerVersion,
+}
+
+#[derive(Deserialize)]
+struct AlertmanagerVersion {
+    version: String,
 }
 
 #[derive(Serialize)]
@@ -113,6 +126,7 @@ impl AlertmanagerSender {
         Ok(Self {
             http: SenderClient::new(receiver.timeout, receiver.ca_file.as_deref(), masked)?,
             address: url.join("/api/v2/alerts"),
+            status: url.join("/api/v2/status"),
             headers,
             labels,
             validity: receiver.valid_for.as_secs_f64(),
@@ -237,6 +251,15 @@ impl Sender for AlertmanagerSender {
             _ = attempt.post(&self.address, http::JSON, &self.headers, &body)?;
         }
         Ok(Sent::default())
+    }
+
+    fn probe(&self) -> Result<String, Error> {
+        let answer: AlertmanagerStatus = self.http.begin().get(&self.status, &self.headers)?.json()?;
+        Ok(format!(
+            "Alertmanager {} at {}",
+            answer.version_info.version,
+            self.status.place()
+        ))
     }
 }
 

@@ -193,6 +193,35 @@ impl Sender for EmailSender {
             ..sent
         })
     }
+
+    /// As far as a mail goes before its text: a server that would not pass mail on says so to the recipients.
+    fn probe(&self) -> Result<String, Error> {
+        let envelope = Envelope::new(
+            Some(self.from.email.clone()),
+            self.to.iter().map(|to| to.email.clone()).collect(),
+        )?;
+        let mut dialogue = Dialogue::open(self)?;
+        let refused = dialogue.address(&envelope);
+        dialogue.close(refused.is_ok());
+        if let Some(error) = refused?.into_iter().next() {
+            return Err(error);
+        }
+        let login = if self.login.is_some() {
+            " after a login"
+        } else {
+            ""
+        };
+        Ok(format!(
+            "{} takes mail from {} to {}{login}",
+            self.server(),
+            self.from.email,
+            self.to
+                .iter()
+                .map(|to| to.email.to_string())
+                .collect::<Vec<_>>()
+                .join(", ")
+        ))
+    }
 }
 
 /// One connection to the mail server, under one deadline.
@@ -227,6 +256,17 @@ impl<'a> Dialogue<'a> {
 
     /// Gives the message to every recipient the server accepts.
     fn hand_over(&mut self, envelope: &Envelope, message: &[u8]) -> Result<Sent, Error> {
+        let refused = self.address(envelope)?;
+        self.step(MailStep::Data, |connection| connection.command(Data).map(drop))?;
+        self.step(MailStep::Data, |connection| connection.message(message).map(drop))?;
+        Ok(Sent {
+            refused,
+            reference: None,
+        })
+    }
+
+    /// Names sender and recipients. Gives the refusals of recipients, at least one of whom was accepted.
+    fn address(&mut self, envelope: &Envelope) -> Result<Vec<Error>, Error> {
         let from = envelope.from().cloned();
         self.step(MailStep::From, |connection| {
             connection.command(MailFrom::new(from, Vec::new())).map(drop)
@@ -247,12 +287,7 @@ impl<'a> Dialogue<'a> {
             let hopeful = refused.iter().position(Error::is_transient).unwrap_or(0);
             return Err(refused.swap_remove(hopeful));
         }
-        self.step(MailStep::Data, |connection| connection.command(Data).map(drop))?;
-        self.step(MailStep::Data, |connection| connection.message(message).map(drop))?;
-        Ok(Sent {
-            refused,
-            reference: None,
-        })
+        Ok(refused)
     }
 
     /// Says goodbye if the server still listens. The mail's fate is settled, so nothing that goes

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, header};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
 use skywatch_settings::{HttpUrl, Secret};
 
@@ -105,11 +105,7 @@ impl Attempt<'_> {
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<HttpReply<'_>, Error> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        // A timeout of zero is none at all to some.
-        if left < Duration::from_millis(1) {
-            return Err(self.timed_out(to.place()));
-        }
+        let left = self.left(to)?;
         let mut request = self
             .http
             .agent
@@ -118,12 +114,66 @@ impl Attempt<'_> {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let answer = request
-            .config()
-            .timeout_global(Some(left))
-            .build()
-            .send(body)
-            .map_err(|error| self.failure(to.place(), error))?;
+        let answer = request.config().timeout_global(Some(left)).build().send(body);
+        self.accepted(to, answer)
+    }
+
+    /// Asks for what lies there. An answer that does not say success is an error.
+    ///
+    /// # Errors
+    /// As [`post`](Self::post).
+    pub(super) fn get(&self, to: &HttpUrl, headers: &HeaderMap) -> Result<HttpReply<'_>, Error> {
+        let answer = self.ask(self.http.agent.get(to.as_str()), to, headers)?;
+        self.accepted(to, answer)
+    }
+
+    /// Whether requests would be taken there, without making one that does anything (`HEAD`). Servers that want other methods
+    /// say so, which is an answer as good as any.
+    ///
+    /// # Errors
+    /// As [`post`](Self::post); of statuses only those that say that address or login are wrong, or the server ill.
+    pub(super) fn knock(&self, to: &HttpUrl, headers: &HeaderMap) -> Result<(), Error> {
+        let answer = self.ask(self.http.agent.head(to.as_str()), to, headers)?;
+        match self.accepted(to, answer) {
+            Err(Error::HttpRefused { status, .. })
+                if !matches!(status, 401 | 403 | 404 | 407 | 410 | 500..) =>
+            {
+                Ok(())
+            }
+            outcome => outcome.map(drop),
+        }
+    }
+
+    fn ask(
+        &self,
+        mut request: ureq::RequestBuilder<ureq::typestate::WithoutBody>,
+        to: &HttpUrl,
+        headers: &HeaderMap,
+    ) -> Result<Result<Response<ureq::Body>, ureq::Error>, Error> {
+        let left = self.left(to)?;
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        Ok(request.config().timeout_global(Some(left)).build().call())
+    }
+
+    /// The time that is left of the attempt.
+    fn left(&self, to: &HttpUrl) -> Result<Duration, Error> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        // A timeout of zero is none at all to some.
+        if left < Duration::from_millis(1) {
+            return Err(self.timed_out(to.place()));
+        }
+        Ok(left)
+    }
+
+    /// An answer that says success.
+    fn accepted(
+        &self,
+        to: &HttpUrl,
+        answer: Result<Response<ureq::Body>, ureq::Error>,
+    ) -> Result<HttpReply<'_>, Error> {
+        let answer = answer.map_err(|error| self.failure(to.place(), error))?;
         let status = answer.status();
         let retry_after = retry_after(answer.headers());
         let mut answered = answer.into_body();

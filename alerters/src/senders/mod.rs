@@ -48,6 +48,13 @@ pub trait Sender: Send + Sync {
     /// # Errors
     /// Nobody has it.
     fn send(&self, notice: &Notice, reference: Option<&str>) -> Result<Sent, Error>;
+
+    /// Tries whether a notice could be handed over, without handing one over, and says what was found. What only a real notice
+    /// shows is left to a test notice. Blocks within the bounds of `send`.
+    ///
+    /// # Errors
+    /// It could not.
+    fn probe(&self) -> Result<String, Error>;
 }
 
 /// What became of a notice that went out.

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
-use skywatch_settings::{HttpUrl, NtfyReceiver, Secret};
+use skywatch_settings::{BaseUrl, HttpUrl, NtfyReceiver, Secret};
 use ureq::http::HeaderMap;
 
 use super::http::{self, SenderClient};
@@ -30,6 +30,7 @@ const LONGEST_MESSAGE: usize = 1_000;
 /// Pushes notices to a topic of ntfy.
 pub struct NtfySender {
     http: SenderClient,
+    server: BaseUrl,
     address: HttpUrl,
     headers: HeaderMap,
     topic: Secret,
@@ -74,6 +75,7 @@ impl NtfySender {
             http: SenderClient::new(receiver.timeout, receiver.ca_file.as_deref(), masked)?,
             // The topic is part of the message; the address is that of the server itself.
             address: receiver.url.join("/"),
+            server: receiver.url.clone(),
             headers,
             topic,
             templates,
@@ -117,6 +119,14 @@ impl Sender for NtfySender {
         let attempt = self.http.begin();
         _ = attempt.post(&self.address, http::JSON, &self.headers, &body)?;
         Ok(Sent::default())
+    }
+
+    /// Asks whether the topic may be used, which every ntfy answers at `/TOPIC/auth`.
+    fn probe(&self) -> Result<String, Error> {
+        let topic = text::percent_encode(self.topic.expose());
+        let asked = self.server.join(&format!("/{topic}/auth"));
+        _ = self.http.begin().get(&asked, &self.headers)?;
+        Ok(format!("{} knows the topic", asked.place()))
     }
 }
 

@@ -260,6 +260,15 @@ impl Sender for PagerDutySender {
         }
         Ok(Sent::default())
     }
+
+    /// The key is not tried: PagerDuty looks at it only when an event comes.
+    fn probe(&self) -> Result<String, Error> {
+        self.http.begin().knock(&self.address, &HeaderMap::new())?;
+        Ok(format!(
+            "{} answers; `skywatch alert-test` tries the key",
+            self.address.place()
+        ))
+    }
 }
 
 impl<'a> Details<'a> {

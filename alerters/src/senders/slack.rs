@@ -208,6 +208,27 @@ impl Sender for SlackSender {
             }
         }
     }
+
+    /// Asks whose token it is. Whether the webhook, or the channel, is there shows a test notice only.
+    fn probe(&self) -> Result<String, Error> {
+        let attempt = self.http.begin();
+        match &self.access {
+            Access::Webhook(address, _) => {
+                attempt.knock(address, &HeaderMap::new())?;
+                Ok(format!("{} answers", address.place()))
+            }
+            Access::Bot(bot) => {
+                bot.call(
+                    &attempt,
+                    "auth.test",
+                    &bot.api.join("/auth.test"),
+                    http::JSON,
+                    b"{}",
+                )?;
+                Ok(format!("{} knows the token", bot.api.url().place()))
+            }
+        }
+    }
 }
 
 impl SlackSender {

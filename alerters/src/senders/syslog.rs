@@ -134,6 +134,28 @@ impl Sender for SyslogSender {
             }),
         }
     }
+
+    /// No record is sent: one without words says nothing to whoever reads the log.
+    fn probe(&self) -> Result<String, Error> {
+        let timeout = self.receiver.timeout.max(Duration::from_millis(1));
+        let target = &self.receiver.target;
+        let tried = match target {
+            SyslogTarget::Udp(address) => send_udp(&address.to_string(), &[], timeout),
+            SyslogTarget::Tcp(address) => send_tcp(&address.to_string(), &[], timeout),
+            SyslogTarget::Local => send_local(Path::new(USUAL_SOCKET), &[], timeout),
+            SyslogTarget::Unix(path) => send_local(path, &[], timeout),
+        };
+        match tried {
+            Ok(()) if matches!(target, SyslogTarget::Udp(_)) => Ok(format!(
+                "{target}: datagrams go out; whether they arrive nobody says"
+            )),
+            Ok(()) => Ok(format!("{target} takes records")),
+            Err(source) => Err(Error::Syslog {
+                target: target.to_string(),
+                reason: source.to_string(),
+            }),
+        }
+    }
 }
 
 fn send_udp(address: &str, records: &[String], timeout: Duration) -> io::Result<()> {

@@ -107,6 +107,11 @@ impl Sender for WebhookSender {
         _ = attempt.post(&self.address, http::JSON, &headers, &body)?;
         Ok(Sent::default())
     }
+
+    fn probe(&self) -> Result<String, Error> {
+        self.http.begin().knock(&self.address, &self.headers)?;
+        Ok(format!("{} answers", self.address.place()))
+    }
 }
 
 /// The hexadecimal HMAC-SHA256 over `at`, a dot and `body`.

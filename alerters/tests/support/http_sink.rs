@@ -221,7 +221,7 @@ fn read(stream: &mut dyn Stream) -> io::Result<Request> {
         body: Vec::new(),
     };
     let length = match request.header("content-length") {
-        None if request.line.starts_with("GET ") => 0,
+        None if request.line.starts_with("GET ") || request.line.starts_with("HEAD ") => 0,
         length => length.expect("a length").parse().unwrap(),
     };
     request.body = vec![0; length];

@@ -197,6 +197,36 @@ impl KafkaConnection {
     }
 }
 
+/// Connects, and says which of the topics that are written to are there.
+///
+/// # Errors
+/// No broker answers, or lets us in.
+pub(super) fn topics(options: &KafkaOptions) -> Result<String, String> {
+    let mut connection = KafkaConnection::new(options).map_err(|error| error.to_string())?;
+    connection.connect().map_err(|failure| failure.0)?;
+    let Some(client) = &connection.client else {
+        return Err("not connected".to_owned());
+    };
+    let list = async { client.list_topics().await.map_err(SinkFailure::of) };
+    let known = connection.runtime.block_on(within(REQUEST_TIMEOUT, list));
+    let known = known.map_err(|failure| failure.0)?;
+    let ours = [&options.anomaly_topic, &options.cause_topic];
+    let is_there = |topic: &&&String| known.iter().any(|found| found.name == ***topic);
+    let missing: Vec<_> = ours
+        .iter()
+        .filter(|topic| !is_there(topic))
+        .map(|topic| topic.as_str())
+        .collect();
+    Ok(match missing.as_slice() {
+        [] => format!("`{}` answers and has both topics", options.place()),
+        missing => format!(
+            "`{}` answers; it has no `{}` yet, which it must be allowed to make",
+            options.place(),
+            missing.join("`, `")
+        ),
+    })
+}
+
 async fn partition_ids(client: &Client, topic: &str) -> Result<BTreeSet<i32>, SinkFailure> {
     let topics = client.list_topics().await.map_err(SinkFailure::of)?;
     let found = topics.into_iter().find(|known| known.name == topic);

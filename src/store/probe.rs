@@ -1,0 +1,31 @@
+//! Whether the store can be had.
+
+use skywatch_settings::Store as StoreSettings;
+
+use super::{Connect, Names as _, Store as _, StoreError};
+use crate::probe::{Probe, ProbeFailure};
+
+/// A probe of the store that `connect` leads to.
+pub(crate) fn probe<K: Connect>(settings: &StoreSettings, connect: Result<K, StoreError>) -> Probe {
+    let place = settings.url.to_string();
+    let namespace = settings.namespace.clone();
+    Probe::new("store", move || {
+        let failure = |error: StoreError| {
+            let mend = error.hint().unwrap_or("see the log of the Redis server");
+            ProbeFailure::new(format_args!("`{place}`: {error}"), mend)
+        };
+        let mut store = connect.and_then(|connect| connect.connect()).map_err(failure)?;
+        store.ping().map_err(failure)?;
+        let metrics = store.count().map_err(failure)?;
+        let condition = store.condition().map_err(failure)?;
+        if let Some(evicting) = condition.evicts_by {
+            return Err(ProbeFailure::new(
+                format_args!("`{place}` throws keys away when its memory is full: {evicting}"),
+                "set `maxmemory-policy noeviction` in the Redis, or metrics vanish without a word",
+            ));
+        }
+        Ok(format!(
+            "`{place}` answers, {metrics} metrics below `{namespace}`"
+        ))
+    })
+}
