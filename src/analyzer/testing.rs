@@ -23,6 +23,18 @@ pub(crate) fn options(
     seat: (usize, usize),
     rule: AlarmRule,
 ) -> WorkerOptions {
+    options_learning(folder, full_duration, cache, seat, rule, Duration::MAX)
+}
+
+/// The same with so much time for learning in a pass.
+pub(crate) fn options_learning(
+    folder: &Path,
+    full_duration: f64,
+    cache: bool,
+    seat: (usize, usize),
+    rule: AlarmRule,
+    learning: Duration,
+) -> WorkerOptions {
     let states = Arc::new(States::open(&folder.join("states")).expect("room"));
     let saver = states.saver(PARTS * seat.1).expect("a thread");
     let adaptive = AdaptiveOptions {
@@ -31,7 +43,7 @@ pub(crate) fn options(
         states,
         learned: None,
         saving: Some(Saving { saver, parts: PARTS }),
-        learning: Duration::MAX,
+        learning,
     };
     WorkerOptions {
         ensemble: Arc::new(Ensemble::classic(Rules::earthgecko())),

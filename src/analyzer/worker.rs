@@ -250,6 +250,18 @@ impl<K: Connect> Worker<K> {
         self.pass(number, now, deadline, Arc::new(followed))
     }
 
+    pub(crate) fn limit_cache(&mut self, bytes: usize) {
+        self.context.options.cache_bytes = bytes;
+    }
+
+    /// Learns all that the last pass left.
+    pub(crate) fn learn_the_rest(&mut self, now: f64) {
+        self.plan_learning(now);
+        while !self.to_learn.is_empty() {
+            self.learn_some();
+        }
+    }
+
     pub(crate) fn save(&self, number: u64) {
         self.save_a_part(number);
     }

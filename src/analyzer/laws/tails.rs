@@ -10,7 +10,7 @@ use skywatch_algorithms::Series;
 use skywatch_algorithms::streaming::Adaptive;
 
 use super::super::rule::AlarmRule;
-use super::super::testing::{PARTS, Worker, options};
+use super::super::testing::{PARTS, Worker, options_learning};
 use crate::status::WorkerProgress;
 use crate::stop::Stop;
 use crate::store::{
@@ -209,7 +209,17 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn worker(folder: &Path, store: &OneSeries, cache: bool) -> Worker<OneSeries> {
-    let options = options(folder, WINDOW, cache, (0, 1), AlarmRule::plain(600.0));
+    worker_learning(folder, store, cache, WINDOW, Duration::MAX)
+}
+
+fn worker_learning(
+    folder: &Path,
+    store: &OneSeries,
+    cache: bool,
+    window: f64,
+    learning: Duration,
+) -> Worker<OneSeries> {
+    let options = options_learning(folder, window, cache, (0, 1), AlarmRule::plain(600.0), learning);
     let mut worker = Worker::new(store.clone(), options, WorkerProgress::default(), Stop::default());
     worker.take_over(vec![Arc::from(NAME)]);
     worker
@@ -301,5 +311,48 @@ proptest! {
             prop_assert_eq!(found(&mut tails, number, now), found(&mut whole, number, now), "pass {}", number);
             prop_assert!(tails.states() == whole.states(), "another state after pass {}", number);
         }
+    }
+}
+
+/// Without time for learning a long window is judged by classic votes, and learnt after the pass to the state that a pass
+/// would have made of it.
+#[test]
+fn what_there_was_no_time_to_learn_is_judged_by_votes_and_learnt_after_the_pass() {
+    let (day, minutes) = (86_400.0, 1_440_u32);
+    let store = OneSeries::default();
+    let at = |minute: u32| START + STEP * f64::from(minute);
+    let value = |minute: u32| 100.0 + f64::from(minute.wrapping_mul(2_654_435_761) >> 22) / 256.0;
+    for minute in 0..minutes {
+        store.stored().points.push(at(minute), value(minute));
+    }
+    for cache_bytes in [usize::MAX, 0] {
+        let (late, soon) = (
+            tempfile::tempdir().expect("room"),
+            tempfile::tempdir().expect("room"),
+        );
+        let mut late = worker_learning(late.path(), &store, true, day, Duration::ZERO);
+        late.limit_cache(cache_bytes);
+        let mut soon = worker_learning(soon.path(), &store, true, day, Duration::MAX);
+        let now = at(minutes - 1);
+        let report = late.look(1, now);
+        assert_eq!(
+            (
+                report.tally.analyzed(),
+                report.tally.unlearnt,
+                report.tally.warming
+            ),
+            (1, 1, 0)
+        );
+        assert!(report.tally.times_run.iter().any(|times| *times > 0), "by votes");
+        assert_eq!(late.states(), []);
+        assert_eq!(soon.look(1, now).tally.unlearnt, 0);
+        late.learn_the_rest(now);
+        assert!(late.states() == soon.states(), "another state");
+        let report = late.look(2, now + 20.0);
+        assert_eq!((report.tally.analyzed(), report.tally.unlearnt), (1, 0));
+        assert!(
+            report.tally.times_run.iter().all(|times| *times == 0),
+            "by its state"
+        );
     }
 }
