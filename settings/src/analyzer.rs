@@ -60,7 +60,8 @@ options! {
         up_key: String = "skywatch.analyzer".to_owned(),
         /// Whether counters that never fall are judged by their rate (flavour earthgecko only).
         counters_as_rates: bool = true,
-        /// Whether windows stay in memory between passes, so that only new points are fetched.
+        /// Whether windows, or what the adaptive profile needs of them, stay in memory between passes, so that only new points
+        /// are fetched.
         cache: bool = true,
         /// Most bytes of windows kept in memory; 0 is no limit. What has no room is read whole on every pass.
         cache_bytes: usize = 0,

@@ -87,8 +87,10 @@ impl States {
 
     /// The state of a metric, once, and what else was saved with it.
     pub fn take(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
+        // Workers take states at the same time, and must not read one after the other.
+        let found = self.index().find(metric)?;
+        let state = found.read(metric);
         let mut index = self.index();
-        let state = index.read_state(metric);
         index.released.remove(&hash(metric));
         if index.places.remove(&hash(metric)).is_some() && state.is_none() {
             index.counts.damaged += 1;
@@ -103,7 +105,8 @@ impl States {
 
     /// The same, which stays for whoever takes it.
     pub fn peek(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
-        self.index().read_state(metric)
+        let found = self.index().find(metric)?;
+        found.read(metric)
     }
 
     /// What a backfill has learnt of a metric since the last question, if it did. Costs next to nothing while nothing waits.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::hash::BuildHasherDefault;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use skywatch_algorithms::streaming::Adaptive;
 
@@ -19,9 +20,27 @@ pub(super) struct ReleasedState {
     pub(super) time: f64,
 }
 
+/// A metric's state, to be read without the index.
+pub(super) enum FoundState {
+    /// Bytes of one whose metric has just left.
+    Released(Vec<u8>),
+    /// Where it lies in which file.
+    Saved(StateLocation, Arc<File>),
+}
+
+impl FoundState {
+    /// The state and what else was saved with it, if it holds against its checksum.
+    pub(super) fn read(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
+        match self {
+            Self::Released(bytes) => parse(bytes),
+            Self::Saved(place, file) => place.read(file, metric),
+        }
+    }
+}
+
 #[derive(Default)]
 pub(super) struct StateIndex {
-    pub(super) files: BTreeMap<usize, File>,
+    pub(super) files: BTreeMap<usize, Arc<File>>,
     /// The number the next file gets.
     pub(super) next: usize,
     /// The number of the file of those that nobody watches.
@@ -34,26 +53,30 @@ pub(super) struct StateIndex {
 
 impl StateIndex {
     /// Takes a file, and answers its number.
-    pub(super) fn keep(&mut self, file: File) -> usize {
+    pub(super) fn keep(&mut self, file: Arc<File>) -> usize {
         let number = self.next;
         self.next += 1;
         self.files.insert(number, file);
         number
     }
 
-    /// The state of a metric and what else was saved with it, if it is known and holds against its checksum.
+    /// Whether anything is known of a metric.
     pub(super) fn knows(&self, metric: &str) -> bool {
         let key = hash(metric);
         self.released.contains_key(&key) || self.places.contains_key(&key)
     }
 
-    pub(super) fn read_state(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
+    /// Where a metric's state is, if it is known.
+    pub(super) fn find(&self, metric: &str) -> Option<FoundState> {
         let key = hash(metric);
         if let Some(left) = self.released.get(&key) {
-            return parse(&left.entry[left.at..]);
+            return Some(FoundState::Released(left.entry[left.at..].to_vec()));
         }
         let place = self.places.get(&key)?;
-        place.read(self.files.get(&place.file)?, metric)
+        Some(FoundState::Saved(
+            *place,
+            Arc::clone(self.files.get(&place.file)?),
+        ))
     }
 
     /// Notes where the states of a file lie, and answers the number it has now.
@@ -69,6 +92,6 @@ impl StateIndex {
                 places.insert(hash(metric), place.in_file(number));
             }
         })?;
-        Ok(is_of_states.then(|| self.keep(file)))
+        Ok(is_of_states.then(|| self.keep(Arc::new(file))))
     }
 }
