@@ -223,6 +223,12 @@ fn groupings() -> impl Strategy<Value = TemplateGrouping> {
             words: 3,
             ..VariableOptions::default()
         })),
+        Just(TemplateGrouping::Variables(VariableOptions {
+            words: 4,
+            numbered_words: 3,
+            values_prove: false,
+            ..VariableOptions::default()
+        })),
     ]
 }
 

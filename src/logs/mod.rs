@@ -57,6 +57,7 @@ pub fn miner_options(settings: &LineTemplates) -> MinerOptions {
         LineGrouping::Variables => TemplateGrouping::Variables(VariableOptions {
             words: settings.words,
             similarity: settings.similarity,
+            ..VariableOptions::default()
         }),
         LineGrouping::Drain => TemplateGrouping::Drain(DrainOptions {
             similarity: settings.similarity,

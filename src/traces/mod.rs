@@ -27,6 +27,7 @@ mod reporting;
 mod serve;
 mod sketch;
 mod span;
+mod state_file;
 #[cfg(feature = "learned")]
 mod teaching;
 #[cfg(test)]

@@ -3,17 +3,20 @@
 use std::collections::HashMap;
 
 use super::TemplateError;
-use super::clusters::{ClusterId, ClusterTable};
+use super::clusters::{ClusterId, ClusterTable, LineCluster};
 use super::index::ClusterIndex;
-use super::masking::{MaskedLine, Masking};
+use super::masking::{MaskedLine, Masking, WILDCARD};
 use super::options::MinerOptions;
 use super::snapshot::{MinerSnapshot, SavedCluster};
 use super::tokens::{TokenTable, VALUE, VARIABLE};
+use super::update::{EvictedTemplate, MinerUpdate, TemplateChange, TemplateParameter};
 use super::variables::Union;
 use super::words::{as_token, filled, words};
 
 /// Masked lines whose cluster is remembered; when there are more, all are forgotten. At some 100 bytes a line 2 MB.
 const REMEMBERED: usize = 16_384;
+/// … and no more than so many for each cluster there may be, so that a small miner stays small.
+const REMEMBERED_OF_A_CLUSTER: usize = 4;
 /// A masked line longer than this many bytes is not worth remembering.
 const LONGEST_REMEMBERED: usize = 4_096;
 /// New words before the table is cleared of those no template has any more, however few are in use.
@@ -43,50 +46,6 @@ struct Remembered {
     slot: u32,
     length: u32,
     change: u32,
-}
-
-/// What became of a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MinerUpdate {
-    /// The cluster it belongs to.
-    pub cluster: ClusterId,
-    /// What that did to the cluster.
-    pub change: TemplateChange,
-    /// Clusters that became part of `cluster` by it; their ids are not used any more.
-    pub absorbed: Vec<ClusterId>,
-    /// The cluster that gave way to it.
-    pub evicted: Option<EvictedTemplate>,
-}
-
-/// What a line did to its cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TemplateChange {
-    /// It is the first.
-    Created,
-    /// A place became a wildcard.
-    Changed,
-    /// Nothing but the count.
-    None,
-}
-
-/// A cluster that was forgotten because there were too many.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EvictedTemplate {
-    /// Its id.
-    pub cluster: ClusterId,
-    /// Its template.
-    pub template: String,
-    /// Its lines.
-    pub lines: u64,
-}
-
-/// A value in a line, in the place of a wildcard of its template.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TemplateParameter<'m, 'l> {
-    /// The name of the mask that found it; `*` for a word in a place that varies.
-    pub mask: &'m str,
-    /// The value as it stands in the line.
-    pub value: &'l str,
 }
 
 impl TemplateMiner {
@@ -128,9 +87,14 @@ impl TemplateMiner {
     /// The cluster whose template holds for a line word by word, wildcards for any; nothing is learnt.
     #[must_use]
     pub fn find(&self, line: &str) -> Option<ClusterId> {
+        Some(self.look_up(line)?.1.id)
+    }
+
+    fn look_up(&self, line: &str) -> Option<(MaskedLine, &LineCluster)> {
         let mut masked = MaskedLine::default();
         self.masking.apply(line, &mut masked);
-        Some(self.clusters.get(self.find_masked(&masked.text)?).id)
+        let cluster = self.clusters.get(self.find_masked(&masked.text)?);
+        Some((masked, cluster))
     }
 
     /// The cluster of a line as [`find`](Self::find) finds it, and what stands in the line for the wildcards of its template, from
@@ -140,9 +104,7 @@ impl TemplateMiner {
         &'m self,
         line: &'l str,
     ) -> Option<(ClusterId, Vec<TemplateParameter<'m, 'l>>)> {
-        let mut masked = MaskedLine::default();
-        self.masking.apply(line, &mut masked);
-        let cluster = self.clusters.get(self.find_masked(&masked.text)?);
+        let (masked, cluster) = self.look_up(line)?;
         let mut parameters = Vec::new();
         for (at, &token) in words(&masked.text, &self.options.delimiters).zip(&cluster.tokens) {
             let within = masked
@@ -163,6 +125,24 @@ impl TemplateMiner {
             }
         }
         Some((cluster.id, parameters))
+    }
+
+    /// The cluster of a line as [`find`](Self::find) finds it, and its template as it stands in the line: values and what varies are
+    /// `<*>`, what is between words stays.
+    #[must_use]
+    pub fn template_of(&self, line: &str) -> Option<(ClusterId, String)> {
+        let (masked, cluster) = self.look_up(line)?;
+        let mut template = String::with_capacity(masked.text.len());
+        let mut copied = 0;
+        for (at, &token) in words(&masked.text, &self.options.delimiters).zip(&cluster.tokens) {
+            if token == VALUE || token == VARIABLE {
+                template.push_str(&masked.text[copied..at.start]);
+                template.push_str(WILDCARD);
+                copied = at.end;
+            }
+        }
+        template.push_str(&masked.text[copied..]);
+        Some((cluster.id, template))
     }
 
     /// The template of a cluster: its words with a blank between, `<*>` where they vary. O(clusters).
@@ -189,7 +169,7 @@ impl TemplateMiner {
         self.lines
     }
 
-    /// Clusters there are.
+    /// How many clusters there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.clusters.len()
@@ -219,7 +199,7 @@ impl TemplateMiner {
         if text.len() > LONGEST_REMEMBERED {
             return;
         }
-        if self.remembered.len() >= REMEMBERED {
+        if self.remembered.len() >= REMEMBERED.min(REMEMBERED_OF_A_CLUSTER * self.options.max_clusters) {
             self.remembered.clear();
         }
         let change = self.changes.get(length).copied().unwrap_or(0);

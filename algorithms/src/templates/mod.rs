@@ -29,14 +29,16 @@ mod prefix_tree;
 pub mod scanner;
 mod snapshot;
 mod tokens;
+mod update;
 mod variables;
 mod words;
 
 pub use clusters::ClusterId;
 pub use masking::{MaskPattern, WILDCARD};
-pub use miner::{EvictedTemplate, MinerUpdate, TemplateChange, TemplateMiner, TemplateParameter};
+pub use miner::TemplateMiner;
 pub use options::{DrainOptions, FullSearch, MinerOptions, TemplateGrouping, VariableOptions};
 pub use snapshot::MinerSnapshot;
+pub use update::{EvictedTemplate, MinerUpdate, TemplateChange, TemplateParameter};
 
 /// What a miner refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

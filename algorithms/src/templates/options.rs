@@ -82,9 +82,15 @@ impl Default for DrainOptions {
 
 /// When a place in a template has proven to vary.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct VariableOptions {
     /// Different words in one place, all else equal, that prove it a variable.
     pub words: usize,
+    /// The same of words with a digit in them.
+    pub numbered_words: usize,
+    /// Whether a masked value in the place proves it, too. Where short words and values stand side by side, as in the paths of
+    /// URLs (`/orders/17`, `/orders/search`), it does not.
+    pub values_prove: bool,
     /// Share of the places without a value in which two templates must agree, 0 to 1, before the others are looked at.
     pub similarity: f64,
 }
@@ -93,6 +99,8 @@ impl Default for VariableOptions {
     fn default() -> Self {
         Self {
             words: 6,
+            numbered_words: 2,
+            values_prove: true,
             similarity: 0.5,
         }
     }
@@ -153,12 +161,13 @@ impl MinerOptions {
                     options.similarity.to_string(),
                     "0 to 1",
                 )?;
-                require(
-                    options.words >= 2,
-                    "words",
-                    options.words.to_string(),
-                    "2 or more",
-                )
+                for (option, words) in [
+                    ("words", options.words),
+                    ("numbered_words", options.numbered_words),
+                ] {
+                    require(words >= 2, option, words.to_string(), "2 or more")?;
+                }
+                Ok(())
             }
         }
     }

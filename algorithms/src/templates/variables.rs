@@ -7,9 +7,9 @@
 //!
 //! - `words` different words in it, all else equal (as IPLoM and Brain count; a set that is written out in code, such as states
 //!   and HTTP methods, is small, and names of users and files are not);
-//! - a masked value in it, in one of the templates;
-//! - two different words with a digit in them (`J18-U01`, `J18-U11`), Drain's own rule for leading words;
-//! - one key before `=` or `:`, and a masked value behind it (`rhost=<*>`, `rhost=localhost`).
+//! - a masked value in it, in one of the templates (`values_prove`);
+//! - two different words with a digit in them (`J18-U01`, `J18-U11`; `numbered_words`), Drain's own rule for leading words;
+//! - one key before `=` or `:`, and a masked value behind it (`rhost=<*>`, `rhost=localhost`; `values_prove`).
 //!
 //! The first place needs more than different words: programs begin a statement with what it is about (Drain's reason for its tree).
 //! Templates are compared only if they agree in half of the places that hold no value, so that `foo <*>` and `bar <*>` stay two.
@@ -170,10 +170,15 @@ impl LengthIndex {
             .iter()
             .filter(|traits| traits.has_digit && !traits.is_masked)
             .count();
+        if with_digit >= self.options.numbered_words {
+            return true;
+        }
+        if !self.options.values_prove {
+            return false;
+        }
         let key = table.key(distinct[0]);
         let is_one_key = !key.is_empty() && distinct.iter().all(|&word| table.key(word) == key);
         traits.iter().any(|traits| traits.is_value)
-            || with_digit >= 2
             || (is_one_key && traits.iter().any(|traits| traits.is_key_masked))
     }
 }

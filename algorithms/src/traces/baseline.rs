@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::call_tree::{CallTree, SiblingOrder};
 use super::key::sorted;
 use super::latency::Latency;
-use super::span_templates::name;
 use super::structure::{Structure, Worst};
 use super::{SpanTemplates, TemplateId, TraceSpan};
 
@@ -55,10 +54,16 @@ impl TraceBaseline {
         }
     }
 
-    /// Learns many traces; what holds for all of them is known before surprises are pooled.
+    /// Learns many traces, before any other: templates of all of them are known before calls are counted, and what holds for all
+    /// of them before surprises are pooled.
     pub fn fit<'t>(&mut self, traces: impl Iterator<Item = &'t [TraceSpan]> + Clone) {
+        for span in traces.clone().flatten() {
+            self.templates.learn(span);
+        }
+        self.templates.settle();
         for spans in traces.clone() {
-            let tree = self.learn_templates(spans);
+            let tree = self.tree(spans);
+            self.count(&tree);
             self.structure.learn(&tree);
             self.latency.learn_times(&tree);
         }
@@ -70,9 +75,24 @@ impl TraceBaseline {
         self.refit();
     }
 
+    /// Counts the templates of a trace as seen, and learns nothing else of it.
+    pub fn learn_templates(&mut self, spans: &[TraceSpan]) {
+        let folds = self.templates.folds();
+        for span in spans {
+            self.templates.learn(span);
+        }
+        if self.templates.folds() > folds {
+            for (request, traces) in std::mem::take(&mut self.requests) {
+                *self.requests.entry(self.templates.current(request)).or_default() += traces;
+            }
+        }
+    }
+
     /// Learns one more trace.
     pub fn learn(&mut self, spans: &[TraceSpan]) {
-        let tree = self.learn_templates(spans);
+        self.learn_templates(spans);
+        let tree = self.tree(spans);
+        self.count(&tree);
         self.structure.learn(&tree);
         self.latency.learn_pools(&tree);
         self.latency.learn_times(&tree);
@@ -84,16 +104,11 @@ impl TraceBaseline {
         }
     }
 
-    fn learn_templates(&mut self, spans: &[TraceSpan]) -> CallTree {
-        for span in spans {
-            self.templates.learn(span);
-        }
-        let tree = self.tree(spans);
+    fn count(&mut self, tree: &CallTree) {
         self.traces += 1;
         if self.requests.len() < MOST_REQUESTS || self.requests.contains_key(&tree.request()) {
             *self.requests.entry(tree.request()).or_default() += 1;
         }
-        tree
     }
 
     /// Brings what is derived up to what was learnt.
@@ -126,16 +141,16 @@ impl TraceBaseline {
         self.requests.get(&request).copied().unwrap_or(0)
     }
 
-    /// Templates of a trace that were seen fewer than `limit` times, with how often.
+    /// Templates of a trace that are new, with how often they were seen.
     #[must_use]
-    pub fn new_templates(&self, tree: &CallTree, spans: &[TraceSpan], limit: u64) -> Vec<(String, u64)> {
+    pub fn new_templates(&self, tree: &CallTree, spans: &[TraceSpan]) -> Vec<(String, u64)> {
         let templates = &self.templates;
-        let rare = tree
-            .nodes
-            .iter()
-            .filter(|node| templates.seen(node.template) < limit);
-        let mut found: Vec<_> = rare
-            .map(|node| (name(&spans[node.span as usize]), templates.seen(node.template)))
+        let new = tree.nodes.iter().filter(|node| templates.is_new(node.template));
+        let mut found: Vec<_> = new
+            .map(|node| {
+                let name = templates.name(&spans[node.span as usize]);
+                (name, templates.seen(node.template))
+            })
             .collect();
         found.sort();
         found.dedup();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::baseline::{BASELINE_DETECTORS, TraceBaseline};
 use super::calibration::Calibration;
 use super::call_tree::{CallTree, SiblingOrder};
-use super::explanation::{Explainer, NEW_TEMPLATE, TraceReason};
+use super::explanation::{Explainer, TraceReason};
 use super::structure::{CallPlace, END, Worst};
 use super::{MalformedSpans, Misfit, NO_NODE, SpanPredictor, SpanSequence, TemplateId, TraceSpan};
 use crate::random::Random;
@@ -254,11 +254,15 @@ impl TraceDetector {
         self.baseline.learn(spans);
     }
 
+    /// Counts the templates of a trace that is not to be learnt, so that what is new in it is said to be that, with how often.
+    pub fn count_templates(&mut self, spans: &[TraceSpan]) {
+        self.baseline.learn_templates(spans);
+    }
+
     /// Templates of a trace that are new, with how often they were seen.
     #[must_use]
     pub fn new_templates(&self, spans: &[TraceSpan]) -> Vec<(String, u64)> {
-        self.baseline
-            .new_templates(&self.baseline.tree(spans), spans, NEW_TEMPLATE)
+        self.baseline.new_templates(&self.baseline.tree(spans), spans)
     }
 
     /// Judges a trace. Changes nothing; any number of threads may ask.

@@ -2,12 +2,9 @@
 
 use super::baseline::TraceBaseline;
 use super::call_tree::{CallTree, NO_NODE};
-use super::span_templates::name;
 use super::structure::{CallPlace, END};
 use super::{TemplateId, TraceSpan, UNKNOWN_TEMPLATE};
 
-/// A template seen fewer times is called new.
-pub const NEW_TEMPLATE: u64 = 20;
 /// Templates named as expected at most, and the least share that makes one expected.
 const MOST_NAMED: usize = 3;
 const LEAST_SHARE: f64 = 0.05;
@@ -35,7 +32,10 @@ pub(super) struct Explainer<'e> {
 impl Explainer<'_> {
     fn found(&self, node: u32) -> String {
         match self.tree.nodes.get(node as usize) {
-            Some(node) => format!("`{}`", name(&self.spans[node.span as usize])),
+            Some(node) => format!(
+                "`{}`",
+                self.baseline.templates.name(&self.spans[node.span as usize])
+            ),
             None => "the end".to_owned(),
         }
     }
@@ -50,7 +50,16 @@ impl Explainer<'_> {
     }
 
     fn names(&self, expected: &[(TemplateId, f64)], found: TemplateId) -> String {
-        let named = expected
+        // Some may have become one since they were counted.
+        let mut shares: Vec<(TemplateId, f64)> = Vec::new();
+        for (template, share) in expected {
+            let template = self.baseline.templates.current(*template);
+            match shares.iter_mut().find(|(other, _)| *other == template) {
+                Some((_, sum)) => *sum += share,
+                None => shares.push((template, *share)),
+            }
+        }
+        let named = shares
             .iter()
             .filter(|(template, share)| *template != found && *share >= LEAST_SHARE);
         let text = |(template, share): &(TemplateId, f64)| match *template {
@@ -92,7 +101,7 @@ impl Explainer<'_> {
             ),
         };
         let seen = self.baseline.templates.seen(template);
-        let new = if found.is_none() || seen >= NEW_TEMPLATE {
+        let new = if found.is_none() || !self.baseline.templates.is_new(template) {
             String::new()
         } else if template == UNKNOWN_TEMPLATE {
             ", which is new: never seen before".to_owned()
@@ -153,7 +162,7 @@ impl Explainer<'_> {
         format!(
             "`{}` self time {factor:.1} × its 99th percentile in `{}` ({} against {}){many}",
             span.service,
-            span.operation,
+            self.baseline.templates.operation(span),
             time(own),
             time(usual)
         )

@@ -12,6 +12,7 @@ mod detector;
 mod explanation;
 mod key;
 mod latency;
+mod operation;
 mod sequence;
 mod span;
 mod span_templates;
@@ -24,7 +25,8 @@ pub use call_tree::{CallNode, CallTree, NO_NODE, SiblingOrder};
 pub use detector::{
     FEWEST_TRACES, FitPredictor, TraceDetector, TraceError, TraceOptions, TraceScore, TraceVerdict,
 };
-pub use explanation::{NEW_TEMPLATE, TraceReason};
+pub use explanation::TraceReason;
+pub use operation::OperationMiner;
 pub use sequence::{Misfit, SpanPredictor, SpanSequence};
 pub use span::{MalformedSpans, TraceSpan};
 pub use span_templates::{SpanTemplates, TemplateId, UNKNOWN_TEMPLATE};

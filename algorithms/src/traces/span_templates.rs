@@ -1,15 +1,16 @@
 //! Span templates: the symbols that traces are sequences of.
 //!
-//! A template is a service, an operation with its variable parts masked, and whether the span failed: a call that fails
-//! where calls succeed is another symbol, so every structural detector sees it. The service is never masked, since the same
-//! operation in another service is another thing.
+//! A template is a service, an operation with what varies in it as `<*>`, and whether the span failed: a call that fails
+//! where calls succeed is another symbol, so every structural detector sees it. What varies an [`OperationMiner`] for each
+//! service finds out. Services are never folded, since the same operation in another service is another thing.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::TraceSpan;
+use super::operation::{OperationMiner, masked};
+use crate::templates::{ClusterId, MinerSnapshot, TemplateChange, TemplateError};
 
 /// Number of a template.
 pub type TemplateId = u32;
@@ -17,56 +18,57 @@ pub type TemplateId = u32;
 /// The id of templates that were never learnt.
 pub const UNKNOWN_TEMPLATE: TemplateId = u32::MAX;
 
-/// Templates that are told apart at most; an instrumentation that writes ids into names in a way no mask knows would
+/// Templates that are told apart at most; an instrumentation that writes ids into names in a way nothing folds would
 /// otherwise grow without bound. Further ones stay unknown.
 const MOST_TEMPLATES: usize = 65_536;
 
-/// What stands for a masked part.
-const MASK: &str = "<*>";
+/// A template seen fewer times is called new.
+const NEW_TEMPLATE: u64 = 20;
 
 /// All templates that were learnt.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(from = "Vec<KnownTemplate>", into = "Vec<KnownTemplate>")]
+#[serde(try_from = "SavedTemplates", into = "SavedTemplates")]
 pub struct SpanTemplates {
     known: Vec<KnownTemplate>,
-    by_name: HashMap<String, TemplateId>,
-    services: HashMap<String, u32>,
+    services: HashMap<String, ServiceOperations>,
+    /// How often several have become one.
+    folds: u64,
+    /// Templates below this are those that detectors were fitted to.
+    fitted: TemplateId,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct KnownTemplate {
+    /// `service operation`.
     name: String,
-    /// Bytes of the name that are the service.
-    service: usize,
     seen: u64,
+    /// The template it has become part of, which is itself part of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part_of: Option<TemplateId>,
 }
 
-impl From<Vec<KnownTemplate>> for SpanTemplates {
-    fn from(known: Vec<KnownTemplate>) -> Self {
-        let mut all = Self::default();
-        for template in known {
-            let service = template
-                .name
-                .get(..template.service)
-                .unwrap_or_default()
-                .to_owned();
-            let id = all.add(&service, template.name);
-            if let Some(new) = all.known.get_mut(id as usize) {
-                new.seen = template.seen;
-            }
+/// The operations of a service.
+#[derive(Debug, Clone)]
+struct ServiceOperations {
+    /// Its number, in the order of first spans.
+    number: u32,
+    miner: OperationMiner,
+    /// Templates by cluster of the operation and whether the span failed.
+    ids: HashMap<(ClusterId, bool), TemplateId>,
+}
+
+impl ServiceOperations {
+    fn new(number: u32) -> Self {
+        Self {
+            number,
+            miner: OperationMiner::default(),
+            ids: HashMap::new(),
         }
-        all
-    }
-}
-
-impl From<SpanTemplates> for Vec<KnownTemplate> {
-    fn from(all: SpanTemplates) -> Self {
-        all.known
     }
 }
 
 impl SpanTemplates {
-    /// How many templates there are; their ids are below this.
+    /// How many ids there are; all are below this.
     #[must_use]
     pub fn len(&self) -> usize {
         self.known.len()
@@ -81,141 +83,243 @@ impl SpanTemplates {
     /// The template of a span, if it was learnt.
     #[must_use]
     pub fn find(&self, span: &TraceSpan) -> TemplateId {
-        self.by_name
-            .get(name(span).as_str())
-            .copied()
-            .unwrap_or(UNKNOWN_TEMPLATE)
+        let found = || {
+            let service = self.services.get(&span.service)?;
+            let cluster = service.miner.find(&span.operation)?;
+            service.ids.get(&(cluster, span.failed)).copied()
+        };
+        found().unwrap_or(UNKNOWN_TEMPLATE)
     }
 
-    /// The template of a span, learnt if it is new, and counted as seen once more.
+    /// The template of a span, learnt if it is new, and counted as seen once more. Templates that prove to be one by it have one id
+    /// from then on, that of the operation that was seen first.
     pub fn learn(&mut self, span: &TraceSpan) -> TemplateId {
-        let name = name(span);
-        let id = match self.by_name.get(&name) {
-            Some(id) => *id,
-            None if self.known.len() < MOST_TEMPLATES => self.add(&span.service, name),
-            None => return UNKNOWN_TEMPLATE,
-        };
+        if self.known.len() >= MOST_TEMPLATES && self.find(span) == UNKNOWN_TEMPLATE {
+            return UNKNOWN_TEMPLATE;
+        }
+        if !self.services.contains_key(&span.service) {
+            let operations = ServiceOperations::new(self.services.len() as u32);
+            self.services.insert(span.service.clone(), operations);
+        }
+        let service = self.services.get_mut(&span.service).expect("it was put there");
+        let update = service.miner.learn(&span.operation);
+        if let Some(evicted) = &update.evicted {
+            for failed in [false, true] {
+                service.ids.remove(&(evicted.cluster, failed));
+            }
+        }
+        self.folds += update.absorbed.len() as u64;
+        for absorbed in update.absorbed {
+            for failed in [false, true] {
+                if let Some(id) = service.ids.remove(&(absorbed, failed)) {
+                    join(&mut self.known, &mut service.ids, id, (update.cluster, failed));
+                }
+            }
+        }
+        let text = |failed: bool| name(&span.service, &service.miner.template(&span.operation), failed);
+        if update.change == TemplateChange::Changed {
+            for failed in [false, true] {
+                if let Some(id) = service.ids.get(&(update.cluster, failed)) {
+                    self.known[*id as usize].name = text(failed);
+                }
+            }
+        }
+        let next = self.known.len() as TemplateId;
+        let id = *service.ids.entry((update.cluster, span.failed)).or_insert(next);
+        if id == next {
+            self.known.push(KnownTemplate {
+                name: text(span.failed),
+                seen: 0,
+                part_of: None,
+            });
+        }
         self.known[id as usize].seen += 1;
         id
     }
 
-    fn add(&mut self, service: &str, name: String) -> TemplateId {
-        let id = self.known.len() as TemplateId;
-        let next = self.services.len() as u32;
-        self.services.entry(service.to_owned()).or_insert(next);
-        self.by_name.insert(name.clone(), id);
-        self.known.push(KnownTemplate {
-            name,
-            service: service.len(),
-            seen: 0,
-        });
-        id
+    /// Takes those that are known for the ones that detectors are fitted to: ids of templates that have become part of others are
+    /// taken out, so no other may have used an id yet, and what comes later is new.
+    pub(super) fn settle(&mut self) {
+        let mut numbers = Vec::with_capacity(self.known.len());
+        let mut next = 0;
+        for template in &self.known {
+            numbers.push(next);
+            next += TemplateId::from(template.part_of.is_none());
+        }
+        self.known.retain(|template| template.part_of.is_none());
+        for id in self
+            .services
+            .values_mut()
+            .flat_map(|service| service.ids.values_mut())
+        {
+            *id = numbers[*id as usize];
+        }
+        self.fitted = self.known.len() as TemplateId;
+    }
+
+    /// Whether detectors were fitted without it, or with a few of it only.
+    pub(super) fn is_new(&self, id: TemplateId) -> bool {
+        let id = self.current(id);
+        id >= self.fitted || self.seen(id) < NEW_TEMPLATE
+    }
+
+    /// How often templates have become part of others.
+    pub(super) fn folds(&self) -> u64 {
+        self.folds
+    }
+
+    /// The template that this one is part of by now; mostly itself.
+    pub(super) fn current(&self, id: TemplateId) -> TemplateId {
+        let part_of = |template: &KnownTemplate| template.part_of;
+        self.known.get(id as usize).and_then(part_of).unwrap_or(id)
+    }
+
+    fn known(&self, id: TemplateId) -> Option<&KnownTemplate> {
+        self.known.get(self.current(id) as usize)
     }
 
     /// Its text, `service operation`; `?` for one that is unknown.
     #[must_use]
     pub fn text(&self, id: TemplateId) -> &str {
-        self.known.get(id as usize).map_or("?", |template| &template.name)
+        self.known(id).map_or("?", |template| &template.name)
     }
 
     /// How often it was seen.
     #[must_use]
     pub fn seen(&self, id: TemplateId) -> u64 {
-        self.known.get(id as usize).map_or(0, |template| template.seen)
+        self.known(id).map_or(0, |template| template.seen)
     }
 
     /// The number of a service, if a template of it was learnt.
     pub(super) fn service(&self, name: &str) -> u32 {
-        self.services.get(name).copied().unwrap_or(UNKNOWN_TEMPLATE)
+        self.services
+            .get(name)
+            .map_or(UNKNOWN_TEMPLATE, |service| service.number)
     }
-}
 
-/// The text of a span's template.
-pub(super) fn name(span: &TraceSpan) -> String {
-    let operation = masked(&span.operation);
-    let failed = if span.failed { " (error)" } else { "" };
-    format!("{} {operation}{failed}", span.service)
-}
-
-/// The operation with every part masked that is a number, or hexadecimal digits as ids have them. Parts are what letters,
-/// digits and nothing else make up, so `v1`, `path12` and `ts-order2-service` stay; a UUID becomes five masks and their
-/// hyphens, and these one.
-fn masked(operation: &str) -> Cow<'_, str> {
-    let whole = operation.trim();
-    if !whole.bytes().any(|byte| byte.is_ascii_digit()) {
-        return Cow::Borrowed(whole);
+    /// The text of a span's template, whether it was learnt or not.
+    pub(super) fn name(&self, span: &TraceSpan) -> String {
+        name(&span.service, &self.operation(span), span.failed)
     }
-    let mut text = String::with_capacity(whole.len());
-    for part in whole.split_inclusive(|letter: char| !letter.is_alphanumeric()) {
-        let word = part.trim_end_matches(|letter: char| !letter.is_alphanumeric());
-        if is_variable(word) {
-            text.push_str(MASK);
-            text.push_str(&part[word.len()..]);
-        } else {
-            text.push_str(part);
+
+    /// The operation of a span with what varies in it as `<*>`.
+    pub(super) fn operation(&self, span: &TraceSpan) -> String {
+        match self.services.get(&span.service) {
+            Some(service) => service.miner.template(&span.operation),
+            None => masked(&span.operation).into_owned(),
         }
     }
-    while text.contains("<*>-<*>") {
-        text = text.replace("<*>-<*>", MASK);
-    }
-    Cow::Owned(text)
 }
 
-/// Fewest hexadecimal digits, one of them a decimal one, that are taken for an id and not for a word such as `b2b` or `cafe1`.
-const ID_DIGITS: usize = 8;
+/// Makes a template part of the one at `place`, or puts it there if there is none yet.
+fn join(
+    known: &mut [KnownTemplate],
+    ids: &mut HashMap<(ClusterId, bool), TemplateId>,
+    id: TemplateId,
+    place: (ClusterId, bool),
+) {
+    let whole = *ids.entry(place).or_insert(id);
+    if whole == id {
+        return;
+    }
+    known[whole as usize].seen += known[id as usize].seen;
+    // What was part of this one is part of the whole now, so nobody has to follow a chain.
+    for (template, other) in known.iter_mut().zip(0..) {
+        if other == id || template.part_of == Some(id) {
+            template.part_of = Some(whole);
+        }
+    }
+}
 
-fn is_variable(word: &str) -> bool {
-    let bytes = word.as_bytes();
-    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let hexadecimal = bytes.iter().all(u8::is_ascii_hexdigit);
-    digits > 0 && (digits == bytes.len() || (hexadecimal && (bytes.len() >= ID_DIGITS || bytes.len() == 4)))
+/// The text of a template.
+fn name(service: &str, template: &str, failed: bool) -> String {
+    let failed = if failed { " (error)" } else { "" };
+    format!("{service} {template}{failed}")
+}
+
+/// What is kept.
+#[derive(Serialize, Deserialize)]
+struct SavedTemplates {
+    known: Vec<KnownTemplate>,
+    /// In the order of their numbers.
+    services: Vec<SavedService>,
+    folds: u64,
+    fitted: TemplateId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedService {
+    name: String,
+    operations: MinerSnapshot,
+    /// Cluster, whether the span failed, template; sorted.
+    ids: Vec<(ClusterId, bool, TemplateId)>,
+}
+
+impl From<SpanTemplates> for SavedTemplates {
+    fn from(templates: SpanTemplates) -> Self {
+        let mut services: Vec<_> = templates.services.into_iter().collect();
+        services.sort_by_key(|(_, service)| service.number);
+        let saved = |(name, service): (String, ServiceOperations)| {
+            let ids = service.ids.into_iter();
+            let mut ids: Vec<_> = ids.map(|((cluster, failed), id)| (cluster, failed, id)).collect();
+            ids.sort_unstable();
+            SavedService {
+                name,
+                operations: service.miner.snapshot(),
+                ids,
+            }
+        };
+        Self {
+            known: templates.known,
+            services: services.into_iter().map(saved).collect(),
+            folds: templates.folds,
+            fitted: templates.fitted,
+        }
+    }
+}
+
+impl TryFrom<SavedTemplates> for SpanTemplates {
+    type Error = TemplateError;
+
+    fn try_from(saved: SavedTemplates) -> Result<Self, TemplateError> {
+        let known = saved.known.len() as TemplateId;
+        let refuse = |reason: &str| Err(TemplateError::Snapshot(reason.to_owned()));
+        let is_whole = |id: TemplateId| {
+            saved
+                .known
+                .get(id as usize)
+                .is_some_and(|whole| whole.part_of.is_none())
+        };
+        if !saved
+            .known
+            .iter()
+            .filter_map(|template| template.part_of)
+            .all(is_whole)
+        {
+            return refuse("a template is part of one that is not there");
+        }
+        let mut services = HashMap::with_capacity(saved.services.len());
+        for (number, service) in (0..).zip(saved.services) {
+            if service.ids.iter().any(|(_, _, id)| *id >= known) {
+                return refuse("an operation has a template that is not there");
+            }
+            let ids = service.ids.into_iter();
+            let operations = ServiceOperations {
+                number,
+                miner: OperationMiner::restore(&service.operations)?,
+                ids: ids.map(|(cluster, failed, id)| ((cluster, failed), id)).collect(),
+            };
+            services.insert(service.name, operations);
+        }
+        Ok(Self {
+            known: saved.known,
+            services,
+            folds: saved.folds,
+            fitted: saved.fitted,
+        })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variable_parts_are_masked_and_words_with_digits_are_not() {
-        for (operation, expected) in [
-            ("GET /api/v1/orders/12345", "GET /api/v1/orders/<*>"),
-            (
-                "/users/7f9c24e8-3b1a-4c5d-9e0f-112233445566/cart",
-                "/users/<*>/cart",
-            ),
-            ("SELECT db0.orders", "SELECT db0.orders"),
-            ("path12", "path12"),
-            ("GET /o/deadbeef00", "GET /o/<*>"),
-            ("/api/{accountId}", "/api/{accountId}"),
-            ("HTTP GET", "HTTP GET"),
-        ] {
-            assert_eq!(masked(operation), expected, "{operation}");
-        }
-    }
-
-    #[test]
-    fn templates_come_back_as_they_were_kept() {
-        let mut templates = SpanTemplates::default();
-        let span = |service: &str, failed| TraceSpan {
-            service: service.to_owned(),
-            operation: "GET /x/1".to_owned(),
-            failed,
-            ..TraceSpan::default()
-        };
-        let ids = [
-            span("a", false),
-            span("b", false),
-            span("a", true),
-            span("a", false),
-        ]
-        .map(|s| templates.learn(&s));
-        assert_eq!(ids, [0, 1, 2, 0]);
-        let text = serde_json::to_string(&templates).unwrap();
-        let back: SpanTemplates = serde_json::from_str(&text).unwrap();
-        assert_eq!(back.find(&span("a", true)), 2);
-        assert_eq!(back.text(2), "a GET /x/<*> (error)");
-        assert_eq!((back.seen(0), back.seen(1)), (2, 1));
-        assert_eq!(back.service("b"), templates.service("b"));
-        assert_eq!(back.find(&span("c", false)), UNKNOWN_TEMPLATE);
-    }
-}
+#[path = "span_templates_tests.rs"]
+mod tests;

@@ -23,7 +23,7 @@ use super::ids::TraceId;
 use super::judgement::{TraceJudgement, WatchedTrace};
 use super::trace::AssembledTrace;
 use fitting::FitUnderWay;
-use kept_model::{KEPT_VERSION, KeptModel, ModelToKeep};
+use kept_model::{KeptModel, ModelToKeep};
 pub(super) use requests::{RequestFinding, RequestKinds, UnusualTrace};
 use sample::TraceSample;
 use settling::ChangeTracker;
@@ -121,6 +121,10 @@ impl TraceWatch {
         let kind = watched.kind.as_deref();
         let has_changed = kind.is_some_and(|kind| self.changes.note(kind, is_unusual, allowed, now));
         if let Some(kind) = kind.filter(|_| is_unusual && has_changed) {
+            // What it does is not to become usual; that it was seen is said in the next sentence about it.
+            if let Some(detector) = &mut self.detector {
+                detector.count_templates(&spans);
+            }
             self.changes.keep(kind, trace.id, spans);
         } else {
             self.learn(trace.id, spans);
@@ -235,7 +239,6 @@ impl TraceWatch {
         self.saved = now;
         let Some(detector) = &self.detector else { return };
         let kept = ModelToKeep {
-            version: KEPT_VERSION,
             detector,
             learnt: self.learnt,
             fitted: self.fitted,

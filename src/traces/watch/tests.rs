@@ -166,6 +166,73 @@ fn what_a_deploy_has_brought_is_usual_after_an_hour_and_an_outage_never() {
 }
 
 #[test]
+fn a_new_call_is_said_to_be_new_and_how_often_it_was_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut watch = fitted(&folder.path().join("traces.model"), ENOUGH);
+    let sentences: Vec<_> = (500..560)
+        .map(|number| {
+            let mut spans = spans(number);
+            spans[3].operation = "DROP prices".into();
+            sentence(&watch.judge(&assembled(spans, false), NOW))
+        })
+        .collect();
+    assert!(
+        sentences[0].contains("`store DROP prices`, which is new: never seen before"),
+        "{}",
+        sentences[0]
+    );
+    assert!(
+        sentences[59].contains("which is new: seen 59 times"),
+        "{}",
+        sentences[59]
+    );
+}
+
+#[test]
+fn what_varies_in_names_is_one_operation() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("traces.model");
+    let of_user = |number: u64| {
+        let name = |salt: u64| {
+            char::from(b'a' + (xxhash_rust::xxh3::xxh3_64(&(number * 10 + salt).to_le_bytes()) % 26) as u8)
+        };
+        let user: String = [name(1), name(2), name(3), name(4), name(5)].iter().collect();
+        let mut spans = spans(number);
+        spans[0].operation = format!("GET /users/{user}/cart").into();
+        spans[3].operation = format!("HSET {user}").into();
+        spans
+    };
+    let mut watch = TraceWatch::open(path, None, NOW);
+    (0..ENOUGH).for_each(|number| {
+        watch.judge(&assembled(of_user(number), false), NOW);
+    });
+    watch.tick(NOW + 1.0);
+    until_fitted(&mut watch, NOW + 1.0);
+    let words: Vec<_> = (300..400)
+        .map(|number| word(&watch.judge(&assembled(of_user(number), false), NOW)))
+        .collect();
+    assert!(
+        words.iter().filter(|word| **word == "normal").count() >= 90,
+        "{words:?}"
+    );
+    let mut slow = of_user(400);
+    for place in [0, 1, 3] {
+        slow[place].duration += 4_000_000_000;
+    }
+    let found = watch.judge(&assembled(slow, false), NOW);
+    assert_eq!(found.kind.as_deref(), Some("page GET /users/<*>/cart"));
+    assert!(sentence(&found).contains("`HSET <*>`"), "{found:?}");
+}
+
+/// All that was said of an unusual trace.
+fn sentence(watched: &WatchedTrace) -> String {
+    match &watched.judgement {
+        TraceJudgement::Anomalous { sentences, .. } => sentences.join("; "),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_new_kind_of_request_says_nothing_before_some_have_come() {
     let folder = tempfile::tempdir().unwrap();
     let mut watch = fitted(&folder.path().join("traces.model"), ENOUGH);
