@@ -57,6 +57,8 @@ options! {
         max_services: usize = 500,
         /// Pairs of services, caller and called, of which the same is done; 0 for none.
         max_edges: usize = 2_000,
+        /// Operations whose rate becomes a metric, over all services; 0 for none.
+        max_operations: usize = 1_000,
     }
 }
 

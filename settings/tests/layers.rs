@@ -315,6 +315,7 @@ fn every_option_can_be_set_by_its_variable() {
         ("traces.keep_bytes", "2000000", "2000000".to_owned()),
         ("traces.max_services", "10", "10".to_owned()),
         ("traces.max_edges", "0", "0".to_owned()),
+        ("traces.max_operations", "7", "7".to_owned()),
         ("causes.enabled", "false", "false".to_owned()),
         ("causes.topology", "arangodb", quoted("arangodb")),
         ("causes.file", "/t.json", quoted("/t.json")),

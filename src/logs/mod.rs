@@ -8,7 +8,6 @@ mod csv;
 mod delivery;
 mod follower;
 mod lines;
-mod tally;
 mod watched;
 
 pub use assign::{AssignedLines, assign};

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
-use skywatch_algorithms::templates::{MinerOptions, MinerSnapshot, TemplateError, TemplateMiner};
+use skywatch_algorithms::templates::{
+    Counting, MinerOptions, MinerSnapshot, TemplateError, TemplateMiner, TemplateTally,
+};
 
-use super::tally::{Counting, TemplateTally};
 use crate::files::{self, Durability};
 use crate::follow::{Follow, FollowPlace};
 

@@ -146,6 +146,7 @@ pub(crate) fn traces_options(settings: &Settings) -> Result<TracesOptions, Trace
         access: traces_access(settings)?,
         archive: archive_path(&settings.state_dir),
         learnt: settings.state_dir.join("traces.learnt"),
+        operations: settings.state_dir.join("traces.operations"),
     })
 }
 

@@ -10,6 +10,7 @@ use super::document::TraceDocument;
 use super::ids::TraceId;
 use super::intake::OpenTraces;
 use super::judgement::TraceJudgement;
+use super::operation_counts::OperationCounts;
 use super::points::{NamedPoint, PointSink};
 use super::rates::ServiceRates;
 use super::reporting::TraceReporter;
@@ -33,6 +34,7 @@ pub(super) struct TraceCloser {
     /// As set.
     pub(super) settings: skywatch_settings::Traces,
     pub(super) rates: ServiceRates,
+    pub(super) operations: OperationCounts,
     /// Where points of rates go.
     pub(super) points: Arc<dyn PointSink>,
     pub(super) watch: TraceWatch,
@@ -60,6 +62,7 @@ impl TraceCloser {
             let is_over = stop.sleep(LOOK_EACH);
             while self.take_out(false) {}
             self.watch.tick(unix_now());
+            self.operations.tick(unix_now());
             if is_over {
                 break;
             }
@@ -73,6 +76,7 @@ impl TraceCloser {
         self.end_interval(&mut interval);
         self.hand_over(&mut interval);
         self.watch.save(unix_now());
+        self.operations.save(unix_now());
     }
 
     /// Tells what was found in an interval, and makes points of its rates.
@@ -84,6 +88,7 @@ impl TraceCloser {
         self.counters
             .count(TraceEvent::LostRatePoint, interval.waiting.len() as u64);
         interval.waiting = self.rates.take(now);
+        interval.waiting.extend(self.operations.take(now));
     }
 
     /// Hands points over once there is room for them.
@@ -147,9 +152,12 @@ impl TraceCloser {
         self.counters.count(TraceEvent::DuplicateSpan, defects.duplicates);
         self.counters.count(TraceEvent::OrphanSpan, defects.orphans);
         self.counters.count(TraceEvent::SpanLoop, defects.loops);
-        let added = self.rates.add(trace, unix_now());
+        let now = unix_now();
+        let added = self.rates.add(trace, now);
         self.counters.count(TraceEvent::UncountedCall, added.beyond);
         self.counters.count(TraceEvent::OldTrace, u64::from(added.is_old));
+        let uncounted = self.operations.add(trace, added.is_old, now);
+        self.counters.count(TraceEvent::UncountedSpan, uncounted);
     }
 }
 

@@ -61,6 +61,8 @@ pub(super) enum TraceEvent {
     UnsupportedPoint,
     /// A request or call of services for whose rates there is no room.
     UncountedCall,
+    /// A span of a service for whose operations there is no room.
+    UncountedSpan,
     /// It is too long ago to be counted in rates.
     OldTrace,
     /// A point of a rate that the store did not take until the next was made.
@@ -68,7 +70,7 @@ pub(super) enum TraceEvent {
 }
 
 impl TraceEvent {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Normal,
         Self::Anomalous,
         Self::Unjudged,
@@ -82,6 +84,7 @@ impl TraceEvent {
         Self::MalformedPoint,
         Self::UnsupportedPoint,
         Self::UncountedCall,
+        Self::UncountedSpan,
         Self::OldTrace,
         Self::LostRatePoint,
     ];
@@ -101,6 +104,7 @@ impl TraceEvent {
             Self::MalformedPoint => "malformed_points",
             Self::UnsupportedPoint => "unsupported_points",
             Self::UncountedCall => "uncounted_calls",
+            Self::UncountedSpan => "uncounted_spans",
             Self::OldTrace => "old",
             Self::LostRatePoint => "lost_rate_points",
         }

@@ -17,6 +17,7 @@ mod jaeger;
 mod judgement;
 mod lines;
 mod numbers;
+mod operation_counts;
 mod otlp;
 mod points;
 #[cfg(test)]
@@ -87,4 +88,6 @@ pub struct TracesOptions {
     pub archive: PathBuf,
     /// Where what is learnt of them is kept.
     pub learnt: PathBuf,
+    /// Where what is counted of operations is kept.
+    pub operations: PathBuf,
 }

@@ -163,7 +163,7 @@ fn count(tally: Option<&mut CallTally>, has_failed: bool, duration: u64, now: f6
 }
 
 /// A service's name as a part of a metric's: nothing in it parts or ends one.
-fn part(service: &str) -> String {
+pub(super) fn part(service: &str) -> String {
     let fit = |c: char| {
         if c.is_alphanumeric() || c == '-' || c == '_' {
             c

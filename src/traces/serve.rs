@@ -14,6 +14,7 @@ use super::assembler::Assembler;
 use super::closing::TraceCloser;
 use super::counters::TraceCounters;
 use super::intake::{OpenTraces, SpanIntake};
+use super::operation_counts::OperationCounts;
 use super::otlp::grpc;
 use super::points::PointSink;
 use super::rates::ServiceRates;
@@ -139,6 +140,12 @@ impl TraceServer {
             archive: TraceArchive::open(&self.options.archive, settings)?,
             settings: settings.clone(),
             rates: ServiceRates::new(settings.max_services, settings.max_edges, unix_now()),
+            operations: OperationCounts::open(
+                self.options.operations.clone(),
+                settings.max_services,
+                settings.max_operations,
+                unix_now(),
+            ),
             points: Arc::clone(&points),
             watch: TraceWatch::open(self.options.learnt.clone(), teacher, unix_now()),
             kinds: RequestKinds::default(),

@@ -165,6 +165,7 @@ const FAMILIES: &[FigureFamily] = &[
     counter("traces_malformed_points", "traces.malformed_points", "Points or metrics of OTLP that cannot be read"),
     counter("traces_unsupported_points", "traces.unsupported_points", "Points of exponential histograms"),
     counter("traces_uncounted_calls", "traces.uncounted_calls", "Requests and calls of services for whose rates there is no room"),
+    counter("traces_uncounted_spans", "traces.uncounted_spans", "Spans of services for whose operations there is no room"),
     counter("traces_old", "traces.old", "Traces too long ago to be counted in rates"),
     counter("traces_lost_rate_points", "traces.lost_rate_points", "Points of rates the store did not take in time"),
     gauge("traces_open", "traces.open", "Traces that are not complete yet"),

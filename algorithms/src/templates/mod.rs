@@ -28,6 +28,7 @@ mod options;
 mod prefix_tree;
 pub mod scanner;
 mod snapshot;
+mod tally;
 mod tokens;
 mod update;
 mod variables;
@@ -38,6 +39,7 @@ pub use masking::{MaskPattern, WILDCARD};
 pub use miner::TemplateMiner;
 pub use options::{DrainOptions, FullSearch, MinerOptions, TemplateGrouping, VariableOptions};
 pub use snapshot::MinerSnapshot;
+pub use tally::{Counting, TemplateTally};
 pub use update::{EvictedTemplate, MinerUpdate, TemplateChange, TemplateParameter};
 
 /// What a miner refuses.

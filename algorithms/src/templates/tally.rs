@@ -1,10 +1,10 @@
-//! What is counted of the templates of one file between two points, and which of them are new or have vanished.
+//! What is counted of templates between two points in time, and which of them are new or have vanished.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::{ClusterId, MinerUpdate, TemplateChange};
 use serde::{Deserialize, Serialize};
-use skywatch_algorithms::templates::{ClusterId, MinerUpdate, TemplateChange};
 
 /// Lines after which a template may have a metric of its own: what was seen a few times has no rate.
 const LINES_OF_A_RATE: u64 = 10;
@@ -20,9 +20,9 @@ const FORGOTTEN_AFTER: u32 = 1_440;
 /// Letters of a metric's last element that are taken from its template.
 const LONGEST_SLUG: usize = 48;
 
-/// The counts of one file's templates.
+/// The counts of the templates that one miner has learnt. Names and values of metrics come out of it, an interval at a time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct TemplateTally {
+pub struct TemplateTally {
     templates: BTreeMap<ClusterId, CountedTemplate>,
     /// Since the last point.
     #[serde(skip)]
@@ -59,7 +59,7 @@ struct CountedTemplate {
 
 /// How a line counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Counting {
+pub enum Counting {
     /// It was there before anybody looked: nothing is new in it.
     Known,
     /// It was written while nobody looked: it belongs to no interval, but may bring something new.
@@ -70,7 +70,7 @@ pub(super) enum Counting {
 
 impl TemplateTally {
     /// Counts a line and what became of it.
-    pub(super) fn count(&mut self, update: &MinerUpdate, counting: Counting) {
+    pub fn count(&mut self, update: &MinerUpdate, counting: Counting) {
         for absorbed in &update.absorbed {
             if let Some(absorbed) = self.templates.remove(absorbed) {
                 self.templates
@@ -92,24 +92,28 @@ impl TemplateTally {
     }
 
     /// Counts a line that is no message.
-    pub(super) fn count_unmatched(&mut self, counting: Counting) {
+    pub fn count_unmatched(&mut self, counting: Counting) {
         self.interval.unmatched += u64::from(counting == Counting::Fresh);
     }
 
-    /// Ends an interval: `point` gets the name and value of each metric, below the file's own name; at most `max_rates` of templates.
-    /// `text` knows a template.
-    pub(super) fn close(
+    /// Templates that have a metric of their own.
+    #[must_use]
+    pub fn rates(&self) -> usize {
+        let templates = self.templates.values();
+        templates.filter(|template| template.metric.is_some()).count()
+    }
+
+    /// Ends an interval: `point` gets the name and value of each metric, of templates at most `max_rates`: `lines`, `unmatched`,
+    /// `templates`, `new`, `vanished`, `missing`, and `template.ID_FIRST_WORDS`, all of them numbers of lines or of templates.
+    /// `text` knows a template. O(templates).
+    pub fn close(
         &mut self,
         max_rates: usize,
         text: impl Fn(ClusterId) -> Option<String>,
         mut point: impl FnMut(&str, f64),
     ) {
         let interval = std::mem::take(&mut self.interval);
-        let mut rates = self
-            .templates
-            .values()
-            .filter(|template| template.metric.is_some())
-            .count();
+        let mut rates = self.rates();
         let (mut vanished, mut missing) = (0_u32, 0_u32);
         for (&cluster, template) in &mut self.templates {
             if template.metric.is_none()
@@ -135,7 +139,7 @@ impl TemplateTally {
     }
 
     /// Forgets what belongs to no whole interval; what is new stays, to be told with the next one.
-    pub(super) fn discard(&mut self) {
+    pub fn discard(&mut self) {
         self.interval = IntervalCounts {
             new: self.interval.new,
             ..IntervalCounts::default()
@@ -144,7 +148,8 @@ impl TemplateTally {
     }
 
     /// The last element of a template's metric, if it has one.
-    pub(super) fn metric(&self, cluster: ClusterId) -> Option<&str> {
+    #[must_use]
+    pub fn metric(&self, cluster: ClusterId) -> Option<&str> {
         self.templates.get(&cluster)?.metric.as_deref()
     }
 }
