@@ -74,7 +74,7 @@ impl SpanBatch {
         }
     }
 
-    #[cfg(test)]
+    /// The spans that can be taken, and how many were refused by reason.
     pub(super) fn into_parts(self) -> (Vec<ReceivedSpan>, Vec<(&'static str, u64)>) {
         (self.spans, some(&self.refused))
     }

@@ -19,13 +19,14 @@ const LONGEST: usize = 4 << 20;
 
 #[derive(Deserialize)]
 struct JaegerFile<'j> {
-    #[serde(borrow, default)]
-    data: Vec<&'j RawValue>,
+    #[serde(borrow)]
+    data: Option<Vec<&'j RawValue>>,
 }
 
+/// `spans` must be there: without, any object would be a trace without spans, and whoever sent it be told that all is well.
 #[derive(Deserialize)]
 struct JaegerTrace<'j> {
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     spans: Vec<&'j RawValue>,
     #[serde(borrow, default)]
     processes: HashMap<Cow<'j, str>, JaegerProcess<'j>>,
@@ -87,10 +88,11 @@ struct JaegerTag<'j> {
 /// It is none of the two forms.
 pub(super) fn read(bytes: &[u8], into: &mut SpanBatch) -> Result<(), serde_json::Error> {
     let file: JaegerFile<'_> = serde_json::from_slice(bytes)?;
-    if file.data.is_empty() {
+    let Some(traces) = file.data else {
         trace(&serde_json::from_slice(bytes)?, into);
-    }
-    for raw in file.data {
+        return Ok(());
+    };
+    for raw in traces {
         match serde_json::from_str(raw.get()) {
             Ok(one) => trace(&one, into),
             Err(_) => into.add(Err(SpanRefusal::Malformed)),

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::ids::{SpanId, TraceId};
+use super::ids::{self, SpanId, TraceId};
 use super::intake::SpanBatch;
 use super::jaeger;
-use super::numbers::Unsigned;
+use super::numbers::{Signed, Unsigned};
 use super::otlp::json as otlp_json;
 use super::refusal::SpanRefusal;
 use super::span::{self, CallSide, ReceivedSpan};
@@ -29,8 +29,10 @@ struct LineKeys<'j> {
 /// A span of `skywatch traces`, numbered within its trace.
 #[derive(Deserialize)]
 struct LineSpan<'j> {
-    span_id: u64,
-    parent_id: Option<u64>,
+    #[serde(borrow)]
+    span_id: LineSpanId<'j>,
+    #[serde(borrow)]
+    parent_id: Option<LineSpanId<'j>>,
     #[serde(borrow, default)]
     service: Cow<'j, str>,
     #[serde(borrow, default)]
@@ -38,11 +40,29 @@ struct LineSpan<'j> {
     #[serde(default)]
     start_us: Unsigned,
     #[serde(default)]
-    duration_us: Unsigned,
+    duration_us: Signed,
     #[serde(borrow, default)]
     status: Option<Cow<'j, str>>,
     #[serde(borrow, default)]
     kind: Option<Cow<'j, str>>,
+}
+
+/// A number, or up to 16 hexadecimal digits.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum LineSpanId<'j> {
+    Number(u64),
+    #[serde(borrow)]
+    Digits(Cow<'j, str>),
+}
+
+impl LineSpanId<'_> {
+    fn id(&self) -> Result<SpanId, SpanRefusal> {
+        match self {
+            Self::Number(number) => SpanId::of_bytes(&number.to_be_bytes()),
+            Self::Digits(digits) => SpanId::of_digits(digits),
+        }
+    }
 }
 
 /// Adds all spans of all lines; a line that cannot be read counts as a malformed span.
@@ -75,18 +95,24 @@ fn trace_id(text: &str) -> Result<TraceId, SpanRefusal> {
 
 fn span_of(trace: Result<TraceId, SpanRefusal>, raw: &RawValue) -> Result<ReceivedSpan, SpanRefusal> {
     let read: LineSpan<'_> = serde_json::from_str(raw.get()).map_err(|_| SpanRefusal::Malformed)?;
-    let nanoseconds = |time: Unsigned| time.0.checked_mul(1_000).ok_or(SpanRefusal::Malformed);
-    let id = |number: u64| SpanId::of_bytes(&number.to_be_bytes());
+    let nanoseconds = |time: u64| time.checked_mul(1_000).ok_or(SpanRefusal::Malformed);
+    let duration = u64::try_from(read.duration_us.0).map_err(|_| SpanRefusal::EndBeforeStart)?;
+    let parent = match read.parent_id {
+        None => None,
+        // How some exporters say none.
+        Some(LineSpanId::Digits(digits)) if digits.is_empty() => None,
+        Some(parent) => ids::parent(parent.id())?,
+    };
     Ok(ReceivedSpan {
         trace: trace?,
-        id: id(read.span_id)?,
-        parent: read.parent_id.map(id).transpose()?,
+        id: read.span_id.id()?,
+        parent,
         service: span::service(&read.service),
         operation: (&*read.operation).into(),
         kind: CallSide::of_word(read.kind.as_deref().unwrap_or_default()),
         shared: false,
-        start: nanoseconds(read.start_us)?,
-        duration: nanoseconds(read.duration_us)?,
+        start: nanoseconds(read.start_us.0)?,
+        duration: nanoseconds(duration)?,
         failed: read.status.is_some_and(|status| status == "ERROR"),
         message: "".into(),
     })

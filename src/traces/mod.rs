@@ -15,6 +15,7 @@ mod inflate;
 mod intake;
 mod jaeger;
 mod judgement;
+pub mod laws;
 mod lines;
 mod numbers;
 mod operation_counts;

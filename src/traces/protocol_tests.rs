@@ -149,7 +149,7 @@ fn the_same_span_is_read_from_every_protocol() {
                    "start_us": START / 1_000, "duration_us": 5_000, "status": "ERROR"}]
     });
     let otlp = String::from_utf8(otlp_of(&[otlp_span()])).unwrap();
-    let text = format!("{line}\n\n{otlp}\n{trace}\nno line\n{{}}");
+    let text = format!("{line}\n\n{otlp}\n{trace}\nno line\n{{}}\n{{\"span\": []}}");
     let (spans, refused) = parts(|batch| lines::read(text.as_bytes(), batch));
     assert_eq!(
         (spans.len(), &spans[1..]),
@@ -159,7 +159,20 @@ fn the_same_span_is_read_from_every_protocol() {
         (&spans[0].operation, spans[0].id),
         (&"GET /cart".into(), spans[1].id)
     );
-    assert_eq!(refused, [("malformed", 1)]);
+    assert_eq!(refused, [("malformed", 3)]);
+    // What is no trace is not a trace without spans.
+    for (request, is_read) in [
+        ("{}", false),
+        ("{\"data\": null}", false),
+        ("{\"data\": []}", true),
+    ] {
+        let mut batch = SpanBatch::default();
+        assert_eq!(
+            jaeger::read(request.as_bytes(), &mut batch).is_ok(),
+            is_read,
+            "{request}"
+        );
+    }
 }
 
 /// The span with some of its keys replaced.
@@ -214,25 +227,28 @@ fn a_bad_span_is_named_and_costs_only_itself() {
         assert_eq!(spans.len(), 1, "{reason}");
         assert!(refused.iter().any(|(name, _)| *name == reason), "{refused:?}");
     }
+    for (change, reason) in [
+        (json!({"span_id": 0}), "zero_span_id"),
+        (json!({"parent_id": 0xb7}), "own_parent"),
+        (json!({"duration_us": -1}), "end_before_start"),
+        (json!({"start_us": 0}), "no_start"),
+        (json!({"start_us": u64::MAX}), "malformed"),
+        (json!({"span_id": "shop"}), "bad_span_id"),
+        (json!({"parent_id": "x"}), "bad_parent_id"),
+        (json!({"span_id": [7]}), "malformed"),
+    ] {
+        let mut span =
+            json!({"span_id": 0xb7, "service": "shop", "operation": "o", "start_us": 1, "duration_us": 1});
+        for (key, value) in change.as_object().unwrap() {
+            span[key] = value.clone();
+        }
+        let line = json!({"trace_id": "t", "spans": [span]}).to_string();
+        let (spans, refused) = parts(|batch| lines::read(line.as_bytes(), batch));
+        assert_eq!((spans.len(), refused), (0, vec![(reason, 1)]), "{change}");
+    }
     // Zeros as a parent are none; long texts are cut.
     let (spans, _) = of_json(&[with(
         json!({"parentSpanId": "0".repeat(16), "name": "x".repeat(5_000)}),
     )]);
     assert!(spans[0].parent.is_none() && spans[0].operation.chars().count() <= 300);
-}
-
-proptest::proptest! {
-    #[test]
-    fn any_bytes_end_well(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200), cut in 0usize..900) {
-        let whole = otlp_of(&[otlp_span()]);
-        for bytes in [&bytes[..], &whole[..cut.min(whole.len())]] {
-            let _ = parts(|batch| {
-                let _ = otlp_json::read_spans(bytes, batch);
-                let _ = zipkin::read(bytes, batch);
-                let _ = jaeger::read(bytes, batch);
-                lines::read(bytes, batch);
-                protobuf::read(vec![bytes.to_vec().into()], batch);
-            });
-        }
-    }
 }

@@ -104,6 +104,23 @@ pub(crate) fn kept(target: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Holds `check`, which panics if a law is broken, against every cut of the bytes kept for a fuzz target, at least so many files,
+/// and each byte of them turned into others, which cuts do not reach.
+pub(crate) fn hold_kept(target: &str, least: usize, check: impl Fn(&[u8])) {
+    let kept = kept(target);
+    assert!(kept.len() >= least, "{} files in the corpus", kept.len());
+    for bytes in kept {
+        (0..=bytes.len()).for_each(|end| check(&bytes[..end]));
+        for at in 0..bytes.len() {
+            for flip in [0x01, 0x10, 0x80, 0xff] {
+                let mut bytes = bytes.clone();
+                bytes[at] ^= flip;
+                check(&bytes);
+            }
+        }
+    }
+}
+
 /// Holds `check`, which panics if a law is broken, against changed bytes of a fuzz target until the time is used.
 /// What breaks a law is shown at its shortest, and belongs into the corpus once it is repaired.
 pub(crate) fn hold(target: &str, check: impl Fn(&[u8])) {

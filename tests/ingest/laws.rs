@@ -7,22 +7,6 @@ use skywatch::ingest::laws;
 
 use crate::common::bytes;
 
-/// Every cut of the kept bytes, and each byte of them turned into others, which cuts do not reach.
-fn kept(target: &str, least: usize, check: impl Fn(&[u8])) {
-    let kept = bytes::kept(target);
-    assert!(kept.len() >= least, "{} files in the corpus", kept.len());
-    for bytes in kept {
-        (0..=bytes.len()).for_each(|end| check(&bytes[..end]));
-        for at in 0..bytes.len() {
-            for flip in [0x01, 0x10, 0x80, 0xff] {
-                let mut bytes = bytes.clone();
-                bytes[at] ^= flip;
-                check(&bytes);
-            }
-        }
-    }
-}
-
 /// The laws of pickles, counting how many the oracle could read.
 fn pickle(bytes: &[u8], compared: &Cell<u32>) {
     laws::pickle(bytes, |bytes| {
@@ -35,23 +19,23 @@ fn pickle(bytes: &[u8], compared: &Cell<u32>) {
 #[test]
 fn kept_pickles_obey_the_laws() {
     let compared = Cell::new(0);
-    kept("pickle", 23, |bytes| pickle(bytes, &compared));
+    bytes::hold_kept("pickle", 23, |bytes| pickle(bytes, &compared));
     assert!(compared.get() > 1_000, "the oracle has read {}", compared.get());
 }
 
 #[test]
 fn kept_datagrams_obey_the_laws() {
-    kept("msgpack", 12, laws::msgpack);
+    bytes::hold_kept("msgpack", 12, laws::msgpack);
 }
 
 #[test]
 fn kept_lines_obey_the_laws() {
-    kept("line", 11, laws::line);
+    bytes::hold_kept("line", 11, laws::line);
 }
 
 #[test]
 fn kept_remote_writes_obey_the_laws() {
-    kept("remote_write", 10, laws::remote_write);
+    bytes::hold_kept("remote_write", 10, laws::remote_write);
 }
 
 #[test]

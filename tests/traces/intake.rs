@@ -8,7 +8,8 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::world::{address, counter, kept, otlp, post, post_json, setup, span, tree, wait_for_counter};
-use crate::common::http;
+use crate::common::skywatch::Skywatch;
+use crate::common::{http, wait_for};
 
 /// Unix nanoseconds.
 fn now() -> u64 {
@@ -44,6 +45,9 @@ fn services_and_their_calls_become_metrics() {
         "my_store.errors",
         "shop.p99",
         "shop.calls.my_store.p50",
+        "shop.spans",
+        "shop.new",
+        "my_store.missing",
     ] {
         let page = http::get(server.pages(), &format!("/metric?name=traces.{name}"));
         assert_eq!(page.status, 200, "{name}");
@@ -184,6 +188,115 @@ fn what_cannot_be_read_is_refused_and_counted() {
         200,
         "it goes on"
     );
+}
+
+/// The text of `/metrics`.
+fn figures(server: &Skywatch) -> String {
+    http::get(server.pages(), "/metrics").body
+}
+
+#[test]
+fn bad_spans_cost_only_themselves_and_stand_in_the_metrics() {
+    let setup = setup().with("traces.max_spans", "1000");
+    let server = setup.start(&["run"]);
+    let http = address(&server, "OTLP over HTTP");
+    let with = |number: u64, key: &str, value: Value| {
+        let mut span = span(11, number, 1);
+        span[key] = value;
+        span
+    };
+    let request = otlp(&[
+        span(11, 1, 0),
+        with(2, "parentSpanId", json!(format!("{:016x}", 2))),
+        with(3, "traceId", json!("0102")),
+        with(4, "spanId", json!("b7")),
+        with(5, "endTimeUnixNano", json!("1")),
+        with(6, "startTimeUnixNano", json!(0)),
+        // Each the parent of the other.
+        span(12, 1, 2),
+        span(12, 2, 1),
+        span(12, 3, 0),
+    ]);
+    let answer = post_json(http, "/v1/traces", &request).json();
+    assert_eq!(answer["partialSuccess"]["rejectedSpans"], "5", "{answer}");
+    let spans: Vec<_> = (1..=100_000)
+        .map(|id| json!({"span_id": id, "parent_id": if id > 1 { Some(1) } else { None }, "service": "s", "operation": "o",
+                         "start_us": 1_700_000_000_000_000u64, "duration_us": 5}))
+        .collect();
+    let line = json!({"trace_id": format!("{:032x}", 13), "spans": spans}).to_string();
+    assert_eq!(
+        post(http, "/v1/lines", &[], line.as_bytes()).json()["rejected"],
+        99_000
+    );
+    assert_eq!(
+        kept(&server, &format!("{:032x}", 11))["spans"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+    assert_eq!(kept(&server, &format!("{:032x}", 12))["defects"]["loops"], 1);
+    assert_eq!(kept(&server, &format!("{:032x}", 13))["defects"]["partial"], true);
+    let dropped = |reason: &str, times: u64| {
+        format!("skywatch_traces_spans_dropped_total{{reason=\"{reason}\"}} {times}\n")
+    };
+    let expected = [
+        dropped("own_parent", 1),
+        dropped("bad_trace_id", 1),
+        dropped("bad_span_id", 1),
+        dropped("end_before_start", 1),
+        dropped("no_start", 1),
+        dropped("too_many_spans", 99_000),
+        "skywatch_traces_span_loops_total 1\n".to_owned(),
+    ];
+    wait_for("them in the metrics", || {
+        let text = figures(&server);
+        expected
+            .iter()
+            .all(|line| text.contains(line.as_str()))
+            .then_some(())
+    });
+}
+
+/// A request of OTLP as far as a bomb needs one.
+#[derive(Clone, PartialEq, prost::Message)]
+struct BombRequest {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    resource_spans: Vec<Vec<u8>>,
+}
+
+#[test]
+fn a_bomb_over_grpc_is_refused_and_counted() {
+    let setup = setup().with("traces.max_request_bytes", "100000");
+    let server = setup.start(&["run"]);
+    let to = address(&server, "OTLP over gRPC");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let refused = runtime.block_on(async {
+        let channel = tonic::transport::Endpoint::from_shared(format!("http://{to}"))
+            .unwrap()
+            .connect()
+            .await
+            .unwrap();
+        let mut client =
+            tonic::client::Grpc::new(channel).send_compressed(tonic::codec::CompressionEncoding::Gzip);
+        client.ready().await.unwrap();
+        let bomb = BombRequest {
+            resource_spans: vec![vec![0; 30_000_000]],
+        };
+        let path = tonic::codegen::http::uri::PathAndQuery::from_static(
+            "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        );
+        let codec = tonic_prost::ProstCodec::<BombRequest, BombRequest>::default();
+        client
+            .unary(tonic::Request::new(bomb), path, codec)
+            .await
+            .unwrap_err()
+    });
+    wait_for_counter(&server, "listener.otlp_grpc.refused.inflates_too_large", 1);
+    assert_eq!(refused.code(), tonic::Code::ResourceExhausted, "{refused:?}");
+    assert_eq!(counter(&server, "spans.received"), 0);
 }
 
 #[test]

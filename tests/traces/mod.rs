@@ -3,4 +3,5 @@
 mod detection;
 mod exporters;
 mod intake;
+mod laws;
 mod world;
