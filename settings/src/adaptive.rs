@@ -3,6 +3,7 @@
 //! What holds for some metrics only is said in `overrides`, a line each with a pattern in front: tables of their own, as
 //! receivers have them, would be four lines for what is nearly always one word.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -55,8 +56,14 @@ pub struct Override {
 }
 
 impl Override {
+    /// What [`is_sound`](Self::is_sound) asks for, for people.
+    pub const LIMITS: &str = "expected sensitivities from `0.2` to `5` and changes of at least `0`";
+
     /// Reads `PATTERN option=value …`.
-    fn read_options(text: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// What is wrong with it, for people.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let mut words = text.split_whitespace();
         let pattern = words.next().unwrap_or_default();
         let mut found = Self {
@@ -94,6 +101,35 @@ impl Override {
         }
         Ok(found)
     }
+
+    /// Whether every number lies within its limits.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.sensitivity
+            .is_none_or(|sensitivity| SENSITIVITIES.contains(&sensitivity))
+            && self.min_relative_change.is_none_or(|least| least >= 0.0)
+            && self.min_absolute_change.is_none_or(|least| least >= 0.0)
+    }
+}
+
+impl fmt::Display for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.metrics)?;
+        let number = |number: f64| format!("{number:?}");
+        let options = [
+            ("sensitivity", self.sensitivity.map(number)),
+            ("direction", self.direction.map(|way| way.as_str().to_owned())),
+            ("min_relative_change", self.min_relative_change.map(number)),
+            ("min_absolute_change", self.min_absolute_change.map(number)),
+            ("rest", self.rest.map(duration::show)),
+        ];
+        for (option, value) in options {
+            if let Some(value) = value {
+                write!(f, " {option}={value}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl OptionText for Override {
@@ -103,38 +139,21 @@ impl OptionText for Override {
         "expected a list of texts, such as `[\"*.queue direction=up rest=6h\"]`";
 
     fn parse(text: &str) -> Result<Self, String> {
-        Self::read_options(text)
+        Self::parse(text)
     }
 
     fn text(&self) -> String {
-        let number = |number: f64| format!("{number:?}");
-        let options = [
-            ("sensitivity", self.sensitivity.map(number)),
-            ("direction", self.direction.map(|way| way.as_str().to_owned())),
-            ("min_relative_change", self.min_relative_change.map(number)),
-            ("min_absolute_change", self.min_absolute_change.map(number)),
-            ("rest", self.rest.map(duration::show)),
-        ];
-        let written = options
-            .into_iter()
-            .filter_map(|(option, value)| Some(format!(" {option}={}", value?)));
-        format!("{}{}", self.metrics, written.collect::<String>())
+        self.to_string()
     }
 }
 
 impl Section for Adaptive {
     fn check(&self, check: &mut Check<'_>) {
-        let is_sound = |one: &Override| {
-            one.sensitivity
-                .is_none_or(|sensitivity| SENSITIVITIES.contains(&sensitivity))
-                && one.min_relative_change.is_none_or(|least| least >= 0.0)
-                && one.min_absolute_change.is_none_or(|least| least >= 0.0)
-        };
         check.require(
-            self.overrides.iter().all(is_sound),
+            self.overrides.iter().all(Override::is_sound),
             "overrides",
             &self.overrides,
-            "expected sensitivities from `0.2` to `5` and changes of at least `0`",
+            Override::LIMITS,
         );
     }
 }

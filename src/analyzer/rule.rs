@@ -6,7 +6,7 @@
 
 use skywatch_algorithms::Exception;
 use skywatch_algorithms::streaming::{Adaptive, LongMemory, Report};
-use skywatch_settings::{AlertDirection, Pattern};
+use skywatch_settings::{Adaptive as AdaptiveSettings, AlertDirection, Override, Pattern};
 
 /// A metric whose newest point is older than so many of its own steps has fallen silent.
 pub(super) const SILENT_STEPS: f64 = 3.0;
@@ -59,6 +59,32 @@ impl AlarmRule {
             min_relative_change: 0.0,
             min_absolute_change: 0.0,
             rest,
+        }
+    }
+
+    /// What is said of some metrics, and then what holds for all: the last rule picks every metric.
+    pub(crate) fn of_settings(all: &AdaptiveSettings) -> Vec<Self> {
+        let some = all.overrides.iter().map(|one| Self::overriding(all, one));
+        let others = Self {
+            metrics: None,
+            sensitivity: all.sensitivity as f32,
+            direction: all.direction,
+            min_relative_change: all.min_relative_change,
+            min_absolute_change: all.min_absolute_change,
+            rest: all.rest.as_secs_f64(),
+        };
+        some.chain([others]).collect()
+    }
+
+    /// What one override stands for: of what it leaves open, what holds for all metrics.
+    pub(crate) fn overriding(all: &AdaptiveSettings, one: &Override) -> Self {
+        Self {
+            metrics: Some(one.metrics.clone()),
+            sensitivity: one.sensitivity.unwrap_or(all.sensitivity) as f32,
+            direction: one.direction.unwrap_or(all.direction),
+            min_relative_change: one.min_relative_change.unwrap_or(all.min_relative_change),
+            min_absolute_change: one.min_absolute_change.unwrap_or(all.min_absolute_change),
+            rest: one.rest.unwrap_or(all.rest).as_secs_f64(),
         }
     }
 

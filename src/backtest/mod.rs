@@ -17,6 +17,7 @@ mod player;
 mod profile;
 mod record;
 mod replay;
+mod rule_replay;
 mod successive;
 mod summary;
 pub mod traces;
@@ -44,6 +45,7 @@ use player::{AdaptivePlayer, Player, PointCollector, RowScorer, SkylinePlayer};
 pub use profile::ReplayProfile;
 use record::MetricRecord;
 use replay::Replay;
+pub use rule_replay::{BandSeries, ReplayedIncident, RuleReplay};
 pub use summary::{Measured, Noisy, ReplaySummary};
 
 /// How to replay.

@@ -130,24 +130,7 @@ fn learned_for_questions(_: &Settings) -> Option<ModelSource> {
 
 /// What the adaptive profile calls anomalous: what is said of some metrics, and then what holds for all.
 pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<AlarmRule> {
-    let all = &settings.adaptive;
-    let some = all.overrides.iter().map(|one| AlarmRule {
-        metrics: Some(one.metrics.clone()),
-        sensitivity: one.sensitivity.unwrap_or(all.sensitivity) as f32,
-        direction: one.direction.unwrap_or(all.direction),
-        min_relative_change: one.min_relative_change.unwrap_or(all.min_relative_change),
-        min_absolute_change: one.min_absolute_change.unwrap_or(all.min_absolute_change),
-        rest: one.rest.unwrap_or(all.rest).as_secs_f64(),
-    });
-    let rest = AlarmRule {
-        metrics: None,
-        sensitivity: all.sensitivity as f32,
-        direction: all.direction,
-        min_relative_change: all.min_relative_change,
-        min_absolute_change: all.min_absolute_change,
-        rest: all.rest.as_secs_f64(),
-    };
-    some.chain([rest]).collect()
+    AlarmRule::of_settings(&settings.adaptive)
 }
 
 /// Where `explain` finds what the adaptive profile has learnt, if that is the profile.
