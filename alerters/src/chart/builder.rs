@@ -16,10 +16,24 @@ pub struct Chart<'a> {
     pub(super) values: &'a [f64],
     pub(super) rate: bool,
     pub(super) expected: Option<Expected>,
+    pub(super) band: Option<ChartBand<'a>>,
+    pub(super) spans: &'a [(f64, f64)],
+    pub(super) geometry: bool,
     pub(super) mark: Option<ChartMark>,
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) theme: Theme,
+}
+
+/// What was expected over time: slices of one length. Where a bound is not finite nothing was known.
+#[derive(Debug, Clone, Copy)]
+pub struct ChartBand<'a> {
+    /// Unix seconds, rising.
+    pub times: &'a [f64],
+    /// The least value expected at each.
+    pub low: &'a [f64],
+    /// The largest.
+    pub high: &'a [f64],
 }
 
 /// The anomaly's place in the chart.
@@ -43,6 +57,9 @@ impl<'a> Chart<'a> {
             values,
             rate: false,
             expected: None,
+            band: None,
+            spans: &[],
+            geometry: false,
             mark: None,
             width: 640,
             height: 220,
@@ -73,6 +90,24 @@ impl<'a> Chart<'a> {
     /// Draws the expected range as a band.
     pub fn expected(mut self, expected: Expected) -> Self {
         self.expected = Some(expected);
+        self
+    }
+
+    /// Draws what was expected at each time as a band, instead of one range for all.
+    pub fn band(mut self, band: ChartBand<'a>) -> Self {
+        self.band = Some(band);
+        self
+    }
+
+    /// Shades stretches of time, each from and until, Unix seconds.
+    pub fn spans(mut self, spans: &'a [(f64, f64)]) -> Self {
+        self.spans = spans;
+        self
+    }
+
+    /// Says in attributes of the element which times and values lie where, for a script of the page.
+    pub fn with_geometry(mut self) -> Self {
+        self.geometry = true;
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::band;
 use super::builder::{Chart, ChartMark};
 use super::line::{self, LineRun, PixelColumns};
 use super::palette::{ColourRole, Palette};
@@ -50,7 +51,7 @@ impl<'a> Drawing<'a> {
         let top = if chart.title.is_empty() { 10.0 } else { 32.0 };
         let y = ValueScale::new(
             points,
-            chart.expected,
+            chart.expected.or_else(|| chart.band.and_then(band::reach)),
             marked.map(|mark| mark.value),
             top,
             height - 22.0,
@@ -83,7 +84,9 @@ impl<'a> Drawing<'a> {
         self.open();
         self.describe(points);
         self.title();
+        self.spans();
         self.band();
+        self.moving_band();
         self.axes();
         self.series(points);
         self.mark();
@@ -93,11 +96,55 @@ impl<'a> Drawing<'a> {
 
     fn open(&mut self) {
         let Chart { width, height, .. } = self.chart;
+        let geometry = match self.chart.geometry && !self.empty {
+            true => self.geometry(),
+            false => String::new(),
+        };
         // `max-width` lets a chart shrink with a narrow page and never grow past its design size.
         _ = write!(
             self.svg,
-            r#"<svg xmlns="http://www.w3.org/2000/svg" class="skywatch-chart" role="img" width="{width}" height="{height}" viewBox="0 0 {width} {height}" style="max-width:100%;height:auto" font-family="system-ui,-apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif" font-size="11">"#
+            r#"<svg xmlns="http://www.w3.org/2000/svg" class="skywatch-chart" role="img"{geometry} width="{width}" height="{height}" viewBox="0 0 {width} {height}" style="max-width:100%;height:auto" font-family="system-ui,-apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif" font-size="11">"#
         );
+    }
+
+    /// Times and values at the edges of the plot, and where those are, px.
+    fn geometry(&self) -> String {
+        let ((from, to), (left, right)) = (self.x.times(), self.x.pixels());
+        let ((low, high), (top, bottom)) = (self.y.values(), self.y.pixels());
+        let numbers = [from, to, left, right, low, high, top, bottom].map(|number| number.to_string());
+        format!(r#" data-plot="{}""#, numbers.join(" "))
+    }
+
+    fn spans(&mut self) {
+        let (left, right) = self.x.pixels();
+        let (top, bottom) = self.y.pixels();
+        let colour = self.palette.colour(ColourRole::Anomaly);
+        for &(from, until) in self.chart.spans {
+            let (begin, end) = (self.x.pixel(from), self.x.pixel(until));
+            if begin >= right || end <= left {
+                continue;
+            }
+            _ = write!(
+                self.svg,
+                r#"<rect x="{}" y="{}" width="{}" height="{}" fill="{colour}" fill-opacity=".2"/>"#,
+                px(begin),
+                px(top),
+                px((end - begin).max(2.0)),
+                px(bottom - top),
+            );
+        }
+    }
+
+    fn moving_band(&mut self) {
+        let Some(band) = self.chart.band else { return };
+        let path = band::path(band, &self.x, &self.y);
+        if !path.is_empty() {
+            let colour = self.palette.colour(ColourRole::Band);
+            _ = write!(
+                self.svg,
+                r#"<path d="{path}" fill="{colour}" fill-opacity=".16" stroke="{colour}" stroke-opacity=".4" stroke-width=".6"/>"#
+            );
+        }
     }
 
     fn describe(&mut self, points: &[(f64, f64)]) {

@@ -8,6 +8,7 @@
 //! Left out on purpose: several series in one chart, interaction, stacking. A chart here answers
 //! one question, "was this worth a notice?".
 
+mod band;
 mod builder;
 mod drawing;
 mod line;
@@ -17,7 +18,7 @@ mod points;
 mod scale;
 mod sparkline;
 
-pub use builder::{Chart, ChartMark};
+pub use builder::{Chart, ChartBand, ChartMark};
 pub use palette::Theme;
 pub use png::{png, png_of};
 pub use sparkline::sparkline;

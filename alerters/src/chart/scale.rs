@@ -69,6 +69,11 @@ impl TimeScale {
         (self.left, self.right)
     }
 
+    /// The times at both ends.
+    pub(super) fn times(&self) -> (f64, f64) {
+        (self.from, self.to)
+    }
+
     /// Times to label, with their labels. Midnight shows its date; when no midnight is among the
     /// ticks the first one does.
     pub(super) fn ticks(&self) -> Vec<(f64, String)> {
@@ -180,6 +185,11 @@ impl ValueScale {
     pub(super) fn pixel(&self, value: f64) -> f64 {
         let share = (value - self.low) / (self.high - self.low);
         self.bottom - share.clamp(-1.0, 2.0) * (self.bottom - self.top)
+    }
+
+    /// The values at bottom and top.
+    pub(super) fn values(&self) -> (f64, f64) {
+        (self.low, self.high)
     }
 
     /// Top and bottom of the plot.
