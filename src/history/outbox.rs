@@ -65,6 +65,9 @@ pub enum DeadLetters<'a> {
 }
 
 impl NoticeState {
+    /// Every fate, in the order of a notice's life.
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Sent, Self::Dead, Self::Dropped];
+
     /// In one lower-case word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -110,12 +113,10 @@ impl Raw {
     /// The record; `None`, and a line in the log, if its notice cannot be read.
     pub(super) fn read(self) -> Option<NoticeRecord> {
         let notice = read("notice", &self.id, &self.body)?;
-        let state = match self.state.as_str() {
-            "waiting" => NoticeState::Waiting,
-            "sent" => NoticeState::Sent,
-            "dead" => NoticeState::Dead,
-            _ => NoticeState::Dropped,
-        };
+        let state = NoticeState::ALL
+            .into_iter()
+            .find(|state| state.as_str() == self.state);
+        let state = state.unwrap_or(NoticeState::Dropped);
         Some(NoticeRecord {
             seq: number(self.seq),
             notice,

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value as Cell;
 use rusqlite::{params, params_from_iter};
-use skywatch_alerters::Subject;
 use skywatch_alerters::causes::IncidentCauses;
 use skywatch_alerters::incident::{Incident, IncidentTransition, Phase};
 use skywatch_alerters::notice::Daily;
 use skywatch_alerters::silence::Silence;
+use skywatch_alerters::{Severity, Subject};
 use skywatch_settings::Pattern;
 
 use super::columns::{key, number, phase, read};
@@ -28,8 +28,14 @@ pub struct Filter {
     pub subject: Option<Subject>,
     /// About subjects whose name the pattern picks.
     pub name: Option<Pattern>,
+    /// About subjects of this kind, by its name.
+    pub kind: Option<String>,
+    /// At least so bad at its worst.
+    pub severity: Option<Severity>,
     /// Not over before this, Unix seconds.
     pub since: Option<f64>,
+    /// Begun before this, Unix seconds.
+    pub until: Option<f64>,
     /// With smaller numbers than this one: the next page of a list.
     pub before: Option<u64>,
 }
@@ -80,6 +86,22 @@ impl HistoryReader {
             self.define_picked(name.clone())?;
             sql += " AND picked(name)";
         }
+        if let Some(kind) = &filter.kind {
+            sql += " AND kind = ?";
+            cells.push(kind.clone().into());
+        }
+        if let Some(least) = filter.severity {
+            let all = [Severity::Info, Severity::Warning, Severity::Critical];
+            let wanted = all.into_iter().filter(|severity| *severity >= least);
+            let before = cells.len();
+            cells.extend(wanted.map(|severity| Cell::from(severity.as_str().to_owned())));
+            let marks = vec!["?"; cells.len() - before].join(", ");
+            sql += &format!(" AND severity IN ({marks})");
+        }
+        if let Some(until) = filter.until {
+            sql += " AND since < ?";
+            cells.push(until.into());
+        }
         if let Some(since) = filter.since {
             sql += " AND (closed_at IS NULL OR closed_at >= ?)";
             cells.push(since.into());
@@ -94,7 +116,7 @@ impl HistoryReader {
     }
 
     /// Makes `picked(name)` of SQL say whether a pattern picks the name.
-    fn define_picked(&self, pattern: Pattern) -> Result<(), HistoryError> {
+    pub(super) fn define_picked(&self, pattern: Pattern) -> Result<(), HistoryError> {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
         self.connection
             .create_scalar_function("picked", 1, flags, move |call| {
