@@ -42,6 +42,7 @@ pub(super) fn run(context: &Context, arguments: &ChildArguments) -> Result<(), C
         passes: arguments.passes,
         summary: arguments.summary.clone(),
         global: context.global.as_arguments(),
+        settings: context.settings_table(),
         #[cfg(feature = "learned")]
         trainer: process::TrainerRun {
             drain: arguments.drain,

@@ -7,6 +7,7 @@ use skywatch_settings::{Loaded, SettingsError, Sources};
 
 use crate::imported::{ImportOutcome, ImportedSettings};
 use crate::log::last_words;
+use crate::web::SettingsTable;
 
 /// Where settings come from, for every subcommand.
 #[derive(Debug, Clone, Args)]
@@ -68,6 +69,14 @@ impl Context {
         })
         .map_err(CommandFailure::Settings)?;
         Ok(Self { loaded, global })
+    }
+
+    /// The settings, for people.
+    pub(super) fn settings_table(&self) -> SettingsTable {
+        SettingsTable {
+            rows: self.loaded.rows().to_vec(),
+            notes: self.loaded.notes().to_vec(),
+        }
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn run(context: &Context, arguments: &RunArguments) -> Result<(), Com
         passes: arguments.passes,
         summary: arguments.summary.clone(),
         global: context.global.as_arguments(),
+        settings: context.settings_table(),
         ..RunOptions::default()
     };
     let _claim = process::StateFolderClaim::take(&settings.state_dir)?;

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use skywatch_alerters::render::Templates;
 
 use super::context::{CommandFailure, Context};
+use crate::net::login;
 
 #[derive(Debug, Args)]
 pub(super) struct SettingsArguments {
@@ -20,6 +21,8 @@ pub(super) struct SettingsArguments {
 enum SettingsCommand {
     /// Try every message with the templates in force
     CheckTemplates,
+    /// Print the hash of a token read from standard input, to stand in the settings in its stead
+    HashToken,
 }
 
 pub(super) fn run(context: &Context, arguments: &SettingsArguments) -> Result<(), CommandFailure> {
@@ -28,8 +31,10 @@ pub(super) fn run(context: &Context, arguments: &SettingsArguments) -> Result<()
         out.write_all(skywatch_settings::EXAMPLE.as_bytes())?;
         return Ok(());
     }
-    if matches!(arguments.command, Some(SettingsCommand::CheckTemplates)) {
-        return check_templates(context);
+    match arguments.command {
+        Some(SettingsCommand::CheckTemplates) => return check_templates(context),
+        Some(SettingsCommand::HashToken) => return hash_token(),
+        None => {}
     }
     let rows: Vec<_> = context.loaded.table().collect();
     let longest =
@@ -43,6 +48,13 @@ pub(super) fn run(context: &Context, arguments: &SettingsArguments) -> Result<()
     for note in context.loaded.notes() {
         crate::log::last_words(&format!("note: {note}"));
     }
+    Ok(())
+}
+
+fn hash_token() -> Result<(), CommandFailure> {
+    let token = std::io::read_to_string(std::io::stdin().lock())?;
+    let hash = login::hash_token(token.trim()).map_err(CommandFailure::Arguments)?;
+    super::context::say(&hash)?;
     Ok(())
 }
 

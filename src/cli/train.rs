@@ -7,8 +7,9 @@ use clap::Args;
 
 use super::context::{CommandFailure, Context, say};
 use crate::clock::unix_now;
-use crate::jobs::{FAMILIES, FamiliesJob, Job, JobState, SequenceJob, Task};
+use crate::jobs::{Job, JobState, Task};
 use crate::log;
+use crate::process::study::{self, StudyError};
 use crate::process::{self, trainer};
 use crate::stop::Stop;
 
@@ -36,22 +37,10 @@ pub(super) struct TrainArguments {
 pub(super) fn run(context: &Context, arguments: TrainArguments) -> Result<(), CommandFailure> {
     let settings = &context.loaded.settings;
     log::start(&settings.log);
-    let task = match arguments.model {
-        Some(model) if model == FAMILIES => {
-            return Err(CommandFailure::Arguments(format!(
-                "`{model}` is the model of all families\nhint: take another name"
-            )));
-        }
-        Some(model) => {
-            // A name that cannot be is refused now, not by a job that failed.
-            process::wiring::registry(settings)?.pointer(&model)?;
-            Task::of(&SequenceJob {
-                model,
-                metrics: arguments.metrics,
-            })
-        }
-        None => Task::of(&FamiliesJob {}),
-    };
+    let task = study::task_of(settings, arguments.model, arguments.metrics).map_err(|error| match error {
+        StudyError::Unknown(why) => CommandFailure::Arguments(why),
+        other => other.into(),
+    })?;
     submit(context, &task, arguments.enqueue)
 }
 

@@ -22,7 +22,7 @@ use crate::process::{ProcessError, RunOptions, roles, wiring};
 use crate::status::{AnalyzerStatus, Liveness, StatusFile};
 use crate::stop::Stop;
 use crate::store::{AnyConnect, Connect, Points, Sample, StoreError};
-use crate::web::Web;
+use crate::web::{SettingsTable, Web};
 use generate::Fleet;
 use view::Screen;
 
@@ -146,7 +146,9 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
             ),
             part(
                 "web",
-                Box::new(move |stop: &Stop| roles::serve(web, store, settings, stop)),
+                Box::new(move |stop: &Stop| {
+                    roles::serve(web, store, settings, SettingsTable::default(), stop)
+                }),
             ),
             part(
                 "analyzer",

@@ -70,6 +70,13 @@ pub enum Study {
         /// Its id.
         id: String,
     },
+    /// A training is to be enqueued.
+    Train {
+        /// The model's name; all families, unless said.
+        model: Option<String>,
+        /// The metrics it is made of.
+        metrics: Vec<String>,
+    },
     /// All models.
     Models,
     /// The card of one.

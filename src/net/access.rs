@@ -40,6 +40,16 @@ impl ListenerAccess {
         })
     }
 
+    /// The same, and who has one of these tokens may look only. With them alone nobody may change anything.
+    pub(crate) fn with_readers(self, writers: Option<&Secret>, readers: Option<&Secret>) -> Self {
+        let Some(readers) = readers else { return self };
+        let writers = writers.map_or("", Secret::expose);
+        Self {
+            tokens: Some(Tokens::of(writers, readers.expose())),
+            ..self
+        }
+    }
+
     /// Warns where the token of a listener crosses a network in plain text. `option` is what its options begin with.
     pub(crate) fn warn_if_readable(&self, name: &str, address: SocketAddr, option: &str) {
         if self.tokens.is_some() && self.tls.is_none() && !address.ip().is_loopback() {

@@ -4,6 +4,7 @@ use axum::http::Method;
 use axum::routing::MethodRouter;
 
 use super::routes::{HttpRoute, RouteAccess};
+use super::tagged;
 
 /// One call.
 pub(crate) struct ApiCall {
@@ -56,7 +57,7 @@ impl ApiCall {
         HttpRoute {
             path: self.path,
             access,
-            handler: self.handler,
+            handler: self.handler.layer(axum::middleware::from_fn(tagged::tag)),
         }
     }
 }

@@ -14,6 +14,8 @@ pub(crate) mod openapi;
 pub mod probe;
 pub(crate) mod routes;
 pub(crate) mod slots;
+pub(crate) mod tagged;
+pub(crate) mod throttle;
 pub mod tls;
 
 pub(crate) use idle::TimeLimits;

@@ -52,9 +52,14 @@ fn operation(call: &ApiCall) -> Value {
         .path
         .split('/')
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let in_path = in_path.map(|name| {
-        json!({ "name": name, "in": "path", "required": true, "schema": { "type": "integer", "minimum": 0 } })
-    });
+    // Incidents and silences are numbered; what else is named in a path has a name of its own.
+    let is_numbered = call.path.contains("/incidents/") || call.path.contains("/silences/");
+    let of_path = match is_numbered {
+        true => json!({ "type": "integer", "minimum": 0 }),
+        false => json!({ "type": "string" }),
+    };
+    let in_path =
+        in_path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": of_path }));
     let in_query = call.query.iter().map(|parameter| {
         json!({
             "name": parameter.name,
@@ -74,6 +79,7 @@ fn operation(call: &ApiCall) -> Value {
         "204" => json!({}),
         _ => json!({ "application/json": {} }),
     };
+    let unchanged = json!({ "description": "What `If-None-Match` named is still what there is" });
     let mut operation = json!({
         "summary": call.summary,
         "parameters": in_path.chain(in_query).collect::<Vec<_>>(),
@@ -82,6 +88,9 @@ fn operation(call: &ApiCall) -> Value {
             "default": problem,
         },
     });
+    if call.method == Method::GET {
+        operation["responses"]["304"] = unchanged;
+    }
     if !call.body.is_empty() {
         let required: Vec<&str> = call
             .body

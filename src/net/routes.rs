@@ -6,6 +6,7 @@ use axum::routing::MethodRouter;
 
 use super::guard::{self, Hosts};
 use super::login::{self, Tokens};
+use super::throttle::{self, Throttle};
 
 /// One path. The room that offers it has given the handler its state.
 pub(crate) struct HttpRoute {
@@ -35,7 +36,7 @@ pub(crate) enum RouteAccess {
     Open,
     /// One of the listener's tokens, if it has any.
     Login,
-    /// The same, and it changes something: never for a page of somebody else.
+    /// One of those that may change something; never for a page of somebody else.
     Change,
 }
 
@@ -46,6 +47,8 @@ pub(crate) struct ListenerRules {
     pub(crate) hosts: Option<Hosts>,
     /// Who may ask; everybody if `None`.
     pub(crate) tokens: Option<Tokens>,
+    /// How often one address may ask for what is not open to all; as often as it likes if `None`.
+    pub(crate) throttle: Option<Throttle>,
     /// Largest body of a request, bytes.
     pub(crate) max_body: usize,
 }
@@ -64,13 +67,18 @@ pub(crate) fn compose(routes: impl IntoIterator<Item = HttpRoute>, rules: Listen
             RouteAccess::Open => open = open.route(path, handler),
             RouteAccess::Login => closed = closed.route(path, handler),
             RouteAccess::Change => {
-                let handler = handler.layer(axum::middleware::from_fn(guard::only_of_ours));
+                let handler = handler
+                    .layer(axum::middleware::from_fn(guard::only_of_ours))
+                    .layer(axum::middleware::from_fn(login::only_writers));
                 closed = closed.route(path, handler);
             }
         }
     }
     if let Some(tokens) = rules.tokens {
         closed = login::require(tokens, closed);
+    }
+    if let Some(throttle) = rules.throttle {
+        closed = throttle::limit(throttle, closed);
     }
     let all = open.merge(closed).layer(DefaultBodyLimit::max(rules.max_body));
     guard::for_browsers(rules.hosts, all)

@@ -151,6 +151,8 @@ impl OutlierServer {
             hosts: None,
             tokens: self.access.tokens,
             max_body: service.settings.max_request_bytes,
+            // Questions wait for a permit, and are refused when too many do.
+            throttle: None,
         };
         let app = compose(routes::routes(service), rules);
         let (closing, mut closed) = tokio::sync::watch::channel(());

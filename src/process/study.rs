@@ -7,7 +7,7 @@ use skywatch_settings::Settings;
 use super::{ProcessError, trainer, wiring};
 use crate::clock::unix_now;
 use crate::dispatch::{Answer, Study};
-use crate::jobs::QueueError;
+use crate::jobs::{FAMILIES, FamiliesJob, QueueError, SequenceJob, Task};
 use crate::models::{ModelError, ModelKind, ModelRegistry};
 
 /// Why there is no answer.
@@ -47,6 +47,14 @@ pub(crate) fn answer(settings: &Settings, study: &Study) -> Result<Answer, Study
             }
             Ok(lines(["it waits again".to_owned()]))
         }
+        Study::Train { model, metrics } => {
+            let task = task_of(settings, model.clone(), metrics.clone())?;
+            let id = trainer::queue(settings)?
+                .open()?
+                .enqueue(&task, None, unix_now())?;
+            let id = id.ok_or_else(|| StudyError::Unknown("the job was not enqueued".to_owned()))?;
+            Ok(lines([id]))
+        }
         Study::Models => Ok(lines(list(&wiring::registry(settings)?)?)),
         Study::Model { model, version } => {
             let registry = wiring::registry(settings)?;
@@ -65,6 +73,27 @@ pub(crate) fn answer(settings: &Settings, study: &Study) -> Result<Answer, Study
             let version = wiring::registry(settings)?.roll_back(model, version.as_deref())?;
             Ok(lines([format!("version {version} of {model} serves")]))
         }
+    }
+}
+
+/// The training of one model of some metrics, or of all families.
+///
+/// # Errors
+/// A name that cannot be: refused now, and not by a job that failed.
+pub(crate) fn task_of(
+    settings: &Settings,
+    model: Option<String>,
+    metrics: Vec<String>,
+) -> Result<Task, StudyError> {
+    match model {
+        Some(model) if model == FAMILIES => Err(StudyError::Unknown(format!(
+            "`{model}` is the model of all families\nhint: take another name"
+        ))),
+        Some(model) => {
+            wiring::registry(settings)?.pointer(&model)?;
+            Ok(Task::of(&SequenceJob { model, metrics }))
+        }
+        None => Ok(Task::of(&FamiliesJob {})),
     }
 }
 

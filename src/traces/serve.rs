@@ -237,6 +237,7 @@ fn app(intake: &SpanIntake, tokens: Option<Tokens>) -> Router {
     let rules = ListenerRules {
         hosts: None,
         tokens,
+        throttle: None,
         max_body: intake.max_request,
     };
     if intake.service == Service::ZIPKIN {

@@ -61,17 +61,25 @@ pub(super) fn chart_of(
 /// The least and the largest point of each of `parts` equal stretches of time, so that no spike is lost; a series that is
 /// no longer than that as it is. Times must rise.
 pub(super) fn thinned(series: &Series, parts: usize) -> Series {
-    let mut thin = Series::default();
+    let places = thinned_places(series, parts);
+    let pick = |numbers: &[f64]| places.iter().map(|&place| numbers[place]).collect();
+    Series {
+        times: pick(&series.times),
+        values: pick(&series.values),
+    }
+}
+
+/// The places in the series of the points that [`thinned`] keeps, in order.
+pub(super) fn thinned_places(series: &Series, parts: usize) -> Vec<usize> {
     let (Some(&first), Some(&last)) = (series.times.first(), series.times.last()) else {
-        return thin;
+        return Vec::new();
     };
     if series.len() <= 2 * parts || last <= first {
-        thin.times.clone_from(&series.times);
-        thin.values.clone_from(&series.values);
-        return thin;
+        return (0..series.len()).collect();
     }
     let length = (last - first) / parts as f64;
     let part_of = |time: f64| (((time - first) / length) as usize).min(parts - 1);
+    let mut kept = Vec::with_capacity(2 * parts);
     let mut from = 0;
     while from < series.len() {
         let part = part_of(series.times[from]);
@@ -82,13 +90,11 @@ pub(super) fn thinned(series: &Series, parts: usize) -> Series {
         let least = places.clone().min_by(by_value).unwrap_or(from);
         let largest = places.max_by(by_value).unwrap_or(from);
         let (earlier, later) = (least.min(largest), least.max(largest));
-        thin.push(series.times[earlier], series.values[earlier]);
-        if later > earlier {
-            thin.push(series.times[later], series.values[later]);
-        }
+        kept.push(earlier);
+        kept.extend((later > earlier).then_some(later));
         from = until;
     }
-    thin
+    kept
 }
 
 /// Every detector's answer.

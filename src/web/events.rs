@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::sse::{Event, Sse};
@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::shared_page::ModifiedTimes;
 use super::site::{Site, SiteState};
 use crate::net::routes::HttpRoute;
 
@@ -28,9 +29,7 @@ pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
 }
 
 /// When what pages show was last written.
-type ModifiedTimes = [Option<SystemTime>; 3];
-
-async fn written(site: &Site) -> ModifiedTimes {
+pub(super) async fn modified_times(site: &Site) -> ModifiedTimes {
     let paths = site.what_pages_show();
     let modified = |path: &PathBuf| std::fs::metadata(path).and_then(|found| found.modified()).ok();
     let read = tokio::task::spawn_blocking(move || paths.each_ref().map(modified));
@@ -40,11 +39,11 @@ async fn written(site: &Site) -> ModifiedTimes {
 async fn events(State(site): SiteState) -> Response {
     let (send, receive) = tokio::sync::mpsc::channel::<Result<Event, Infallible>>(1);
     tokio::spawn(async move {
-        let mut known = written(&site).await;
+        let mut known = modified_times(&site).await;
         let end = tokio::time::Instant::now() + LENGTH;
         while tokio::time::Instant::now() < end {
             tokio::time::sleep(LOOK_EACH).await;
-            let now = written(&site).await;
+            let now = modified_times(&site).await;
             let event = match now == known {
                 // A comment shows whether anybody still listens.
                 true => Event::default().comment(""),

@@ -13,8 +13,10 @@ use skywatch_alerters::incident::{Incident, Phase};
 use skywatch_alerters::text::percent_encode;
 use skywatch_alerters::{Subject, render, units};
 use skywatch_algorithms::Series;
+use skywatch_algorithms::streaming::Hour;
 use skywatch_settings::Pattern;
 
+use super::charts::{self, CHART_SIZE, ChartExtras, mark_of};
 use super::describe::{chart_of, incident_line, notes, of_history, page_of, votes};
 use super::metric::hours_as_series;
 use super::site::{Site, SiteState, of_a_page, page};
@@ -26,8 +28,6 @@ use crate::net::routes::HttpRoute;
 const A_PAGE: usize = 200;
 /// Earlier incidents of the same subject that are listed.
 const EARLIER: usize = 20;
-/// Size of the chart, px.
-const CHART_SIZE: (u32, u32) = (900, 260);
 /// Seconds before an incident that its chart shows, where past hours are drawn.
 const BEFORE: f64 = 2.0 * 86_400.0;
 
@@ -140,12 +140,12 @@ async fn one(State(site): SiteState, Path(id): Path<u64>) -> Response {
     let Some((life, earlier, causes)) = found else {
         return not_there(&site, id, unreadable).await;
     };
-    let (window, chart_note) = series_of(&site, &life.incident).await;
+    let drawn = series_of(&site, &life.incident).await;
     let asked = Arc::clone(&site);
     let drawn = of_a_page(&site, move || {
         let context = context! {
             causes => causes.as_ref().map(describe_causes),
-            ..describe(&life, &earlier, window.as_ref(), chart_note)
+            ..describe(&life, &earlier, chart(&asked, &life.incident, &drawn), drawn.note.as_deref())
         };
         page(
             asked
@@ -175,36 +175,82 @@ async fn not_there(site: &Arc<Site>, id: u64, unreadable: Option<String>) -> Res
     drawn.await.unwrap_or_else(|response| response)
 }
 
-/// What the chart of an incident draws, and what must be said of it: the window if the incident lies in it, else the hours
-/// of those days.
-async fn series_of(site: &Site, incident: &Incident) -> (Option<Series>, Option<String>) {
+/// What the chart of an incident draws.
+#[derive(Default)]
+struct IncidentSeries {
+    points: Option<Series>,
+    /// The hours that are kept of the metric.
+    hours: Vec<Hour>,
+    /// Whether the points are those of its window, from before the incident on.
+    is_window: bool,
+    /// What must be said of it.
+    note: Option<String>,
+}
+
+/// The window if the incident lies in it, else the hours of those days.
+async fn series_of(site: &Site, incident: &Incident) -> IncidentSeries {
     let Subject::Metric(name) = &incident.subject else {
-        return (None, None);
+        return IncidentSeries::default();
     };
-    let (mut windows, trouble) = site.reader.windows(vec![name.clone()]).await;
+    let windows = site.reader.windows(vec![name.clone()]);
+    let ((mut windows, trouble), hours) = tokio::join!(windows, site.reader.hours(name.clone()));
     let window = windows.pop().flatten().filter(|window| !window.is_empty());
     let reaches = |window: &Series| window.times.first().is_some_and(|first| *first <= incident.since);
     if window.as_ref().is_some_and(reaches) {
-        return (window, None);
+        return IncidentSeries {
+            points: window,
+            hours: hours.unwrap_or_default(),
+            is_window: true,
+            note: None,
+        };
     }
-    match site.reader.hours(name.clone()).await {
+    let (points, note) = match &hours {
         Ok(hours) => {
             let until = incident.closed_at.unwrap_or_else(unix_now) + BEFORE / 4.0;
-            let past = hours_as_series(&hours, incident.since - BEFORE, until);
+            let past = hours_as_series(hours, incident.since - BEFORE, until);
             if past.is_empty() {
-                return (
-                    window,
-                    trouble.or_else(|| Some("no points of that time are kept".to_owned())),
-                );
+                let nothing = || Some("no points of that time are kept".to_owned());
+                (window, trouble.or_else(nothing))
+            } else {
+                let note = "the lowest and highest value of each hour, as older points are kept no finer";
+                (Some(past), Some(note.to_owned()))
             }
-            let note = "the lowest and highest value of each hour, as older points are kept no finer";
-            (Some(past), Some(note.to_owned()))
         }
-        Err(why) => (window, Some(why)),
+        Err(why) => (window, Some(why.clone())),
+    };
+    IncidentSeries {
+        points,
+        hours: Vec::new(),
+        is_window: false,
+        note,
     }
 }
 
-fn describe(life: &Life, earlier: &[Incident], window: Option<&Series>, chart_note: Option<String>) -> Value {
+/// The chart: within the incident the band that was stored with it, around it what a replay of the window says; where that is
+/// not to be had, the stored band alone.
+fn chart(site: &Site, incident: &Incident, drawn: &IncidentSeries) -> Option<Value> {
+    let points = drawn.points.as_ref()?;
+    let anomaly = &incident.anomaly;
+    let expected = incident.expected.or(anomaly.expected);
+    let replayed = match drawn.is_window {
+        true => site.replay(incident.subject.name(), points, &drawn.hours),
+        false => None,
+    };
+    let until = incident.closed_at.unwrap_or(f64::INFINITY);
+    let extras = ChartExtras {
+        incidents: vec![(incident.since, until.min(unix_now()))],
+        mark: mark_of(anomaly),
+        stored: expected.map(|expected| (expected, incident.since, until)),
+        title: anomaly.name(),
+    };
+    let all = (f64::NEG_INFINITY, f64::INFINITY);
+    let judged = replayed.and_then(|replayed| charts::judged(&replayed, all, &extras));
+    Some(judged.unwrap_or_else(|| {
+        context! { values => chart_of(anomaly, expected, points, CHART_SIZE), scores => () }
+    }))
+}
+
+fn describe(life: &Life, earlier: &[Incident], chart: Option<Value>, chart_note: Option<&str>) -> Value {
     let incident = &life.incident;
     let anomaly = &incident.anomaly;
     let expected = incident.expected.or(anomaly.expected);
@@ -246,7 +292,7 @@ fn describe(life: &Life, earlier: &[Incident], window: Option<&Series>, chart_no
         contributors => anomaly.contributors.iter().map(|part| part.name.clone()).collect::<Vec<_>>(),
         labels => anomaly.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
         votes => votes(anomaly),
-        chart => window.map(|window| chart_of(anomaly, expected, window, CHART_SIZE)),
+        chart,
         chart_note,
         steps => steps.collect::<Vec<_>>(),
         notices => notices.collect::<Vec<_>>(),
@@ -313,7 +359,7 @@ mod tests {
             incident: open,
         };
         let earlier = vec![incident(name); EARLIER];
-        let window = Series::default();
+        let chart = context! { values => "a chart", scores => () };
         let causes = IncidentCauses {
             related: vec![RelatedMetric {
                 metric: "db.latency".to_owned(),
@@ -331,7 +377,7 @@ mod tests {
         };
         let context = context! {
             causes => describe_causes(&causes),
-            ..describe(&life, &earlier, Some(&window), Some("a note".to_owned()))
+            ..describe(&life, &earlier, Some(chart), Some("a note"))
         };
         let pages = Pages::new().expect("templates");
         let status = AnalyzerStatus::default();

@@ -9,7 +9,6 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use minijinja::{Value, context};
 use serde::Deserialize;
-use skywatch_alerters::chart::Chart;
 use skywatch_alerters::incident::Incident;
 use skywatch_alerters::state::Outlook;
 use skywatch_alerters::text::percent_encode;
@@ -17,10 +16,12 @@ use skywatch_alerters::{Subject, units};
 use skywatch_algorithms::Series;
 use skywatch_algorithms::streaming::Hour;
 
+use super::charts::{self, ChartExtras, mark_of};
 use super::commands;
-use super::describe::{chart_of, incident_line, of_history, thinned, votes};
+use super::describe::{incident_line, of_history, votes};
 use super::pages::no_pass;
 use super::site::{Site, SiteState, of_a_page, page};
+use crate::backtest::BandSeries;
 use crate::clock::unix_now;
 use crate::dispatch::{Answer, Call};
 use crate::history::Filter;
@@ -29,10 +30,10 @@ use crate::status::{AnalyzerStatus, Examination};
 
 /// Earlier incidents that are listed.
 const EARLIER: usize = 20;
-/// Size of the chart, px.
-const CHART_SIZE: (u32, u32) = (900, 260);
 /// How long the page waits to be told why the metric is quiet: it is of use without.
 const EXPLAIN_PATIENCE: Duration = Duration::from_secs(2);
+/// Longest time drawn, seconds: the longest range and as much around it.
+const LONGEST: f64 = 70.0 * DAY;
 const HOUR: f64 = 3_600.0;
 const DAY: f64 = 24.0 * HOUR;
 
@@ -73,18 +74,63 @@ pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
     )]
 }
 
-/// `?name=`, the metric's full name, and `&range=` how far back.
+/// `?name=`, the metric's full name, and `&range=` how far back, or `&from=` and `&until=`, Unix seconds.
 #[derive(Deserialize)]
 struct MetricQuery {
     name: String,
     #[serde(default)]
     range: String,
+    from: Option<f64>,
+    until: Option<f64>,
+}
+
+/// The time that is drawn, Unix seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct ChartSpan {
+    from: f64,
+    until: f64,
+    /// Its name, if it is one of [`RANGES`].
+    range: Option<&'static str>,
+}
+
+impl ChartSpan {
+    /// What a query asks for, of a metric whose newest point is at `last`.
+    fn of(query: &MetricQuery, last: f64) -> Self {
+        if let (Some(from), Some(until)) = (query.from, query.until)
+            && until - from >= 1.0
+            && until - from <= LONGEST
+        {
+            return Self {
+                from,
+                until,
+                range: None,
+            };
+        }
+        let range = RANGES.iter().find(|range| range.name == query.range);
+        let range = range.unwrap_or(USUAL_RANGE);
+        Self {
+            from: last - range.seconds,
+            until: f64::INFINITY,
+            range: Some(range.name),
+        }
+    }
+
+    /// The address of the same metric at another time.
+    fn link(name: &str, from: f64, until: f64) -> String {
+        format!(
+            "/metric?name={}&from={from:.0}&until={until:.0}",
+            percent_encode(name)
+        )
+    }
 }
 
 /// What was read for the page.
 struct MetricFound {
     window: Option<Series>,
-    /// What the chart draws.
+    /// The hours that are kept of it.
+    hours: Vec<Hour>,
+    span: ChartSpan,
+    /// What the chart draws, where nothing is said of what was expected.
     drawn: Series,
     /// Whether it draws lowest and highest values of hours.
     is_hourly: bool,
@@ -94,9 +140,7 @@ struct MetricFound {
 }
 
 async fn metric(State(site): SiteState, Query(query): Query<MetricQuery>) -> Response {
-    let range = RANGES.iter().find(|range| range.name == query.range);
-    let range = range.unwrap_or(USUAL_RANGE);
-    let (found, explained) = tokio::join!(read(&site, &query.name, range), explain(&site, &query.name));
+    let (found, explained) = tokio::join!(read(&site, &query), explain(&site, &query.name));
     let found = MetricFound { explained, ..found };
     let asked = Arc::clone(&site);
     let drawn = of_a_page(&site, move || {
@@ -107,7 +151,11 @@ async fn metric(State(site): SiteState, Query(query): Query<MetricQuery>) -> Res
             ..Filter::default()
         };
         let (earlier, _) = of_history(&asked.history, |history| history.incidents(&filter, EARLIER));
-        let context = describe(&query.name, range, &status, &found, &earlier);
+        let replayed = match (&found.window, found.is_hourly) {
+            (Some(window), false) => asked.replay(&query.name, window, &found.hours),
+            _ => None,
+        };
+        let context = describe(&query.name, &status, &found, replayed.as_ref(), &earlier);
         let answer = page(asked.pages.render("metric.html", "/find", &status, context));
         let code = match is_there {
             true => StatusCode::OK,
@@ -118,29 +166,34 @@ async fn metric(State(site): SiteState, Query(query): Query<MetricQuery>) -> Res
     drawn.await.unwrap_or_else(|response| response)
 }
 
-async fn read(site: &Site, name: &str, range: &ChartRange) -> MetricFound {
-    let (mut windows, mut trouble) = site.reader.windows(vec![name.to_owned()]).await;
+async fn read(site: &Site, query: &MetricQuery) -> MetricFound {
+    let name = &query.name;
+    let windows = site.reader.windows(vec![name.clone()]);
+    let ((mut windows, mut trouble), hours) = tokio::join!(windows, site.reader.hours(name.clone()));
     let window = windows.pop().flatten();
     let now = unix_now();
-    let from = window
-        .as_ref()
-        .and_then(|window| window.times.last().copied())
-        .map_or(now, |last| last.min(now))
-        - range.seconds;
-    let is_hourly = range.seconds > site.full_duration.max(DAY);
+    let times = window.as_ref().map_or(&[][..], |window| &window.times[..]);
+    let span = ChartSpan::of(query, times.last().map_or(now, |last| last.min(now)));
+    let length = span.until.min(now) - span.from;
+    let is_before = span.range.is_none() && times.first().is_some_and(|first| span.from < first - HOUR);
+    let is_hourly = length > site.full_duration.max(DAY) || is_before;
+    let hours = hours.unwrap_or_else(|why| {
+        trouble = trouble.take().or(Some(why).filter(|_| is_hourly));
+        Vec::new()
+    });
     let mut drawn = Series::default();
     if is_hourly {
-        match site.reader.hours(name.to_owned()).await {
-            Ok(hours) => drawn = hours_as_series(&hours, from, f64::INFINITY),
-            Err(why) => trouble = Some(why),
-        }
+        drawn = hours_as_series(&hours, span.from, span.until);
     } else if let Some(window) = &window {
-        let begin = window.times.partition_point(|time| *time < from);
-        drawn.times = window.times[begin..].to_vec();
-        drawn.values = window.values[begin..].to_vec();
+        let part = times.partition_point(|time| *time < span.from)
+            ..times.partition_point(|time| *time <= span.until);
+        drawn.times = window.times[part.clone()].to_vec();
+        drawn.values = window.values[part].to_vec();
     }
     MetricFound {
         window,
+        hours,
+        span,
         drawn,
         is_hourly,
         trouble,
@@ -178,33 +231,54 @@ async fn explain(site: &Arc<Site>, metric: &str) -> Result<(Option<Examination>,
     }
 }
 
+/// When its incidents were, Unix seconds.
+fn lasted(incidents: &[Incident]) -> Vec<(f64, f64)> {
+    let now = unix_now();
+    let incidents = incidents.iter();
+    incidents
+        .map(|incident| (incident.since, incident.closed_at.unwrap_or(now)))
+        .collect()
+}
+
+/// Where one gets from what is drawn to what lies around it.
+fn ways(name: &str, found: &MetricFound) -> Value {
+    let until = found.span.until.min(unix_now());
+    let length = until - found.span.from;
+    let at = |from: f64, until: f64| ChartSpan::link(name, from, until);
+    context! {
+        earlier => at(found.span.from - length, found.span.from),
+        later => found.span.until.is_finite().then(|| at(until, until + length)),
+        wider => at(found.span.from - length / 2.0, until + length / 2.0),
+        narrower => at(found.span.from + length / 4.0, until - length / 4.0),
+    }
+}
+
 fn describe(
     name: &str,
-    range: &ChartRange,
     status: &AnalyzerStatus,
     found: &MetricFound,
+    replayed: Option<&BandSeries>,
     earlier: &[Incident],
 ) -> Value {
     let current = status
         .anomalies
         .iter()
         .find(|current| current.anomaly.name() == name);
-    let chart = (!found.drawn.is_empty()).then(|| match current.filter(|_| !found.is_hourly) {
-        Some(current) => chart_of(
-            &current.anomaly,
-            current.anomaly.expected,
-            &found.drawn,
-            CHART_SIZE,
-        ),
-        None => {
-            let thin = thinned(&found.drawn, CHART_SIZE.0 as usize / 2);
-            let chart = Chart::new(name, &thin.times, &thin.values).size(CHART_SIZE.0, CHART_SIZE.1);
-            Value::from_safe_string(chart.svg())
-        }
-    });
+    let extras = ChartExtras {
+        incidents: lasted(earlier),
+        mark: current
+            .filter(|_| !found.is_hourly)
+            .and_then(|current| mark_of(&current.anomaly)),
+        title: name,
+        ..ChartExtras::default()
+    };
+    let span = (found.span.from, found.span.until);
+    let chart = replayed
+        .and_then(|replayed| charts::judged(replayed, span, &extras))
+        .or_else(|| (!found.drawn.is_empty()).then(|| charts::plain(&found.drawn, &extras)));
     let ranges = RANGES.iter().map(|one| {
         let link = format!("/metric?name={}&range={}", percent_encode(name), one.name);
-        context! { name => one.name, link, here => one.name == range.name }
+        context! { name => one.name, link, here => found.span.range == Some(one.name) }
     });
     let is_found = found.window.is_some() || !found.drawn.is_empty();
     context! {
@@ -216,6 +290,8 @@ fn describe(
         })),
         ranges => ranges.collect::<Vec<_>>(),
         is_hourly => found.is_hourly,
+        is_judged => replayed.is_some(),
+        ways => ways(name, found),
         chart,
         chart_trouble => found.trouble.as_deref(),
         anomaly => current.map(|current| {
@@ -232,6 +308,7 @@ fn describe(
         votes => current.map(|current| votes(&current.anomaly)),
         is_known => no_pass(status).is_none() && !status.is_quiet(unix_now()),
         earlier => earlier.iter().map(incident_line).collect::<Vec<_>>(),
+        try => format!("/try?metrics={}", percent_encode(&format!("={name}"))),
         silence => format!("/silences?metrics={}", percent_encode(&format!("={name}"))),
         ..explanation(&found.explained)
     }
@@ -291,5 +368,28 @@ mod tests {
         let series = hours_as_series(&hours, HOUR * 2.0, HOUR * 8.0);
         assert_eq!(series.times, [2.0 * HOUR, 2.5 * HOUR]);
         assert_eq!(series.values, [-1.0, 5.0]);
+    }
+
+    #[test]
+    fn a_time_that_is_asked_for_is_drawn_and_otherwise_a_range() {
+        let asked = |from, until, range: &str| {
+            let query = MetricQuery {
+                name: "a".to_owned(),
+                range: range.to_owned(),
+                from,
+                until,
+            };
+            ChartSpan::of(&query, 1e9)
+        };
+        let span = asked(Some(5.0), Some(65.0), "1h");
+        assert_eq!((span.from, span.until, span.range), (5.0, 65.0, None));
+        assert_eq!(asked(None, None, "1h").from, 1e9 - HOUR);
+        for (from, until) in [(65.0, 5.0), (f64::NAN, 1.0), (0.0, f64::INFINITY), (0.0, 1e9)] {
+            assert_eq!(
+                asked(Some(from), Some(until), "").range,
+                Some("24h"),
+                "{from} {until}"
+            );
+        }
     }
 }

@@ -7,24 +7,33 @@
 mod actions;
 mod api;
 mod assets;
+mod charts;
 mod commands;
 mod describe;
+mod detectors;
 mod entities;
 mod error;
 mod events;
 mod figures;
 mod find;
 mod health;
+mod history;
 mod incidents;
 mod metric;
 mod names;
 mod now;
 mod pages;
 mod reader;
+mod rule_query;
+mod rule_trials;
+mod settings_page;
+mod settings_table;
+mod shared_page;
 mod silences;
 mod site;
 mod status_page;
 mod traces;
+mod try_page;
 mod waterfall;
 
 use std::net::SocketAddr;
@@ -40,12 +49,14 @@ use crate::net::http::{self, ConnectionLog, HttpListener};
 use crate::net::listeners::Service;
 use crate::net::routes::{HttpRoute, ListenerRules, compose};
 use crate::net::slots::{self, ConnectionSlots};
+use crate::net::throttle::Throttle;
 use crate::net::tls::HTTP_1;
 use crate::stop::Stop;
 use crate::store::AnyConnect;
 use site::Site;
 
 pub use error::WebError;
+pub use settings_table::SettingsTable;
 
 /// Threads that may block: three for pages, one that waits for the end, the others for programs that only ask for the state.
 const BLOCKING_THREADS: usize = 12;
@@ -118,19 +129,26 @@ impl Web {
         self.listener.local_addr().ok()
     }
 
-    /// Serves until `stop` is said.
+    /// Serves until `stop` is said; `shown` are the settings for people.
     ///
     /// # Errors
     /// [`WebError::Start`] and [`WebError::Template`].
-    pub fn run(self, store: &AnyConnect, settings: &Settings, stop: &Stop) -> Result<(), WebError> {
+    pub fn run(
+        self,
+        store: &AnyConnect,
+        settings: &Settings,
+        shown: SettingsTable,
+        stop: &Stop,
+    ) -> Result<(), WebError> {
         let web = &settings.web;
-        let site = Site::open(store, settings)?;
+        let site = Site::open(store, settings, shown)?;
         let base_url = settings.alerts.base_url.as_ref();
         let base_url = base_url.map(|url| url.as_str()).unwrap_or_default();
         self.access.warn_if_readable("web", web.listen, "web.");
         let rules = ListenerRules {
             hosts: Some(Hosts::new(&web.hosts, base_url)),
             tokens: self.access.tokens,
+            throttle: throttle(web.requests_per_second),
             max_body: MAX_BODY,
         };
         let app = compose(routes(&site), rules);
@@ -168,6 +186,11 @@ impl Web {
     }
 }
 
+/// How often one address may ask: so many a second, and twice that at once, as a page is several requests.
+fn throttle(a_second: usize) -> Option<Throttle> {
+    (a_second > 0).then(|| Throttle::new(a_second as f64, 2.0 * a_second as f64))
+}
+
 /// All that is served.
 fn routes(site: &Arc<Site>) -> impl Iterator<Item = HttpRoute> {
     now::routes(site)
@@ -176,6 +199,10 @@ fn routes(site: &Arc<Site>) -> impl Iterator<Item = HttpRoute> {
         .chain(actions::routes(site))
         .chain(metric::routes(site))
         .chain(find::routes(site))
+        .chain(try_page::routes(site))
+        .chain(history::routes(site))
+        .chain(detectors::routes(site))
+        .chain(settings_page::routes(site))
         .chain(silences::routes(site))
         .chain(status_page::routes(site))
         .chain(entities::routes(site))
@@ -193,7 +220,8 @@ fn routes(site: &Arc<Site>) -> impl Iterator<Item = HttpRoute> {
 pub(crate) fn access(settings: &Settings) -> Result<ListenerAccess, WebError> {
     let web = &settings.web;
     let files = [web.tls_cert_file.as_ref(), web.tls_key_file.as_ref()];
-    Ok(ListenerAccess::new(web.token.as_ref(), files, &[HTTP_1])?)
+    let writers = web.token.as_ref();
+    Ok(ListenerAccess::new(writers, files, &[HTTP_1])?.with_readers(writers, web.read_token.as_ref()))
 }
 
 #[cfg(test)]
@@ -209,7 +237,8 @@ mod tests {
         };
         let options = crate::store::embedded::EmbeddedOptions::new(folder.path().join("store"));
         let store = crate::store::embedded::EmbeddedConnect::open(&options).expect("a store");
-        let site = Site::open(&AnyConnect::Embedded(store), &settings).expect("a site");
+        let site =
+            Site::open(&AnyConnect::Embedded(store), &settings, SettingsTable::default()).expect("a site");
         // Two of the same path and method would panic.
         let _ = compose(routes(&site), ListenerRules::default());
     }

@@ -7,13 +7,14 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::get;
 use minijinja::{Value, context};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use skywatch_alerters::incident::{Incident, Phase};
 use skywatch_alerters::text::shorten;
 use skywatch_alerters::{Anomaly, Expected, Severity, Subject, render, units};
 use skywatch_algorithms::Series;
 
 use super::describe::{chart_of, notes, of_history, page_of, took};
+use super::events::modified_times;
 use super::pages::no_pass;
 use super::site::{Site, SiteState, of_a_page, page};
 use crate::clock::unix_now;
@@ -42,7 +43,7 @@ pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
 }
 
 /// `?severity=critical` at least so bad, `?name=` names that hold this, `?unclaimed=1` nobody has it.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 struct NowQuery {
     #[serde(default)]
     severity: String,
@@ -217,6 +218,13 @@ fn beginning(name: &str) -> &str {
 }
 
 async fn now(State(site): SiteState, Query(query): Query<NowQuery>) -> Response {
+    let question = serde_json::to_string(&query).unwrap_or_default();
+    let asked = Arc::clone(&site);
+    let of = modified_times(&site).await;
+    site.shared.get(of, question, draw(asked, query)).await
+}
+
+async fn draw(site: Arc<Site>, query: NowQuery) -> Response {
     let asked = Arc::clone(&site);
     let read = of_a_page(&site, move || (PresentAnomalies::read(&asked, &query), query)).await;
     let (found, query) = match read {

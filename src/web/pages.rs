@@ -8,19 +8,23 @@ use crate::clock::unix_now;
 use crate::status::AnalyzerStatus;
 
 /// What every page leads to: path and name. A page of a subsystem that people look for gets a line here.
-pub(super) const NAVIGATION: [(&str, &str); 8] = [
+pub(super) const NAVIGATION: [(&str, &str); 12] = [
     ("/", "Now"),
     ("/incidents", "Incidents"),
+    ("/history", "History"),
     ("/entities", "Entities"),
     ("/traces", "Traces"),
     ("/find", "Find"),
+    ("/try", "Try"),
     ("/silences", "Silences"),
     ("/health", "Health"),
+    ("/detectors", "Detectors"),
     ("/status", "Status"),
+    ("/settings", "Settings"),
 ];
 
 /// Name and text of every template.
-const TEMPLATES: [(&str, &str); 15] = [
+const TEMPLATES: [(&str, &str); 20] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("now.html", include_str!("templates/now.html")),
@@ -28,6 +32,11 @@ const TEMPLATES: [(&str, &str); 15] = [
     ("incident.html", include_str!("templates/incident.html")),
     ("metric.html", include_str!("templates/metric.html")),
     ("find.html", include_str!("templates/find.html")),
+    ("try.html", include_str!("templates/try.html")),
+    ("history.html", include_str!("templates/history.html")),
+    ("notices.html", include_str!("templates/notices.html")),
+    ("detectors.html", include_str!("templates/detectors.html")),
+    ("settings.html", include_str!("templates/settings.html")),
     ("silences.html", include_str!("templates/silences.html")),
     ("entities.html", include_str!("templates/entities.html")),
     ("entity.html", include_str!("templates/entity.html")),

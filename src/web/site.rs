@@ -7,13 +7,20 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
-use skywatch_settings::Settings;
+use skywatch_algorithms::Series;
+use skywatch_algorithms::streaming::Hour;
+use skywatch_settings::{Adaptive, Profile, Settings};
 use tokio::sync::Semaphore;
 
 use super::error::WebError;
 use super::figures::RoleReports;
 use super::pages::Pages;
 use super::reader::SeriesReader;
+use super::rule_trials::RuleTrials;
+use super::settings_table::SettingsTable;
+use super::shared_page::SharedPages;
+use crate::analyzer::rule::AlarmRule;
+use crate::backtest::{BandSeries, RuleReplay};
 use crate::baseline;
 use crate::history::history_path;
 use crate::status::{
@@ -56,6 +63,18 @@ pub(super) struct Site {
     /// Where kept traces are.
     pub(super) archive: PathBuf,
     pub(super) pages: Pages,
+    /// The settings, for people.
+    pub(super) settings: SettingsTable,
+    /// How series are judged.
+    pub(super) profile: Profile,
+    /// What the adaptive profile calls anomalous.
+    pub(super) adaptive: Adaptive,
+    /// The same, as rules.
+    rules: Vec<AlarmRule>,
+    /// Tries other rules.
+    pub(super) trials: RuleTrials,
+    /// Front pages that are drawn for all who ask for them.
+    pub(super) shared: SharedPages,
     /// Taken by whoever draws a page.
     drawing: Semaphore,
 }
@@ -65,7 +84,11 @@ pub(super) type SiteState = State<Arc<Site>>;
 
 impl Site {
     /// Over these settings; nothing is read yet.
-    pub(super) fn open(store: &AnyConnect, settings: &Settings) -> Result<Arc<Self>, WebError> {
+    pub(super) fn open(
+        store: &AnyConnect,
+        settings: &Settings,
+        shown: SettingsTable,
+    ) -> Result<Arc<Self>, WebError> {
         let state_dir = &settings.state_dir;
         let full_duration = settings.store.full_duration.as_secs_f64();
         Ok(Arc::new(Self {
@@ -85,8 +108,25 @@ impl Site {
             history: history_path(state_dir),
             archive: archive_path(state_dir),
             pages: Pages::new()?,
+            settings: shown,
+            profile: settings.analyzer.profile,
+            adaptive: settings.adaptive.clone(),
+            rules: AlarmRule::of_settings(&settings.adaptive),
+            trials: RuleTrials::start(store, baseline::folder(state_dir), settings.adaptive.clone())
+                .map_err(WebError::Start)?,
+            shared: SharedPages::default(),
             drawing: Semaphore::new(DRAWN_AT_ONCE),
         }))
+    }
+
+    /// What is said of each point of a metric's window as it is set now, knowing the hours before it; `None` in a profile that
+    /// says nothing of single points.
+    pub(super) fn replay(&self, metric: &str, window: &Series, hours: &[Hour]) -> Option<BandSeries> {
+        if self.profile != Profile::Adaptive {
+            return None;
+        }
+        let rule = self.rules.get(AlarmRule::of(&self.rules, metric))?;
+        Some(RuleReplay::scored(window, hours, rule).1)
     }
 
     /// What the analyzer has last said.

@@ -117,3 +117,59 @@ fn a_key_that_does_not_fit_is_told_at_the_start() {
     assert!(ended.log.contains("key.pem` for TLS"), "{}", ended.log);
     assert!(ended.log.contains("hint: `web.tls_cert_file`"), "{}", ended.log);
 }
+
+#[test]
+fn a_reader_changes_nothing_and_who_guesses_is_told_to_wait() {
+    let hashed = Setup::new().command(&["settings", "hash-token"]);
+    let hash = given(hashed, "look-only\n");
+    assert!(hash.starts_with("$argon2id$"), "{hash}");
+    let setup = Setup::new()
+        .with("web.token", "may-do-all")
+        .with("web.read_token", hash.trim());
+    let running = setup.start(&["run"]);
+    let pages = running.pages();
+    let ask = |method: &str, path: &str, token: &str, more: &[&str]| {
+        let authorization = format!("Authorization: Bearer {token}");
+        let mut headers = vec![authorization.as_str(), "Content-Type: application/json"];
+        headers.extend(more);
+        http::request(pages, method, path, &headers, "{\"by\": \"ann\"}")
+            .unwrap()
+            .status
+    };
+    assert_eq!(ask("GET", "/api/v1/silences", "look-only", &[]), 200);
+    assert_eq!(ask("POST", "/api/v1/incidents/1/close", "look-only", &[]), 403);
+    assert_eq!(ask("POST", "/incidents/1/close", "look-only", &[]), 403);
+    // There is no such incident, which only who may change it is told.
+    assert_eq!(ask("POST", "/api/v1/incidents/1/close", "may-do-all", &[]), 409);
+    let foreign = ["Sec-Fetch-Site: cross-site"];
+    assert_eq!(
+        ask("POST", "/api/v1/incidents/1/close", "may-do-all", &foreign),
+        403
+    );
+    let answers: Vec<u16> = (0..12)
+        .map(|guess| ask("GET", "/", &format!("guess-{guess}"), &[]))
+        .collect();
+    assert_eq!(answers[0], 401);
+    assert_eq!(answers[11], 429, "{answers:?}");
+    assert_eq!(
+        ask("GET", "/", "may-do-all", &[]),
+        429,
+        "with all others of its address"
+    );
+}
+
+/// What a command prints that is given `input`.
+fn given(mut command: std::process::Command, input: &str) -> String {
+    use std::io::Write as _;
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    let ended = child.wait_with_output().unwrap();
+    assert!(
+        ended.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+    String::from_utf8(ended.stdout).unwrap()
+}

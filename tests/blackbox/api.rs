@@ -72,6 +72,59 @@ fn programs_can_do_what_commands_can() {
         200
     );
 
+    let judged = get("/api/v1/series?metric=web1.cpu&step=60&scores=true").1;
+    let last = judged["judged"].as_array().unwrap().last().unwrap();
+    assert_eq!(last[1], 500.0, "{judged}");
+    assert!(
+        last[2].as_f64().unwrap() >= 1.0 && last[4].as_f64().unwrap() < 500.0,
+        "{judged}"
+    );
+    let (_, days) = get("/api/v1/history/days");
+    assert_eq!(
+        days["days"].as_array().unwrap().last().unwrap()["opened"],
+        1,
+        "{days}"
+    );
+    let (_, subjects) = get("/api/v1/history/subjects?name=web*.cpu");
+    assert_eq!(subjects["subjects"][0]["incidents"], 1, "{subjects}");
+    let (_, detectors) = get("/api/v1/detectors?days=1");
+    assert_eq!(
+        (
+            &detectors["incidents"],
+            detectors["detectors"].as_array().unwrap().is_empty()
+        ),
+        (&1.into(), false)
+    );
+    let (_, settings) = get("/api/v1/settings");
+    let store = settings["settings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["key"] == "store.url");
+    assert!(
+        store.unwrap()["origin"]
+            .as_str()
+            .unwrap()
+            .contains("SKYWATCH__STORE__URL"),
+        "{settings}"
+    );
+    assert_eq!(get("/api/v1/notices?state=dead").1, json!({ "notices": [] }));
+    assert_eq!(get("/api/v1/route-test?metric=web1.cpu&severity=critical").0, 200);
+    assert_eq!(
+        call(&running, "POST", "/api/v1/notices/retry", &json!({ "all": true })).0,
+        404
+    );
+
+    // Who has an answer already is told so, and nothing is sent again.
+    let first = http::get(running.pages(), "/api/v1/settings");
+    let tag = first
+        .head
+        .lines()
+        .find_map(|line| line.to_lowercase().strip_prefix("etag: ").map(str::to_owned));
+    let tag = format!("If-None-Match: {}", tag.unwrap());
+    let again = http::request(running.pages(), "GET", "/api/v1/settings", &[&tag], "").unwrap();
+    assert_eq!((again.status, again.body.as_str()), (304, ""), "{}", again.head);
+
     let taken = json!({ "by": "bot", "until_resolved": true });
     let (status, answer) = call(&running, "POST", "/api/v1/incidents/1/acknowledge", &taken);
     assert_eq!(

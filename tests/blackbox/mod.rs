@@ -2,6 +2,7 @@
 //! Graphite and a browser, all on sockets of this machine.
 
 mod access;
+mod accessibility;
 mod adaptive;
 mod api;
 mod causes;
@@ -23,5 +24,6 @@ mod state_folder;
 mod status;
 mod stderr;
 mod templates;
+mod try_rules;
 mod verdicts;
 mod votes;

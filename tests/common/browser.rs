@@ -3,9 +3,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::skywatch::Setup;
@@ -120,6 +123,25 @@ impl Browser {
         let metrics =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
         self.command("Emulation.setDeviceMetricsOverride", metrics);
+    }
+
+    /// Whether the reader likes it dark.
+    pub(crate) fn dark(&mut self, dark: bool) {
+        let value = if dark { "dark" } else { "light" };
+        let features = json!([{ "name": "prefers-color-scheme", "value": value }]);
+        self.command("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// Writes what is shown, from the top to the bottom of the page, as a picture (PNG).
+    pub(crate) fn screenshot(&mut self, file: &Path) {
+        let size =
+            self.evaluate("[document.documentElement.clientWidth, document.documentElement.scrollHeight]");
+        let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1 });
+        let asked = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        let picture = self.command("Page.captureScreenshot", asked);
+        let picture = BASE64_STANDARD.decode(picture["data"].as_str().expect("a picture"));
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("the folder can be made");
+        std::fs::write(file, picture.expect("base64")).expect("the folder is writable");
     }
 
     /// Opens a page and waits until it is there.

@@ -3,6 +3,7 @@
 //! Whatever is started here has its own folder and ports chosen by the system, ends with the value that stands
 //! for it, and is waited for with [`wait_for`] and never without a limit.
 
+pub(crate) mod axe;
 pub(crate) mod browser;
 pub(crate) mod bytes;
 pub(crate) mod carbon;

@@ -13,6 +13,7 @@ use crate::process::ProcessError;
 use crate::status::Liveness;
 use crate::stop::Stop;
 use crate::store::AnyConnect;
+use crate::web::SettingsTable;
 
 /// The work of one child, or of one thread where everything is one process.
 ///
@@ -131,6 +132,8 @@ pub struct RunOptions {
     pub summary: Option<PathBuf>,
     /// The arguments that make a child resolve the same settings.
     pub global: Vec<String>,
+    /// The settings, for people.
+    pub settings: SettingsTable,
     /// What a trainer child was asked.
     #[cfg(feature = "learned")]
     pub trainer: crate::process::TrainerRun,

@@ -6,7 +6,7 @@ use super::role::{Needs, Role, RoleContext, RunOptions};
 use crate::process::ProcessError;
 use crate::stop::Stop;
 use crate::store::AnyConnect;
-use crate::web;
+use crate::web::{self, SettingsTable};
 
 /// The role of that name.
 #[derive(Debug)]
@@ -27,7 +27,8 @@ impl Role for WebRole {
 
     fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
         let bound = web::Web::bind(context.settings)?;
-        serve(bound, context.store()?, context.settings, context.stop)
+        let shown = context.run.settings.clone();
+        serve(bound, context.store()?, context.settings, shown, context.stop)
     }
 }
 
@@ -36,10 +37,11 @@ pub(crate) fn serve(
     web: web::Web,
     store: &AnyConnect,
     settings: &Settings,
+    shown: SettingsTable,
     stop: &Stop,
 ) -> Result<(), ProcessError> {
     if let Some(url) = web.url() {
         tracing::info!("pages on {url}");
     }
-    Ok(web.run(store, settings, stop)?)
+    Ok(web.run(store, settings, shown, stop)?)
 }

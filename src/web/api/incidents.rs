@@ -10,16 +10,19 @@ use axum::routing::{delete, get, post};
 use serde::Deserialize;
 use serde_json::json;
 use skywatch_alerters::incident::Phase;
+use skywatch_alerters::matcher::Selection;
+use skywatch_alerters::schedule::Hours;
+use skywatch_alerters::silence::{CompiledSilence, Silence};
+use skywatch_alerters::{Severity, Subject};
 use skywatch_settings::Pattern;
 
-use super::problem::ApiProblem;
-use crate::dispatch::{Reply, Request};
+use super::problem::{ApiProblem, from_history};
+use crate::dispatch::{Answer, Call, Reply, Request};
 use crate::history::Filter;
 use crate::net::calls::{ApiCall, may, must};
 use crate::web::actions::silence_of;
-use crate::web::commands::ask;
-use crate::web::describe::of_history;
-use crate::web::site::{Site, SiteState, of_a_page};
+use crate::web::commands::{ask, call};
+use crate::web::site::{Site, SiteState};
 
 /// Incidents of one answer, unless said, and at most.
 const INCIDENTS: usize = 100;
@@ -39,7 +42,18 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
                     "string",
                     "only about subjects whose name this pattern picks",
                 ),
+                may(
+                    "kind",
+                    "string",
+                    "only about `metric`, `entity`, `trace` or `component`",
+                ),
+                may(
+                    "severity",
+                    "string",
+                    "at least so bad at its worst: `warning`, `critical`",
+                ),
                 may("since", "number", "not over before this, Unix seconds"),
+                may("until", "number", "begun before this, Unix seconds"),
                 may("before", "integer", "with smaller numbers only: the next page"),
                 may(
                     "limit",
@@ -63,10 +77,14 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
         ApiCall {
             method: Method::GET,
             path: "/api/v1/incidents/{id}/causes",
-            summary: "What moved with an incident, as it was worked out when it opened",
-            query: vec![],
+            summary: "What moved with an incident, as it was worked out when it opened, or worked out now",
+            query: vec![may(
+                "now",
+                "boolean",
+                "work it out now, if it was not, from what the store holds",
+            )],
             body: vec![],
-            answer: "`subject`, `at`, `causes`: null where nothing was worked out",
+            answer: "`subject`, `causes`: null where nothing was worked out; with `now` also `is_new`",
             handler: get(causes).with_state(site()),
         },
         ApiCall {
@@ -106,6 +124,24 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
             query: vec![],
             body: vec![
                 must("metrics", "array", "patterns, one of which must pick a subject"),
+                may(
+                    "tags",
+                    "array",
+                    "tags that must hold: `dc=eu`, `dc!=eu`, `dc=~eu.*`",
+                ),
+                may("severity", "string", "only what is at least so severe"),
+                may("detectors", "array", "only what one of these calls anomalous"),
+                may(
+                    "days",
+                    "array",
+                    "only on these days, again and again: `mon`, `sat-sun`",
+                ),
+                may(
+                    "hours",
+                    "string",
+                    "only at these hours, again and again: `01:00-03:30`",
+                ),
+                may("zone", "string", "time zone of days and hours; UTC unless said"),
                 must(
                     "length",
                     "string",
@@ -135,7 +171,10 @@ struct ListQuery {
     all: bool,
     #[serde(default)]
     name: String,
+    kind: Option<String>,
+    severity: Option<String>,
     since: Option<f64>,
+    until: Option<f64>,
     before: Option<u64>,
     limit: Option<usize>,
 }
@@ -149,26 +188,32 @@ async fn list(
     let name = name
         .transpose()
         .map_err(|why| ApiProblem::bad(format!("the pattern is wrong: {why}")))?;
+    let severity = query.severity.as_deref().map(|word| {
+        Severity::parse(word).ok_or_else(|| ApiProblem::bad("`severity` is `info`, `warning` or `critical`"))
+    });
+    if let Some(kind) = &query.kind
+        && Subject::of_kind(kind, String::new()).is_none()
+    {
+        return Err(ApiProblem::bad(
+            "`kind` is `metric`, `entity`, `trace` or `component`",
+        ));
+    }
     let filter = Filter {
         phases: match query.all {
             true => Vec::new(),
             false => vec![Phase::Open, Phase::Acknowledged],
         },
         name,
+        severity: severity.transpose()?,
+        kind: query.kind,
         since: query.since,
+        until: query.until,
         before: query.before,
         ..Filter::default()
     };
     let limit = query.limit.unwrap_or(INCIDENTS).min(MOST_INCIDENTS);
-    let asked = Arc::clone(&site);
-    let read = of_a_page(&site, move || {
-        of_history(&asked.history, |history| history.incidents(&filter, limit))
-    });
-    match read.await {
-        Ok((incidents, None)) => Ok(Json(json!({ "incidents": incidents })).into_response()),
-        Ok((_, Some(why))) => Err(ApiProblem::unavailable(why)),
-        Err(response) => Ok(response),
-    }
+    let incidents = from_history(&site, move |history| history.incidents(&filter, limit)).await?;
+    Ok(Json(json!({ "incidents": incidents })).into_response())
 }
 
 async fn one(State(site): SiteState, Path(id): Path<u64>) -> Result<Response, ApiProblem> {
@@ -179,7 +224,26 @@ async fn one(State(site): SiteState, Path(id): Path<u64>) -> Result<Response, Ap
     }
 }
 
-async fn causes(State(site): SiteState, Path(id): Path<u64>) -> Result<Response, ApiProblem> {
+#[derive(Deserialize)]
+struct CausesQuery {
+    #[serde(default)]
+    now: bool,
+}
+
+async fn causes(
+    State(site): SiteState,
+    Path(id): Path<u64>,
+    query: Result<Query<CausesQuery>, QueryRejection>,
+) -> Result<Response, ApiProblem> {
+    let Query(CausesQuery { now }) = query?;
+    if now {
+        return match call(&site, Call::Causes { incident: id }).await? {
+            Answer::Dispatcher {
+                reply: Reply::Refused { why },
+            } => Err(ApiProblem::missing(why)),
+            answer => Ok(Json(answer).into_response()),
+        };
+    }
     match ask(&site, Request::Causes { id }).await {
         Ok(reply) => Ok(Json(reply).into_response()),
         Err(crate::web::commands::NotDone::Refused(why)) => Err(ApiProblem::missing(why)),
@@ -234,6 +298,13 @@ async fn silences(
 #[derive(Deserialize)]
 struct SilenceBody {
     metrics: Vec<String>,
+    #[serde(default)]
+    tags: Vec<String>,
+    severity: Option<Severity>,
+    #[serde(default)]
+    detectors: Vec<String>,
+    #[serde(default, flatten)]
+    week: Hours,
     length: String,
     #[serde(default)]
     by: String,
@@ -246,7 +317,18 @@ async fn add_silence(
     body: Result<Json<SilenceBody>, JsonRejection>,
 ) -> Result<Response, ApiProblem> {
     let Json(body) = body?;
-    let silence = silence_of(body.metrics, &body.length, &body.by, &body.reason).map_err(ApiProblem::bad)?;
+    let plain = silence_of(body.metrics, &body.length, &body.by, &body.reason).map_err(ApiProblem::bad)?;
+    let silence = Silence {
+        selection: Selection {
+            tags: body.tags,
+            severity: body.severity,
+            detectors: body.detectors,
+            ..plain.selection
+        },
+        hours: Some(body.week).filter(|week| *week != Hours::default()),
+        ..plain
+    };
+    CompiledSilence::new(silence.clone()).map_err(ApiProblem::bad)?;
     let silence = Box::new(silence);
     let reply = ask(&site, Request::Silence { silence }).await?;
     let made = matches!(reply, Reply::Silences { .. });

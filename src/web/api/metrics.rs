@@ -8,7 +8,7 @@ use axum::http::Method;
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::get;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use skywatch_algorithms::Series;
 
 use super::problem::ApiProblem;
@@ -16,7 +16,7 @@ use crate::clock::unix_now;
 use crate::dispatch::Call;
 use crate::net::calls::{ApiCall, may, must};
 use crate::web::commands;
-use crate::web::describe::thinned;
+use crate::web::describe::{thinned, thinned_places};
 use crate::web::metric::hours_as_series;
 use crate::web::site::{Site, SiteState, of_a_page};
 
@@ -72,9 +72,20 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
                     "integer",
                     "at most so many, 1,000 unless said: of each stretch the least and the largest",
                 ),
+                may(
+                    "step",
+                    "number",
+                    "or: of each so many seconds the least and the largest",
+                ),
+                may(
+                    "scores",
+                    "boolean",
+                    "also what was said of the points of the window, as it is set now",
+                ),
             ],
             body: vec![],
-            answer: "`metric`, `points`, each `[time, value]`, and `hourly_until`, before which they are of hours",
+            answer: "`metric`, `points`, each `[time, value]`, and `hourly_until`, before which they are of hours; with scores \
+                     `judged`, each `[time, value, score, low, high]`, and `rate` where values are what a counter added",
             handler: get(series).with_state(site()),
         },
         ApiCall {
@@ -122,6 +133,20 @@ struct SeriesQuery {
     from: Option<f64>,
     until: Option<f64>,
     points: Option<usize>,
+    step: Option<f64>,
+    #[serde(default)]
+    scores: bool,
+}
+
+impl SeriesQuery {
+    /// How many points at most, of a stretch of so many seconds.
+    fn most(&self, length: f64) -> Result<usize, ApiProblem> {
+        match self.step {
+            None => Ok(self.points.unwrap_or(POINTS)),
+            Some(step) if step > 0.0 && step.is_finite() => Ok((2.0 * length / step).ceil() as usize),
+            Some(_) => Err(ApiProblem::bad("`step` is not a number of seconds above 0")),
+        }
+    }
 }
 
 async fn series(
@@ -133,17 +158,63 @@ async fn series(
     if query.from.is_some_and(|from| from >= until) {
         return Err(ApiProblem::bad("`from` is not before `until`"));
     }
-    let most = query.points.unwrap_or(POINTS);
     let (mut windows, trouble) = site.reader.windows(vec![query.metric.clone()]).await;
     if let Some(why) = trouble {
         return Err(ApiProblem::unavailable(why));
     }
     let window = windows.pop().flatten().unwrap_or_default();
+    let begins = query.from.or(window.times.first().copied());
+    let most = query.most(until - begins.unwrap_or(until))?;
+    let judged = match query.scores {
+        true => judged(&site, &query.metric, &window, (begins, until), most).await?,
+        false => None,
+    };
     let found = points_of(&site, &query.metric, window, (query.from, until), most).await?;
     let found = found.ok_or_else(|| ApiProblem::missing("no points are stored under this name"))?;
     let points: Vec<(f64, f64)> = found.points.times.into_iter().zip(found.points.values).collect();
-    let body = json!({ "metric": query.metric, "points": points, "hourly_until": found.hourly_until });
+    let mut body = json!({ "metric": query.metric, "points": points, "hourly_until": found.hourly_until });
+    if let Some((rate, rows)) = judged {
+        (body["rate"], body["judged"]) = (rate.into(), rows.into());
+    }
     Ok(Json(body).into_response())
+}
+
+/// What is said of the points of a window between two moments (Unix seconds), and whether what a counter added was judged.
+async fn judged(
+    site: &Arc<Site>,
+    metric: &str,
+    window: &Series,
+    (from, until): (Option<f64>, f64),
+    most: usize,
+) -> Result<Option<(bool, Vec<Value>)>, ApiProblem> {
+    let hours = site.reader.hours(metric.to_owned()).await;
+    let hours = hours.map_err(ApiProblem::unavailable)?;
+    let (asked, metric, window) = (Arc::clone(site), metric.to_owned(), window.clone());
+    let replayed = of_a_page(site, move || asked.replay(&metric, &window, &hours)).await;
+    let busy = |_| ApiProblem::unavailable("too many ask at once, or a disk does not answer");
+    let Some(replayed) = replayed.map_err(busy)? else {
+        return Ok(None);
+    };
+    let from = from.unwrap_or(f64::NEG_INFINITY);
+    let part = replayed.times.partition_point(|time| *time < from)
+        ..replayed.times.partition_point(|time| *time <= until);
+    let values = Series {
+        times: replayed.times[part.clone()].to_vec(),
+        values: replayed.values[part.clone()].to_vec(),
+    };
+    let places = thinned_places(&values, most.clamp(2, MOST_POINTS) / 2);
+    // What is no number is null in JSON.
+    let rows = places.into_iter().map(|place| {
+        let at = part.start + place;
+        json!([
+            replayed.times[at],
+            replayed.values[at],
+            replayed.scores[at],
+            replayed.low[at],
+            replayed.high[at],
+        ])
+    });
+    Ok(Some((replayed.is_rate, rows.collect())))
 }
 
 /// Points of a metric.

@@ -3,14 +3,19 @@
 //! A call is a line of a table: method, path, what it is for, what it takes, and its handler. Routes and the OpenAPI document
 //! are both made from these tables, so neither can say what the other does not.
 
+mod commands;
 mod figures_and_health;
 mod found;
 mod grafana;
 mod incidents;
 mod metrics;
+mod past;
 mod problem;
 mod skyline;
 mod state;
+#[cfg(feature = "learned")]
+mod studies;
+mod trials;
 
 use std::sync::Arc;
 
@@ -25,6 +30,11 @@ fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
     calls.extend(metrics::calls(site));
     calls.extend(incidents::calls(site));
     calls.extend(found::calls(site));
+    calls.extend(trials::calls(site));
+    calls.extend(past::calls(site));
+    calls.extend(commands::calls(site));
+    #[cfg(feature = "learned")]
+    calls.extend(studies::calls(site));
     calls
 }
 

@@ -1,11 +1,31 @@
 //! What went wrong with a call, as RFC 9457 has it.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::history::{HistoryError, HistoryReader};
 use crate::web::commands::NotDone;
+use crate::web::describe::of_history;
+use crate::web::site::{Site, of_a_page};
+
+/// Reads from the history for a call. Of one that nobody has written yet the answer is what nothing would give.
+pub(super) async fn from_history<T: Default + Send + 'static>(
+    site: &Arc<Site>,
+    read: impl FnOnce(&HistoryReader) -> Result<T, HistoryError> + Send + 'static,
+) -> Result<T, ApiProblem> {
+    let path = site.history.clone();
+    match of_a_page(site, move || of_history(&path, read)).await {
+        Ok((found, None)) => Ok(found),
+        Ok((_, Some(why))) => Err(ApiProblem::unavailable(why)),
+        Err(_) => Err(ApiProblem::unavailable(
+            "too many ask at once, or a disk does not answer",
+        )),
+    }
+}
 
 /// Why a call was not answered.
 #[derive(Debug)]

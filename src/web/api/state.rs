@@ -10,11 +10,10 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::problem::ApiProblem;
+use super::problem::{ApiProblem, from_history};
 use crate::clock::unix_now;
 use crate::net::calls::{ApiCall, may};
-use crate::web::describe::of_history;
-use crate::web::site::{Site, SiteState, at_once, of_a_page};
+use crate::web::site::{Site, SiteState, at_once};
 
 /// Seconds of passes that are listed unless said.
 const PAST: f64 = 86_400.0;
@@ -96,17 +95,7 @@ async fn passes(
     let Query(query) = query?;
     let now = unix_now();
     let (from, until) = (query.from.unwrap_or(now - PAST), query.until.unwrap_or(now + 1.0));
-    let asked = Arc::clone(&site);
-    let read = of_a_page(&site, move || {
-        of_history(&asked.history, |history| history.passes(from, until))
-    });
-    let (passes, unreadable) = match read.await {
-        Ok(read) => read,
-        Err(response) => return Ok(response),
-    };
-    if let Some(why) = unreadable {
-        return Err(ApiProblem::unavailable(why));
-    }
+    let passes = from_history(&site, move |history| history.passes(from, until)).await?;
     let passes: Vec<Value> = passes
         .iter()
         .map(|row| {

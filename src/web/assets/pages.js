@@ -31,10 +31,15 @@ function prepare(root) {
   remembered(root);
 }
 
+// What measures itself must be in the page by then.
+function prepareShown(root) {
+  explorable(root);
+}
+
 // Whether the reader is in the middle of something that a new page would take away.
 function isBusy(main) {
   const active = document.activeElement;
-  return main.querySelector("details[open]") !== null
+  return main.querySelector("details[open], [data-hovered]") !== null
     || (active !== null && main.contains(active) && ["INPUT", "SELECT"].includes(active.tagName))
     || !document.getSelection().isCollapsed;
 }
@@ -54,6 +59,7 @@ async function refresh() {
     prepare(next);
     const focused = focusedCard();
     main.replaceWith(next);
+    prepareShown(next);
     document.title = page.title;
     if (focused >= 0) focusCard(focused);
   } catch {
@@ -110,5 +116,6 @@ function keys(event) {
 }
 
 prepare(document);
+prepareShown(document);
 live();
 document.addEventListener("keydown", keys);
