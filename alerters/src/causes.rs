@@ -1,5 +1,7 @@
 //! What is known of why an incident is there: what moved with it, and what it shares a cause with.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{text, units};
@@ -10,6 +12,8 @@ pub const SHOWN_RELATED: usize = 10;
 pub const KEPT_RELATED: usize = 100;
 /// Suspects that a notice, a page and the history have.
 pub const SHOWN_SUSPECTS: usize = 5;
+/// Incidents of one cause that a list describes; the others are named.
+pub const UNFOLDED: usize = 3;
 /// Widest name in a sentence, characters.
 const NAME_COLUMNS: usize = 100;
 
@@ -40,9 +44,12 @@ pub struct IncidentCauses {
     /// The cause that it has in common with other incidents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<SharedCause>,
-    /// Why nothing could be compared, for people; empty otherwise.
+    /// Why nothing was compared, for people; empty otherwise.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
+    /// Nobody has looked, as `note` says: whoever asks has it done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
 }
 
 /// A metric that moved with an incident.
@@ -110,6 +117,14 @@ impl IncidentCauses {
         }
     }
 
+    /// One that nobody has looked at, and why.
+    pub fn skipped(at: f64, why: impl Into<String>) -> Self {
+        Self {
+            skipped: true,
+            ..Self::nothing(at, why)
+        }
+    }
+
     /// What there is to say beyond the list: how much was compared, or why nothing was.
     pub fn basis(&self) -> String {
         if !self.note.is_empty() {
@@ -136,6 +151,55 @@ impl IncidentCauses {
         let plural = if others == 1 { "" } else { "s" };
         let name = text::shorten(&shared.metric, NAME_COLUMNS);
         format!("probably one cause with {others} other incident{plural}: {name}")
+    }
+}
+
+/// Entries of a list that belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CauseFold<'c> {
+    /// The metric that explains them all; `None` of an entry that shares its cause with no other of the list.
+    pub cause: Option<&'c str>,
+    /// Their places in the list, rising.
+    pub members: Vec<usize>,
+}
+
+/// Folds a list by common cause: entries of one cause stand together where the first of them stood. `shared` has what is known of each
+/// entry's cause, in the order of the list.
+pub fn fold<'c>(shared: impl IntoIterator<Item = Option<&'c SharedCause>>) -> Vec<CauseFold<'c>> {
+    let mut folds: Vec<CauseFold<'c>> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (member, shared) in shared.into_iter().enumerate() {
+        let cause = shared.map(|shared| shared.metric.as_str());
+        match cause.and_then(|cause| places.get(cause)) {
+            Some(place) => folds[*place].members.push(member),
+            None => {
+                places.extend(cause.map(|cause| (cause, folds.len())));
+                folds.push(CauseFold {
+                    cause,
+                    members: vec![member],
+                });
+            }
+        }
+    }
+    for fold in &mut folds {
+        fold.cause = fold.cause.filter(|_| fold.members.len() > 1);
+    }
+    folds
+}
+
+impl CauseFold<'_> {
+    /// `Probably one cause, db.latency: 4 incidents`; `None` of an entry by itself.
+    pub fn heading(&self) -> Option<String> {
+        let name = text::shorten(self.cause?, NAME_COLUMNS);
+        Some(format!(
+            "Probably one cause, {name}: {} incidents",
+            self.members.len()
+        ))
+    }
+
+    /// The members that are described, and those that are only named.
+    pub fn split(&self) -> (&[usize], &[usize]) {
+        self.members.split_at(self.members.len().min(UNFOLDED))
     }
 }
 
@@ -215,6 +279,34 @@ impl RelatedMetric {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_is_folded_where_the_first_of_a_cause_stands() {
+        let cause = |metric: &str| SharedCause {
+            metric: metric.to_owned(),
+            incidents: vec![1, 2],
+        };
+        let (db, lone) = (cause("db"), cause("lone"));
+        let list = [
+            None,
+            Some(&db),
+            Some(&lone),
+            None,
+            Some(&db),
+            Some(&db),
+            Some(&db),
+        ];
+        let folds = fold(list);
+        let members: Vec<&[usize]> = folds.iter().map(|fold| &*fold.members).collect();
+        assert_eq!(members, [&[0][..], &[1, 4, 5, 6], &[2], &[3]]);
+        assert_eq!(
+            folds[1].heading().as_deref(),
+            Some("Probably one cause, db: 4 incidents")
+        );
+        assert_eq!(folds[1].split(), (&[1, 4, 5][..], &[6][..]));
+        // Of a cause that only one entry has there is nothing to fold.
+        assert_eq!((folds[2].cause, folds[2].heading()), (None, None));
+    }
 
     #[test]
     fn a_relation_reads_well() {

@@ -48,6 +48,8 @@ options! {
     pub Causes {
         /// Whether anything is.
         enabled: bool = true,
+        /// How long a notice about an incident that has just opened waits for them; zero does not.
+        notice_wait: Duration = Duration::from_secs(2) => ..=Duration::from_secs(30),
         /// Where it is known from who depends on whom.
         topology: TopologySource = TopologySource::Traces,
         /// The file, with `file`.

@@ -317,6 +317,7 @@ fn every_option_can_be_set_by_its_variable() {
         ("traces.max_edges", "0", "0".to_owned()),
         ("traces.max_operations", "7", "7".to_owned()),
         ("causes.enabled", "false", "false".to_owned()),
+        ("causes.notice_wait", "1s", quoted("1s")),
         ("causes.topology", "arangodb", quoted("arangodb")),
         ("causes.file", "/t.json", quoted("/t.json")),
         ("causes.url", "http://a:8529", quoted("http://a:8529")),

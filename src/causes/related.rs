@@ -81,7 +81,7 @@ impl RelatedMetrics {
         match self.try_find(incidents, anomalous) {
             Ok(found) => found,
             Err(error) => {
-                let nothing = IncidentCauses::nothing(unix_now(), format!("the store was not read: {error}"));
+                let nothing = IncidentCauses::skipped(unix_now(), format!("the store was not read: {error}"));
                 vec![nothing; incidents.len()]
             }
         }
@@ -327,6 +327,7 @@ impl MetricSearch<'_> {
             topology: suspects.topology,
             shared: None,
             note: String::new(),
+            skipped: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `skywatch incidents`, `skywatch ack` and `skywatch close`: what is wrong, who has it, and that it is over.
 
 use clap::Args;
+use skywatch_alerters::causes::fold;
 use skywatch_alerters::incident::{Incident, IncidentTransition};
 use skywatch_alerters::{render, text, units};
 
@@ -72,10 +73,19 @@ pub(super) fn run(context: &Context, arguments: IncidentsArguments) -> Result<()
             transitions,
             notices,
         } => life(&incident, &transitions, &notices)?,
-        Reply::Incidents { incidents } if incidents.is_empty() => say("no open incidents")?,
-        Reply::Incidents { incidents } => {
-            for incident in &incidents {
-                say(&line(incident))?;
+        Reply::Incidents { incidents, .. } if incidents.is_empty() => say("no open incidents")?,
+        Reply::Incidents { incidents, causes } => {
+            let cause_of =
+                |incident: &Incident| causes.iter().find(|cause| cause.incidents.contains(&incident.id));
+            for fold in fold(incidents.iter().map(cause_of)) {
+                let heading = fold.heading();
+                if let Some(heading) = &heading {
+                    say(heading)?;
+                }
+                let indent = if heading.is_some() { "  " } else { "" };
+                for place in &fold.members {
+                    say(&format!("{indent}{}", line(&incidents[*place])))?;
+                }
             }
             if incidents.len() == arguments.limit.min(SHOWN) {
                 let more = if arguments.limit < SHOWN {

@@ -1,14 +1,14 @@
 //! What moved with incidents, worked out beside everything else: a thread of its own that gives way to all others, and a queue with an end.
 //!
-//! A notice does not wait for it. What has come by the time a notice is made is in it, what comes later is in the next one, on the page
-//! and in `skywatch causes`. Where more incidents open at once than are worth the work, the worst are looked at; the rest is counted and
-//! worked out when somebody asks.
+//! A notice waits for it, but only for `causes.notice_wait`; what comes later is in the next one, on the page and in `skywatch causes`.
+//! Where more incidents open at once than are worth the work, the worst are looked at; the rest is counted by reason, said of each incident,
+//! and worked out when somebody asks.
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use skywatch_alerters::Subject;
@@ -25,6 +25,8 @@ const WAITING: usize = 4;
 const REMEMBERED: usize = 256;
 /// Seconds between two incidents that may have one cause.
 const TOGETHER: f64 = 900.0;
+/// How long a batch may wait for its turn: what is found later comes after the notice, and after whoever has asked.
+const LATE: Duration = Duration::from_secs(300);
 /// How long the dispatcher may take to take an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// By how much the thread gives way to others.
@@ -54,6 +56,68 @@ pub struct CauseQuestion {
 struct CauseJob {
     asked: Vec<CauseQuestion>,
     anomalous: Vec<String>,
+    /// When it was asked.
+    at: Instant,
+}
+
+/// Why nobody looked for what moved with an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SkipReason {
+    /// Too many opened at once.
+    Crowd,
+    /// Too many were asked before it.
+    Queue,
+    /// Its turn came too late.
+    Late,
+    /// The store was not read.
+    Store,
+}
+
+impl SkipReason {
+    /// All, in the order of their counters.
+    pub(super) const ALL: [Self; 4] = [Self::Crowd, Self::Queue, Self::Late, Self::Store];
+
+    /// As the counter has it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Crowd => "crowd",
+            Self::Queue => "queue",
+            Self::Late => "late",
+            Self::Store => "store",
+        }
+    }
+
+    /// For people, beside the incident.
+    fn note(self) -> &'static str {
+        match self {
+            Self::Crowd => "more incidents opened at once than are looked at",
+            Self::Queue => "too many searches waited",
+            Self::Late => "its turn came too late",
+            Self::Store => "the store was not read",
+        }
+    }
+}
+
+/// What the thread has to say.
+#[derive(Debug)]
+pub struct FoundCauses {
+    /// What was found, by the incidents' numbers; also those that now share a cause.
+    pub(super) news: Vec<(u64, IncidentCauses)>,
+    /// Incidents that were not looked at.
+    pub(super) skipped: Vec<(u64, SkipReason)>,
+}
+
+/// What became of a question.
+pub(super) struct AskedCauses {
+    /// Incidents that are looked at.
+    pub(super) taken: Vec<u64>,
+    /// Incidents that are not.
+    pub(super) skipped: Vec<(u64, SkipReason)>,
+}
+
+/// What the incident says of one that was not looked at.
+pub(super) fn skipped(reason: SkipReason, now: f64) -> IncidentCauses {
+    IncidentCauses::skipped(now, reason.note())
 }
 
 /// The thread, as the dispatcher has it. It ends with its queue, after the batch it is at.
@@ -61,8 +125,6 @@ pub(super) struct CauseWorker {
     jobs: Sender<CauseJob>,
     /// Not joined at the end: it may be waiting for a store that does not answer, and holds nothing that would be lost.
     _thread: JoinHandle<()>,
-    /// Incidents that were not looked at, since the start.
-    skipped: u64,
 }
 
 impl CauseWorker {
@@ -78,33 +140,39 @@ impl CauseWorker {
         Ok(Self {
             jobs,
             _thread: thread,
-            skipped: 0,
         })
     }
 
     /// Hands over incidents that have opened, the worst first, with the metrics that are anomalous.
-    pub(super) fn ask(&mut self, mut asked: Vec<CauseQuestion>, anomalous: impl FnOnce() -> Vec<String>) {
+    pub(super) fn ask(
+        &self,
+        mut asked: Vec<CauseQuestion>,
+        anomalous: impl FnOnce() -> Vec<String>,
+    ) -> AskedCauses {
+        let crowd = asked.split_off(asked.len().min(MOST_AT_ONCE));
+        let numbers: Vec<u64> = asked.iter().map(|one| one.incident).collect();
+        let mut answer = AskedCauses {
+            taken: Vec::new(),
+            skipped: (crowd.iter())
+                .map(|one| (one.incident, SkipReason::Crowd))
+                .collect(),
+        };
         if asked.is_empty() {
-            return;
+            return answer;
         }
-        let mut skipped = asked.len().saturating_sub(MOST_AT_ONCE);
-        asked.truncate(MOST_AT_ONCE);
-        let count = asked.len();
         let job = CauseJob {
             asked,
             anomalous: anomalous(),
+            at: Instant::now(),
         };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.jobs.try_send(job) {
-            skipped += count;
+        match self.jobs.try_send(job) {
+            Ok(()) => answer.taken = numbers,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                let skipped = numbers.into_iter().map(|number| (number, SkipReason::Queue));
+                answer.skipped.extend(skipped);
+            }
         }
-        if skipped > 0 {
-            self.skipped += skipped as u64;
-            tracing::warn!(
-                "causes of {skipped} incidents not looked for, as so many opened at once ({} since the start) :: `skywatch causes \
-                 INCIDENT` does it for one",
-                self.skipped
-            );
-        }
+        answer
     }
 }
 
@@ -115,9 +183,22 @@ fn work(finder: &dyn FindCauses, jobs: &Receiver<CauseJob>, found: &Sender<Dispa
     }
     let mut lately: VecDeque<CauseFinding> = VecDeque::new();
     for job in jobs {
-        let causes = finder.find(&job.asked, &job.anomalous);
-        let news = join(&mut lately, job.asked, causes);
-        let _ = found.send_timeout(DispatchMessage::CausesFound(news), PATIENCE);
+        let answer = if job.at.elapsed() > LATE {
+            let late = job.asked.iter().map(|one| (one.incident, SkipReason::Late));
+            FoundCauses {
+                news: Vec::new(),
+                skipped: late.collect(),
+            }
+        } else {
+            let causes = finder.find(&job.asked, &job.anomalous);
+            let unread = job.asked.iter().zip(&causes);
+            let unread = unread.filter(|(_, causes)| causes.skipped);
+            FoundCauses {
+                skipped: unread.map(|(one, _)| (one.incident, SkipReason::Store)).collect(),
+                news: join(&mut lately, job.asked, causes),
+            }
+        };
+        let _ = found.send_timeout(DispatchMessage::CausesFound(answer), PATIENCE);
     }
 }
 

@@ -284,9 +284,10 @@ impl CommandService {
                 reply => return Answer::Dispatcher { reply },
             };
         let (causes, is_new) = match (causes, &self.causes) {
-            (Some(causes), _) => (causes, false),
+            (Some(causes), None) => (causes, false),
+            (Some(causes), Some(_)) if !causes.skipped => (causes, false),
             (None, None) => return Answer::refused("causes are not looked for here".to_owned()),
-            (None, Some(finder)) => {
+            (_, Some(finder)) => {
                 let question = CauseQuestion {
                     incident,
                     subject: subject.clone(),

@@ -2,7 +2,7 @@
 //! people is in [`answers`].
 
 mod answers;
-mod causes;
+pub(super) mod causes;
 mod delivery;
 mod incident_votes;
 mod reports;
@@ -20,6 +20,7 @@ use skywatch_alerters::state::{
 };
 use skywatch_alerters::{host, render};
 
+use self::causes::CauseSearches;
 use self::incident_votes::IncidentVotes;
 use super::buffer::HistoryBuffer;
 use super::causes::CauseWorker;
@@ -73,6 +74,7 @@ pub struct Dispatcher {
     votes: IncidentVotes,
     /// There once queues are open.
     causes: Option<CauseWorker>,
+    searches: CauseSearches,
     looked_at: Instant,
     finders: Finders,
 }
@@ -124,6 +126,7 @@ impl Dispatcher {
             claimed: next,
             self_monitor,
             causes: None,
+            searches: CauseSearches::default(),
             looked_at: Instant::now(),
             options,
             buffer,
@@ -181,7 +184,7 @@ impl Dispatcher {
                 },
                 recv(messages) -> message => if let Ok(message) = message { self.message(message) },
                 recv(stop.channel()) -> _ => {}
-                default(TICK) => {}
+                default(self.searches.next_end().map_or(TICK, |end| end.min(TICK))) => {}
             }
             self.tick();
         }
@@ -308,18 +311,34 @@ impl Dispatcher {
         if self.looked_at.elapsed() >= LOOK_EACH {
             self.looked_at = Instant::now();
             self.check_ourselves(now);
+            self.write_status(now);
         }
         self.votes.tick();
         self.restore_deleted_history(now);
         self.buffer.tick(now);
         self.confirm();
         self.refill_the_short(now);
-        for queue in self.queues.values_mut() {
-            queue.work();
-        }
+        self.work_queues();
         if now - self.pruned_at > PRUNE_EACH {
             self.prune(now);
         }
+    }
+
+    fn work_queues(&mut self) {
+        self.work_queues_if(|_| true);
+    }
+
+    fn work_queues_that_are_well(&mut self) {
+        self.work_queues_if(|queue| queue.failing().is_none());
+    }
+
+    /// Lets queues hand out what is complete.
+    fn work_queues_if(&mut self, is_wanted: impl Fn(&ReceiverQueue) -> bool) {
+        let mut queues = std::mem::take(&mut self.queues);
+        for queue in queues.values_mut().filter(|queue| is_wanted(queue)) {
+            queue.work(|notice| self.complete_causes(notice));
+        }
+        self.queues = queues;
     }
 
     fn prune(&mut self, now: f64) {
@@ -345,14 +364,12 @@ impl Dispatcher {
     fn end(mut self, messages: &Receiver<DispatchMessage>) {
         // First of all, what must not depend on how long receivers take.
         self.write_all(unix_now());
+        // What is not known by now is not waited for any more.
+        self.searches.give_up();
         let due = Instant::now() + self.options.grace * 4 / 5;
         loop {
             self.refill_the_short(unix_now());
-            for queue in self.queues.values_mut() {
-                if queue.failing().is_none() {
-                    queue.work();
-                }
-            }
+            self.work_queues_that_are_well();
             if !self.queues.values().any(ReceiverQueue::is_busy) {
                 break;
             }

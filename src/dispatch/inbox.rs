@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use skywatch_alerters::causes::IncidentCauses;
 use skywatch_alerters::senders::Sent;
 use skywatch_alerters::{Error, Notice};
 
+use super::causes::FoundCauses;
 use super::request::{Reply, Request};
 use crate::inlet::FinderAnswer;
 
@@ -24,8 +24,8 @@ pub enum DispatchMessage {
     Delivered(Box<Delivery>),
     /// A finder is asked what it makes of a metric at a moment, Unix seconds; its answer goes back on the channel.
     Examine(String, f64, Sender<FinderAnswer>),
-    /// What moved with incidents, by their numbers.
-    CausesFound(Vec<(u64, IncidentCauses)>),
+    /// What moved with incidents.
+    CausesFound(FoundCauses),
 }
 
 /// How it went with a notice.

@@ -29,6 +29,8 @@ pub use commands::{AnswerStudy, Study};
 pub use dead_mans_switch::DeadMansSwitch;
 pub use dispatcher::Dispatcher;
 pub(crate) use dispatcher::SHOWN;
+#[cfg(test)]
+pub(crate) use dispatcher::causes::every_counter;
 pub use inbox::{DispatchMessage, Inbox};
 pub use options::DispatchOptions;
 pub use queue::{Destination, WindowOf};

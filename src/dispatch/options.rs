@@ -11,6 +11,7 @@ use super::dead_mans_switch::DeadMansSwitch;
 use super::queue::{Destination, WindowOf};
 use super::self_monitor::SelfMonitorOptions;
 use crate::observer::Observer;
+use crate::status::StatusFile;
 
 /// What the dispatch is told once.
 pub struct DispatchOptions {
@@ -34,6 +35,10 @@ pub struct DispatchOptions {
     pub observer: Observer,
     /// Who looks for what moved with incidents; nobody does in a process that answers one question.
     pub causes: Option<Arc<dyn FindCauses>>,
+    /// How long a notice about what has just opened waits for that.
+    pub notice_wait: Duration,
+    /// Where what is counted is left for others to read; nowhere in a process that answers one question.
+    pub status: Option<StatusFile>,
     /// Who is told of each complete pass.
     pub dead_mans_switch: Option<DeadMansSwitch>,
 }

@@ -165,12 +165,15 @@ impl ReceiverQueue {
         self.try_at = Instant::now();
     }
 
-    /// Hands the first notice to the thread if it is free and it is time.
-    pub(super) fn work(&mut self) {
+    /// Hands the first notice to the thread if it is free, it is time, and `complete` lets it go; that may still add to it.
+    pub(super) fn work(&mut self, complete: impl FnOnce(&mut Notice) -> bool) {
         if self.busy || Instant::now() < self.try_at {
             return;
         }
-        if let Some(queued) = self.waiting.front() {
+        if let Some(queued) = self.waiting.front_mut() {
+            if !complete(&mut queued.notice) {
+                return;
+            }
             let job = SendJob {
                 notice: queued.notice.clone(),
                 reference: queued.reference.clone(),

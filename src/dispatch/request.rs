@@ -1,7 +1,7 @@
 //! What people ask of the dispatch, and what it answers. Both have a JSON form: they travel over the control socket.
 
 use serde::{Deserialize, Serialize};
-use skywatch_alerters::causes::IncidentCauses;
+use skywatch_alerters::causes::{IncidentCauses, SharedCause};
 use skywatch_alerters::incident::{Incident, IncidentTransition};
 use skywatch_alerters::route::Tried;
 use skywatch_alerters::silence::Silence;
@@ -120,6 +120,9 @@ pub enum Reply {
     Incidents {
         /// Newest first.
         incidents: Vec<Incident>,
+        /// What is known to be the common cause of some of them, each once.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        causes: Vec<SharedCause>,
     },
     /// One incident.
     Incident {

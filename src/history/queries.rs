@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value as Cell;
 use rusqlite::{params, params_from_iter};
-use skywatch_alerters::causes::IncidentCauses;
+use skywatch_alerters::causes::{IncidentCauses, SharedCause};
 use skywatch_alerters::incident::{Incident, IncidentTransition, Phase};
 use skywatch_alerters::notice::Daily;
 use skywatch_alerters::silence::Silence;
@@ -175,6 +175,22 @@ impl HistoryReader {
             let bodies = self.rows(sql, [key(*incident)], |row| row.get::<_, String>(0))?;
             let causes = bodies.first().and_then(|body| read("causes", incident, body));
             found.extend(causes.map(|causes| (*incident, causes)));
+        }
+        Ok(found)
+    }
+
+    /// What these incidents have as their common cause with others, as far as it is known, by their numbers.
+    ///
+    /// # Errors
+    /// As any reading. An entry that cannot be read is left out and logged.
+    pub fn shared_causes(&self, incidents: &[u64]) -> Result<BTreeMap<u64, SharedCause>, HistoryError> {
+        let mut found = BTreeMap::new();
+        for incident in incidents {
+            let sql = "SELECT json_extract(body, '$.shared') FROM causes WHERE incident = ?";
+            let bodies = self.rows(sql, [key(*incident)], |row| row.get::<_, Option<String>>(0))?;
+            let shared = bodies.first().and_then(Option::as_ref);
+            let shared = shared.and_then(|body| read("causes", incident, body));
+            found.extend(shared.map(|shared| (*incident, shared)));
         }
         Ok(found)
     }

@@ -22,6 +22,7 @@ use crate::dispatch::{
 use crate::health::FOUND_EACH;
 use crate::history::history_path;
 use crate::observer::Observer;
+use crate::status::StatusFile;
 use crate::store::{AnyConnect, Connect as _};
 use crate::topology::TopologyCache;
 use crate::windows::{Windows, as_judged};
@@ -195,6 +196,8 @@ pub(crate) fn dispatch(
         keep_history: settings.alerts.keep_history,
         log: settings.alerts.log,
         causes: settings.causes.enabled.then(|| causes(&store, settings)),
+        notice_wait: settings.causes.notice_wait,
+        status: Some(StatusFile::dispatch(&settings.state_dir)),
         window_of: window_of(store, settings.store.full_duration),
         grace: wiring::grace(settings),
         self_monitor: self_monitor(settings),
@@ -215,6 +218,8 @@ pub(crate) fn dispatch_alone(settings: &Settings) -> DispatchOptions {
         keep_history: settings.alerts.keep_history,
         log: false,
         causes: None,
+        notice_wait: Duration::ZERO,
+        status: None,
         window_of: Arc::new(|_, _| None),
         grace: Duration::ZERO,
         self_monitor: self_monitor(settings),

@@ -127,6 +127,15 @@ pub struct EntitiesStatus {
     pub without_data: Vec<String>,
 }
 
+/// The counters of the dispatch.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DispatchStatus {
+    /// Unix seconds of this report.
+    pub at: f64,
+    /// Counter name and value, in a stable order.
+    pub counters: Vec<(String, u64)>,
+}
+
 /// The counters of the role that sends events.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EventsStatus {
@@ -291,6 +300,11 @@ impl StatusFile {
     /// That of the role that watches entities, holding an [`EntitiesStatus`].
     pub fn entities(state_dir: &Path) -> Self {
         Self::named(state_dir, "entities.json")
+    }
+
+    /// That of the dispatch, holding a [`DispatchStatus`].
+    pub fn dispatch(state_dir: &Path) -> Self {
+        Self::named(state_dir, "dispatch.json")
     }
 
     /// That of the role that sends events, holding an [`EventsStatus`].

@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::status::{
-    AnalyzerStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, OutliersStatus, TracesStatus,
+    AnalyzerStatus, DispatchStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, OutliersStatus, TracesStatus,
 };
 
 /// Seconds for which verdicts in a report of the health plane count: it makes one each five.
@@ -204,6 +204,8 @@ const FAMILIES: &[FigureFamily] = &[
     gauge("entities_states", "entities.states.{state}", "Entities in this state"),
     counter("events_published", "events.published", "Events that were put into the outbox"),
     counter("events_repeats", "events.repeats", "Events that were not, as the same was said a moment before"),
+    counter("dispatch_causes_searched", "dispatch.causes.searched", "Incidents of which it was looked for what moved with them"),
+    counter("dispatch_causes_skipped", "dispatch.causes.skipped.{reason}", "Incidents of which it was not"),
     counter("events_without_form", "events.without_form", "Events of normal entities, for which the old form has no words"),
     counter("events_dropped", "events.dropped.{reason}", "Events given up: too old, too many, or no room in memory"),
     counter("events_sent", "events.sink.{sink}.sent", "Events a sink has taken"),
@@ -301,6 +303,7 @@ pub(super) struct RoleReports {
     pub(super) entities: EntitiesStatus,
     pub(super) events: EventsStatus,
     pub(super) outliers: OutliersStatus,
+    pub(super) dispatch: DispatchStatus,
 }
 
 /// All figures as text, as of `now`, Unix seconds.
@@ -316,6 +319,7 @@ pub(super) fn text(reports: &RoleReports, now: f64) -> Result<String, fmt::Error
         entities,
         events,
         outliers,
+        dispatch,
     } = reports;
     let mut figures = Figures::default();
     if let Some(pass) = &analyzer.pass {
@@ -340,6 +344,9 @@ pub(super) fn text(reports: &RoleReports, now: f64) -> Result<String, fmt::Error
     }
     for (name, value) in &outliers.counters {
         figures.add(&format!("outliers.{name}"), *value as f64);
+    }
+    for (name, value) in &dispatch.counters {
+        figures.add(&format!("dispatch.{name}"), *value as f64);
     }
     // A report that was never written has no age.
     if ingest.at > 0.0 {
@@ -484,13 +491,16 @@ mod tests {
         #[cfg(not(feature = "learned"))]
         let outliers = Vec::new().into_iter();
         let outliers = outliers.map(|name: String| format!("outliers.{name}"));
+        let dispatch = crate::dispatch::every_counter().into_iter();
+        let dispatch = dispatch.map(|name| format!("dispatch.{name}"));
         let all = analyzer
             .chain(outliers)
             .chain(ingest)
             .chain(health)
             .chain(traces)
             .chain(entities)
-            .chain(events);
+            .chain(events)
+            .chain(dispatch);
         for name in all {
             let families = FAMILIES
                 .iter()

@@ -1,5 +1,6 @@
 //! The list of incidents, and one incident with its whole life, read from the history that the dispatch writes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
@@ -8,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use minijinja::{Value, context};
 use serde::Deserialize;
-use skywatch_alerters::causes::{IncidentCauses, SHOWN_RELATED, SuspectNode};
+use skywatch_alerters::causes::{IncidentCauses, SHOWN_RELATED, SharedCause, SuspectNode, fold};
 use skywatch_alerters::incident::{Incident, Phase};
 use skywatch_alerters::text::percent_encode;
 use skywatch_alerters::{Subject, render, units};
@@ -52,6 +53,8 @@ struct IncidentsQuery {
 #[derive(Default)]
 struct Listed {
     incidents: Vec<Incident>,
+    /// What is known to be the cause of some of them, by their numbers.
+    causes: BTreeMap<u64, SharedCause>,
     /// Notices that reached nobody.
     dead: usize,
 }
@@ -73,7 +76,7 @@ async fn list(State(site): SiteState, Query(query): Query<IncidentsQuery>) -> Re
         let context = context! {
             all => query.all.is_some(),
             name => query.name.as_str(),
-            incidents => listed.incidents.iter().map(incident_line).collect::<Vec<_>>(),
+            folds => folded(&listed.incidents, &listed.causes),
             dead => listed.dead,
             unreadable,
             more => listed.incidents.last().filter(|_| is_full).map(|last| {
@@ -105,10 +108,41 @@ fn read_list(
         before: query.before,
         ..Filter::default()
     };
+    let incidents = history.incidents(&filter, A_PAGE)?;
+    let numbers: Vec<u64> = incidents.iter().map(|incident| incident.id).collect();
     Ok(Listed {
-        incidents: history.incidents(&filter, A_PAGE)?,
+        causes: history.shared_causes(&numbers)?,
+        incidents,
         dead: history.dead_letters(A_PAGE)?.len(),
     })
+}
+
+/// A list of incidents, folded by common cause.
+fn folded(incidents: &[Incident], causes: &BTreeMap<u64, SharedCause>) -> Vec<Value> {
+    let lines = |members: &[usize]| -> Vec<Value> {
+        (members.iter())
+            .map(|place| incident_line(&incidents[*place]))
+            .collect()
+    };
+    let folds = fold(incidents.iter().map(|incident| causes.get(&incident.id)));
+    // What stands by itself is one list between two folds.
+    let mut described: Vec<Value> = Vec::new();
+    let mut alone: Vec<usize> = Vec::new();
+    for fold in &folds {
+        let Some(heading) = fold.heading() else {
+            alone.extend(&fold.members);
+            continue;
+        };
+        if !alone.is_empty() {
+            described.push(context! { shown => lines(&std::mem::take(&mut alone)) });
+        }
+        let (shown, more) = fold.split();
+        described.push(context! { heading, shown => lines(shown), more => lines(more) });
+    }
+    if !alone.is_empty() {
+        described.push(context! { shown => lines(&alone) });
+    }
+    described
 }
 
 /// One incident, those about the same subject before it, and what moved with it.
@@ -319,7 +353,7 @@ fn describe_causes(causes: &IncidentCauses) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use skywatch_alerters::causes::{Nearness, RelatedMetric, SharedCause};
+    use skywatch_alerters::causes::{Nearness, RelatedMetric};
     use skywatch_alerters::incident::IncidentTransition;
     use skywatch_alerters::notice::NewsKind;
     use skywatch_alerters::{Contributor, sample};

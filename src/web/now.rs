@@ -8,6 +8,7 @@ use axum::response::Response;
 use axum::routing::get;
 use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
+use skywatch_alerters::causes::{SharedCause, fold};
 use skywatch_alerters::incident::{Incident, Phase};
 use skywatch_alerters::text::shorten;
 use skywatch_alerters::{Anomaly, Expected, Severity, Subject, render, units};
@@ -123,6 +124,8 @@ struct PresentAnomalies {
     cards: Vec<AnomalyCard>,
     /// Those that the query leaves out.
     left_out: usize,
+    /// What is known to be the cause of some incidents, by their numbers.
+    causes: BTreeMap<u64, SharedCause>,
     /// Why the history could not be read.
     unread: Option<String>,
 }
@@ -135,7 +138,12 @@ impl PresentAnomalies {
             phases: vec![Phase::Open, Phase::Acknowledged],
             ..Filter::default()
         };
-        let (open, unread) = of_history(&site.history, |history| history.incidents(&filter, READ));
+        let ((open, causes), unread) = of_history(&site.history, |history| {
+            let open = history.incidents(&filter, READ)?;
+            let numbers: Vec<u64> = open.iter().map(|incident| incident.id).collect();
+            let causes = history.shared_causes(&numbers)?;
+            Ok((open, causes))
+        });
         let mut cards: Vec<AnomalyCard> = open.into_iter().map(AnomalyCard::of_incident).collect();
         let known: HashSet<Subject> = cards.iter().map(|card| card.subject.clone()).collect();
         let others = status.anomalies.iter();
@@ -164,6 +172,7 @@ impl PresentAnomalies {
             ingest: site.ingest(),
             status,
             cards,
+            causes,
             unread,
         }
     }
@@ -177,7 +186,8 @@ impl PresentAnomalies {
         metrics.take(CHARTS).collect()
     }
 
-    /// Groups of cards: many of them under what their names begin with, the group with the worst first.
+    /// Groups of cards: those of one cause together, and of the others many under what their names begin with; the group with the worst
+    /// first.
     fn groups(&self, windows: &BTreeMap<&str, &Series>) -> Vec<Value> {
         let shown = &self.cards[..self.cards.len().min(CARDS)];
         let describe = |cards: &[&AnomalyCard]| -> Vec<Value> {
@@ -190,23 +200,31 @@ impl PresentAnomalies {
             });
             described.collect()
         };
-        if shown.len() < GROUPED_FROM {
-            let cards: Vec<&AnomalyCard> = shown.iter().collect();
-            return vec![context! { name => "", cards => describe(&cards), more => Vec::<Value>::new() }];
-        }
-        let mut groups: Vec<(&str, Vec<&AnomalyCard>)> = Vec::new();
+        let shared = shown.iter().map(|card| self.causes.get(&card.incident?));
+        let folds = fold(shared);
+        let few = shown.len() < GROUPED_FROM;
+        let mut groups: Vec<(String, Vec<&AnomalyCard>)> = Vec::new();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-        for card in shown {
-            let beginning = beginning(card.subject.name());
-            let place = *places.entry(beginning).or_insert_with(|| {
-                groups.push((beginning, Vec::new()));
-                groups.len() - 1
-            });
-            groups[place].1.push(card);
+        for fold in &folds {
+            let cards = fold.members.iter().map(|place| &shown[*place]);
+            if let Some(cause) = fold.cause {
+                let name = format!("Probably one cause, {}", shorten(cause, NAME_COLUMNS));
+                groups.push((name, cards.collect()));
+                continue;
+            }
+            for card in cards {
+                let beginning = if few { "" } else { beginning(card.subject.name()) };
+                let place = *places.entry(beginning).or_insert_with(|| {
+                    groups.push((beginning.to_owned(), Vec::new()));
+                    groups.len() - 1
+                });
+                groups[place].1.push(card);
+            }
         }
         let groups = groups.iter().map(|(name, cards)| {
-            let (first, rest) = cards.split_at(cards.len().min(UNFOLDED));
-            context! { name => *name, count => cards.len(), cards => describe(first), more => describe(rest) }
+            let unfolded = if name.is_empty() { cards.len() } else { UNFOLDED };
+            let (first, rest) = cards.split_at(cards.len().min(unfolded));
+            context! { name => name.as_str(), count => cards.len(), cards => describe(first), more => describe(rest) }
         });
         groups.collect()
     }
@@ -312,6 +330,7 @@ mod tests {
             ingest: IngestStatus::default(),
             cards,
             left_out: 2,
+            causes: BTreeMap::new(),
             unread: Some("the history is broken".to_owned()),
         };
         let query = NowQuery {

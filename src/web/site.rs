@@ -24,7 +24,8 @@ use crate::backtest::{BandSeries, RuleReplay};
 use crate::baseline;
 use crate::history::history_path;
 use crate::status::{
-    AnalyzerStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, StatusFile, TracesStatus,
+    AnalyzerStatus, DispatchStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, StatusFile,
+    TracesStatus,
 };
 use crate::store::{AnyConnect, Connect as _};
 use crate::traces::archive_path;
@@ -50,6 +51,7 @@ pub(super) struct Site {
     entities: StatusFile,
     events: StatusFile,
     outliers: StatusFile,
+    dispatch: StatusFile,
     /// Whether there is to be a health plane over the state folder.
     pub(super) has_plane: bool,
     /// Where the store is, for people.
@@ -99,6 +101,7 @@ impl Site {
             entities: StatusFile::entities(state_dir),
             events: StatusFile::events(state_dir),
             outliers: StatusFile::outliers(state_dir),
+            dispatch: StatusFile::dispatch(state_dir),
             has_plane: settings.health.enabled,
             store: store.describe(),
             reader: SeriesReader::start(store, full_duration, baseline::folder(state_dir))
@@ -171,7 +174,13 @@ impl Site {
             entities: self.entities(),
             events: self.events(),
             outliers: self.outliers.read().unwrap_or_default(),
+            dispatch: self.dispatch(),
         }
+    }
+
+    /// What the dispatch has last said.
+    pub(super) fn dispatch(&self) -> DispatchStatus {
+        self.dispatch.read().unwrap_or_default()
     }
 
     /// What the ingest has last said.

@@ -13,7 +13,7 @@ use super::site::{Site, SiteState, of_a_page, page};
 use crate::clock::unix_now;
 use crate::history::{Depth, HistoryError, HistoryReader, NoticeRecord, PassRecord};
 use crate::net::routes::HttpRoute;
-use crate::status::{AnalyzerStatus, IngestStatus, PassSummary};
+use crate::status::{AnalyzerStatus, DispatchStatus, IngestStatus, PassSummary};
 
 /// Past that is listed, seconds.
 const PAST: f64 = 86_400.0;
@@ -52,7 +52,10 @@ async fn status(State(site): SiteState) -> Response {
     let drawn = of_a_page(&site, move || {
         let (analyzer, ingest) = (asked.analyzer(), asked.ingest());
         let (kept, unreadable) = of_history(&asked.history, read);
-        let context = describe(&analyzer, &ingest, &kept, unreadable, &asked.store);
+        let context = context! {
+            skipped_causes => skipped_causes(&asked.dispatch()),
+            ..describe(&analyzer, &ingest, &kept, unreadable, &asked.store)
+        };
         page(asked.pages.render("status.html", "/status", &analyzer, context))
     });
     drawn.await.unwrap_or_else(|response| response)
@@ -109,6 +112,13 @@ fn describe(
         waiting => waiting.collect::<Vec<_>>(),
         dead => dead.collect::<Vec<_>>(),
     }
+}
+
+/// Incidents of which it was not looked for what moved with them, by reason.
+fn skipped_causes(dispatch: &DispatchStatus) -> Vec<Value> {
+    let skipped = dispatch.counters.iter().filter(|(_, n)| *n > 0);
+    let skipped = skipped.filter_map(|(name, n)| Some((name.strip_prefix("causes.skipped.")?, n)));
+    skipped.map(|(reason, n)| context! { reason, n }).collect()
 }
 
 fn describe_pass(pass: &PassSummary, quiet: bool) -> Value {
@@ -188,13 +198,14 @@ mod tests {
             held_up: Some((sample::AT, "the store is full".to_owned())),
         };
         let analyzer = AnalyzerStatus::default();
-        let context = describe(
-            &analyzer,
-            &ingest,
-            &kept,
-            Some("unreadable".to_owned()),
-            "a store",
-        );
+        let dispatch = DispatchStatus {
+            counters: vec![("causes.skipped.crowd".to_owned(), 9)],
+            ..DispatchStatus::default()
+        };
+        let context = context! {
+            skipped_causes => skipped_causes(&dispatch),
+            ..describe(&analyzer, &ingest, &kept, Some("unreadable".to_owned()), "a store")
+        };
         let pages = Pages::new().expect("templates");
         let page = pages
             .render("status.html", "/status", &analyzer, context)
@@ -208,6 +219,7 @@ mod tests {
             "the store is full",
             "4.0 s",
             "unreadable",
+            "9 incidents (crowd)",
         ] {
             assert!(page.contains(words), "no {words:?} in {page}");
         }

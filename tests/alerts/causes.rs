@@ -1,7 +1,7 @@
 //! What moved with an incident: for who asks while it runs, in notices, and from the files afterwards.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use skywatch::store::codec;
@@ -78,6 +78,11 @@ fn what_moved_with_an_incident_is_said_by_the_process_its_notices_and_its_files(
     let world = World::over(&redis, &hook.receiver("hook"));
     let running = world.start();
     hook.wait_for("cart.seconds", &["opened"]);
+    // The first notice has waited for it.
+    let told = hook.told();
+    let mut items = (told.iter()).flat_map(|told| told.body["incidents"]["items"].as_array().unwrap());
+    let opened = items.find(|item| item["subject"]["name"] == "cart.seconds");
+    related(&opened.unwrap()["causes"], "db.seconds");
     let incidents = world.incidents();
     let cart = incidents
         .iter()
@@ -134,9 +139,7 @@ fn what_moved_with_an_incident_is_said_by_the_process_its_notices_and_its_files(
         shown.contains("no skywatch runs over") && shown.contains("db.seconds: "),
         "{shown}"
     );
-    let history = rusqlite::Connection::open(world.path("state/history.sqlite")).unwrap();
-    history.execute("DELETE FROM causes", []).unwrap();
-    drop(history);
+    forget_causes(&world);
     let shown = world.told(&["causes", &id]);
     assert!(
         shown.contains("worked out now") && shown.contains("db.seconds: "),
@@ -192,13 +195,11 @@ fn arangodb(request: &Request, is_there: &AtomicBool) -> Answer {
     }
 }
 
-#[test]
-fn with_a_topology_the_node_that_broke_first_is_named_however_old_it_is() {
-    let redis = RedisServer::start();
+/// Services of which the database breaks, then the cart, then the shop; mail does not.
+fn broken_services(redis: &RedisServer) {
     let mut numbers = Numbers(11);
     let end = now() - 15.0;
     let mut connection = redis.connection();
-    // The database breaks, then the cart, then the shop; mail does not.
     for (service, broken) in [("db", 8), ("cart", 7), ("shop", 6), ("mail", 0)] {
         let mut stream = Vec::new();
         for index in 0..POINTS {
@@ -208,6 +209,81 @@ fn with_a_topology_the_node_that_broke_first_is_named_however_old_it_is() {
         }
         put_bytes(&mut connection, &format!("svc.{service}.p95"), &stream);
     }
+}
+
+/// What `skywatch causes` says of the service's incident, once that has suspects.
+fn suspects_of(world: &World, service: &str) -> Option<Value> {
+    let incidents = world.incidents();
+    let name = format!("svc.{service}.p95");
+    let incident = incidents
+        .iter()
+        .find(|incident| incident["subject"]["name"] == *name)?;
+    let answer = world.json(&["causes", &incident["id"].to_string()]);
+    (answer["causes"]["suspects"].is_array()).then_some(answer)
+}
+
+/// Has the causes of all incidents worked out anew by whoever asks.
+fn forget_causes(world: &World) {
+    let history = rusqlite::Connection::open(world.path("state/history.sqlite")).unwrap();
+    history.execute("DELETE FROM causes", []).unwrap();
+}
+
+#[test]
+fn a_topology_comes_over_http_with_a_token_and_what_is_no_topology_leaves_the_last_one() {
+    let redis = RedisServer::start();
+    broken_services(&redis);
+    let document = Arc::new(Mutex::new(
+        r#"{"nodes": [], "edges": [["shop", "cart"], ["cart", "db"]]}"#.to_owned(),
+    ));
+    let served = Arc::clone(&document);
+    let server = HttpSink::start(move |request| {
+        let body = match request.header("authorization") {
+            Some("Bearer letmein") if request.line == "GET /graph.json" => served.lock().unwrap().clone(),
+            _ => return Answer::status(401),
+        };
+        let headers = vec![("Content-Type", "application/json".to_owned())];
+        Answer::Say(200, headers, body.into_bytes())
+    });
+    let world = World::over(&redis, "")
+        .with("causes.topology", "http")
+        .with("causes.url", &format!("{}/graph.json", server.url()))
+        .with("causes.token", "letmein")
+        .with("causes.refresh", "1s");
+    let running = world.start();
+    running.line("svc.shop.p95 is");
+    let answer = wait_for("an incident with suspects", || suspects_of(&world, "shop"));
+    assert_eq!(
+        answer["causes"]["suspects"][0]["path"],
+        json!(["db", "cart", "shop"]),
+        "{answer}"
+    );
+    running.stop();
+
+    // What it says now is no topology; the last one is used on, with its age and the reason.
+    *document.lock().unwrap() = r#"{"edges": [["shop"]]}"#.to_owned();
+    forget_causes(&world);
+    let answer = wait_for("an older topology", || {
+        forget_causes(&world);
+        let answer = suspects_of(&world, "shop")?;
+        let said = answer["causes"]["topology"].as_str()?;
+        said.contains("an edge is no pair").then_some(answer)
+    });
+    assert_eq!(answer["causes"]["suspects"][0]["node"], "db", "{answer}");
+
+    // A new one is read once the last is older than `causes.refresh`.
+    *document.lock().unwrap() = r#"{"edges": [["shop", "cart"]]}"#.to_owned();
+    let answer = wait_for("the new topology", || {
+        forget_causes(&world);
+        suspects_of(&world, "shop").filter(|answer| answer["causes"]["suspects"][0]["node"] == "cart")
+    });
+    let suspects = answer["causes"]["suspects"].as_array().unwrap();
+    assert!(suspects.iter().all(|suspect| suspect["node"] != "db"), "{answer}");
+}
+
+#[test]
+fn with_a_topology_the_node_that_broke_first_is_named_however_old_it_is() {
+    let redis = RedisServer::start();
+    broken_services(&redis);
     let is_there = Arc::new(AtomicBool::new(true));
     let known = Arc::clone(&is_there);
     let database = HttpSink::start(move |request| arangodb(request, &known));
@@ -217,15 +293,7 @@ fn with_a_topology_the_node_that_broke_first_is_named_however_old_it_is() {
         .with("causes.username", "gala")
         .with("causes.password", "secret");
     let running = world.start();
-    let causes_of = |service: &str| {
-        let incidents = world.incidents();
-        let name = format!("svc.{service}.p95");
-        let incident = incidents
-            .iter()
-            .find(|incident| incident["subject"]["name"] == *name)?;
-        let answer = world.json(&["causes", &incident["id"].to_string()]);
-        (answer["causes"]["suspects"].is_array()).then_some(answer)
-    };
+    let causes_of = |service: &str| suspects_of(&world, service);
     running.line("svc.shop.p95 is");
     let answer = wait_for("an incident with suspects", || causes_of("shop"));
     let first = &answer["causes"]["suspects"][0];
@@ -241,9 +309,7 @@ fn with_a_topology_the_node_that_broke_first_is_named_however_old_it_is() {
     // The database of the topology goes away; what was known of it is used on, and its age is said.
     is_there.store(false, Ordering::Relaxed);
     running.stop();
-    let history = rusqlite::Connection::open(world.path("state/history.sqlite")).unwrap();
-    history.execute("DELETE FROM causes", []).unwrap();
-    drop(history);
+    forget_causes(&world);
     let answer = causes_of("shop").expect("suspects");
     assert_eq!(answer["causes"]["suspects"][0]["node"], "db", "{answer}");
     let said = answer["causes"]["topology"].as_str().unwrap();
@@ -253,9 +319,7 @@ fn with_a_topology_the_node_that_broke_first_is_named_however_old_it_is() {
     );
 
     // As gala-anteater ranks, every way leads to the shop, too.
-    let history = rusqlite::Connection::open(world.path("state/history.sqlite")).unwrap();
-    history.execute("DELETE FROM causes", []).unwrap();
-    drop(history);
+    forget_causes(&world);
     let walked = world.with("causes.ranking", "walk");
     let answer = walked.json(&["causes", &answer["incident"].to_string()]);
     let suspects = answer["causes"]["suspects"]

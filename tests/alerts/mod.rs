@@ -4,6 +4,7 @@
 mod asked;
 mod causes;
 mod crowd;
+mod ear;
 mod fallback;
 mod full_disk;
 pub(crate) mod hook;
@@ -12,6 +13,7 @@ mod killed;
 mod lives;
 mod machines;
 mod mail;
+mod notice_wait;
 mod ourselves;
 mod receivers;
 mod settled;

@@ -9,6 +9,7 @@
 //! and the log says so, for a badly dressed notice is worth more than none.
 
 mod folder;
+mod folds;
 mod medium;
 mod sentences;
 mod words;

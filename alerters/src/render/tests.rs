@@ -365,6 +365,42 @@ fn a_broken_template_is_found_by_the_check_and_the_built_in_one_speaks() {
 }
 
 #[test]
+fn a_digest_is_folded_by_common_cause() {
+    let mut items: Vec<NoticeItem> = (0..6)
+        .map(|place| sample::item(&format!("Shop{place}.p99"), NewsKind::Opened))
+        .collect();
+    for item in &mut items[1..] {
+        item.causes = Some(Box::new(IncidentCauses {
+            shared: Some(SharedCause {
+                metric: "DB.latency".into(),
+                incidents: vec![17, 18],
+            }),
+            ..IncidentCauses::default()
+        }));
+    }
+    let templates = Templates::embedded().expect("they parse");
+    let notice = sample::notice(items);
+    let mail = templates.email(&notice).expect("a mail");
+    let slack = templates.slack(&notice).expect("a message");
+    for text in [&mail.text, &mail.html, &slack] {
+        assert_eq!(
+            text.matches("Probably one cause, DB.latency: 5 incidents")
+                .count(),
+            1,
+            "{text}"
+        );
+        assert!(!text.contains("with 1 other incident"), "{text}");
+        // The first three of a cause are described, the others named.
+        let names: Vec<usize> = (0..6)
+            .map(|place| text.find(&format!("Shop{place}.p99")).expect("named"))
+            .collect();
+        assert!(names.is_sorted(), "{text}");
+        let tail = &text[names[4]..];
+        assert!(tail.contains("Shop5.p99") && !tail.contains("since"), "{text}");
+    }
+}
+
+#[test]
 fn what_moved_with_an_incident_is_in_every_long_form() {
     let related = |place: usize| RelatedMetric {
         metric: format!("db{place}.latency"),

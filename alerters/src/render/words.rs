@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::folds::FoldWords;
 use super::medium::{Medium, NAME_COLUMNS, SENTENCE_COLUMNS};
 use super::sentences::{self, several};
 use crate::anomaly::{DetectorVote, Direction};
@@ -43,6 +44,8 @@ pub(super) struct Words {
     route: String,
     /// The incidents, worst first.
     items: Vec<ItemWords>,
+    /// The same folded by common cause.
+    folds: Vec<FoldWords>,
     /// How many incidents are not in `items`.
     more: u64,
     counts: CountWords,
@@ -205,6 +208,7 @@ impl Words {
             receiver: quote(&notice.receiver),
             route: quote(&notice.route),
             items: Vec::new(),
+            folds: Vec::new(),
             more: 0,
             counts: CountWords::default(),
             group: String::new(),
@@ -250,6 +254,7 @@ impl Words {
         self.items = (news.items.iter())
             .map(|item| ItemWords::of(notice, item, medium, columns))
             .collect();
+        self.folds = FoldWords::of(news, medium, columns);
         self.more = news.counts.total().saturating_sub(news.items.len() as u64);
         self.counts = CountWords {
             firing: news.counts.firing,

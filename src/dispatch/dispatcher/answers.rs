@@ -2,6 +2,7 @@
 //!
 //! Questions are read from the history with what is only in memory; what changes something goes the way of every event.
 
+use skywatch_alerters::causes::SharedCause;
 use skywatch_alerters::incident::Phase;
 use skywatch_alerters::state::IncidentEvent;
 use skywatch_alerters::{Anomaly, Subject, Votes, render};
@@ -34,7 +35,14 @@ impl Dispatcher {
                 };
                 self.with_reader(|history| {
                     let incidents = history.incidents(&filter, limit.min(SHOWN))?;
-                    Ok(Reply::Incidents { incidents })
+                    let numbers: Vec<u64> = incidents.iter().map(|incident| incident.id).collect();
+                    let mut causes: Vec<SharedCause> = Vec::new();
+                    for shared in history.shared_causes(&numbers)?.into_values() {
+                        if !causes.contains(&shared) {
+                            causes.push(shared);
+                        }
+                    }
+                    Ok(Reply::Incidents { incidents, causes })
                 })
             }
             Request::Incident { id } => self.with_reader(|history| {
@@ -58,7 +66,10 @@ impl Dispatcher {
                         since: life.incident.since,
                         at: life.incident.last_anomalous,
                         subject: life.incident.subject,
-                        anomalous: if causes.is_none() { anomalous } else { Vec::new() },
+                        anomalous: match &causes {
+                            Some(known) if !known.skipped => Vec::new(),
+                            _ => anomalous,
+                        },
                         causes,
                     })
                 })

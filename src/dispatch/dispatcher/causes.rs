@@ -1,18 +1,19 @@
 //! Incidents that have opened go to whoever looks for what moved with them, and what comes back is kept.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use skywatch_alerters::Subject;
 use skywatch_alerters::causes::{IncidentCauses, SHOWN_RELATED};
 use skywatch_alerters::incident::{Incident, Phase};
-use skywatch_alerters::notice::News;
+use skywatch_alerters::notice::{Content, News, NoticeItem};
 use skywatch_alerters::state::Step;
+use skywatch_alerters::{Notice, Subject};
 
 use super::Dispatcher;
 use crate::clock::unix_now;
-use crate::dispatch::causes::{CauseQuestion, CauseWorker};
+use crate::dispatch::causes::{CauseQuestion, CauseWorker, FoundCauses, SkipReason, skipped};
 use crate::dispatch::inbox::Inbox;
 use crate::history::HistoryBatch;
 
@@ -22,37 +23,99 @@ const PRESENT: f64 = 900.0;
 const MOST_ANOMALOUS: usize = 5_000;
 
 impl Dispatcher {
-    /// Starts the thread that looks for causes, if somebody does.
+    /// Starts the thread that looks for causes, if somebody does, with what opened just before the last end.
     pub(super) fn start_causes(&mut self, inbox: &Inbox) {
         let Some(finder) = &self.options.causes else {
             return;
         };
         match CauseWorker::start(Arc::clone(finder), inbox.sender()) {
             Ok(worker) => self.causes = Some(worker),
-            Err(error) => tracing::error!("causes are not looked for :: no thread for it: {error}"),
+            Err(error) => return tracing::error!("causes are not looked for :: no thread for it: {error}"),
         }
+        let now = unix_now();
+        let is_young = |incident: &&Incident| {
+            incident.phase.is_open() && now - incident.opened_at.unwrap_or(incident.since) <= PRESENT
+        };
+        let young: Vec<u64> = (self.state.incidents().filter(is_young))
+            .map(|incident| incident.id)
+            .collect();
+        let known = self.buffer.ask(|history| history.causes(&young));
+        let known = known.and_then(Result::ok).unwrap_or_default();
+        let unknown = young.into_iter().filter(|id| !known.contains_key(id));
+        self.ask_for_causes(&unknown.collect(), now);
     }
 
     /// Hands over what has opened in this step, worst first.
     pub(super) fn look_for_causes(&mut self, step: &Step, now: f64) {
-        let Some(worker) = &mut self.causes else { return };
         let began = step.transitions.iter().filter(|step| step.to == Phase::Open);
         let began: HashSet<u64> = began.map(|step| step.incident).collect();
-        let is_metric = |incident: &&Incident| matches!(incident.subject, Subject::Metric(_));
-        let mut opened: Vec<&Incident> = step.incidents.iter().filter(is_metric).collect();
-        opened.retain(|incident| began.contains(&incident.id));
+        if !began.is_empty() {
+            self.ask_for_causes(&began, now);
+        }
+    }
+
+    /// Asks for the causes of those of these incidents that are about metrics.
+    fn ask_for_causes(&mut self, incidents: &HashSet<u64>, now: f64) {
+        let Some(worker) = &self.causes else { return };
+        let mut opened: Vec<&Incident> = (incidents.iter())
+            .filter_map(|id| self.state.incident(*id))
+            .filter(|incident| matches!(incident.subject, Subject::Metric(_)))
+            .collect();
         opened.sort_by_key(|incident| (Reverse(incident.severity), incident.id));
         let asked = opened.into_iter().map(question).collect();
-        let state = &self.state;
-        worker.ask(asked, || anomalous(state.incidents(), now));
+        let answer = worker.ask(asked, || anomalous(self.state.incidents(), now));
+        self.searches.began(&answer.taken, self.options.notice_wait);
+        self.skip_causes(&answer.skipped);
     }
 
     /// Keeps what was found, of incidents that are known.
-    pub(super) fn causes_found(&mut self, found: Vec<(u64, IncidentCauses)>) {
+    pub(super) fn causes_found(&mut self, found: FoundCauses) {
+        let FoundCauses { news, skipped } = found;
+        self.searches.ended(news.iter().map(|(incident, _)| *incident));
         self.buffer.keep(HistoryBatch {
-            causes: found,
+            causes: news,
             ..HistoryBatch::new(unix_now())
         });
+        self.skip_causes(&skipped);
+    }
+
+    /// Counts incidents that were not looked at, and says so of each.
+    fn skip_causes(&mut self, incidents: &[(u64, SkipReason)]) {
+        if incidents.is_empty() {
+            return;
+        }
+        self.searches.skipped(incidents);
+        let now = unix_now();
+        // Why the store was not read stands there already, more exactly.
+        let unsaid = incidents.iter().filter(|(_, why)| *why != SkipReason::Store);
+        self.buffer.keep(HistoryBatch {
+            causes: unsaid.map(|(id, why)| (*id, skipped(*why, now))).collect(),
+            ..HistoryBatch::new(now)
+        });
+        tracing::warn!(
+            "causes of {} incidents not looked for ({} since the start) :: `skywatch causes INCIDENT` does it for one, and says why not",
+            incidents.len(),
+            self.searches.skipped_so_far()
+        );
+    }
+
+    /// Adds to a notice what has become known of its incidents. Answers whether it may go: it waits while that is being looked for, and no
+    /// longer than `causes.notice_wait`.
+    pub(super) fn complete_causes(&mut self, notice: &mut Notice) -> bool {
+        let Content::Incidents(news) = &mut notice.content else {
+            return true;
+        };
+        let lacks =
+            |item: &NoticeItem| item.causes.is_none() && matches!(item.anomaly.subject, Subject::Metric(_));
+        if !news.items.iter().any(lacks) || self.causes.is_none() {
+            return true;
+        }
+        let now = Instant::now();
+        if (news.items.iter()).any(|item| self.searches.is_awaited(item.incident, now)) {
+            return false;
+        }
+        self.add_causes(news);
+        true
     }
 
     /// Metrics that are anomalous at present.
@@ -88,6 +151,77 @@ pub(super) fn question(incident: &Incident) -> CauseQuestion {
         since: incident.since,
         at: incident.last_anomalous,
     }
+}
+
+/// What is being looked for, and what was counted of it.
+#[derive(Default)]
+pub(super) struct CauseSearches {
+    /// Incidents under way, and until when notices wait for them.
+    under_way: HashMap<u64, Instant>,
+    /// Incidents that were looked at.
+    searched: u64,
+    /// Those that were not, in the order of [`SkipReason::ALL`].
+    skipped: [u64; SkipReason::ALL.len()],
+}
+
+impl CauseSearches {
+    fn began(&mut self, incidents: &[u64], wait: Duration) {
+        let until = Instant::now() + wait;
+        self.under_way.extend(incidents.iter().map(|id| (*id, until)));
+    }
+
+    fn ended(&mut self, incidents: impl Iterator<Item = u64>) {
+        for incident in incidents {
+            self.searched += u64::from(self.under_way.remove(&incident).is_some());
+        }
+    }
+
+    fn skipped(&mut self, incidents: &[(u64, SkipReason)]) {
+        for (incident, reason) in incidents {
+            self.under_way.remove(incident);
+            self.skipped[*reason as usize] += 1;
+        }
+    }
+
+    fn skipped_so_far(&self) -> u64 {
+        self.skipped.iter().sum()
+    }
+
+    fn is_awaited(&self, incident: u64, now: Instant) -> bool {
+        self.under_way.get(&incident).is_some_and(|until| now < *until)
+    }
+
+    /// How long until the next wait ends; `None` while nothing is waited for.
+    pub(super) fn next_end(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let left = self
+            .under_way
+            .values()
+            .map(|until| until.saturating_duration_since(now));
+        left.filter(|left| !left.is_zero()).min()
+    }
+
+    /// Lets notices go without.
+    pub(super) fn give_up(&mut self) {
+        self.under_way.clear();
+    }
+
+    /// Counter name and value.
+    pub(super) fn counters(&self) -> Vec<(String, u64)> {
+        let skipped = SkipReason::ALL.iter().zip(self.skipped);
+        let skipped = skipped.map(|(reason, n)| (format!("causes.skipped.{}", reason.name()), n));
+        [("causes.searched".to_owned(), self.searched)]
+            .into_iter()
+            .chain(skipped)
+            .collect()
+    }
+}
+
+/// The names of all counters there are.
+#[cfg(test)]
+pub(crate) fn every_counter() -> Vec<String> {
+    let counters = CauseSearches::default().counters();
+    counters.into_iter().map(|(name, _)| name).collect()
 }
 
 fn anomalous<'i>(incidents: impl Iterator<Item = &'i Incident>, now: f64) -> Vec<String> {

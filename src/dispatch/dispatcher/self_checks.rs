@@ -9,6 +9,7 @@ use super::Dispatcher;
 use crate::dispatch::event_sinks;
 use crate::dispatch::self_monitor::{self, OWN};
 use crate::history::{HistoryBatch, Posting};
+use crate::status::DispatchStatus;
 
 /// Seconds without a word of the health plane on what fails after which nothing is known of it.
 const PLANE_SILENT: f64 = 60.0;
@@ -107,6 +108,16 @@ impl Dispatcher {
                 }
                 Err(error) => tracing::error!("no digest of the day :: {error}"),
             }
+        }
+    }
+
+    /// Leaves what is counted for others to read.
+    pub(super) fn write_status(&self, now: f64) {
+        if let Some(status) = &self.options.status {
+            status.write(&DispatchStatus {
+                at: now,
+                counters: self.searches.counters(),
+            });
         }
     }
 }

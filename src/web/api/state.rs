@@ -27,7 +27,7 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
             summary: "What each role has last said, and what is wrong",
             query: vec![],
             body: vec![],
-            answer: "`analyzer`, `ingest`, `health`, `traces`, and `ailments`, each in a sentence: none when all is well",
+            answer: "`analyzer`, `ingest`, `health`, `traces`, `entities`, `events`, `dispatch`, and `ailments`, each in a sentence: none when all is well",
             handler: get(status).with_state(site()),
         },
         ApiCall {
@@ -61,7 +61,7 @@ async fn status(State(site): SiteState) -> Response {
         let (health, traces, events) = (site.health(), site.traces(), site.events());
         let all = json!({
             "analyzer": analyzer, "ingest": ingest, "health": health, "traces": traces,
-            "entities": site.entities(), "events": events, "ailments": ailments,
+            "entities": site.entities(), "events": events, "dispatch": site.dispatch(), "ailments": ailments,
         });
         Json(all).into_response()
     });
