@@ -33,7 +33,7 @@ pub use error::TrainingError;
 pub use histories::{FileHistories, Histories, StoreHistories};
 pub use kind::JobKind;
 pub(crate) use kinds::FAMILIES;
-pub use kinds::{FamiliesJob, SequenceJob, TracesJob};
+pub use kinds::{EntityExamples, EntityNetworkJob, FamiliesJob, SequenceJob, TracesJob};
 pub use redis::{OpenRedisQueue, RedisQueue};
 pub use schedule::{Scheduler, enqueue_due};
 pub(crate) use sqlite::jobs_path;

@@ -10,6 +10,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::tail::ParetoTail;
 
 /// Peaks that are kept at most: more do not make the fit better, and a stream has no end. Beyond it the older half is
@@ -49,14 +51,46 @@ pub enum SpotOutcome {
 }
 
 /// A stream's limit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "KeptSpot")]
 pub struct Spot {
     risk: f64,
     start: f64,
     /// How far values were above the start, oldest first.
     peaks: Vec<f64>,
     seen: f64,
+    /// Follows from the others; infinite where they allow none, which JSON cannot say.
+    #[serde(skip)]
     limit: f64,
+}
+
+/// What is kept of one.
+#[derive(Deserialize)]
+struct KeptSpot {
+    risk: f64,
+    start: f64,
+    peaks: Vec<f64>,
+    seen: f64,
+}
+
+impl From<KeptSpot> for Spot {
+    fn from(kept: KeptSpot) -> Self {
+        let KeptSpot {
+            risk,
+            start,
+            peaks,
+            seen,
+        } = kept;
+        let mut spot = Self {
+            risk,
+            start,
+            peaks,
+            seen,
+            limit: f64::INFINITY,
+        };
+        spot.refit();
+        spot
+    }
 }
 
 impl Spot {

@@ -13,6 +13,7 @@
 mod adam;
 mod calendar;
 mod dense;
+mod entity_network;
 mod families;
 mod family;
 mod family_trainer;
@@ -24,6 +25,7 @@ mod layers;
 mod lstm;
 pub mod masked_span;
 mod network;
+mod row_scales;
 mod scaling;
 mod sequence;
 mod table;
@@ -32,6 +34,9 @@ mod usad;
 mod vae;
 mod weights;
 
+pub use entity_network::{
+    EntityNetworkDetails, EntityNetworkKind, FittedEntityNetwork, NetworkRow, UnfittedEntityNetwork,
+};
 pub use families::{MetricFamilies, Traits};
 pub use family::{FamilyAutoencoder, FamilyOptions, FittedFamily, UnfittedFamily};
 pub use family_trainer::FamilyTrainer;
@@ -113,6 +118,13 @@ fn check_columns(rows: &EntityRows, columns: usize) -> Result<(), LearnedError> 
         columns,
         values: rows.len() * rows.columns(),
     })
+}
+
+/// Sums of each row's numbers, `columns` a row; what is missing, NaN, is left out.
+fn row_sums(numbers: &[f64], columns: usize) -> Vec<f64> {
+    let rows = numbers.chunks(columns.max(1));
+    rows.map(|row| row.iter().filter(|number| !number.is_nan()).sum())
+        .collect()
 }
 
 impl From<candle_core::Error> for LearnedError {

@@ -8,23 +8,17 @@
 //! AdamW with five epochs of warming up and a polynomial decay. Values are means of 12 rows, clipped at 20 deviations,
 //! standardised; a missing one is the training mean, and is left out of the score.
 
-use std::collections::VecDeque;
-
 use candle_core::{Device, Tensor};
 
 use super::adam::AdamW;
 use super::fit::{self, FitReport, Learner, Progress, Schedule};
 use super::layers::{Start, Variables, dropout};
-use super::{LearnedError, Weights, check_columns};
+use super::row_scales::StandardScale;
+use super::{LearnedError, Weights, check_columns, row_sums};
 use crate::entities::EntityRows;
 use crate::random::Random;
 
-const WINDOW: usize = 32;
-/// Rows of the trailing mean.
-const SMOOTHED: usize = 12;
-/// Standard deviations at which a value is clipped, and the least deviation.
-const CLIPPED_AT: f64 = 20.0;
-const LEAST_DEVIATION: f64 = 1e-5;
+pub(super) const WINDOW: usize = 32;
 const LATENT: usize = 64;
 const DROPOUT: f64 = 0.1;
 const BATCH: usize = 64;
@@ -71,54 +65,6 @@ pub struct UnfittedUsad {
 pub struct FittedUsad {
     layers: Variables,
     scale: StandardScale,
-}
-
-/// Mean and standard deviation of each metric.
-#[derive(Debug, Clone)]
-struct StandardScale {
-    means: Vec<f64>,
-    deviations: Vec<f64>,
-}
-
-impl StandardScale {
-    fn of(rows: &EntityRows) -> Self {
-        let (mut means, mut deviations) = (Vec::new(), Vec::new());
-        for column in 0..rows.columns() {
-            let values: Vec<f64> = rows.column(column).filter(|value| !value.is_nan()).collect();
-            let count = values.len().max(1) as f64;
-            let mean = values.iter().sum::<f64>() / count;
-            let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-            means.push(mean);
-            deviations.push(variance.sqrt().max(LEAST_DEVIATION));
-        }
-        Self { means, deviations }
-    }
-
-    /// Standardised trailing means of all rows, one after the other; 0 where nothing is there.
-    fn smoothed(&self, rows: &EntityRows) -> Vec<f32> {
-        let mut newest: VecDeque<&[f64]> = VecDeque::with_capacity(SMOOTHED);
-        let mut all = Vec::with_capacity(rows.len() * rows.columns());
-        for row in rows.iter() {
-            if newest.len() == SMOOTHED {
-                newest.pop_front();
-            }
-            newest.push_back(row);
-            for (column, (mean, deviation)) in self.means.iter().zip(&self.deviations).enumerate() {
-                let there = newest
-                    .iter()
-                    .map(|row| row[column])
-                    .filter(|value| !value.is_nan());
-                let (sum, count) = there.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-                let standard = if count > 0.0 {
-                    (sum / count - mean) / deviation
-                } else {
-                    0.0
-                };
-                all.push(standard.clamp(-CLIPPED_AT, CLIPPED_AT) as f32);
-            }
-        }
-        all
-    }
 }
 
 /// Names of the layers of the parts, from the input on.
@@ -195,16 +141,37 @@ impl UnfittedUsad {
                 needed: FEWEST_WINDOWS * WINDOW,
             });
         }
-        fit::alone(|| self.fit_alone(rows, progress))
+        fit::alone(|| self.fit_alone(rows, None, progress))
+    }
+
+    /// The same, but beginning with the weights of networks of the same metrics; those of another number of them are left aside.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn refit(
+        &self,
+        rows: &EntityRows,
+        before: &FittedUsad,
+        progress: &mut Progress<'_>,
+    ) -> Result<(FittedUsad, FitReport), LearnedError> {
+        if before.columns() != rows.columns() || rows.len() < FEWEST_WINDOWS * WINDOW {
+            return self.fit(rows, progress);
+        }
+        fit::alone(|| self.fit_alone(rows, Some(before), progress))
     }
 
     fn fit_alone(
         &self,
         rows: &EntityRows,
+        before: Option<&FittedUsad>,
         progress: &mut Progress<'_>,
     ) -> Result<(FittedUsad, FitReport), LearnedError> {
         let scale = StandardScale::of(rows);
-        let layers = Variables::start(&shapes(rows.columns()), self.options.seed)?;
+        let shapes = shapes(rows.columns());
+        let layers = match before {
+            Some(before) => Variables::load(&shapes, &before.weights()?)?,
+            None => Variables::start(&shapes, self.options.seed)?,
+        };
         let windows = rows.len() / WINDOW;
         let held = ((windows as f64 * VALIDATION) as usize).max(1);
         let mut learner = UsadLearner {
@@ -315,13 +282,54 @@ impl Learner for UsadLearner {
 }
 
 impl FittedUsad {
+    /// Metrics they know.
+    pub(super) fn columns(&self) -> usize {
+        self.scale.means.len()
+    }
+
+    pub(super) fn weights(&self) -> Result<Weights, LearnedError> {
+        let mut weights = Weights::default();
+        self.layers.save(&mut weights)?;
+        Ok(weights)
+    }
+
+    pub(super) fn scale(&self) -> StandardScale {
+        self.scale.clone()
+    }
+
+    /// The networks that were kept.
+    ///
+    /// # Errors
+    /// [`LearnedError::Weights`] for what does not fit together.
+    pub(super) fn from_parts(scale: StandardScale, weights: &Weights) -> Result<Self, LearnedError> {
+        let columns = scale.means.len();
+        if scale.deviations.len() != columns {
+            return Err(LearnedError::Weights {
+                name: "scale".to_owned(),
+                why: "is not of one number of metrics".to_owned(),
+            });
+        }
+        Ok(Self {
+            layers: Variables::load(&shapes(columns), weights)?,
+            scale,
+        })
+    }
+
     /// Per row the sum over metrics of α·(x − w₁)² + (1 − α)·(x − w₃)², α = .1, at the last row of the window that ends
     /// with it: nothing later has a part, except that the first 31 rows, which have no window, get the error of the 32nd.
     ///
     /// # Errors
     /// [`LearnedError::Ragged`] for rows of another number of metrics, [`LearnedError::TooFew`] for fewer than 32 rows.
     pub fn errors(&self, rows: &EntityRows) -> Result<Vec<f64>, LearnedError> {
-        let columns = self.scale.means.len();
+        Ok(row_sums(&self.metric_errors(rows)?, rows.columns()))
+    }
+
+    /// The same for each metric, row by row; NaN for one that is missing.
+    ///
+    /// # Errors
+    /// As [`errors`](Self::errors).
+    pub fn metric_errors(&self, rows: &EntityRows) -> Result<Vec<f64>, LearnedError> {
+        let columns = self.columns();
         check_columns(rows, columns)?;
         if rows.len() < WINDOW {
             return Err(LearnedError::TooFew {
@@ -332,7 +340,7 @@ impl FittedUsad {
         }
         let numbers = self.scale.smoothed(rows);
         let ends: Vec<usize> = (WINDOW..=rows.len()).collect();
-        let mut errors = Vec::with_capacity(rows.len());
+        let mut errors = Vec::with_capacity(rows.len() * columns);
         for ends in ends.chunks(ASKED_TOGETHER) {
             let windows = ends
                 .iter()
@@ -362,16 +370,18 @@ impl FittedUsad {
             };
             let error = ((last(&first)? * ALPHA)? + (last(&again)? * (1.0 - ALPHA))?)?;
             for (end, error) in ends.iter().zip(error.to_vec2::<f32>()?) {
-                let there = error
-                    .iter()
-                    .zip(rows.row(end - 1))
-                    .filter(|(_, value)| !value.is_nan());
-                errors.push(there.map(|(error, _)| f64::from(*error)).sum());
+                let there = error.iter().zip(rows.row(end - 1));
+                errors.extend(there.map(|(error, value)| {
+                    if value.is_nan() {
+                        f64::NAN
+                    } else {
+                        f64::from(*error)
+                    }
+                }));
             }
         }
-        let mut all = vec![errors[0]; WINDOW - 1];
-        all.extend(errors);
-        Ok(all)
+        let first = errors[..columns].repeat(WINDOW - 1);
+        Ok([first, errors].concat())
     }
 }
 

@@ -7,11 +7,13 @@
 //! its training mean and is left out of the error, where the original has zero.
 
 use candle_core::{D, Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 use super::adam::AdamW;
 use super::fit::{self, FitReport, Learner, Progress, Schedule};
 use super::layers::{Start, Variables, dropout, sigmoid};
-use super::{LearnedError, Weights, check_columns};
+use super::row_scales::UnitScale;
+use super::{LearnedError, Weights, check_columns, row_sums};
 use crate::entities::EntityRows;
 use crate::random::Random;
 
@@ -68,57 +70,15 @@ pub struct FittedVae {
     scale: UnitScale,
     /// The same draws for every row: what is said of a row depends on that row alone.
     noise: Vec<Tensor>,
+    /// What they follow from.
+    seed: u64,
 }
 
-/// Each metric's training range, to 0 … 1, and its training mean on that scale.
-#[derive(Debug, Clone)]
-struct UnitScale {
-    least: Vec<f64>,
-    width: Vec<f64>,
-    means: Vec<f32>,
-}
-
-impl UnitScale {
-    fn of(rows: &EntityRows) -> Self {
-        let columns = 0..rows.columns();
-        let finite = |column| rows.column(column).filter(|value| !value.is_nan());
-        let least: Vec<f64> = columns
-            .clone()
-            .map(|column| finite(column).fold(f64::INFINITY, f64::min))
-            .collect();
-        let width = |column: usize| {
-            let width = finite(column).fold(f64::NEG_INFINITY, f64::max) - least[column];
-            if width > 0.0 { width } else { 1.0 }
-        };
-        let mut scale = Self {
-            width: columns.clone().map(width).collect(),
-            least: least
-                .iter()
-                .map(|least| if least.is_finite() { *least } else { 0.0 })
-                .collect(),
-            means: vec![0.0; rows.columns()],
-        };
-        for column in columns {
-            let (sum, count) =
-                finite(column).fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-            let mean = (sum / f64::max(count, 1.0) - scale.least[column]) / scale.width[column];
-            scale.means[column] = mean as f32;
-        }
-        scale
-    }
-
-    /// A row on the scale; missing values are the mean.
-    fn apply(&self, row: &[f64]) -> Vec<f32> {
-        let columns = row.iter().zip(&self.least).zip(&self.width).zip(&self.means);
-        let on_scale = columns.map(|(((value, least), width), mean)| {
-            if value.is_nan() {
-                *mean
-            } else {
-                ((value - least) / width) as f32
-            }
-        });
-        on_scale.collect()
-    }
+/// What is kept of a network beside its weights.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct VaeDetails {
+    scale: UnitScale,
+    seed: u64,
 }
 
 fn shapes(columns: usize) -> Vec<(String, Vec<usize>, Start)> {
@@ -193,6 +153,12 @@ fn draw(rows: usize, random: &mut Random) -> candle_core::Result<Tensor> {
     Tensor::from_vec(numbers, (rows, LATENT), &Device::Cpu)
 }
 
+/// The draws of a fitted network.
+fn noise(seed: u64) -> candle_core::Result<Vec<Tensor>> {
+    let mut random = Random::new(seed);
+    (0..SAMPLES).map(|_| draw(1, &mut random)).collect()
+}
+
 impl UnfittedVae {
     /// With these options.
     #[must_use]
@@ -216,16 +182,37 @@ impl UnfittedVae {
                 needed: FEWEST_ROWS,
             });
         }
-        fit::alone(|| self.fit_alone(rows, progress))
+        fit::alone(|| self.fit_alone(rows, None, progress))
+    }
+
+    /// The same, but beginning with the weights of a network of the same metrics; one of another number of them is left aside.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn refit(
+        &self,
+        rows: &EntityRows,
+        before: &FittedVae,
+        progress: &mut Progress<'_>,
+    ) -> Result<(FittedVae, FitReport), LearnedError> {
+        if before.columns() != rows.columns() || rows.len() < FEWEST_ROWS {
+            return self.fit(rows, progress);
+        }
+        fit::alone(|| self.fit_alone(rows, Some(before), progress))
     }
 
     fn fit_alone(
         &self,
         rows: &EntityRows,
+        before: Option<&FittedVae>,
         progress: &mut Progress<'_>,
     ) -> Result<(FittedVae, FitReport), LearnedError> {
         let scale = UnitScale::of(rows);
-        let layers = Variables::start(&shapes(rows.columns()), self.options.seed)?;
+        let shapes = shapes(rows.columns());
+        let layers = match before {
+            Some(before) => Variables::load(&shapes, &before.weights()?)?,
+            None => Variables::start(&shapes, self.options.seed)?,
+        };
         let mut random = Random::new(self.options.seed ^ 0x5eed);
         let mut order: Vec<usize> = (0..rows.len()).collect();
         random.shuffle(&mut order);
@@ -246,12 +233,11 @@ impl UnfittedVae {
             patience: self.options.patience.max(1),
         };
         let report = fit::run(&mut learner, schedule, progress)?;
-        let mut random = Random::new(self.options.seed);
-        let noise: candle_core::Result<Vec<Tensor>> = (0..SAMPLES).map(|_| draw(1, &mut random)).collect();
         let fitted = FittedVae {
             layers: learner.layers,
             scale,
-            noise: noise?,
+            noise: noise(self.options.seed)?,
+            seed: self.options.seed,
         };
         Ok((fitted, report))
     }
@@ -328,35 +314,78 @@ impl Learner for VaeLearner {
 }
 
 impl FittedVae {
+    /// Metrics it knows.
+    pub(super) fn columns(&self) -> usize {
+        self.scale.least.len()
+    }
+
+    pub(super) fn weights(&self) -> Result<Weights, LearnedError> {
+        let mut weights = Weights::default();
+        self.layers.save(&mut weights)?;
+        Ok(weights)
+    }
+
+    pub(super) fn details(&self) -> VaeDetails {
+        VaeDetails {
+            scale: self.scale.clone(),
+            seed: self.seed,
+        }
+    }
+
+    /// The network that was kept.
+    ///
+    /// # Errors
+    /// [`LearnedError::Weights`] for what does not fit together.
+    pub(super) fn from_parts(details: VaeDetails, weights: &Weights) -> Result<Self, LearnedError> {
+        let VaeDetails { scale, seed } = details;
+        let columns = scale.least.len();
+        if scale.width.len() != columns || scale.means.len() != columns {
+            return Err(LearnedError::Weights {
+                name: "scale".to_owned(),
+                why: "is not of one number of metrics".to_owned(),
+            });
+        }
+        Ok(Self {
+            layers: Variables::load(&shapes(columns), weights)?,
+            scale,
+            noise: noise(seed)?,
+            seed,
+        })
+    }
+
     /// Per row the sum over metrics of the absolute difference from the mean of ten reconstructions, on the scale of the
     /// training ranges. A row's error depends on that row alone; metrics that are missing are left out.
     ///
     /// # Errors
     /// [`LearnedError::Ragged`] for rows of another number of metrics.
     pub fn errors(&self, rows: &EntityRows) -> Result<Vec<f64>, LearnedError> {
-        let columns = self.scale.least.len();
+        Ok(row_sums(&self.metric_errors(rows)?, rows.columns()))
+    }
+
+    /// The same for each metric, row by row; NaN for one that is missing.
+    ///
+    /// # Errors
+    /// As [`errors`](Self::errors).
+    pub fn metric_errors(&self, rows: &EntityRows) -> Result<Vec<f64>, LearnedError> {
+        let columns = self.columns();
         check_columns(rows, columns)?;
         let places: Vec<usize> = (0..rows.len()).collect();
-        let mut errors = Vec::with_capacity(rows.len());
+        let mut errors = Vec::with_capacity(rows.len() * columns);
         for places in places.chunks(ASKED_TOGETHER) {
             let on_scale: Vec<f32> = places
                 .iter()
                 .flat_map(|at| self.scale.apply(rows.row(*at)))
                 .collect();
             let said = self.reconstruct(&on_scale, places.len())?;
-            for ((at, said), asked) in places
-                .iter()
-                .zip(said.chunks(columns))
-                .zip(on_scale.chunks(columns))
-            {
-                let pairs = said.iter().zip(asked).zip(rows.row(*at));
-                let there = pairs.filter(|(_, value)| !value.is_nan());
-                errors.push(
-                    there
-                        .map(|((said, asked), _)| f64::from((said - asked).abs()))
-                        .sum(),
-                );
-            }
+            let values = places.iter().flat_map(|at| rows.row(*at));
+            let pairs = said.iter().zip(&on_scale).zip(values);
+            errors.extend(pairs.map(|((said, asked), value)| {
+                if value.is_nan() {
+                    f64::NAN
+                } else {
+                    f64::from((said - asked).abs())
+                }
+            }));
         }
         Ok(errors)
     }

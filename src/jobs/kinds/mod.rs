@@ -3,6 +3,7 @@
 //! A kind says what a job of it needs to know, and does it: what it learns from, what it fits, and how a new fit is held
 //! against what serves, is its own. Queue, schedule, trainer and publishing know nothing of it.
 
+mod entity_network;
 mod families;
 mod sequence;
 mod traces;
@@ -13,6 +14,7 @@ use super::task::Task;
 use super::trainer::{GoOn, JobWork};
 use super::training::Training;
 
+pub use entity_network::{EntityExamples, EntityNetworkJob};
 pub(crate) use families::FAMILIES;
 pub use families::FamiliesJob;
 pub use sequence::SequenceJob;
@@ -26,10 +28,11 @@ struct KnownKind {
 }
 
 /// All kinds.
-static KINDS: [KnownKind; 3] = [
+static KINDS: [KnownKind; 4] = [
     KnownKind::of::<FamiliesJob>(),
     KnownKind::of::<SequenceJob>(),
     KnownKind::of::<TracesJob>(),
+    KnownKind::of::<EntityNetworkJob>(),
 ];
 
 impl KnownKind {

@@ -6,6 +6,7 @@
 //! card.
 
 mod entity;
+mod entity_network;
 mod families;
 mod sequence;
 mod traces;
@@ -16,6 +17,7 @@ use skywatch_algorithms::learned::masked_span::FittedTraces;
 use skywatch_algorithms::learned::{FittedFamilies, FittedSequence, LearnedError, Weights};
 
 pub use entity::EntityModel;
+pub use entity_network::{EntityNetworkModel, EntityNetworkSubject};
 
 use super::{Card, ModelError};
 
@@ -53,11 +55,12 @@ pub struct ModelKind {
 }
 
 /// All kinds.
-pub static KINDS: [ModelKind; 4] = [
+pub static KINDS: [ModelKind; 5] = [
     ModelKind::of::<FittedFamilies>(),
     ModelKind::of::<FittedSequence>(),
     ModelKind::of::<FittedTraces>(),
     ModelKind::of::<EntityModel>(),
+    ModelKind::of::<EntityNetworkModel>(),
 ];
 
 impl ModelKind {
