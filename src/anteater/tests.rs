@@ -175,8 +175,7 @@ fn of_every_key_is_said_what_became_of_it() {
     assert_eq!(outcome(&imported, "Arangodb.url"), &carried("causes.url"));
     for left in [
         "Extra.unknown",
-        "usad_model.json: kpis.atrend",
-        "usad_model.json: root_cause_num",
+        "usad_model.json: model_config",
         "other_3.json",
         "rca.job.json",
     ] {

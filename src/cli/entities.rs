@@ -95,6 +95,7 @@ fn train(context: &Context, arguments: &EntityTrainArguments) -> Result<(), Comm
     let trainer = EntityTrainer {
         settings: &settings.entities,
         models: process::wiring::registry(settings)?,
+        has_trainer: settings.training.enabled,
         stop: &stop,
     };
     let (mut learnt, mut said) = (0u64, Ok(()));

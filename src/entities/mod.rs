@@ -23,4 +23,4 @@ pub use watch::{
     DetectorJobError, EntityReporter, EntityWatchOptions, EntityWatcher, check_jobs, unused_job_keys,
 };
 #[cfg(feature = "learned")]
-pub use watch::{EntityTrainer, TrainedEntity};
+pub use watch::{EntityTrainer, NetworkPlace, TrainedEntity};

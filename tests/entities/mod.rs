@@ -3,7 +3,10 @@
 #[cfg(feature = "learned")]
 mod aom;
 mod detector_jobs;
+mod faults;
 mod live;
+#[cfg(feature = "learned")]
+mod networks;
 mod real;
 mod stored;
 

@@ -8,6 +8,8 @@ mod detector_jobs;
 mod fitting;
 #[cfg(feature = "learned")]
 mod kept;
+#[cfg(feature = "learned")]
+mod networks;
 mod population;
 mod prometheus;
 mod publishing;
@@ -22,8 +24,11 @@ mod stored;
 mod training;
 mod watched;
 mod watcher;
+mod work;
 
 pub use detector_jobs::{DetectorJobError, check_jobs, unused_job_keys};
+#[cfg(feature = "learned")]
+pub use networks::NetworkPlace;
 pub use reporting::EntityReporter;
 #[cfg(feature = "learned")]
 pub use training::{EntityTrainer, TrainedEntity};

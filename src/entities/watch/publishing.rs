@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Map;
 
-use super::detector_jobs::{JobFinding, JobFound};
+use super::detector_jobs::{JobFinding, JobFound, slow_node_result};
 use super::population::EntityPopulation;
 use super::rules::EntityRules;
 use super::watched::{EntityState, WatchedEntity};
@@ -42,13 +42,43 @@ pub(super) fn publish_entities(
     }
 }
 
-/// Publishes what jobs have found.
+/// Publishes what jobs have found. Of a job that says so the machines that are well go along as soon as one is not.
 pub(super) fn publish_findings(events: &EventPublisher, findings: &[JobFinding]) {
+    let finds = |job: &str| {
+        let mut all = findings.iter();
+        all.any(|finding| finding.is_anomalous && finding.job == job)
+    };
     for finding in findings.iter().filter(|_| events.is_on()) {
-        for found in &finding.found {
+        if finding.category == EventCategory::SlowNode {
+            continue;
+        }
+        let is_told = finding.is_anomalous || (finding.tells_normal && finds(&finding.job));
+        for found in finding.found.iter().filter(|_| is_told) {
             events.publish(of_finding(finding, found));
         }
     }
+    for event in of_slow_nodes(findings).filter(|_| events.is_on()) {
+        events.publish(event);
+    }
+}
+
+/// One event a job for all of its slow nodes, in the name of the slowest.
+fn of_slow_nodes(findings: &[JobFinding]) -> impl Iterator<Item = EntityEvent> {
+    let mut jobs: BTreeMap<&str, Vec<&JobFinding>> = BTreeMap::new();
+    for finding in findings
+        .iter()
+        .filter(|finding| finding.category == EventCategory::SlowNode)
+    {
+        jobs.entry(&finding.job).or_default().push(finding);
+    }
+    jobs.into_values().filter_map(|of_job| {
+        let slow = of_job.iter().filter(|finding| finding.is_anomalous);
+        let slowest = slow.max_by(|a, b| a.score.total_cmp(&b.score))?;
+        Some(EntityEvent {
+            details: slow_node_result(&of_job),
+            ..of_finding(slowest, slowest.found.first()?)
+        })
+    })
 }
 
 pub(super) fn of_entity(entity: &WatchedEntity, at: f64, rules: &EntityRules) -> Option<EntityEvent> {
@@ -97,7 +127,12 @@ pub(super) fn of_entity(entity: &WatchedEntity, at: f64, rules: &EntityRules) ->
 }
 
 fn of_finding(finding: &JobFinding, found: &JobFound) -> EntityEvent {
-    let others = finding.found.iter().filter(|other| *other != found).take(CAUSES);
+    let others = finding.found.iter().filter(|other| *other != found);
+    let others = if finding.causes.is_empty() {
+        others.take(CAUSES).collect::<Vec<_>>()
+    } else {
+        finding.causes.iter().collect()
+    };
     let cause = |other: &JobFound| EventCause {
         metric: other.metric.clone(),
         labels: other.labels.clone(),
@@ -116,11 +151,11 @@ fn of_finding(finding: &JobFinding, found: &JobFound) -> EntityEvent {
         category: finding.category,
         source: (finding.category == EventCategory::Simple).then(|| "spot".to_owned()),
         keywords: finding.keywords.clone(),
-        is_anomaly: true,
+        is_anomaly: finding.is_anomalous,
         score: found.score,
-        flagged: FlaggedPoints::default(),
+        flagged: finding.flagged,
         description: found.description.clone(),
-        details: Map::new(),
-        causes: others.map(cause).collect(),
+        details: found.details.clone(),
+        causes: others.into_iter().map(cause).collect(),
     }
 }

@@ -35,8 +35,14 @@ pub(super) fn queries(settings: &Entities) -> Vec<EntityQuery> {
 
 /// Exact matchers, whatever their values hold; nothing for none.
 pub(super) fn matchers(settings: &Entities) -> String {
+    matchers_and(settings, None)
+}
+
+/// The same with one label more.
+pub(super) fn matchers_and(settings: &Entities, label: Option<(&String, &String)>) -> String {
     let mut text = String::new();
-    for (label, value) in settings.matchers() {
+    let label = label.map(|(label, value)| (label.as_str(), value.as_str()));
+    for (label, value) in settings.matchers().chain(label) {
         let begin = if text.is_empty() { '{' } else { ',' };
         // Prometheus reads Go's texts, whose escapes for these are JSON's. Writing to a string cannot fail.
         let _ = write!(text, "{begin}{label}={}", serde_json::Value::from(value));

@@ -20,6 +20,9 @@ use crate::status::Followed;
 const CONTRIBUTORS: usize = 20;
 const NAMED: usize = 3;
 
+/// Multiple of the limit from which on an anomaly is critical, as with metrics.
+const CRITICAL: f64 = 2.0;
+
 /// The way of findings to the dispatch.
 pub struct EntityReporter {
     /// Where reports are handed over.
@@ -84,7 +87,7 @@ fn observation(
         EntityState::Anomalous => {
             let mut anomaly = anomaly(entity, last, rules);
             if let Some(causes) = causes.of(&entity.name) {
-                causes.add_to(&mut anomaly);
+                causes.add_to(&mut anomaly, rules);
             }
             ObservedOutcome::Anomalous(Box::new(anomaly))
         }
@@ -143,9 +146,9 @@ fn job_anomaly(finding: &JobFinding) -> Anomaly {
         finding.job,
         named.collect::<Vec<_>>().join(", ")
     );
-    Anomaly::new(
+    let anomaly = Anomaly::new(
         Subject::Entity(finding.subject.clone()),
-        Severity::Warning,
+        finding.severity,
         finding.at,
     )
     .with_value(finding.score, None)
@@ -157,6 +160,18 @@ fn job_anomaly(finding: &JobFinding) -> Anomaly {
         // A job says whether, not how far beyond its limit.
         score: 1.0,
         opens: true,
+    });
+    if finding.causes.is_empty() {
+        return anomaly;
+    }
+    let total: f64 = finding.causes.iter().map(|cause| cause.score).sum();
+    let ranked = finding.causes.iter().map(|cause| Contributor {
+        name: cause.metric.clone(),
+        weight: cause.score / total.max(f64::MIN_POSITIVE),
+    });
+    anomaly.with_evidence(Evidence::Ranking {
+        of: "root causes".to_owned(),
+        ranked: ranked.collect(),
     })
 }
 
@@ -191,7 +206,7 @@ fn anomaly(entity: &WatchedEntity, last: RowVerdict, rules: &EntityRules) -> Ano
     };
     let mut anomaly = Anomaly::new(
         Subject::Entity(entity.name.to_string()),
-        Severity::Warning,
+        severity(entity, last, rules),
         rules.time(last.step),
     )
     .with_value(last.score, Some(expected))
@@ -211,6 +226,21 @@ fn anomaly(entity: &WatchedEntity, last: RowVerdict, rules: &EntityRules) -> Ano
         anomaly = anomaly.with_label(label, value);
     }
     anomaly
+}
+
+/// Critical where the rows that make it anomalous are twice their limit, on average: one row that is far out is no more than a warning.
+fn severity(entity: &WatchedEntity, last: RowVerdict, rules: &EntityRules) -> Severity {
+    let flagged = entity
+        .verdicts()
+        .filter(|verdict| verdict.is_anomalous && verdict.step > last.step - rules.window);
+    let (sum, count) = flagged.fold((0.0, 0.0), |(sum, count), verdict| {
+        (sum + verdict.score, count + 1.0)
+    });
+    if sum >= CRITICAL * f64::max(count, 1.0) {
+        Severity::Critical
+    } else {
+        Severity::Warning
+    }
 }
 
 /// The metrics that have most to do with it.

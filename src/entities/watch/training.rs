@@ -14,7 +14,7 @@ use super::kept::KeptDetectors;
 use super::population::EntityPopulation;
 use super::rules::EntityRules;
 use super::watched::TrainingRows;
-use super::watcher::prometheus_sources;
+use super::work::prometheus_work;
 use crate::entities::EntityWatchError;
 use crate::entities::evaluation::training_files;
 use crate::entities::table::EntityTable;
@@ -44,6 +44,8 @@ pub struct EntityTrainer<'t> {
     pub settings: &'t Entities,
     /// Where what is learnt goes.
     pub models: ModelRegistry,
+    /// Whether a trainer learns the networks of jobs, which then are none of the ensemble's.
+    pub has_trainer: bool,
     /// Said: what is learnt by then is kept.
     pub stop: &'t Stop,
 }
@@ -64,7 +66,7 @@ impl EntityTrainer<'_> {
         let newest = rules.step_at(span.until);
         let mut population = EntityPopulation::new(&settings);
         let mut counters = EntityCounters::default();
-        for mut source in prometheus_sources(&settings, &Observer::off())?.0 {
+        for mut source in prometheus_work(&settings, &Observer::off(), self.has_trainer)?.sources {
             source.fetch(
                 newest,
                 &mut |part| population.take(part, &mut counters),

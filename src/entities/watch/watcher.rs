@@ -9,18 +9,19 @@ use skywatch_alerters::units;
 use skywatch_settings::Entities;
 
 use super::counters::EntityCounters;
-use super::detector_jobs::{DetectorJob, JobMetric, RunningJobs};
+use super::detector_jobs::{JobFinding, RunningJobs};
 use super::fitting::{DetectorStore, EntityFitter, FitDone};
+#[cfg(feature = "learned")]
+use super::networks::{NetworkJobs, NetworkPlace};
 use super::population::EntityPopulation;
-use super::prometheus::{PrometheusEntities, SeriesNaming};
 use super::publishing::{publish_entities, publish_findings};
-use super::query::{EntityQuery, matchers};
 use super::reporting::EntityReporter;
 use super::root_causes::EntityRootCauses;
 use super::rules::EntityRules;
 use super::source::EntitySource;
 use super::stored::StoredEntities;
 use super::watched::{EntityState, WatchedEntity};
+use super::work::{PrometheusWork, prometheus_work};
 use crate::clock::unix_now;
 use crate::entities::EntityWatchError;
 use crate::entities::archive::{EntityArchive, EntityRecord, entities_path};
@@ -32,8 +33,6 @@ use crate::stop::Stop;
 use crate::store::AnyConnect;
 use crate::topology::TopologyCache;
 
-/// The label by which gala-gopher tells machines apart.
-const MACHINE_ID: &str = "machine_id";
 /// Scores that a detector from the model store hears: as many as it looks back upon for a level that has settled.
 const RECALLED: usize = 2_880;
 
@@ -54,6 +53,9 @@ pub struct EntityWatchOptions<'o> {
     /// Where detectors outlive the process.
     #[cfg(feature = "learned")]
     pub models: crate::models::ModelRegistry,
+    /// Where networks of jobs are learnt; without it the ensemble judges in their stead.
+    #[cfg(feature = "learned")]
+    pub networks: Option<NetworkPlace>,
 }
 
 /// Watches entities of all sources.
@@ -67,6 +69,9 @@ pub struct EntityWatcher {
     causes: EntityRootCauses,
     rules: EntityRules,
     jobs: RunningJobs,
+    /// Jobs whose detector is a network.
+    #[cfg(feature = "learned")]
+    networks: Option<NetworkJobs>,
     archive: EntityArchive,
     /// Whether the log says that the disk takes nothing.
     is_unwritten: bool,
@@ -110,13 +115,32 @@ impl EntityWatcher {
         }));
         #[cfg(not(feature = "learned"))]
         let kept: Option<Box<dyn DetectorStore>> = None;
-        let (mut sources, jobs) = prometheus_sources(settings, observer)?;
+        #[cfg(feature = "learned")]
+        let place = options.networks;
+        #[cfg(feature = "learned")]
+        let has_trainer = place.is_some();
+        #[cfg(not(feature = "learned"))]
+        let has_trainer = false;
+        let PrometheusWork {
+            mut sources,
+            jobs,
+            network_jobs,
+        } = prometheus_work(settings, observer, has_trainer)?;
+        #[cfg(not(feature = "learned"))]
+        drop(network_jobs);
+        #[cfg(feature = "learned")]
+        let networks = match place.filter(|_| !network_jobs.is_empty()) {
+            Some(place) => Some(NetworkJobs::open(network_jobs, settings, observer, place)?),
+            None => None,
+        };
         if let Some(stored) = StoredEntities::new(settings, store, observer) {
             sources.push(Box::new(stored));
         }
         Ok(Self {
             sources,
             jobs,
+            #[cfg(feature = "learned")]
+            networks,
             population: EntityPopulation::new(settings),
             counters: EntityCounters::default(),
             fitter: EntityFitter::start(kept).map_err(EntityWatchError::Thread)?,
@@ -170,6 +194,9 @@ impl EntityWatcher {
             source.fetch(newest, &mut |part| population.take(part, counters), stop);
         }
         let jobs_looked = self.jobs.look(unix_now(), &mut self.counters, stop);
+        #[cfg(feature = "learned")]
+        let networks_looked = (self.networks.as_mut())
+            .is_some_and(|networks| networks.look(unix_now(), &mut self.counters, stop));
         if stop.is_said() {
             // What was left out because of that says nothing.
             return;
@@ -188,13 +215,9 @@ impl EntityWatcher {
             let gone = self.population.forget(newest);
             self.population.judge(newest, &mut self.counters);
             let explained = self.causes.look(&self.population);
-            self.reporter.report(
-                &mut self.population,
-                self.jobs.findings(),
-                &gone,
-                &self.causes,
-                &self.rules,
-            );
+            let findings = self.findings();
+            self.reporter
+                .report(&mut self.population, &findings, &gone, &self.causes, &self.rules);
             publish_entities(
                 &self.events,
                 &self.population,
@@ -210,6 +233,10 @@ impl EntityWatcher {
             if jobs_looked {
                 publish_findings(&self.events, self.jobs.findings());
             }
+            #[cfg(feature = "learned")]
+            if let Some(networks) = self.networks.as_ref().filter(|_| networks_looked) {
+                publish_findings(&self.events, networks.findings());
+            }
             self.write_down(&gone);
             if is_first {
                 self.tell_first();
@@ -219,12 +246,22 @@ impl EntityWatcher {
         self.write_status();
     }
 
+    /// What all jobs have found.
+    fn findings(&self) -> Vec<JobFinding> {
+        let found = self.jobs.findings().to_vec();
+        #[cfg(feature = "learned")]
+        if let Some(networks) = &self.networks {
+            return [found, networks.findings().to_vec()].concat();
+        }
+        found
+    }
+
     /// Writes down how entities are.
     fn write_down(&mut self, gone: &[Arc<str>]) {
         let now = unix_now();
         let entities = self.population.entities.values_mut();
         let mut records: Vec<EntityRecord> = entities.map(|entity| entity.record(now, &self.rules)).collect();
-        records.extend(self.jobs.findings().iter().map(|finding| finding.record(now)));
+        records.extend(self.findings().iter().map(|finding| finding.record(now)));
         match self.archive.write(&records, gone, now) {
             Err(error) if !std::mem::replace(&mut self.is_unwritten, true) => {
                 tracing::error!("entities :: scores are not written down :: {error}");
@@ -399,44 +436,6 @@ impl EntityWatcher {
                 .collect(),
         });
     }
-}
-
-/// Where entities of a Prometheus come from, and the jobs that judge series of it.
-///
-/// # Errors
-/// A source or a job that cannot be used.
-pub(super) fn prometheus_sources(
-    settings: &Entities,
-    observer: &Observer,
-) -> Result<(Vec<Box<dyn EntitySource>>, RunningJobs), EntityWatchError> {
-    let mut sources: Vec<Box<dyn EntitySource>> = Vec::new();
-    if let Some(prometheus) = PrometheusEntities::new(settings, observer)? {
-        sources.push(Box::new(prometheus));
-    }
-    let (jobs, for_ensemble) = RunningJobs::open(settings, observer)?;
-    for job in &for_ensemble {
-        let source = of_job(job, settings, EntityRules::of(settings), observer)?;
-        sources.extend(source.map(|source| Box::new(source) as Box<dyn EntitySource>));
-    }
-    Ok((sources, jobs))
-}
-
-/// The metrics of a job that has a network judge all metrics of a machine: they are judged by the ensemble.
-fn of_job(
-    job: &DetectorJob,
-    settings: &Entities,
-    rules: EntityRules,
-    observer: &Observer,
-) -> Result<Option<PrometheusEntities>, EntityWatchError> {
-    let matchers = matchers(settings);
-    let query = |metric: &JobMetric| EntityQuery {
-        metric: metric.metric.as_str().into(),
-        promql: format!("avg by ({MACHINE_ID}) ({}{matchers})", metric.metric),
-    };
-    let queries = job.metrics.iter().map(query).collect();
-    let naming = SeriesNaming::Of(vec![MACHINE_ID.to_owned()]);
-    let span = (rules.step, rules.history);
-    Ok(PrometheusEntities::of(settings, queries, naming, span, observer)?)
 }
 
 /// All states, in words.

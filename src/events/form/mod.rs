@@ -13,6 +13,7 @@ mod root_cause;
 mod tests;
 mod value;
 
+use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::entity_event::{EntityEvent, EntityEventKey, EventCategory};
@@ -76,6 +77,34 @@ impl EventForms {
     }
 }
 
+/// Details without what changes with every tick while the same is wrong: numbers, and values over time. The original compares them, too, and
+/// so says a share of memory anew each minute.
+fn without_numbers(details: &Value) -> Value {
+    match details {
+        Value::Number(_) => Value::Null,
+        Value::Array(all) => {
+            let kept = all.iter().map(without_numbers);
+            Value::Array(kept.filter(|value| !is_bare(value)).collect())
+        }
+        Value::Object(all) => {
+            let kept = all
+                .iter()
+                .map(|(key, value)| (key.clone(), without_numbers(value)));
+            Value::Object(kept.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// Whether nothing is left of it.
+fn is_bare(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(all) => all.values().all(is_bare),
+        _ => false,
+    }
+}
+
 /// What is compared. The original compares the metric of normal entities, too; but which one that is means nothing there, and
 /// changes with every tick.
 fn repeat_key(event: &EntityEvent) -> RepeatKey {
@@ -87,7 +116,8 @@ fn repeat_key(event: &EntityEvent) -> RepeatKey {
         ..
     } = &event.key;
     if event.is_anomaly {
-        RepeatKey::Anomaly(hash(json(&(machine_id, metric, labels, &event.details))))
+        let details = without_numbers(&Value::Object(event.details.clone()));
+        RepeatKey::Anomaly(hash(json(&(machine_id, metric, labels, details))))
     } else {
         RepeatKey::Normal(hash(json(&(machine_id, labels))))
     }

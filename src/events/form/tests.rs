@@ -353,3 +353,23 @@ fn a_normal_entity_has_no_words_in_the_old_form_and_a_score_is_always_a_number()
         "吞吐"
     );
 }
+
+#[test]
+fn a_number_that_changes_does_not_make_an_anomaly_another_one() {
+    let key = |details: serde_json::Value| {
+        let event = EntityEvent {
+            details: details.as_object().cloned().unwrap_or_default(),
+            ..event()
+        };
+        written(&forms(EventSchema::Current), event).0.repeat_of
+    };
+    let of = |pool: &str, share: f64, values: &[f64]| {
+        let values: Vec<_> = values
+            .iter()
+            .map(|value| json!({"timestamp": 5, "value": value}))
+            .collect();
+        key(json!({"pool": pool, "share": share, "nodes": [{"objectId": pool, "kpiData": values}]}))
+    };
+    assert_eq!(of("old", 0.7, &[1.0]), of("old", 0.9, &[1.0, 2.0]));
+    assert_ne!(of("old", 0.7, &[1.0]), of("new", 0.7, &[1.0]));
+}

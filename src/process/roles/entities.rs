@@ -4,9 +4,13 @@ use skywatch_alerters::Subject;
 use skywatch_settings::Settings;
 
 use super::role::{self, Needs, Role, RoleContext, RunOptions};
+#[cfg(feature = "learned")]
+use crate::entities::NetworkPlace;
 use crate::entities::{EntityReporter, EntityWatchOptions, EntityWatcher};
 use crate::events::{EventPublisher, EventWriter};
 use crate::inlet::Finder;
+#[cfg(feature = "learned")]
+use crate::process::trainer;
 use crate::process::{ProcessError, wiring};
 use crate::topology::TopologyCache;
 
@@ -58,6 +62,8 @@ impl Role for EntitiesRole {
                 .map_or_else(EventPublisher::off, EventWriter::publisher),
             #[cfg(feature = "learned")]
             models: wiring::registry(settings)?,
+            #[cfg(feature = "learned")]
+            networks: networks(settings)?,
         };
         let watcher = EntityWatcher::new(options, reporter)?;
         let graphite = wiring::graphite(settings, &context.observer)?;
@@ -69,4 +75,16 @@ impl Role for EntitiesRole {
         client.finish(role::CONFIRM_PATIENCE);
         Ok(())
     }
+}
+
+/// With a trainer, jobs of networks are judged by them.
+#[cfg(feature = "learned")]
+fn networks(settings: &Settings) -> Result<Option<NetworkPlace>, ProcessError> {
+    if !settings.training.enabled {
+        return Ok(None);
+    }
+    Ok(Some(NetworkPlace {
+        queue: trainer::queue(settings)?,
+        registry: wiring::registry(settings)?,
+    }))
 }

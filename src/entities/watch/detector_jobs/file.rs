@@ -10,9 +10,12 @@ use skywatch_algorithms::entities::rules::{
     DisruptionOptions, NSigmaOptions, NSigmaSide, NodeBounds, SpaceOptions, TimeOptions,
 };
 
+use super::keys::JobKeys;
 use super::limits::{JobLimits, NodeLimits, OutlierLimits};
 use crate::events::EventCategory;
 
+/// Causes that are named at most: the original's jobs name 20.
+const MOST_CAUSES: f64 = 100.0;
 /// Largest file, bytes: the original's largest has 11,000.
 const LARGEST: u64 = 1 << 20;
 
@@ -25,7 +28,12 @@ pub(crate) struct DetectorJob {
     /// What kind of detector its events say has spoken.
     pub(crate) category: EventCategory,
     pub(crate) detector: JobDetector,
+    /// The metrics that are judged; of a network the indicators of service.
     pub(crate) metrics: Vec<JobMetric>,
+    /// Metrics that may be the cause. A network judges them, too.
+    pub(crate) features: Vec<JobFeature>,
+    /// Causes that are named.
+    pub(crate) causes: usize,
     /// Keys that are not used, by their paths.
     pub(crate) unused: Vec<String>,
 }
@@ -39,8 +47,37 @@ pub(crate) enum JobDetector {
     Jvm,
     /// Slow nodes of a cluster.
     SlowNode,
-    /// Networks over all metrics of a machine (VAE, USAD). The ensemble, which finds more, judges in their stead.
-    Machine,
+    /// A variational autoencoder over all metrics of a machine.
+    Vae,
+    /// Two autoencoders over windows of all metrics of a machine.
+    Usad,
+}
+
+impl JobDetector {
+    /// Whether it judges all metrics of a machine together.
+    pub(crate) fn is_network(self) -> bool {
+        matches!(self, Self::Vae | Self::Usad)
+    }
+}
+
+/// Which way a metric goes when something is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum MetricTrend {
+    /// Either.
+    #[default]
+    Any,
+    Rise,
+    Fall,
+}
+
+/// A metric that may be the cause.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct JobFeature {
+    pub(crate) metric: String,
+    pub(crate) description: Option<String>,
+    pub(crate) trend: MetricTrend,
+    /// Among causes those with the smaller come first.
+    pub(crate) priority: i64,
 }
 
 /// One metric of a job.
@@ -50,6 +87,7 @@ pub(crate) struct JobMetric {
     /// The kind of entity it belongs to, and what it is, for events.
     pub(crate) entity_name: Option<String>,
     pub(crate) description: Option<String>,
+    pub(crate) trend: MetricTrend,
     /// Seconds that are looked back upon.
     pub(crate) look_back: f64,
     pub(crate) limits: JobLimits,
@@ -102,6 +140,14 @@ impl DetectorJob {
         })
     }
 
+    /// All metrics over which a machine is judged, each once.
+    pub(crate) fn machine_metrics(&self) -> impl Iterator<Item = &str> {
+        let features = self.features.iter().map(|feature| feature.metric.as_str());
+        let indicators = self.metrics.iter().map(|metric| metric.metric.as_str());
+        let is_new = |feature: &&str| self.metrics.iter().all(|metric| metric.metric != *feature);
+        indicators.chain(features.filter(is_new))
+    }
+
     /// The job of a JSON text.
     pub(super) fn of(value: &Value) -> Result<Option<Self>, String> {
         let mut keys = JobKeys::of("", value)?;
@@ -115,7 +161,8 @@ impl DetectorJob {
         }
         let written = keys.text("detector")?.ok_or("it has no `detector`")?;
         let detector = match written.as_str() {
-            "vae" | "usad" => JobDetector::Machine,
+            "vae" => JobDetector::Vae,
+            "usad" => JobDetector::Usad,
             "jvm" => JobDetector::Jvm,
             "slow-node-detection" => JobDetector::SlowNode,
             "n-sigma"
@@ -135,25 +182,17 @@ impl DetectorJob {
             }
             keys.unused.extend(entry.left());
         }
-        if detector == JobDetector::Machine {
-            for (number, entry) in keys.list("features")?.iter().enumerate() {
-                let mut entry = JobKeys::of(&format!("features[{number}]."), entry)?;
-                metrics.push(JobMetric {
-                    metric: entry.text("metric")?.ok_or("a feature has no `metric`")?,
-                    entity_name: None,
-                    description: None,
-                    look_back: 0.0,
-                    limits: JobLimits::None,
-                });
-                keys.unused.extend(entry.left());
-            }
-        }
-        let mut seen = HashSet::new();
-        // A metric may be indicator and feature; among the indicators it stands once.
-        metrics.retain(|metric| seen.insert(metric.metric.clone()) || detector != JobDetector::Machine);
-        if seen.len() < metrics.len() {
-            return Err("a metric stands twice among its `kpis`".to_owned());
-        }
+        let features = match detector {
+            // Their rules name what is wrong.
+            JobDetector::Jvm | JobDetector::SlowNode => Vec::new(),
+            _ => features(&mut keys)?,
+        };
+        let causes = match features.is_empty() {
+            true => None,
+            false => keys.number("root_cause_num")?,
+        };
+        is_once(metrics.iter().map(|metric| &*metric.metric), "kpis")?;
+        is_once(features.iter().map(|feature| &*feature.metric), "features")?;
         if metrics.is_empty() {
             return Err("it has no metric that is enabled".to_owned());
         }
@@ -163,9 +202,47 @@ impl DetectorJob {
             category,
             detector,
             metrics,
+            features,
+            causes: causes.map_or(0, |causes| causes.clamp(0.0, MOST_CAUSES) as usize),
             unused: keys.left().collect(),
         }))
     }
+}
+
+/// The metrics that may be the cause.
+fn features(keys: &mut JobKeys<'_>) -> Result<Vec<JobFeature>, String> {
+    let mut features = Vec::new();
+    for (number, entry) in keys.list("features")?.iter().enumerate() {
+        let mut entry = JobKeys::of(&format!("features[{number}]."), entry)?;
+        features.push(JobFeature {
+            metric: entry.text("metric")?.ok_or("a feature has no `metric`")?,
+            description: entry.text("description")?,
+            trend: trend(&mut entry)?,
+            priority: entry.number("priority")?.unwrap_or(0.0) as i64,
+        });
+        keys.unused.extend(entry.left());
+    }
+    Ok(features)
+}
+
+fn trend(entry: &mut JobKeys<'_>) -> Result<MetricTrend, String> {
+    Ok(match entry.text("atrend")?.as_deref() {
+        Some("rise") => MetricTrend::Rise,
+        Some("fall") => MetricTrend::Fall,
+        None | Some("default") => MetricTrend::Any,
+        Some(other) => return Err(format!("`{}atrend` is `{other}`", entry.path)),
+    })
+}
+
+/// Refuses names of which one stands twice.
+fn is_once<'n>(names: impl Iterator<Item = &'n str>, list: &str) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(format!("the metric `{name}` stands twice among its `{list}`"));
+        }
+    }
+    Ok(())
 }
 
 /// The category of the events of a job with this template.
@@ -186,6 +263,11 @@ fn metric(entry: &mut JobKeys<'_>, detector: &str) -> Result<Option<JobMetric>, 
     let metric = entry.text("metric")?.ok_or("a metric has no name")?;
     let is_enabled = entry.flag("enable")?.unwrap_or(true);
     let (entity_name, description) = (entry.text("entity_name")?, entry.text("description")?);
+    // What is judged by limits of its own goes the way these say.
+    let trend = match detector {
+        "vae" | "usad" => trend(entry)?,
+        _ => MetricTrend::Any,
+    };
     let nothing = Value::Object(Map::new());
     let params = entry.take("params").unwrap_or(&nothing);
     let mut params = JobKeys::of(&format!("{}params.", entry.path), params)?;
@@ -231,6 +313,7 @@ fn metric(entry: &mut JobKeys<'_>, detector: &str) -> Result<Option<JobMetric>, 
         metric,
         entity_name,
         description,
+        trend,
         look_back,
         limits,
     }))
@@ -322,81 +405,4 @@ fn node(params: &mut JobKeys<'_>) -> Result<NodeLimits, String> {
         is_device,
         method,
     })
-}
-
-/// Keys of one object, of which those that are taken are used.
-struct JobKeys<'v> {
-    /// Where the object is, with a dot behind.
-    path: String,
-    object: Map<String, Value>,
-    /// Keys that nobody takes.
-    unused: Vec<String>,
-    values: &'v Map<String, Value>,
-}
-
-impl<'v> JobKeys<'v> {
-    fn of(path: &str, value: &'v Value) -> Result<Self, String> {
-        let values = value
-            .as_object()
-            .ok_or_else(|| format!("`{}` is no object", path.trim_end_matches('.')))?;
-        Ok(Self {
-            path: path.to_owned(),
-            object: values.clone(),
-            unused: Vec::new(),
-            values,
-        })
-    }
-
-    fn peek(&self, key: &str) -> Option<&'v Value> {
-        self.values.get(key)
-    }
-
-    fn take(&mut self, key: &str) -> Option<&'v Value> {
-        self.object.remove(key);
-        self.values.get(key)
-    }
-
-    fn typed<T>(&mut self, key: &str, read: impl Fn(&'v Value) -> Option<T>) -> Result<Option<T>, String> {
-        let value = self.take(key).filter(|value| !value.is_null());
-        value
-            .map(|value| read(value).ok_or_else(|| format!("`{}{key}` is `{value}`", self.path)))
-            .transpose()
-    }
-
-    fn text(&mut self, key: &str) -> Result<Option<String>, String> {
-        self.typed(key, |value| value.as_str().map(str::to_owned))
-    }
-
-    fn flag(&mut self, key: &str) -> Result<Option<bool>, String> {
-        self.typed(key, Value::as_bool)
-    }
-
-    fn number(&mut self, key: &str) -> Result<Option<f64>, String> {
-        self.typed(key, Value::as_f64)
-    }
-
-    /// A number of things, at least one.
-    fn count(&mut self, key: &str) -> Result<Option<usize>, String> {
-        let count = |value: &Value| value.as_u64().filter(|count| (1..=100_000).contains(count));
-        self.typed(key, |value| count(value).map(|count| count as usize))
-    }
-
-    fn texts(&mut self, key: &str) -> Result<Vec<String>, String> {
-        let all = self.list(key)?.iter();
-        Ok(all.filter_map(|text| text.as_str().map(str::to_owned)).collect())
-    }
-
-    fn list(&mut self, key: &str) -> Result<&'v [Value], String> {
-        let list = self.typed(key, |value| value.as_array().map(Vec::as_slice))?;
-        Ok(list.unwrap_or_default())
-    }
-
-    /// Paths of all keys that were not taken.
-    fn left(self) -> impl Iterator<Item = String> {
-        let Self {
-            path, object, unused, ..
-        } = self;
-        let own: Vec<String> = object.keys().map(|key| format!("{path}{key}")).collect();
-        own.into_iter().chain(unused)
-    }
 }

@@ -64,6 +64,8 @@ pub(super) struct SeriesVerdict {
     /// 0 to 1.
     pub(super) score: f64,
     pub(super) is_anomalous: bool,
+    /// Whether that follows from the other series, not from its own past.
+    pub(super) is_by_others: bool,
 }
 
 /// The windows of all series of a metric, oldest value first, `expected` values each if none is missing, `step` seconds apart.
@@ -78,6 +80,7 @@ pub(super) fn judged(
         score.map(|score| SeriesVerdict {
             score,
             is_anomalous: score >= ratio,
+            is_by_others: false,
         })
     };
     match limits {
@@ -114,6 +117,7 @@ pub(super) fn judged(
                 sum_threshold(values, *threshold).map(|is_anomalous| SeriesVerdict {
                     score: f64::from(u8::from(is_anomalous)),
                     is_anomalous,
+                    is_by_others: false,
                 })
             };
             windows.iter().map(verdict).collect()
@@ -155,6 +159,7 @@ fn nodes(windows: &[Vec<f64>], limits: &NodeLimits) -> Vec<Option<SeriesVerdict>
                     0.0
                 },
                 is_anomalous: *slow,
+                is_by_others: in_space.is_some(),
             })
         })
         .collect()

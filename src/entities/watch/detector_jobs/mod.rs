@@ -1,16 +1,27 @@
 //! Detectors that are told by job files what they look at: gala-anteater's, live.
 
+mod causes;
+mod details;
 mod file;
+mod finding;
 mod java;
+mod keys;
 mod limits;
 mod running;
 
 use std::path::Path;
 
+pub(super) use details::slow_node_result;
+pub(super) use file::DetectorJob;
 pub use file::DetectorJobError;
-pub(super) use file::{DetectorJob, JobMetric};
+pub(super) use finding::{JobFinding, JobFound};
+pub(super) use running::RunningJobs;
 pub use running::check_jobs;
-pub(super) use running::{JobFinding, JobFound, RunningJobs};
+#[cfg(feature = "learned")]
+pub(super) use {
+    causes::{CauseCandidate, SpectralRanking},
+    file::JobDetector,
+};
 
 /// The keys of a job's file that have no effect here, without places in lists (`kpis.atrend`), each once; none of a job that is
 /// not enabled.

@@ -4,19 +4,23 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+use skywatch_alerters::Severity;
 use skywatch_settings::Entities;
 
+use super::causes::{CauseCandidate, SpectralRanking};
+use super::details::JudgedSeries;
 use super::file::{DetectorJob, JobDetector};
+use super::finding::{JobFinding, JobFound, NodeVerdict};
 use super::java::{self, JavaSeries};
 use super::limits::{self, JobLimits};
 use crate::entities::EntityWatchError;
-use crate::entities::archive::{EntityRecord, EntityScore, EntitySummary};
 use crate::entities::watch::counters::EntityCounters;
 use crate::entities::watch::prometheus::{PrometheusEntities, SeriesNaming};
 use crate::entities::watch::query::{EntityQuery, matchers};
 use crate::entities::watch::ring::StepRing;
 use crate::entities::watch::source::{EntitySource as _, FetchedPart, FetchedValues};
-use crate::events::EventCategory;
+use crate::events::FlaggedPoints;
 use crate::observer::Observer;
 use crate::stop::Stop;
 
@@ -24,70 +28,6 @@ use crate::stop::Stop;
 const SHARE_OF_BYTES: usize = 4;
 /// Labels that name a machine, where there is one of them.
 const MACHINE: [&str; 2] = ["machine_id", "instance"];
-
-/// What a job says of one machine at one look.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::entities::watch) struct JobFinding {
-    /// The machine and the job.
-    pub(in crate::entities::watch) subject: String,
-    pub(in crate::entities::watch) machine: String,
-    pub(in crate::entities::watch) job: String,
-    pub(in crate::entities::watch) keywords: Vec<String>,
-    pub(in crate::entities::watch) category: EventCategory,
-    /// Unix seconds.
-    pub(in crate::entities::watch) at: f64,
-    pub(in crate::entities::watch) is_anomalous: bool,
-    /// Series that were judged.
-    pub(in crate::entities::watch) metrics: usize,
-    /// That of the worst series, in the unit of its detector.
-    pub(in crate::entities::watch) score: f64,
-    /// What was found, the worst first: metric, score, labels of the series.
-    pub(in crate::entities::watch) found: Vec<JobFound>,
-}
-
-/// A series that is out.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::entities::watch) struct JobFound {
-    /// The metric, or what a rule calls it.
-    pub(in crate::entities::watch) metric: String,
-    pub(in crate::entities::watch) score: f64,
-    pub(in crate::entities::watch) labels: BTreeMap<String, String>,
-    /// The kind of entity it belongs to, and what the metric is, as the job says.
-    pub(in crate::entities::watch) entity_name: Option<String>,
-    pub(in crate::entities::watch) description: Option<String>,
-}
-
-impl JobFinding {
-    /// The same to be kept. A score is that of the job's detector, and no row's.
-    pub(in crate::entities::watch) fn record(&self, now: f64) -> EntityRecord {
-        let found = self.found.iter().map(|found| (found.metric.clone(), found.score));
-        let state = if self.is_anomalous { "anomalous" } else { "normal" };
-        let summary = EntitySummary {
-            name: self.subject.clone(),
-            labels: vec![
-                ("machine".to_owned(), self.machine.clone()),
-                ("job".to_owned(), self.job.clone()),
-            ],
-            state: state.to_owned(),
-            why: None,
-            seen: now,
-            score: Some(self.score),
-            judged: Some(self.at),
-            metrics: self.metrics,
-            drivers: found.collect(),
-            learnt: None,
-        };
-        let score = EntityScore {
-            at: self.at,
-            score: self.score,
-            is_anomalous: self.is_anomalous,
-        };
-        EntityRecord {
-            summary,
-            scores: vec![score],
-        }
-    }
-}
 
 /// All jobs that judge series.
 pub(in crate::entities::watch) struct RunningJobs {
@@ -98,6 +38,7 @@ pub(in crate::entities::watch) struct RunningJobs {
     /// When they were looked at last, Unix seconds, and what was found then.
     looked: f64,
     findings: Vec<JobFinding>,
+    ranking: SpectralRanking,
 }
 
 struct RunningJob {
@@ -125,7 +66,7 @@ pub fn check_jobs(settings: &Entities) -> Result<(), EntityWatchError> {
 }
 
 impl RunningJobs {
-    /// The jobs of the files that settings name which judge series, and beside them those that are for the ensemble.
+    /// The jobs of the files that settings name which judge series, and beside them those that judge machines.
     ///
     /// # Errors
     /// A file that is no job, or no source for it.
@@ -139,8 +80,9 @@ impl RunningJobs {
             step: settings.jobs_step.as_secs_f64(),
             looked: f64::NEG_INFINITY,
             findings: Vec::new(),
+            ranking: SpectralRanking::new(settings, observer),
         };
-        let mut for_ensemble = Vec::new();
+        let mut of_machines = Vec::new();
         for path in &settings.jobs {
             let Some(job) = DetectorJob::read(Path::new(path))? else {
                 tracing::info!("entities :: the job `{path}` is not enabled");
@@ -155,13 +97,13 @@ impl RunningJobs {
                 job.name,
                 job.metrics.len()
             );
-            if job.detector == JobDetector::Machine {
-                for_ensemble.push(job);
+            if job.detector.is_network() {
+                of_machines.push(job);
             } else if let Some(job) = RunningJob::new(job, settings, observer)? {
                 running.jobs.push(job);
             }
         }
-        Ok((running, for_ensemble))
+        Ok((running, of_machines))
     }
 
     /// Looks at all jobs, if that is due at `now`, Unix seconds; whether it was.
@@ -180,7 +122,12 @@ impl RunningJobs {
         for job in &mut self.jobs {
             let is_answered = job.fetch(newest, counters, stop);
             if is_answered {
+                let first = self.findings.len();
                 self.findings.extend(job.judge(newest, self.step));
+                let features = job.job.features.iter().map(CauseCandidate::of_feature);
+                self.ranking
+                    .begin(&job.job.name, features.collect(), job.job.causes);
+                self.ranking.rank(&mut self.findings[first..], newest, stop);
             }
         }
         true
@@ -282,11 +229,32 @@ impl RunningJob {
                 is_anomalous: false,
                 metrics: 0,
                 score: 0.0,
+                severity: match self.job.detector {
+                    // Its rules fire when little memory is left.
+                    JobDetector::Jvm => Severity::Critical,
+                    _ => Severity::Warning,
+                },
                 found: Vec::new(),
+                causes: Vec::new(),
+                flagged: FlaggedPoints::default(),
+                tells_normal: false,
+                nodes: Vec::new(),
             });
             finding.metrics += 1;
-            for (metric, score, is_anomalous) in found {
+            for SaidOfMetric {
+                metric,
+                score,
+                is_anomalous,
+                details,
+            } in found
+            {
                 finding.score = finding.score.max(score);
+                if self.job.detector == JobDetector::SlowNode {
+                    finding.nodes.push(NodeVerdict {
+                        is_slow: is_anomalous,
+                        detail: details.clone(),
+                    });
+                }
                 if is_anomalous {
                     finding.is_anomalous = true;
                     let known = self.job.metrics.iter().find(|known| known.metric == metric);
@@ -295,6 +263,7 @@ impl RunningJob {
                         labels: labels.clone(),
                         entity_name: known.and_then(|known| known.entity_name.clone()),
                         description: known.and_then(|known| known.description.clone()),
+                        details,
                         metric,
                     });
                 }
@@ -323,11 +292,26 @@ impl RunningJob {
                 .map(|(_, series)| series.window(newest, steps))
                 .collect();
             let verdicts = limits::judged(&windows, &metric.limits, steps as usize + 1, step);
-            for ((_, series), verdict) in of_metric.into_iter().zip(verdicts) {
-                if let Some(verdict) = verdict {
-                    let found = (metric.metric.clone(), verdict.score, verdict.is_anomalous);
-                    said.push((series.labels.clone(), vec![found]));
-                }
+            let all: Vec<&BTreeMap<String, String>> =
+                of_metric.iter().map(|(_, series)| &series.labels).collect();
+            for (place, verdict) in verdicts.into_iter().enumerate() {
+                let Some(verdict) = verdict else { continue };
+                let judged = JudgedSeries {
+                    metric: &metric.metric,
+                    all: &all,
+                    place,
+                    values: &windows[place],
+                    verdict,
+                    newest: newest as f64 * step,
+                    step,
+                };
+                let said_of = SaidOfMetric {
+                    metric: metric.metric.clone(),
+                    score: verdict.score,
+                    is_anomalous: verdict.is_anomalous,
+                    details: judged.details(&metric.limits),
+                };
+                said.push((all[place].clone(), vec![said_of]));
             }
         }
         said
@@ -353,14 +337,29 @@ impl RunningJob {
         }
         let said = processes.into_iter().map(|(process, series)| {
             let found = java::findings(&series).into_iter();
-            (process, found.map(|(what, score)| (what, score, true)).collect())
+            let said_of = |(what, score): (String, f64)| SaidOfMetric {
+                details: [(what.clone(), score.into())].into_iter().collect(),
+                metric: what,
+                score,
+                is_anomalous: true,
+            };
+            (process, found.map(said_of).collect())
         });
         said.collect()
     }
 }
 
-/// Labels of a series, and what was found of it: a metric, its score, whether it is anomalous.
-type SaidOfSeries = (BTreeMap<String, String>, Vec<(String, f64, bool)>);
+/// Labels of a series, and what was found of it.
+type SaidOfSeries = (BTreeMap<String, String>, Vec<SaidOfMetric>);
+
+/// What was found of a metric, or by a rule.
+struct SaidOfMetric {
+    metric: String,
+    score: f64,
+    is_anomalous: bool,
+    /// What else is to be said of it in events.
+    details: Map<String, Value>,
+}
 
 fn put(
     all: &mut HashMap<(Arc<str>, String), JobSeries>,
