@@ -10,7 +10,7 @@ use crate::common::{http, wait_for};
 
 /// What is wrong with the stand-in, or with what it measures.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Flaw {
+pub(super) enum Flaw {
     None,
     /// The second metric of `web-2` goes against the others.
     Parted,
@@ -27,13 +27,13 @@ enum Flaw {
 }
 
 /// A Prometheus with four metrics of three machines, and what is wrong with it.
-struct StandIn {
+pub(super) struct StandIn {
     sink: Sink,
     flaw: Arc<Mutex<Flaw>>,
 }
 
 impl StandIn {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let flaw = Arc::new(Mutex::new(Flaw::None));
         let shared = Arc::clone(&flaw);
         let sink = Sink::start(move |request, _| {
@@ -48,12 +48,12 @@ impl StandIn {
         Self { sink, flaw }
     }
 
-    fn set(&self, flaw: Flaw) {
+    pub(super) fn set(&self, flaw: Flaw) {
         *self.flaw.lock().unwrap() = flaw;
     }
 
     /// Settings that fetch from it each second.
-    fn setup(&self) -> Setup {
+    pub(super) fn setup(&self) -> Setup {
         Setup::new()
             .with("entities.enabled", "true")
             .with("entities.prometheus", &self.sink.url())
@@ -132,7 +132,7 @@ fn counter(server: &Skywatch, name: &str) -> u64 {
     found.and_then(|pair| pair[1].as_u64()).unwrap_or(0)
 }
 
-fn wait_for_states(server: &Skywatch, state: &str, number: u64) {
+pub(super) fn wait_for_states(server: &Skywatch, state: &str, number: u64) {
     wait_for(
         &format!("{number} entities to be {state}: {}", server.log()),
         || (counter(server, &format!("states.{state}")) == number).then_some(()),

@@ -1,8 +1,9 @@
 //! Entities of a Prometheus that is one, and that scrapes pages the test serves.
 
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -76,8 +77,41 @@ fn put_past(folder: &Path, data: &Path, ports: [u16; 2]) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
+/// A guard before that Prometheus: it speaks TLS, and asks for a token. Ends when dropped.
+struct TokenGuard {
+    child: Child,
+    port: u16,
+}
+
+impl TokenGuard {
+    fn start(token: &str, behind: u16) -> Self {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let file = |name: &str| here.join("store/tls").join(name);
+        let mut child = Command::new("python3")
+            .arg(here.join("entities/guarded_prometheus.py"))
+            .args([file("server.pem"), file("server.key")])
+            .args([token, &behind.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let port = line.trim().parse().unwrap();
+        Self { child, port }
+    }
+}
+
+impl Drop for TokenGuard {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[test]
-fn what_a_real_prometheus_has_is_learnt_and_the_machine_that_fails_is_named() {
+fn what_a_real_prometheus_has_is_learnt_over_tls_with_a_token_and_the_machine_that_fails_is_named() {
     let is_broken = Arc::new(AtomicBool::new(false));
     let shared = Arc::clone(&is_broken);
     let good = HttpSink::start(|_| page(false));
@@ -91,15 +125,30 @@ fn what_a_real_prometheus_has_is_learnt_and_the_machine_that_fails_is_named() {
         good.port, bad.port
     );
     let _prometheus = prometheus::start(folder.path(), port, &configuration);
-    let setup = Setup::new()
+    let guard = TokenGuard::start("letmein", port);
+    let setup = Setup::new();
+    let token = setup.path("token");
+    std::fs::write(&token, "letmein\n").unwrap();
+    let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store/tls/ca.pem");
+    let setup = setup
         .with("entities.enabled", "true")
-        .with("entities.prometheus", &format!("http://127.0.0.1:{port}"))
+        .with(
+            "entities.prometheus",
+            &format!("https://localhost:{}", guard.port),
+        )
+        .with("entities.ca_file", ca)
         .with("entities.metrics", "shop_load, sum(shop_requests), shop_failed")
         .with("entities.matchers", "job=shop")
         .with("entities.step", "1s")
         .with("entities.delay", "1s")
         .with("entities.history", "600s")
         .with("entities.alarm_window", "4s");
+    // Who is not known is told so, and of entities nothing is said.
+    let refused = setup.start(&["run", "--set", "entities.token=sesame"]);
+    let line = refused.line("entities :: nothing is known of them");
+    assert!(line.contains("401") && !line.contains("sesame"), "{line}");
+    refused.stop();
+    let setup = setup.with("entities.token_file", &token.display().to_string());
     let server = setup.start(&["run"]);
     let listed = || {
         let output = setup.command(&["entities", "list", "--json"]).output().unwrap();

@@ -114,19 +114,19 @@ impl MockBroker {
 
 /// A broker that asks who is there, or speaks TLS alone, and takes no message beyond a size. It can end and begin again at
 /// the same address.
-pub(super) struct GuardedBroker {
+pub(crate) struct GuardedBroker {
     script: Option<BrokerScript>,
-    pub(super) port: u16,
+    pub(crate) port: u16,
     arguments: Vec<String>,
     before: Vec<String>,
 }
 
 /// Largest request it takes, bytes.
-pub(super) const LARGEST: usize = 100_000;
+pub(crate) const LARGEST: usize = 100_000;
 
 impl GuardedBroker {
     /// One that is not there yet.
-    pub(super) fn planned(mechanism: &str, user: &str, password: &str, tls: bool) -> Self {
+    pub(crate) fn planned(mechanism: &str, user: &str, password: &str, tls: bool) -> Self {
         let mut arguments: Vec<String> = [mechanism, user, password, &LARGEST.to_string()]
             .map(str::to_owned)
             .into();
@@ -142,7 +142,7 @@ impl GuardedBroker {
         }
     }
 
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         let mut command = Command::new("python3");
         command
             .arg(script("guarded.py"))
@@ -153,7 +153,7 @@ impl GuardedBroker {
         self.script = Some(script);
     }
 
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.before.extend(
             self.script
                 .take()
@@ -163,7 +163,7 @@ impl GuardedBroker {
     }
 
     /// Key and body of what it got in all its lives.
-    pub(super) fn messages(&self) -> Vec<(String, Value)> {
+    pub(crate) fn messages(&self) -> Vec<(String, Value)> {
         let now = self
             .script
             .as_ref()

@@ -1,6 +1,6 @@
 //! Events: published into the outbox by one process, sent by another to brokers, a webhook, a file.
 
-mod broker;
+pub(crate) mod broker;
 mod kafka;
 mod laws;
 mod sinks;

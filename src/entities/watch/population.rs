@@ -123,3 +123,85 @@ impl EntityPopulation {
         gone
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::entities::watch::fitting::fit_anew;
+
+    /// Ten hours of minutes are held.
+    fn settings() -> Entities {
+        Entities {
+            step: Duration::from_secs(60),
+            history: Duration::from_secs(600 * 60),
+            ..Entities::default()
+        }
+    }
+
+    /// Values of a metric of an entity at these steps.
+    fn put(population: &mut EntityPopulation, entity: &str, metric: &str, steps: std::ops::Range<i64>) {
+        let salt = metric.bytes().map(i64::from).sum::<i64>();
+        let values = steps.map(|step| (step, ((step * 31 + salt) % 97) as f64));
+        let part = FetchedPart::Values(FetchedValues {
+            metric: metric.into(),
+            entity: entity.to_owned(),
+            labels: BTreeMap::new(),
+            values: values.collect(),
+        });
+        population.take(part, &mut EntityCounters::default());
+    }
+
+    #[test]
+    fn one_whose_label_changes_is_another_and_the_old_one_is_let_go_when_nothing_of_it_is_held() {
+        let mut population = EntityPopulation::new(&settings());
+        put(&mut population, "web-1", "load", 0..500);
+        put(&mut population, "web-2", "load", 0..500);
+        let held = population.held_bytes;
+        // It is called otherwise from now on.
+        put(&mut population, "web-2-new", "load", 500..1_100);
+        put(&mut population, "web-1", "load", 500..1_100);
+        assert_eq!(
+            population.forget(1_099),
+            Vec::<Arc<str>>::new(),
+            "some of it is held"
+        );
+        assert_eq!(population.forget(1_100), [Arc::from("web-2")]);
+        let names: Vec<&str> = population.entities.keys().map(|name| &**name).collect();
+        assert_eq!(names, ["web-1", "web-2-new"]);
+        assert_eq!(population.held_bytes, held, "and its memory is free");
+    }
+
+    #[test]
+    fn a_metric_that_vanishes_is_learnt_no_more_after_an_hour() {
+        let rules = EntityRules::of(&settings());
+        let mut population = EntityPopulation::new(&settings());
+        for metric in ["disk", "load"] {
+            put(&mut population, "web-1", metric, 0..600);
+        }
+        let fit = |population: &mut EntityPopulation, newest: i64| {
+            let entity = population.entities.get_mut("web-1").expect("it is there");
+            let training = entity.training(newest, &rules).expect("enough");
+            let fitted = fit_anew(&training).expect("a detector");
+            entity.begin_fit();
+            entity.install(fitted, newest, &rules);
+            training
+                .metrics
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(fit(&mut population, 599), ["disk", "load"]);
+        put(&mut population, "web-1", "load", 600..800);
+        let mut due = Vec::new();
+        for newest in 600..800 {
+            population.judge(newest, &mut EntityCounters::default());
+            let entity = population.entities.get("web-1").expect("it is there");
+            due.extend(entity.is_fit_due(newest, &rules).then_some(newest));
+        }
+        // Until then it is judged by what is left.
+        assert_eq!(due.first(), Some(&720), "{due:?}");
+        assert_eq!(fit(&mut population, 799), ["load"]);
+    }
+}
