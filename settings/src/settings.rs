@@ -7,6 +7,7 @@ use crate::alerts::Alerts;
 use crate::analyzer::Analyzer;
 use crate::causes::Causes;
 use crate::check::Check;
+use crate::consul::Consul;
 use crate::druid::Druid;
 use crate::email::Email;
 use crate::entities::Entities;
@@ -25,6 +26,7 @@ use crate::receivers::ReceiverTable;
 use crate::routes::ResolvedRoute;
 use crate::routing::Routing;
 use crate::section::{OptionFields, OptionTable as _, Section as _};
+use crate::sensors::Sensors;
 use crate::store::Store;
 use crate::templates::LineTemplates;
 use crate::traces::Traces;
@@ -110,6 +112,10 @@ sections! {
     outliers: Outliers,
     /// The Druid broker that the outlier service and its trainings ask.
     druid: Druid,
+    /// Sensors whose models are fitted to what Druid knows of them.
+    sensors: Sensors,
+    /// Consul, in which a node that serves outliers registers itself.
+    consul: Consul,
     /// Events for other programs.
     events: Events,
     /// The pages and the REST interface.

@@ -28,6 +28,8 @@ options! {
         max_families: usize = 8 => 1..=64,
         /// Rounds over all that is learnt from, at most.
         epochs: usize = 20 => 1..=10_000,
+        /// Windows that networks of several columns learn from in a step.
+        batch: usize = 32 => 1..=4_096,
         /// The newest part of the history is held back to judge the fit by; its share of it.
         holdout: f64 = 0.2 => 0.05..=0.5,
         /// What all randomness follows from.

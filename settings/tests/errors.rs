@@ -80,7 +80,7 @@ fn unknown_section_is_reported_once() {
          \n\
          unknown section `[monkey]` in /etc/skywatch.toml line 5\n\
          hint: the sections are `[store]`, `[ingest]`, `[analyzer]`, `[adaptive]`, `[graphite]`, `[alerts]`, `[email]`, \
-         `[models]`, `[jobs]`, `[training]`, `[health]`, `[templates]`, `[logs]`, `[causes]`, `[traces]`, `[entities]`, `[outliers]`, `[druid]`, `[events]`, `[web]`, `[process]`, `[log]`, `[receivers.NAME]`, `[[routes]]`"
+         `[models]`, `[jobs]`, `[training]`, `[health]`, `[templates]`, `[logs]`, `[causes]`, `[traces]`, `[entities]`, `[outliers]`, `[druid]`, `[sensors]`, `[consul]`, `[events]`, `[web]`, `[process]`, `[log]`, `[receivers.NAME]`, `[[routes]]`"
     );
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::context::{CommandFailure, Context, say};
 use crate::clock::unix_now;
-use crate::jobs::{Job, JobState, Task};
+use crate::jobs::{Job, JobState, SensorJob, Task};
 use crate::log;
 use crate::process::study::{self, StudyError};
 use crate::process::{self, trainer};
@@ -29,6 +29,9 @@ pub(super) struct TrainArguments {
     /// The metrics it is made of, separated by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "model")]
     metrics: Vec<String>,
+    /// Fit the model of one sensor to what Druid knows of it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "metrics"])]
+    sensor: Option<String>,
     /// Only enqueue it, for whichever trainer is free
     #[arg(long)]
     enqueue: bool,
@@ -37,10 +40,18 @@ pub(super) struct TrainArguments {
 pub(super) fn run(context: &Context, arguments: TrainArguments) -> Result<(), CommandFailure> {
     let settings = &context.loaded.settings;
     log::start(&settings.log);
-    let task = study::task_of(settings, arguments.model, arguments.metrics).map_err(|error| match error {
-        StudyError::Unknown(why) => CommandFailure::Arguments(why),
-        other => other.into(),
-    })?;
+    let task = match arguments.sensor {
+        Some(_) if settings.druid.url.is_none() => {
+            let why = "there is no Druid to learn from
+hint: `druid.url` names one";
+            return Err(CommandFailure::Arguments(why.to_owned()));
+        }
+        Some(sensor) => Task::of(&SensorJob { sensor }),
+        None => study::task_of(settings, arguments.model, arguments.metrics).map_err(|error| match error {
+            StudyError::Unknown(why) => CommandFailure::Arguments(why),
+            other => other.into(),
+        })?,
+    };
     submit(context, &task, arguments.enqueue)
 }
 

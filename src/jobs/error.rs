@@ -18,6 +18,9 @@ pub enum TrainingError {
     /// The place of models cannot be read or written.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// What is to be learnt from cannot be fetched.
+    #[error(transparent)]
+    Source(#[from] crate::sources::SourceError),
     /// There is nothing to learn from.
     #[error("{0}")]
     Nothing(String),

@@ -33,14 +33,14 @@ pub use error::TrainingError;
 pub use histories::{FileHistories, Histories, StoreHistories};
 pub use kind::JobKind;
 pub(crate) use kinds::FAMILIES;
-pub use kinds::{EntityExamples, EntityNetworkJob, FamiliesJob, SequenceJob, TracesJob};
+pub use kinds::{EntityExamples, EntityNetworkJob, FamiliesJob, SensorJob, SequenceJob, TracesJob};
 pub use redis::{OpenRedisQueue, RedisQueue};
 pub use schedule::{Scheduler, enqueue_due};
 pub(crate) use sqlite::jobs_path;
 pub use sqlite::{OpenSqliteQueue, SqliteQueue};
 pub use task::Task;
 pub use trainer::{GoOn, JobWork, Trainer, TrainerOptions};
-pub use training::Training;
+pub use training::{SensorSource, Training};
 
 /// Where a job is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,14 +11,14 @@ use super::{JobQueue, OpenQueue, QueueError, Task, opened};
 use crate::clock::unix_now;
 use crate::stop::Stop;
 
-/// Puts a task into a queue when its time comes.
+/// Puts tasks into a queue when their time comes.
 pub struct Scheduler<'s> {
     /// The queue.
     pub open: &'s dyn OpenQueue,
     /// When, in UTC.
     pub cron: Cron,
-    /// What.
-    pub task: Task,
+    /// What, a job each.
+    pub tasks: Vec<Task>,
 }
 
 /// Enqueues what is due between two moments, the later one included: at most one job, that of the last minute named.
@@ -56,12 +56,7 @@ impl Scheduler<'_> {
             }
             let until = unix_now();
             match self.tick(&mut queue, after, until) {
-                Ok(added) => {
-                    after = until;
-                    if let Some(id) = added {
-                        tracing::info!("job {id} :: {} :: enqueued by the schedule", self.task.describe());
-                    }
-                }
+                Ok(()) => after = until,
                 // Tried again in the next minute, with this one's tick.
                 Err(error) => {
                     queue = None;
@@ -71,13 +66,13 @@ impl Scheduler<'_> {
         }
     }
 
-    fn tick(
-        &self,
-        queue: &mut Option<Box<dyn JobQueue>>,
-        after: f64,
-        until: f64,
-    ) -> Result<Option<String>, QueueError> {
+    fn tick(&self, queue: &mut Option<Box<dyn JobQueue>>, after: f64, until: f64) -> Result<(), QueueError> {
         let queue = opened(queue, self.open)?;
-        enqueue_due(&mut **queue, &self.cron, &self.task, after, until)
+        for task in &self.tasks {
+            if let Some(id) = enqueue_due(&mut **queue, &self.cron, task, after, until)? {
+                tracing::info!("job {id} :: {} :: enqueued by the schedule", task.describe());
+            }
+        }
+        Ok(())
     }
 }

@@ -3,12 +3,14 @@
 use std::ops::ControlFlow;
 
 use skywatch_algorithms::learned::{Epoch, FitReport};
+use skywatch_settings::Sensors;
 
 use super::error::TrainingError;
 use super::histories::Histories;
 use super::trainer::GoOn;
 use crate::clock::unix_now;
 use crate::models::{Holdout, Model, ModelError, ModelRegistry, Provenance, cpu_features, new_version};
+use crate::sources::druid::Druid;
 
 /// What jobs have at hand.
 pub struct Training<'t> {
@@ -18,8 +20,21 @@ pub struct Training<'t> {
     pub registry: &'t ModelRegistry,
     /// How networks are fitted.
     pub options: &'t skywatch_settings::Training,
+    /// Where the rows of sensors come from; none without a Druid.
+    pub sensors: Option<SensorSource<'t>>,
     /// Whether networks of several columns are shown the growth of counters.
     pub counters_as_rates: bool,
+}
+
+/// Where the rows of sensors come from.
+#[derive(Clone, Copy)]
+pub struct SensorSource<'t> {
+    /// The broker.
+    pub druid: &'t Druid,
+    /// What is asked of it.
+    pub settings: &'t Sensors,
+    /// The dimension by which sensors are told apart.
+    pub dimension: &'t str,
 }
 
 /// A model that was fitted, and how it did.
@@ -45,6 +60,18 @@ impl Training<'_> {
                 tracing::warn!("training :: {error}");
                 Ok(None)
             }
+        }
+    }
+
+    /// The kind of what serves under a name; none where nothing does, or nothing that can be read.
+    pub(super) fn kind_of(&self, model: &str) -> Result<Option<String>, TrainingError> {
+        let Some(pointer) = self.registry.pointer(model)? else {
+            return Ok(None);
+        };
+        match self.registry.card(model, &pointer.version, None) {
+            Ok(card) => Ok(Some(card.kind)),
+            Err(error @ ModelError::Place { .. }) => Err(error.into()),
+            Err(_) => Ok(None),
         }
     }
 

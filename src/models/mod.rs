@@ -18,6 +18,7 @@ mod parts;
 mod probe;
 mod registry;
 mod s3;
+mod sensor_name;
 
 pub use blob_store::BlobStore;
 pub use card::{Card, Holdout, Pointer, Provenance};
@@ -29,6 +30,7 @@ pub use probe::probes;
 pub use registry::ModelRegistry;
 pub(crate) use registry::new_version;
 pub use s3::Bucket;
+pub use sensor_name::model_of_sensor;
 
 /// Why a model cannot be kept or used.
 #[derive(Debug, thiserror::Error)]

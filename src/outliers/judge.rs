@@ -10,8 +10,8 @@ use super::answer::{Forecast, JudgedBy, OutlierAnswer, OutlierFeature, OutlierPo
 use super::counters::{OutlierCounters, OutlierEvent};
 use super::failure::{FailureReason, OutlierFailure};
 use super::request::OutlierRequest;
-use super::sensor_models::{SensorModels, model_of_sensor};
-use crate::models::LiveVersion;
+use super::sensor_models::SensorModels;
+use crate::models::{LiveVersion, model_of_sensor};
 use crate::sources::druid::Timeseries;
 
 /// The column that is judged without a model where it is there and no other is asked for: that of redBorder's monitors.

@@ -10,6 +10,7 @@
 
 mod addresses;
 mod answer;
+mod consul;
 mod counters;
 mod failure;
 mod judge;
@@ -26,7 +27,6 @@ use crate::sources::SourceError;
 
 #[cfg(test)]
 pub(crate) use counters::every_counter;
-pub use sensor_models::model_of_sensor;
 pub use server::{OutlierOptions, OutlierServer};
 
 /// Why the service cannot serve.

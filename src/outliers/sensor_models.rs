@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use skywatch_algorithms::learned::FittedSequence;
 
-use crate::hash::hash;
 use crate::models::{LiveVersion, Model as _, ModelError, ModelRegistry, Pointer};
 
 /// Models by name.
@@ -22,19 +21,6 @@ pub(super) struct SensorModels {
     current: RwLock<ServingModels>,
     /// Pointers that lead to nothing that serves here, so that they are followed and named once. Held as briefly.
     passed_over: Mutex<HashMap<String, Pointer>>,
-}
-
-/// The name of the model of a sensor: the sensor's own where that is a name of a model, else one with its odd letters
-/// replaced and with a checksum, so that no two sensors have the same.
-#[must_use]
-pub fn model_of_sensor(sensor: &str) -> String {
-    let right = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if !sensor.is_empty() && sensor.len() <= 80 && sensor.chars().all(right) {
-        return sensor.to_owned();
-    }
-    let plain = sensor.chars().map(|c| if right(c) { c } else { '_' });
-    let plain: String = plain.take(80).collect();
-    format!("{plain}-{:016x}", hash(sensor))
 }
 
 impl SensorModels {
@@ -125,19 +111,5 @@ impl SensorModels {
     fn pass_over(&self, name: &str, pointer: Pointer) {
         let mut passed_over = self.passed_over.lock().unwrap_or_else(PoisonError::into_inner);
         passed_over.insert(name.to_owned(), pointer);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sensor_has_a_name_of_its_own() {
-        assert_eq!(model_of_sensor("FlowSensor"), "FlowSensor");
-        let odd = model_of_sensor("edge router/1");
-        assert!(odd.starts_with("edge_router_1-") && odd.len() <= 100, "{odd}");
-        assert_ne!(odd, model_of_sensor("edge router:1"));
-        assert!(model_of_sensor(&"ä".repeat(500)).len() <= 100);
     }
 }

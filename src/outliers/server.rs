@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use skywatch_settings::{Druid as DruidSettings, Outliers};
+use skywatch_settings::{Consul, Druid as DruidSettings, Outliers};
 use tokio::sync::Semaphore;
 
 use super::OutliersError;
+use super::consul::ConsulRegistration;
 use super::counters::OutlierCounters;
 use super::routes::{self, OutlierService};
 use super::sensor_models::SensorModels;
@@ -53,6 +54,8 @@ pub struct OutlierOptions {
     pub settings: Outliers,
     /// The Druid that is asked.
     pub druid: DruidSettings,
+    /// Where it registers itself.
+    pub consul: Consul,
     /// Who may ask.
     pub access: ListenerAccess,
     /// Where models are.
@@ -69,6 +72,7 @@ pub struct OutlierServer {
     address: SocketAddr,
     access: ListenerAccess,
     refresh: Duration,
+    consul: Option<ConsulRegistration>,
     service: Arc<OutlierService>,
 }
 
@@ -94,6 +98,7 @@ impl OutlierServer {
         Ok(Self {
             listener,
             address,
+            consul: ConsulRegistration::new(&options.consul, address, options.access.tls.is_some())?,
             access: options.access,
             refresh: options.refresh,
             service: Arc::new(service),
@@ -174,20 +179,28 @@ impl OutlierServer {
         };
         let over = Stop::new();
         let outcome = std::thread::scope(|scope| {
-            let looking = std::thread::Builder::new().name("outliers-models".to_owned());
+            let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
             let (own, pause) = (over.clone(), self.refresh);
-            let looked = looking.spawn_scoped(scope, move || {
+            let mut started = thread("outliers-models").spawn_scoped(scope, move || {
                 while !own.sleep(pause) {
                     refresh(service);
                 }
             });
+            if let Some(consul) = &self.consul
+                && started.is_ok()
+            {
+                // Taken out before the last requests are answered: no new ones are sent here then.
+                started = thread("outliers-consul").spawn_scoped(scope, || consul.keep(stop));
+            }
             let report = OutlierReport {
                 file: StatusFile::outliers(state_dir),
                 counters: &service.counters,
                 graphite,
             };
-            if looked.is_ok() {
-                report.each_second(stop);
+            match &started {
+                Ok(_) => report.each_second(stop),
+                // Whoever has started must not be waited for.
+                Err(_) => stop.say(),
             }
             drop(closing);
             over.say();
@@ -195,7 +208,7 @@ impl OutlierServer {
             let _ = runtime.block_on(serving);
             report.write();
             report.push();
-            looked.map(drop).map_err(OutliersError::Start)
+            started.map(drop).map_err(OutliersError::Start)
         });
         runtime.shutdown_background();
         outcome

@@ -72,6 +72,10 @@ pub enum ProcessError {
     /// A role that has not said that it needs the store asks for it: a defect of ours.
     #[error("a role uses the store without needing it")]
     NoStore,
+    /// Druid cannot be asked as the settings say.
+    #[cfg(feature = "learned")]
+    #[error(transparent)]
+    Source(#[from] crate::sources::SourceError),
     /// The queue of jobs.
     #[cfg(feature = "learned")]
     #[error(transparent)]

@@ -15,8 +15,9 @@ use super::{ProcessError, wiring};
 use crate::clock::unix_now;
 use crate::jobs::{
     FamiliesJob, FileHistories, Histories, JobState, OpenQueue, OpenRedisQueue, OpenSqliteQueue, Scheduler,
-    StoreHistories, Task, Trainer, TrainerOptions, Training, jobs_path,
+    SensorJob, SensorSource, StoreHistories, Task, Trainer, TrainerOptions, Training, jobs_path,
 };
+use crate::sources::druid::Druid;
 use crate::stop::Stop;
 use crate::store::AnyConnect;
 
@@ -70,10 +71,16 @@ pub(super) fn train(
         (None, Some(store)) => Box::new(store_histories(store.clone(), settings)),
         (None, None) => return Err(ProcessError::NoStore),
     };
+    let druid = Druid::new(&settings.druid)?;
     let training = Training {
         histories: &*histories,
         registry: &registry,
         options: &settings.training,
+        sensors: druid.as_ref().map(|druid| SensorSource {
+            druid,
+            settings: &settings.sensors,
+            dimension: &settings.outliers.dimension,
+        }),
         counters_as_rates: wiring::counters_as_rates(settings),
     };
     let worker = worker();
@@ -89,8 +96,8 @@ pub(super) fn train(
     };
     std::thread::scope(|scope| {
         let ended = Stop::new();
-        if let Some(scheduler) = scheduler(settings, &*open).filter(|_| !run.drain) {
-            let (stop, ended) = (stop.clone(), ended.clone());
+        if !run.drain {
+            let (open, stop, ended) = (&*open, stop.clone(), ended.clone());
             scope.spawn(move || {
                 // Either says it is over.
                 std::thread::scope(|inner| {
@@ -98,7 +105,10 @@ pub(super) fn train(
                         stop.wait();
                         ended.say();
                     });
-                    scheduler.run(&ended);
+                    for scheduler in schedulers(settings, open) {
+                        let ended = &ended;
+                        inner.spawn(move || scheduler.run(ended));
+                    }
                 });
             });
         }
@@ -116,13 +126,24 @@ fn store_histories(store: AnyConnect, settings: &Settings) -> StoreHistories<Any
     }
 }
 
-fn scheduler<'q>(settings: &Settings, open: &'q dyn OpenQueue) -> Option<Scheduler<'q>> {
-    let cron = settings.training.schedule.clone()?;
-    Some(Scheduler {
+/// What is enqueued by itself: families, and the models of sensors.
+fn schedulers<'q>(settings: &Settings, open: &'q dyn OpenQueue) -> Vec<Scheduler<'q>> {
+    let families = settings.training.schedule.clone().map(|cron| Scheduler {
         open,
         cron,
-        task: Task::of(&FamiliesJob {}),
-    })
+        tasks: vec![Task::of(&FamiliesJob {})],
+    });
+    let sensors = settings.sensors.names.iter().map(|sensor| {
+        Task::of(&SensorJob {
+            sensor: sensor.clone(),
+        })
+    });
+    let sensors = settings.sensors.schedule.clone().map(|cron| Scheduler {
+        open,
+        cron,
+        tasks: sensors.collect(),
+    });
+    families.into_iter().chain(sensors).collect()
 }
 
 /// A name no other trainer has: machine, process and moment.
@@ -168,7 +189,7 @@ pub(super) fn keep(
 ) -> Result<(), ProcessError> {
     let open = queue(settings)?;
     std::thread::scope(|scope| {
-        if let Some(scheduler) = scheduler(settings, &*open) {
+        for scheduler in schedulers(settings, &*open) {
             scope.spawn(move || scheduler.run(stop));
         }
         let histories = store_histories(store, settings);

@@ -4,6 +4,6 @@
 mod binary;
 mod killed;
 mod models;
-mod moto;
+pub(crate) mod moto;
 mod queue;
 mod vote;

@@ -97,18 +97,37 @@ impl SequenceAutoencoder {
         tables: &[Table],
         progress: &mut Progress<'_>,
     ) -> Result<(FittedSequence, FitReport), LearnedError> {
-        fit::alone(|| self.fit_alone(tables, progress))
+        fit::alone(|| {
+            let network = Network::start(self.columns.clone(), self.options.seed)?;
+            self.fit_network(network, tables, progress)
+        })
     }
 
-    fn fit_alone(
+    /// The same, going on where another fit has ended: the first epoch begins with its weights.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit), and [`LearnedError::Weights`] if `before` has other columns.
+    pub fn fit_on(
         self,
+        before: &FittedSequence,
+        tables: &[Table],
+        progress: &mut Progress<'_>,
+    ) -> Result<(FittedSequence, FitReport), LearnedError> {
+        fit::alone(|| {
+            let network = Network::load(self.columns.clone(), &before.network.save()?)?;
+            self.fit_network(network, tables, progress)
+        })
+    }
+
+    fn fit_network(
+        self,
+        network: Network,
         tables: &[Table],
         progress: &mut Progress<'_>,
     ) -> Result<(FittedSequence, FitReport), LearnedError> {
         let options = self.options;
         let prepared = prepare(tables, &self.columns)?;
         let width = self.columns.len() + CALENDAR;
-        let network = Network::start(self.columns, options.seed)?;
         let (learnt, held) = split(&prepared, options.validation);
         let mut learner = SequenceLearner {
             optimiser: AdamW::new(&network.variables.all(), options.rate, options.decay),

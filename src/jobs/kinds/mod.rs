@@ -5,6 +5,7 @@
 
 mod entity_network;
 mod families;
+mod sensor;
 mod sequence;
 mod traces;
 
@@ -17,6 +18,7 @@ use super::training::Training;
 pub use entity_network::{EntityExamples, EntityNetworkJob};
 pub(crate) use families::FAMILIES;
 pub use families::FamiliesJob;
+pub use sensor::SensorJob;
 pub use sequence::SequenceJob;
 pub use traces::TracesJob;
 
@@ -31,6 +33,7 @@ struct KnownKind {
 static KINDS: [KnownKind; 4] = [
     KnownKind::of::<FamiliesJob>(),
     KnownKind::of::<SequenceJob>(),
+    KnownKind::of::<SensorJob>(),
     KnownKind::of::<TracesJob>(),
     KnownKind::of::<EntityNetworkJob>(),
 ];

@@ -58,6 +58,7 @@ impl JobKind for SequenceJob {
         let (learnt, held) = (part(0, rows - back), part(rows - back, rows));
         let options = SequenceOptions {
             epochs: training.options.epochs,
+            batch: training.options.batch,
             rule: rule(training.options),
             seed: training.options.seed as u64,
             ..SequenceOptions::default()
@@ -88,7 +89,7 @@ impl JobKind for SequenceJob {
 }
 
 /// How limits follow from errors.
-fn rule(settings: &skywatch_settings::Training) -> Rule {
+pub(super) fn rule(settings: &skywatch_settings::Training) -> Rule {
     match settings.rule {
         LimitRule::KSigma => Rule::KSigma {
             k: settings.k_sigma,

@@ -45,6 +45,7 @@ pub(crate) fn serve_outliers(
     let server = OutlierServer::bind(OutlierOptions {
         settings: settings.outliers.clone(),
         druid: settings.druid.clone(),
+        consul: settings.consul.clone(),
         access: wiring::outliers_access(settings)?,
         registry: wiring::registry(settings)?,
         refresh: settings.models.refresh,
