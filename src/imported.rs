@@ -34,6 +34,8 @@ pub enum ImportOutcome {
 /// Settings under way, in TOML.
 #[derive(Debug, Default)]
 pub(crate) struct SettingsDraft {
+    /// What stands above all sections.
+    top: BTreeMap<String, String>,
     /// By section and key, values in TOML. Sections come out in the order of their names.
     sections: BTreeMap<String, BTreeMap<String, String>>,
     /// What follows them, such as `[[routes]]`, whose order counts.
@@ -50,14 +52,25 @@ impl SettingsDraft {
         }
     }
 
-    pub(crate) fn has(&self, setting: &str) -> bool {
-        self.get(setting).is_some()
+    /// Sets a key that belongs to no section.
+    pub(crate) fn set_top(&mut self, key: &str, value: String) {
+        self.top.insert(key.to_owned(), value);
     }
 
-    /// The value in TOML.
-    pub(crate) fn get(&self, setting: &str) -> Option<&str> {
-        let (section, key) = setting.rsplit_once('.')?;
-        self.sections.get(section)?.get(key).map(String::as_str)
+    pub(crate) fn remove(&mut self, setting: &str) {
+        if let Some((section, key)) = setting.rsplit_once('.')
+            && let Some(keys) = self.sections.get_mut(section)
+        {
+            keys.remove(key);
+        }
+    }
+
+    pub(crate) fn has(&self, setting: &str) -> bool {
+        let parts = setting.rsplit_once('.');
+        parts.is_some_and(|(section, key)| {
+            let keys = self.sections.get(section);
+            keys.is_some_and(|keys| keys.contains_key(key))
+        })
     }
 
     /// Adds tables behind all sections.
@@ -72,18 +85,25 @@ impl SettingsDraft {
         });
     }
 
-    /// All of it, under the name of the command that made it.
-    pub(crate) fn finish(self, command: &str) -> ImportedSettings {
+    /// The settings, under the name of the command that makes them.
+    pub(crate) fn text(&self, command: &str) -> String {
         let mut settings = format!("# Made by `skywatch {command}`.\n");
-        for (section, keys) in self.sections {
+        for (key, value) in &self.top {
+            settings += &format!("{key} = {value}\n");
+        }
+        for (section, keys) in self.sections.iter().filter(|(_, keys)| !keys.is_empty()) {
             settings += &format!("\n[{section}]\n");
             for (key, value) in keys {
                 settings += &format!("{key} = {value}\n");
             }
         }
-        settings += &self.tables;
+        settings + &self.tables
+    }
+
+    /// All of it.
+    pub(crate) fn finish(self, command: &str) -> ImportedSettings {
         ImportedSettings {
-            settings,
+            settings: self.text(command),
             notes: self.notes,
         }
     }

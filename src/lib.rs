@@ -12,6 +12,7 @@ mod archive_file;
 pub mod backfill;
 mod backoff;
 pub mod backtest;
+pub mod backup;
 pub mod baseline;
 pub mod causes;
 pub mod cli;

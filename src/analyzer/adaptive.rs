@@ -10,7 +10,7 @@ use skywatch_algorithms::{Exception, Window};
 
 use super::adaptive_metric::{AdaptiveLook, AdaptiveMetric, Trial, Workspace};
 use super::evaluation::Evaluation;
-use super::rule::AlarmRule;
+use super::rule::{AlarmRule, AlarmRules};
 use crate::baseline::{Baseline, StatePart, StateSaver, States};
 use crate::panics;
 use crate::status::FollowedOutcome;
@@ -21,7 +21,7 @@ const LONG: usize = 200;
 /// What all workers share.
 pub struct AdaptiveOptions {
     /// The first that picks a metric counts; the last picks all.
-    pub rules: Vec<AlarmRule>,
+    pub rules: AlarmRules,
     /// Hours of all metrics.
     pub memory: Baseline,
     /// What an earlier run saved.
@@ -52,6 +52,8 @@ pub(super) struct AdaptiveJudge {
     /// Age of the newest point from which a metric is stale, seconds, unless its own step is long.
     stale_period: f64,
     workspace: Workspace,
+    /// The rules of this pass.
+    rules: Arc<[AlarmRule]>,
     /// What serves during this pass.
     model: Option<Arc<dyn Forecasts>>,
     /// What is left of the time for learning in this pass.
@@ -66,16 +68,28 @@ impl AdaptiveJudge {
                 trial: Trial::default(),
             },
             learning: options.learning,
+            rules: options.rules.current(),
             options,
             stale_period,
             model: None,
         }
     }
 
-    /// Takes the model that serves now for the pass that begins.
-    pub(super) fn begin(&mut self) {
+    /// Takes the rules and the model that serve now for the pass that begins. Answers whether the rules are others than before:
+    /// then each metric is to be [ruled](Self::rule_anew) anew.
+    #[must_use]
+    pub(super) fn begin(&mut self) -> bool {
         self.model = self.options.learned.as_ref().and_then(|learned| learned());
         self.learning = self.options.learning;
+        let rules = self.options.rules.current();
+        let are_others = !Arc::ptr_eq(&rules, &self.rules);
+        self.rules = rules;
+        are_others
+    }
+
+    /// Finds the rule that holds for a metric now.
+    pub(super) fn rule_anew(&self, name: &str, state: &mut AdaptiveMetric) {
+        state.follow_rule(AlarmRule::of(&self.rules, name));
     }
 
     /// The evaluation of a metric that needs no state yet, if it needs none: too few points to judge it by, and nothing was
@@ -113,12 +127,13 @@ impl AdaptiveJudge {
             options,
             stale_period,
             workspace,
+            rules,
             model,
             learning,
         } = self;
         let begun = state.is_none().then(Instant::now);
         let kept = state.get_or_insert_with(|| {
-            let rule = AlarmRule::of(&options.rules, name);
+            let rule = AlarmRule::of(rules, name);
             Box::new(match options.states.take(name) {
                 Some((adaptive, beside)) => AdaptiveMetric::read(adaptive, &beside, rule).0,
                 None => AdaptiveMetric::new(rule),
@@ -130,7 +145,7 @@ impl AdaptiveJudge {
         let look = AdaptiveLook {
             name,
             window,
-            rule: &options.rules[kept.rule()],
+            rule: &rules[kept.rule()],
             model: model.as_deref(),
             now,
             stale_period: *stale_period,
@@ -145,7 +160,7 @@ impl AdaptiveJudge {
 
     /// The state of a metric as it was [saved](AdaptiveMetric::saved).
     pub(super) fn read(&self, name: &str, (adaptive, beside): (Adaptive, Vec<u8>)) -> AdaptiveMetric {
-        AdaptiveMetric::read(adaptive, &beside, AlarmRule::of(&self.options.rules, name)).0
+        AdaptiveMetric::read(adaptive, &beside, AlarmRule::of(&self.rules, name)).0
     }
 
     /// Whether a metric that has a state is judged by what is new alone. A learned model asks for the window.
@@ -161,7 +176,7 @@ impl AdaptiveJudge {
     /// Takes up the state of a metric that an earlier run saved, with what was saved behind it.
     pub(super) fn resume(&self, name: &str) -> Option<(AdaptiveMetric, Vec<u8>)> {
         let (adaptive, beside) = self.options.states.take(name)?;
-        let rule = AlarmRule::of(&self.options.rules, name);
+        let rule = AlarmRule::of(&self.rules, name);
         let (metric, behind) = AdaptiveMetric::read(adaptive, &beside, rule);
         let behind = behind.to_vec();
         Some((metric, behind))
@@ -178,7 +193,7 @@ impl AdaptiveJudge {
         window: Window<'_>,
         at: f64,
     ) -> Result<Anomaly, String> {
-        let rule = &self.options.rules[state.rule()];
+        let rule = &self.rules[state.rule()];
         let describe = || {
             let newest = self.workspace.trial.newest(rule, at);
             newest.describe(name, window, false)
@@ -188,7 +203,7 @@ impl AdaptiveJudge {
 
     /// What became of the metric looked at last, which was found normal.
     pub(super) fn outcome(&self, state: &AdaptiveMetric, window: Window<'_>, at: f64) -> FollowedOutcome {
-        let rule = &self.options.rules[state.rule()];
+        let rule = &self.rules[state.rule()];
         let trial = &self.workspace.trial;
         let (value, step) = trial.newest(rule, at).value(window);
         match trial.settled(rule) {

@@ -128,6 +128,11 @@ impl AdaptiveMetric {
         self.is_new
     }
 
+    /// Follows another rule from here on.
+    pub(super) fn follow_rule(&mut self, rule: usize) {
+        self.rule = rule as u16;
+    }
+
     /// Time of the last point learnt, Unix seconds: what comes with this time or an earlier one comes too late.
     pub(super) fn learnt(&self) -> f64 {
         self.state.learnt

@@ -13,7 +13,7 @@ use super::counter_class::CounterClass;
 use super::evaluator::{Evaluator, MetricKnowledge};
 use super::inquiry::Inquiries;
 use super::options::{WorkerOptions, clock, same_time};
-use super::rule::{AlarmRule, stale_after};
+use super::rule::{AlarmRules, stale_after};
 use crate::baseline::{Baseline, States};
 use crate::status::Examination;
 use crate::store::{Connect, Fetched, Keys as _, Points as _, StoreError};
@@ -26,7 +26,7 @@ pub struct SavedKnowledge {
     /// The folder of saved states.
     pub states: PathBuf,
     /// The rules, the last of which picks all metrics.
-    pub rules: Vec<AlarmRule>,
+    pub rules: AlarmRules,
     /// Whose vote joins those of the detectors, if anybody's.
     pub learned: Option<ModelSource>,
 }
@@ -227,7 +227,8 @@ impl<K: Connect> Examiner<K> {
             state: None,
         };
         if let Some(adaptive) = evaluator.adaptive_mut() {
-            adaptive.begin();
+            // It has no metrics of a pass before.
+            let _are_others = adaptive.begin();
             let learnt = beginning.learnt;
             known.state = learnt.map(|learnt| Box::new(adaptive.read(&name, learnt)));
         }

@@ -59,10 +59,16 @@ impl JudgingContext {
         }
     }
 
-    /// Gets ready for a pass.
-    pub(super) fn begin(&mut self) {
-        if let Some(adaptive) = self.evaluator.adaptive_mut() {
-            adaptive.begin();
+    /// Gets ready for a pass over these metrics.
+    pub(super) fn begin<C>(&mut self, names: &[Arc<str>], metrics: &mut [TrackedMetric<C>]) {
+        if let Some(adaptive) = self.evaluator.adaptive_mut()
+            && adaptive.begin()
+        {
+            for (name, metric) in names.iter().zip(metrics) {
+                if let Some(state) = metric.state_mut() {
+                    adaptive.rule_anew(name, state);
+                }
+            }
         }
     }
 

@@ -4,6 +4,8 @@
 //! The decision a reader would question: what is too small, or goes the wrong way, scores 0, not a little below the
 //! limit. Nobody asked to hear of it, at whatever sensitivity.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use skywatch_algorithms::Exception;
 use skywatch_algorithms::streaming::{Adaptive, LongMemory, Report};
 use skywatch_settings::{Adaptive as AdaptiveSettings, AlertDirection, Override, Pattern};
@@ -46,6 +48,27 @@ impl ObservedPoint {
             value,
             forecast: None,
         }
+    }
+}
+
+/// The rules in force, for all who judge by them: they can be replaced while others judge.
+#[derive(Debug, Clone)]
+pub struct AlarmRules(Arc<RwLock<Arc<[AlarmRule]>>>);
+
+impl AlarmRules {
+    /// These, of which the first that picks a metric counts; the last picks all.
+    pub fn new(rules: Vec<AlarmRule>) -> Self {
+        Self(Arc::new(RwLock::new(rules.into())))
+    }
+
+    /// Those in force now.
+    pub fn current(&self) -> Arc<[AlarmRule]> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts others in their place; passes take them when they begin.
+    pub fn replace(&self, rules: Vec<AlarmRule>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = rules.into();
     }
 }
 

@@ -8,7 +8,7 @@ use skywatch_algorithms::{Ensemble, Rules};
 
 use super::adaptive::{AdaptiveOptions, Saving};
 use super::options::WorkerOptions;
-use super::rule::AlarmRule;
+use super::rule::{AlarmRule, AlarmRules};
 pub(crate) use super::worker::Worker;
 use crate::baseline::{Baseline, States};
 
@@ -38,7 +38,7 @@ pub(crate) fn options_learning(
     let states = Arc::new(States::open(&folder.join("states")).expect("room"));
     let saver = states.saver(PARTS * seat.1).expect("a thread");
     let adaptive = AdaptiveOptions {
-        rules: vec![rule],
+        rules: AlarmRules::new(vec![rule]),
         memory: Baseline::open(&folder.join("memory")).expect("room"),
         states,
         learned: None,

@@ -75,6 +75,11 @@ impl<C> TrackedMetric<C> {
         self.known.state.as_deref()
     }
 
+    /// The same, to be changed.
+    pub(super) fn state_mut(&mut self) -> Option<&mut AdaptiveMetric> {
+        self.known.state.as_deref_mut()
+    }
+
     /// How far the adaptive profile, which is the profile, has learnt a metric that was looked at and is not judged yet: the
     /// share of the points it needs, and when it will have them, Unix seconds, if that can be told.
     pub(super) fn warmth(&self) -> Option<(f64, Option<f64>)> {

@@ -7,7 +7,7 @@ use clap::Args;
 use super::context::{CommandFailure, Context};
 use crate::log;
 use crate::net::slots;
-use crate::process::{self, LivenessReporter, Role, RunOptions, roles};
+use crate::process::{self, LiveSettings, LivenessReporter, Role, RunOptions, roles};
 use crate::status::Liveness;
 use crate::stop::Stop;
 
@@ -35,7 +35,14 @@ pub(super) fn run(context: &Context, arguments: &ChildArguments) -> Result<(), C
     slots::raise_descriptors();
     let stop = Stop::new();
     let _signals = process::stop_on_signal(&stop, process::Hangup::GoesOn)?;
-    process::die_with_parent(&stop)?;
+    let live = LiveSettings::default();
+    let mut reloader = context.reloader(live.clone());
+    process::die_with_parent(&stop, move || {
+        // The parent, which has read them just before, says what became of them.
+        if let Some(why) = reloader.reload().refused {
+            tracing::error!("settings not read anew, those before stay in force :: {why}");
+        }
+    })?;
     let liveness = Liveness::default();
     let _pulse = LivenessReporter::start(liveness.clone())?;
     let run = RunOptions {
@@ -43,6 +50,7 @@ pub(super) fn run(context: &Context, arguments: &ChildArguments) -> Result<(), C
         summary: arguments.summary.clone(),
         global: context.global.as_arguments(),
         settings: context.settings_table(),
+        live,
         #[cfg(feature = "learned")]
         trainer: process::TrainerRun {
             drain: arguments.drain,

@@ -7,6 +7,7 @@ use skywatch_settings::{Loaded, SettingsError, Sources};
 
 use crate::imported::{ImportOutcome, ImportedSettings};
 use crate::log::last_words;
+use crate::process::{LiveSettings, Reloader};
 use crate::web::SettingsTable;
 
 /// Where settings come from, for every subcommand.
@@ -80,7 +81,31 @@ impl Context {
     }
 }
 
+impl Context {
+    /// Reads these settings again from where they came, for roles that take others over while they run.
+    pub(super) fn reloader(&self, live: LiveSettings) -> Reloader {
+        let global = self.global.clone();
+        let read = move || match Self::resolve(global.clone()) {
+            Ok(context) => Ok(context.loaded),
+            Err(CommandFailure::Settings(error)) => Err(error),
+            // Arguments were taken once and are the same.
+            Err(_) => Err(SettingsError { problems: Vec::new() }),
+        };
+        Reloader::new(&self.loaded, live, Box::new(read))
+    }
+}
+
 impl Global {
+    /// The store that was asked for.
+    pub(super) fn store(&self) -> Option<&str> {
+        self.store.as_deref()
+    }
+
+    /// The state folder that was asked for.
+    pub(super) fn state_dir(&self) -> Option<&std::path::Path> {
+        self.state_dir.as_deref()
+    }
+
     /// Takes settings from `file`, if one is given.
     pub(super) fn use_file(&mut self, file: Option<&PathBuf>) {
         self.config = file.cloned().or_else(|| self.config.take());

@@ -6,6 +6,7 @@
 mod ask;
 mod backfill;
 mod backtest;
+mod backup;
 mod causes;
 mod check;
 mod child;
@@ -14,15 +15,18 @@ mod demo;
 mod entities;
 mod events;
 mod explain;
+mod generate;
 mod health;
 mod import_anteater;
 mod import_skyline;
 mod incidents;
+mod init;
 #[cfg(feature = "learned")]
 mod jobs;
 #[cfg(feature = "learned")]
 mod models;
 mod notices;
+mod reload;
 mod routes;
 mod run;
 mod send;
@@ -69,12 +73,18 @@ struct Cli {
 enum Command {
     /// Take points in, look at every metric, alert, serve pages
     Run(run::RunArguments),
+    /// Begin: asks for store, mail and Graphite, tries each, writes the settings
+    Init(init::InitArguments),
     /// Show it all working: made-up metrics, planted anomalies, nothing to configure
     Demo(demo::DemoArguments),
     /// Judge series from a file with all nine classic detectors
     Votes(votes::VotesArguments),
     /// Fill windows from a Graphite, from files or from another Redis
     Backfill(backfill::BackfillArguments),
+    /// Copy all that is kept into a folder, while a process works with it
+    Backup(backup::BackupArguments),
+    /// Bring back what `backup` has copied
+    Restore(backup::RestoreArguments),
     /// Replay past points through a profile: scores, incidents, and how well labels are found
     Backtest(backtest::BacktestArguments),
     /// Replay a file of points through any protocol that is taken in
@@ -83,6 +93,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Is it working? Children, last pass, points, notices; exit code 1 if something is wrong, 3 if it does not run
     Status(status::StatusArguments),
+    /// Have the running process read its settings anew, and say what takes a restart
+    Reload(reload::ReloadArguments),
     /// Print every setting with where it came from
     Settings(settings::SettingsArguments),
     /// Show what is wrong, or the whole life of one incident
@@ -129,6 +141,9 @@ enum Command {
     /// Serve outliers of Druid's timeseries over HTTP, and nothing else
     #[cfg(feature = "learned")]
     Serve(serve::ServeArguments),
+    /// Manual, completions and reference, for packages and documentation
+    #[command(hide = true)]
+    Generate(generate::GenerateArguments),
     /// One child of `run`
     #[command(hide = true)]
     Child(child::ChildArguments),
@@ -155,6 +170,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Backtest(_)
             | Command::Causes(_)
             | Command::Entities(_)
+            | Command::Generate(_)
             | Command::ImportAnteater(_)
             | Command::ImportSkyline(_)
             | Command::Settings(_)
@@ -168,7 +184,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let outcome = match cli.command {
         Command::Run(arguments) => with(cli.global, |context| run::run(context, &arguments)),
         Command::Child(arguments) => with(cli.global, |context| child::run(context, &arguments)),
+        Command::Backup(arguments) => with(cli.global, |context| backup::back_up(context, &arguments)),
+        Command::Restore(arguments) => with(cli.global, |context| backup::restore(context, &arguments)),
         Command::Check(arguments) => with(cli.global, |context| check::run(context, &arguments)),
+        Command::Reload(arguments) => reload::run(cli.global, &arguments),
         Command::Status(arguments) => with(cli.global, |context| status::run(context, &arguments)),
         Command::Settings(arguments) => with(cli.global, |context| settings::run(context, &arguments)),
         Command::Backfill(arguments) => with(cli.global, |context| backfill::run(context, arguments)),
@@ -194,6 +213,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Models(arguments) => with(cli.global, |context| models::run(context, arguments)),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Causes(arguments) => causes::run(cli.global, &arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Init(arguments) => init::run(&cli.global, arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Entities(arguments) => entities::run(cli.global, &arguments),
         Command::ImportAnteater(arguments) => import_anteater::run(arguments),

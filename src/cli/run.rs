@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use crossbeam_channel::select;
 use skywatch_settings::StoreUrl;
 
 use super::context::{CommandFailure, Context};
@@ -11,7 +12,10 @@ use crate::clock::unix_now;
 use crate::dispatch::running::Entry;
 use crate::log;
 use crate::net::slots;
-use crate::process::{self, ChildSpec, Parent, ParentOptions, RunOptions, Systemd, roles};
+use crate::process::reload::log_reload;
+use crate::process::{
+    self, ChildSpec, LiveSettings, Parent, ParentOptions, RunOptions, Signals, Systemd, roles,
+};
 use crate::status::{ProcessStatus, StatusFile};
 use crate::stop::Stop;
 
@@ -33,12 +37,13 @@ pub(super) fn run(context: &Context, arguments: &RunArguments) -> Result<(), Com
     log::start(&settings.log);
     slots::raise_descriptors();
     let stop = Stop::new();
-    let signals = process::stop_on_signal(&stop, process::Hangup::GoesOn)?;
+    let signals = process::stop_on_signal(&stop, process::Hangup::Reloads)?;
     let options = RunOptions {
         passes: arguments.passes,
         summary: arguments.summary.clone(),
         global: context.global.as_arguments(),
         settings: context.settings_table(),
+        live: LiveSettings::default(),
         ..RunOptions::default()
     };
     let _claim = process::StateFolderClaim::take(&settings.state_dir)?;
@@ -56,11 +61,7 @@ pub(super) fn run(context: &Context, arguments: &RunArguments) -> Result<(), Com
     let embedded = settings.store.url == StoreUrl::Embedded;
     if embedded || arguments.single_process || settings.process.single_process {
         process::end_by_force(&stop, process::time_to_end(settings))?;
-        StatusFile::process(&settings.state_dir).write(&ProcessStatus {
-            pid: std::process::id(),
-            since: unix_now(),
-            ..ProcessStatus::default()
-        });
+        reload_on_signal(context, &options, &signals, &stop)?;
         let told = tell_systemd(systemd, &stop)?;
         let outcome = process::run_all(settings, &options, &stop);
         stop.say();
@@ -79,8 +80,45 @@ pub(super) fn run(context: &Context, arguments: &RunArguments) -> Result<(), Com
         restart_backoff_max: settings.process.restart_backoff_max,
         stop_timeout: settings.process.stop_timeout,
     };
-    let parent = Parent::new(specs, options)?.with_status(StatusFile::process(&settings.state_dir));
+    let parent = Parent::new(specs, options)?
+        .with_status(StatusFile::process(&settings.state_dir))
+        .with_reloader(context.reloader(LiveSettings::default()));
     Ok(parent.run(&signals, &mut systemd, &stop)?)
+}
+
+/// Reads settings anew whenever that is asked for, until `stop` is said, and shows what became of them.
+fn reload_on_signal(
+    context: &Context,
+    options: &RunOptions,
+    signals: &Signals,
+    stop: &Stop,
+) -> Result<(), CommandFailure> {
+    let mut reloader = context.reloader(options.live.clone());
+    let file = StatusFile::process(&context.loaded.settings.state_dir);
+    let mut status = ProcessStatus {
+        pid: std::process::id(),
+        since: unix_now(),
+        ..ProcessStatus::default()
+    };
+    file.write(&status);
+    let (asked, stop) = (signals.reload.clone(), stop.clone());
+    std::thread::Builder::new()
+        .name("reload".to_owned())
+        .spawn(move || {
+            loop {
+                select! {
+                    recv(asked) -> message => if message.is_err() {
+                        return;
+                    },
+                    recv(stop.channel()) -> _ => return,
+                }
+                let reload = reloader.reload();
+                log_reload(&reload);
+                status.reload = Some(reload);
+                file.write(&status);
+            }
+        })?;
+    Ok(())
 }
 
 /// Tells systemd how the one process is, until `stop` is said.

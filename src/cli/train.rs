@@ -47,10 +47,12 @@ hint: `druid.url` names one";
             return Err(CommandFailure::Arguments(why.to_owned()));
         }
         Some(sensor) => Task::of(&SensorJob { sensor }),
-        None => study::task_of(settings, arguments.model, arguments.metrics).map_err(|error| match error {
-            StudyError::Unknown(why) => CommandFailure::Arguments(why),
-            other => other.into(),
-        })?,
+        None => {
+            study::task_of(settings, arguments.model, arguments.metrics).map_err(|error| match error {
+                StudyError::Unknown(why) => CommandFailure::Arguments(why),
+                other => other.into(),
+            })?
+        }
     };
     submit(context, &task, arguments.enqueue)
 }

@@ -17,6 +17,7 @@ use skywatch_settings::{Ingest as Ingests, Settings};
 use crate::clock::unix_now;
 use crate::ingest::Ingest;
 use crate::observer::Observer;
+use crate::process::LiveSettings;
 use crate::process::launch::{PartWork, ProcessPart, together};
 use crate::process::{ProcessError, RunOptions, roles, wiring};
 use crate::status::{AnalyzerStatus, Liveness, StatusFile};
@@ -137,7 +138,14 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
             part(
                 "dispatch",
                 Box::new(move |stop: &Stop| {
-                    roles::dispatch(store, &finders, &Observer::off(), settings, stop)
+                    roles::dispatch(
+                        store,
+                        &finders,
+                        &Observer::off(),
+                        settings,
+                        &LiveSettings::default(),
+                        stop,
+                    )
                 }) as PartWork<'_>,
             ),
             part(

@@ -4,7 +4,7 @@
 //! none running and opens the files itself.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use super::queue::Destination;
 use super::request::{Reply, Request};
 use crate::clock::unix_now;
 use crate::inlet::FinderAnswer;
-use crate::status::Examination;
+use crate::status::{Examination, ReloadStatus};
 
 /// What a command asks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub enum Call {
         /// What.
         study: Study,
     },
+    /// Settings are to be read anew.
+    Reload,
     /// A test notice to everybody a route, or a receiver, of this name leads to.
     AlertTest {
         /// The name.
@@ -138,6 +140,11 @@ pub enum Answer {
         /// A line each.
         lines: Vec<String>,
     },
+    /// Settings were read anew, or are wrong.
+    Reloaded {
+        /// What became of them.
+        reload: ReloadStatus,
+    },
     /// How the test went.
     Tested {
         /// Each receiver.
@@ -178,6 +185,18 @@ pub type Examine = Box<dyn Fn(&str, f64) -> FinderAnswer + Send + Sync>;
 #[cfg(feature = "learned")]
 pub type AnswerStudy = Box<dyn Fn(&Study) -> Answer + Send + Sync>;
 
+/// Has this process, and those beside it, read settings anew.
+pub type ReloadSettings = Box<dyn Fn() -> Result<ReloadStatus, String> + Send + Sync>;
+
+/// The senders of all receivers by name, which change when settings do.
+pub type SharedSenders = Arc<RwLock<BTreeMap<String, Arc<dyn Sender>>>>;
+
+/// The senders of these receivers.
+pub fn senders(destinations: &[Destination]) -> BTreeMap<String, Arc<dyn Sender>> {
+    let named = |destination: &Destination| (destination.name.clone(), Arc::clone(&destination.sender));
+    destinations.iter().map(named).collect()
+}
+
 /// Who answers.
 pub struct CommandService {
     dispatcher: AskDispatcher,
@@ -185,7 +204,8 @@ pub struct CommandService {
     #[cfg(feature = "learned")]
     study: Option<AnswerStudy>,
     causes: Option<Arc<dyn FindCauses>>,
-    senders: BTreeMap<String, Arc<dyn Sender>>,
+    senders: SharedSenders,
+    reload: Option<ReloadSettings>,
     base_url: String,
     command: String,
 }
@@ -205,12 +225,24 @@ impl CommandService {
             #[cfg(feature = "learned")]
             study: None,
             causes: None,
-            senders: destinations
-                .iter()
-                .map(|destination| (destination.name.clone(), Arc::clone(&destination.sender)))
-                .collect(),
+            senders: Arc::new(RwLock::new(senders(destinations))),
+            reload: None,
             base_url,
             command,
+        }
+    }
+
+    /// Where its senders can be replaced.
+    pub fn senders(&self) -> SharedSenders {
+        Arc::clone(&self.senders)
+    }
+
+    /// The same, which also has settings read anew.
+    #[must_use]
+    pub fn with_reload(self, reload: ReloadSettings) -> Self {
+        Self {
+            reload: Some(reload),
+            ..self
         }
     }
 
@@ -242,6 +274,11 @@ impl CommandService {
             Call::Study { study } => match &self.study {
                 Some(answer) => answer(&study),
                 None => Answer::refused("nothing is known of trainings here".to_owned()),
+            },
+            Call::Reload => match self.reload.as_ref().map(|reload| reload()) {
+                Some(Ok(reload)) => Answer::Reloaded { reload },
+                Some(Err(why)) => Answer::refused(why),
+                None => Answer::refused("no process runs that could".to_owned()),
             },
             Call::AlertTest { route, by } => self.alert_test(route, &by),
         }
@@ -329,10 +366,10 @@ impl CommandService {
                 base_url: self.base_url.clone(),
                 command: self.command.clone(),
             };
-            let outcome = self
-                .senders
-                .get(&receiver)
-                .map(|sender| sender.send(&notice, None));
+            let senders = self.senders.read().unwrap_or_else(PoisonError::into_inner);
+            let sender = senders.get(&receiver).cloned();
+            drop(senders);
+            let outcome = sender.map(|sender| sender.send(&notice, None));
             let (error, hint) = match outcome {
                 None => (Some("it is not configured".to_owned()), None),
                 Some(Ok(sent)) => (

@@ -204,6 +204,7 @@ impl Dispatcher {
             DispatchMessage::Delivered(delivery) => self.delivered(*delivery),
             DispatchMessage::Examine(metric, at, reply) => self.finders.examine(ANALYZER, metric, at, reply),
             DispatchMessage::CausesFound(found) => self.causes_found(found),
+            DispatchMessage::Change(change, inbox) => self.change(*change, &inbox),
         }
     }
 
@@ -376,7 +377,8 @@ impl Dispatcher {
             match messages.recv_deadline(due) {
                 Ok(DispatchMessage::Delivered(delivery)) => self.delivered(*delivery),
                 Ok(DispatchMessage::CausesFound(found)) => self.causes_found(found),
-                Ok(DispatchMessage::Ask(..) | DispatchMessage::Examine(..)) => {}
+                Ok(DispatchMessage::Ask(..) | DispatchMessage::Examine(..) | DispatchMessage::Change(..)) => {
+                }
                 Err(_) => break,
             }
         }

@@ -7,6 +7,7 @@ use skywatch_alerters::senders::Sent;
 use skywatch_alerters::{Error, Notice};
 
 use super::causes::FoundCauses;
+use super::options::DispatchChange;
 use super::request::{Reply, Request};
 use crate::inlet::FinderAnswer;
 
@@ -26,6 +27,8 @@ pub enum DispatchMessage {
     Examine(String, f64, Sender<FinderAnswer>),
     /// What moved with incidents.
     CausesFound(FoundCauses),
+    /// Other settings hold from here on; queues of new receivers speak to that inbox.
+    Change(Box<DispatchChange>, Inbox),
 }
 
 /// How it went with a notice.
@@ -73,6 +76,16 @@ impl Inbox {
         asked.map_err(|_| "the dispatch is busy or has ended".to_owned())?;
         let answer = receive.recv_timeout(EXAMINE_PATIENCE);
         answer.unwrap_or_else(|_| Err("the analyzer did not answer in time, or has ended".to_owned()))
+    }
+
+    /// Has the dispatcher follow other settings.
+    ///
+    /// # Errors
+    /// It is busy or has ended; for people.
+    pub fn change(&self, change: DispatchChange) -> Result<(), String> {
+        let message = DispatchMessage::Change(Box::new(change), self.clone());
+        let sent = self.0.send_timeout(message, PATIENCE);
+        sent.map_err(|_| "the dispatch is busy or has ended".to_owned())
     }
 
     pub(crate) fn sender(&self) -> Sender<DispatchMessage> {

@@ -23,7 +23,7 @@ mod self_monitor;
 use crossbeam_channel::Receiver;
 
 pub use causes::{CauseQuestion, FindCauses};
-pub use commands::{Answer, Call, CommandService, Examine, Tested};
+pub use commands::{Answer, Call, CommandService, Examine, ReloadSettings, SharedSenders, Tested, senders};
 #[cfg(feature = "learned")]
 pub use commands::{AnswerStudy, Study};
 pub use dead_mans_switch::DeadMansSwitch;
@@ -32,7 +32,7 @@ pub(crate) use dispatcher::SHOWN;
 #[cfg(test)]
 pub(crate) use dispatcher::causes::every_counter;
 pub use inbox::{DispatchMessage, Inbox};
-pub use options::DispatchOptions;
+pub use options::{DispatchChange, DispatchOptions};
 pub use queue::{Destination, WindowOf};
 pub use request::{NoticeLine, Reply, Request, Which};
 pub use self_monitor::SelfMonitorOptions;

@@ -43,6 +43,8 @@ pub struct Destination {
 
 /// One notice to be sent now.
 pub(super) struct SendJob {
+    /// What carries it: settings may have changed since the one before.
+    sender: Arc<dyn senders::Sender>,
     notice: Notice,
     reference: Option<String>,
 }
@@ -92,10 +94,9 @@ impl ReceiverQueue {
     ) -> std::io::Result<Self> {
         let (jobs, receive) = bounded(1);
         let name = destination.name.clone();
-        let sender = Arc::clone(&destination.sender);
         let thread = std::thread::Builder::new()
             .name(format!("queue-{name}"))
-            .spawn(move || deliver(&name, &*sender, &delivers, &receive, &deliveries, &*window_of))?;
+            .spawn(move || deliver(&name, &delivers, &receive, &deliveries, &*window_of))?;
         Ok(Self {
             destination,
             waiting: VecDeque::new(),
@@ -109,6 +110,12 @@ impl ReceiverQueue {
             proven: false,
             last_error: String::new(),
         })
+    }
+
+    /// Sends by another sender from the next notice on, and tries again at once what an old one could not hand over.
+    pub(super) fn change(&mut self, destination: Destination) {
+        self.destination = destination;
+        self.hurry();
     }
 
     pub(super) fn name(&self) -> &str {
@@ -175,6 +182,7 @@ impl ReceiverQueue {
                 return;
             }
             let job = SendJob {
+                sender: Arc::clone(&self.destination.sender),
                 notice: queued.notice.clone(),
                 reference: queued.reference.clone(),
             };
@@ -242,13 +250,13 @@ impl ReceiverQueue {
 
 fn deliver(
     receiver: &str,
-    sender: &dyn senders::Sender,
     delivers: &ObservedMetric,
     jobs: &Receiver<SendJob>,
     deliveries: &Sender<DispatchMessage>,
     window_of: &(dyn Fn(&str, bool) -> Option<JudgedWindow> + Send + Sync),
 ) {
     for SendJob {
+        sender,
         mut notice,
         reference,
     } in jobs

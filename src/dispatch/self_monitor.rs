@@ -73,6 +73,11 @@ pub(super) struct SelfMonitor {
 }
 
 impl SelfMonitor {
+    /// Watches by other settings from here on.
+    pub(super) fn change(&mut self, options: SelfMonitorOptions) {
+        self.options = options;
+    }
+
     pub(super) fn new(options: SelfMonitorOptions, daily_at: Option<f64>, now: f64) -> Self {
         Self {
             options,

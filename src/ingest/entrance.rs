@@ -38,6 +38,7 @@ const COUNTED: [&str; 6] = [
 pub struct PointEntrance {
     /// Taken at the end, so that the queue closes. Written to only then.
     intake: RwLock<Option<Intake>>,
+    gate: Arc<Gate>,
     counters: Arc<Counters>,
     service: &'static Service,
     writing: JoinHandle<()>,
@@ -73,6 +74,12 @@ pub struct PointsTaken {
 pub struct PointQueueFull;
 
 impl PointEntrance {
+    /// Changes which points are let in, while it runs.
+    pub fn changing(&self) -> impl Fn(IntakePolicy) + Send + Sync + 'static {
+        let gate = Arc::clone(&self.gate);
+        move |policy| gate.change(policy)
+    }
+
     /// Opens a queue into the store.
     ///
     /// # Errors
@@ -120,6 +127,7 @@ impl PointEntrance {
             max_request: 0,
         };
         Ok(Self {
+            gate: Arc::clone(&intake.gate),
             intake: RwLock::new(Some(intake)),
             counters,
             service,

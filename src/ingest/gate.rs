@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, BuildHasherDefault};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use skywatch_settings::Pattern;
@@ -39,7 +39,8 @@ impl IntakePolicy {
 
 /// The policy and what it has decided so far; shared by all listeners.
 pub(crate) struct Gate {
-    pub(super) policy: IntakePolicy,
+    /// Replaced as a whole, so that the points of one read are judged by one of them.
+    policy: RwLock<Arc<IntakePolicy>>,
     /// Locked for the points of one read, never across waiting.
     names: Mutex<NameTable>,
 }
@@ -70,19 +71,53 @@ struct NameDecision {
 impl Gate {
     pub(crate) fn new(policy: IntakePolicy) -> Self {
         Self {
-            policy,
+            policy: RwLock::new(Arc::new(policy)),
             names: Mutex::default(),
+        }
+    }
+
+    /// What may come in now.
+    pub(super) fn policy(&self) -> Arc<IntakePolicy> {
+        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lets other points in from here on: by age, by name, by how many metrics there are. What has to do with listeners and the
+    /// queue stays as it is. Names are judged anew as they come, so with as many metrics as there may be the first that come
+    /// have the room.
+    pub(crate) fn change(&self, new: IntakePolicy) {
+        let old = self.policy();
+        let settings = skywatch_settings::Ingest {
+            skip: new.settings.skip,
+            do_not_skip: new.settings.do_not_skip,
+            max_future: new.settings.max_future,
+            max_metrics: new.settings.max_metrics,
+            ..old.settings.clone()
+        };
+        let is_by_name =
+            settings.skip != old.settings.skip || settings.do_not_skip != old.settings.do_not_skip;
+        let policy = IntakePolicy {
+            settings,
+            max_age: new.max_age,
+        };
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+        if is_by_name {
+            let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            names.known.clear();
+            names.taken = 0;
         }
     }
 
     /// Judges the points of one read, which came at `now` (Unix seconds).
     pub(crate) fn open(&self, now: f64) -> OpenGate<'_> {
+        // In this order: names that are judged are judged by the policy in force when the table was locked, or a newer one.
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let policy = self.policy();
         OpenGate {
-            policy: &self.policy,
-            names: self.names.lock().unwrap_or_else(PoisonError::into_inner),
+            names,
             now,
-            oldest: now - self.policy.max_age.as_secs_f64(),
-            latest: now + self.policy.settings.max_future.as_secs_f64(),
+            oldest: now - policy.max_age.as_secs_f64(),
+            latest: now + policy.settings.max_future.as_secs_f64(),
+            policy,
         }
     }
 
@@ -98,7 +133,7 @@ impl Gate {
 
 /// The gate while one read goes through it.
 pub(crate) struct OpenGate<'g> {
-    policy: &'g IntakePolicy,
+    policy: Arc<IntakePolicy>,
     names: MutexGuard<'g, NameTable>,
     now: f64,
     oldest: f64,
@@ -158,11 +193,11 @@ impl OpenGate<'_> {
         }
         let taken = !self.policy.skips(name);
         if self.names.known.len() >= self.policy.settings.max_metrics {
-            self.names.forget_silent(self.now, self.policy);
+            self.names.forget_silent(self.now, &self.policy);
         }
         let full = self.names.known.len() >= self.policy.settings.max_metrics;
         if taken && full && self.names.taken >= self.policy.settings.max_metrics {
-            self.names.notice(name, self.now, self.policy);
+            self.names.notice(name, self.now, &self.policy);
             return Err(DropReason::TooManyMetrics);
         }
         if full {
@@ -261,6 +296,34 @@ mod tests {
             assert_eq!(open.point("servers.skywatch.cpu", NOW, 1.0), Ok(()));
             assert_eq!(open.point("a.noise.b", NOW, 1.0), Err(DropReason::Skipped));
         }
+    }
+
+    #[test]
+    fn another_policy_holds_from_the_next_read_on() {
+        let gate = gate(10);
+        assert_eq!(gate.open(NOW).point("a.b", NOW, 1.0), Ok(()));
+        assert_eq!(
+            gate.open(NOW).point("noise.1", NOW, 1.0),
+            Err(DropReason::Skipped)
+        );
+        let mut settings = gate.policy().settings.clone();
+        settings.skip = vec![Pattern::parse("a.").expect("good")];
+        settings.flush_interval = Duration::from_secs(7);
+        gate.change(IntakePolicy {
+            settings,
+            max_age: Duration::from_secs(10),
+        });
+        assert_eq!(gate.open(NOW).point("a.b", NOW, 1.0), Err(DropReason::Skipped));
+        assert_eq!(gate.open(NOW).point("noise.1", NOW, 1.0), Ok(()));
+        assert_eq!(
+            gate.open(NOW).point("noise.1", NOW - 11.0, 1.0),
+            Err(DropReason::TooOld)
+        );
+        assert_ne!(
+            gate.policy().settings.flush_interval.as_secs(),
+            7,
+            "that takes a restart"
+        );
     }
 
     #[test]

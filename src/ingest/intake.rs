@@ -76,7 +76,7 @@ impl Intake {
 
     /// Longest name accepted, bytes.
     pub(super) fn max_name(&self) -> usize {
-        self.gate.policy.settings.max_name_bytes
+        self.gate.policy().settings.max_name_bytes
     }
 
     /// Permits a batch needs. One larger than the whole queue gets in when the queue is empty.

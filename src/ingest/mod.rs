@@ -109,6 +109,7 @@ pub struct IngestOptions {
 
 /// A bound but not yet serving ingest: from here on the addresses are known and ours, but for those that others hold.
 pub struct Ingest {
+    gate: Arc<Gate>,
     options: IngestOptions,
     bound: Vec<Bound>,
     /// Tried again while the others serve: a Horizon that is to be replaced may still hold its port.
@@ -150,11 +151,18 @@ impl Ingest {
             );
         }
         Ok(Self {
+            gate: Arc::new(Gate::new(options.policy.clone())),
             options,
             bound,
             taken,
             counters,
         })
+    }
+
+    /// Changes which points are let in, while it runs.
+    pub fn changing(&self) -> impl Fn(IntakePolicy) + Send + Sync + 'static {
+        let gate = Arc::clone(&self.gate);
+        move |policy| gate.change(policy)
     }
 
     /// What is listened on, with the ports the system chose where the asked one was 0.
@@ -204,7 +212,7 @@ impl Ingest {
             })
             .transpose()
             .map_err(IngestError::Start)?;
-        let gate = Arc::new(Gate::new(self.options.policy.clone()));
+        let gate = self.gate;
         let counters = Arc::clone(&self.counters);
         let writer = Writer::new(
             connect,

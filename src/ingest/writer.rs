@@ -77,11 +77,12 @@ impl<K: Connect> Writer<K> {
     pub(super) fn run(mut self, queue: &Receiver<PointBatch>) {
         let mut batches = Vec::new();
         while let Ok(first) = queue.recv() {
-            let due = Instant::now() + self.gate.policy.settings.flush_interval;
+            let due = Instant::now() + self.gate.policy().settings.flush_interval;
             let mut points = first.len();
             let mut weight = first.weight();
             batches.push(first);
-            while weight < self.gate.policy.settings.batch_points {
+            let most = self.gate.policy().settings.batch_points;
+            while weight < most {
                 match queue.recv_deadline(due) {
                     Ok(batch) => {
                         points += batch.len();
@@ -192,7 +193,7 @@ impl<K: Connect> Writer<K> {
                 .iter()
                 .map(|(key, said)| (key.as_str(), said.as_bytes()))
                 .collect();
-            let write = || store.set(&entries, Some(self.gate.policy.max_age));
+            let write = || store.set(&entries, Some(self.gate.policy().max_age));
             self.writes.watch(write)?;
         }
         if samples.is_empty() {

@@ -9,37 +9,86 @@ mod lines;
 mod repeats;
 
 use std::io::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use skywatch_settings::{Log, LogFormat};
-use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use skywatch_settings::{Log, LogFormat, LogLevel};
+use tracing_subscriber::filter::{LevelFilter, dynamic_filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload;
 
 use format::Lines;
 use lines::LineWriter;
 use repeats::Repeats;
 
+/// Sets another level; there once logging has begun.
+type ChangeLevel = Box<dyn Fn(LevelFilter) + Send + Sync>;
+static CHANGE_LEVEL: OnceLock<ChangeLevel> = OnceLock::new();
+/// Whether the client of Kafka may speak: it logs every connection, and every error that we are given and log in our own words.
+static IS_DETAILED: AtomicBool = AtomicBool::new(false);
+
+fn filter(level: LogLevel) -> LevelFilter {
+    level.as_str().parse().unwrap_or(LevelFilter::INFO)
+}
+
 /// Begins logging as `settings` say. A second call, as in tests, changes nothing.
 pub(crate) fn start(settings: &Log) {
     lines::start();
-    let level = settings.level.as_str().parse().unwrap_or(LevelFilter::INFO);
+    let level = filter(settings.level);
+    IS_DETAILED.store(level >= LevelFilter::DEBUG, Ordering::Relaxed);
     let written = tracing_subscriber::fmt()
-        .with_max_level(level)
+        .with_max_level(LevelFilter::TRACE)
         // They would be said on standard error, and end the thread if that cannot be written.
         .log_internal_errors(false)
         .with_writer(|| LineWriter);
     // Failure means that a subscriber is there already.
-    // The client of Kafka logs every connection, and every error that we are given and log in our own words.
-    let ours = filter_fn(move |from| level >= LevelFilter::DEBUG || !from.target().starts_with("rskafka"));
-    let _ = match settings.format {
+    match settings.format {
         LogFormat::Text => {
-            let subscriber = written.event_format(Lines).finish().with(Repeats).with(ours);
-            tracing::subscriber::set_global_default(subscriber)
+            let (level, handle) = reload::Layer::new(level);
+            let subscriber = written
+                .event_format(Lines)
+                .finish()
+                .with(Repeats)
+                .with(dynamic_filter_fn(|from, _| is_ours(from)))
+                .with(level);
+            if tracing::subscriber::set_global_default(subscriber).is_ok() {
+                keep(handle);
+            }
         }
         LogFormat::Json => {
-            let subscriber = written.json().finish().with(Repeats).with(ours);
-            tracing::subscriber::set_global_default(subscriber)
+            let (level, handle) = reload::Layer::new(level);
+            let subscriber = written
+                .json()
+                .finish()
+                .with(Repeats)
+                .with(dynamic_filter_fn(|from, _| is_ours(from)))
+                .with(level);
+            if tracing::subscriber::set_global_default(subscriber).is_ok() {
+                keep(handle);
+            }
         }
+    }
+}
+
+fn is_ours(from: &tracing::Metadata<'_>) -> bool {
+    IS_DETAILED.load(Ordering::Relaxed) || !from.target().starts_with("rskafka")
+}
+
+fn keep<S: 'static>(handle: reload::Handle<LevelFilter, S>) {
+    let change = move |level| {
+        // It fails only when the subscriber is gone, which lives as long as the process.
+        let _ = handle.reload(level);
     };
+    let _ = CHANGE_LEVEL.set(Box::new(change));
+}
+
+/// Logs at another level from here on.
+pub(crate) fn change_level(level: LogLevel) {
+    let level = filter(level);
+    IS_DETAILED.store(level >= LevelFilter::DEBUG, Ordering::Relaxed);
+    if let Some(change) = CHANGE_LEVEL.get() {
+        change(level);
+    }
 }
 
 /// Writes what still waits, as far as that goes within a second: to be called before the process ends.

@@ -17,7 +17,8 @@ use skywatch_settings::{self as settings, AlertDirection, MinSeverity, Pattern, 
 use super::{ProcessError, observing, wiring};
 use crate::causes::{IncidentMetric, RelatedMetrics, Suspects};
 use crate::dispatch::{
-    CauseQuestion, DeadMansSwitch, Destination, DispatchOptions, FindCauses, SelfMonitorOptions, WindowOf,
+    CauseQuestion, DeadMansSwitch, Destination, DispatchChange, DispatchOptions, FindCauses,
+    SelfMonitorOptions, WindowOf,
 };
 use crate::health::FOUND_EACH;
 use crate::history::history_path;
@@ -206,6 +207,20 @@ pub(crate) fn dispatch(
             what: "the heartbeat",
             source,
         })?,
+    })
+}
+
+/// What a dispatch that runs is told of new settings.
+///
+/// # Errors
+/// As [`destinations`].
+pub(crate) fn dispatch_change(settings: &Settings) -> Result<DispatchChange, ProcessError> {
+    Ok(DispatchChange {
+        policy: policy(settings),
+        destinations: destinations(settings)?,
+        keep_history: settings.alerts.keep_history,
+        log: settings.alerts.log,
+        self_monitor: self_monitor(settings),
     })
 }
 

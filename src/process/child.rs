@@ -1,10 +1,10 @@
 //! The child's side of the bond to its parent.
 //!
-//! Two pipes are enough. The parent holds the child's standard input and never writes to it: its end means
-//! "stop", whether the parent asked for it or died. On its standard output the child says once a second
+//! Two pipes are enough. The parent holds the child's standard input: its end means "stop", whether the parent asked for it or
+//! died, and a line on it that settings are to be read anew. On its standard output the child says once a second
 //! what it is at; a child that falls silent is hung.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,17 +15,23 @@ use crate::stop::Stop;
 /// Time between two lines to the parent, which waits for twenty times as long.
 const EACH: Duration = Duration::from_secs(1);
 
-/// Says `stop` when standard input ends. The thread ends with the process.
+/// The line by which a parent has its children read their settings anew.
+pub(super) const RELOAD: &str = "reload";
+
+/// Says `stop` when standard input ends, and calls `reload` when the parent asks for that. The thread ends with the process.
 ///
 /// # Errors
 /// [`ProcessError::Start`] if the system refuses the thread.
-pub fn die_with_parent(stop: &Stop) -> Result<(), ProcessError> {
+pub fn die_with_parent(stop: &Stop, mut reload: impl FnMut() + Send + 'static) -> Result<(), ProcessError> {
     let stop = stop.clone();
     std::thread::Builder::new()
         .name("parent".to_owned())
         .spawn(move || {
-            let mut nothing = [0; 64];
-            while matches!(std::io::stdin().read(&mut nothing), Ok(n) if n > 0) {}
+            for line in std::io::stdin().lines().map_while(Result::ok) {
+                if line == RELOAD {
+                    reload();
+                }
+            }
             stop.say();
         })
         .map(drop)

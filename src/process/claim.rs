@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::process::Pid;
 
 use super::ProcessError;
 use super::wiring::{prepare_state_dir, state_dir_error};
@@ -66,6 +67,16 @@ impl Drop for StateFolderClaim {
 pub(crate) fn is_claimed(folder: &Path) -> bool {
     File::open(path_of(folder))
         .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// The process that has the state folder at this moment.
+pub(crate) fn claimant(folder: &Path) -> Option<Pid> {
+    if !is_claimed(folder) {
+        return None;
+    }
+    let said = std::fs::read_to_string(path_of(folder)).ok()?;
+    let pid = said.strip_prefix("process ")?.split(',').next()?;
+    Pid::from_raw(pid.parse().ok()?)
 }
 
 fn path_of(folder: &Path) -> PathBuf {

@@ -12,7 +12,7 @@ use super::ProcessError;
 use super::voting;
 use super::wiring::{self, workers};
 use crate::analyzer::adaptive::{AdaptiveOptions, ModelSource, Saving};
-use crate::analyzer::rule::AlarmRule;
+use crate::analyzer::rule::{AlarmRule, AlarmRules};
 use crate::analyzer::{Examiner, SavedKnowledge, WorkerOptions};
 use crate::baseline::{self, Baseline, States};
 use crate::stop::Stop;
@@ -62,7 +62,11 @@ pub(crate) fn rules(settings: &Settings) -> algorithms::Rules {
 }
 
 /// The adaptive profile, if it is the one asked for: its rules, and what it remembers in the state folder.
-pub(crate) fn adaptive(settings: &Settings, stop: &Stop) -> Result<Option<AdaptiveOptions>, ProcessError> {
+pub(crate) fn adaptive(
+    settings: &Settings,
+    rules_in_force: &AlarmRules,
+    stop: &Stop,
+) -> Result<Option<AdaptiveOptions>, ProcessError> {
     if settings.analyzer.profile != Profile::Adaptive {
         return Ok(None);
     }
@@ -91,7 +95,7 @@ pub(crate) fn adaptive(settings: &Settings, stop: &Stop) -> Result<Option<Adapti
         .saver(parts * workers(settings))
         .map_err(|source| unusable(&states, source))?;
     Ok(Some(AdaptiveOptions {
-        rules: adaptive_rules(settings),
+        rules: rules_in_force.clone(),
         memory: hours,
         states: kept,
         learned: learned_for_passes(settings, stop)?,
@@ -134,11 +138,11 @@ pub(crate) fn adaptive_rules(settings: &Settings) -> Vec<AlarmRule> {
 }
 
 /// Where `explain` finds what the adaptive profile has learnt, if that is the profile.
-pub(crate) fn knowledge(settings: &Settings) -> Option<SavedKnowledge> {
+pub(crate) fn knowledge(settings: &Settings, rules: AlarmRules) -> Option<SavedKnowledge> {
     long_memory(settings).map(|memory| SavedKnowledge {
         memory,
         states: states_folder(settings),
-        rules: adaptive_rules(settings),
+        rules,
         learned: learned_for_questions(settings),
     })
 }
@@ -160,5 +164,10 @@ pub(crate) fn states_folder(settings: &Settings) -> PathBuf {
 
 /// Looks at single metrics as the analyzer does.
 pub(crate) fn examiner_of<K: Connect>(connect: K, settings: &Settings) -> Examiner<K> {
-    Examiner::new(connect, worker_options(settings), knowledge(settings))
+    examiner_by(connect, settings, AlarmRules::new(adaptive_rules(settings)))
+}
+
+/// The same, by rules that may be replaced.
+pub(crate) fn examiner_by<K: Connect>(connect: K, settings: &Settings, rules: AlarmRules) -> Examiner<K> {
+    Examiner::new(connect, worker_options(settings), knowledge(settings, rules))
 }

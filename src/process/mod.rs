@@ -6,9 +6,11 @@ mod child;
 mod claim;
 pub(crate) mod judging;
 pub(crate) mod launch;
+mod live;
 mod observing;
 mod parent;
 pub(crate) mod probes;
+pub(crate) mod reload;
 pub(crate) mod roles;
 mod signals;
 #[cfg(feature = "learned")]
@@ -24,7 +26,9 @@ pub use child::{LivenessReporter, die_with_parent};
 pub(crate) use claim::{StateFolderClaim, is_claimed};
 pub(crate) use judging::{adaptive_rules, long_memory, states_folder, worker_options};
 pub use launch::{check, run_all, run_role, time_to_end};
+pub use live::LiveSettings;
 pub use parent::{ChildSpec, Parent, ParentOptions};
+pub use reload::{ReadSettings, Reloader};
 pub(crate) use roles::serve_health;
 #[cfg(feature = "learned")]
 pub(crate) use roles::serve_outliers;
@@ -122,6 +126,9 @@ pub enum ProcessError {
         /// Why.
         source: std::io::Error,
     },
+    /// A role could not be told of new settings; why, for people.
+    #[error("{0}")]
+    Busy(String),
     /// A part of the single process panicked: a defect of ours.
     #[error("`{0}` panicked")]
     Panicked(&'static str),

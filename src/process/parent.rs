@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{after, select};
 
+use super::child::RELOAD;
+use super::reload::{Reloader, log_reload};
 use super::{ProcessError, Signals, Systemd};
 use crate::backoff::Backoff;
 use crate::clock::unix_now;
 use crate::events::EVENT_MARK;
-use crate::status::{ChildStatus, ProcessStatus, StatusFile};
+use crate::status::{ChildStatus, ProcessStatus, ReloadStatus, StatusFile};
 use crate::stop::Stop;
 
 /// A child silent for so long is hung. Children report each second; the rest is for a machine that swaps or is suspended.
@@ -60,6 +62,8 @@ pub struct Parent {
     since: f64,
     /// Where others can see how the children are, and what was written there last.
     shown: Option<(StatusFile, ProcessStatus)>,
+    reloader: Option<Reloader>,
+    last_reload: Option<ReloadStatus>,
 }
 
 struct Supervised {
@@ -108,6 +112,8 @@ impl Parent {
             children: children.collect(),
             since: unix_now(),
             shown: None,
+            reloader: None,
+            last_reload: None,
         })
     }
 
@@ -118,6 +124,37 @@ impl Parent {
             shown: Some((file, ProcessStatus::default())),
             ..self
         }
+    }
+
+    /// The same, which reads settings anew when it is asked to, and has its children do so.
+    #[must_use]
+    pub fn with_reloader(self, reloader: Reloader) -> Self {
+        Self {
+            reloader: Some(reloader),
+            ..self
+        }
+    }
+
+    fn reload(&mut self) {
+        let Some(reloader) = &mut self.reloader else {
+            return;
+        };
+        let status = reloader.reload();
+        log_reload(&status);
+        if status.refused.is_none() {
+            for child in &mut self.children {
+                let name = child.spec.name;
+                let stdin = child
+                    .running
+                    .as_mut()
+                    .and_then(|running| running.child.stdin.as_mut());
+                // One that has just ended reads them when it is started again.
+                if let Some(Err(error)) = stdin.map(|stdin| writeln!(stdin, "{RELOAD}")) {
+                    tracing::warn!("child `{name}` was not told of new settings :: {error}");
+                }
+            }
+        }
+        self.last_reload = Some(status);
     }
 
     /// Writes down how the children are if that has changed.
@@ -136,7 +173,7 @@ impl Parent {
             pid: std::process::id(),
             since: self.since,
             children: children.collect(),
-            reload: shown.reload.clone(),
+            reload: self.last_reload.clone(),
         };
         if now != *shown {
             file.write(&now);
@@ -180,6 +217,7 @@ impl Parent {
             let pause = systemd.patience().map_or(pause, |patience| pause.min(patience));
             select! {
                 recv(signals.child_ended) -> _ => {}
+                recv(signals.reload) -> _ => self.reload(),
                 recv(stop.channel()) -> _ => {}
                 recv(after(pause)) -> _ => {}
             }

@@ -19,6 +19,8 @@ pub struct Signals {
     thread: Option<JoinHandle<()>>,
     /// Receives a message when a child has ended; one message may stand for several.
     pub child_ended: Receiver<()>,
+    /// Receives a message when settings are to be read anew (SIGHUP); one message may stand for several.
+    pub reload: Receiver<()>,
 }
 
 impl Drop for Signals {
@@ -56,7 +58,9 @@ pub fn end_by_force(stop: &Stop, time: Duration) -> Result<(), ProcessError> {
 /// What a hangup (SIGHUP) means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hangup {
-    /// Nothing: a service has no terminal that could go. To others it is "read your settings again", which is not here yet.
+    /// Settings are to be read anew, as service managers ask for it; a service has no terminal that could go.
+    Reloads,
+    /// Nothing: somebody else is asked.
     GoesOn,
     /// The terminal is gone and with it whoever waited for the command, unless it was started to outlive that (`nohup`).
     Ends,
@@ -75,14 +79,14 @@ pub fn stop_on_signal(stop: &Stop, hangup: Hangup) -> Result<Signals, ProcessErr
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(start)?;
     let mut heard = vec![SIGTERM, SIGINT, SIGCHLD];
     // A handler of ours would undo what `nohup` has done.
-    if hangup == Hangup::GoesOn || !is_ignored(SIGHUP) {
+    if hangup != Hangup::Ends || !is_ignored(SIGHUP) {
         heard.push(SIGHUP);
     }
     let mut signals = signal_hook::iterator::Signals::new(heard).map_err(start)?;
     let handle = signals.handle();
     let (tell, child_ended) = bounded(1);
+    let (tell_reload, reload) = bounded(1);
     let stop = stop.clone();
-    let mut hung_up = false;
     let thread = std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
@@ -90,13 +94,8 @@ pub fn stop_on_signal(stop: &Stop, hangup: Hangup) -> Result<Signals, ProcessErr
                 match signal {
                     // Full means: the message is already there.
                     SIGCHLD => drop(tell.try_send(())),
-                    SIGHUP if hangup == Hangup::GoesOn => {
-                        if !std::mem::replace(&mut hung_up, true) {
-                            tracing::warn!(
-                                "going on after SIGHUP :: settings are read at the start only; restart to have changes count"
-                            );
-                        }
-                    }
+                    SIGHUP if hangup == Hangup::Reloads => drop(tell_reload.try_send(())),
+                    SIGHUP if hangup == Hangup::GoesOn => {}
                     _ => {
                         if stop.is_said() {
                             // Asked twice: there is to be no waiting.
@@ -115,6 +114,7 @@ pub fn stop_on_signal(stop: &Stop, hangup: Hangup) -> Result<Signals, ProcessErr
         handle,
         thread: Some(thread),
         child_ended,
+        reload,
     })
 }
 

@@ -15,7 +15,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::status::{
-    AnalyzerStatus, DispatchStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, OutliersStatus, TracesStatus,
+    AnalyzerStatus, DispatchStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, OutliersStatus,
+    TracesStatus,
 };
 
 /// Seconds for which verdicts in a report of the health plane count: it makes one each five.

@@ -16,6 +16,7 @@ mod mail;
 mod notice_wait;
 mod ourselves;
 mod receivers;
+mod reload;
 mod settled;
 mod store;
 pub(crate) mod world;

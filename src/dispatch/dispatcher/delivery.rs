@@ -11,6 +11,7 @@ use super::{BEFORE, Dispatcher, SHOWN};
 use crate::clock::unix_now;
 use crate::dispatch::buffer::Settlement;
 use crate::dispatch::inbox::{Delivery, Inbox};
+use crate::dispatch::options::DispatchChange;
 use crate::dispatch::queue::{DeliveryOutcome, Destination, IN_MEMORY, ReceiverQueue};
 use crate::history::HistoryBatch;
 use crate::observer::{ObservedMetric, Observer};
@@ -28,20 +29,49 @@ impl Dispatcher {
     /// Opens a queue for each receiver, with what waits for it since before.
     pub fn open_queues(&mut self, inbox: &Inbox) {
         for destination in self.options.destinations.clone() {
-            let name = destination.name.clone();
-            let delivers = delivers(&self.options.observer, &destination);
-            let window_of = Arc::clone(&self.options.window_of);
-            match ReceiverQueue::start(destination, inbox.sender(), window_of, delivers) {
-                Ok(queue) => drop(self.queues.insert(name, queue)),
-                Err(error) => tracing::error!("receiver `{name}` gets nothing :: no thread for it: {error}"),
-            }
-        }
-        let names: Vec<String> = self.queues.keys().cloned().collect();
-        for name in names {
-            self.refill(&name, unix_now());
+            self.open_queue(destination, inbox);
         }
         self.retire_removed_receivers(unix_now());
         self.start_causes(inbox);
+    }
+
+    /// Opens the queue of one receiver, with what waits for it.
+    fn open_queue(&mut self, destination: Destination, inbox: &Inbox) {
+        let name = destination.name.clone();
+        let delivers = delivers(&self.options.observer, &destination);
+        let window_of = Arc::clone(&self.options.window_of);
+        match ReceiverQueue::start(destination, inbox.sender(), window_of, delivers) {
+            Ok(queue) => drop(self.queues.insert(name.clone(), queue)),
+            Err(error) => tracing::error!("receiver `{name}` gets nothing :: no thread for it: {error}"),
+        }
+        self.refill(&name, unix_now());
+    }
+
+    /// Follows other settings from the next step on. Incidents, cooldowns and what waits are those of before, so nothing is told
+    /// twice; what a receiver has in hand it is told of as it was begun.
+    pub(super) fn change(&mut self, change: DispatchChange, inbox: &Inbox) {
+        let DispatchChange {
+            policy,
+            destinations,
+            keep_history,
+            log,
+            self_monitor,
+        } = change;
+        self.self_monitor.change(self_monitor.clone());
+        self.options.policy = policy;
+        self.options.keep_history = keep_history;
+        self.options.log = log;
+        self.options.self_monitor = self_monitor;
+        self.queues
+            .retain(|name, _| destinations.iter().any(|destination| destination.name == *name));
+        for destination in &destinations {
+            match self.queues.get_mut(&destination.name) {
+                Some(queue) => queue.change(destination.clone()),
+                None => self.open_queue(destination.clone(), inbox),
+            }
+        }
+        self.options.destinations = destinations;
+        self.retire_removed_receivers(unix_now());
     }
 
     /// Ends what belongs to receivers that are not in the settings any more: their notices become dead letters, the

@@ -30,7 +30,7 @@ struct KnownKind {
 }
 
 /// All kinds.
-static KINDS: [KnownKind; 4] = [
+static KINDS: [KnownKind; 5] = [
     KnownKind::of::<FamiliesJob>(),
     KnownKind::of::<SequenceJob>(),
     KnownKind::of::<SensorJob>(),

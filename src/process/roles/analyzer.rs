@@ -8,6 +8,7 @@ use skywatch_alerters::Subject;
 use skywatch_settings::Settings;
 
 use super::role::{self, Needs, Role, RoleContext, RunOptions};
+use crate::analyzer::rule::AlarmRules;
 use crate::analyzer::store_canary::StoreCanary;
 use crate::analyzer::store_probe::StoreProbe;
 use crate::analyzer::{AnalyzerOptions, Inquiries, PassOutputs, Supervisor, WorkerOptions};
@@ -74,13 +75,21 @@ pub(crate) fn watch(
     liveness: Liveness,
     stop: &Stop,
 ) -> Result<(), ProcessError> {
+    let rules = AlarmRules::new(judging::adaptive_rules(settings));
+    run.live.on_change("analyzer", {
+        let rules = rules.clone();
+        move |settings| {
+            rules.replace(judging::adaptive_rules(settings));
+            Ok(())
+        }
+    });
     let worker = WorkerOptions {
-        adaptive: judging::adaptive(settings, stop)?.map(Arc::new),
+        adaptive: judging::adaptive(settings, &rules, stop)?.map(Arc::new),
         ..judging::worker_options(settings)
     };
     let workers = wiring::workers(settings);
     let (inquiries, questions) = Inquiries::new(workers);
-    let examiner = judging::examiner_of(store.clone(), settings);
+    let examiner = judging::examiner_by(store.clone(), settings, rules);
     let answers: Answers = Arc::new(move |metric, at| examiner.ask(&inquiries, metric, at).map(Box::new));
     let finder = Finder::new("analyzer", Some(Subject::METRIC));
     let client = role::connect(inlet, finder, Some(answers))?;

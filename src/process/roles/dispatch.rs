@@ -1,5 +1,7 @@
 //! Takes what all others find, keeps it, and tells people and machines.
 
+use std::sync::PoisonError;
+
 use crossbeam_channel::{Receiver, bounded};
 use skywatch_settings::Settings;
 
@@ -8,9 +10,10 @@ use crate::dispatch::control::Control;
 use crate::dispatch::{self, CommandService, DispatchOptions, Inbox};
 use crate::inlet::{FromFinder, InletAddress, socket};
 use crate::observer::Observer;
+use crate::process::reload::request_reload;
 #[cfg(feature = "learned")]
 use crate::process::study;
-use crate::process::{ProcessError, alerting, wiring};
+use crate::process::{LiveSettings, ProcessError, alerting, wiring};
 use crate::stop::Stop;
 use crate::store::AnyConnect;
 
@@ -52,14 +55,28 @@ impl Role for DispatchRole {
     fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
         let (store, settings, stop) = (context.store()?, context.settings, context.stop);
         if let Some(finders) = &context.finders {
-            return dispatch(store, finders, &context.observer, settings, stop);
+            return dispatch(
+                store,
+                finders,
+                &context.observer,
+                settings,
+                &context.run.live,
+                stop,
+            );
         }
         let (send, finders) = bounded(WAITING);
         let _listener = socket::listen(&settings.state_dir, send).map_err(|source| ProcessError::Start {
             what: "the socket of the dispatch",
             source,
         })?;
-        dispatch(store, &finders, &context.observer, settings, stop)
+        dispatch(
+            store,
+            &finders,
+            &context.observer,
+            settings,
+            &context.run.live,
+            stop,
+        )
     }
 }
 
@@ -75,11 +92,12 @@ pub(crate) fn dispatch(
     finders: &Receiver<FromFinder>,
     observer: &Observer,
     settings: &Settings,
+    live: &LiveSettings,
     stop: &Stop,
 ) -> Result<(), ProcessError> {
     let options = alerting::dispatch(store.clone(), observer, settings)?;
     let (inbox, messages) = Inbox::new();
-    let _control = control(store, settings, &options, inbox.clone());
+    let _control = control(store, settings, &options, inbox.clone(), live);
     dispatch::run(options, finders, &inbox, &messages, stop);
     Ok(())
 }
@@ -90,7 +108,9 @@ fn control(
     settings: &Settings,
     options: &DispatchOptions,
     inbox: Inbox,
+    live: &LiveSettings,
 ) -> Option<Control> {
+    let changing = inbox.clone();
     let examine = inbox.clone();
     let causes = options.causes.clone();
     let causes = causes.unwrap_or_else(|| alerting::causes(store, settings));
@@ -101,7 +121,17 @@ fn control(
         wiring::base_url(settings),
         wiring::command(settings),
     )
-    .with_causes(Some(causes));
+    .with_causes(Some(causes))
+    .with_reload({
+        let state_dir = settings.state_dir.clone();
+        Box::new(move || request_reload(&state_dir))
+    });
+    let senders = service.senders();
+    live.on_change("dispatch", move |settings| {
+        let change = alerting::dispatch_change(settings)?;
+        *senders.write().unwrap_or_else(PoisonError::into_inner) = dispatch::senders(&change.destinations);
+        changing.change(change).map_err(ProcessError::Busy)
+    });
     #[cfg(feature = "learned")]
     let service = {
         let settings = settings.clone();

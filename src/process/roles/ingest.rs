@@ -32,6 +32,11 @@ impl Role for IngestRole {
     fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
         let options = wiring::ingest_options(context.settings, &context.observer)?;
         let bound = ingest::Ingest::bind(options)?;
+        let change = bound.changing();
+        context.run.live.on_change("ingest", move |settings| {
+            change(wiring::ingest_policy(settings));
+            Ok(())
+        });
         take_in(bound, context.store()?, context.settings, context.stop)
     }
 }

@@ -9,7 +9,7 @@ use skywatch_settings::Settings;
 
 use crate::inlet::{Answers, Finder, FromFinder, InletAddress, InletClient};
 use crate::observer::Observer;
-use crate::process::ProcessError;
+use crate::process::{LiveSettings, ProcessError};
 use crate::status::Liveness;
 use crate::stop::Stop;
 use crate::store::AnyConnect;
@@ -134,6 +134,8 @@ pub struct RunOptions {
     pub global: Vec<String>,
     /// The settings, for people.
     pub settings: SettingsTable,
+    /// Where roles say that they can take over settings that are read anew.
+    pub live: LiveSettings,
     /// What a trainer child was asked.
     #[cfg(feature = "learned")]
     pub trainer: crate::process::TrainerRun,

@@ -62,6 +62,11 @@ impl Role for TracesRole {
             AnyConnect::Redis(connect) => PointEntrance::open(connect, options, stop),
             AnyConnect::Embedded(connect) => PointEntrance::open(connect, options, stop),
         }?;
+        let change = entrance.changing();
+        context.run.live.on_change("traces", move |settings| {
+            change(wiring::ingest_policy(settings));
+            Ok(())
+        });
         let entrance = Arc::new(entrance);
         let graphite = wiring::graphite(settings, &context.observer)?;
         let prefix = wiring::prefix(settings, "traces");

@@ -6,13 +6,15 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::Method;
 use axum::response::{IntoResponse as _, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::problem::{ApiProblem, from_history};
 use crate::clock::unix_now;
+use crate::dispatch::{Answer, Call, Reply};
 use crate::net::calls::{ApiCall, may};
+use crate::web::commands::{NotDone, call};
 use crate::web::site::{Site, SiteState, at_once};
 
 /// Seconds of passes that are listed unless said.
@@ -51,6 +53,15 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
             answer: "`passes`, oldest first",
             handler: get(passes).with_state(site()),
         },
+        ApiCall {
+            method: Method::POST,
+            path: "/api/v1/reload",
+            summary: "Has settings read anew",
+            query: vec![],
+            body: vec![],
+            answer: "`applied`, keys whose new values are in force, and `restart`, those that take a restart; 409 if settings are wrong and those before stay in force",
+            handler: post(reload).with_state(site()),
+        },
     ]
 }
 
@@ -80,6 +91,21 @@ async fn anomalies(State(site): SiteState) -> Response {
         Json(body).into_response()
     });
     answer.await
+}
+
+async fn reload(State(site): SiteState) -> Result<Response, ApiProblem> {
+    match call(&site, Call::Reload).await? {
+        Answer::Reloaded { reload } => match reload.refused {
+            Some(why) => Err(NotDone::Refused(why).into()),
+            None => Ok(Json(json!({"applied": reload.applied, "restart": reload.restart})).into_response()),
+        },
+        Answer::Dispatcher {
+            reply: Reply::Refused { why },
+        } => Err(ApiProblem::unavailable(why)),
+        _ => Err(ApiProblem::unavailable(
+            "the running process is of another version: restart it".to_owned(),
+        )),
+    }
 }
 
 #[derive(Deserialize)]
