@@ -59,7 +59,7 @@ pub(super) struct InitArguments {
 
 pub(super) fn run(global: &Global, arguments: InitArguments) -> Result<(), CommandFailure> {
     refuse_to_replace(&arguments.file, arguments.force)?;
-    let mut dialogue = Dialogue {
+    let mut dialogue = InitDialogue {
         asks: !arguments.yes && std::io::stdin().is_terminal(),
     };
     let mut draft = SettingsDraft::default();
@@ -91,11 +91,11 @@ fn refuse_to_replace(file: &Path, force: bool) -> Result<(), CommandFailure> {
 }
 
 /// Questions at a terminal.
-struct Dialogue {
+struct InitDialogue {
     asks: bool,
 }
 
-impl Dialogue {
+impl InitDialogue {
     /// The answer, or `default` where nothing is asked or answered.
     fn ask(&mut self, question: &str, default: &str) -> anyhow::Result<String> {
         if !self.asks {
@@ -172,7 +172,7 @@ fn found(draft: &SettingsDraft, probe: &str) -> Result<Result<String, String>, C
 }
 
 fn store(
-    dialogue: &mut Dialogue,
+    dialogue: &mut InitDialogue,
     draft: &mut SettingsDraft,
     given: Option<&str>,
 ) -> Result<(), CommandFailure> {
@@ -194,7 +194,7 @@ fn store(
 }
 
 fn mail(
-    dialogue: &mut Dialogue,
+    dialogue: &mut InitDialogue,
     draft: &mut SettingsDraft,
     arguments: &InitArguments,
 ) -> Result<(), CommandFailure> {
@@ -243,7 +243,7 @@ fn mail(
 }
 
 fn graphite(
-    dialogue: &mut Dialogue,
+    dialogue: &mut InitDialogue,
     draft: &mut SettingsDraft,
     given: Option<&str>,
 ) -> Result<(), CommandFailure> {
@@ -276,7 +276,7 @@ fn write(file: &Path, text: &str) -> Result<(), CommandFailure> {
 }
 
 /// Fetches the last day with the command that does that, whose progress is seen here.
-fn backfill(dialogue: &mut Dialogue, arguments: &InitArguments) -> Result<(), CommandFailure> {
+fn backfill(dialogue: &mut InitDialogue, arguments: &InitArguments) -> Result<(), CommandFailure> {
     let (kind, url) = match (&arguments.backfill_graphite, &arguments.backfill_prometheus) {
         (Some(url), _) => ("graphite", url.clone()),
         (None, Some(url)) => ("prometheus", url.clone()),

@@ -39,7 +39,9 @@ impl OutlierSources {
     /// Whether a query's rows come from Druid, which alone can work out a model's columns.
     pub(super) fn is_druids(&self, query: &DruidQuery) -> bool {
         let name = query.data_source();
-        !(name == STORE && self.store.is_some()) && !(name.starts_with(CSV) && self.csv_folder.is_some())
+        let is_stored = name == STORE && self.store.is_some();
+        let is_of_files = name.starts_with(CSV) && self.csv_folder.is_some();
+        !is_stored && !is_of_files
     }
 
     /// Refuses a query that may not be asked.

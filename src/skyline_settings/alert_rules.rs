@@ -55,7 +55,7 @@ pub(super) fn convert(conversion: &mut SkylineConversion, receivers: ImportedRec
         conversion.carried("THUNDER_ENABLED", "the route `skywatch itself`");
     }
     if !kinds.is_empty() {
-        conversion.to_do(
+        conversion.left_to_do(
             "ALERTS",
             "as before, nobody is told that something is over; `resolved = true` of a receiver does that",
         );
@@ -79,7 +79,7 @@ fn rules(conversion: &mut SkylineConversion, receivers: &ImportedReceivers) -> V
                         "it tells nobody of `{0}`, which a later rule may do here: `skywatch silence add '{0}' --reason imported` keeps it quiet",
                         rule.metric
                     );
-                    conversion.to_do(&key, &quiet);
+                    conversion.left_to_do(&key, &quiet);
                     continue;
                 }
                 conversion.carried(&key, &format!("route `{}`", route_name(&kind, &rule)));

@@ -85,7 +85,7 @@ impl SkylineConversion {
     /// Where a secret is looked for: `NAME` in the folder of secrets. What becomes of it is said.
     pub(super) fn secret(&mut self, key: &str, name: &str, secret: &str) -> String {
         let path = self.secrets_folder.join(name).display().to_string();
-        self.to_do(
+        self.left_to_do(
             key,
             &format!("it belongs into `{path}`, readable by Skywatch alone; `--secrets DIR` writes it"),
         );
@@ -101,7 +101,7 @@ impl SkylineConversion {
         self.say(key, ImportOutcome::Left(why.to_owned()));
     }
 
-    pub(super) fn to_do(&mut self, key: &str, what: &str) {
+    pub(super) fn left_to_do(&mut self, key: &str, what: &str) {
         self.say(key, ImportOutcome::ToDo(what.to_owned()));
     }
 

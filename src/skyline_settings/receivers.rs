@@ -204,7 +204,7 @@ fn server(conversion: &mut SkylineConversion, options: &PythonValue) {
     let security = if server.get("ssl").is_some_and(PythonValue::is_true) {
         "tls"
     } else if login.is_some() && !is_here {
-        conversion.to_do(
+        conversion.left_to_do(
             "SMTP_OPTS['smtp_server']",
             "its password went in the clear; `email.security` is \"starttls\" now, which the server must offer",
         );
@@ -325,7 +325,7 @@ fn pagerduty(conversion: &mut SkylineConversion, receivers: &mut ImportedReceive
         .set("receivers.pagerduty.type", quoted("pagerduty"));
     conversion.draft.set("receivers.pagerduty.routing_key_file", file);
     as_before(conversion, "pagerduty");
-    conversion.to_do(
+    conversion.left_to_do(
         "PAGERDUTY_OPTS['key']",
         "it must be an integration key for Events API V2",
     );
@@ -377,13 +377,13 @@ fn webhooks(conversion: &mut SkylineConversion, receivers: &mut ImportedReceiver
                 conversion
                     .draft
                     .set(&format!("{table}.insecure"), "true".to_owned());
-                conversion.to_do(
+                conversion.left_to_do(
                     &key,
                     "as before, its token goes over the network in the clear; better use https://",
                 );
             }
         }
-        conversion.to_do(
+        conversion.left_to_do(
             &key,
             "the JSON is not the original's: docs/alerting.md says what is sent",
         );

@@ -108,7 +108,7 @@ fn keep_grace(conversion: &mut SkylineConversion) {
     let grace = conversion.number("ROOMBA_GRACE_TIME").unwrap_or(600);
     let stale = conversion.number("STALE_PERIOD").unwrap_or(500);
     if grace < stale && conversion.set_text("store.grace", &format!("{stale}s")).is_ok() {
-        conversion.to_do(
+        conversion.left_to_do(
             "ROOMBA_GRACE_TIME",
             "`store.grace` was raised to STALE_PERIOD, as a trim would else cut into windows that are still judged",
         );
@@ -177,14 +177,14 @@ fn horizon(conversion: &mut SkylineConversion) {
     if !is_open {
         return;
     }
-    conversion.to_do(
+    conversion.left_to_do(
         "PICKLE_PORT",
         "while Horizon runs it has this address; to look on beside it, set `enabled = false` below `[ingest]`",
     );
     conversion.carried("HORIZON_IP", "ingest.pickle_listen, ingest.msgpack_listen");
     if !host.parse::<IpAddr>().is_ok_and(|host| host.is_loopback()) {
         conversion.draft.set("ingest.insecure_listen", "true".to_owned());
-        conversion.to_do(
+        conversion.left_to_do(
             "HORIZON_IP",
             "as with Horizon, whoever reaches these addresses can send points, which `ingest.insecure_listen` says; \
              better listen on 127.0.0.1 behind a relay",
@@ -219,7 +219,7 @@ fn analyzer(conversion: &mut SkylineConversion) {
             "ALGORITHMS",
             &format!("analyzer.profile = \"skyline\", analyzer.flavour = \"{flavour}\""),
         );
-        conversion.to_do(
+        conversion.left_to_do(
             "ALGORITHMS",
             "this votes as before; `profile = \"adaptive\"` learns each metric and is the better judge (docs/algorithms/adaptive.md)",
         );
@@ -281,7 +281,7 @@ fn webapp(conversion: &mut SkylineConversion) {
         let has_login = login(conversion);
         if is_open && !has_login {
             conversion.draft.set("web.insecure_listen", "true".to_owned());
-            conversion.to_do(
+            conversion.left_to_do(
                 "WEBAPP_IP",
                 "as before, whoever reaches the pages sees them, which `web.insecure_listen` says; better set `web.token_file`",
             );

@@ -97,13 +97,16 @@ pub(super) struct TrialOutcome {
     pub(super) metrics: Vec<MetricTrial>,
 }
 
+/// When a trial was over, and what came of it or why nothing did.
+type EndedTrial = (Instant, Result<Arc<TrialOutcome>, String>);
+
 /// One trial, waiting, under way, or over.
 pub(super) struct RuleTrial {
     question: RuleQuestion,
     done: AtomicU64,
     of: AtomicU64,
     asked: Mutex<Instant>,
-    outcome: watch::Sender<Option<(Instant, Result<Arc<TrialOutcome>, String>)>>,
+    outcome: watch::Sender<Option<EndedTrial>>,
 }
 
 /// How far a trial is.

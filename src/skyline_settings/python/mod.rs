@@ -62,7 +62,7 @@ impl PythonFile<'_> {
             let mut value = self.reader.right_side(&self.names)?;
             // `A = B = 1`, where B is no target by itself.
             if self.reader.is_sign("=") || is_indented {
-                self.to_end();
+                self.skip_to_end();
                 let mut computed = self.reader.computed(if is_indented { start + 1 } else { from });
                 if is_indented {
                     computed.shown = "set inside a block, such as `if`".to_owned();
@@ -73,7 +73,7 @@ impl PythonFile<'_> {
                 self.assign(target, value.clone(), line);
             }
         }
-        self.to_end();
+        self.skip_to_end();
         // Both `;` and the end of the line end a statement.
         self.reader.at += 1;
         Ok(())
@@ -171,7 +171,7 @@ impl PythonFile<'_> {
         )
     }
 
-    fn to_end(&mut self) {
+    fn skip_to_end(&mut self) {
         while !self.ends() {
             self.reader.at += 1;
         }
