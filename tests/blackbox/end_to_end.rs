@@ -294,6 +294,7 @@ fn self_metrics(graphite: &Graphite) {
     skytest.one.analyzer.total_metrics
     skytest.one.analyzer.troubles
     skytest.one.analyzer.unfinished
+    skytest.one.analyzer.unlearnt
     skytest.one.analyzer.unusable_points
     skytest.one.analyzer.warming
     skytest.one.analyzer.without_room
