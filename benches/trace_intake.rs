@@ -1,7 +1,7 @@
 //! Spans over OTLP into the real binary: spans a second from the first byte sent until all are acknowledged, and until all traces
 //! are judged, and the processor time a span that server and load had.
 //!
-//! `cargo bench --bench trace_intake`, or `scripts/bench traces`. Sized by environment variables: `TRACES` (20,000), `SPANS` of each
+//! `cargo bench --bench trace_intake`, or `scripts/bench traces`. Sized by environment variables: `TRACE_COUNT` (20,000), `SPANS` of each
 //! (20), `REQUEST` (500 spans), `CLIENTS` (2), `PROTOCOL` (`grpc` or `http`). The spans are packed before the clock starts; what the
 //! load costs beside the server is sending them and reading answers. The store is the embedded one. The last line is JSON.
 
@@ -98,7 +98,7 @@ fn main() {
         let text = std::env::var(name).ok();
         text.and_then(|text| text.parse().ok()).unwrap_or(default)
     };
-    let (traces, spans) = (number("TRACES", 20_000), number("SPANS", 20));
+    let (traces, spans) = (number("TRACE_COUNT", 20_000), number("SPANS", 20));
     let (in_request, clients) = (number("REQUEST", 500), number("CLIENTS", 2));
     let protocol = std::env::var("PROTOCOL").unwrap_or_else(|_| "grpc".to_owned());
     let loads: Vec<_> = (0..clients)
