@@ -87,10 +87,11 @@ fn networks_are_learnt_by_the_trainer_judge_live_and_are_there_after_a_restart()
         .with("entities.enabled", "true")
         .with("entities.prometheus", &stand_in.url())
         .with("entities.jobs", &jobs.join(","))
-        .with("entities.jobs_step", "1s")
+        // The networks' own step: USAD sees a change by the twelve rows of its trailing mean.
+        .with("entities.jobs_step", "5s")
         .with("entities.jobs_each", "1s")
         .with("entities.step", "1s")
-        .with("entities.history", "1000s")
+        .with("entities.history", "5000s")
         .with("entities.delay", "0s")
         .with("events.schema", "v1")
         .with("events.file", &events.display().to_string());
@@ -129,8 +130,8 @@ fn networks_are_learnt_by_the_trainer_judge_live_and_are_there_after_a_restart()
         resource["recommend_metrics"]["tcp_notack"]["label"]["tgid"], "7",
         "{event:#}"
     );
-    assert!(resource["anomaly_count"].as_u64() >= Some(30), "{event:#}");
-    assert_eq!(resource["total_count"], 60, "{event:#}");
+    assert!(resource["anomaly_count"].as_u64() >= Some(6), "{event:#}");
+    assert_eq!(resource["total_count"], 12, "{event:#}");
     server.stop();
 
     // What was learnt is there again, and nothing is learnt before that.

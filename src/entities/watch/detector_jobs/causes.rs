@@ -195,7 +195,7 @@ fn has_the_same(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>
 }
 
 /// Whether a series goes the way it is to go when something is wrong: the mean of its first half against that of its second, smoothed.
-fn goes(values: &[f64], trend: MetricTrend) -> bool {
+pub(in crate::entities::watch) fn goes(values: &[f64], trend: MetricTrend) -> bool {
     let smooth: Vec<f64> = values
         .windows(SMOOTHED.min(values.len()).max(1))
         .map(|window| window.iter().sum::<f64>() / window.len() as f64)

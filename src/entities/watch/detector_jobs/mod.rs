@@ -19,8 +19,8 @@ pub(super) use running::RunningJobs;
 pub use running::check_jobs;
 #[cfg(feature = "learned")]
 pub(super) use {
-    causes::{CauseCandidate, SpectralRanking},
-    file::JobDetector,
+    causes::{CauseCandidate, SpectralRanking, goes},
+    file::{JobDetector, JobMetric},
 };
 
 /// The keys of a job's file that have no effect here, without places in lists (`kpis.atrend`), each once; none of a job that is

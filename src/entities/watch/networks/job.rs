@@ -14,7 +14,9 @@ use super::learning::{CameNetwork, NetworkLearning};
 use super::machine::{JudgedMachine, NetworkMachine};
 use crate::entities::EntityWatchError;
 use crate::entities::watch::counters::EntityCounters;
-use crate::entities::watch::detector_jobs::{CauseCandidate, DetectorJob, JobDetector, JobFinding, JobFound};
+use crate::entities::watch::detector_jobs::{
+    CauseCandidate, DetectorJob, JobDetector, JobFinding, JobFound, JobMetric, goes,
+};
 use crate::entities::watch::prometheus::{PrometheusEntities, SeriesNaming};
 use crate::entities::watch::query::{EntityQuery, matchers};
 use crate::entities::watch::rules::EntityRules;
@@ -311,17 +313,22 @@ impl DetectorJob {
     /// The indicator that stands out most, by its spectral residual; of one that goes the wrong way the score is 0.
     fn worst_indicator(&self, machine: &str, judged: &JudgedMachine, step: f64) -> JobFound {
         let looked = ((LOOKED_BACK / step).round() as usize).min(judged.shown.len());
-        let score = |metric: &str| {
-            let column = judged.metrics.iter().position(|known| known == metric)?;
+        let score = |metric: &JobMetric| {
+            let column = judged.metrics.iter().position(|known| *known == metric.metric)?;
             let skipped = judged.shown.len() - looked;
             let values = judged.shown.column(column).skip(skipped);
             let values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
-            Some(spectral_residual_score(&values, looked))
+            let is_right = goes(&values, metric.trend);
+            Some(if is_right {
+                spectral_residual_score(&values, looked)
+            } else {
+                0.0
+            })
         };
         let scored = self
             .metrics
             .iter()
-            .filter_map(|metric| Some((metric, score(&metric.metric)?)));
+            .filter_map(|metric| Some((metric, score(metric)?)));
         let worst = scored.max_by(|a, b| a.1.total_cmp(&b.1));
         let (metric, score) = worst.map_or((&self.metrics[0], 0.0), |worst| worst);
         JobFound {
