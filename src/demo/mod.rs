@@ -155,7 +155,8 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
             part(
                 "web",
                 Box::new(move |stop: &Stop| {
-                    roles::serve(web, store, settings, SettingsTable::default(), stop)
+                    let live = LiveSettings::default();
+                    roles::serve(web, store, settings, SettingsTable::default(), &live, stop)
                 }),
             ),
             part(

@@ -5,15 +5,14 @@ use skywatch_alerters::chart::{Chart, ChartBand, ChartMark};
 use skywatch_alerters::{Anomaly, Expected};
 use skywatch_algorithms::Series;
 
-use super::describe::thinned_places;
 use crate::backtest::BandSeries;
 
 /// Size of the chart of values, px.
 pub(super) const CHART_SIZE: (u32, u32) = (900, 260);
 /// Height of the chart of scores below it, px.
 const SCORES_HEIGHT: u32 = 90;
-/// Points of a chart, px of its width each: more are not seen.
-const POINT: usize = 2;
+/// Scores of a chart: as many as can be told apart.
+const SCORES: usize = 450;
 
 /// What a chart shows beside the points.
 #[derive(Default)]
@@ -39,10 +38,7 @@ pub(super) fn mark_of(anomaly: &Anomaly) -> Option<ChartMark> {
 
 /// Points as they are, with nothing said of what was expected.
 pub(super) fn plain(points: &Series, extras: &ChartExtras<'_>) -> Value {
-    let places = thinned_places(points, CHART_SIZE.0 as usize / (2 * POINT));
-    let pick = |values: &[f64]| places.iter().map(|&place| values[place]).collect::<Vec<f64>>();
-    let (times, values) = (pick(&points.times), pick(&points.values));
-    let mut chart = Chart::new(extras.title, &times, &values)
+    let mut chart = Chart::new(extras.title, &points.times, &points.values)
         .size(CHART_SIZE.0, CHART_SIZE.1)
         .spans(&extras.incidents)
         .with_geometry();
@@ -75,14 +71,7 @@ pub(super) fn judged(
             (low[place], high[place]) = (expected.low, expected.high);
         }
     }
-    let values = Series {
-        times: times.to_vec(),
-        values: replayed.values[part.clone()].to_vec(),
-    };
-    let places = thinned_places(&values, CHART_SIZE.0 as usize / (2 * POINT));
-    let pick = |values: &[f64]| places.iter().map(|&place| values[place]).collect::<Vec<f64>>();
-    let (shown_times, shown_values) = (pick(&values.times), pick(&values.values));
-    let mut chart = Chart::new(extras.title, &shown_times, &shown_values)
+    let mut chart = Chart::new(extras.title, times, &replayed.values[part.clone()])
         .rate(replayed.is_rate)
         .size(CHART_SIZE.0, CHART_SIZE.1)
         .band(ChartBand {
@@ -102,15 +91,12 @@ pub(super) fn judged(
     })
 }
 
-/// Scores over time; 1 is the limit.
+/// Scores over time, of several points the largest where there are more than can be told apart; 1 is the limit.
 fn score_chart(times: &[f64], scores: &[f32]) -> Value {
-    let scores = Series {
-        times: times.to_vec(),
-        values: scores.iter().map(|score| f64::from(*score)).collect(),
-    };
-    let places = thinned_places(&scores, CHART_SIZE.0 as usize / (4 * POINT));
-    let pick = |values: &[f64]| places.iter().map(|&place| values[place]).collect::<Vec<f64>>();
-    let (times, values) = (pick(&scores.times), pick(&scores.values));
+    let width = scores.len().div_ceil(SCORES).max(1);
+    let times: Vec<f64> = times.chunks(width).map(|times| times[0]).collect();
+    let largest = |scores: &[f32]| f64::from(scores.iter().copied().fold(0.0, f32::max));
+    let values: Vec<f64> = scores.chunks(width).map(largest).collect();
     let limit = Expected {
         low: 0.0,
         high: 1.0,
@@ -170,6 +156,6 @@ mod tests {
             .iter()
             .map(|chart| drawn.get_attr(chart).expect("a chart").to_string().len())
             .sum();
-        assert!(bytes < 60_000, "{bytes}");
+        assert!(bytes < 80_000, "{bytes}");
     }
 }

@@ -89,6 +89,8 @@ struct MetricQuery {
 struct ChartSpan {
     from: f64,
     until: f64,
+    /// Seconds, those to come too.
+    length: f64,
     /// Its name, if it is one of [`RANGES`].
     range: Option<&'static str>,
 }
@@ -103,6 +105,7 @@ impl ChartSpan {
             return Self {
                 from,
                 until,
+                length: until - from,
                 range: None,
             };
         }
@@ -111,6 +114,7 @@ impl ChartSpan {
         Self {
             from: last - range.seconds,
             until: f64::INFINITY,
+            length: range.seconds,
             range: Some(range.name),
         }
     }
@@ -174,9 +178,8 @@ async fn read(site: &Site, query: &MetricQuery) -> MetricFound {
     let now = unix_now();
     let times = window.as_ref().map_or(&[][..], |window| &window.times[..]);
     let span = ChartSpan::of(query, times.last().map_or(now, |last| last.min(now)));
-    let length = span.until.min(now) - span.from;
     let is_before = span.range.is_none() && times.first().is_some_and(|first| span.from < first - HOUR);
-    let is_hourly = length > site.full_duration.max(DAY) || is_before;
+    let is_hourly = span.length > site.full_duration.max(DAY) || is_before;
     let hours = hours.unwrap_or_else(|why| {
         trouble = trouble.take().or(Some(why).filter(|_| is_hourly));
         Vec::new()
@@ -384,6 +387,8 @@ mod tests {
         let span = asked(Some(5.0), Some(65.0), "1h");
         assert_eq!((span.from, span.until, span.range), (5.0, 65.0, None));
         assert_eq!(asked(None, None, "1h").from, 1e9 - HOUR);
+        // Points are some seconds old, and a day is still a day.
+        assert_eq!(asked(None, None, "").length, DAY);
         for (from, until) in [(65.0, 5.0), (f64::NAN, 1.0), (0.0, f64::INFINITY), (0.0, 1e9)] {
             assert_eq!(
                 asked(Some(from), Some(until), "").range,

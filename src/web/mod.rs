@@ -19,6 +19,7 @@ mod find;
 mod health;
 mod history;
 mod incidents;
+mod live_adaptive;
 mod metric;
 mod names;
 mod now;
@@ -56,6 +57,7 @@ use crate::store::AnyConnect;
 use site::Site;
 
 pub use error::WebError;
+pub use live_adaptive::LiveAdaptive;
 pub use settings_table::SettingsTable;
 
 /// Threads that may block: three for pages, one that waits for the end, the others for programs that only ask for the state.
@@ -129,7 +131,7 @@ impl Web {
         self.listener.local_addr().ok()
     }
 
-    /// Serves until `stop` is said; `shown` are the settings for people.
+    /// Serves until `stop` is said; `shown` are the settings for people, `adaptive` the section as it is in force.
     ///
     /// # Errors
     /// [`WebError::Start`] and [`WebError::Template`].
@@ -138,10 +140,11 @@ impl Web {
         store: &AnyConnect,
         settings: &Settings,
         shown: SettingsTable,
+        adaptive: LiveAdaptive,
         stop: &Stop,
     ) -> Result<(), WebError> {
         let web = &settings.web;
-        let site = Site::open(store, settings, shown)?;
+        let site = Site::open(store, settings, shown, adaptive)?;
         let base_url = settings.alerts.base_url.as_ref();
         let base_url = base_url.map(|url| url.as_str()).unwrap_or_default();
         self.access.warn_if_readable("web", web.listen, "web.");
@@ -237,8 +240,13 @@ mod tests {
         };
         let options = crate::store::embedded::EmbeddedOptions::new(folder.path().join("store"));
         let store = crate::store::embedded::EmbeddedConnect::open(&options).expect("a store");
-        let site =
-            Site::open(&AnyConnect::Embedded(store), &settings, SettingsTable::default()).expect("a site");
+        let site = Site::open(
+            &AnyConnect::Embedded(store),
+            &settings,
+            SettingsTable::default(),
+            LiveAdaptive::new(settings.adaptive.clone()),
+        )
+        .expect("a site");
         // Two of the same path and method would panic.
         let _ = compose(routes(&site), ListenerRules::default());
     }

@@ -12,10 +12,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::Serialize;
-use skywatch_algorithms::Series;
-use skywatch_settings::Adaptive;
 use tokio::sync::watch;
 
+use super::live_adaptive::LiveAdaptive;
 use super::rule_query::RuleQuestion;
 use crate::analyzer::rule::AlarmRule;
 use crate::backtest::RuleReplay;
@@ -167,12 +166,15 @@ impl RuleTrials {
     ///
     /// # Errors
     /// The system refuses it.
-    pub(super) fn start(connect: &AnyConnect, hours: PathBuf, adaptive: Adaptive) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connect: &AnyConnect,
+        hours: PathBuf,
+        adaptive: LiveAdaptive,
+    ) -> std::io::Result<Self> {
         let (waiting, receive) = bounded(KEPT);
         let player = TrialPlayer {
             windows: Windows::new(connect.within(STORE_PATIENCE), f64::INFINITY),
             hours,
-            rules: AlarmRule::of_settings(&adaptive),
             adaptive,
         };
         std::thread::Builder::new()
@@ -211,8 +213,7 @@ struct TrialPlayer {
     windows: Windows,
     /// Where the hours of all metrics lie.
     hours: PathBuf,
-    rules: Vec<AlarmRule>,
-    adaptive: Adaptive,
+    adaptive: LiveAdaptive,
 }
 
 impl TrialPlayer {
@@ -245,9 +246,13 @@ impl TrialPlayer {
             .collect();
         picked.sort_unstable();
         picked.dedup();
+        let adaptive = self.adaptive.get();
+        let rules = AlarmRule::of_settings(&adaptive);
+        let tried = question.line.as_ref();
+        let tried = tried.map(|line| AlarmRule::overriding(&adaptive, line));
         let mut outcome = TrialOutcome {
             picked: picked.len(),
-            settings: question.settings(&self.adaptive),
+            settings: question.settings(&adaptive),
             ..TrialOutcome::default()
         };
         if picked.len() > MOST_METRICS {
@@ -277,33 +282,19 @@ impl TrialPlayer {
                     outcome.take_empty();
                     continue;
                 };
-                let metric = self.replay(question, name, &window, &baseline);
+                let hours = baseline.hours_of(name);
+                let now = &rules[AlarmRule::of(&rules, name)];
+                let metric = MetricTrial {
+                    metric: name.to_string(),
+                    now: RuleReplay::of(&window, &hours, now),
+                    tried: tried.as_ref().map(|rule| RuleReplay::of(&window, &hours, rule)),
+                };
                 outcome.take(metric, &mut totals);
                 trial.done.fetch_add(1, Ordering::Relaxed);
             }
         }
         outcome.finish(totals, question.line.is_some());
         Ok(outcome)
-    }
-
-    fn replay(
-        &self,
-        question: &RuleQuestion,
-        name: &str,
-        window: &Series,
-        baseline: &Baseline,
-    ) -> MetricTrial {
-        let hours = baseline.hours_of(name);
-        let now = &self.rules[AlarmRule::of(&self.rules, name)];
-        let tried = question
-            .line
-            .as_ref()
-            .map(|line| AlarmRule::overriding(&self.adaptive, line));
-        MetricTrial {
-            metric: name.to_owned(),
-            now: RuleReplay::of(window, &hours, now),
-            tried: tried.map(|rule| RuleReplay::of(window, &hours, &rule)),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use skywatch_settings::SettingRow;
 
-/// The settings in force, for people.
+/// The settings a process was started with, for people.
 #[derive(Debug, Clone, Default)]
 pub struct SettingsTable {
     /// Every option, in the order of the example file; none where they come from no file (the demo).

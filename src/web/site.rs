@@ -9,11 +9,12 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use skywatch_algorithms::Series;
 use skywatch_algorithms::streaming::Hour;
-use skywatch_settings::{Adaptive, Profile, Settings};
+use skywatch_settings::{Profile, Settings};
 use tokio::sync::Semaphore;
 
 use super::error::WebError;
 use super::figures::RoleReports;
+use super::live_adaptive::LiveAdaptive;
 use super::pages::Pages;
 use super::reader::SeriesReader;
 use super::rule_trials::RuleTrials;
@@ -70,9 +71,7 @@ pub(super) struct Site {
     /// How series are judged.
     pub(super) profile: Profile,
     /// What the adaptive profile calls anomalous.
-    pub(super) adaptive: Adaptive,
-    /// The same, as rules.
-    rules: Vec<AlarmRule>,
+    pub(super) adaptive: LiveAdaptive,
     /// Tries other rules.
     pub(super) trials: RuleTrials,
     /// Front pages that are drawn for all who ask for them.
@@ -90,6 +89,7 @@ impl Site {
         store: &AnyConnect,
         settings: &Settings,
         shown: SettingsTable,
+        adaptive: LiveAdaptive,
     ) -> Result<Arc<Self>, WebError> {
         let state_dir = &settings.state_dir;
         let full_duration = settings.store.full_duration.as_secs_f64();
@@ -113,10 +113,9 @@ impl Site {
             pages: Pages::new()?,
             settings: shown,
             profile: settings.analyzer.profile,
-            adaptive: settings.adaptive.clone(),
-            rules: AlarmRule::of_settings(&settings.adaptive),
-            trials: RuleTrials::start(store, baseline::folder(state_dir), settings.adaptive.clone())
+            trials: RuleTrials::start(store, baseline::folder(state_dir), adaptive.clone())
                 .map_err(WebError::Start)?,
+            adaptive,
             shared: SharedPages::default(),
             drawing: Semaphore::new(DRAWN_AT_ONCE),
         }))
@@ -128,7 +127,8 @@ impl Site {
         if self.profile != Profile::Adaptive {
             return None;
         }
-        let rule = self.rules.get(AlarmRule::of(&self.rules, metric))?;
+        let rules = AlarmRule::of_settings(&self.adaptive.get());
+        let rule = rules.get(AlarmRule::of(&rules, metric))?;
         Some(RuleReplay::scored(window, hours, rule).1)
     }
 

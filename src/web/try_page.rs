@@ -51,7 +51,7 @@ async fn show(State(site): SiteState, Query(query): Query<RuleQuery>) -> Respons
         let context = context! {
             form => form(&asked, &query),
             has_effect => asked.profile == Profile::Adaptive,
-            learned => asked.adaptive.learned,
+            learned => asked.adaptive.get().learned,
             wrong,
             under_way,
             found => found.as_deref().map(describe),
@@ -70,7 +70,8 @@ async fn show(State(site): SiteState, Query(query): Query<RuleQuery>) -> Respons
 fn form(site: &Site, query: &RuleQuery) -> Value {
     let mut shown = query.clone();
     let name = query.metrics.trim().strip_prefix('=');
-    let line = site.adaptive.overrides.iter();
+    let all = site.adaptive.get();
+    let line = all.overrides.iter();
     let line = name.and_then(|name| line.clone().find(|line| line.metrics.matches(name)));
     if let Some(line) = line.filter(|_| query.is_plain()) {
         let text = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
@@ -86,7 +87,6 @@ fn form(site: &Site, query: &RuleQuery) -> Value {
             .map(skywatch_settings::show_duration)
             .unwrap_or_default();
     }
-    let all = &site.adaptive;
     let usual = context! {
         sensitivity => all.sensitivity,
         direction => all.direction.as_str(),

@@ -3,10 +3,10 @@
 use skywatch_settings::Settings;
 
 use super::role::{Needs, Role, RoleContext, RunOptions};
-use crate::process::ProcessError;
+use crate::process::{LiveSettings, ProcessError};
 use crate::stop::Stop;
 use crate::store::AnyConnect;
-use crate::web::{self, SettingsTable};
+use crate::web::{self, LiveAdaptive, SettingsTable};
 
 /// The role of that name.
 #[derive(Debug)]
@@ -28,7 +28,15 @@ impl Role for WebRole {
     fn run(&self, context: &RoleContext<'_>) -> Result<(), ProcessError> {
         let bound = web::Web::bind(context.settings)?;
         let shown = context.run.settings.clone();
-        serve(bound, context.store()?, context.settings, shown, context.stop)
+        let live = &context.run.live;
+        serve(
+            bound,
+            context.store()?,
+            context.settings,
+            shown,
+            live,
+            context.stop,
+        )
     }
 }
 
@@ -38,10 +46,17 @@ pub(crate) fn serve(
     store: &AnyConnect,
     settings: &Settings,
     shown: SettingsTable,
+    live: &LiveSettings,
     stop: &Stop,
 ) -> Result<(), ProcessError> {
     if let Some(url) = web.url() {
         tracing::info!("pages on {url}");
     }
-    Ok(web.run(store, settings, shown, stop)?)
+    let adaptive = LiveAdaptive::new(settings.adaptive.clone());
+    let in_force = adaptive.clone();
+    live.on_change("web", move |settings| {
+        in_force.replace(settings.adaptive.clone());
+        Ok(())
+    });
+    Ok(web.run(store, settings, shown, adaptive, stop)?)
 }
