@@ -120,8 +120,8 @@ fn a_key_that_does_not_fit_is_told_at_the_start() {
 
 #[test]
 fn a_reader_changes_nothing_and_who_guesses_is_told_to_wait() {
-    let hashed = Setup::new().command(&["settings", "hash-token"]);
-    let hash = given(hashed, "look-only\n");
+    let elsewhere = Setup::new();
+    let hash = given(elsewhere.command(&["settings", "hash-token"]), "look-only\n");
     assert!(hash.starts_with("$argon2id$"), "{hash}");
     let setup = Setup::new()
         .with("web.token", "may-do-all")
