@@ -6,6 +6,8 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("Skywatch is built and tried on Linux only");
 
+#[cfg(feature = "learned")]
+pub mod aioutliers;
 pub mod analyzer;
 pub mod anteater;
 mod archive_file;

@@ -17,6 +17,8 @@ mod events;
 mod explain;
 mod generate;
 mod health;
+#[cfg(feature = "learned")]
+mod import_aioutliers;
 mod import_anteater;
 mod import_skyline;
 mod incidents;
@@ -125,6 +127,9 @@ enum Command {
     ImportAnteater(import_anteater::ImportAnteaterArguments),
     /// Settings out of a Skyline's settings.py; what is not carried over is named
     ImportSkyline(import_skyline::ImportSkylineArguments),
+    /// Settings out of rb-aioutliers' `config.ini`, and its models; what is not carried over is named
+    #[cfg(feature = "learned")]
+    ImportAioutliers(import_aioutliers::ImportAioutliersArguments),
     /// The health plane: serve it, ask it, report to it
     Health(health::HealthArguments),
     /// Anomalous traces in files: fit, judge, measure
@@ -217,6 +222,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Init(arguments) => init::run(&cli.global, arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Entities(arguments) => entities::run(cli.global, &arguments),
+        #[cfg(feature = "learned")]
+        Command::ImportAioutliers(arguments) => import_aioutliers::run(cli.global, &arguments),
         Command::ImportAnteater(arguments) => import_anteater::run(arguments),
         Command::ImportSkyline(arguments) => import_skyline::run(arguments),
         Command::Traces(arguments) => traces::run(cli.global, arguments),

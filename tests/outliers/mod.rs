@@ -2,6 +2,7 @@
 
 mod cluster;
 mod druid;
+mod import;
 mod models;
 mod requests;
 mod sensors;
