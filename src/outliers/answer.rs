@@ -35,6 +35,8 @@ pub(super) struct OutlierFeature<'t> {
 pub(super) struct Forecast<'t> {
     pub(super) timestamp: &'t str,
     pub(super) forecast: f64,
+    /// As that of an outlier; of a model the worst of the columns that were sent.
+    pub(super) score: f64,
 }
 
 /// Who judged, and why this one.

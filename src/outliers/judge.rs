@@ -199,6 +199,7 @@ fn by_detector<'t>(
     let forecasts = findings.iter().map(|finding| Forecast {
         timestamp: &table.timestamps[finding.row],
         forecast: finding.expected,
+        score: finding.score,
     });
     Ok(OutlierAnswer {
         judged_by,
@@ -238,6 +239,7 @@ fn by_model<'t>(
     };
     let said = model.reconstruct(&part)?;
     let width = columns.len();
+    let sent = (0..width).filter(|column| there[*column].is_some());
     let mut anomalies = Vec::new();
     let mut forecasts = Vec::with_capacity(said.rows.len());
     for (at, &row) in said.rows.iter().enumerate() {
@@ -246,6 +248,10 @@ fn by_model<'t>(
         forecasts.push(Forecast {
             timestamp: &table.timestamps[row],
             forecast: said.expected[cell(metric)],
+            score: sent
+                .clone()
+                .map(|column| said.scores[cell(column)])
+                .fold(0.0, f64::max),
         });
         let beyond = (0..width).filter(|column| said.scores[cell(*column)] > 1.0);
         let mut features: Vec<OutlierFeature<'t>> = beyond

@@ -24,7 +24,7 @@ fn both_names_and_both_forms_answer_alike() {
     );
     assert_eq!(answer["predicted"].as_array().map(Vec::len), Some(300));
     assert_eq!(answer["predicted"][7]["timestamp"], minute(7));
-    assert!(answer["predicted"][7]["forecast"].is_f64());
+    assert!(answer["predicted"][7]["forecast"].is_f64() && answer["predicted"][7]["score"].is_f64());
     assert_eq!(answer["prediction"], answer["predicted"]);
     assert_eq!(
         answer["model"],
