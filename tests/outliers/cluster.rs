@@ -60,7 +60,7 @@ fn node(name: &str, redis: &RedisServer, druid: &HttpSink, consul: &HttpSink, mo
         .with("outliers.enabled", "true")
         .with("training.enabled", "true")
         .with("training.epochs", "2")
-        .with("jobs.lease", "1s")
+        .with("jobs.lease", "3s")
         .with("druid.url", &druid.url())
         .with("consul.url", &consul.url())
         .with("consul.token", "of consul")
@@ -119,6 +119,12 @@ fn what_two_killed_nodes_had_is_trained_by_the_third() {
     });
     for victim in victims.into_iter().rev() {
         let node = nodes.remove(victim);
+        // As a machine dies: its processes say nothing to anybody any more. The parent is held first, as it would start its
+        // children again.
+        signal(node.pid(), "STOP");
+        for role in ["trainer", "outliers"] {
+            signal(node.child(role), "KILL");
+        }
         signal(node.pid(), "KILL");
         drop(node);
     }
