@@ -4,7 +4,7 @@
 //! error. Nothing is written before all of it was tried.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -131,7 +131,7 @@ impl InitDialogue {
         };
         if !self.asks {
             return Err(CommandFailure::Other(anyhow::anyhow!(
-                "{wrong}; nothing was written"
+                "nothing was written: {wrong}"
             )));
         }
         say(&format!("  {wrong}"))?;
@@ -166,7 +166,8 @@ fn found(draft: &SettingsDraft, probe: &str) -> Result<Result<String, String>, C
     };
     let mut all = probes::probes(&loaded.settings, true).into_iter();
     Ok(match all.find(|one| one.name == probe) {
-        None => Ok("nothing to try".to_owned()),
+        // The embedded store is a part of the state folder.
+        None => Ok(format!("in `{}`", loaded.settings.state_dir.display())),
         Some(one) => (one.run)().map_err(|failure| format!("{}\n  hint: {}", failure.cause, failure.mend)),
     })
 }
@@ -262,16 +263,15 @@ fn graphite(
     }
 }
 
-/// For its owner, who may let Skywatch's group read it; passwords may come to stand there.
+/// For its owner and group; one that is there keeps both, and nobody else reads it from here on: passwords may come to stand there.
 fn write(file: &Path, text: &str) -> Result<(), CommandFailure> {
     let mut options = std::fs::OpenOptions::new();
-    let opened = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o640)
-        .open(file);
-    let written = opened.and_then(|mut opened| opened.write_all(text.as_bytes()));
+    options.write(true).create(true).truncate(true).mode(0o640);
+    let written = options.open(file).and_then(|mut opened| {
+        let mode = opened.metadata()?.permissions().mode();
+        opened.set_permissions(std::fs::Permissions::from_mode(mode & 0o770))?;
+        opened.write_all(text.as_bytes())
+    });
     Ok(written.with_context(|| format!("cannot write `{}`", file.display()))?)
 }
 

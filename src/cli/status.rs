@@ -104,6 +104,7 @@ pub(super) fn run(context: &Context, arguments: &StatusArguments) -> Result<(), 
         }
         return match (report.running, report.ailments.as_slice()) {
             (true, []) => Ok(()),
+            (true, [_]) => Err(anyhow::anyhow!("it runs, and one thing is wrong").into()),
             (true, ailments) => {
                 Err(anyhow::anyhow!("it runs, and {} things are wrong", ailments.len()).into())
             }
