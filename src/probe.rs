@@ -8,6 +8,8 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use skywatch_alerters::http_client::{self, Trust};
 use skywatch_alerters::text;
 use skywatch_settings::{HttpUrl, Secret, Settings};
@@ -97,6 +99,20 @@ pub struct HttpProbe<'a> {
     pub timeout: Duration,
     /// The section with the address and the login, for what is to be mended.
     pub section: &'a str,
+}
+
+/// What stands behind `Authorization` for a user and a password (HTTP Basic).
+pub fn basic_login(username: &str, password: Option<&Secret>) -> Secret {
+    let password = password.map_or("", Secret::expose);
+    Secret::new(format!(
+        "Basic {}",
+        BASE64_STANDARD.encode(format!("{username}:{password}"))
+    ))
+}
+
+/// The same for a token.
+pub fn bearer_login(token: &Secret) -> Secret {
+    Secret::new(format!("Bearer {}", token.expose().trim()))
 }
 
 impl HttpProbe<'_> {

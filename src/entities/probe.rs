@@ -1,10 +1,8 @@
 //! Whether the Prometheus of entities can be had.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use skywatch_settings::{Secret, Settings};
+use skywatch_settings::Settings;
 
-use crate::probe::{HttpProbe, Probe, ProbeFailure};
+use crate::probe::{self, HttpProbe, Probe, ProbeFailure};
 
 /// A probe of the Prometheus; of a cloud's AOM, which has a login of its own, whether it can be reached.
 pub fn probes(settings: &Settings) -> Vec<Probe> {
@@ -14,25 +12,21 @@ pub fn probes(settings: &Settings) -> Vec<Probe> {
     };
     vec![Probe::new("entities.prometheus", move || {
         let is_aom = entities.app_code.is_some() || entities.iam_url.is_some();
-        let basic = |user: &String| {
-            let password = entities.password.as_ref().map_or("", Secret::expose);
-            format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
-        };
-        let bearer = entities
-            .token
+        let basic = entities
+            .username
             .as_ref()
-            .map(|token| format!("Bearer {}", token.expose().trim()));
+            .map(|user| probe::basic_login(user, entities.password.as_ref()));
         let url = server.join("/api/v1/query?query=vector(1)");
         let asked = HttpProbe {
             url: if is_aom { server.url() } else { &url },
-            authorization: bearer.or(entities.username.as_ref().map(basic)).map(Secret::new),
+            authorization: entities.token.as_ref().map(probe::bearer_login).or(basic),
             ca_file: entities.ca_file.as_deref(),
             timeout: entities.timeout,
             section: "entities",
         };
         let place = server.url().place();
         if is_aom {
-            crate::probe::reach(
+            probe::reach(
                 &with_port(server.url().as_str(), place),
                 entities.timeout,
                 "entities.prometheus",

@@ -4,7 +4,7 @@ use skywatch_settings::Settings;
 
 use super::kafka;
 use super::sending::SinkOptions;
-use crate::probe::{HttpProbe, Probe, ProbeFailure};
+use crate::probe::{self, HttpProbe, Probe, ProbeFailure};
 
 /// Probes of Kafka and of the webhook.
 pub fn probes(settings: &Settings) -> Vec<Probe> {
@@ -28,11 +28,9 @@ pub fn probes(settings: &Settings) -> Vec<Probe> {
         let events = events.clone();
         probes.push(Probe::new("events.webhook", move || {
             let url = url.expose();
-            let token = events.webhook_token.as_ref();
             let asked = HttpProbe {
                 url,
-                authorization: token
-                    .map(|token| skywatch_settings::Secret::new(format!("Bearer {}", token.expose().trim()))),
+                authorization: events.webhook_token.as_ref().map(probe::bearer_login),
                 ca_file: events.webhook_ca_file.as_deref(),
                 timeout: events.webhook_timeout,
                 section: "events",

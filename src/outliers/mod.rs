@@ -15,6 +15,7 @@ mod counters;
 mod failure;
 mod judge;
 mod local;
+mod probe;
 mod request;
 mod routes;
 mod sensor_models;
@@ -27,6 +28,7 @@ use crate::sources::SourceError;
 
 #[cfg(test)]
 pub(crate) use counters::every_counter;
+pub use probe::probes;
 pub use server::{OutlierOptions, OutlierServer};
 
 /// Why the service cannot serve.

@@ -5,7 +5,7 @@ use skywatch_settings::{Settings, StoreUrl};
 use super::{alerting, wiring};
 use crate::probe::{Probe, ProbeFailure, ProbesOf};
 use crate::store::StoreError;
-use crate::{entities, events, health, net, store, topology};
+use crate::{entities, events, health, net, sources, store, topology};
 
 /// What is tried, in this order. Whoever has to do with something outside adds a line.
 const PROBES: &[ProbesOf] = &[
@@ -17,6 +17,9 @@ const PROBES: &[ProbesOf] = &[
     entities::probes,
     topology::probes,
     health::probes,
+    sources::druid::probes,
+    #[cfg(feature = "learned")]
+    crate::outliers::probes,
     #[cfg(feature = "learned")]
     crate::models::probes,
 ];

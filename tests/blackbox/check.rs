@@ -190,6 +190,18 @@ fn of_each_broken_configuration_cause_and_mend_are_named() {
             "[causes]",
         ),
         broken(
+            &[("druid.url", &format!("{url}/other"))],
+            "druid",
+            "not as a Druid broker does",
+            "`druid.url`",
+        ),
+        broken(
+            &[("consul.url", &format!("http://{closed}"))],
+            "consul",
+            "no answer from",
+            "[consul]",
+        ),
+        broken(
             &[
                 ("health.enabled", "true"),
                 ("health.listen", "127.0.0.1:0"),

@@ -7,6 +7,7 @@
 
 mod breaker;
 mod granularity;
+mod probe;
 mod query;
 mod timeseries;
 
@@ -20,6 +21,7 @@ use crate::backoff::Backoff;
 use breaker::CircuitBreaker;
 
 pub use granularity::{Granularity, GranularityError};
+pub use probe::probes;
 pub use query::{DruidQuery, QueryAggregation, QueryRefusal, QuerySpan};
 pub use timeseries::{Timeseries, TimeseriesError};
 
