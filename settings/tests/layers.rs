@@ -505,6 +505,7 @@ fn every_option_can_be_set_by_its_variable() {
                 "heartbeat_url",
                 "secret_key",
                 "web.token",
+                "read_token",
                 "health.token",
                 "peer_token",
                 "write_token",
