@@ -371,7 +371,7 @@ mod tests {
             .fit(&rows(2_000, usize::MAX), None, &mut |_| ControlFlow::Continue(()))
             .expect("a network");
         assert!(report.epochs.iter().all(|epoch| epoch.validation.is_some()));
-        let judged = fitted.judge(&rows(240, 234), 12).expect("rows");
+        let judged = fitted.judge(&rows(240, 230), 12).expect("rows");
         assert_eq!(judged.len(), 12);
         (fitted, judged)
     }
@@ -383,9 +383,10 @@ mod tests {
             (EntityNetworkKind::Usad, &[1][..]),
         ] {
             let (fitted, judged) = judged(kind, indicators);
+            // The tenth row from the end is the first that parts; USAD's trailing mean sees it a few rows later.
             let flagged =
                 |range: std::ops::Range<usize>| judged[range].iter().filter(|row| row.is_anomalous).count();
-            assert!(flagged(0..6) == 0 && flagged(6..12) >= 4, "{kind:?} {judged:?}");
+            assert!(flagged(0..2) == 0 && flagged(2..12) >= 4, "{kind:?} {judged:?}");
             let last = &judged[11].errors;
             let excess: Vec<f64> = last
                 .iter()
@@ -399,7 +400,7 @@ mod tests {
             let text = serde_json::to_string(&details).expect("JSON");
             let details: EntityNetworkDetails = serde_json::from_str(&text).expect("read");
             let restored = FittedEntityNetwork::load(details.clone(), &weights).expect("the same");
-            assert_eq!(restored.judge(&rows(240, 234), 12).expect("rows"), judged);
+            assert_eq!(restored.judge(&rows(240, 230), 12).expect("rows"), judged);
             assert!(FittedEntityNetwork::load(details, &Weights::default()).is_err());
         }
     }
