@@ -12,6 +12,8 @@ use super::{EntityError, EntityRows, EntityView};
 const FEWEST_ROWS: usize = 100;
 /// The quantile of a view's training scores that is 1 afterwards.
 const USUAL_MOST: f64 = 0.999;
+/// A usual largest below this is that of a view that said nothing.
+const LEAST_USUAL: f64 = 1e-3;
 /// The power of the mean over views: between the mean (all must agree) and the maximum (any one is enough).
 const POWER: i32 = 3;
 /// The share of rows like those of the training that the limit leaves above, and the quantile from which the law of the
@@ -110,15 +112,17 @@ impl UnfittedEntity {
     }
 }
 
-/// The usual largest of some scores. Above 0: rows that are all the same would leave nothing to divide by.
+/// The usual largest of some scores. A view that said nothing in training, as a subspace of all there is, has no scale of its
+/// own; it is that of the metrics, on which 1 is the largest that was usual.
 fn usual<'s>(scores: impl Iterator<Item = &'s f64>) -> f64 {
     let mut sorted: Vec<f64> = scores.copied().collect();
     sorted.sort_unstable_by(f64::total_cmp);
-    if sorted.is_empty() {
-        1.0
+    let most = if sorted.is_empty() {
+        0.0
     } else {
-        quantile(&sorted, USUAL_MOST).max(1e-9)
-    }
+        quantile(&sorted, USUAL_MOST)
+    };
+    if most < LEAST_USUAL { 1.0 } else { most }
 }
 
 /// The limit of what a score is above its settled level, and the settling as it is at the end of the training.
@@ -285,6 +289,37 @@ mod tests {
             rows.push(&[row[0], row[1], row[2], 7.0]).unwrap();
         }
         rows
+    }
+
+    #[test]
+    fn metrics_that_vanish_make_nothing_of_those_that_are_left() {
+        let all = rows(1_200);
+        let mut random = Random::new(3);
+        let mut unrelated = EntityRows::new(2);
+        (0..1_200).for_each(|_| unrelated.push(&[random.normal(), random.normal()]).unwrap());
+        for (rows, gone) in [
+            (&all, &[0][..]),
+            (&all, &[1, 2]),
+            (&all, &[3]),
+            (&unrelated, &[1]),
+        ] {
+            let mut training = EntityRows::new(rows.columns());
+            (0..1_000).for_each(|at| training.push(rows.row(at)).unwrap());
+            let mut fitted = UnfittedEntity::default().fit(&training).unwrap();
+            let mut alarms = |change: f64| {
+                let mut count = 0;
+                for at in 1_000..1_200 {
+                    let mut row = rows.row(at).to_vec();
+                    gone.iter().for_each(|&column| row[column] = f64::NAN);
+                    row.iter_mut()
+                        .for_each(|value| *value += change * (1.0 + value.abs()));
+                    count += usize::from(fitted.judge(&row).unwrap().unwrap().is_anomalous);
+                }
+                count
+            };
+            assert!(alarms(0.0) <= 6, "{gone:?}: {} of 200 normal rows", alarms(0.0));
+            assert!(alarms(10.0) >= 100, "{gone:?}: what is left is judged");
+        }
     }
 
     #[test]

@@ -145,11 +145,17 @@ impl RowScores {
         self.subspace.residuals(&self.scaled, outside);
         outside.iter_mut().for_each(|residual| *residual = residual.abs());
         self.baselines.departures(&self.scaled, from_baseline);
-        let mut by_metric = [f64::NAN; BY_METRIC];
-        for ((deviations, scale), score) in self.deviations.iter_mut().zip(&self.scales).zip(&mut by_metric) {
+        for (deviations, scale) in self.deviations.iter_mut().zip(&self.scales) {
             scale.apply(deviations);
-            *score = root_mean_square(deviations).unwrap_or(f64::NAN);
         }
+        let [outside, from_baseline] = &mut self.deviations;
+        if self.scaled.iter().any(|value| value.is_nan()) {
+            // The subspace says less of a metric when others are missing, and what it leaves is no deviation of the metric's.
+            for (outside, from_baseline) in outside.iter_mut().zip(from_baseline.iter()) {
+                *outside = outside.min(*from_baseline);
+            }
+        }
+        let by_metric = [outside, from_baseline].map(|view| root_mean_square(view).unwrap_or(f64::NAN));
         self.newest_scores.push(&by_metric);
         by_metric.iter().all(|score| !score.is_nan())
     }

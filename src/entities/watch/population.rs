@@ -142,8 +142,10 @@ mod tests {
 
     /// Values of a metric of an entity at these steps.
     fn put(population: &mut EntityPopulation, entity: &str, metric: &str, steps: std::ops::Range<i64>) {
-        let salt = metric.bytes().map(i64::from).sum::<i64>();
-        let values = steps.map(|step| (step, ((step * 31 + salt) % 97) as f64));
+        let salt = metric.bytes().map(u64::from).sum::<u64>();
+        // Noise: no value follows from those before, nor from another metric's.
+        let noise = |step: i64| (step as u64 ^ salt << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let values = steps.map(|step| (step, (noise(step) * 2_654_435_761 >> 20 & 0x7F) as f64));
         let part = FetchedPart::Values(FetchedValues {
             metric: metric.into(),
             entity: entity.to_owned(),
@@ -194,10 +196,14 @@ mod tests {
         };
         assert_eq!(fit(&mut population, 599), ["disk", "load"]);
         put(&mut population, "web-1", "load", 600..800);
-        // Until an hour later it is judged by what is left.
+        let mut due = Vec::new();
         for newest in 600..800 {
             population.judge(newest, &mut EntityCounters::default());
+            let entity = population.entities.get("web-1").expect("it is there");
+            due.extend(entity.is_fit_due(newest, &rules).then_some(newest));
         }
+        // Until then it is judged by what is left.
+        assert_eq!(due.first(), Some(&720), "{due:?}");
         assert_eq!(fit(&mut population, 799), ["load"]);
     }
 }
