@@ -426,7 +426,7 @@ fn every_option_can_be_set_by_its_variable() {
         ("consul.address", "10.0.0.1", quoted("10.0.0.1")),
         ("consul.tags", "t", "[\"t\"]".to_owned()),
         ("consul.check_each", "5s", quoted("5s")),
-        ("consul.deregister_after", "5m", quoted("5m")),
+        ("consul.deregister_after", "5m", quoted("300s")),
         ("consul.look_each", "5s", quoted("5s")),
         ("consul.timeout", "1s", quoted("1s")),
         ("events.schema", "v1", quoted("v1")),

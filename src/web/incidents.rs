@@ -134,13 +134,13 @@ fn folded(incidents: &[Incident], causes: &BTreeMap<u64, SharedCause>) -> Vec<Va
             continue;
         };
         if !alone.is_empty() {
-            described.push(context! { shown => lines(&std::mem::take(&mut alone)) });
+            described.push(context! { heading => (), shown => lines(&std::mem::take(&mut alone)) });
         }
         let (shown, more) = fold.split();
         described.push(context! { heading, shown => lines(shown), more => lines(more) });
     }
     if !alone.is_empty() {
-        described.push(context! { shown => lines(&alone) });
+        described.push(context! { heading => (), shown => lines(&alone) });
     }
     described
 }
