@@ -144,8 +144,8 @@ mod tests {
     fn put(population: &mut EntityPopulation, entity: &str, metric: &str, steps: std::ops::Range<i64>) {
         let salt = metric.bytes().map(u64::from).sum::<u64>();
         // Noise: no value follows from those before, nor from another metric's.
-        let noise = |step: i64| (step as u64 ^ salt << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-        let values = steps.map(|step| (step, (noise(step) * 2_654_435_761 >> 20 & 0x7F) as f64));
+        let noise = |step: i64| (step as u64 ^ (salt << 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let values = steps.map(|step| (step, (((noise(step) * 2_654_435_761) >> 20) & 0x7F) as f64));
         let part = FetchedPart::Values(FetchedValues {
             metric: metric.into(),
             entity: entity.to_owned(),
