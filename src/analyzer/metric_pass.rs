@@ -1,14 +1,13 @@
 //! One metric in one pass: from what the store answered to a counted verdict.
 
-use std::mem;
+mod keeping;
+
 use std::sync::Arc;
 use std::time::Instant;
 
 use skywatch_algorithms::{Ballot, Exception, SameTime, Series, Verdict, Window};
 
-use super::adaptive::AdaptiveJudge;
-use super::adaptive_metric::AdaptiveMetric;
-use super::cache::{CachedWindow, TimesBuffer};
+use super::cache::TimesBuffer;
 use super::evaluation::Evaluation;
 use super::evaluator::Evaluator;
 use super::options::WorkerOptions;
@@ -151,110 +150,6 @@ impl<C> MetricPass<'_, C> {
         }
     }
 
-    /// Whether no more of the metric's window is kept than what its state has not learnt. The canary's is kept whole: its
-    /// length is asked for.
-    fn is_on_tail(&self) -> bool {
-        self.metric.state().is_some() && self.metric.window.points() == 0 && self.may_live_on_tail()
-    }
-
-    /// Whether that is enough once it has a state.
-    fn may_live_on_tail(&self) -> bool {
-        let adaptive = self.context.evaluator.adaptive();
-        adaptive.is_some_and(AdaptiveJudge::lives_on_tails) && **self.name != *self.context.options.canary
-    }
-
-    fn was_taught(&self) -> bool {
-        let adaptive = self.context.evaluator.adaptive();
-        adaptive.is_some_and(|adaptive| adaptive.was_taught(self.name))
-    }
-
-    /// Judges a window that was read whole and has a cursor, and keeps of it what is needed.
-    fn look_at_whole(&mut self, series: &Series) {
-        if !self.may_live_on_tail() {
-            self.keep(series);
-            return self.look(series.sorted_window(), true);
-        }
-        self.metric.begins = series.times.first().copied().unwrap_or(f64::NAN);
-        self.look(series.sorted_window(), true);
-        match self.metric.state().map(AdaptiveMetric::learnt) {
-            Some(learnt) => {
-                self.metric.window = CachedWindow::default();
-                self.metric.pending.keep(series, learnt);
-            }
-            // It waits for more points, there was no time for it, or it panicked.
-            None => self.keep(series),
-        }
-    }
-
-    /// Judges the points that the metric's state has not learnt, with `new` ones, and keeps those that are left.
-    fn look_at_tail(&mut self, new: Option<&Series>) {
-        let mut tail = mem::take(&mut self.context.tail);
-        tail.clear();
-        self.metric.pending.add_to(&mut tail);
-        if let Some(new) = new {
-            tail.times.extend_from_slice(&new.times);
-            tail.values.extend_from_slice(&new.values);
-        }
-        let (clock, context) = (self.context.clock(self.pass), &self.context);
-        tail.canonicalise_until(clock, context.options.full_duration, context.same_time);
-        self.look(tail.sorted_window(), false);
-        match self.metric.state().map(AdaptiveMetric::learnt) {
-            Some(learnt) => self.metric.pending.keep(&tail, learnt),
-            // It panicked, and begins anew with its whole window.
-            None => self.metric.forget(),
-        }
-        self.context.tail = tail;
-    }
-
-    /// Adds new points to what is kept, and judges that.
-    fn append(&mut self, new: &Series) {
-        // The old verdict has not seen the new points, whether or not there is time to judge them.
-        let before = self.metric.last.take().map(|(_, last_time)| last_time);
-        if let Some(state) = self.metric.state() {
-            let late = new.times.iter().filter(|&&time| time <= state.learnt());
-            self.pass.report.tally.late_points += late.count() as u64;
-        }
-        match self.is_on_tail() {
-            true => self.look_at_tail(Some(new)),
-            false => self.append_to_window(new),
-        }
-        if let (Some(before), Some((_, last_time))) = (before, self.metric.last)
-            && last_time - before > self.metric.silent_after()
-        {
-            self.pass.report.back.push(Arc::clone(self.name));
-        }
-    }
-
-    /// Adds new points to the cached window and judges it.
-    fn append_to_window(&mut self, new: &Series) {
-        let full_duration = self.context.options.full_duration;
-        if self.metric.state().is_none() && self.metric.window.outgrows(new, full_duration) {
-            self.learn_cached();
-        }
-        let clock = self.context.clock(self.pass);
-        let JudgingContext { same_time, spare, .. } = &mut *self.context;
-        self.metric
-            .window
-            .append(new, clock, full_duration, *same_time, spare);
-        self.look_at_cached();
-    }
-
-    /// Keeps a window if there is room for it; if not, the next pass reads it whole again.
-    fn keep(&mut self, series: &Series) {
-        let context = &mut *self.context;
-        let others = context.cached_bytes.saturating_sub(self.metric.bytes());
-        if CachedWindow::bytes_of(series) > context.options.cache_bytes.saturating_sub(others) {
-            let last = self.metric.last;
-            self.metric.forget();
-            self.metric.last = last;
-            context.cached_bytes = others;
-            self.pass.report.without_room += 1;
-            return;
-        }
-        self.metric.window.store(series);
-        context.cached_bytes = others + self.metric.bytes();
-    }
-
     /// A metric without new points: the last verdict serves where it can.
     fn again(&mut self) {
         let Some((verdict, last_time)) = self.served() else {
@@ -295,43 +190,6 @@ impl<C> MetricPass<'_, C> {
             Verdict::Judged { .. } => return None,
         };
         Some((served, last_time))
-    }
-
-    /// Gives a metric that had no need of one a state before its window loses points. None of them can be an alarm.
-    fn learn_cached(&mut self) {
-        let Self { context, metric, .. } = self;
-        let Some(adaptive) = context
-            .evaluator
-            .adaptive_mut()
-            .filter(|_| metric.known.state.is_none())
-        else {
-            return;
-        };
-        let window = metric.window.window(&mut context.times);
-        if !window.times().is_empty() {
-            // What panics is counted when it panics again, a moment later.
-            let _ = adaptive.evaluate(self.name, &mut metric.known.state, window, true, self.pass.now);
-        }
-    }
-
-    /// Judges the cached window, which gives way to the state if that comes of it.
-    fn look_at_cached(&mut self) {
-        let window = mem::take(&mut self.metric.window);
-        let mut times = mem::take(&mut self.context.times);
-        let canonical = window.window(&mut times);
-        self.look(canonical, true);
-        match self.metric.state().map(AdaptiveMetric::learnt) {
-            Some(learnt) if self.may_live_on_tail() => {
-                let spare = &mut self.context.spare;
-                spare.clear();
-                spare.times.extend_from_slice(canonical.times());
-                spare.values.extend_from_slice(canonical.values());
-                self.metric.begins = spare.times.first().copied().unwrap_or(f64::NAN);
-                self.metric.pending.keep(spare, learnt);
-            }
-            _ => self.metric.window = window,
-        }
-        self.context.times = times;
     }
 
     /// Judges a canonical window, or the end of one, and counts what comes of it, unless the deadline has passed.
