@@ -3,6 +3,49 @@
 //! Histories are random (gaps, duplicates, disorder, excursions, trims of the front, restarts), and a third of them
 //! end on a value placed, by bisection, on the very limit of one of the tests that running sums serve.
 
+/// Makes a store of something that has only points: no names, no keys.
+macro_rules! only_points {
+    ($store:ty) => {
+        impl crate::store::Names for $store {
+            fn count(&mut self) -> Result<u64, StoreError> {
+                Ok(0)
+            }
+
+            fn additions(&mut self) -> Result<u64, StoreError> {
+                Ok(0)
+            }
+
+            fn list(&mut self, _: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
+                Ok(())
+            }
+
+            fn change(&mut self, _: &[&str], _: &[&str]) -> Result<(), StoreError> {
+                Ok(())
+            }
+        }
+
+        impl crate::store::Keys for $store {
+            fn get(&mut self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+                Ok(vec![None; keys.len()])
+            }
+
+            fn set(&mut self, _: &[(&str, &[u8])], _: Option<std::time::Duration>) -> Result<(), StoreError> {
+                Ok(())
+            }
+
+            fn remove(&mut self, _: &[&str]) -> Result<(), StoreError> {
+                Ok(())
+            }
+        }
+
+        impl crate::store::Store for $store {
+            fn ping(&mut self) -> Result<(), StoreError> {
+                Ok(())
+            }
+        }
+    };
+}
+
 mod ahead;
 mod answers;
 mod outcomes;

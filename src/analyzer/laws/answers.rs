@@ -14,8 +14,7 @@ use super::super::worker::Worker;
 use crate::status::WorkerProgress;
 use crate::stop::Stop;
 use crate::store::{
-    Connect, DecodeReport, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, SavedCursor, Store,
-    StoreError, Tail,
+    Connect, DecodeReport, EachFetched, EachTail, Fetched, Points, Sample, SavedCursor, StoreError, Tail,
 };
 
 const NOW: f64 = 1_700_000_000.0;
@@ -118,43 +117,7 @@ impl Points for Unsteady {
     }
 }
 
-impl Names for Unsteady {
-    fn count(&mut self) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    fn additions(&mut self) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    fn list(&mut self, _: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn change(&mut self, _: &[&str], _: &[&str]) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-impl Keys for Unsteady {
-    fn get(&mut self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        Ok(vec![None; keys.len()])
-    }
-
-    fn set(&mut self, _: &[(&str, &[u8])], _: Option<Duration>) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn remove(&mut self, _: &[&str]) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-impl Store for Unsteady {
-    fn ping(&mut self) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
+only_points!(Unsteady);
 
 /// Who has lost its cursor meanwhile is not asked for again, and must not shift the answers of those behind it.
 #[test]

@@ -14,8 +14,7 @@ use super::super::testing::{PARTS, Worker, options_learning};
 use crate::status::WorkerProgress;
 use crate::stop::Stop;
 use crate::store::{
-    Connect, DecodeReport, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, SavedCursor, Store,
-    StoreError, Tail,
+    Connect, DecodeReport, EachFetched, EachTail, Fetched, Points, Sample, SavedCursor, StoreError, Tail,
 };
 
 const NAME: &str = "one";
@@ -131,44 +130,7 @@ impl Points for OneSeries {
     }
 }
 
-impl Names for OneSeries {
-    fn count(&mut self) -> Result<u64, StoreError> {
-        Ok(1)
-    }
-
-    fn additions(&mut self) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    fn list(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
-        each(NAME);
-        Ok(())
-    }
-
-    fn change(&mut self, _: &[&str], _: &[&str]) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-impl Keys for OneSeries {
-    fn get(&mut self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        Ok(vec![None; keys.len()])
-    }
-
-    fn set(&mut self, _: &[(&str, &[u8])], _: Option<Duration>) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn remove(&mut self, _: &[&str]) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-impl Store for OneSeries {
-    fn ping(&mut self) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
+only_points!(OneSeries);
 
 /// What happens between two passes.
 #[derive(Debug, Clone)]
