@@ -23,6 +23,8 @@ const STEP: f64 = 60.0;
 /// Length of the window, seconds: short, so that points leave it.
 const WINDOW: f64 = 100.0 * STEP;
 
+/// Length of the window where learning is put off, seconds.
+const DAY: f64 = 86_400.0;
 /// Points in the beginning: with fewer a window is kept, and no state needed.
 const ENOUGH: usize = 2 * Adaptive::ENOUGH as usize;
 
@@ -276,26 +278,30 @@ proptest! {
     }
 }
 
+/// Ordinary points of a day of minutes, and the time of the last.
+fn stored_day() -> (OneSeries, f64) {
+    let store = OneSeries::default();
+    let at = |minute: u32| START + STEP * f64::from(minute);
+    for minute in 0..1_440_u32 {
+        let value = 100.0 + f64::from(minute.wrapping_mul(2_654_435_761) >> 22) / 256.0;
+        store.stored().points.push(at(minute), value);
+    }
+    (store, at(1_439))
+}
+
 /// Without time for learning a long window is judged by classic votes, and learnt after the pass to the state that a pass
 /// would have made of it.
 #[test]
 fn what_there_was_no_time_to_learn_is_judged_by_votes_and_learnt_after_the_pass() {
-    let (day, minutes) = (86_400.0, 1_440_u32);
-    let store = OneSeries::default();
-    let at = |minute: u32| START + STEP * f64::from(minute);
-    let value = |minute: u32| 100.0 + f64::from(minute.wrapping_mul(2_654_435_761) >> 22) / 256.0;
-    for minute in 0..minutes {
-        store.stored().points.push(at(minute), value(minute));
-    }
+    let (store, now) = stored_day();
     for cache_bytes in [usize::MAX, 0] {
         let (late, soon) = (
             tempfile::tempdir().expect("room"),
             tempfile::tempdir().expect("room"),
         );
-        let mut late = worker_learning(late.path(), &store, true, day, Duration::ZERO);
+        let mut late = worker_learning(late.path(), &store, true, DAY, Duration::ZERO);
         late.limit_cache(cache_bytes);
-        let mut soon = worker_learning(soon.path(), &store, true, day, Duration::MAX);
-        let now = at(minutes - 1);
+        let mut soon = worker_learning(soon.path(), &store, true, DAY, Duration::MAX);
         let report = late.look(1, now);
         assert_eq!(
             (
@@ -316,5 +322,24 @@ fn what_there_was_no_time_to_learn_is_judged_by_votes_and_learnt_after_the_pass(
             report.tally.times_run.iter().all(|times| *times == 0),
             "by its state"
         );
+    }
+}
+
+/// A window as long as it may be loses a point with each that comes.
+#[test]
+fn a_window_that_moves_is_not_learnt_sooner_for_that() {
+    let (store, now) = stored_day();
+    let folder = tempfile::tempdir().expect("room");
+    let mut worker = worker_learning(folder.path(), &store, true, DAY, Duration::ZERO);
+    for minute in 0..5_u32 {
+        let now = now + STEP * f64::from(minute);
+        let report = worker.look(1 + u64::from(minute), now);
+        assert_eq!(
+            (report.tally.analyzed(), report.tally.unlearnt),
+            (1, 1),
+            "minute {minute}"
+        );
+        assert_eq!(worker.states(), []);
+        store.stored().points.push(now + STEP, 101.0);
     }
 }

@@ -115,13 +115,14 @@ impl<C> MetricPass<'_, C> {
         context.cached_bytes = others + self.metric.bytes();
     }
 
-    /// Gives a metric that had no need of one a state before its window loses points. None of them can be an alarm.
+    /// Gives a metric that had no need of one a state before its window loses points. None of them can be an alarm. One that
+    /// there was no time to learn goes without: it is learnt from whatever its window holds then.
     pub(super) fn learn_cached(&mut self) {
         let Self { context, metric, .. } = self;
         let Some(adaptive) = context
             .evaluator
             .adaptive_mut()
-            .filter(|_| metric.known.state.is_none())
+            .filter(|_| metric.known.state.is_none() && !metric.is_unlearnt)
         else {
             return;
         };
