@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use skywatch_algorithms::{Ballot, Exception, SameTime, Series, Verdict, Window};
 
+use super::adaptive::AdaptiveJudge;
 use super::cache::TimesBuffer;
 use super::evaluation::Evaluation;
 use super::evaluator::Evaluator;
@@ -86,6 +87,13 @@ impl JudgingContext {
 
     fn is_adaptive(&self) -> bool {
         self.evaluator.adaptive().is_some()
+    }
+
+    /// Whether a metric that has a state needs no more of its window than what that has not learnt. The canary's is kept whole:
+    /// its length is asked for.
+    pub(super) fn may_live_on_tail(&self, name: &str) -> bool {
+        let adaptive = self.evaluator.adaptive();
+        adaptive.is_some_and(AdaptiveJudge::lives_on_tails) && name != self.options.canary
     }
 
     /// The time later than which no point is the end of a window: the classic profile goes by points alone.

@@ -4,17 +4,17 @@
 //! may correct, and points ahead of the clock. The last point learnt stays with them: a counter's growth is told from it.
 //! A window of these gives the verdict that the whole one would; `laws/tails.rs` holds it to that.
 
-use skywatch_algorithms::Series;
+use skywatch_algorithms::{Series, Window};
 
 /// The points of a metric from the last one learnt on, canonical: mostly two.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct PendingPoints(Vec<(f64, f64)>);
 
 impl PendingPoints {
-    /// Keeps what a canonical series holds from `learnt` on, Unix seconds.
-    pub(super) fn keep(&mut self, series: &Series, learnt: f64) {
-        let from = series.times.partition_point(|&time| time < learnt);
-        let points = series.times[from..].iter().zip(&series.values[from..]);
+    /// Keeps what a canonical window holds from `learnt` on, Unix seconds.
+    pub(super) fn keep(&mut self, window: Window<'_>, learnt: f64) {
+        let from = window.times().partition_point(|&time| time < learnt);
+        let points = window.times()[from..].iter().zip(&window.values()[from..]);
         self.0.clear();
         self.0.reserve_exact(points.len());
         self.0.extend(points.map(|(&time, &value)| (time, value)));

@@ -4,7 +4,7 @@
 //! new comes; only age can then change it.
 
 use skywatch_algorithms::streaming::Adaptive;
-use skywatch_algorithms::{Series, Verdict};
+use skywatch_algorithms::{Series, Verdict, Window};
 
 use super::adaptive_metric::AdaptiveMetric;
 use super::cache::{CachedWindow, TimesBuffer};
@@ -141,6 +141,17 @@ impl<C> TrackedMetric<C> {
         self.pending = PendingPoints::default();
         self.begins = f64::NAN;
         self.last = None;
+    }
+
+    /// Lets go of a canonical window but for what the metric's state has not learnt of it; `false` without a state.
+    pub(super) fn rest_on_tail(&mut self, window: Window<'_>) -> bool {
+        let Some(learnt) = self.state().map(AdaptiveMetric::learnt) else {
+            return false;
+        };
+        self.begins = window.times().first().copied().unwrap_or(f64::NAN);
+        self.window = CachedWindow::default();
+        self.pending.keep(window, learnt);
+        true
     }
 
     /// Time of the newest point that is kept, Unix seconds.

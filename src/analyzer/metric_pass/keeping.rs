@@ -5,22 +5,16 @@ use std::sync::Arc;
 
 use skywatch_algorithms::Series;
 
-use super::super::adaptive::AdaptiveJudge;
 use super::super::adaptive_metric::AdaptiveMetric;
 use super::super::cache::CachedWindow;
 use super::{JudgingContext, MetricPass};
 
 impl<C> MetricPass<'_, C> {
-    /// Whether no more of the metric's window is kept than what its state has not learnt. The canary's is kept whole: its
-    /// length is asked for.
+    /// Whether no more of the metric's window is kept than what its state has not learnt.
     pub(super) fn is_on_tail(&self) -> bool {
-        self.metric.state().is_some() && self.metric.window.points() == 0 && self.may_live_on_tail()
-    }
-
-    /// Whether that is enough once it has a state.
-    pub(super) fn may_live_on_tail(&self) -> bool {
-        let adaptive = self.context.evaluator.adaptive();
-        adaptive.is_some_and(AdaptiveJudge::lives_on_tails) && **self.name != *self.context.options.canary
+        self.metric.state().is_some()
+            && self.metric.window.points() == 0
+            && self.context.may_live_on_tail(self.name)
     }
 
     pub(super) fn was_taught(&self) -> bool {
@@ -30,19 +24,15 @@ impl<C> MetricPass<'_, C> {
 
     /// Judges a window that was read whole and has a cursor, and keeps of it what is needed.
     pub(super) fn look_at_whole(&mut self, series: &Series) {
-        if !self.may_live_on_tail() {
+        let window = series.sorted_window();
+        if !self.context.may_live_on_tail(self.name) {
             self.keep(series);
-            return self.look(series.sorted_window(), true);
+            return self.look(window, true);
         }
-        self.metric.begins = series.times.first().copied().unwrap_or(f64::NAN);
-        self.look(series.sorted_window(), true);
-        match self.metric.state().map(AdaptiveMetric::learnt) {
-            Some(learnt) => {
-                self.metric.window = CachedWindow::default();
-                self.metric.pending.keep(series, learnt);
-            }
-            // It waits for more points, there was no time for it, or it panicked.
-            None => self.keep(series),
+        self.look(window, true);
+        // Without a state it waits for more points, there was no time for it, or it panicked.
+        if !self.metric.rest_on_tail(window) {
+            self.keep(series);
         }
     }
 
@@ -59,7 +49,7 @@ impl<C> MetricPass<'_, C> {
         tail.canonicalise_until(clock, context.options.full_duration, context.same_time);
         self.look(tail.sorted_window(), false);
         match self.metric.state().map(AdaptiveMetric::learnt) {
-            Some(learnt) => self.metric.pending.keep(&tail, learnt),
+            Some(learnt) => self.metric.pending.keep(tail.sorted_window(), learnt),
             // It panicked, and begins anew with its whole window.
             None => self.metric.forget(),
         }
@@ -139,16 +129,8 @@ impl<C> MetricPass<'_, C> {
         let mut times = mem::take(&mut self.context.times);
         let canonical = window.window(&mut times);
         self.look(canonical, true);
-        match self.metric.state().map(AdaptiveMetric::learnt) {
-            Some(learnt) if self.may_live_on_tail() => {
-                let spare = &mut self.context.spare;
-                spare.clear();
-                spare.times.extend_from_slice(canonical.times());
-                spare.values.extend_from_slice(canonical.values());
-                self.metric.begins = spare.times.first().copied().unwrap_or(f64::NAN);
-                self.metric.pending.keep(spare, learnt);
-            }
-            _ => self.metric.window = window,
+        if !self.context.may_live_on_tail(self.name) || !self.metric.rest_on_tail(canonical) {
+            self.metric.window = window;
         }
         self.context.times = times;
     }

@@ -3,7 +3,8 @@
 //! What is learnt is on the way to its verdict at the next look; nothing is judged here. A window that is not kept in memory is
 //! read again, which takes a tenth of the time that learning it does.
 
-use super::super::adaptive_metric::AdaptiveMetric;
+use skywatch_algorithms::Window;
+
 use super::super::cache::TimesBuffer;
 use super::Worker;
 use crate::store::{Connect, Fetched, Points as _, StoreError};
@@ -21,7 +22,7 @@ impl<K: Connect> Worker<K> {
             .enumerate()
             .filter(|(_, metric)| metric.is_unlearnt);
         self.to_learn = unlearnt.map(|(index, _)| index).collect();
-        // Taken from the end. One whose window found no room in the cache was read last, as its points are the least known.
+        // Taken from the end. One whose window found no room in the cache counts as short.
         self.to_learn
             .sort_by_key(|&index| self.metrics[index].window.points());
         if self.to_learn.is_empty() && self.was_learning {
@@ -30,7 +31,7 @@ impl<K: Connect> Worker<K> {
         self.was_learning = !self.to_learn.is_empty();
     }
 
-    /// Learns a few of the windows that are left; whether any was.
+    /// Learns a few of the windows that are left.
     pub(super) fn learn_some(&mut self) {
         let from = self.to_learn.len().saturating_sub(CHUNK);
         let chunk = self.to_learn.split_off(from);
@@ -54,14 +55,11 @@ impl<K: Connect> Worker<K> {
 
     /// Learns a window that is kept in memory.
     fn learn_kept(&mut self, index: usize) {
-        let metric = &mut self.metrics[index];
+        let window = std::mem::take(&mut self.metrics[index].window);
         let mut times = TimesBuffer::default();
-        let window = std::mem::take(&mut metric.window);
-        let canonical = window.window(&mut times);
-        self.series.clear();
-        self.series.times.extend_from_slice(canonical.times());
-        self.series.values.extend_from_slice(canonical.values());
-        self.learn(index);
+        if self.learn(index, window.window(&mut times)) {
+            self.metrics[index].window = window;
+        }
     }
 
     /// Reads windows, and learns them.
@@ -72,20 +70,18 @@ impl<K: Connect> Worker<K> {
         };
         let names: Vec<_> = indices.iter().map(|&index| self.names[index].clone()).collect();
         let names: Vec<&str> = names.iter().map(|name| &**name).collect();
-        let (clock, full_duration) = (
-            self.context.options.clock(self.learning_at),
-            self.context.options.full_duration,
-        );
-        let same_time = self.context.options.same_time();
+        let options = &self.context.options;
+        let (clock, full_duration) = (options.clock(self.learning_at), options.full_duration);
+        let same_time = options.same_time();
         let mut buffer = std::mem::take(&mut self.series);
         let outcome = store.fetch(&names, &mut buffer, &mut |position, series, fetched| {
             if let Fetched::Found { cursor, .. } = fetched {
                 series.canonicalise_until(clock, full_duration, same_time);
                 let index = indices[position];
                 self.metrics[index].cursor = Some(cursor);
-                std::mem::swap(&mut self.series, series);
-                self.learn(index);
-                std::mem::swap(&mut self.series, series);
+                if self.learn(index, series.sorted_window()) {
+                    self.metrics[index].window.store(series);
+                }
             }
         });
         self.series = buffer;
@@ -93,34 +89,22 @@ impl<K: Connect> Worker<K> {
         outcome
     }
 
-    /// Learns the canonical window that lies in the buffer, and keeps of it what is needed.
-    fn learn(&mut self, index: usize) {
+    /// Learns a canonical window; whether it must be kept whole all the same.
+    fn learn(&mut self, index: usize, window: Window<'_>) -> bool {
         let (metric, name) = (&mut self.metrics[index], &self.names[index]);
-        let Some(adaptive) = self.context.evaluator.adaptive_mut() else {
-            return;
-        };
-        let lives_on_tails = adaptive.lives_on_tails();
-        // What panics is counted when it panics again, in the next pass.
-        let _ = adaptive.evaluate(
-            name,
-            &mut metric.known.state,
-            self.series.sorted_window(),
-            true,
-            self.learning_at,
-        );
-        let Some(learnt) = metric.state().map(AdaptiveMetric::learnt) else {
+        let needs_window = !self.context.may_live_on_tail(name);
+        if let Some(adaptive) = self.context.evaluator.adaptive_mut() {
+            // What panics is counted when it panics again, in the next pass.
+            let _ = adaptive.evaluate(name, &mut metric.known.state, window, true, self.learning_at);
+        }
+        if !metric.rest_on_tail(window) {
             metric.forget();
-            return;
-        };
-        if lives_on_tails && **name != *self.context.options.canary {
-            metric.begins = self.series.times.first().copied().unwrap_or(f64::NAN);
-            metric.pending.keep(&self.series, learnt);
-        } else {
-            metric.window.store(&self.series);
+            return false;
         }
         metric.is_unlearnt = false;
         metric.known.class = None;
         // The next look asks the state.
         metric.last = None;
+        needs_window
     }
 }
