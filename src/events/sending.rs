@@ -170,8 +170,7 @@ impl EventSender {
             let figures = self.figures();
             self.write(&figures);
             if let Some((graphite, prefix)) = graphite.filter(|_| reports.is_multiple_of(REPORTS_A_LINE)) {
-                let figures: Vec<_> = figures.into_iter().map(|(name, n)| (name, n as f64)).collect();
-                graphite.push(prefix, &figures, unix_now());
+                graphite.push_counts(prefix, &figures);
             }
         }
     }

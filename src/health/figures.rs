@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::server::HealthServer;
 use super::verdict_figures::verdict_figures;
 use crate::clock::unix_now;
+use crate::log;
 use crate::net::carbon_out::CarbonOut;
 use crate::status::{HealthStatus, StatusFile};
 use crate::stop::Stop;
@@ -47,10 +48,9 @@ impl FigureSinks {
     }
 
     fn push(&self, figures: &[(String, u64)], verdicts: &[(String, f64)]) {
-        let some = figures.iter().filter(|(_, n)| *n > 0);
-        let some: Vec<_> = some.map(|(name, n)| format!("{name} {n}")).collect();
-        tracing::info!("health :: {}", some.join(", "));
+        tracing::info!("health :: {}", log::counted(figures).unwrap_or_default());
         if let Some((graphite, prefix)) = &self.graphite {
+            // One batch: the queue holds so many.
             let figures: Vec<_> = figures
                 .iter()
                 .map(|(name, n)| (name.clone(), *n as f64))

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::arrivals::Arrivals;
 use super::counters::Counters;
 use crate::clock::unix_now;
+use crate::log;
 use crate::net::carbon_out::CarbonOut;
 use crate::net::listeners::Service;
 use crate::observer::ObservedMetric;
@@ -70,23 +71,10 @@ pub(super) fn last(
 }
 
 fn push(snapshot: &[(String, u64)], graphite: Option<(&CarbonOut, &str)>) {
-    let some: Vec<_> = snapshot
-        .iter()
-        .filter(|(_, n)| *n > 0)
-        .map(|(name, n)| format!("{name} {n}"))
-        .collect();
-    let told = if some.is_empty() {
-        "nothing yet".to_owned()
-    } else {
-        some.join(", ")
-    };
-    tracing::info!("ingest :: {told}");
+    let told = log::counted(snapshot);
+    tracing::info!("ingest :: {}", told.as_deref().unwrap_or("nothing yet"));
     if let Some((graphite, prefix)) = graphite {
-        let figures: Vec<_> = snapshot
-            .iter()
-            .map(|(name, n)| (name.clone(), *n as f64))
-            .collect();
-        graphite.push(prefix, &figures, unix_now());
+        graphite.push_counts(prefix, snapshot);
     }
 }
 

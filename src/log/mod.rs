@@ -97,6 +97,13 @@ pub(crate) fn finish() {
     lines::flush();
 }
 
+/// What was counted, as a line has it: all that is not 0; `None` if nothing is.
+pub(crate) fn counted(counts: &[(String, u64)]) -> Option<String> {
+    let some = counts.iter().filter(|(_, n)| *n > 0);
+    let told: Vec<String> = some.map(|(name, n)| format!("{name} {n}")).collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
 /// A command's last words on standard error, behind the log.
 pub(crate) fn last_words(text: &str) {
     finish();

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::backoff::Backoff;
+use crate::clock::unix_now;
 use crate::observer::ObservedMetric;
 use crate::stop::Stop;
 
@@ -59,6 +60,12 @@ impl CarbonOut {
             stop,
             thread: Some(thread),
         })
+    }
+
+    /// Queues what was counted, as of now.
+    pub(crate) fn push_counts(&self, prefix: &str, counts: &[(String, u64)]) {
+        let figures: Vec<_> = counts.iter().map(|(name, n)| (name.clone(), *n as f64)).collect();
+        self.push(prefix, &figures, unix_now());
     }
 
     /// Queues one line `prefix.name value time` for each metric.

@@ -15,6 +15,7 @@ use super::routes::{self, OutlierService};
 use super::sensor_models::SensorModels;
 use super::source::OutlierSources;
 use crate::clock::unix_now;
+use crate::log;
 use crate::models::ModelRegistry;
 use crate::net::TimeLimits;
 use crate::net::access::ListenerAccess;
@@ -249,17 +250,11 @@ impl OutlierReport<'_> {
 
     fn push(&self) {
         let snapshot = self.counters.snapshot();
-        let told: Vec<String> = snapshot
-            .iter()
-            .filter(|(_, n)| *n > 0)
-            .map(|(name, n)| format!("{name} {n}"))
-            .collect();
-        if !told.is_empty() {
-            tracing::info!("outliers :: {}", told.join(", "));
+        if let Some(told) = log::counted(&snapshot) {
+            tracing::info!("outliers :: {told}");
         }
         if let Some((graphite, prefix)) = self.graphite {
-            let figures: Vec<_> = snapshot.into_iter().map(|(name, n)| (name, n as f64)).collect();
-            graphite.push(prefix, &figures, unix_now());
+            graphite.push_counts(prefix, &snapshot);
         }
     }
 }

@@ -24,6 +24,7 @@ use super::teaching::{self, TeachingPlace};
 use super::watch::{RequestKinds, Teacher, TraceWatch};
 use super::{TracesError, TracesOptions, http};
 use crate::clock::unix_now;
+use crate::log;
 use crate::net::TimeLimits;
 use crate::net::carbon_out::CarbonOut;
 use crate::net::http::HttpListener;
@@ -269,19 +270,10 @@ impl StatusReport<'_> {
 
     fn push(&self) {
         let snapshot = self.snapshot();
-        let some = snapshot.iter().filter(|(_, n)| *n > 0);
-        let told: Vec<_> = some.map(|(name, n)| format!("{name} {n}")).collect();
-        tracing::info!(
-            "traces :: {}",
-            if told.is_empty() {
-                "nothing yet".to_owned()
-            } else {
-                told.join(", ")
-            }
-        );
+        let told = log::counted(&snapshot);
+        tracing::info!("traces :: {}", told.as_deref().unwrap_or("nothing yet"));
         if let Some((graphite, prefix)) = self.graphite {
-            let figures: Vec<_> = snapshot.into_iter().map(|(name, n)| (name, n as f64)).collect();
-            graphite.push(prefix, &figures, unix_now());
+            graphite.push_counts(prefix, &snapshot);
         }
     }
 

@@ -173,9 +173,7 @@ impl EntityWatcher {
             if newest > self.newest {
                 self.look(newest, stop);
                 if let Some((graphite, prefix)) = graphite {
-                    let counters = self.counters.snapshot().into_iter();
-                    let figures: Vec<_> = counters.map(|(name, n)| (name, n as f64)).collect();
-                    graphite.push(prefix, &figures, unix_now());
+                    graphite.push_counts(prefix, &self.counters.snapshot());
                 }
             }
             self.until_next(stop);
