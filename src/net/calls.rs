@@ -49,6 +49,25 @@ pub(crate) fn must(name: &'static str, kind: &'static str, about: &'static str) 
 }
 
 impl ApiCall {
+    /// A question, which changes nothing.
+    pub(crate) fn question(
+        path: &'static str,
+        summary: &'static str,
+        query: Vec<ApiParameter>,
+        answer: &'static str,
+        handler: MethodRouter,
+    ) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            summary,
+            query,
+            body: vec![],
+            answer,
+            handler,
+        }
+    }
+
     pub(crate) fn into_route(self) -> HttpRoute {
         let access = match self.method {
             Method::GET => RouteAccess::Login,

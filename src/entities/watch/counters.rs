@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::sources::LeftOut;
+
 /// Counters since start, and how the last fetch went.
 #[derive(Debug, Default)]
 pub(super) struct EntityCounters {
@@ -45,10 +47,13 @@ impl EntityCounters {
         self.answered_now = 0;
     }
 
-    pub(super) fn answered(&mut self, metric: &Arc<str>, series: usize) {
+    /// Counts the answer to a question for a metric: so many series, and what was left out of it.
+    pub(super) fn answered(&mut self, metric: &Arc<str>, series: usize, left_out: &LeftOut) {
         self.answers += 1;
         self.answered_now += 1;
+        self.left_out += left_out.values().sum::<u64>();
         if series == 0 {
+            self.no_data += 1;
             self.without_data_now.push(Arc::clone(metric));
         }
     }

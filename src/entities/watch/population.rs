@@ -41,13 +41,7 @@ impl EntityPopulation {
                 metric,
                 series,
                 left_out,
-            } => {
-                if series == 0 {
-                    counters.no_data += 1;
-                }
-                counters.left_out += left_out.values().sum::<u64>();
-                counters.answered(&metric, series);
-            }
+            } => counters.answered(&metric, series, &left_out),
             FetchedPart::NoAnswer { metric, why } => counters.unanswered(&metric, why),
         }
     }

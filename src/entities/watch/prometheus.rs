@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, bounded};
 use skywatch_settings::Entities;
 
-use super::query::{EntityQuery, queries};
+use super::query::{EntityQuery, MACHINE_ID, of_machines, queries};
 use super::rules::EntityRules;
 use super::source::{EntitySource, FetchedPart, FetchedValues};
 use crate::backoff::Backoff;
@@ -87,6 +87,21 @@ impl PrometheusEntities {
             (rules.step, rules.history),
             observer,
         )
+    }
+
+    /// These metrics of all machines; as [`of`](Self::of) but for that.
+    ///
+    /// # Errors
+    /// [`SourceError::Options`].
+    pub(super) fn of_machines<'m>(
+        settings: &Entities,
+        metrics: impl Iterator<Item = &'m str>,
+        span: (f64, i64),
+        observer: &Observer,
+    ) -> Result<Option<Self>, SourceError> {
+        let queries = metrics.map(|metric| of_machines(settings, metric)).collect();
+        let naming = SeriesNaming::Of(vec![MACHINE_ID.to_owned()]);
+        Self::of(settings, queries, naming, span, observer)
     }
 
     /// These metrics of the server that settings name, so many seconds apart, and so many steps of each at first.

@@ -9,6 +9,7 @@ use serde_json::Map;
 
 use super::detector_jobs::{JobFinding, JobFound, slow_node_result};
 use super::population::EntityPopulation;
+use super::query::MACHINE_ID;
 use super::rules::EntityRules;
 use super::watched::{EntityState, WatchedEntity};
 use crate::events::{EntityEvent, EntityEventKey, EventCategory, EventCause, EventPublisher, FlaggedPoints};
@@ -17,8 +18,6 @@ use crate::events::{EntityEvent, EntityEventKey, EventCategory, EventCause, Even
 const CAUSES: usize = 20;
 /// Normal entities that go along with those that are anomalous.
 const NORMAL: usize = 1_000;
-/// The label by which readers of events tell machines apart.
-const MACHINE_ID: &str = "machine_id";
 
 /// Publishes how entities are at `at`, Unix seconds, if any of them is anomalous.
 pub(super) fn publish_entities(

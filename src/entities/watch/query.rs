@@ -9,6 +9,9 @@ use skywatch_settings::{Entities, EntityMetricForm};
 const RATE_STEPS: u64 = 4;
 const LEAST_RATE_SECONDS: u64 = 120;
 
+/// The label by which gala-gopher, and readers of its events, tell machines apart.
+pub(super) const MACHINE_ID: &str = "machine_id";
+
 /// A metric and the question for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct EntityQuery {
@@ -31,6 +34,15 @@ pub(super) fn queries(settings: &Entities) -> Vec<EntityQuery> {
         promql: question(metric.name, metric.form),
     });
     all.collect()
+}
+
+/// The question for a metric of all machines.
+pub(super) fn of_machines(settings: &Entities, metric: &str) -> EntityQuery {
+    let matchers = matchers(settings);
+    EntityQuery {
+        metric: metric.into(),
+        promql: format!("avg by ({MACHINE_ID}) ({metric}{matchers})"),
+    }
 }
 
 /// Exact matchers, whatever their values hold; nothing for none.

@@ -3,15 +3,11 @@
 use skywatch_settings::Entities;
 
 use super::detector_jobs::{DetectorJob, RunningJobs};
-use super::prometheus::{PrometheusEntities, SeriesNaming};
-use super::query::{EntityQuery, matchers};
+use super::prometheus::PrometheusEntities;
 use super::rules::EntityRules;
 use super::source::EntitySource;
 use crate::entities::EntityWatchError;
 use crate::observer::Observer;
-
-/// The label by which gala-gopher tells machines apart.
-const MACHINE_ID: &str = "machine_id";
 
 /// What settings ask of a Prometheus.
 pub(super) struct PrometheusWork {
@@ -43,7 +39,9 @@ pub(super) fn prometheus_work(
                 "entities :: job `{}` is judged by the ensemble, as `training.enabled` is false",
                 job.name
             );
-            let source = of_job(&job, settings, EntityRules::of(settings), observer)?;
+            let rules = EntityRules::of(settings);
+            let (metrics, span) = (job.machine_metrics(), (rules.step, rules.history));
+            let source = PrometheusEntities::of_machines(settings, metrics, span, observer)?;
             sources.extend(source.map(|source| Box::new(source) as Box<dyn EntitySource>));
         }
     }
@@ -52,22 +50,4 @@ pub(super) fn prometheus_work(
         jobs,
         network_jobs,
     })
-}
-
-/// The metrics of a job that has a network judge all metrics of a machine: they are judged by the ensemble.
-fn of_job(
-    job: &DetectorJob,
-    settings: &Entities,
-    rules: EntityRules,
-    observer: &Observer,
-) -> Result<Option<PrometheusEntities>, EntityWatchError> {
-    let matchers = matchers(settings);
-    let query = |metric: &str| EntityQuery {
-        metric: metric.into(),
-        promql: format!("avg by ({MACHINE_ID}) ({metric}{matchers})"),
-    };
-    let queries = job.machine_metrics().map(query).collect();
-    let naming = SeriesNaming::Of(vec![MACHINE_ID.to_owned()]);
-    let span = (rules.step, rules.history);
-    Ok(PrometheusEntities::of(settings, queries, naming, span, observer)?)
 }

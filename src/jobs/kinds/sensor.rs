@@ -9,11 +9,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use skywatch_algorithms::learned::{
-    FittedSequence, LearnedError, SequenceAutoencoder, SequenceOptions, Table, WINDOW,
-};
+use skywatch_algorithms::learned::{FittedSequence, LearnedError, SequenceAutoencoder, Table, WINDOW};
 
-use super::sequence::rule;
+use super::sequence::sequence_options;
 use crate::clock::unix_now;
 use crate::jobs::error::TrainingError;
 use crate::jobs::kind::JobKind;
@@ -87,14 +85,8 @@ impl JobKind for SensorJob {
         }
         let serving: Option<FittedSequence> = training.serving(&model)?;
         let serving = serving.filter(|serving| serving.columns() == COLUMNS);
-        let options = SequenceOptions {
-            epochs: training.options.epochs,
-            batch: training.options.batch,
-            rule: rule(training.options),
-            seed: training.options.seed as u64,
-            ..SequenceOptions::default()
-        };
-        let network = SequenceAutoencoder::new(COLUMNS.map(str::to_owned).to_vec(), options);
+        let columns = COLUMNS.map(str::to_owned).to_vec();
+        let network = SequenceAutoencoder::new(columns, sequence_options(training.options));
         let mut progress = |epoch: &_| log_epoch(&model, epoch, go_on);
         let fit = match &serving {
             Some(serving) => network.fit_on(serving, &learnt, &mut progress),

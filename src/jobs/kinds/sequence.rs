@@ -56,14 +56,7 @@ impl JobKind for SequenceJob {
             values: table.values[from * width..to * width].to_vec(),
         };
         let (learnt, held) = (part(0, rows - back), part(rows - back, rows));
-        let options = SequenceOptions {
-            epochs: training.options.epochs,
-            batch: training.options.batch,
-            rule: rule(training.options),
-            seed: training.options.seed as u64,
-            ..SequenceOptions::default()
-        };
-        let network = SequenceAutoencoder::new(table.columns.clone(), options);
+        let network = SequenceAutoencoder::new(table.columns.clone(), sequence_options(training.options));
         let fit = network.fit(&[learnt], &mut |epoch| log_epoch(model, epoch, go_on));
         let (network, fit) = match fit {
             Err(LearnedError::Stopped { .. }) => return Err(TrainingError::Stopped),
@@ -85,6 +78,17 @@ impl JobKind for SequenceJob {
             trained: (table.times[0], table.times[rows - back - 1]),
         };
         training.publish(model, fit, go_on)
+    }
+}
+
+/// How a sequence autoencoder learns.
+pub(super) fn sequence_options(settings: &skywatch_settings::Training) -> SequenceOptions {
+    SequenceOptions {
+        epochs: settings.epochs,
+        batch: settings.batch,
+        rule: rule(settings),
+        seed: settings.seed as u64,
+        ..SequenceOptions::default()
     }
 }
 

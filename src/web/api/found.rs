@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::Method;
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::get;
 use serde_json::json;
@@ -21,17 +20,8 @@ use crate::web::traces::TracesQuery;
 
 pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
     let site = || Arc::clone(site);
-    let read = |path, summary, query, answer, handler| ApiCall {
-        method: Method::GET,
-        path,
-        summary,
-        query,
-        body: vec![],
-        answer,
-        handler,
-    };
     vec![
-        read(
+        ApiCall::question(
             "/api/v1/traces",
             "Kept traces, newest first, at most 200",
             vec![
@@ -46,28 +36,28 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
             "`traces`",
             get(traces).with_state(site()),
         ),
-        read(
+        ApiCall::question(
             "/api/v1/traces/{id}",
             "One kept trace",
             vec![],
             "the trace, in the form of which `skywatch traces` reads one a line",
             get(trace).with_state(site()),
         ),
-        read(
+        ApiCall::question(
             "/api/v1/entities",
             "Entities, the worst first",
             vec![],
             "`entities`",
             get(all_entities).with_state(site()),
         ),
-        read(
+        ApiCall::question(
             "/api/v1/entities/{name}",
             "One entity and its scores",
             vec![may("hours", "number", "how far back scores go, 24 unless said")],
             "`entity`, `scores`",
             get(entity).with_state(site()),
         ),
-        read(
+        ApiCall::question(
             "/api/v1/health",
             "What the health plane says of its subjects",
             vec![may("subject", "string", "only of this one, with all votes")],

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::Method;
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::get;
 use serde::Deserialize;
@@ -46,15 +45,6 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
         ));
         query
     };
-    let read = |path, summary, query, answer, handler| ApiCall {
-        method: Method::GET,
-        path,
-        summary,
-        query,
-        body: vec![],
-        answer,
-        handler,
-    };
     let mut subjects = of_names();
     subjects.push(may(
         "limit",
@@ -73,35 +63,35 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
         ),
     ]);
     vec![
-        read(
+        ApiCall::question(
             "/api/v1/history/days",
             "What each day (UTC) was like",
             of_names(),
             "`days`, oldest first, without those on which nothing was",
             get(days).with_state(site()),
         ),
-        read(
+        ApiCall::question(
             "/api/v1/history/subjects",
             "What incidents were about, the most frequent first",
             subjects,
             "`subjects`",
             get(subjects_of).with_state(site()),
         ),
-        read(
+        ApiCall::question(
             "/api/v1/notices",
             "Notices with their fate, newest first",
             notices,
             "`notices`",
             get(list_notices).with_state(site()),
         ),
-        read(
+        ApiCall::question(
             "/api/v1/detectors",
             "How often each detector speaks of incidents, and who agrees",
             vec![may("days", "number", "how far back, 35 unless said")],
             "`detectors`, who speaks most first, and `timings` of the last pass",
             get(list_detectors).with_state(site()),
         ),
-        read(
+        ApiCall::question(
             "/api/v1/settings",
             "Every setting in force with its origin; secrets are `***`",
             vec![],

@@ -197,9 +197,7 @@ impl RunningJob {
                 left_out,
             } => {
                 is_answered = true;
-                counters.no_data += u64::from(series == 0);
-                counters.left_out += left_out.values().sum::<u64>();
-                counters.answered(&metric, series);
+                counters.answered(&metric, series, &left_out);
             }
             FetchedPart::NoAnswer { metric, why } => counters.unanswered(&metric, why),
         };

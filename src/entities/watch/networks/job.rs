@@ -17,8 +17,8 @@ use crate::entities::watch::counters::EntityCounters;
 use crate::entities::watch::detector_jobs::{
     CauseCandidate, DetectorJob, JobDetector, JobFinding, JobFound, JobMetric, goes,
 };
-use crate::entities::watch::prometheus::{PrometheusEntities, SeriesNaming};
-use crate::entities::watch::query::{EntityQuery, matchers};
+use crate::entities::watch::prometheus::PrometheusEntities;
+use crate::entities::watch::query::MACHINE_ID;
 use crate::entities::watch::rules::EntityRules;
 use crate::entities::watch::source::{EntitySource as _, FetchedPart, FetchedValues};
 use crate::events::FlaggedPoints;
@@ -28,8 +28,6 @@ use crate::models::kinds::EntityNetworkSubject;
 use crate::observer::Observer;
 use crate::stop::Stop;
 
-/// The label by which gala-gopher tells machines apart.
-const MACHINE_ID: &str = "machine_id";
 /// Seconds of rows that decide, and the share of them that must be flagged: the original's.
 const DECIDING: f64 = 60.0;
 const FLAGGED: f64 = 0.5;
@@ -69,14 +67,8 @@ impl NetworkJob {
             step: settings.jobs_step,
             ..settings.clone()
         });
-        let matchers = matchers(settings);
-        let query = |metric: &str| EntityQuery {
-            metric: metric.into(),
-            promql: format!("avg by ({MACHINE_ID}) ({metric}{matchers})"),
-        };
-        let queries = job.machine_metrics().map(query).collect();
-        let naming = SeriesNaming::Of(vec![MACHINE_ID.to_owned()]);
-        let source = PrometheusEntities::of(settings, queries, naming, (step, rules.history), observer)?;
+        let (metrics, span) = (job.machine_metrics(), (step, rules.history));
+        let source = PrometheusEntities::of_machines(settings, metrics, span, observer)?;
         let capacity = rules.history as usize + 1;
         Ok(source.map(|source| Self {
             kind: match job.detector {
@@ -128,9 +120,7 @@ impl NetworkJob {
                     left_out,
                 } => {
                     is_answered = true;
-                    counters.no_data += u64::from(series == 0);
-                    counters.left_out += left_out.values().sum::<u64>();
-                    counters.answered(&metric, series);
+                    counters.answered(&metric, series, &left_out);
                 }
                 FetchedPart::NoAnswer { metric, why } => counters.unanswered(&metric, why),
             }
