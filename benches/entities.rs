@@ -8,6 +8,8 @@
 #![expect(clippy::print_stdout, reason = "a bench talks")]
 
 mod harness;
+#[path = "harness/processor.rs"]
+mod processor;
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -16,10 +18,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use processor::processor_seconds;
+
 /// Steps that are learnt from: a day of minutes.
 const HISTORY: u64 = 1_440;
-/// Clock ticks of `/proc` in a second: what Linux has on all machines of today.
-const TICKS: f64 = 100.0;
 
 fn number(name: &str, usual: u64) -> u64 {
     let text = std::env::var(name).ok();
@@ -96,14 +98,6 @@ fn watcher(parent: u32) -> u32 {
         std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|text| of(&text))
     });
     found.expect("a child that watches")
-}
-
-/// User and system time of a process, seconds.
-fn processor_seconds(pid: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
-    let (_, fields) = text.rsplit_once(") ").expect("a name in brackets");
-    let ticks = fields.split(' ').skip(11).take(2);
-    ticks.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / TICKS
 }
 
 fn counter(state: &Path, name: &str) -> u64 {

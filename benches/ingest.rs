@@ -5,6 +5,8 @@
 //! (30, points of each metric), `CLIENTS` (4), `PROTOCOL` (`carbon`, `pickle` or `remote-write`). Long runs tell the
 //! memory of the ingest once a minute: `ROUNDS=3400` is about ten. The last line is JSON.
 
+#[path = "harness/processor.rs"]
+mod processor;
 #[path = "../tests/common/redis.rs"]
 mod redis_server;
 
@@ -14,6 +16,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use processor::processor_seconds;
 use redis_server::{RedisServer, free_port};
 use skywatch::ingest::client::{Client, Protocol};
 
@@ -60,7 +63,7 @@ fn main() {
     }
     let now = skywatch::clock::unix_now() as u64;
     let begun = Instant::now();
-    let used = [ingest.id(), redis.pid(), std::process::id()].map(processor_time);
+    let used = [ingest.id(), redis.pid(), std::process::id()].map(processor_seconds);
     let (over, until_over) = channel::<()>();
     let watched = ingest.id();
     let watching = std::thread::spawn(move || {
@@ -89,7 +92,7 @@ fn main() {
         }
     });
     let sent = begun.elapsed();
-    let after = [ingest.id(), redis.pid(), std::process::id()].map(processor_time);
+    let after = [ingest.id(), redis.pid(), std::process::id()].map(processor_seconds);
     drop(over);
     let each_minute = watching.join().expect("nothing in it panics");
     let memory = redis_server::peak_memory(ingest.id()) as f64 / 1e6;
@@ -169,24 +172,6 @@ fn points(protocol: &str, port: u16, names: &[String], rounds: usize, now: u64) 
         }
     }
     client.finish().expect("the listener reads");
-}
-
-/// Seconds of processor time a process has had.
-fn processor_time(pid: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = text
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
-    let ticks = |n: usize| {
-        fields
-            .get(n)
-            .and_then(|field| field.parse::<f64>().ok())
-            .unwrap_or(0.0)
-    };
-    (ticks(11) + ticks(12)) / 100.0
 }
 
 fn count(redis: &RedisServer, key: &str) -> usize {

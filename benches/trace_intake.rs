@@ -5,12 +5,16 @@
 //! (20), `REQUEST` (500 spans), `CLIENTS` (2), `PROTOCOL` (`grpc` or `http`). The spans are packed before the clock starts; what the
 //! load costs beside the server is sending them and reading answers. The store is the embedded one. The last line is JSON.
 
+#[path = "harness/processor.rs"]
+mod processor;
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use processor::processor_seconds;
 use prost::Message;
 use prost::bytes::Bytes;
 use tonic::client::Grpc;
@@ -106,7 +110,7 @@ fn main() {
         .collect();
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = Server::start(folder.path(), &protocol);
-    let used = [server.child.id(), std::process::id()].map(processor_time);
+    let used = [server.child.id(), std::process::id()].map(processor_seconds);
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for requests in &loads {
@@ -120,7 +124,7 @@ fn main() {
     let acknowledged = begun.elapsed().as_secs_f64();
     wait_for("all traces to be judged", || server.judged() == traces as u64);
     let judged = (begun.elapsed() - QUIET).as_secs_f64();
-    let after = [server.child.id(), std::process::id()].map(processor_time);
+    let after = [server.child.id(), std::process::id()].map(processor_seconds);
     let total = (traces * spans) as f64;
     let [own, load] = [0, 1].map(|process| (after[process] - used[process]) * 1e6 / total);
     server.stop();
@@ -345,22 +349,4 @@ fn send_http(port: u16, requests: &[Bytes]) {
             "{text}"
         );
     }
-}
-
-/// Seconds of processor time a process has had.
-fn processor_time(pid: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = text
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
-    let ticks = |field: usize| {
-        fields
-            .get(field)
-            .and_then(|field| field.parse::<f64>().ok())
-            .unwrap_or(0.0)
-    };
-    (ticks(11) + ticks(12)) / 100.0
 }
