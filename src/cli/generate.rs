@@ -5,10 +5,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::Cli;
 use super::context::CommandFailure;
 
 #[derive(Debug, Args)]
@@ -17,25 +16,25 @@ pub(super) struct GenerateArguments {
     folder: PathBuf,
 }
 
-pub(super) fn run(arguments: &GenerateArguments) -> Result<(), CommandFailure> {
+/// Writes what is made of the command line that `cli` builds.
+pub(super) fn run(arguments: &GenerateArguments, cli: fn() -> Command) -> Result<(), CommandFailure> {
     let (man, completions) = (arguments.folder.join("man"), arguments.folder.join("completions"));
     for folder in [&man, &completions] {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
     }
-    clap_mangen::generate_to(Cli::command(), &man)?;
+    clap_mangen::generate_to(cli(), &man)?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        clap_complete::generate_to(shell, &mut Cli::command(), "skywatch", &completions)?;
+        clap_complete::generate_to(shell, &mut cli(), "skywatch", &completions)?;
     }
-    std::fs::write(arguments.folder.join("reference.md"), reference())?;
+    std::fs::write(arguments.folder.join("reference.md"), reference(cli()))?;
     Ok(())
 }
 
 /// Every command and every setting, as a page.
-fn reference() -> String {
+fn reference(mut command: Command) -> String {
     let mut page = "# Reference\n\nMade by `skywatch generate DIR` from the program itself; a test holds it true.\n\n## Commands\n\n\
                     Options that every command has:\n"
         .to_owned();
-    let mut command = Cli::command();
     command.build();
     let global: Vec<_> = command
         .get_arguments()
@@ -57,7 +56,7 @@ fn reference() -> String {
     page
 }
 
-fn describe_command(command: &clap::Command, above: &str, global: &[String], page: &mut String) {
+fn describe_command(command: &Command, above: &str, global: &[String], page: &mut String) {
     if command.is_hide_set() || command.get_name() == "help" {
         return;
     }

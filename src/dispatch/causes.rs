@@ -15,6 +15,7 @@ use skywatch_alerters::Subject;
 use skywatch_alerters::causes::{IncidentCauses, SharedCause};
 use skywatch_algorithms::causes::{IncidentRelations, shared_causes};
 
+use super::cause_search::{FoundCauses, SkipReason};
 use super::inbox::DispatchMessage;
 
 /// Incidents looked at together; each costs a quarter of a second among 100,000 metrics.
@@ -58,53 +59,6 @@ struct CauseJob {
     anomalous: Vec<String>,
     /// When it was asked.
     at: Instant,
-}
-
-/// Why nobody looked for what moved with an incident.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SkipReason {
-    /// Too many opened at once.
-    Crowd,
-    /// Too many were asked before it.
-    Queue,
-    /// Its turn came too late.
-    Late,
-    /// The store was not read.
-    Store,
-}
-
-impl SkipReason {
-    /// All, in the order of their counters.
-    pub(super) const ALL: [Self; 4] = [Self::Crowd, Self::Queue, Self::Late, Self::Store];
-
-    /// As the counter has it.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Crowd => "crowd",
-            Self::Queue => "queue",
-            Self::Late => "late",
-            Self::Store => "store",
-        }
-    }
-
-    /// For people, beside the incident.
-    fn note(self) -> &'static str {
-        match self {
-            Self::Crowd => "more incidents opened at once than are looked at",
-            Self::Queue => "too many searches waited",
-            Self::Late => "its turn came too late",
-            Self::Store => "the store was not read",
-        }
-    }
-}
-
-/// What the thread has to say.
-#[derive(Debug)]
-pub struct FoundCauses {
-    /// What was found, by the incidents' numbers; also those that now share a cause.
-    pub(super) news: Vec<(u64, IncidentCauses)>,
-    /// Incidents that were not looked at.
-    pub(super) skipped: Vec<(u64, SkipReason)>,
 }
 
 /// What became of a question.

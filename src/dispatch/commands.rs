@@ -15,7 +15,7 @@ use skywatch_alerters::state::Outlook;
 use skywatch_alerters::{Notice, Subject};
 
 use super::causes::{CauseQuestion, FindCauses};
-use super::queue::Destination;
+use super::destination::Destination;
 use super::request::{Reply, Request};
 use crate::clock::unix_now;
 use crate::inlet::FinderAnswer;

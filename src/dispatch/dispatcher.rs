@@ -2,7 +2,7 @@
 //! people is in [`answers`].
 
 mod answers;
-pub(super) mod causes;
+mod causes;
 mod delivery;
 mod incident_votes;
 mod reports;
@@ -20,9 +20,9 @@ use skywatch_alerters::state::{
 };
 use skywatch_alerters::{host, render};
 
-use self::causes::CauseSearches;
 use self::incident_votes::IncidentVotes;
 use super::buffer::HistoryBuffer;
+use super::cause_search::CauseSearches;
 use super::causes::CauseWorker;
 use super::finders::Finders;
 use super::inbox::DispatchMessage;

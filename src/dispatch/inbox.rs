@@ -6,8 +6,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use skywatch_alerters::senders::Sent;
 use skywatch_alerters::{Error, Notice};
 
-use super::causes::FoundCauses;
-use super::options::DispatchChange;
+use super::cause_search::FoundCauses;
+use super::destination::DispatchChange;
 use super::request::{Reply, Request};
 use crate::inlet::FinderAnswer;
 

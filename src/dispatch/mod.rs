@@ -6,10 +6,12 @@
 //! waiting but those behind it.
 
 mod buffer;
+mod cause_search;
 mod causes;
 mod commands;
 pub mod control;
 mod dead_mans_switch;
+mod destination;
 mod dispatcher;
 mod event_sinks;
 mod finders;
@@ -22,18 +24,18 @@ mod self_monitor;
 
 use crossbeam_channel::Receiver;
 
+#[cfg(test)]
+pub(crate) use cause_search::every_counter;
 pub use causes::{CauseQuestion, FindCauses};
 pub use commands::{Answer, Call, CommandService, Examine, ReloadSettings, SharedSenders, Tested, senders};
 #[cfg(feature = "learned")]
 pub use commands::{AnswerStudy, Study};
 pub use dead_mans_switch::DeadMansSwitch;
+pub use destination::{Destination, DispatchChange, WindowOf};
 pub use dispatcher::Dispatcher;
 pub(crate) use dispatcher::SHOWN;
-#[cfg(test)]
-pub(crate) use dispatcher::causes::every_counter;
 pub use inbox::{DispatchMessage, Inbox};
-pub use options::{DispatchChange, DispatchOptions};
-pub use queue::{Destination, WindowOf};
+pub use options::DispatchOptions;
 pub use request::{NoticeLine, Reply, Request, Which};
 pub use self_monitor::SelfMonitorOptions;
 

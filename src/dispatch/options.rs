@@ -8,24 +8,10 @@ use skywatch_alerters::state::AlertPolicy;
 
 use super::causes::FindCauses;
 use super::dead_mans_switch::DeadMansSwitch;
-use super::queue::{Destination, WindowOf};
+use super::destination::{Destination, WindowOf};
 use super::self_monitor::SelfMonitorOptions;
 use crate::observer::Observer;
 use crate::status::StatusFile;
-
-/// What the dispatch may be told anew while it runs.
-pub struct DispatchChange {
-    /// When incidents open and end, and who is told.
-    pub policy: AlertPolicy,
-    /// The receivers.
-    pub destinations: Vec<Destination>,
-    /// How long what has ended is kept.
-    pub keep_history: Duration,
-    /// Whether incidents that open get a line in the log.
-    pub log: bool,
-    /// What is watched of ourselves.
-    pub self_monitor: SelfMonitorOptions,
-}
 
 /// What the dispatch is told at its start.
 pub struct DispatchOptions {

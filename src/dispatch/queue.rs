@@ -14,13 +14,10 @@ use skywatch_alerters::notice::Content;
 use skywatch_alerters::senders::{self, Sent};
 use skywatch_alerters::{JudgedWindow, Notice, Subject};
 
+use super::destination::{Destination, WindowOf};
 use super::inbox::{Delivery, DispatchMessage};
 use crate::backoff::Backoff;
 use crate::observer::ObservedMetric;
-
-/// Reads the window of a metric for a chart: its name, and whether rates were judged. Asked by the queues, as it may take
-/// as long as the store does.
-pub type WindowOf = Arc<dyn Fn(&str, bool) -> Option<JudgedWindow> + Send + Sync>;
 
 /// First and longest pause between two tries.
 const FIRST_BACKOFF: Duration = Duration::from_secs(2);
@@ -29,17 +26,6 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 pub(super) const FAILING_AFTER: u32 = 3;
 /// Notices kept in memory for one receiver; the rest of them is in the outbox.
 pub(super) const IN_MEMORY: usize = 200;
-
-/// A receiver that can be sent to.
-#[derive(Clone)]
-pub struct Destination {
-    /// Its name.
-    pub name: String,
-    /// What carries notices there.
-    pub sender: Arc<dyn senders::Sender>,
-    /// How long a notice is tried.
-    pub give_up_after: Duration,
-}
 
 /// One notice to be sent now.
 pub(super) struct SendJob {

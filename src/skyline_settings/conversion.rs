@@ -6,9 +6,17 @@ use std::path::{Path, PathBuf};
 
 use skywatch_settings::{Problem, Secret, Sources};
 
-use super::SkylineImport;
 use super::python::{Assignment, PythonValue};
-use crate::imported::{ImportOutcome, SettingsDraft, quoted};
+use crate::imported::{ImportOutcome, ImportedSettings, SettingsDraft, quoted};
+
+/// What became of a `settings.py`.
+#[derive(Debug)]
+pub struct SkylineImport {
+    /// Settings, and what became of each name.
+    pub imported: ImportedSettings,
+    /// Passwords and tokens by the names of their files, which the settings look for in the folder of secrets.
+    pub secrets: Vec<(String, Secret)>,
+}
 
 /// Settings under way.
 pub(super) struct SkylineConversion {

@@ -17,10 +17,8 @@ mod scalars;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use skywatch_settings::Secret;
-
-use crate::imported::ImportedSettings;
 use conversion::SkylineConversion;
+pub use conversion::SkylineImport;
 pub use python::PythonError;
 
 /// The largest file that is read; the original has 212 kB.
@@ -45,15 +43,6 @@ pub enum SkylineError {
         /// What is wrong.
         source: PythonError,
     },
-}
-
-/// What became of a `settings.py`.
-#[derive(Debug)]
-pub struct SkylineImport {
-    /// Settings, and what became of each name.
-    pub imported: ImportedSettings,
-    /// Passwords and tokens by the names of their files, which the settings look for in the folder of secrets.
-    pub secrets: Vec<(String, Secret)>,
 }
 
 /// Reads a `settings.py` and says in settings what it says; secrets are looked for in files of the folder `secrets`.

@@ -1,9 +1,9 @@
 //! Incidents that have opened go to whoever looks for what moved with them, and what comes back is kept.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use skywatch_alerters::causes::{IncidentCauses, SHOWN_RELATED};
 use skywatch_alerters::incident::{Incident, Phase};
@@ -13,7 +13,8 @@ use skywatch_alerters::{Notice, Subject};
 
 use super::Dispatcher;
 use crate::clock::unix_now;
-use crate::dispatch::causes::{CauseQuestion, CauseWorker, FoundCauses, SkipReason, skipped};
+use crate::dispatch::cause_search::{FoundCauses, SkipReason};
+use crate::dispatch::causes::{CauseQuestion, CauseWorker, skipped};
 use crate::dispatch::inbox::Inbox;
 use crate::history::HistoryBatch;
 
@@ -151,77 +152,6 @@ pub(super) fn question(incident: &Incident) -> CauseQuestion {
         since: incident.since,
         at: incident.last_anomalous,
     }
-}
-
-/// What is being looked for, and what was counted of it.
-#[derive(Default)]
-pub(super) struct CauseSearches {
-    /// Incidents under way, and until when notices wait for them.
-    under_way: HashMap<u64, Instant>,
-    /// Incidents that were looked at.
-    searched: u64,
-    /// Those that were not, in the order of [`SkipReason::ALL`].
-    skipped: [u64; SkipReason::ALL.len()],
-}
-
-impl CauseSearches {
-    fn began(&mut self, incidents: &[u64], wait: Duration) {
-        let until = Instant::now() + wait;
-        self.under_way.extend(incidents.iter().map(|id| (*id, until)));
-    }
-
-    fn ended(&mut self, incidents: impl Iterator<Item = u64>) {
-        for incident in incidents {
-            self.searched += u64::from(self.under_way.remove(&incident).is_some());
-        }
-    }
-
-    fn skipped(&mut self, incidents: &[(u64, SkipReason)]) {
-        for (incident, reason) in incidents {
-            self.under_way.remove(incident);
-            self.skipped[*reason as usize] += 1;
-        }
-    }
-
-    fn skipped_so_far(&self) -> u64 {
-        self.skipped.iter().sum()
-    }
-
-    fn is_awaited(&self, incident: u64, now: Instant) -> bool {
-        self.under_way.get(&incident).is_some_and(|until| now < *until)
-    }
-
-    /// How long until the next wait ends; `None` while nothing is waited for.
-    pub(super) fn next_end(&self) -> Option<Duration> {
-        let now = Instant::now();
-        let left = self
-            .under_way
-            .values()
-            .map(|until| until.saturating_duration_since(now));
-        left.filter(|left| !left.is_zero()).min()
-    }
-
-    /// Lets notices go without.
-    pub(super) fn give_up(&mut self) {
-        self.under_way.clear();
-    }
-
-    /// Counter name and value.
-    pub(super) fn counters(&self) -> Vec<(String, u64)> {
-        let skipped = SkipReason::ALL.iter().zip(self.skipped);
-        let skipped = skipped.map(|(reason, n)| (format!("causes.skipped.{}", reason.name()), n));
-        [("causes.searched".to_owned(), self.searched)]
-            .into_iter()
-            .chain(skipped)
-            .collect()
-    }
-}
-
-/// The names of all counters there are.
-#[cfg(test)]
-pub(crate) fn every_counter() -> Vec<String> {
-    let counters = CauseSearches::default().counters();
-    counters.into_iter().map(|(name, _)| name).collect()
 }
 
 fn anomalous<'i>(incidents: impl Iterator<Item = &'i Incident>, now: f64) -> Vec<String> {

@@ -10,9 +10,9 @@ use skywatch_alerters::{Notice, Subject, render};
 use super::{BEFORE, Dispatcher, SHOWN};
 use crate::clock::unix_now;
 use crate::dispatch::buffer::Settlement;
+use crate::dispatch::destination::{Destination, DispatchChange};
 use crate::dispatch::inbox::{Delivery, Inbox};
-use crate::dispatch::options::DispatchChange;
-use crate::dispatch::queue::{DeliveryOutcome, Destination, IN_MEMORY, ReceiverQueue};
+use crate::dispatch::queue::{DeliveryOutcome, IN_MEMORY, ReceiverQueue};
 use crate::history::HistoryBatch;
 use crate::observer::{ObservedMetric, Observer};
 
