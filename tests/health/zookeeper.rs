@@ -111,7 +111,8 @@ fn a_zookeeper_that_loses_its_peer_says_so_in_both_layouts() {
         let tool = ["health".to_owned(), "logtail".to_owned()];
         tool.into_iter().chain(flags).chain(plugin).collect()
     };
-    let arguments = reads("myid", &["-server", &address]);
+    // Without merging: a connection that broke while the two began would hide the break that is waited for.
+    let arguments = reads("myid", &["-server", &address, "-merge", "0"]);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut tail = setup.bare_command(&arguments);
     let _tail = Killed(tail.stdout(Stdio::null()).spawn().unwrap());
