@@ -6,6 +6,8 @@ use crate::window::{Series, Window};
 
 /// Fewer points than this are never called a counter.
 pub const LEAST_POINTS: usize = 90;
+/// Newest values of which nearly every series that is no counter has one below the one before it.
+const LOOKED_AT_FIRST: usize = 32;
 
 /// Whether the series is a counter: at least [`LEAST_POINTS`] points, none negative, not constant, not all zero
 /// after the first, and no value below the one before it.
@@ -13,19 +15,17 @@ pub const LEAST_POINTS: usize = 90;
 /// O(n), and O(1) for nearly every series that is no counter, because the first fall ends it. NaN: false.
 #[must_use]
 pub fn never_decreasing(window: Window<'_>) -> bool {
+    let falls = |values: &[f64]| !values.is_sorted_by(|before, after| after >= before);
+    if window.len() < LEAST_POINTS || falls(window.newest(LOOKED_AT_FIRST)) {
+        return false;
+    }
     let values = window.values();
     let [first, .., last] = values else {
         return false;
     };
     // With no fall, a first value of at least 0 means none is negative, and a last above the first means it is
     // neither constant nor all zero.
-    values.len() >= LEAST_POINTS
-        && *first >= 0.0
-        && last > first
-        && values
-            .iter()
-            .zip(&values[1..])
-            .all(|(before, after)| after >= before)
+    *first >= 0.0 && last > first && !falls(values)
 }
 
 /// The non-negative derivative: difference from point to point at the time of the later one. The first point is

@@ -28,6 +28,7 @@
 
 pub mod causes;
 pub mod classic;
+pub mod compact;
 pub mod counter;
 pub mod detector;
 pub mod ensemble;

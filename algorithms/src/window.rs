@@ -7,17 +7,27 @@
 //! Times are Unix seconds as `f64`, so that fractional stamps survive. Non-finite times and values never get here:
 //! the decoder drops and counts them. If one does, nothing panics, but the answers mean nothing.
 
+use std::ops::Range;
+
+use crate::compact::{CompactValues, ValuesBuffer};
 use crate::statistics::Moments;
 
 /// A borrowed window: `times[i]` belongs to `values[i]`, oldest first.
 #[derive(Debug, Clone, Copy)]
 pub struct Window<'a> {
     times: &'a [f64],
-    values: &'a [f64],
+    values: WindowValues<'a>,
     /// Whether the times are known to be in order.
     is_known_sorted: bool,
     /// Moments of all values but the newest, if the caller keeps them.
     head: Option<Moments>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum WindowValues<'a> {
+    Written(&'a [f64]),
+    /// Written out as far as they are asked for.
+    Compact(&'a CompactValues, &'a ValuesBuffer),
 }
 
 impl<'a> Window<'a> {
@@ -28,7 +38,7 @@ impl<'a> Window<'a> {
         let n = times.len().min(values.len());
         Self {
             times: &times[..n],
-            values: &values[..n],
+            values: WindowValues::Written(&values[..n]),
             is_known_sorted: false,
             head: None,
         }
@@ -41,6 +51,23 @@ impl<'a> Window<'a> {
         Self {
             is_known_sorted: true,
             ..Self::new(times, values)
+        }
+    }
+
+    /// A window whose values are written out, into the buffer, only as far as somebody asks for them. The times are known to be
+    /// in order, as those of [`Window::sorted`], and there are as many of them as there are values.
+    #[must_use]
+    pub fn compact(times: &'a [f64], values: &'a CompactValues, buffer: &'a mut ValuesBuffer) -> Self {
+        debug_assert_eq!(times.len(), values.len());
+        if let Some(values) = values.as_slice() {
+            return Self::sorted(times, values);
+        }
+        buffer.turn_to(values);
+        Self {
+            times,
+            values: WindowValues::Compact(values, buffer),
+            is_known_sorted: true,
+            head: None,
         }
     }
 
@@ -63,10 +90,39 @@ impl<'a> Window<'a> {
         self.times
     }
 
-    /// The values, in the order of [`Window::times`].
+    /// The values, in the order of [`Window::times`]. The first call for a compact window writes all of them out: ask for
+    /// [`Window::newest`] or [`Window::at`] where they will do.
     #[must_use]
     pub fn values(&self) -> &'a [f64] {
-        self.values
+        match self.values {
+            WindowValues::Written(values) => values,
+            WindowValues::Compact(values, buffer) => buffer.all(values),
+        }
+    }
+
+    /// The newest `count` values, oldest first; all of them if there are fewer.
+    #[must_use]
+    pub fn newest(&self, count: usize) -> &'a [f64] {
+        match self.values {
+            WindowValues::Written(values) => &values[values.len().saturating_sub(count)..],
+            WindowValues::Compact(values, buffer) => buffer.newest(values, count),
+        }
+    }
+
+    /// The values at these places, which must be there; written into `buffer` if they lie in no slice.
+    #[must_use]
+    pub fn at<'b>(&self, places: Range<usize>, buffer: &'b mut Vec<f64>) -> &'b [f64]
+    where
+        'a: 'b,
+    {
+        match self.values {
+            WindowValues::Written(values) => &values[places],
+            WindowValues::Compact(values, _) => {
+                buffer.clear();
+                values.write(places, buffer);
+                buffer
+            }
+        }
     }
 
     /// Whether no time stands after a later one. O(n), unless it is known.
@@ -78,26 +134,26 @@ impl<'a> Window<'a> {
     /// How many points there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.times.len()
     }
 
     /// Whether there is no point at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.times.is_empty()
     }
 
     /// The newest point, `(time, value)`.
     #[must_use]
     pub fn last(&self) -> Option<(f64, f64)> {
-        Some((*self.times.last()?, *self.values.last()?))
+        Some((*self.times.last()?, *self.newest(1).last()?))
     }
 
     /// Mean of the last three values, added newest first as the originals do; the last value alone when there are
     /// fewer than three; NaN for an empty window.
     #[must_use]
     pub fn tail_mean(&self) -> f64 {
-        match self.values {
+        match self.newest(3) {
             [.., a, b, c] => (c + b + a) / 3.0,
             [.., last] => *last,
             [] => f64::NAN,

@@ -71,6 +71,12 @@ impl<'a> WindowStats<'a> {
         self.window.values()
     }
 
+    /// The newest `count` values, see [`Window::newest`].
+    #[must_use]
+    pub fn newest(&self, count: usize) -> &'a [f64] {
+        self.window.newest(count)
+    }
+
     /// The clock, Unix seconds.
     #[must_use]
     pub fn now(&self) -> f64 {
@@ -92,49 +98,51 @@ impl<'a> WindowStats<'a> {
     /// The newest value; NaN for an empty window.
     #[must_use]
     pub fn last(&self) -> f64 {
-        self.values().last().copied().unwrap_or(f64::NAN)
+        self.window.last().map_or(f64::NAN, |(_, value)| value)
     }
 
     /// Smallest and largest value.
     pub fn extent(&mut self) -> Extent {
-        let values = self.values();
-        *self.extent.get_or_insert_with(|| statistics::extent(values))
+        let window = self.window;
+        *self
+            .extent
+            .get_or_insert_with(|| statistics::extent(window.values()))
     }
 
     /// Moments of all values but the newest.
     pub fn head_moments(&mut self) -> Moments {
-        let values = self.values();
-        *self.head.get_or_insert_with(|| match values {
+        let window = self.window;
+        *self.head.get_or_insert_with(|| match window.values() {
             [head @ .., _] => Moments::of(head),
-            [] => Moments::of(values),
+            [] => Moments::of(&[]),
         })
     }
 
     /// Moments of all values.
     pub fn moments(&mut self) -> Moments {
         let head = self.head_moments();
-        match self.values() {
-            [.., last] => head.with(*last),
-            [] => head,
+        match self.window.last() {
+            Some((_, last)) => head.with(last),
+            None => head,
         }
     }
 
     /// The median.
     pub fn median(&mut self) -> f64 {
-        let values = self.values();
+        let window = self.window;
         let buffer = &mut self.scratch.first;
         *self
             .median
-            .get_or_insert_with(|| statistics::median(values, buffer))
+            .get_or_insert_with(|| statistics::median(window.values(), buffer))
     }
 
     /// Where the newest value stands in its exponentially weighted past.
     pub fn ewm(&mut self) -> Ewm {
-        let values = self.values();
+        let window = self.window;
         let weights = &mut self.scratch.weights;
         *self
             .ewm
-            .get_or_insert_with(|| Ewm::of(weights.of(values.len()), values))
+            .get_or_insert_with(|| Ewm::of(weights.of(window.len()), window.values()))
     }
 
     /// The same, term by term.
@@ -154,7 +162,7 @@ impl<'a> WindowStats<'a> {
 
     /// Grubbs' limit for as many points as the window has.
     pub fn grubbs_limit(&mut self) -> f64 {
-        let n = self.values().len();
+        let n = self.window.len();
         self.scratch.limits.of(n)
     }
 
@@ -175,7 +183,7 @@ impl<'a> WindowStats<'a> {
         'a: 'b,
     {
         let window = self.window;
-        let (times, values) = (window.times(), window.values());
+        let times = window.times();
         let too_early = |time: f64| match from {
             Bound::Included(from) => time < from,
             Bound::Excluded(from) => time <= from,
@@ -189,10 +197,10 @@ impl<'a> WindowStats<'a> {
         if *self.sorted.get_or_insert_with(|| window.is_sorted()) {
             let start = times.partition_point(|&time| too_early(time));
             let length = times[start..].partition_point(|&time| early_enough(time));
-            return &values[start..start + length];
+            return window.at(start..start + length, buffer);
         }
         buffer.clear();
-        let points = times.iter().zip(values);
+        let points = times.iter().zip(window.values());
         buffer.extend(
             points
                 .filter(|&(&t, _)| !too_early(t) && early_enough(t))

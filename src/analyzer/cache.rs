@@ -1,11 +1,11 @@
 //! The cached window of one metric.
 //!
-//! Values are kept as they are judged, eight bytes each; times as runs of equal steps, because a metric
-//! that reports each minute for a day has one run, not 1,440 stamps. Points that fall out of the window are
-//! skipped by an offset and cut away once they are an eighth of what is kept. The window handed out is
-//! always the canonical one; a point that arrives out of order goes the slow way through
-//! [`Series::canonicalise_by`], so that there is one definition of the order.
+//! Values are kept in as few bytes as give them back ([`CompactValues`]); times as runs of equal steps, because a metric
+//! that reports each minute for a day has one run, not 1,440 stamps. The window handed out is always the canonical one; a
+//! point that arrives out of order goes the slow way through [`Series::canonicalise_by`], so that there is one definition of
+//! the order.
 
+use skywatch_algorithms::compact::{CompactValues, ValuesBuffer};
 use skywatch_algorithms::statistics::RunningMoments;
 use skywatch_algorithms::{SameTime, Series, Window};
 
@@ -59,40 +59,31 @@ impl TimeRun {
 #[derive(Debug, Default)]
 pub struct CachedWindow {
     runs: Vec<TimeRun>,
-    /// Values; the first `skipped` have left the window.
-    values: Vec<f64>,
-    skipped: usize,
+    values: CompactValues,
     /// Sums of all values but the newest; built when the window first moves.
     head: Option<RunningMoments>,
 }
 
-/// Times written out, kept from metric to metric: most report at the same times.
+/// A window written out. The times are kept from metric to metric: most report at the same times.
 #[derive(Debug, Default)]
-pub struct TimesBuffer {
+pub struct WindowBuffer {
     runs: Vec<TimeRun>,
     times: Vec<f64>,
+    values: ValuesBuffer,
 }
 
 impl CachedWindow {
     /// Takes over a canonical series.
     pub fn store(&mut self, series: &Series) {
         self.runs.clear();
-        self.values.clear();
-        self.skipped = 0;
         self.head = None;
-        self.values
-            .reserve_exact(series.values.len() + slack(series.values.len()));
-        self.values.extend_from_slice(&series.values);
+        self.values.store(&series.values);
         let regular = TimeRun::beginning(&series.times);
         self.runs.extend(regular);
         for &time in &series.times[regular.map_or(0, |run| run.len as usize)..] {
             self.push_time(time);
         }
         self.runs.shrink_to_fit();
-        let spare = self.values.capacity() - self.values.len();
-        if spare > self.values.len() / 8 + 8 {
-            self.values.shrink_to_fit();
-        }
     }
 
     /// Time of the newest point, Unix seconds.
@@ -102,7 +93,7 @@ impl CachedWindow {
 
     /// Points in the window.
     pub fn points(&self) -> usize {
-        self.values().len()
+        self.values.len()
     }
 
     /// Mean seconds between two points, if there are two.
@@ -118,28 +109,26 @@ impl CachedWindow {
         first.is_some_and(|first| last - first >= full_duration)
     }
 
-    /// Values of the window, oldest first.
-    fn values(&self) -> &[f64] {
-        &self.values[self.skipped..]
-    }
-
-    /// The window, with its times written out into `times` unless they stand there already.
-    pub fn window<'a>(&'a self, times: &'a mut TimesBuffer) -> Window<'a> {
-        if times.runs != self.runs {
-            times.runs.clone_from(&self.runs);
-            times.times.clear();
+    /// The window, with its times written out into `buffer` unless they stand there already, and its values as far as somebody
+    /// asks for them.
+    pub fn window<'a>(&'a self, buffer: &'a mut WindowBuffer) -> Window<'a> {
+        let WindowBuffer { runs, times, values } = buffer;
+        if *runs != self.runs {
+            runs.clone_from(&self.runs);
+            times.clear();
             for run in &self.runs {
-                times.times.extend((0..run.len).map(|index| run.time(index)));
+                times.extend((0..run.len).map(|index| run.time(index)));
             }
         }
         let head = self.head.and_then(|head| head.moments());
-        Window::sorted(&times.times, self.values()).with_head_moments(head)
+        Window::compact(times, &self.values, values).with_head_moments(head)
     }
 
     /// Adds new points, in stored order, and cuts to `(last − full_duration, last]`, with `now` for a last time that is
     /// later.
     ///
-    /// `scratch` is used only when the points do not simply continue the window, or correct its newest value.
+    /// `scratch` is used only when the points do not simply continue the window, or correct its newest value, and where the
+    /// moments must be summed anew.
     pub fn append(
         &mut self,
         new: &Series,
@@ -155,24 +144,25 @@ impl CachedWindow {
             follows
         });
         if continues {
-            self.make_room(new.values.len());
+            let mut newest = self.values.last();
             for (&time, &value) in new.times.iter().zip(&new.values) {
-                if let Some(newest) = self.values.last_mut()
-                    && self.runs.last().map(TimeRun::last) == Some(time)
-                {
-                    *newest = value;
-                    continue;
+                if newest.is_some() && self.last_time() == Some(time) {
+                    self.values.replace_last(value);
+                } else {
+                    self.push_time(time);
+                    if let (Some(head), Some(newest)) = (&mut self.head, newest) {
+                        head.push(newest);
+                    }
+                    self.values.push(value);
                 }
-                self.push_time(time);
-                if let (Some(head), Some(&newest)) = (&mut self.head, self.values.last()) {
-                    head.push(newest);
-                }
-                self.values.push(value);
+                newest = Some(value);
             }
             self.cut(now, full_duration);
             if self.head.and_then(|head| head.moments()).is_none() {
-                self.head = self
-                    .values()
+                scratch.clear();
+                self.values.write(0..self.values.len(), &mut scratch.values);
+                self.head = scratch
+                    .values
                     .split_last()
                     .map(|(_, head)| RunningMoments::of(head));
             }
@@ -181,7 +171,7 @@ impl CachedWindow {
             for run in &self.runs {
                 scratch.times.extend((0..run.len).map(|index| run.time(index)));
             }
-            scratch.values.extend_from_slice(self.values());
+            self.values.write(0..self.values.len(), &mut scratch.values);
             scratch.times.extend_from_slice(&new.times);
             scratch.values.extend_from_slice(&new.values);
             scratch.canonicalise_until(now, full_duration, same_time);
@@ -191,25 +181,7 @@ impl CachedWindow {
 
     /// Heap bytes held.
     pub fn bytes(&self) -> usize {
-        self.values.capacity() * size_of::<f64>() + self.runs.capacity() * size_of::<TimeRun>()
-    }
-
-    /// Heap bytes that a series will take if its steps are equal.
-    pub fn bytes_of(series: &Series) -> usize {
-        let values = series.values.len();
-        (values + slack(values)) * size_of::<f64>() + size_of::<TimeRun>()
-    }
-
-    /// Grows by the slack at a time: doubling would waste up to half of the largest structure there is.
-    fn make_room(&mut self, more: usize) {
-        if self.values.capacity() - self.values.len() >= more {
-            return;
-        }
-        self.values.drain(..self.skipped);
-        self.skipped = 0;
-        if self.values.capacity() - self.values.len() < more {
-            self.values.reserve_exact(more.max(slack(self.values.len())));
-        }
+        self.values.heap_bytes() + self.runs.capacity() * size_of::<TimeRun>()
     }
 
     /// Appends a time that is later than all before it.
@@ -240,37 +212,28 @@ impl CachedWindow {
     fn cut(&mut self, now: f64, full_duration: f64) {
         let Some(last) = self.last_time() else { return };
         let limit = last.min(now) - full_duration;
-        let skipped_before = self.skipped;
-        let mut whole_runs = 0;
+        let (mut whole_runs, mut gone) = (0, 0);
         for run in &mut self.runs {
             if run.last() <= limit {
-                self.skipped += run.len as usize;
+                gone += run.len as usize;
                 whole_runs += 1;
                 continue;
             }
             while run.time(0) <= limit {
                 run.gone += 1;
                 run.len -= 1;
-                self.skipped += 1;
+                gone += 1;
             }
             break;
         }
         self.runs.drain(..whole_runs);
         if let Some(head) = &mut self.head {
-            for &gone in &self.values[skipped_before..self.skipped] {
-                head.remove(gone);
+            for value in (0..gone).filter_map(|place| self.values.get(place)) {
+                head.remove(value);
             }
         }
-        if self.skipped > self.values.len() / 8 {
-            self.values.drain(..self.skipped);
-            self.skipped = 0;
-        }
+        self.values.skip(gone);
     }
-}
-
-/// Room kept beyond the values: a sixteenth, so that a window that moves by a point a pass is copied once in so many.
-fn slack(len: usize) -> usize {
-    len / 16 + 4
 }
 
 #[cfg(test)]
@@ -286,8 +249,8 @@ mod tests {
     }
 
     fn out(cache: &CachedWindow) -> Vec<(f64, f64)> {
-        let mut times = TimesBuffer::default();
-        let window = cache.window(&mut times);
+        let mut buffer = WindowBuffer::default();
+        let window = cache.window(&mut buffer);
         window
             .times()
             .iter()
@@ -314,9 +277,9 @@ mod tests {
                 SameTime::Smallest,
                 &mut scratch,
             );
-            assert_eq!(cache.values().len(), 1440);
+            assert_eq!(cache.points(), 1440);
             assert!(
-                cache.bytes() <= 1440 * 9,
+                cache.bytes() <= 1440 * 9 / 4,
                 "{} bytes for 1,440 points",
                 cache.bytes()
             );

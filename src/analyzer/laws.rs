@@ -56,7 +56,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use skywatch_algorithms::{Ballot, BallotMark, Ensemble, Rules, SameTime, Scratch, Series};
 
-use super::cache::{CachedWindow, TimesBuffer};
+use super::cache::{CachedWindow, WindowBuffer};
 use super::classic::ClassicJudge;
 use super::counter_class::CounterClass;
 
@@ -103,7 +103,7 @@ struct Metric {
     seen: usize,
     cache: CachedWindow,
     spare: Series,
-    times: TimesBuffer,
+    buffer: WindowBuffer,
 }
 
 impl Metric {
@@ -112,13 +112,13 @@ impl Metric {
         for (index, &value) in points.iter().enumerate() {
             stored.push(1.7e9 + STEP * index as f64, value);
         }
-        let (cache, spare, times) = (CachedWindow::default(), Series::default(), TimesBuffer::default());
+        let (cache, spare, buffer) = (CachedWindow::default(), Series::default(), WindowBuffer::default());
         Self {
             stored,
             seen: 0,
             cache,
             spare,
-            times,
+            buffer,
         }
     }
 
@@ -176,7 +176,7 @@ impl Metric {
         }
         self.seen = self.stored.len();
         let now = self.newest();
-        ensemble.ballot(self.cache.window(&mut self.times), now, scratch)
+        ensemble.ballot(self.cache.window(&mut self.buffer), now, scratch)
     }
 
     /// The cold way: everything stored is read.
@@ -270,7 +270,7 @@ fn rates_are_the_same_warm_and_cold() {
         let now = metric.newest();
         let mut cold_class = class;
         let warm_verdict = warm
-            .evaluate(metric.cache.window(&mut metric.times), &mut class, now)
+            .evaluate(metric.cache.window(&mut metric.buffer), &mut class, now)
             .map(|found| found.verdict);
         let mut all = metric.stored.clone();
         all.canonicalise_by(DAY, SameTime::Smallest);

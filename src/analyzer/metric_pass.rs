@@ -8,7 +8,7 @@ use std::time::Instant;
 use skywatch_algorithms::{Ballot, Exception, SameTime, Series, Verdict, Window};
 
 use super::adaptive::AdaptiveJudge;
-use super::cache::TimesBuffer;
+use super::cache::WindowBuffer;
 use super::evaluation::Evaluation;
 use super::evaluator::Evaluator;
 use super::options::WorkerOptions;
@@ -36,7 +36,7 @@ pub(super) struct JudgingContext {
     pub(super) cached_bytes: usize,
     progress: WorkerProgress,
     same_time: SameTime,
-    times: TimesBuffer,
+    buffer: WindowBuffer,
     spare: Series,
     /// Pending points of a metric with what is new.
     tail: Series,
@@ -52,7 +52,7 @@ impl JudgingContext {
             in_full: DESCRIBED_IN_FULL.div_ceil(options.seat.1.max(1) as u64),
             options,
             progress,
-            times: TimesBuffer::default(),
+            buffer: WindowBuffer::default(),
             spare: Series::default(),
             tail: Series::default(),
             cached_bytes: 0,

@@ -7,7 +7,7 @@ use skywatch_algorithms::streaming::Adaptive;
 use skywatch_algorithms::{Series, Verdict, Window};
 
 use super::adaptive_metric::AdaptiveMetric;
-use super::cache::{CachedWindow, TimesBuffer};
+use super::cache::{CachedWindow, WindowBuffer};
 use super::evaluator::MetricKnowledge;
 use super::inquiry::MetricSnapshot;
 use super::pending_points::PendingPoints;
@@ -118,8 +118,8 @@ impl<C> TrackedMetric<C> {
     /// What is known of it, for somebody who asks.
     pub(super) fn snapshot(&self) -> MetricSnapshot {
         let window = self.cursor.is_some().then(|| {
-            let mut times = TimesBuffer::default();
-            let window = self.window.window(&mut times);
+            let mut buffer = WindowBuffer::default();
+            let window = self.window.window(&mut buffer);
             let mut kept = Series::default();
             kept.times.extend_from_slice(window.times());
             kept.values.extend_from_slice(window.values());

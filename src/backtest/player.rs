@@ -12,7 +12,7 @@ use skywatch_algorithms::{SameTime, Series};
 
 use super::successive::Successive;
 use crate::analyzer::WorkerOptions;
-use crate::analyzer::cache::{CachedWindow, TimesBuffer};
+use crate::analyzer::cache::{CachedWindow, WindowBuffer};
 use crate::analyzer::classic::ClassicJudge;
 use crate::analyzer::counter_class::CounterClass;
 use crate::analyzer::rule::{AlarmRule, ObservedPoint};
@@ -118,7 +118,7 @@ pub(crate) struct SkylinePlayer {
     full_duration: f64,
     window: CachedWindow,
     class: CounterClass,
-    times: TimesBuffer,
+    buffer: WindowBuffer,
     point: Series,
     spare: Series,
 }
@@ -136,7 +136,7 @@ impl SkylinePlayer {
             full_duration: options.full_duration,
             window: CachedWindow::default(),
             class: CounterClass::default(),
-            times: TimesBuffer::default(),
+            buffer: WindowBuffer::default(),
             point: Series::default(),
             spare: Series::default(),
         }
@@ -154,7 +154,7 @@ impl Player for SkylinePlayer {
             SameTime::Smallest,
             &mut self.spare,
         );
-        let window = self.window.window(&mut self.times);
+        let window = self.window.window(&mut self.buffer);
         match self.judge.votes(window, &mut self.class, time) {
             Ok(votes) => votes as f32 / self.consensus,
             Err(panic) => {

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use super::SIGMAS;
+use super::{SIGMAS, TAIL};
 use crate::detector::{Comparison, Detector, Vote, VoteFailure};
 use crate::flavour::ClassicFlavour;
 use crate::statistics::{Moments, exceeds};
@@ -44,7 +44,7 @@ impl FirstHourAverage {
         let moments = moments(hour);
         stats.scratch().first = buffer;
         (
-            moments.deviation_of_tail(stats.values()).abs(),
+            moments.deviation_of_tail(stats.newest(TAIL)).abs(),
             SIGMAS * moments.sd_sample(),
         )
     }
@@ -56,7 +56,7 @@ impl Detector for FirstHourAverage {
     }
 
     fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
-        if stats.values().is_empty() {
+        if stats.window().is_empty() {
             return Vote::Failed(VoteFailure::Empty);
         }
         let (measured, limit) = self.measure(stats, Moments::of);

@@ -1,5 +1,6 @@
 //! Grubbs' test for one outlier, upper side.
 
+use super::TAIL;
 use crate::detector::{Comparison, Detector, Vote, VoteFailure};
 use crate::flavour::ClassicFlavour;
 use crate::statistics::{Moments, exceeds};
@@ -30,12 +31,12 @@ impl Grubbs {
     }
 
     /// (tail − mean)/s. earthgecko does not divide by 0; etsy does, and 0/0 is NaN.
-    fn z(self, moments: &Moments, values: &[f64]) -> f64 {
+    fn z(self, moments: &Moments, tail: &[f64]) -> f64 {
         let sd = self.sd(moments);
         if sd == 0.0 && self.flavour == ClassicFlavour::Earthgecko {
             return f64::NAN;
         }
-        moments.deviation_of_tail(values) / sd
+        moments.deviation_of_tail(tail) / sd
     }
 }
 
@@ -45,18 +46,18 @@ impl Detector for Grubbs {
     }
 
     fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
-        let values = stats.values();
-        if values.is_empty() {
+        let tail = stats.newest(TAIL);
+        if tail.is_empty() {
             return Vote::Failed(VoteFailure::Empty);
         }
-        let (z, limit) = (self.z(&stats.moments(), values), stats.grubbs_limit());
-        exceeds(z, limit, || (self.z(&Moments::plain(values), values), limit)).into()
+        let (z, limit) = (self.z(&stats.moments(), tail), stats.grubbs_limit());
+        exceeds(z, limit, || (self.z(&Moments::plain(stats.values()), tail), limit)).into()
     }
 
     fn comparison(&self, stats: &mut WindowStats<'_>) -> Comparison {
         let moments = Moments::plain(stats.values());
         Comparison {
-            measured: moments.deviation_of_tail(stats.values()),
+            measured: moments.deviation_of_tail(stats.newest(TAIL)),
             limit: stats.grubbs_limit() * self.sd(&moments),
         }
     }

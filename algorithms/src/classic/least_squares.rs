@@ -43,7 +43,7 @@ impl Detector for LeastSquares {
     }
 
     fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
-        if stats.values().len() < 3 {
+        if stats.window().len() < 3 {
             return Vote::Normal;
         }
         let (tail, sd) = self.sides(&stats.line());

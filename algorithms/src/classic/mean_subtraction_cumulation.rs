@@ -46,7 +46,7 @@ impl Detector for MeanSubtractionCumulation {
     }
 
     fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
-        match stats.values() {
+        match stats.newest(2) {
             [] => return Vote::Failed(VoteFailure::Empty),
             [_] if self.flavour == ClassicFlavour::Earthgecko => return Vote::Failed(VoteFailure::TooFew),
             _ => {}

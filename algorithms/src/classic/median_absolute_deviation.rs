@@ -39,7 +39,7 @@ impl Detector for MedianAbsoluteDeviation {
     }
 
     fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
-        if stats.values().is_empty() {
+        if stats.window().is_empty() {
             return match self.flavour {
                 ClassicFlavour::Earthgecko => Vote::Normal,
                 ClassicFlavour::Etsy => Vote::Failed(VoteFailure::Empty),

@@ -32,5 +32,7 @@ pub use median_absolute_deviation::MedianAbsoluteDeviation;
 pub use stddev_from_average::StddevFromAverage;
 pub use stddev_from_moving_average::StddevFromMovingAverage;
 
+/// Newest values of which the tail is the mean.
+const TAIL: usize = 3;
 /// How many standard deviations are too many, in every test that counts them.
 const SIGMAS: f64 = 3.0;

@@ -1,6 +1,6 @@
 //! Three sigmas from the mean of everything.
 
-use super::SIGMAS;
+use super::{SIGMAS, TAIL};
 use crate::detector::{Comparison, Detector, Vote, VoteFailure};
 use crate::statistics::{Moments, exceeds};
 use crate::window_stats::WindowStats;
@@ -11,9 +11,9 @@ use crate::window_stats::WindowStats;
 #[derive(Debug, Clone, Copy)]
 pub struct StddevFromAverage;
 
-fn sides(moments: &Moments, values: &[f64]) -> (f64, f64) {
+fn sides(moments: &Moments, tail: &[f64]) -> (f64, f64) {
     (
-        moments.deviation_of_tail(values).abs(),
+        moments.deviation_of_tail(tail).abs(),
         SIGMAS * moments.sd_sample(),
     )
 }
@@ -24,16 +24,16 @@ impl Detector for StddevFromAverage {
     }
 
     fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
-        let values = stats.values();
-        if values.is_empty() {
+        let tail = stats.newest(TAIL);
+        if tail.is_empty() {
             return Vote::Failed(VoteFailure::Empty);
         }
-        let (measured, limit) = sides(&stats.moments(), values);
-        exceeds(measured, limit, || sides(&Moments::plain(values), values)).into()
+        let (measured, limit) = sides(&stats.moments(), tail);
+        exceeds(measured, limit, || sides(&Moments::plain(stats.values()), tail)).into()
     }
 
     fn comparison(&self, stats: &mut WindowStats<'_>) -> Comparison {
-        let (measured, limit) = sides(&Moments::plain(stats.values()), stats.values());
+        let (measured, limit) = sides(&Moments::plain(stats.values()), stats.newest(TAIL));
         Comparison { measured, limit }
     }
 

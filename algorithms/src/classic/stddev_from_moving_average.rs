@@ -22,7 +22,7 @@ impl Detector for StddevFromMovingAverage {
     }
 
     fn vote(&self, stats: &mut WindowStats<'_>) -> Vote {
-        if stats.values().is_empty() {
+        if stats.window().is_empty() {
             return Vote::Failed(VoteFailure::Empty);
         }
         let (measured, limit) = sides(stats.ewm());

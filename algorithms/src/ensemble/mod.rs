@@ -110,8 +110,7 @@ impl Ensemble {
         if now - last > self.rules.stale_period {
             return Some(Exception::Stale);
         }
-        let values = window.values();
-        let newest = &values[values.len().saturating_sub(self.rules.boredom_window)..];
+        let newest = window.newest(self.rules.boredom_window);
         has_distinct(newest, self.rules.boredom_set_size).then_some(Exception::Boring)
     }
 

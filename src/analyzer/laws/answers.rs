@@ -180,8 +180,7 @@ fn who_was_kept_first_stays_and_the_others_are_read_whole() {
     let mut window = CachedWindow::default();
     window.store(&series);
     let of_one = window.bytes();
-    // Room is asked for as if no smaller form served.
-    let limit = CachedWindow::bytes_of(&series) + of_one + of_one / 2;
+    let limit = 2 * of_one + of_one / 2;
     let options = WorkerOptions {
         ensemble: Arc::new(Ensemble::classic(Rules::earthgecko())),
         full_duration: 86_400.0,

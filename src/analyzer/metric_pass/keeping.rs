@@ -6,7 +6,6 @@ use std::sync::Arc;
 use skywatch_algorithms::Series;
 
 use super::super::adaptive_metric::AdaptiveMetric;
-use super::super::cache::CachedWindow;
 use super::{JudgingContext, MetricPass};
 
 impl<C> MetricPass<'_, C> {
@@ -93,7 +92,8 @@ impl<C> MetricPass<'_, C> {
     pub(super) fn keep(&mut self, series: &Series) {
         let context = &mut *self.context;
         let others = context.cached_bytes.saturating_sub(self.metric.bytes());
-        if CachedWindow::bytes_of(series) > context.options.cache_bytes.saturating_sub(others) {
+        self.metric.window.store(series);
+        if self.metric.window.bytes() > context.options.cache_bytes.saturating_sub(others) {
             let last = self.metric.last;
             self.metric.forget();
             self.metric.last = last;
@@ -101,7 +101,6 @@ impl<C> MetricPass<'_, C> {
             self.pass.report.without_room += 1;
             return;
         }
-        self.metric.window.store(series);
         context.cached_bytes = others + self.metric.bytes();
     }
 
@@ -116,7 +115,7 @@ impl<C> MetricPass<'_, C> {
         else {
             return;
         };
-        let window = metric.window.window(&mut context.times);
+        let window = metric.window.window(&mut context.buffer);
         if !window.times().is_empty() {
             // What panics is counted when it panics again, a moment later.
             let _ = adaptive.evaluate(self.name, &mut metric.known.state, window, true, self.pass.now);
@@ -126,12 +125,12 @@ impl<C> MetricPass<'_, C> {
     /// Judges the cached window, which gives way to the state if that comes of it.
     pub(super) fn look_at_cached(&mut self) {
         let window = mem::take(&mut self.metric.window);
-        let mut times = mem::take(&mut self.context.times);
-        let canonical = window.window(&mut times);
+        let mut buffer = mem::take(&mut self.context.buffer);
+        let canonical = window.window(&mut buffer);
         self.look(canonical, true);
         if !self.context.may_live_on_tail(self.name) || !self.metric.rest_on_tail(canonical) {
             self.metric.window = window;
         }
-        self.context.times = times;
+        self.context.buffer = buffer;
     }
 }

@@ -5,7 +5,7 @@
 
 use skywatch_algorithms::Window;
 
-use super::super::cache::TimesBuffer;
+use super::super::cache::WindowBuffer;
 use super::Worker;
 use crate::store::{Connect, Fetched, Points as _, StoreError};
 
@@ -56,8 +56,8 @@ impl<K: Connect> Worker<K> {
     /// Learns a window that is kept in memory.
     fn learn_kept(&mut self, index: usize) {
         let window = std::mem::take(&mut self.metrics[index].window);
-        let mut times = TimesBuffer::default();
-        if self.learn(index, window.window(&mut times)) {
+        let mut buffer = WindowBuffer::default();
+        if self.learn(index, window.window(&mut buffer)) {
             self.metrics[index].window = window;
         }
     }
