@@ -32,12 +32,12 @@ pub struct SavedKnowledge {
 }
 
 impl SavedKnowledge {
-    /// What a look judges by; nothing is written. Saved states are left out unless the look is to begin `with_states`; those
+    /// What a look at one metric judges by; nothing is written. Saved states are left out unless the look is to begin `with_states`; those
     /// that cannot be read are none.
     ///
     /// # Errors
     /// The hours cannot be read.
-    fn open(&self, with_states: bool) -> Result<AdaptiveOptions, String> {
+    fn open_for(&self, metric: &str, with_states: bool) -> Result<AdaptiveOptions, String> {
         let states = match with_states {
             true => States::open(&self.states).unwrap_or_else(|error| {
                 tracing::warn!("`{}` not readable :: {error}", self.states.display());
@@ -47,7 +47,7 @@ impl SavedKnowledge {
         };
         Ok(AdaptiveOptions {
             rules: self.rules.clone(),
-            memory: Baseline::open_read_only(&self.memory).map_err(|error| error.to_string())?,
+            memory: Baseline::open_for(&self.memory, metric).map_err(|error| error.to_string())?,
             states: Arc::new(states),
             learned: self.learned.clone(),
             saving: None,
@@ -215,7 +215,7 @@ impl<K: Connect> Examiner<K> {
         let with_states = beginning.learnt.is_none();
         let knowledge = self.knowledge.as_ref();
         let adaptive = knowledge
-            .map(|knowledge| knowledge.open(with_states))
+            .map(|knowledge| knowledge.open_for(&found.metric, with_states))
             .transpose()?;
         let mut evaluator = Evaluator::new(&WorkerOptions {
             adaptive: adaptive.map(Arc::new),

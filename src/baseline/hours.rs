@@ -38,10 +38,28 @@ impl Baseline {
         Self::with(folder, true)
     }
 
+    /// The same for one metric: no other is in it. The time it takes hardly grows with how many there are.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn open_for(folder: &Path, metric: &str) -> std::io::Result<Self> {
+        Self::of(folder, true, |losses| SlotTable::open_for(folder, metric, losses))
+    }
+
     fn with(folder: &Path, is_read_only: bool) -> std::io::Result<Self> {
+        Self::of(folder, is_read_only, |losses| {
+            SlotTable::open(folder, is_read_only, losses)
+        })
+    }
+
+    fn of(
+        folder: &Path,
+        is_read_only: bool,
+        names: impl FnOnce(&LossCounts) -> std::io::Result<SlotTable>,
+    ) -> std::io::Result<Self> {
         let losses = LossCounts::default();
         let days = DayFiles::open(folder, is_read_only, &losses)?;
-        let names = SlotTable::open(folder, is_read_only, &losses)?;
+        let names = names(&losses)?;
         Ok(Self {
             shared: Arc::new(BaselineShared {
                 folder: folder.to_owned(),

@@ -43,43 +43,22 @@ pub(super) struct SlotTable {
 
 impl SlotTable {
     pub(super) fn open(folder: &Path, is_read_only: bool, losses: &LossCounts) -> std::io::Result<Self> {
-        let path = folder.join("names");
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error),
-        };
-        let mut names = Self {
-            path,
-            places: HashMap::new(),
-            free: Vec::new(),
-            next: 0,
-            log: None,
-            fresh: Vec::new(),
-            written: None,
-        };
-        match bytes.strip_prefix(MAGIC) {
-            Some(mut rest) => {
-                while !rest.is_empty() {
-                    let Some((name, place)) = entry(&mut rest) else {
-                        // Where one entry ends nobody knows where the next begins.
-                        LossCounts::count(&losses.dropped);
-                        tracing::warn!(
-                            "`{}` is cut off :: {} bytes dropped",
-                            names.path.display(),
-                            rest.len()
-                        );
-                        break;
-                    };
-                    names.next = names.next.max(place.slot + 1);
-                    names.places.insert(Arc::from(name), place);
-                }
-            }
-            None if bytes.is_empty() => {}
-            None => {
+        let mut names = Self::empty(folder);
+        let bytes = names.read(losses)?;
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let Some((name, place)) = entry(&mut rest) else {
+                // Where one entry ends nobody knows where the next begins.
                 LossCounts::count(&losses.dropped);
-                tracing::warn!("`{}` is no list of names of this version", names.path.display());
-            }
+                tracing::warn!(
+                    "`{}` is cut off :: {} bytes dropped",
+                    names.path.display(),
+                    rest.len()
+                );
+                break;
+            };
+            names.next = names.next.max(place.slot + 1);
+            names.places.insert(Arc::from(name), place);
         }
         names.find_free();
         // What was cut off must not stay in the middle of the log. A full disk is no reason not to watch.
@@ -88,6 +67,52 @@ impl SlotTable {
             tracing::warn!("`{}` not written :: {error}", names.path.display());
         }
         Ok(names)
+    }
+
+    /// The list as far as it is about one metric, read-only: a page that shows one does not wait for the names of all.
+    pub(super) fn open_for(folder: &Path, metric: &str, losses: &LossCounts) -> std::io::Result<Self> {
+        let mut names = Self::empty(folder);
+        let bytes = names.read(losses)?;
+        let mut rest = &bytes[..];
+        while let Some(mut whole) = next_entry(&mut rest) {
+            // The last one counts; a sum that is wrong elsewhere is for who reads all.
+            if &whole[ENTRY..] == metric.as_bytes()
+                && let Some((name, place)) = entry(&mut whole)
+            {
+                names.next = place.slot + 1;
+                names.places.insert(Arc::from(name), place);
+            }
+        }
+        Ok(names)
+    }
+
+    fn empty(folder: &Path) -> Self {
+        Self {
+            path: folder.join("names"),
+            places: HashMap::new(),
+            free: Vec::new(),
+            next: 0,
+            log: None,
+            fresh: Vec::new(),
+            written: None,
+        }
+    }
+
+    /// The entries of the log; none of a file that is not there or of another version.
+    fn read(&self, losses: &LossCounts) -> std::io::Result<Vec<u8>> {
+        let mut bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        if bytes.starts_with(MAGIC) {
+            bytes.drain(..MAGIC.len());
+        } else if !bytes.is_empty() {
+            LossCounts::count(&losses.dropped);
+            tracing::warn!("`{}` is no list of names of this version", self.path.display());
+            bytes.clear();
+        }
+        Ok(bytes)
     }
 
     fn find_free(&mut self) {
@@ -213,12 +238,19 @@ fn write_entry(bytes: &mut Vec<u8>, name: &str, place: SlotEntry) {
     bytes[begin..begin + 4].copy_from_slice(&sum.to_le_bytes());
 }
 
-/// Takes an entry off the front; `None` if it is none.
+/// Takes the bytes of an entry off the front, whatever they say; `None` if it is cut off.
+fn next_entry<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let length = usize::from(u16::from_le_bytes(*bytes.get(12..)?.first_chunk()?));
+    let (whole, rest) = bytes.split_at_checked(ENTRY + length)?;
+    *bytes = rest;
+    Some(whole)
+}
+
+/// Takes an entry off the front; `None` if it is none, and then nothing is taken.
 fn entry<'b>(bytes: &mut &'b [u8]) -> Option<(&'b str, SlotEntry)> {
-    let head = bytes.get(..ENTRY)?;
-    let number = |at: usize| Some(u32::from_le_bytes(*head[at..].first_chunk()?));
-    let length = usize::from(u16::from_le_bytes(*head[12..].first_chunk()?));
-    let whole = bytes.get(..ENTRY + length)?;
+    let mut rest = *bytes;
+    let whole = next_entry(&mut rest)?;
+    let number = |at: usize| Some(u32::from_le_bytes(*whole[at..].first_chunk()?));
     if checksum(&whole[4..], 0) != number(0)? {
         return None;
     }
@@ -227,6 +259,6 @@ fn entry<'b>(bytes: &mut &'b [u8]) -> Option<(&'b str, SlotEntry)> {
         day: number(8)?,
     };
     let name = str::from_utf8(&whole[ENTRY..]).ok()?;
-    *bytes = &bytes[ENTRY + length..];
+    *bytes = rest;
     Some((name, place))
 }

@@ -224,6 +224,33 @@ fn who_only_looks_changes_nothing() {
     assert_eq!(memory.hours_of("metric.0"), [hour(FIRST, 1.0)]);
 }
 
+#[test]
+fn who_asks_for_one_metric_finds_what_who_reads_all_finds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let memory = Baseline::open(folder.path()).expect("room");
+    for at in 0..100 {
+        append(
+            &mut memory.handle(),
+            &name(at),
+            &mut None,
+            &[hour(FIRST, at as f32)],
+        );
+    }
+    memory.tend(f64::from(FIRST) * 3_600.0);
+    // A log that is cut off has all that stands before.
+    let mut names = std::fs::read(folder.path().join("names")).expect("a list");
+    names.extend([7; 20]);
+    std::fs::write(folder.path().join("names"), names).expect("room");
+    for metric in ["metric.0", "metric.57", "metric.99", "metric.100", ""] {
+        let of_one = Baseline::open_for(folder.path(), metric).expect("it is there");
+        let of_all = Baseline::open_read_only(folder.path()).expect("it is there");
+        assert_eq!(of_one.hours_of(metric), of_all.hours_of(metric), "{metric}");
+    }
+    let of_one = Baseline::open_for(folder.path(), "metric.57").expect("it is there");
+    assert_eq!(of_one.hours_of("metric.57"), [hour(FIRST, 57.0)]);
+    assert!(of_one.hours_of("metric.56").is_empty());
+}
+
 fn learnt(n: usize) -> Adaptive {
     let mut state = Adaptive::default();
     for minute in 0..200 + n {

@@ -148,7 +148,7 @@ impl ReadingThread {
                     let _ = reply.send(self.windows.read(&metrics));
                 }
                 ReadRequest::Hours(metric, reply) => {
-                    let opened = Baseline::open_read_only(&self.hours);
+                    let opened = Baseline::open_for(&self.hours, &metric);
                     let _ = reply.send(opened.map(|baseline| baseline.hours_of(&metric)));
                 }
                 ReadRequest::Names(reply) => {
