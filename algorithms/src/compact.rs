@@ -153,9 +153,21 @@ impl CompactValues {
         self.doubles = Vec::new();
         fit(&mut self.bytes, capacity * form.width());
         match form {
-            Form::Decimal { base, power, width: 1 } => pack::<1>(&mut self.bytes, values, base, power),
-            Form::Decimal { base, power, width: 2 } => pack::<2>(&mut self.bytes, values, base, power),
-            Form::Decimal { base, power, width: 3 } => pack::<3>(&mut self.bytes, values, base, power),
+            Form::Decimal {
+                base,
+                power,
+                width: 1,
+            } => pack::<1>(&mut self.bytes, values, base, power),
+            Form::Decimal {
+                base,
+                power,
+                width: 2,
+            } => pack::<2>(&mut self.bytes, values, base, power),
+            Form::Decimal {
+                base,
+                power,
+                width: 3,
+            } => pack::<3>(&mut self.bytes, values, base, power),
             Form::Decimal { base, power, .. } => pack::<4>(&mut self.bytes, values, base, power),
             Form::Single | Form::Double => {
                 let bytes = values.iter().flat_map(|&value| (value as f32).to_le_bytes());

@@ -112,7 +112,11 @@ impl Metric {
         for (index, &value) in points.iter().enumerate() {
             stored.push(1.7e9 + STEP * index as f64, value);
         }
-        let (cache, spare, buffer) = (CachedWindow::default(), Series::default(), WindowBuffer::default());
+        let (cache, spare, buffer) = (
+            CachedWindow::default(),
+            Series::default(),
+            WindowBuffer::default(),
+        );
         Self {
             stored,
             seen: 0,

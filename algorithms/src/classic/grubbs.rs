@@ -51,7 +51,10 @@ impl Detector for Grubbs {
             return Vote::Failed(VoteFailure::Empty);
         }
         let (z, limit) = (self.z(&stats.moments(), tail), stats.grubbs_limit());
-        exceeds(z, limit, || (self.z(&Moments::plain(stats.values()), tail), limit)).into()
+        exceeds(z, limit, || {
+            (self.z(&Moments::plain(stats.values()), tail), limit)
+        })
+        .into()
     }
 
     fn comparison(&self, stats: &mut WindowStats<'_>) -> Comparison {

@@ -16,7 +16,7 @@ pub use jvm::{JvmFinding, JvmMetrics, JvmPool, bytes, jvm_findings};
 pub use n_sigma::{
     NSigmaOptions, NSigmaSide, establish_score, latency_score, n_sigma, n_sigma_score, sum_threshold,
 };
-pub use series::{Judgeability, is_judgeable, smoothed};
+pub use series::{Judgeability, Smoothing, is_judgeable, savitzky_golay, smoothed};
 pub use slow_node::{
     NodeBounds, SpaceOptions, TimeOptions, deviating_in_space, deviating_in_time, deviating_nodes, long_runs,
 };

@@ -1,6 +1,6 @@
 //! The n-sigma family: how many of the newest values are far outside of what was before them.
 
-use super::series::{Judgeability, is_judgeable, moments, smoothed};
+use super::series::{Judgeability, Smoothing, is_judgeable, moments};
 
 /// Which way is out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub struct NSigmaOptions {
     pub n: f64,
     /// Which way is out.
     pub side: NSigmaSide,
-    /// Neighbours that are averaged first; 1 for none.
-    pub smoothed: usize,
+    /// What is done first.
+    pub smoothing: Smoothing,
 }
 
 impl Default for NSigmaOptions {
@@ -32,7 +32,7 @@ impl Default for NSigmaOptions {
             observed: 25,
             n: 3.0,
             side: NSigmaSide::Above,
-            smoothed: 1,
+            smoothing: Smoothing::None,
         }
     }
 }
@@ -74,7 +74,7 @@ fn outliers(values: &[f64], expected: usize, options: NSigmaOptions) -> Option<V
         values.len() > options.observed && is_judgeable(values, expected, Judgeability::default());
     is_enough.then(|| {
         n_sigma(
-            &smoothed(values, options.smoothed),
+            &options.smoothing.of(values),
             options.observed,
             options.n,
             options.side,

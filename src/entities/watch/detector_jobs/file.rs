@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 use skywatch_algorithms::entities::rules::{
-    DisruptionOptions, NSigmaOptions, NSigmaSide, NodeBounds, SpaceOptions, TimeOptions,
+    DisruptionOptions, NSigmaOptions, NSigmaSide, NodeBounds, Smoothing, SpaceOptions, TimeOptions,
 };
 
 use super::keys::JobKeys;
@@ -327,25 +327,50 @@ fn outliers(params: &mut JobKeys<'_>, usual_ratio: f64) -> Result<OutlierLimits,
         Some("max") | None => NSigmaSide::Above,
         Some(other) => return Err(format!("`{}method` is `{other}`", params.path)),
     };
-    let mut smoothed = 1;
-    if let Some(smooth) = params.take("smooth_params") {
-        let mut smooth = JobKeys::of(&format!("{}smooth_params.", params.path), smooth)?;
-        if smooth.peek("method").and_then(Value::as_str) == Some("conv_smooth") {
-            smooth.take("method");
-            smoothed = smooth.count("box_pts")?.unwrap_or(smoothed);
-        }
-        params.unused.extend(smooth.left());
-    }
+    let smoothing = smoothing(params)?;
     Ok(OutlierLimits {
         options: NSigmaOptions {
             observed: params.count("obs_size")?.unwrap_or(usual.observed),
             n: params.number("n")?.unwrap_or(usual.n),
             side,
-            smoothed,
+            smoothing,
         },
         ratio: params.number("outlier_ratio_th")?.unwrap_or(usual_ratio),
         least: None,
     })
+}
+
+fn smoothing(params: &mut JobKeys<'_>) -> Result<Smoothing, String> {
+    let Some(given) = params.take("smooth_params") else {
+        return Ok(Smoothing::None);
+    };
+    let mut keys = JobKeys::of(&format!("{}smooth_params.", params.path), given)?;
+    let method = keys.peek("method").and_then(Value::as_str).map(str::to_owned);
+    let smoothing = match method.as_deref() {
+        Some("conv_smooth") => keys
+            .count("box_pts")?
+            .map_or(Smoothing::None, Smoothing::MovingMean),
+        Some("savgol" | "savgol_smooth") => {
+            let window = keys.count("window_length")?.or(keys.count("window")?);
+            let order = keys.count("polyorder")?;
+            let (Some(window), Some(order)) = (window, order) else {
+                return Err(format!("`{}` needs `window_length` and `polyorder`", params.path));
+            };
+            if window <= order {
+                return Err(format!(
+                    "`{}window_length` ({window}) must be more than `polyorder` ({order})",
+                    keys.path
+                ));
+            }
+            Smoothing::SavitzkyGolay { window, order }
+        }
+        _ => Smoothing::None,
+    };
+    if smoothing != Smoothing::None {
+        keys.take("method");
+    }
+    params.unused.extend(keys.left());
+    Ok(smoothing)
 }
 
 fn node(params: &mut JobKeys<'_>) -> Result<NodeLimits, String> {
