@@ -28,7 +28,15 @@ pub struct Pattern {
 enum Kind {
     Exact(String),
     Regex(Regex),
-    Plain { elements: Vec<String> },
+    /// `before` and `behind`: the text in front of the first wildcard and after the last, which most names do not have.
+    Glob {
+        before: String,
+        behind: String,
+        regex: Regex,
+    },
+    Plain {
+        elements: Vec<String>,
+    },
 }
 
 impl Pattern {
@@ -55,8 +63,13 @@ impl Pattern {
             .filter(|regex| !regex.is_empty())
         {
             Kind::Regex(Regex::new(regex).map_err(|error| one_line(&error))?)
-        } else if written.contains(['*', '?', '[', '{']) {
-            Kind::Regex(Regex::new(&glob(written)?).map_err(|error| one_line(&error))?)
+        } else if let Some(first) = written.find(['*', '?', '[', '{']) {
+            let behind = written.rfind(['*', '?', ']', '}']).map_or(first, |last| last + 1);
+            Kind::Glob {
+                before: written[..first].to_owned(),
+                behind: written[behind..].to_owned(),
+                regex: Regex::new(&glob(written)?).map_err(|error| one_line(&error))?,
+            }
         } else {
             Kind::Plain {
                 elements: written.split('.').map(str::to_owned).collect(),
@@ -73,6 +86,11 @@ impl Pattern {
         match &self.kind {
             Kind::Exact(wanted) => name == wanted,
             Kind::Regex(regex) => regex.is_match(name),
+            Kind::Glob {
+                before,
+                behind,
+                regex,
+            } => name.starts_with(before.as_str()) && name.ends_with(behind.as_str()) && regex.is_match(name),
             Kind::Plain { elements } => {
                 name.contains(&self.written)
                     || elements
@@ -194,6 +212,8 @@ mod tests {
         assert!(matches("web-{1,20}.cpu?", "web-20.cpu0"));
         assert!(matches("db[12].r+w*", "db1.r+wx"));
         assert!(!matches("db[12].*", "db3.x"));
+        assert!(matches("ab*ba", "abba") && !matches("ab*ba", "aba"));
+        assert!(matches("a[*]b", "a*b") && !matches("}*{x,y}z", "}.z") && matches("}*{x,y}z", "}yz"));
     }
 
     #[test]
