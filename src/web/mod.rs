@@ -14,6 +14,7 @@ mod detectors;
 mod entities;
 mod error;
 mod events;
+mod figure_families;
 mod figures;
 mod find;
 mod health;
