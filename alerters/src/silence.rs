@@ -1,7 +1,11 @@
 //! Times at which nothing is to be said about some subjects.
 
+mod change;
+
 use serde::{Deserialize, Serialize};
 use skywatch_settings::Week;
+
+pub use change::{IncidentChange, IncidentShape, UntilChange};
 
 use crate::incident::Incident;
 use crate::matcher::{About, Matcher, Selection};
@@ -21,6 +25,9 @@ pub struct Silence {
     pub until: Option<f64>,
     /// It ends by itself once no open incident is left of those it selects.
     pub until_resolved: bool,
+    /// It is about one incident, whatever else it selects, and ends by itself once that has changed or is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_change: Option<UntilChange>,
     /// It is in force only at these hours; `None` is all the time.
     pub hours: Option<Hours>,
     /// Who asked for it.
@@ -72,6 +79,10 @@ impl CompiledSilence {
 
     /// Whether it is about this incident.
     pub fn covers(&self, incident: &Incident) -> bool {
+        let other = |until: &UntilChange| until.incident != incident.id;
+        if self.silence.until_change.as_ref().is_some_and(other) {
+            return false;
+        }
         self.matcher.selects(&About {
             name: incident.subject.name(),
             severity: incident.severity,

@@ -10,6 +10,7 @@ use crate::net::slots;
 use crate::process::{self, LiveSettings, LivenessReporter, Role, RunOptions, roles};
 use crate::status::Liveness;
 use crate::stop::Stop;
+use crate::web::LiveSettingsTable;
 
 #[derive(Debug, Args)]
 pub(super) struct ChildArguments {
@@ -36,7 +37,8 @@ pub(super) fn run(context: &Context, arguments: &ChildArguments) -> Result<(), C
     let stop = Stop::new();
     let _signals = process::stop_on_signal(&stop, process::Hangup::GoesOn)?;
     let live = LiveSettings::default();
-    let mut reloader = context.reloader(live.clone());
+    let shown = LiveSettingsTable::default();
+    let mut reloader = context.reloader(live.clone(), shown.clone());
     process::die_with_parent(&stop, move || {
         // The parent, which has read them just before, says what became of them.
         if let Some(why) = reloader.reload().refused {
@@ -49,7 +51,7 @@ pub(super) fn run(context: &Context, arguments: &ChildArguments) -> Result<(), C
         passes: arguments.passes,
         summary: arguments.summary.clone(),
         global: context.global.as_arguments(),
-        settings: context.settings_table(),
+        settings: shown,
         live,
         #[cfg(feature = "learned")]
         trainer: process::TrainerRun {

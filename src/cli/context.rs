@@ -8,7 +8,7 @@ use skywatch_settings::{Loaded, SettingsError, Sources};
 use crate::imported::{ImportOutcome, ImportedSettings};
 use crate::log::last_words;
 use crate::process::{LiveSettings, Reloader};
-use crate::web::SettingsTable;
+use crate::web::LiveSettingsTable;
 
 /// Where settings come from, for every subcommand.
 #[derive(Debug, Clone, Args)]
@@ -71,19 +71,12 @@ impl Context {
         .map_err(CommandFailure::Settings)?;
         Ok(Self { loaded, global })
     }
-
-    /// The settings, for people.
-    pub(super) fn settings_table(&self) -> SettingsTable {
-        SettingsTable {
-            rows: self.loaded.rows().to_vec(),
-            notes: self.loaded.notes().to_vec(),
-        }
-    }
 }
 
 impl Context {
-    /// Reads these settings again from where they came, for roles that take others over while they run.
-    pub(super) fn reloader(&self, live: LiveSettings) -> Reloader {
+    /// Reads these settings again from where they came, for roles that take others over while they run, and keeps `shown` as they are
+    /// in force.
+    pub(super) fn reloader(&self, live: LiveSettings, shown: LiveSettingsTable) -> Reloader {
         let global = self.global.clone();
         let read = move || match Self::resolve(global.clone()) {
             Ok(context) => Ok(context.loaded),
@@ -91,7 +84,7 @@ impl Context {
             // Arguments were taken once and are the same.
             Err(_) => Err(SettingsError { problems: Vec::new() }),
         };
-        Reloader::new(&self.loaded, live, Box::new(read))
+        Reloader::new(&self.loaded, live, shown, Box::new(read))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::process::{
 };
 use crate::status::{ProcessStatus, StatusFile};
 use crate::stop::Stop;
+use crate::web::LiveSettingsTable;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
@@ -42,7 +43,6 @@ pub(super) fn run(context: &Context, arguments: &RunArguments) -> Result<(), Com
         passes: arguments.passes,
         summary: arguments.summary.clone(),
         global: context.global.as_arguments(),
-        settings: context.settings_table(),
         live: LiveSettings::default(),
         ..RunOptions::default()
     };
@@ -82,7 +82,7 @@ pub(super) fn run(context: &Context, arguments: &RunArguments) -> Result<(), Com
     };
     let parent = Parent::new(specs, options)?
         .with_status(StatusFile::process(&settings.state_dir))
-        .with_reloader(context.reloader(LiveSettings::default()));
+        .with_reloader(context.reloader(LiveSettings::default(), LiveSettingsTable::default()));
     Ok(parent.run(&signals, &mut systemd, &stop)?)
 }
 
@@ -93,7 +93,7 @@ fn reload_on_signal(
     signals: &Signals,
     stop: &Stop,
 ) -> Result<(), CommandFailure> {
-    let mut reloader = context.reloader(options.live.clone());
+    let mut reloader = context.reloader(options.live.clone(), options.settings.clone());
     let file = StatusFile::process(&context.loaded.settings.state_dir);
     let mut status = ProcessStatus {
         pid: std::process::id(),

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use skywatch_alerters::matcher::Selection;
 use skywatch_alerters::schedule::Hours;
-use skywatch_alerters::silence::{CompiledSilence, Silence};
+use skywatch_alerters::silence::{CompiledSilence, Silence, UntilChange};
 use skywatch_alerters::{Severity, text, units};
 
 use super::ask::{self, OutputForm, ahead};
@@ -58,6 +58,11 @@ struct Add {
     /// Until the incidents that are open now, and selected, are resolved
     #[arg(long)]
     until_resolved: bool,
+    /// About this incident only, until it becomes more severe, goes to the other side of what is expected, meets another expected
+    /// level, or is over
+    #[arg(long, value_name = "INCIDENT", conflicts_with_all = ["metrics", "tags", "severity", "detectors", "length",
+          "until_resolved", "days", "hours"])]
+    until_change: Option<u64>,
     /// Only on these days, again and again: `mon`, `sat-sun`
     #[arg(long = "on", value_name = "DAYS")]
     days: Vec<String>,
@@ -135,15 +140,16 @@ impl Add {
             && self.tags.is_empty()
             && self.severity.is_none()
             && self.detectors.is_empty()
+            && self.until_change.is_none()
         {
             return Err(CommandFailure::Arguments(
                 "nothing is selected\nhint: name patterns of metrics; `**` is all of them".to_owned(),
             ));
         }
-        if self.length.is_none() && !self.until_resolved && !recurs {
+        if self.length.is_none() && !self.until_resolved && !recurs && self.until_change.is_none() {
             return Err(CommandFailure::Arguments(
-                "for how long?\nhint: `--for 2h`, `--until-resolved`, or again and again with `--on sat-sun` or \
-                 `--hours 01:00-03:00`"
+                "for how long?\nhint: `--for 2h`, `--until-resolved`, `--until-change INCIDENT`, or again and again with \
+                 `--on sat-sun` or `--hours 01:00-03:00`"
                     .to_owned(),
             ));
         }
@@ -158,6 +164,7 @@ impl Add {
             from: now,
             until: self.length.map(|length| now + length),
             until_resolved: self.until_resolved,
+            until_change: self.until_change.map(UntilChange::of),
             hours: recurs.then(|| Hours {
                 days: self.days,
                 hours: self.hours.unwrap_or_default(),
@@ -183,12 +190,20 @@ fn line(silence: &Silence) -> String {
     let mut what: Vec<String> = metrics.iter().chain(tags).cloned().collect();
     what.extend(severity.map(|severity| format!("at least {severity}")));
     what.extend(detectors.iter().map(|detector| format!("by {detector}")));
+    let until_change = silence.until_change.as_ref();
     let end = match (silence.ended_at, silence.until) {
-        (Some(at), _) => format!("ended {}", ask::ago(at)),
+        (Some(at), _) => {
+            let change = until_change.and_then(|until| until.ended_by);
+            let why = change.map_or(String::new(), |change| format!(", as {change}"));
+            format!("ended {}{why}", ask::ago(at))
+        }
         (None, Some(until)) if until <= unix_now() => format!("ended {}", ask::ago(until)),
         (None, Some(until)) => format!("ends {} ({})", ahead(until), units::time(until)),
         (None, None) if silence.until_resolved => "until resolved".to_owned(),
-        (None, None) => "until somebody ends it".to_owned(),
+        (None, None) => match until_change {
+            Some(until) => format!("until incident {} changes", until.incident),
+            None => "until somebody ends it".to_owned(),
+        },
     };
     let hours = silence.hours.as_ref().map_or(String::new(), |hours| {
         let zone = if hours.zone.is_empty() { "UTC" } else { &hours.zone };

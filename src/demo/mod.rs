@@ -23,7 +23,7 @@ use crate::process::{ProcessError, RunOptions, roles, wiring};
 use crate::status::{AnalyzerStatus, Liveness, StatusFile};
 use crate::stop::Stop;
 use crate::store::{AnyConnect, Connect, Points, Sample, StoreError};
-use crate::web::{SettingsTable, Web};
+use crate::web::{LiveSettingsTable, Web};
 use generate::Fleet;
 use view::Screen;
 
@@ -156,7 +156,7 @@ pub fn run(options: DemoOptions, out: &mut dyn Write, stop: &Stop) -> Result<Dem
                 "web",
                 Box::new(move |stop: &Stop| {
                     let live = LiveSettings::default();
-                    roles::serve(web, store, settings, SettingsTable::default(), &live, stop)
+                    roles::serve(web, store, settings, LiveSettingsTable::default(), &live, stop)
                 }),
             ),
             part(

@@ -3,7 +3,12 @@
 //! Programs send `Authorization: Bearer TOKEN`, gRPC's in the metadata of the same name; a browser asks its user, whose
 //! password is the token and whose name is of no account. A token stands in the settings as it is, or as its hash by Argon2
 //! (RFC 9106) in the PHC form, so that who reads the settings cannot use it.
+//!
+//! Wrong tokens are limited by address. Where an address is over its limit, what comes is held against those tokens only that were
+//! sent from there before, by a comparison that costs nothing: neither does a guesser keep out who shares his address (a proxy,
+//! a jump host, a scraper with an old token), nor does he learn of a token that is not in use there, nor does he cost a hash.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::Read as _;
 use std::sync::{Arc, OnceLock};
@@ -12,7 +17,8 @@ use std::time::{Duration, Instant};
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -21,6 +27,7 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 
+use super::proven::ProvenTokens;
 use super::throttle::{Throttle, address_of, too_often};
 
 /// What a hash begins with.
@@ -47,6 +54,8 @@ pub(crate) struct Tokens {
     /// Held while a hash is worked out: one core at most, however many guess.
     hashing: Arc<Semaphore>,
     wrong: Throttle,
+    /// Which of them are in use where.
+    proven: ProvenTokens,
 }
 
 struct KnownToken {
@@ -120,19 +129,25 @@ impl Tokens {
             known: all.into(),
             hashing: Arc::new(Semaphore::new(1)),
             wrong: Throttle::new(WRONG_A_SECOND, WRONG_AT_ONCE),
+            proven: ProvenTokens::default(),
         }
     }
 
-    /// What the token in an `Authorization` header lets one do; `None` if it is none of ours. As long as no hash is worked out
-    /// it takes as long whichever it is, and if it is none.
-    async fn admit(&self, authorization: &str) -> Option<Grant> {
-        let given = token_in(authorization)?;
+    /// Which of the tokens at `places` was given, without working out a hash. It takes as long whichever it is, and if it is none.
+    fn find(&self, given: &[u8], places: impl IntoIterator<Item = usize>) -> Option<usize> {
         let mut found = None;
-        for token in &*self.known {
-            if token.secret.is(&given) {
-                found = found.or(Some(token.grant));
+        for place in places {
+            if self.known.get(place).is_some_and(|token| token.secret.is(given)) {
+                found = found.or(Some(place));
             }
         }
+        found
+    }
+
+    /// The place of the token in an `Authorization` header; `None` if it is none of ours.
+    async fn admit(&self, authorization: &str) -> Option<usize> {
+        let given = token_in(authorization)?;
+        let found = self.find(&given, 0..self.known.len());
         let has_hash = |token: &KnownToken| matches!(&token.secret, TokenSecret::Hashed { sent, .. } if sent.get().is_none());
         if found.is_some() || given.len() > LONGEST || !self.known.iter().any(has_hash) {
             return found;
@@ -140,8 +155,7 @@ impl Tokens {
         let _turn = self.hashing.acquire().await.ok()?;
         let known = Arc::clone(&self.known);
         let hashed = tokio::task::spawn_blocking(move || {
-            let found = known.iter().find(|token| token.secret.is_hash_of(&given));
-            found.map(|token| token.grant)
+            known.iter().position(|token| token.secret.is_hash_of(&given))
         });
         hashed.await.ok().flatten()
     }
@@ -196,16 +210,26 @@ async fn check(State(tokens): State<Tokens>, mut request: Request, next: Next) -
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     if let Some(authorization) = authorization {
-        // A guess is not even looked at: whoever has the right token waits with all others of his address.
-        if let Some(wait) = address.and_then(|address| tokens.wrong.look(address, Instant::now()).err()) {
-            return refuse_guesses(request.headers(), wait);
-        }
-        if let Some(grant) = tokens.admit(&authorization).await {
-            request.extensions_mut().insert(grant);
+        let now = Instant::now();
+        let limited = address.and_then(|address| Some((address, tokens.wrong.look(address, now).err()?)));
+        let found = match limited {
+            Some((address, _)) => {
+                token_in(&authorization).and_then(|given| tokens.find(&given, tokens.proven.at(address, now)))
+            }
+            None => tokens.admit(&authorization).await,
+        };
+        if let Some(place) = found {
+            if let Some(address) = address {
+                tokens.proven.add(address, place, now);
+            }
+            request.extensions_mut().insert(tokens.known[place].grant);
             return next.run(request).await;
         }
+        if let Some((_, wait)) = limited {
+            return refuse_guesses(request.headers(), wait);
+        }
         if let Some(address) = address {
-            let _ = tokens.wrong.take(address, Instant::now());
+            let _ = tokens.wrong.take(address, now);
         }
     }
     if is_grpc(request.headers()) {
@@ -225,6 +249,18 @@ fn refuse_guesses(headers: &HeaderMap, wait: Duration) -> Response {
     match is_grpc(headers) {
         true => refuse_call(),
         false => too_often(wait, "too many wrong tokens came from this address\n"),
+    }
+}
+
+/// Whether who asks may change something: for pages, which show no buttons to who may not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MayChange(pub(crate) bool);
+
+impl<S: Send + Sync> FromRequestParts<S> for MayChange {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Grant>() != Some(&Grant::Read)))
     }
 }
 
@@ -259,7 +295,10 @@ mod tests {
 
     fn admit(tokens: &Tokens, authorization: &str) -> Option<Grant> {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
-        runtime.expect("a runtime").block_on(tokens.admit(authorization))
+        let place = runtime
+            .expect("a runtime")
+            .block_on(tokens.admit(authorization))?;
+        Some(tokens.known[place].grant)
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub(crate) mod local;
 pub(crate) mod login;
 pub(crate) mod openapi;
 pub mod probe;
+mod proven;
 pub(crate) mod routes;
 pub(crate) mod slots;
 pub(crate) mod tagged;

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::post;
 use serde::Deserialize;
 use skywatch_alerters::matcher::Selection;
-use skywatch_alerters::silence::{CompiledSilence, Silence};
+use skywatch_alerters::silence::{CompiledSilence, Silence, UntilChange};
 use skywatch_settings::parse_duration;
 
 use super::commands::{NotDone, ask, refusal};
@@ -18,6 +18,8 @@ use crate::net::routes::{HttpRoute, RouteAccess};
 
 /// Who does something at the pages and gives no name.
 const NO_NAME: &str = "somebody at the pages";
+/// The length of a silence that ends when its incident changes.
+pub(super) const UNTIL_CHANGE: &str = "change";
 
 /// The routes of changes.
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 5] {
@@ -49,7 +51,7 @@ struct IncidentForm {
     by: String,
     /// Nothing more is said until it is resolved.
     until_resolved: Option<String>,
-    /// `2h`, or `resolved`.
+    /// `2h`, `resolved`, or `change`.
     #[serde(default)]
     length: String,
     #[serde(default)]
@@ -120,6 +122,10 @@ async fn silence_incident(
     Form(form): Form<IncidentForm>,
 ) -> Response {
     let then = format!("/incidents/{id}");
+    if form.length.trim() == UNTIL_CHANGE {
+        let silence = silence_until_change(id, &form.by, &form.reason);
+        return done(&site, request_of(silence), then).await;
+    }
     let subject = match ask(&site, Request::Incident { id }).await {
         Ok(Reply::Incident { incident, .. }) => incident.subject,
         Ok(_) => {
@@ -162,6 +168,23 @@ fn request_of(silence: Silence) -> Request {
     }
 }
 
+/// A silence from now on about one incident, until that changes.
+pub(super) fn silence_until_change(incident: u64, by: &str, reason: &str) -> Silence {
+    Silence {
+        id: 0,
+        // Which is given by the dispatch: the incident's subject.
+        selection: Selection::default(),
+        from: unix_now(),
+        until: None,
+        until_resolved: false,
+        until_change: Some(UntilChange::of(incident)),
+        hours: None,
+        author: name_of(by),
+        reason: reason.trim().to_owned(),
+        ended_at: None,
+    }
+}
+
 /// A silence from now on, for `length` (`90m`, `2h`) or, for `resolved`, until the incidents it is over are.
 ///
 /// # Errors
@@ -195,6 +218,7 @@ pub(super) fn silence_of(
         from: now,
         until,
         until_resolved,
+        until_change: None,
         hours: None,
         author: name_of(by),
         reason: reason.trim().to_owned(),

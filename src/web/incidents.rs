@@ -23,6 +23,7 @@ use super::metric::hours_as_series;
 use super::site::{Site, SiteState, of_a_page, page};
 use crate::clock::unix_now;
 use crate::history::{Filter, HistoryError, HistoryReader, Life};
+use crate::net::login::MayChange;
 use crate::net::routes::HttpRoute;
 
 /// Incidents on one page: some hundred kilobytes of HTML.
@@ -162,7 +163,7 @@ fn read_one(history: &HistoryReader, id: u64) -> Result<FoundIncident, HistoryEr
     Ok(Some((life, earlier, causes)))
 }
 
-async fn one(State(site): SiteState, Path(id): Path<u64>) -> Response {
+async fn one(State(site): SiteState, may_change: MayChange, Path(id): Path<u64>) -> Response {
     let asked = Arc::clone(&site);
     let read = of_a_page(&site, move || {
         of_history(&asked.history, |history| read_one(history, id))
@@ -179,6 +180,7 @@ async fn one(State(site): SiteState, Path(id): Path<u64>) -> Response {
     let drawn = of_a_page(&site, move || {
         let context = context! {
             causes => causes.as_ref().map(describe_causes),
+            may_change => may_change.0,
             ..describe(&life, &earlier, chart(&asked, &life.incident, &drawn), drawn.note.as_deref())
         };
         page(
@@ -411,6 +413,7 @@ mod tests {
         };
         let context = context! {
             causes => describe_causes(&causes),
+            may_change => true,
             ..describe(&life, &earlier, Some(chart), Some("a note"))
         };
         let pages = Pages::new().expect("templates");

@@ -59,7 +59,7 @@ use site::Site;
 
 pub use error::WebError;
 pub use live_adaptive::LiveAdaptive;
-pub use settings_table::SettingsTable;
+pub use settings_table::{LiveSettingsTable, SettingsTable};
 
 /// Threads that may block: three for pages, one that waits for the end, the others for programs that only ask for the state.
 const BLOCKING_THREADS: usize = 12;
@@ -140,7 +140,7 @@ impl Web {
         self,
         store: &AnyConnect,
         settings: &Settings,
-        shown: SettingsTable,
+        shown: LiveSettingsTable,
         adaptive: LiveAdaptive,
         stop: &Stop,
     ) -> Result<(), WebError> {
@@ -244,7 +244,7 @@ mod tests {
         let site = Site::open(
             &AnyConnect::Embedded(store),
             &settings,
-            SettingsTable::default(),
+            LiveSettingsTable::default(),
             LiveAdaptive::new(settings.adaptive.clone()),
         )
         .expect("a site");

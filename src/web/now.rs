@@ -20,6 +20,7 @@ use super::pages::no_pass;
 use super::site::{Site, SiteState, of_a_page, page};
 use crate::clock::unix_now;
 use crate::history::Filter;
+use crate::net::login::MayChange;
 use crate::net::routes::HttpRoute;
 use crate::status::{AnalyzerStatus, IngestStatus};
 
@@ -235,14 +236,17 @@ fn beginning(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(beginning, _)| beginning)
 }
 
-async fn now(State(site): SiteState, Query(query): Query<NowQuery>) -> Response {
-    let question = serde_json::to_string(&query).unwrap_or_default();
+async fn now(State(site): SiteState, may_change: MayChange, Query(query): Query<NowQuery>) -> Response {
+    let may_change = may_change.0;
+    let question = serde_json::to_string(&(&query, may_change)).unwrap_or_default();
     let asked = Arc::clone(&site);
     let of = modified_times(&site).await;
-    site.shared.get(of, question, draw(asked, query)).await
+    site.shared
+        .get(of, question, draw(asked, query, may_change))
+        .await
 }
 
-async fn draw(site: Arc<Site>, query: NowQuery) -> Response {
+async fn draw(site: Arc<Site>, query: NowQuery, may_change: bool) -> Response {
     let asked = Arc::clone(&site);
     let read = of_a_page(&site, move || (PresentAnomalies::read(&asked, &query), query)).await;
     let (found, query) = match read {
@@ -257,6 +261,7 @@ async fn draw(site: Arc<Site>, query: NowQuery) -> Response {
         let windows = windows.filter_map(|(name, window)| Some((name, window.as_ref()?)));
         let context = context! {
             store => asked.store.as_str(),
+            may_change,
             chart_trouble => trouble,
             ..describe(&found, &query, &windows.collect())
         };
@@ -338,18 +343,22 @@ mod tests {
             name: "\"<b>".to_owned(),
             unclaimed: None,
         };
-        let context = context! {
-            store => "a store",
-            chart_trouble => "no answer",
-            ..describe(&found, &query, &BTreeMap::new())
-        };
         let pages = Pages::new().expect("templates");
-        let page = pages
-            .render("now.html", "/", &found.status, context)
-            .expect("a page");
+        let draw = |may_change: bool| {
+            let context = context! {
+                store => "a store",
+                may_change,
+                chart_trouble => "no answer",
+                ..describe(&found, &query, &BTreeMap::new())
+            };
+            let drawn = pages.render("now.html", "/", &found.status, context);
+            drawn.expect("a page")
+        };
+        let page = draw(true);
         assert!(page.contains("<summary>4 more in web1.disk</summary>"), "{page}");
         assert_eq!(page.matches("<article").count(), 10, "{page}");
         assert_eq!(page.matches("/acknowledge").count(), 9, "one has it: {page}");
+        assert_eq!(draw(false).matches("<button>Acknowledge").count(), 0);
         assert!(page.contains("<h2>db <span") && !page.contains("<b>"), "{page}");
     }
 

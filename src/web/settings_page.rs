@@ -12,6 +12,7 @@ use skywatch_settings::{Origin, SettingRow};
 use super::settings_table::SettingsTable;
 use super::site::{Site, SiteState, of_a_page, page};
 use crate::net::routes::HttpRoute;
+use crate::status::ReloadStatus;
 
 /// The routes of this page.
 pub(super) fn routes(site: &Arc<Site>) -> [HttpRoute; 1] {
@@ -38,7 +39,7 @@ impl SettingsQuery {
 async fn settings(State(site): SiteState, Query(query): Query<SettingsQuery>) -> Response {
     let asked = Arc::clone(&site);
     let drawn = of_a_page(&site, move || {
-        let context = describe(&asked.settings, &query);
+        let context = describe(&asked.settings.get(), asked.reload().as_ref(), &query);
         page(
             asked
                 .pages
@@ -48,7 +49,7 @@ async fn settings(State(site): SiteState, Query(query): Query<SettingsQuery>) ->
     drawn.await.unwrap_or_else(|response| response)
 }
 
-fn describe(table: &SettingsTable, query: &SettingsQuery) -> Value {
+fn describe(table: &SettingsTable, reload: Option<&ReloadStatus>, query: &SettingsQuery) -> Value {
     let mut sections: Vec<(&str, Vec<Value>)> = Vec::new();
     for row in table.rows.iter().filter(|row| query.takes(row)) {
         let section = row.key.split(['.', '[']).next().unwrap_or_default();
@@ -70,6 +71,11 @@ fn describe(table: &SettingsTable, query: &SettingsQuery) -> Value {
         q => query.q.as_str(),
         set => query.set.is_some(),
         notes => table.notes.clone(),
+        reload => reload.map(|reload| context! {
+            at => reload.at,
+            refused => reload.refused.as_deref(),
+            restart => reload.restart.clone(),
+        }),
         sections => sections.collect::<Vec<_>>(),
     }
 }
@@ -105,7 +111,12 @@ mod tests {
                 set: set.map(str::to_owned),
             };
             let pages = Pages::new().expect("templates");
-            let context = describe(&table, &query);
+            let reload = ReloadStatus {
+                refused: Some("line 3 is wrong".to_owned()),
+                restart: vec!["web.listen".to_owned()],
+                ..ReloadStatus::default()
+            };
+            let context = describe(&table, Some(&reload), &query);
             let drawn = pages.render("settings.html", "/settings", &AnalyzerStatus::default(), context);
             drawn.expect("a page")
         };
@@ -115,6 +126,8 @@ mod tests {
             "environment SKYWATCH__WEB__TOKEN",
             "***",
             "flag --set",
+            "line 3 is wrong",
+            "<code>web.listen</code>",
             "analyzer.consensus",
         ] {
             assert!(all.contains(words), "no {words:?} in {all}");

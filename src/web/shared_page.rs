@@ -2,7 +2,7 @@
 //!
 //! Everybody who has the front page open is told of each change at the same moment and asks for it anew; drawn for each of
 //! them it would take from the pass what the next one needs. So who asks for the same while it is drawn waits for it, and who asks
-//! before anything has changed gets what is there. Nothing of a page depends on who reads it.
+//! before anything has changed gets what is there. Nothing of a page depends on who reads it but whether he is shown buttons, which is part of the question.
 
 use std::collections::HashMap;
 use std::sync::Arc;

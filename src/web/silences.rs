@@ -13,6 +13,7 @@ use skywatch_alerters::text::shorten;
 use super::describe::of_history;
 use super::site::{Site, SiteState, of_a_page, page};
 use crate::clock::unix_now;
+use crate::net::login::MayChange;
 use crate::net::routes::HttpRoute;
 
 /// Silences that are listed.
@@ -34,7 +35,11 @@ struct SilencesPageQuery {
     metrics: String,
 }
 
-async fn silences(State(site): SiteState, Query(query): Query<SilencesPageQuery>) -> Response {
+async fn silences(
+    State(site): SiteState,
+    may_change: MayChange,
+    Query(query): Query<SilencesPageQuery>,
+) -> Response {
     let asked = Arc::clone(&site);
     let drawn = of_a_page(&site, move || {
         let all = query.all.is_some();
@@ -47,7 +52,8 @@ async fn silences(State(site): SiteState, Query(query): Query<SilencesPageQuery>
             .take(LISTED)
             .map(|silence| line(silence, now))
             .collect();
-        let context = context! { all, unreadable, metrics => query.metrics, silences => listed };
+        let may_change = may_change.0;
+        let context = context! { all, may_change, unreadable, metrics => query.metrics, silences => listed };
         page(
             asked
                 .pages
@@ -74,6 +80,8 @@ fn line(silence: &Silence, now: f64) -> Value {
         from => silence.from,
         until => silence.until,
         until_resolved => silence.until_resolved,
+        incident => silence.until_change.as_ref().map(|until| until.incident),
+        ended_by => silence.until_change.as_ref().and_then(|until| until.ended_by).map(|change| change.to_string()),
         ended,
         hours => silence.hours.as_ref().map(|hours| {
             let zone = if hours.zone.is_empty() { "UTC" } else { &hours.zone };
@@ -88,6 +96,7 @@ fn line(silence: &Silence, now: f64) -> Value {
 mod tests {
     use skywatch_alerters::matcher::Selection;
     use skywatch_alerters::schedule::Hours;
+    use skywatch_alerters::silence::{IncidentChange, UntilChange};
 
     use super::*;
     use crate::status::AnalyzerStatus;
@@ -106,6 +115,7 @@ mod tests {
             from: now - 60.0,
             until: None,
             until_resolved: false,
+            until_change: None,
             hours: None,
             author: "ann".to_owned(),
             reason: String::new(),
@@ -126,6 +136,18 @@ mod tests {
                 ..plain.clone()
             },
             Silence {
+                until_change: Some(UntilChange::of(17)),
+                ..plain.clone()
+            },
+            Silence {
+                ended_at: Some(now),
+                until_change: Some(UntilChange {
+                    ended_by: Some(IncidentChange::Direction),
+                    ..UntilChange::of(18)
+                }),
+                ..plain.clone()
+            },
+            Silence {
                 hours: Some(Hours {
                     days: vec!["sat-sun".to_owned()],
                     hours: "01:00-03:00".to_owned(),
@@ -135,7 +157,8 @@ mod tests {
             },
         ];
         let listed: Vec<Value> = silences.iter().map(|silence| line(silence, now)).collect();
-        let context = context! { all => true, unreadable => (), metrics => "", silences => listed };
+        let context =
+            context! { all => true, may_change => true, unreadable => (), metrics => "", silences => listed };
         let pages = Pages::new().expect("templates");
         let status = AnalyzerStatus::default();
         let page = pages
@@ -145,6 +168,8 @@ mod tests {
             "until <time",
             "until resolved",
             "ended <time",
+            "incidents/17\">incident 17</a> changes",
+            "as it went to the other side",
             "sat-sun 01:00-03:00 UTC",
             "by spike",
             ": deploy",
@@ -153,7 +178,7 @@ mod tests {
         }
         assert_eq!(
             page.matches("/end\"").count(),
-            3,
+            4,
             "what has ended cannot be ended: {page}"
         );
     }

@@ -18,15 +18,15 @@ use super::live_adaptive::LiveAdaptive;
 use super::pages::Pages;
 use super::reader::SeriesReader;
 use super::rule_trials::RuleTrials;
-use super::settings_table::SettingsTable;
+use super::settings_table::LiveSettingsTable;
 use super::shared_page::SharedPages;
 use crate::analyzer::rule::AlarmRule;
 use crate::backtest::{BandSeries, RuleReplay};
 use crate::baseline;
 use crate::history::history_path;
 use crate::status::{
-    AnalyzerStatus, DispatchStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, StatusFile,
-    TracesStatus,
+    AnalyzerStatus, DispatchStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, ProcessStatus,
+    ReloadStatus, StatusFile, TracesStatus,
 };
 use crate::store::{AnyConnect, Connect as _};
 use crate::traces::archive_path;
@@ -53,6 +53,7 @@ pub(super) struct Site {
     events: StatusFile,
     outliers: StatusFile,
     dispatch: StatusFile,
+    process: StatusFile,
     /// Whether there is to be a health plane over the state folder.
     pub(super) has_plane: bool,
     /// Where the store is, for people.
@@ -66,8 +67,8 @@ pub(super) struct Site {
     /// Where kept traces are.
     pub(super) archive: PathBuf,
     pub(super) pages: Pages,
-    /// The settings, for people.
-    pub(super) settings: SettingsTable,
+    /// The settings in force, for people.
+    pub(super) settings: LiveSettingsTable,
     /// How series are judged.
     pub(super) profile: Profile,
     /// What the adaptive profile calls anomalous.
@@ -88,7 +89,7 @@ impl Site {
     pub(super) fn open(
         store: &AnyConnect,
         settings: &Settings,
-        shown: SettingsTable,
+        shown: LiveSettingsTable,
         adaptive: LiveAdaptive,
     ) -> Result<Arc<Self>, WebError> {
         let state_dir = &settings.state_dir;
@@ -102,6 +103,7 @@ impl Site {
             events: StatusFile::events(state_dir),
             outliers: StatusFile::outliers(state_dir),
             dispatch: StatusFile::dispatch(state_dir),
+            process: StatusFile::process(state_dir),
             has_plane: settings.health.enabled,
             store: store.describe(),
             reader: SeriesReader::start(store, full_duration, baseline::folder(state_dir))
@@ -181,6 +183,12 @@ impl Site {
     /// What the dispatch has last said.
     pub(super) fn dispatch(&self) -> DispatchStatus {
         self.dispatch.read().unwrap_or_default()
+    }
+
+    /// What became of settings that were read anew last, if any were.
+    pub(super) fn reload(&self) -> Option<ReloadStatus> {
+        let process: Option<ProcessStatus> = self.process.read();
+        process.and_then(|process| process.reload)
     }
 
     /// What the ingest has last said.

@@ -141,6 +141,12 @@ fn programs_can_do_what_commands_can() {
     );
     let (_, none) = get("/api/v1/silences");
     assert_eq!(none["silences"], json!([]));
+    let wish = json!({ "incident": 1, "length": "change", "by": "bot" });
+    let (status, made) = call(&running, "POST", "/api/v1/silences/add", &wish);
+    let until = &made["silences"][0]["until_change"];
+    assert_eq!((status, &until["incident"]), (201, &1.into()), "{made}");
+    let other = json!({ "incident": 1, "length": "2h" });
+    assert_eq!(call(&running, "POST", "/api/v1/silences/add", &other).0, 400);
     let (status, _) = call(
         &running,
         "POST",
@@ -149,6 +155,11 @@ fn programs_can_do_what_commands_can() {
     );
     assert_eq!(status, 200);
     assert_eq!(get("/api/v1/incidents").1["incidents"], json!([]));
+    let (_, ended) = get("/api/v1/silences?all=true");
+    assert_eq!(
+        ended["silences"][0]["until_change"]["ended_by"], "over",
+        "{ended}"
+    );
     assert_eq!(running.stop().code(), 0);
 }
 

@@ -209,6 +209,7 @@ fn live(
                     from: now,
                     until: Some(now + 60.0 * f64::from(minute.silent_for)),
                     until_resolved: false,
+                    until_change: None,
                     hours: None,
                     author: "ann".into(),
                     reason: String::new(),

@@ -21,6 +21,8 @@ mod outlook;
 mod persisted;
 mod policy;
 #[cfg(test)]
+mod silence_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -35,7 +37,7 @@ use self::policy::FailingReceivers;
 use crate::anomaly::{Evidence, Severity, Subject};
 use crate::group::{PendingByReceiver, RecentSends};
 use crate::incident::{Acknowledgement, Incident, IncidentTransition, Observation, ObservedOutcome};
-use crate::silence::{CompiledSilence, Silence};
+use crate::silence::{CompiledSilence, IncidentShape, Silence};
 
 /// What is known of all incidents.
 #[derive(Debug, Clone)]
@@ -220,6 +222,14 @@ impl IncidentState {
         } else {
             self.claim.apart
         };
+        if let Some(until) = &mut silence.until_change {
+            let incident = self.incidents.get(&until.incident);
+            let incident = incident
+                .filter(|incident| incident.phase.is_open())
+                .ok_or(EventRefused::NoIncident(until.incident))?;
+            until.was = Some(IncidentShape::of(incident));
+            silence.selection.metrics = vec![format!("={}", incident.subject.name())];
+        }
         let armed = CompiledSilence::new(silence).map_err(EventRefused::Silence)?;
         let open = || self.incidents().filter(|incident| incident.phase.is_open());
         if armed.silence.until_resolved && !open().any(|incident| armed.covers(incident)) {
@@ -235,7 +245,7 @@ impl IncidentState {
         Ok(())
     }
 
-    /// Ends the silences whose incidents are resolved, and drops those that are over. Answers whether one is.
+    /// Ends the silences whose incidents are resolved or have changed, and drops those that are over. Answers whether one is.
     fn end_silences(&mut self, now: f64, step: &mut Step) -> bool {
         for armed in self.silences.values_mut() {
             if armed.silence.ended_at.is_none() && armed.is_over(now) {
@@ -248,6 +258,14 @@ impl IncidentState {
                 && !armed.is_over(now)
                 && !self.incidents.values().any(|incident| lasts(incident))
             {
+                armed.silence.ended_at = Some(now);
+                step.touched_silences.insert(armed.silence.id);
+            }
+            if !armed.is_over(now)
+                && let Some(until) = &mut armed.silence.until_change
+                && let Some(change) = until.change(self.incidents.get(&until.incident).map(Box::as_ref))
+            {
+                until.ended_by = Some(change);
                 armed.silence.ended_at = Some(now);
                 step.touched_silences.insert(armed.silence.id);
             }

@@ -13,7 +13,7 @@ use crate::process::{LiveSettings, ProcessError};
 use crate::status::Liveness;
 use crate::stop::Stop;
 use crate::store::AnyConnect;
-use crate::web::SettingsTable;
+use crate::web::LiveSettingsTable;
 
 /// The work of one child, or of one thread where everything is one process.
 ///
@@ -132,8 +132,8 @@ pub struct RunOptions {
     pub summary: Option<PathBuf>,
     /// The arguments that make a child resolve the same settings.
     pub global: Vec<String>,
-    /// The settings, for people.
-    pub settings: SettingsTable,
+    /// The settings in force, for people.
+    pub settings: LiveSettingsTable,
     /// Where roles say that they can take over settings that are read anew.
     pub live: LiveSettings,
     /// What a trainer child was asked.

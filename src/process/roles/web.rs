@@ -6,7 +6,7 @@ use super::role::{Needs, Role, RoleContext, RunOptions};
 use crate::process::{LiveSettings, ProcessError};
 use crate::stop::Stop;
 use crate::store::AnyConnect;
-use crate::web::{self, LiveAdaptive, SettingsTable};
+use crate::web::{self, LiveAdaptive, LiveSettingsTable};
 
 /// The role of that name.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub(crate) fn serve(
     web: web::Web,
     store: &AnyConnect,
     settings: &Settings,
-    shown: SettingsTable,
+    shown: LiveSettingsTable,
     live: &LiveSettings,
     stop: &Stop,
 ) -> Result<(), ProcessError> {

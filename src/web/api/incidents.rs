@@ -20,7 +20,7 @@ use super::problem::{ApiProblem, from_history};
 use crate::dispatch::{Answer, Call, Reply, Request};
 use crate::history::Filter;
 use crate::net::calls::{ApiCall, may, must};
-use crate::web::actions::silence_of;
+use crate::web::actions::{UNTIL_CHANGE, silence_of, silence_until_change};
 use crate::web::commands::{ask, call};
 use crate::web::site::{Site, SiteState};
 
@@ -123,7 +123,12 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
             summary: "Makes a silence from now on",
             query: vec![],
             body: vec![
-                must("metrics", "array", "patterns, one of which must pick a subject"),
+                may("metrics", "array", "patterns, one of which must pick a subject"),
+                may(
+                    "incident",
+                    "integer",
+                    "one incident instead, with the length `change`",
+                ),
                 may(
                     "tags",
                     "array",
@@ -145,7 +150,8 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
                 must(
                     "length",
                     "string",
-                    "`90m`, `2h`, or `resolved`: until what it is over is resolved",
+                    "`90m`, `2h`, `resolved`: until what it is over is resolved, or `change`: until the incident becomes more \
+                     severe, goes to the other side of what is expected, meets another expected level, or is over",
                 ),
                 may("by", "string", "who asks for it"),
                 may("reason", "string", "why"),
@@ -297,7 +303,9 @@ async fn silences(
 
 #[derive(Deserialize)]
 struct SilenceBody {
+    #[serde(default)]
     metrics: Vec<String>,
+    incident: Option<u64>,
     #[serde(default)]
     tags: Vec<String>,
     severity: Option<Severity>,
@@ -312,30 +320,50 @@ struct SilenceBody {
     reason: String,
 }
 
+impl SilenceBody {
+    /// The silence that is asked for.
+    fn silence(self) -> Result<Silence, ApiProblem> {
+        let selects = !self.tags.is_empty() || self.severity.is_some() || !self.detectors.is_empty();
+        let hours = Some(self.week).filter(|week| *week != Hours::default());
+        match (self.incident, self.length.trim() == UNTIL_CHANGE) {
+            (Some(incident), true) if self.metrics.is_empty() && !selects && hours.is_none() => {
+                return Ok(silence_until_change(incident, &self.by, &self.reason));
+            }
+            (None, false) => {}
+            _ => {
+                return Err(ApiProblem::bad(
+                    "`incident` goes with the length `change`, and with nothing else that selects",
+                ));
+            }
+        }
+        let plain =
+            silence_of(self.metrics, &self.length, &self.by, &self.reason).map_err(ApiProblem::bad)?;
+        let silence = Silence {
+            selection: Selection {
+                tags: self.tags,
+                severity: self.severity,
+                detectors: self.detectors,
+                ..plain.selection
+            },
+            hours,
+            ..plain
+        };
+        CompiledSilence::new(silence.clone()).map_err(ApiProblem::bad)?;
+        Ok(silence)
+    }
+}
+
 async fn add_silence(
     State(site): SiteState,
     body: Result<Json<SilenceBody>, JsonRejection>,
 ) -> Result<Response, ApiProblem> {
     let Json(body) = body?;
-    let plain = silence_of(body.metrics, &body.length, &body.by, &body.reason).map_err(ApiProblem::bad)?;
-    let silence = Silence {
-        selection: Selection {
-            tags: body.tags,
-            severity: body.severity,
-            detectors: body.detectors,
-            ..plain.selection
-        },
-        hours: Some(body.week).filter(|week| *week != Hours::default()),
-        ..plain
-    };
-    CompiledSilence::new(silence.clone()).map_err(ApiProblem::bad)?;
-    let silence = Box::new(silence);
+    let silence = Box::new(body.silence()?);
     let reply = ask(&site, Request::Silence { silence }).await?;
     let made = matches!(reply, Reply::Silences { .. });
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(reply)).into_response())
 }
-
 async fn end_silence(State(site): SiteState, Path(id): Path<u64>) -> Result<Response, ApiProblem> {
     match ask(&site, Request::EndSilence { id }).await {
         Ok(_) => Ok(StatusCode::NO_CONTENT.into_response()),

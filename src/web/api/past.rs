@@ -213,6 +213,7 @@ async fn list_detectors(
 
 async fn settings(State(site): SiteState) -> Response {
     let line = |row: &skywatch_settings::SettingRow| json!({ "key": row.key, "value": row.value, "origin": row.origin.to_string() });
-    let rows: Vec<Value> = site.settings.rows.iter().map(line).collect();
-    Json(json!({ "settings": rows, "notes": site.settings.notes })).into_response()
+    let table = site.settings.get();
+    let rows: Vec<Value> = table.rows.iter().map(line).collect();
+    Json(json!({ "settings": rows, "notes": table.notes })).into_response()
 }
