@@ -114,8 +114,8 @@ fn a_change_ends_the_silence_and_is_told() {
             (expected.low, expected.centre, expected.high) = (50.0, 60.0, 70.0);
         }
     };
-    let changes: [(&dyn Fn(&mut Anomaly), IncidentChange); 3] = [
-        (&worse, IncidentChange::Severity),
+    let changes = [
+        (&worse as &dyn Fn(&mut Anomaly), IncidentChange::Severity),
         (&below, IncidentChange::Direction),
         (&level, IncidentChange::ExpectedLevel),
     ];
