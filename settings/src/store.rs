@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::address::HostPort;
 use crate::analyzer::Analyzer;
 use crate::check::Check;
 use crate::duration::show;
@@ -23,6 +24,16 @@ options! {
         password: Option<Secret> = None,
         /// A file with the Redis password.
         password_file: Option<PathBuf> = None,
+        /// Sentinels that know the primary: its address is then theirs to say, and `url` says transport, database and login.
+        sentinels: Vec<HostPort> = Vec::new(),
+        /// What sentinels call the primary, behind `sentinel monitor`.
+        sentinel_primary: String = "mymaster".to_owned(),
+        /// The ACL user at the sentinels.
+        sentinel_username: Option<String> = None,
+        /// The password at the sentinels. Filled from `sentinel_password_file` when that is set.
+        sentinel_password: Option<Secret> = None,
+        /// A file with the password at the sentinels.
+        sentinel_password_file: Option<PathBuf> = None,
         /// Certificates (PEM) trusted for `rediss://` in place of the public ones.
         tls_ca_file: Option<PathBuf> = None,
         /// What every key of a metric begins with in Redis.
@@ -52,7 +63,29 @@ impl Section for Store {
             &self.name,
             "expected a short name without spaces, such as `\"main\"`",
         );
-        let StoreUrl::Redis(url) = &self.url else { return };
+        check.require(
+            !self.sentinel_primary.is_empty() && !self.sentinel_primary.contains(char::is_whitespace),
+            "sentinel_primary",
+            &self.sentinel_primary,
+            "expected the name behind `sentinel monitor`, such as `\"mymaster\"`",
+        );
+        let StoreUrl::Redis(url) = &self.url else {
+            if !self.sentinels.is_empty() {
+                check.conflict(
+                    &["sentinels", "url"],
+                    "`store.sentinels` are set, but `store.url` is `embedded`".to_owned(),
+                    "write `redis://primary/0` (or `rediss://`) in `store.url`",
+                );
+            }
+            return;
+        };
+        if !self.sentinels.is_empty() && url.transport() == RedisTransport::Unix {
+            check.conflict(
+                &["sentinels", "url"],
+                "sentinels know addresses, and `store.url` is a socket of this machine".to_owned(),
+                "write `redis://primary/0` (or `rediss://`) in `store.url`",
+            );
+        }
         if url.has_password() && self.password.is_some() {
             check.conflict(
                 &["password", "password_file", "url"],

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use skywatch_alerters::host;
-use skywatch_settings::{Flavour, RedisUrl, Settings, StoreUrl, TrimMode};
+use skywatch_settings::{Flavour, RedisUrl, Settings, Store, StoreUrl, TrimMode};
 
 use super::ProcessError;
 use crate::dispatch::running;
@@ -22,7 +22,7 @@ use crate::observer::Observer;
 use crate::outliers::OutliersError;
 use crate::store::AnyConnect;
 use crate::store::embedded::{EmbeddedConnect, EmbeddedOptions};
-use crate::store::redis::{RedisConnect, RedisOptions};
+use crate::store::redis::{RedisConnect, RedisOptions, SentinelOptions};
 use crate::traces::{TracesError, TracesOptions, archive_path};
 
 /// Makes the state folder, and proves that it can be written.
@@ -51,6 +51,7 @@ pub(crate) fn redis(url: &RedisUrl, settings: &Settings) -> Result<RedisConnect,
         url: url.expose().to_owned(),
         username: store.username.clone(),
         password: store.password.as_ref().map(|secret| secret.expose().to_owned()),
+        sentinels: sentinels(store),
         namespace: store.namespace.clone(),
         connect_timeout: store.connect_timeout,
         response_timeout: store.response_timeout,
@@ -58,6 +59,20 @@ pub(crate) fn redis(url: &RedisUrl, settings: &Settings) -> Result<RedisConnect,
         ..RedisOptions::default()
     };
     Ok(RedisConnect::new(options)?)
+}
+
+fn sentinels(store: &Store) -> Option<SentinelOptions> {
+    let addresses = store.sentinels.iter();
+    let addresses: Vec<_> = addresses.map(|one| (one.host.clone(), one.port)).collect();
+    (!addresses.is_empty()).then(|| SentinelOptions {
+        addresses,
+        primary: store.sentinel_primary.clone(),
+        username: store.sentinel_username.clone(),
+        password: store
+            .sentinel_password
+            .as_ref()
+            .map(|secret| secret.expose().to_owned()),
+    })
 }
 
 /// The store that settings name. A Redis is not connected yet.

@@ -5,6 +5,7 @@ mod accounting;
 mod bombs;
 mod connections;
 mod crash;
+mod failover;
 mod laws;
 mod node;
 mod protocols;

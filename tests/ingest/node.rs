@@ -42,9 +42,12 @@ impl Node {
 
     /// The same, after a shell has done something to itself.
     pub(crate) fn start_after(redis: &RedisServer, before: &str, options: &[(&str, &str)]) -> Self {
-        let mut setup = Setup::new()
-            .on(redis)
-            .after(before)
+        Self::start_from(Setup::new().on(redis).after(before), options)
+    }
+
+    /// The same with further settings.
+    pub(crate) fn start_from(setup: Setup, options: &[(&str, &str)]) -> Self {
+        let mut setup = setup
             .with("analyzer.enabled", "false")
             .with("web.enabled", "false")
             .with("process.restart_backoff", "100ms")

@@ -50,6 +50,10 @@ impl RedisStore {
         let has_named = exchange.has_named;
         let (asserted, made, outcome) = exchange.finish();
         let mut outcome = ran.and(outcome);
+        if matches!(outcome, Err(StoreError::ReadOnly { .. })) {
+            // It was a primary when it was connected to; another server may be one now.
+            self.wire.disconnect();
+        }
         // Even if the rest went wrong: sent again, these names will not be new.
         if has_named {
             self.announce_names();

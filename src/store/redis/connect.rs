@@ -11,6 +11,7 @@ use super::StoreError;
 use super::failure::{self, Server};
 use super::options::RedisOptions;
 use super::plain::Plain;
+use super::sentinel::{self, Sentinels};
 
 /// Makes connections to one Redis.
 #[derive(Clone)]
@@ -18,7 +19,11 @@ pub struct RedisConnect(Arc<Checked>);
 
 struct Checked {
     options: RedisOptions,
+    /// To the address of the options; with sentinels that says only how to connect and who we are.
     client: ::redis::Client,
+    /// Authorities to trust, PEM, if not the usual ones.
+    authorities: Option<Vec<u8>>,
+    sentinels: Option<Sentinels>,
     server: Server,
 }
 
@@ -42,14 +47,21 @@ impl RedisConnect {
         }
         let user = redis.username().unwrap_or("default").to_owned();
         info = info.set_redis_settings(redis);
+        let sentinels = options.sentinels.clone().map(Sentinels::new);
         let server = Server {
-            place: place(&info),
+            place: place(&info, sentinels.as_ref()),
             user,
         };
-        let client = open(info, &options)?;
+        let authorities = options.tls_ca_file.as_ref().map(|path| {
+            std::fs::read(path).map_err(|error| refused(format!("cannot read `{}`: {error}", path.display())))
+        });
+        let authorities = authorities.transpose()?;
+        let client = client(info, authorities.as_deref()).map_err(|error| refused(error.to_string()))?;
         Ok(Self(Arc::new(Checked {
             options,
             client,
+            authorities,
+            sentinels,
             server,
         })))
     }
@@ -63,6 +75,8 @@ impl RedisConnect {
         Self(Arc::new(Checked {
             options,
             client: checked.client.clone(),
+            authorities: checked.authorities.clone(),
+            sentinels: checked.sentinels.clone(),
             server: checked.server.clone(),
         }))
     }
@@ -93,19 +107,34 @@ impl RedisConnect {
 
     /// A connection for reading in bulk.
     pub(super) fn open_plain(&self) -> Result<Plain, StoreError> {
-        Plain::open(self.0.client.get_connection_info(), self.options())
+        let way = self.client();
+        way.and_then(|client| Plain::open(client.get_connection_info(), self.options()))
             .map_err(|error| failure::of_client(self.server(), &error))
+    }
+
+    /// The client of the server that is the store now.
+    fn client(&self) -> Result<::redis::Client, RedisError> {
+        let checked = &*self.0;
+        let Some(sentinels) = &checked.sentinels else {
+            return Ok(checked.client.clone());
+        };
+        let base = checked.client.get_connection_info();
+        let open = |info| client(info, checked.authorities.as_deref());
+        open(sentinels.find(base, open, checked.options.connect_timeout)?)
     }
 
     fn open_within(&self, options: &RedisOptions) -> Result<::redis::Connection, RedisError> {
         let limit = options.connect_timeout;
-        let mut connection = self.0.client.get_connection_with_timeout(limit)?;
+        let mut connection = self.client()?.get_connection_with_timeout(limit)?;
         connection.set_read_timeout(Some(limit))?;
         connection.set_write_timeout(Some(limit))?;
         match ::redis::cmd("PING").exec(&mut connection) {
             // A user who may do everything but ping is in.
             Err(error) if error.kind() == ServerErrorKind::NoPerm.into() => {}
             other => other?,
+        }
+        if self.0.sentinels.is_some() {
+            sentinel::is_primary(&mut connection)?;
         }
         connection.set_read_timeout(Some(options.response_timeout))?;
         connection.set_write_timeout(Some(options.response_timeout))?;
@@ -128,8 +157,11 @@ fn parse(url: &str) -> Result<ConnectionInfo, StoreError> {
     })
 }
 
-fn place(info: &ConnectionInfo) -> String {
+fn place(info: &ConnectionInfo, sentinels: Option<&Sentinels>) -> String {
     let db = info.redis_settings().db();
+    if let Some(sentinels) = sentinels {
+        return format!("redis-sentinel://{}/{db}", sentinels.primary());
+    }
     match info.addr() {
         ConnectionAddr::Tcp(host, port) => format!("redis://{host}:{port}/{db}"),
         ConnectionAddr::TcpTls { host, port, .. } => format!("rediss://{host}:{port}/{db}"),
@@ -138,26 +170,23 @@ fn place(info: &ConnectionInfo) -> String {
     }
 }
 
-fn open(info: ConnectionInfo, options: &RedisOptions) -> Result<::redis::Client, StoreError> {
+fn client(info: ConnectionInfo, authorities: Option<&[u8]>) -> Result<::redis::Client, RedisError> {
     let tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
     if tls {
         // Said outright, so that no other provider a dependency might bring leaves two to choose
         // from; an error only says that one is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
-    let client = match &options.tls_ca_file {
-        Some(path) if tls => {
-            let pem = std::fs::read(path)
-                .map_err(|error| refused(format!("cannot read `{}`: {error}", path.display())))?;
+    match authorities {
+        Some(pem) if tls => {
             let certificates = TlsCertificates {
                 client_tls: None,
-                root_cert: Some(pem),
+                root_cert: Some(pem.to_vec()),
             };
             ::redis::Client::build_with_tls(info, certificates)
         }
         _ => ::redis::Client::open(info),
-    };
-    client.map_err(|error| refused(error.to_string()))
+    }
 }
 
 #[cfg(test)]

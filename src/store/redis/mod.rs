@@ -18,6 +18,7 @@ mod names;
 mod options;
 mod plain;
 mod resp;
+mod sentinel;
 mod slice_sizes;
 mod store;
 mod tails;
@@ -36,6 +37,7 @@ use super::{
 pub use connect::RedisConnect;
 pub use cursor::RedisCursor;
 pub use options::RedisOptions;
+pub use sentinel::SentinelOptions;
 pub use store::RedisStore;
 
 impl Connect for RedisConnect {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::sentinel::SentinelOptions;
+
 /// How to reach a Redis.
 #[derive(Clone)]
 pub struct RedisOptions {
@@ -14,6 +16,8 @@ pub struct RedisOptions {
     pub username: Option<String>,
     /// Password; takes the place of the one in `url`.
     pub password: Option<String>,
+    /// Who knows the primary's address; that of `url` is then not used.
+    pub sentinels: Option<SentinelOptions>,
     /// What every metric's key starts with.
     pub namespace: String,
     /// Limit for getting a connection.
@@ -32,6 +36,7 @@ impl Default for RedisOptions {
             url: "redis://127.0.0.1:6379".to_owned(),
             username: None,
             password: None,
+            sentinels: None,
             namespace: "metrics.".to_owned(),
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(30),

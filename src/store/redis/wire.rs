@@ -174,6 +174,12 @@ impl Wire {
         Ok(request.replies)
     }
 
+    /// Lets go of the connections: the next use makes new ones.
+    pub(super) fn disconnect(&mut self) {
+        self.connection = None;
+        self.plain = None;
+    }
+
     /// Asks for a sign of life. A connection that has died since its last use is replaced.
     pub(super) fn ping(&mut self) -> Result<(), StoreError> {
         if self.connection.is_some() {

@@ -1,0 +1,147 @@
+//! Which server is the primary, as sentinels know it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ::redis::{
+    Client, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, ServerErrorKind, Value,
+};
+
+/// The sentinels of one primary, and how to log in to them.
+#[derive(Clone)]
+pub struct SentinelOptions {
+    /// Host and port of each.
+    pub addresses: Vec<(String, u16)>,
+    /// What they call the primary: the name behind `sentinel monitor`.
+    pub primary: String,
+    /// ACL user at the sentinels, who have users of their own.
+    pub username: Option<String>,
+    /// Password at the sentinels.
+    pub password: Option<String>,
+}
+
+/// Asks sentinels, first the one that answered last.
+#[derive(Clone)]
+pub(super) struct Sentinels {
+    options: SentinelOptions,
+    /// The place of the one that answered last.
+    answered: Arc<AtomicUsize>,
+}
+
+impl Sentinels {
+    pub(super) fn new(options: SentinelOptions) -> Self {
+        Self {
+            options,
+            answered: Arc::default(),
+        }
+    }
+
+    /// What they call the primary.
+    pub(super) fn primary(&self) -> &str {
+        &self.options.primary
+    }
+
+    /// The way to the primary: `base` (its transport and login) with the address that a sentinel knows. `open` makes a client, `limit`
+    /// bounds each wait.
+    ///
+    /// # Errors
+    /// None of them answers, or knows the primary.
+    pub(super) fn find(
+        &self,
+        base: &ConnectionInfo,
+        open: impl Fn(ConnectionInfo) -> Result<Client, RedisError>,
+        limit: Duration,
+    ) -> Result<ConnectionInfo, RedisError> {
+        let first = self.answered.load(Ordering::Relaxed);
+        let count = self.options.addresses.len();
+        let mut last = unavailable("there are no sentinels".to_owned());
+        for place in (first..first + count).map(|place| place % count) {
+            let (host, port) = &self.options.addresses[place];
+            let asked = open(self.way_to(base, host, *port)).and_then(|client| self.ask(&client, limit));
+            match asked {
+                Ok(Some((host, port))) => {
+                    self.answered.store(place, Ordering::Relaxed);
+                    return Ok(base.clone().set_addr(address(base, host, port)));
+                }
+                Ok(None) => {
+                    let primary = &self.options.primary;
+                    last = unavailable(format!(
+                        "the sentinel {host}:{port} knows no primary called `{primary}`"
+                    ));
+                }
+                Err(error) => last = unavailable(format!("the sentinel {host}:{port} :: {error}")),
+            }
+        }
+        Err(last)
+    }
+
+    fn way_to(&self, base: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
+        let mut redis = ::redis::RedisConnectionInfo::default().set_skip_set_lib_name();
+        if let Some(username) = &self.options.username {
+            redis = redis.set_username(username);
+        }
+        if let Some(password) = &self.options.password {
+            redis = redis.set_password(password);
+        }
+        base.clone()
+            .set_addr(address(base, host.to_owned(), port))
+            .set_redis_settings(redis)
+    }
+
+    fn ask(&self, client: &Client, limit: Duration) -> Result<Option<(String, u16)>, RedisError> {
+        let mut connection = client.get_connection_with_timeout(limit)?;
+        connection.set_read_timeout(Some(limit))?;
+        connection.set_write_timeout(Some(limit))?;
+        ::redis::cmd("SENTINEL")
+            .arg("get-master-addr-by-name")
+            .arg(&self.options.primary)
+            .query(&mut connection)
+    }
+}
+
+/// Whether a server that was just connected to takes writes. Sentinels are behind for a moment when a primary has come back as a replica.
+///
+/// # Errors
+/// It is a replica, or does not answer.
+pub(super) fn is_primary(connection: &mut Connection) -> Result<(), RedisError> {
+    let role: Value = match ::redis::cmd("ROLE").query(connection) {
+        // A user who may not ask finds out by the first write.
+        Err(error) if error.kind() == ServerErrorKind::NoPerm.into() => return Ok(()),
+        other => other?,
+    };
+    let word = match &role {
+        Value::Array(parts) => match parts.first() {
+            Some(Value::BulkString(word)) => &word[..],
+            _ => b"",
+        },
+        _ => b"",
+    };
+    match word {
+        b"master" => Ok(()),
+        _ => Err(unavailable(
+            "the server that sentinels name as primary is a replica: they have not agreed on another yet"
+                .to_owned(),
+        )),
+    }
+}
+
+/// The same transport to another server.
+fn address(base: &ConnectionInfo, host: String, port: u16) -> ConnectionAddr {
+    match base.addr() {
+        ConnectionAddr::TcpTls {
+            insecure, tls_params, ..
+        } => ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure: *insecure,
+            tls_params: tls_params.clone(),
+        },
+        _ => ConnectionAddr::Tcp(host, port),
+    }
+}
+
+/// It may be otherwise in a moment.
+fn unavailable(reason: String) -> RedisError {
+    RedisError::from((ErrorKind::Io, "no primary", reason))
+}
