@@ -19,6 +19,7 @@ pub mod baseline;
 pub mod causes;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod demo;
 pub mod dispatch;
 pub mod entities;

@@ -12,6 +12,7 @@ mod alerts;
 mod backfill;
 mod backtest;
 mod blackbox;
+mod cluster;
 mod entities;
 mod events;
 mod health;

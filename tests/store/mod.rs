@@ -2,7 +2,7 @@
 //! between a client and a server. The server is a real one.
 
 mod access;
-mod backends;
+pub(crate) mod backends;
 mod codec_laws;
 mod embedded_only;
 mod faults;

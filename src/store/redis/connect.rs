@@ -100,6 +100,11 @@ impl RedisConnect {
             .map_err(|error| failure::of_client(self.server(), &error))
     }
 
+    /// What an error of a connection means for the caller.
+    pub(crate) fn failure(&self, error: &RedisError) -> StoreError {
+        failure::of_client(self.server(), error)
+    }
+
     /// Whether what is read in bulk has a connection of its own.
     pub(super) fn is_plain(&self) -> bool {
         Plain::serves(self.0.client.get_connection_info())

@@ -1,0 +1,36 @@
+//! Who looks at which metrics when several nodes work on one Redis.
+//!
+//! Names fall into 256 [virtual shards](virtual_shard); each belongs to one of the live nodes by
+//! [rendezvous hashing](rendezvous). A node shows that it lives by a heartbeat, which is also the lease on all shards it holds;
+//! each time a shard changes hands its *epoch* grows, and a write in the name of an earlier one is refused (a fencing token).
+//! What a node does when is worked out without I/O by [`LeaseProtocol`]; the shared table is a [`LeaseStore`], in Redis
+//! [`RedisLeases`]; [`LeaseCoordinator`] puts both together behind the trait that the analyzer knows, [`Coordinator`]. What was learnt of the metrics
+//! of a shard is left for its next node in a [`SnapshotStore`].
+//!
+//! The decision a reader would question: no consensus of our own, only one Redis that is asked. A Redis that fails over loses
+//! what its replica had not got, so tokens name the session as well as the epoch: a table from before a hand-over gives the
+//! shard back to who held it then, and never to two.
+
+mod coordinator;
+mod lease_coordinator;
+mod lease_store;
+mod node_name;
+mod ownership;
+mod protocol;
+mod redis_leases;
+mod redis_link;
+mod redis_snapshots;
+pub mod rendezvous;
+mod snapshot_store;
+mod virtual_shard;
+
+pub use coordinator::{Coordinator, LocalCoordinator};
+pub use lease_coordinator::LeaseCoordinator;
+pub use lease_store::{FencingToken, LeaseReply, LeaseRequest, LeaseStore, Session, ShardLease};
+pub use node_name::node_name;
+pub use ownership::{ClusterNode, Ownership};
+pub use protocol::{CLOCK_DRIFT, LeaseAnswer, LeaseProtocol, LeaseTerms};
+pub use redis_leases::RedisLeases;
+pub use redis_snapshots::RedisSnapshots;
+pub use snapshot_store::{OpenSnapshots, SnapshotStore};
+pub use virtual_shard::{ShardSet, VIRTUAL_SHARDS, VirtualShard};

@@ -1,0 +1,6 @@
+//! Several nodes on one table of leases: the table in Redis beside one in memory, and thousands of random schedules.
+
+mod memory_leases;
+mod simulation;
+mod suite;
+mod world;
