@@ -7,6 +7,7 @@ use crate::alerts::Alerts;
 use crate::analyzer::Analyzer;
 use crate::causes::Causes;
 use crate::check::Check;
+use crate::cluster::Cluster;
 use crate::consul::Consul;
 use crate::druid::Druid;
 use crate::email::Email;
@@ -82,6 +83,8 @@ sections! {
     analyzer: Analyzer,
     /// What the adaptive profile calls anomalous.
     adaptive: Adaptive,
+    /// How several nodes on one Redis share the metrics.
+    cluster: Cluster,
     /// Where Skywatch's own metrics go.
     graphite: Graphite,
     /// What becomes of an anomaly.

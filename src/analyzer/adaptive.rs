@@ -11,6 +11,7 @@ use skywatch_algorithms::{Exception, Window};
 use super::adaptive_metric::{AdaptiveLook, AdaptiveMetric, Trial, Workspace};
 use super::evaluation::Evaluation;
 use super::rule::{AlarmRule, AlarmRules};
+use super::shard_snapshot::{ShardSnapshot, ShardSnapshotWriter};
 use crate::baseline::{Baseline, StatePart, StateSaver, States};
 use crate::panics;
 use crate::status::FollowedOutcome;
@@ -229,21 +230,48 @@ impl AdaptiveJudge {
         };
         let mut saved = StatePart::new(part);
         for (index, (name, state)) in metrics.enumerate() {
-            match state {
-                Some(state) => saved.add(name, state.adaptive(), state.learnt(), |bytes| {
-                    state.write(bytes);
-                    position(index, bytes);
-                }),
-                // Not looked at since the start: what was saved before is still all there is.
-                None => {
-                    if let Some((adaptive, beside)) = self.options.states.peek(name) {
-                        let learnt = AdaptiveMetric::read(adaptive.clone(), &beside, 0).0.learnt();
-                        saved.add(name, &adaptive, learnt, |bytes| bytes.extend(beside));
-                    }
+            self.add_to(&mut saved, name, state, |bytes| position(index, bytes));
+        }
+        saving.saver.save(saved);
+    }
+
+    /// Adds what is known of a metric to a part; `position` appends how far it was read.
+    fn add_to(
+        &self,
+        part: &mut StatePart,
+        name: &str,
+        state: Option<&AdaptiveMetric>,
+        position: impl FnOnce(&mut Vec<u8>),
+    ) {
+        match state {
+            Some(state) => part.add(name, state.adaptive(), state.learnt(), |bytes| {
+                state.write(bytes);
+                position(bytes);
+            }),
+            // Not looked at since the start: what was saved before is still all there is.
+            None => {
+                if let Some((adaptive, beside)) = self.options.states.peek(name) {
+                    let learnt = AdaptiveMetric::read(adaptive.clone(), &beside, 0).0.learnt();
+                    part.add(name, &adaptive, learnt, |bytes| bytes.extend(beside));
                 }
             }
         }
-        saving.saver.save(saved);
+    }
+
+    /// What is known of some metrics, with their hours from a day (UTC, since 1970) on; `position` appends how far the metric of that
+    /// number was read.
+    pub(super) fn snapshot<'m>(
+        &mut self,
+        metrics: impl Iterator<Item = (&'m Arc<str>, Option<&'m AdaptiveMetric>)>,
+        position: impl Fn(usize, &mut Vec<u8>),
+        from_day: u32,
+    ) -> ShardSnapshot {
+        let mut writer = ShardSnapshotWriter::new();
+        for (index, (name, state)) in metrics.enumerate() {
+            self.add_to(writer.states(), name, state, |bytes| position(index, bytes));
+            writer.add_hours(name, &self.workspace.hours.hours_from(name, from_day));
+        }
+        writer.finish()
     }
 
     /// Keeps what is known of metrics that are not watched any more, for when they come back.

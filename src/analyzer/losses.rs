@@ -42,6 +42,8 @@ pub(crate) struct Losses {
     /// Since when it throws keys away, how many by now, and when the last.
     evicting: Option<(f64, u64, f64)>,
     condition: Condition,
+    /// Virtual shards whose metrics these are.
+    shards: u64,
 }
 
 impl Losses {
@@ -58,6 +60,7 @@ impl Losses {
                 .find(|trouble| trouble.component == component);
             known.map(|trouble| trouble.since)
         };
+        losses.shards = last.shards;
         losses.analyzed = last.analyzed;
         if last.analyzed == 0 && last.held_before == 0 {
             losses.blind = since(METRICS);
@@ -70,6 +73,24 @@ impl Losses {
             losses.held.push_back((now, last.held));
         }
         losses
+    }
+
+    /// This node holds so many virtual shards: metrics that have become another node's are not lost. What is remembered is
+    /// taken in proportion, as names are spread evenly.
+    pub(crate) fn share(&mut self, shards: u64) {
+        let before = std::mem::replace(&mut self.shards, shards);
+        if before == shards {
+            return;
+        }
+        if before == 0 || shards == 0 {
+            self.held.clear();
+            (self.lost, self.blind, self.analyzed) = (None, None, 0);
+            return;
+        }
+        let of_now = |count: &mut u64| *count = *count * shards / before;
+        self.held.iter_mut().for_each(|(_, held)| of_now(held));
+        self.lost.iter_mut().for_each(|(_, before)| of_now(before));
+        of_now(&mut self.analyzed);
     }
 
     /// The store took what was written, or did not.
@@ -264,6 +285,33 @@ mod tests {
             assert_eq!(losses.is_lost(), is_loss, "{before:?} {after:?}");
             assert_eq!(ill(&seen).len(), usize::from(is_loss), "{before:?} {after:?}");
         }
+    }
+
+    #[test]
+    fn metrics_that_become_another_nodes_are_not_lost_and_those_that_stay_may_be() {
+        let mut losses = Losses::default();
+        losses.share(256);
+        pass(&mut losses, 1_000.0, [100, 0, 0]);
+        losses.share(128);
+        assert_eq!(ill(&pass(&mut losses, 1_060.0, [49, 0, 0])), [""; 0]);
+        losses.share(64);
+        assert_eq!(
+            ill(&pass(&mut losses, 1_120.0, [11, 0, 0])),
+            [METRICS],
+            "there were some 25"
+        );
+        losses.share(0);
+        assert_eq!(
+            ill(&pass(&mut losses, 1_180.0, [0, 0, 0])),
+            [""; 0],
+            "nothing is this node's"
+        );
+        losses.share(256);
+        assert_eq!(
+            ill(&pass(&mut losses, 1_240.0, [3, 0, 0])),
+            [""; 0],
+            "nothing is known of what was"
+        );
     }
 
     #[test]

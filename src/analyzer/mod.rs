@@ -12,11 +12,13 @@ pub mod counter_class;
 mod evaluation;
 mod evaluator;
 mod examine;
+mod holding;
 mod inquiry;
 #[cfg(test)]
 mod laws;
 mod losses;
 mod metric_pass;
+mod observed;
 mod options;
 mod pending_points;
 pub(crate) mod pending_state;
@@ -28,6 +30,10 @@ mod scored;
 mod sender_marks;
 pub mod shard;
 mod shard_pass;
+mod shard_snapshot;
+mod snapshot_name;
+mod snapshot_writer;
+mod snapshots;
 pub mod store_canary;
 pub mod store_probe;
 mod supervisor;
@@ -36,6 +42,7 @@ pub mod tally;
 pub(crate) mod testing;
 mod tracked;
 mod worker;
+mod worker_pool;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,6 +55,7 @@ use crate::store::StoreError;
 pub use examine::{Examiner, SavedKnowledge};
 pub use inquiry::{Inquiries, MetricQuestion};
 pub use options::WorkerOptions;
+pub use snapshots::SnapshotOptions;
 pub use supervisor::{AnalyzerOptions, Supervisor, open_summary};
 
 /// Why the analyzer ended before it was told to.

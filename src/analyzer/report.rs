@@ -97,6 +97,21 @@ impl PassReport {
         self.without_room += other.without_room;
     }
 
+    /// Leaves out whatever is about metrics that are not `kept`, and answers how many findings that were.
+    pub(super) fn retain(&mut self, kept: impl Fn(&str) -> bool) -> u64 {
+        let found = |report: &Self| {
+            report.anomalies.len() + report.outcomes.len() + report.silent.len() + report.back.len()
+        };
+        let before = found(self);
+        self.anomalies.retain(|anomaly| kept(anomaly.name()));
+        self.outcomes.retain(|(name, _)| kept(name));
+        self.silent.retain(|(name, _)| kept(name));
+        self.back.retain(|name| kept(name));
+        self.warming.retain(|warming| kept(&warming.metric));
+        self.unfinished.retain(|name| kept(name));
+        (before - found(self)) as u64
+    }
+
     /// Hours the canary's window spans; without a canary, the longest window's.
     pub(crate) fn canary_hours(&self, options: &WorkerOptions) -> f64 {
         let seconds = if options.canary.is_empty() {

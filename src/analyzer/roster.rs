@@ -2,13 +2,15 @@
 //!
 //! The store is asked each pass for the number of names and for the number that our writers leave there when a name
 //! comes, and for the names only when one of them changed, or a minute has gone by: among names that others write, one may
-//! leave as another comes.
+//! leave as another comes. Only names of the virtual shards that are this node's are kept; when it gets more of them, names are
+//! listed anew.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::shard::shard_of;
+use crate::cluster::ShardSet;
 use crate::store::{Names, StoreError};
 
 /// Longest time without a full list.
@@ -31,6 +33,8 @@ pub struct Roster {
     counted: u64,
     additions: u64,
     listed: Option<Instant>,
+    /// The virtual shards whose names are known.
+    shards: ShardSet,
 }
 
 impl Roster {
@@ -44,36 +48,41 @@ impl Roster {
         self.names.contains_key(name)
     }
 
-    /// Brings the roster up to date. Answers what changed, a [`Change`] for each of `shards` workers, or
-    /// nothing if the names were not listed.
+    /// Brings the roster of the metrics in `shards` up to date. Answers what changed, a [`Change`] for each of `workers`, or
+    /// nothing if nothing did as far as is known.
     ///
     /// # Errors
     /// The store's own, or that the names were not all there when they were `due`; the roster is then as before.
     pub fn refresh(
         &mut self,
         store: &mut impl Names,
-        shards: usize,
+        workers: usize,
+        shards: &ShardSet,
         due: Instant,
     ) -> Result<Vec<Change>, StoreError> {
         // Before the listing: what comes while it runs shows at the next pass.
         let additions = store.additions()?;
         let counted = store.count()?;
         let same = (counted, additions) == (self.counted, self.additions);
-        if same && self.listed.is_some_and(|at| at.elapsed() < RELIST_AFTER) {
-            return Ok(Vec::new());
+        let has_gained = !shards.without(&self.shards).is_empty();
+        if same && !has_gained && self.listed.is_some_and(|at| at.elapsed() < RELIST_AFTER) {
+            return Ok(self.drop_lost(workers, shards));
         }
         // Counted even if it fails: what a broken listing has seen must not count as seen by the next.
         self.listing += 1;
         let listing = self.listing;
         let mut changes: Vec<Change> = Vec::new();
-        changes.resize_with(shards, Change::default);
+        changes.resize_with(workers, Change::default);
         let names = &mut self.names;
         let listed = store.list_until(due, &mut |name| {
+            if !shards.has_metric(name) {
+                return;
+            }
             if let Some(seen) = names.get_mut(name) {
                 *seen = listing;
             } else {
                 let name: Arc<str> = Arc::from(name);
-                changes[shard_of(&name, shards)].add.push(Arc::clone(&name));
+                changes[shard_of(&name, workers)].add.push(Arc::clone(&name));
                 names.insert(name, listing);
             }
         });
@@ -87,20 +96,40 @@ impl Roster {
         names.retain(|name, seen| {
             let stays = *seen == listing;
             if !stays {
-                changes[shard_of(name, shards)].remove.push(Arc::clone(name));
+                changes[shard_of(name, workers)].remove.push(Arc::clone(name));
             }
             stays
         });
+        self.shards = *shards;
         self.counted = counted;
         self.additions = additions;
         self.listed = Some(Instant::now());
         Ok(changes)
+    }
+
+    /// Lets go of the names of virtual shards that are another node's now.
+    fn drop_lost(&mut self, workers: usize, shards: &ShardSet) -> Vec<Change> {
+        let mut changes: Vec<Change> = Vec::new();
+        if self.shards == *shards {
+            return changes;
+        }
+        changes.resize_with(workers, Change::default);
+        self.names.retain(|name, _| {
+            let stays = shards.has_metric(name);
+            if !stays {
+                changes[shard_of(name, workers)].remove.push(Arc::clone(name));
+            }
+            stays
+        });
+        self.shards = *shards;
+        changes
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::VirtualShard;
 
     /// Names, and how often they were listed; a listing breaks off after `breaks_after` names.
     struct Fixed {
@@ -160,12 +189,26 @@ mod tests {
     fn lists_only_on_change_and_tells_each_shard_its_part() {
         let mut store = fixed(&["a", "b", "c"]);
         let mut roster = Roster::default();
-        assert_eq!(added(&roster.refresh(&mut store, 2, soon()).expect("lists")), 3);
+        assert_eq!(
+            added(
+                &roster
+                    .refresh(&mut store, 2, &ShardSet::FULL, soon())
+                    .expect("lists")
+            ),
+            3
+        );
         assert_eq!(roster.metrics(), 3);
-        assert!(roster.refresh(&mut store, 2, soon()).expect("counts").is_empty());
+        assert!(
+            roster
+                .refresh(&mut store, 2, &ShardSet::FULL, soon())
+                .expect("counts")
+                .is_empty()
+        );
         assert_eq!(store.listed, 1);
         store.names = vec!["a", "d"];
-        let changes = roster.refresh(&mut store, 2, soon()).expect("lists");
+        let changes = roster
+            .refresh(&mut store, 2, &ShardSet::FULL, soon())
+            .expect("lists");
         assert_eq!(added(&changes), 1);
         assert_eq!(changes.iter().map(|c| c.remove.len()).sum::<usize>(), 2);
         assert_eq!(roster.metrics(), 2);
@@ -175,13 +218,51 @@ mod tests {
     fn a_name_that_comes_as_another_leaves_is_seen_at_once() {
         let mut store = fixed(&["a", "b"]);
         let mut roster = Roster::default();
-        roster.refresh(&mut store, 1, soon()).expect("lists");
+        roster
+            .refresh(&mut store, 1, &ShardSet::FULL, soon())
+            .expect("lists");
         store.names = vec!["a", "c"];
         store.additions += 1;
-        let changes = roster.refresh(&mut store, 1, soon()).expect("lists");
+        let changes = roster
+            .refresh(&mut store, 1, &ShardSet::FULL, soon())
+            .expect("lists");
         assert_eq!((added(&changes), changes[0].remove.len()), (1, 1));
         assert!(roster.holds("c") && !roster.holds("b"));
-        assert!(roster.refresh(&mut store, 1, soon()).expect("counts").is_empty());
+        assert!(
+            roster
+                .refresh(&mut store, 1, &ShardSet::FULL, soon())
+                .expect("counts")
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn only_names_of_held_shards_are_known_and_others_come_with_their_shards() {
+        let (of_a, of_b) = (VirtualShard::of("a"), VirtualShard::of("b"));
+        let only = |shard: VirtualShard| [shard].into_iter().collect::<ShardSet>();
+        assert_ne!(of_a, of_b);
+        let mut store = fixed(&["a", "b"]);
+        let mut roster = Roster::default();
+        let changes = roster.refresh(&mut store, 1, &only(of_a), soon()).expect("lists");
+        assert_eq!((added(&changes), roster.holds("a")), (1, true));
+        let changes = roster.refresh(&mut store, 1, &only(of_b), soon()).expect("lists");
+        assert_eq!(
+            (&*changes[0].add[0], &*changes[0].remove[0], store.listed),
+            ("b", "a", 2)
+        );
+        let changes = roster
+            .refresh(&mut store, 1, &ShardSet::default(), soon())
+            .expect("counts");
+        assert_eq!(
+            (changes[0].remove.len(), roster.metrics(), store.listed),
+            (1, 0, 2)
+        );
+        assert!(
+            roster
+                .refresh(&mut store, 1, &ShardSet::default(), soon())
+                .expect("counts")
+                .is_empty()
+        );
     }
 
     #[test]
@@ -190,12 +271,16 @@ mod tests {
         let mut roster = Roster::default();
         for breaks_after in [0, 1, 2] {
             store.breaks_after = breaks_after;
-            assert!(roster.refresh(&mut store, 2, soon()).is_err());
+            assert!(roster.refresh(&mut store, 2, &ShardSet::FULL, soon()).is_err());
             assert_eq!(roster.metrics(), 0);
         }
         store.breaks_after = usize::MAX;
         assert_eq!(
-            added(&roster.refresh(&mut store, 2, soon()).expect("lists")),
+            added(
+                &roster
+                    .refresh(&mut store, 2, &ShardSet::FULL, soon())
+                    .expect("lists")
+            ),
             3,
             "every worker hears of every name"
         );

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::report::PassReport;
+use super::snapshots::SnapshotRound;
 
 /// From the supervisor to a worker. A closed channel means: end.
 pub(super) enum WorkerOrder {
@@ -15,6 +16,8 @@ pub(super) enum WorkerOrder {
         /// Metrics that left it.
         remove: Vec<Arc<str>>,
     },
+    /// Leave what is known of the metrics of some virtual shards for other nodes.
+    Snapshot(SnapshotRound),
     /// Look at every metric of the shard once.
     Pass {
         /// Number of the pass.

@@ -1,7 +1,6 @@
 //! The supervisor: one pass after another, at the optimum distance.
 //!
-//! It owns the workers (one thread each, orders down one channel a worker, reports up one channel for
-//! all), the roster of metrics, and what is told of a pass. A worker that does not report in time cannot be
+//! It owns the [workers](WorkerPool), the roster of metrics, and what is told of a pass. A worker that does not report in time cannot be
 //! stopped from within; the supervisor then names what it was at and gives up, and whoever started the
 //! process starts it again.
 
@@ -10,25 +9,26 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use skywatch_alerters::incident::{Observation, ObservedOutcome};
-use skywatch_alerters::{Anomaly, Subject};
+use crossbeam_channel::Receiver;
+use skywatch_alerters::Anomaly;
 
+use super::holding::ShardHolding;
 use super::inquiry::MetricQuestion;
 use super::losses::Losses;
+use super::observed::observed;
 use super::options::WorkerOptions;
 use super::report::PassReport;
 use super::roster::Roster;
 use super::shard_pass::WorkerOrder;
-use super::worker::Worker;
+use super::snapshots::{SnapshotOptions, Snapshots};
+use super::worker_pool::WorkerPool;
 use super::{AnalyzerError, PassOutputs, sender_marks};
 use crate::backoff::Backoff;
 use crate::clock::unix_now;
-use crate::inlet::{FinderReport, Observations, PassNews};
-use crate::status::{Finding, Findings, FollowedOutcome, PassSummary, Seconds, WorkerProgress};
+use crate::cluster::Coordinator;
+use crate::status::{Finding, Findings, FollowedOutcome, PassSummary, Seconds};
 use crate::stop::Stop;
 use crate::store::{Connect, Keys as _, Store as _, StoreError};
 
@@ -36,8 +36,6 @@ use crate::store::{Connect, Keys as _, Store as _, StoreError};
 const UP_KEY_EXPIRY: Duration = Duration::from_secs(120);
 /// Grace after the deadline before a worker counts as hung: longer than any single metric takes.
 const HUNG_AFTER: Duration = Duration::from_secs(10);
-/// How often the supervisor looks whether its workers live while it waits for their reports.
-const LOOK_EACH: Duration = Duration::from_millis(500);
 /// Shortest and longest wait between two tries to reach the store.
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
@@ -62,12 +60,10 @@ pub struct AnalyzerOptions {
     pub summary: Option<PathBuf>,
     /// Where each worker hears what people ask, in the order of their seats; fewer, or none, if nobody can ask.
     pub questions: Vec<Receiver<MetricQuestion>>,
-}
-
-/// A worker as the supervisor holds it.
-struct WorkerHandle {
-    orders: Sender<WorkerOrder>,
-    thread: JoinHandle<()>,
+    /// Says which metrics are this node's.
+    pub coordinator: Arc<dyn Coordinator>,
+    /// How what was learnt goes from node to node; `None` for a node that is alone.
+    pub snapshots: Option<SnapshotOptions>,
 }
 
 /// The loop's state.
@@ -76,9 +72,10 @@ pub struct Supervisor<K: Connect> {
     options: AnalyzerOptions,
     outputs: PassOutputs,
     stop: Stop,
-    workers: Vec<WorkerHandle>,
-    reports: Receiver<PassReport>,
+    workers: WorkerPool,
     roster: Roster,
+    holding: ShardHolding,
+    snapshots: Option<Snapshots>,
     /// What is lost of what there was.
     losses: Losses,
     summary: Option<File>,
@@ -99,37 +96,36 @@ impl<K: Connect> Supervisor<K> {
         stop: Stop,
     ) -> Result<Self, AnalyzerError> {
         let summary = options.summary.as_deref().map(open_summary).transpose()?;
-        let (send_report, reports) = bounded(options.workers);
-        let mut workers = Vec::with_capacity(options.workers);
-        for number in 0..options.workers {
-            let (orders, receive) = bounded(2);
-            let progress = WorkerProgress::default();
-            outputs.liveness.watch(progress.clone());
-            let worker = WorkerOptions {
-                seat: (number, options.workers),
-                ..options.worker.clone()
-            };
-            let mut worker = Worker::new(connect.clone(), worker, progress, stop.clone());
-            if let Some(questions) = options.questions.get(number) {
-                worker = worker.with_questions(questions.clone());
-            }
-            let send_report = send_report.clone();
-            let thread = std::thread::Builder::new()
-                .name(format!("worker-{number}"))
-                .spawn(move || worker.run(&receive, &send_report))
-                .map_err(AnalyzerError::Thread)?;
-            workers.push(WorkerHandle { orders, thread });
-        }
+        let (worker, liveness) = (&options.worker, &outputs.liveness);
+        let workers = WorkerPool::start(
+            &connect,
+            options.workers,
+            worker,
+            &options.questions,
+            liveness,
+            &stop,
+        )?;
         let roster = Roster::default();
+        let adaptive = options.worker.adaptive.as_ref();
+        let snapshots = options
+            .snapshots
+            .as_ref()
+            .zip(adaptive)
+            .map(|(snapshots, adaptive)| {
+                let pace = options.optimum_run_duration;
+                Snapshots::start(snapshots, Arc::clone(adaptive), options.workers, pace)
+            });
+        let snapshots = snapshots.transpose().map_err(AnalyzerError::Thread)?;
         let since = outputs.status.since();
         let losses = Losses::since(outputs.status.last_pass().as_ref(), unix_now());
         Ok(Self {
             connect,
+            holding: ShardHolding::new(Arc::clone(&options.coordinator)),
+            snapshots,
             options,
             outputs,
             stop,
             workers,
-            reports,
             roster,
             losses,
             summary,
@@ -144,16 +140,9 @@ impl<K: Connect> Supervisor<K> {
     /// A worker hangs or has died, or the summary file cannot be written.
     pub fn run(mut self) -> Result<(), AnalyzerError> {
         let outcome = self.run_passes();
-        let workers = std::mem::take(&mut self.workers);
-        let threads: Vec<_> = workers.into_iter().map(|worker| worker.thread).collect();
-        if outcome.is_ok() {
-            for thread in threads {
-                if thread.join().is_err() {
-                    return Err(AnalyzerError::WorkerDied);
-                }
-            }
-        }
-        outcome
+        // Before states are saved, which takes its time: others may go on at once.
+        self.holding.leave();
+        outcome.and_then(|()| self.workers.end())
     }
 
     fn run_passes(&mut self) -> Result<(), AnalyzerError> {
@@ -167,6 +156,9 @@ impl<K: Connect> Supervisor<K> {
                 Some(error) => {
                     tracing::warn!("a pass gave up :: {error}");
                     store = None;
+                }
+                None if self.holding.shards().is_empty() => {
+                    tracing::info!("no virtual shard is this node's :: other nodes watch, or hand some over");
                 }
                 None if self.roster.metrics() == 0 => {
                     tracing::info!(
@@ -247,20 +239,18 @@ impl<K: Connect> Supervisor<K> {
         let deadline = begun + self.options.pass_deadline;
         self.outputs.liveness.pass_begins(deadline + HUNG_AFTER);
         let followed = self.outputs.followed.get();
-        for worker in &self.workers {
-            worker
-                .orders
-                .send(WorkerOrder::Pass {
-                    number: self.pass,
-                    now,
-                    deadline,
-                    followed: Arc::clone(&followed),
-                })
-                .map_err(|_| AnalyzerError::WorkerDied)?;
-        }
+        self.workers.order(|| WorkerOrder::Pass {
+            number: self.pass,
+            now,
+            deadline,
+            followed: Arc::clone(&followed),
+        })?;
         let mut sum = PassReport::new(&self.options.worker);
         for _ in 0..self.workers.len() {
-            sum.add(self.next_report(deadline + HUNG_AFTER)?);
+            sum.add(
+                self.workers
+                    .next_report(deadline + HUNG_AFTER, &self.outputs.liveness)?,
+            );
         }
         self.outputs.liveness.pass_ends();
         if self.stop.is_said() && !sum.unfinished.is_empty() {
@@ -272,8 +262,14 @@ impl<K: Connect> Supervisor<K> {
             );
             return Ok(None);
         }
+        if let Err(error) = self.holding.confirm(&mut sum) {
+            self.outputs.trouble(&error);
+            return Ok(Some(error));
+        }
         // Asked each pass, not only when one leaves: it may have left while nobody looked.
-        let gone = followed.iter().filter(|name| !self.roster.holds(name));
+        let gone = followed
+            .iter()
+            .filter(|name| !self.roster.holds(name) && self.holding.has_kept(name));
         sum.outcomes
             .extend(gone.map(|name| (Arc::from(name.as_str()), FollowedOutcome::Deleted)));
         if let Err(error) = sender_marks::apply(store, &followed, now, &mut sum) {
@@ -288,29 +284,29 @@ impl<K: Connect> Supervisor<K> {
             judge: sum.judging.as_secs_f64() / workers,
             total: total.as_secs_f64(),
         };
-        self.publish(sum, now, seconds, followed.len() as u64)
+        let lasting = followed.iter().filter(|name| self.holding.has_kept(name)).count();
+        let trouble = self.publish(sum, now, seconds, lasting as u64)?;
+        self.hand_over(now)?;
+        Ok(trouble)
     }
 
-    /// Waits for a worker's report until `due`, looking now and then whether all of them live.
-    fn next_report(&self, due: Instant) -> Result<PassReport, AnalyzerError> {
-        loop {
-            match self.reports.recv_timeout(LOOK_EACH) {
-                Ok(report) => return Ok(report),
-                Err(RecvTimeoutError::Disconnected) => return Err(AnalyzerError::WorkerDied),
-                Err(RecvTimeoutError::Timeout)
-                    if self.workers.iter().any(|worker| worker.thread.is_finished()) =>
-                {
-                    // It may have reported just before it ended.
-                    return self.reports.try_recv().map_err(|_| AnalyzerError::WorkerDied);
-                }
-                Err(RecvTimeoutError::Timeout) if Instant::now() >= due => {
-                    return Err(AnalyzerError::Hung {
-                        metrics: self.outputs.liveness.at(),
-                    });
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-            }
+    /// Leaves snapshots for other nodes, and gives back some of what belongs to them.
+    fn hand_over(&mut self, now: f64) -> Result<(), AnalyzerError> {
+        let leaving = self.holding.leaving();
+        let Some(snapshots) = &self.snapshots else {
+            self.holding.hand_over(&leaving);
+            return Ok(());
+        };
+        let Some((round, all_done)) = snapshots.round(self.holding.owned(), &leaving, self.pass, now) else {
+            return Ok(());
+        };
+        self.workers.order(|| WorkerOrder::Snapshot(round.clone()))?;
+        drop(round);
+        if !leaving.is_empty() {
+            let whole = snapshots.wait(&all_done, &self.stop);
+            self.holding.hand_over(&leaving.within(&whole));
         }
+        Ok(())
     }
 
     /// Says that we are alive, and gives each worker its metrics, all of which must be known when they are `due`.
@@ -329,16 +325,12 @@ impl<K: Connect> Supervisor<K> {
         };
         self.losses.written(refused.as_ref(), now);
         self.losses.said(store.condition()?, now);
-        let changes = self.roster.refresh(store, self.workers.len(), due)?;
-        for (worker, change) in self.workers.iter().zip(changes) {
-            if !(change.add.is_empty() && change.remove.is_empty()) {
-                // A closed channel shows again, and is handled, when the pass itself is ordered.
-                let _ = worker.orders.send(WorkerOrder::Assign {
-                    add: change.add,
-                    remove: change.remove,
-                });
-            }
+        let shards = self.holding.begin()?;
+        if let Some(snapshots) = &mut self.snapshots {
+            snapshots.adopt(self.holding.owned())?;
         }
+        let changes = self.roster.refresh(store, self.workers.len(), &shards, due)?;
+        self.workers.assign(changes);
         Ok(())
     }
 
@@ -371,6 +363,8 @@ impl<K: Connect> Supervisor<K> {
             without_room: sum.without_room,
             ..PassSummary::default()
         };
+        self.holding.write_into(&mut summary);
+        self.losses.share(summary.shards);
         sum.tally.write_into(&mut summary, &detectors, &mut sum.timings);
         let unfinished = summary.unfinished;
         self.losses
@@ -446,34 +440,6 @@ impl<K: Connect> Supervisor<K> {
         });
         findings.collect()
     }
-}
-
-/// What a pass found, as the dispatch takes it.
-fn observed(findings: Findings) -> FinderReport {
-    let wrong = findings.findings.into_iter().map(|finding| Observation {
-        subject: finding.anomaly.subject.clone(),
-        outcome: ObservedOutcome::Anomalous(Box::new(finding.anomaly)),
-    });
-    let others = findings.outcomes.into_iter().map(|(name, outcome)| Observation {
-        subject: Subject::Metric(name.to_string()),
-        outcome: match outcome {
-            FollowedOutcome::Normal { at, value } => ObservedOutcome::Normal { at, value },
-            FollowedOutcome::Settled { at, value, before } => ObservedOutcome::Settled { at, value, before },
-            FollowedOutcome::Deleted => ObservedOutcome::Deleted,
-        },
-    });
-    let names = |names: Vec<Arc<str>>| names.iter().map(|name| name.to_string()).collect();
-    FinderReport::Seen(Box::new(Observations {
-        seen: wrong.chain(others).collect(),
-        all_of: Some(Subject::METRIC.to_owned()),
-        pass: Some(Box::new(PassNews {
-            summary: findings.summary,
-            silent: names(findings.silent),
-            back: names(findings.back),
-            newest: findings.newest,
-            cut_short: findings.cut_short,
-        })),
-    }))
 }
 
 /// Opens a summary file, which is appended to.

@@ -7,6 +7,7 @@
 
 mod fetching;
 mod learning;
+mod snapshots;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -95,6 +96,7 @@ impl<K: Connect> Worker<K> {
             };
             match order {
                 Ok(WorkerOrder::Assign { add, remove }) => self.assign(add, remove),
+                Ok(WorkerOrder::Snapshot(round)) => self.hand_snapshots(&round),
                 Ok(WorkerOrder::Pass {
                     number,
                     now,
@@ -259,6 +261,25 @@ impl<K: Connect> Worker<K> {
         self.plan_learning(now);
         while !self.to_learn.is_empty() {
             self.learn_some();
+        }
+    }
+
+    /// Takes over what another node has left.
+    pub(crate) fn adopt(&self, snapshot: &super::shard_snapshot::ShardSnapshot) {
+        let adaptive = self
+            .context
+            .options
+            .adaptive
+            .as_ref()
+            .expect("the adaptive profile");
+        let mut states = adaptive.states.adoption();
+        snapshot
+            .states
+            .iter()
+            .for_each(|part| states.add(part).expect("room"));
+        adaptive.states.adopt(states).expect("room");
+        for part in snapshot.hours.values().flatten() {
+            adaptive.memory.adopt(part);
         }
     }
 

@@ -93,6 +93,24 @@ impl BaselineHandle {
         std::mem::take(&mut hours.handle.kept)
     }
 
+    /// The hours of a metric from a day (UTC, since 1970) on, oldest first, as they lie on the disk.
+    pub fn hours_from(&mut self, metric: &str, day: u32) -> Vec<Hour> {
+        let mut hours = Vec::new();
+        let Some(slot) = self.shared.names().slot_of(metric) else {
+            return hours;
+        };
+        self.refresh();
+        let mut record = [0; RECORD];
+        for file in self.files.iter().filter(|file| file.day >= day) {
+            if file.read(slot, &mut record).is_err() {
+                LossCounts::count(&self.shared.losses.failed);
+            } else if !decode(&record, file.day, hash(metric), &mut hours) {
+                LossCounts::count(&self.shared.losses.dropped);
+            }
+        }
+        hours
+    }
+
     /// Takes over the files as they are now.
     fn refresh(&mut self) {
         let generation = self.shared.generation.load(Ordering::Relaxed);

@@ -106,6 +106,12 @@ impl Baseline {
         shared.names().tend(newest, &shared.losses);
     }
 
+    /// Takes over a [part](super::HoursPart) of hours that another node has; those that are kept already stay as they are. Of how many
+    /// metrics there were any.
+    pub fn adopt(&self, part: &[u8]) -> usize {
+        inbox::take_in(part, &mut self.handle(), &self.shared.losses)
+    }
+
     /// Whether the files that are open are not in their place any more.
     fn was_deleted(&self) -> bool {
         !self.shared.folder.join("names").exists() && self.shared.names().is_written()

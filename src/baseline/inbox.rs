@@ -27,35 +27,25 @@ const ENTRY: usize = 8;
 /// Bytes of an hour.
 const HOUR: usize = 16;
 
-/// Leaves hours for the process that keeps the baseline.
-pub struct InboxWriter {
-    folder: PathBuf,
+/// Hours of metrics, as bytes: a file of the inbox, or what another node is given.
+pub struct HoursPart {
     bytes: Vec<u8>,
-    hours: u64,
 }
 
-impl InboxWriter {
-    /// For the baseline in `folder`, which need not be there yet.
-    ///
-    /// # Errors
-    /// The folder cannot be made.
-    pub fn new(folder: &Path) -> std::io::Result<Self> {
-        let folder = folder.join(FOLDER);
-        crate::files::folder(&folder)?;
-        Ok(Self {
-            folder,
+impl Default for HoursPart {
+    /// Of no metric yet.
+    fn default() -> Self {
+        Self {
             bytes: MAGIC.to_vec(),
-            hours: 0,
-        })
+        }
     }
+}
 
+impl HoursPart {
     /// Adds hours of a metric, by number.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn add(&mut self, metric: &str, hours: &[Hour]) -> std::io::Result<()> {
+    pub fn add(&mut self, metric: &str, hours: &[Hour]) {
         let Ok(length) = u16::try_from(metric.len()) else {
-            return Ok(());
+            return;
         };
         for hours in hours.chunks(usize::from(u16::MAX)) {
             let begin = self.bytes.len();
@@ -71,9 +61,59 @@ impl InboxWriter {
             }
             let sum = checksum(&self.bytes[begin + 4..], 0);
             self.bytes[begin..begin + 4].copy_from_slice(&sum.to_le_bytes());
+        }
+    }
+
+    /// Bytes by now.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The bytes of the whole part.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    fn is_empty(&self) -> bool {
+        self.bytes.len() == MAGIC.len()
+    }
+}
+
+/// Leaves hours for the process that keeps the baseline.
+pub struct InboxWriter {
+    folder: PathBuf,
+    part: HoursPart,
+    hours: u64,
+}
+
+impl InboxWriter {
+    /// For the baseline in `folder`, which need not be there yet.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn new(folder: &Path) -> std::io::Result<Self> {
+        let folder = folder.join(FOLDER);
+        crate::files::folder(&folder)?;
+        Ok(Self {
+            folder,
+            part: HoursPart::default(),
+            hours: 0,
+        })
+    }
+
+    /// Adds hours of a metric, by number.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn add(&mut self, metric: &str, hours: &[Hour]) -> std::io::Result<()> {
+        let before = self.part.length();
+        self.part.add(metric, hours);
+        if self.part.length() > before {
             self.hours += hours.len() as u64;
         }
-        if self.bytes.len() >= FILE_BYTES {
+        if self.part.length() >= FILE_BYTES {
             self.leave()?;
         }
         Ok(())
@@ -90,12 +130,12 @@ impl InboxWriter {
 
     fn leave(&mut self) -> std::io::Result<()> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        if self.bytes.len() > MAGIC.len() {
+        if !self.part.is_empty() {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let now = crate::clock::unix_now();
             let name = format!("{now:.3}-{}-{number}.inbox", std::process::id());
-            replace(&self.folder.join(name), &self.bytes)?;
-            self.bytes.truncate(MAGIC.len());
+            replace(&self.folder.join(name), &self.part.bytes)?;
+            self.part = HoursPart::default();
         }
         Ok(())
     }
@@ -125,7 +165,8 @@ pub(super) fn take(folder: &Path, handle: &mut BaselineHandle, losses: &LossCoun
     metrics
 }
 
-fn take_in(bytes: &[u8], handle: &mut BaselineHandle, losses: &LossCounts) -> usize {
+/// Takes in the hours of a [part](HoursPart); how many metrics' there were.
+pub(super) fn take_in(bytes: &[u8], handle: &mut BaselineHandle, losses: &LossCounts) -> usize {
     let Some(mut rest) = bytes.strip_prefix(MAGIC) else {
         LossCounts::count(&losses.dropped);
         return 0;

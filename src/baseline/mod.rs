@@ -26,9 +26,9 @@ use std::path::{Path, PathBuf};
 pub use handle::{BaselineHandle, MetricHours, MetricSlot};
 pub use hourly::HourlyAggregator;
 pub use hours::Baseline;
-pub use inbox::InboxWriter;
+pub use inbox::{HoursPart, InboxWriter};
 pub use losses::LossCounts;
-pub use states::{StateCounts, StatePart, StateSaver, States};
+pub use states::{StateAdoption, StateCounts, StatePart, StateSaver, States};
 pub use taught::TaughtWriter;
 
 /// Where the hours of all metrics lie.

@@ -10,6 +10,7 @@
 //! of it is not thrown away with it but goes to a file of its own, for a week, and whoever watches the metric
 //! next takes it from there. A start puts there, too, what it found and nobody took.
 
+mod adoption;
 pub(super) mod format;
 mod index;
 mod saver;
@@ -22,6 +23,7 @@ use skywatch_algorithms::streaming::Adaptive;
 
 use super::taught::TaughtStates;
 use crate::hash::hash;
+pub use adoption::StateAdoption;
 use format::UNCLAIMED;
 pub use format::{StateCounts, StatePart};
 use index::StateIndex;
@@ -98,6 +100,23 @@ impl States {
         state
     }
 
+    /// Begins to collect what another node has learnt.
+    #[must_use]
+    pub fn adoption(&self) -> StateAdoption {
+        StateAdoption::new(&self.folder)
+    }
+
+    /// Takes over what was collected; of each metric the state that has learnt later stays. How many were taken over.
+    ///
+    /// # Errors
+    /// The disk takes nothing.
+    pub fn adopt(&self, adoption: StateAdoption) -> std::io::Result<u64> {
+        let (file, damaged) = adoption.finish()?;
+        let mut index = self.index();
+        index.counts.damaged += damaged;
+        file.map_or(Ok(0), |file| index.adopt(file))
+    }
+
     /// Whether anything was saved of a metric, or learnt of it by a backfill, that nobody has taken.
     pub fn knows(&self, metric: &str) -> bool {
         self.index().knows(metric) || self.taught.knows(metric)
@@ -122,5 +141,6 @@ impl States {
     /// What is done between passes: looks for states that a backfill has left. `now`: Unix seconds.
     pub fn tend(&self, now: f64) {
         self.taught.tend(now);
+        self.index().close_used_up();
     }
 }

@@ -329,7 +329,11 @@ fn show_pass(pass: &PassSummary) -> anyhow::Result<()> {
             seconds.total, seconds.names, seconds.fetch, seconds.judge, pass.unfinished, pass.retried
         ),
     )?;
-    line("  exceptions", &counts(&pass.exceptions))
+    line("  exceptions", &counts(&pass.exceptions))?;
+    match pass.share() {
+        Some(share) => line("  node", &share),
+        None => Ok(()),
+    }
 }
 
 /// `a 1, b 2`, or `none`.

@@ -3,9 +3,10 @@
 //!
 //! Turns go by a hash of the name: the work is spread evenly, and no record is needed of when a metric was looked at last.
 //! Between slices the store has four times as long to itself. A Horizon that is alive trims by itself and is
-//! left to it, unless the settings say otherwise.
+//! left to it, unless the settings say otherwise. Where several nodes trim one store each minute's turn is done by the one that
+//! takes it first; a turn whose node dies is made up for a round later, like any other that was missed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,6 +59,8 @@ pub(super) struct Trimmer {
     stop: Stop,
     /// The last minute that was done, counted from 1970.
     done: Option<u64>,
+    /// Minutes after it that are this process's.
+    claimed: BTreeSet<u64>,
     /// Metrics that could not be read, with the time from which on they are looked at again.
     quarantine: HashMap<String, f64>,
     /// Names under which nothing was found, with the time of the first look that found nothing.
@@ -74,6 +77,7 @@ impl Trimmer {
             counters,
             stop,
             done: None,
+            claimed: BTreeSet::new(),
             quarantine: HashMap::new(),
             empty: HashMap::new(),
             yielded: false,
@@ -122,8 +126,9 @@ impl Trimmer {
             return Ok(());
         }
         let begun = Instant::now();
-        let turn = self.turn(now);
-        if turn.first > turn.last {
+        let turn = self.turn(store, now)?;
+        if turn.minutes.is_empty() {
+            self.done = Some(turn.last);
             return Ok(());
         }
         self.quarantine.retain(|_, until| *until > now);
@@ -178,6 +183,7 @@ impl Trimmer {
         outcome?;
         if !self.stop.is_said() {
             self.done = Some(turn.last);
+            self.claimed.clear();
         }
         Ok(())
     }
@@ -198,18 +204,27 @@ impl Trimmer {
         Ok(yields)
     }
 
-    fn turn(&self, now: f64) -> TrimTurn {
+    /// The minutes since the last pass that nobody else has taken.
+    fn turn(&mut self, store: &mut dyn Trim, now: f64) -> Result<TrimTurn, StoreError> {
         let round = (self.options.full_duration / SHARE).min(LONGEST_ROUND);
         let turns = (round.as_secs() / EACH.as_secs()).max(1);
         let last = (now / EACH.as_secs_f64()) as u64;
         // A minute far ahead was done before the clock was set back.
         let done = self.done.filter(|done| *done < last + turns);
         let first = done.map_or(last, |done| done + 1);
-        TrimTurn {
-            turns,
-            first: first.max((last + 1).saturating_sub(turns)),
-            last,
+        let first = first.max((last + 1).saturating_sub(turns));
+        // What a pass that failed has taken is still to be done.
+        self.claimed.retain(|minute| (first..=last).contains(minute));
+        for minute in first..=last {
+            if !self.claimed.contains(&minute) && store.claim(minute, LONGEST_ROUND)? {
+                self.claimed.insert(minute);
+            }
         }
+        Ok(TrimTurn {
+            turns,
+            minutes: self.claimed.iter().map(|minute| minute % turns).collect(),
+            last,
+        })
     }
 
     /// Remembers and names what could not be read.
@@ -263,18 +278,19 @@ impl Trimmer {
 }
 
 /// The minutes to be done, and which metrics are looked at in them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct TrimTurn {
     /// Minutes in a round.
     turns: u64,
-    first: u64,
+    /// Those to be done, counted within the round.
+    minutes: BTreeSet<u64>,
+    /// The present one, counted from 1970.
     last: u64,
 }
 
 impl TrimTurn {
     fn has(&self, name: &str) -> bool {
-        let behind_first = (hash(name) % self.turns + self.turns - self.first % self.turns) % self.turns;
-        behind_first < (self.last + 1).saturating_sub(self.first)
+        self.minutes.contains(&(hash(name) % self.turns))
     }
 }
 
@@ -332,6 +348,8 @@ mod tests {
         removed: Vec<String>,
         before: f64,
         slices: usize,
+        /// Minutes that another node has taken.
+        taken: BTreeSet<u64>,
     }
 
     impl Found {
@@ -404,6 +422,10 @@ mod tests {
             self.names.retain(|(name, _)| !metrics.contains(&name.as_str()));
             Ok(metrics.len() as u64)
         }
+
+        fn claim(&mut self, minute: u64, _: Duration) -> Result<bool, StoreError> {
+            Ok(self.taken.insert(minute))
+        }
     }
 
     fn trimmer(full_duration: u64) -> Trimmer {
@@ -464,6 +486,24 @@ mod tests {
             let most = found.looked_at.iter().map(Vec::len).max().expect("a pass");
             assert!(minutes == 1 || most < 60, "{most} of 300 in one pass");
         }
+    }
+
+    #[test]
+    fn a_minute_that_another_node_has_taken_is_left_to_it() {
+        let mut found = Found::with(300);
+        let mut trimmer = trimmer(86_400);
+        let minute = (NOW / 60.0) as u64;
+        found.taken = (minute + 1..minute + 30).collect();
+        for pass in 0..60 {
+            trimmer
+                .pass(&mut found, &connect(), NOW + 60.0 * f64::from(pass))
+                .expect("a pass");
+        }
+        let seen: BTreeSet<String> = found.looked_at.concat().into_iter().collect();
+        let others = (0..300)
+            .filter(|n| (1..30).contains(&((hash(&format!("metric.{n}")) % 60 + 60 - minute % 60) % 60)));
+        assert_eq!(300 - seen.len(), others.count());
+        assert_eq!(found.looked_at.len(), 31, "names are not listed in vain");
     }
 
     #[test]

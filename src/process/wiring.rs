@@ -1,12 +1,17 @@
 //! From settings to the options of each room.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use skywatch_alerters::host;
 use skywatch_settings::{Flavour, RedisUrl, Settings, Store, StoreUrl, TrimMode};
 
 use super::ProcessError;
+use crate::analyzer::SnapshotOptions;
+use crate::cluster::{
+    Coordinator, LeaseCoordinator, LeaseTerms, LocalCoordinator, RedisLeases, RedisSnapshots, node_name,
+};
 use crate::dispatch::running;
 use crate::files;
 use crate::health::HealthError;
@@ -80,6 +85,46 @@ pub(crate) fn store(settings: &Settings) -> Result<AnyConnect, ProcessError> {
     Ok(match &settings.store.url {
         StoreUrl::Embedded => AnyConnect::Embedded(embedded(settings)?),
         StoreUrl::Redis(url) => AnyConnect::Redis(redis(url, settings)?),
+    })
+}
+
+/// Who says which metrics are this node's.
+pub(crate) fn coordinator(
+    settings: &Settings,
+    store: &AnyConnect,
+) -> Result<Arc<dyn Coordinator>, ProcessError> {
+    let state_dir = &settings.state_dir;
+    let node = node_name(state_dir, &host::name()).map_err(|source| state_dir_error(state_dir, source))?;
+    let AnyConnect::Redis(connect) = store else {
+        return Ok(Arc::new(LocalCoordinator::new(&node)));
+    };
+    if !settings.cluster.enabled {
+        return Ok(Arc::new(LocalCoordinator::new(&node)));
+    }
+    let terms = LeaseTerms {
+        ttl: settings.cluster.lease,
+    };
+    // An answer later than the next heartbeat is of no use.
+    let leases = RedisLeases::new(connect, &settings.store.namespace, terms.renew_each());
+    let coordinator = LeaseCoordinator::start(Box::new(leases), &node, terms);
+    coordinator
+        .map(|coordinator| Arc::new(coordinator) as Arc<dyn Coordinator>)
+        .map_err(|source| ProcessError::Start {
+            what: "the thread that keeps this node's leases",
+            source,
+        })
+}
+
+/// How what was learnt goes from node to node, if there may be others.
+pub(crate) fn snapshots(settings: &Settings, store: &AnyConnect) -> Option<SnapshotOptions> {
+    let AnyConnect::Redis(connect) = store else {
+        return None;
+    };
+    let (connect, namespace) = (connect.clone(), settings.store.namespace.clone());
+    let limit = settings.store.response_timeout;
+    settings.cluster.enabled.then(|| SnapshotOptions {
+        open: Box::new(move || Box::new(RedisSnapshots::new(&connect, &namespace, limit))),
+        each: settings.cluster.snapshot_each,
     })
 }
 

@@ -128,6 +128,29 @@ pub struct PassSummary {
     pub cached_bytes: u64,
     /// Metrics read whole because `analyzer.cache_bytes` leaves no room for their windows.
     pub without_room: u64,
+    /// The name of this node.
+    #[serde(default)]
+    pub node: String,
+    /// Virtual shards whose metrics the pass looked at, of 256.
+    #[serde(default = "all_shards")]
+    pub shards: u64,
+    /// Virtual shards this node has taken since the start …
+    #[serde(default)]
+    pub shards_acquired: u64,
+    /// … and given back or lost.
+    #[serde(default)]
+    pub shards_lost: u64,
+    /// Findings left out since their metrics had become another node's when the pass had ended.
+    #[serde(default)]
+    pub moved: u64,
+    /// All nodes that live, with how many virtual shards each holds.
+    #[serde(default)]
+    pub nodes: BTreeMap<String, u64>,
+}
+
+/// What a pass looked at before there were several nodes.
+fn all_shards() -> u64 {
+    256
 }
 
 impl PassSummary {
@@ -153,6 +176,11 @@ impl PassSummary {
             ("memory_failed".to_owned(), self.memory_failed as f64),
             ("held".to_owned(), self.held as f64),
             ("troubles".to_owned(), self.troubles.len() as f64),
+            ("shards".to_owned(), self.shards as f64),
+            ("shards_acquired".to_owned(), self.shards_acquired as f64),
+            ("shards_lost".to_owned(), self.shards_lost as f64),
+            ("moved".to_owned(), self.moved as f64),
+            ("nodes".to_owned(), self.nodes.len() as f64),
         ];
         let counts = |kind: &str, counts: &BTreeMap<String, u64>| {
             counts
@@ -193,6 +221,22 @@ impl PassSummary {
         (!said.is_empty()).then(|| said.join("; "))
     }
 
+    /// Which part of all metrics is this node's, and who has the others; `None` of a pass from before there were nodes.
+    pub fn share(&self) -> Option<String> {
+        let others = self.nodes.iter().filter(|(name, _)| **name != self.node);
+        let others: Vec<String> = others.map(|(name, shards)| format!("{name} {shards}")).collect();
+        let beside = match others.as_slice() {
+            [] => "no other node".to_owned(),
+            others => format!("beside {}", others.join(", ")),
+        };
+        (!self.node.is_empty()).then(|| {
+            format!(
+                "{}, {} of 256 virtual shards, {beside}; {} taken and {} let go since the start",
+                self.node, self.shards, self.shards_acquired, self.shards_lost
+            )
+        })
+    }
+
     /// The lines an operator of the original knows.
     pub fn log_lines(&self) -> Vec<String> {
         let counts = |counts: &BTreeMap<String, u64>| {
@@ -218,6 +262,12 @@ impl PassSummary {
                 "memory :: {} records dropped, {} reads or writes failed",
                 self.memory_dropped, self.memory_failed
             ));
+        }
+        if let Some(share) = self.share().filter(|_| self.nodes.len() > 1) {
+            lines.push(format!("node :: {share}"));
+        }
+        if self.moved > 0 {
+            lines.push(format!("left to other nodes :: {} findings", self.moved));
         }
         for trouble in &self.troubles {
             lines.push(format!("{} :: {}", trouble.component, trouble.why));

@@ -107,7 +107,7 @@ impl StoreError {
             Self::Unavailable { .. } => Some("is the server running, and is `store.url` its address?"),
             Self::Denied { .. } => Some(
                 "check `store.username` and `store.password`; an ACL user needs `+@read +@write +@connection` \
-                 on the namespace's keys, and to trim `+eval +time`",
+                 on the namespace's keys, and to trim and to share metrics with other nodes `+eval +time`",
             ),
             Self::OutOfMemory { .. } => {
                 Some("free space, or raise `maxmemory` of the Redis; input is held meanwhile")

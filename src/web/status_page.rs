@@ -144,6 +144,7 @@ fn describe_pass(pass: &PassSummary, quiet: bool) -> Value {
         analyzed => pass.analyzed,
         anomalies => pass.anomalies,
         warm_up => pass.warm_up(),
+        share => pass.share(),
         warming => pass.warming,
         unfinished => pass.unfinished,
         retried => pass.retried,

@@ -285,10 +285,15 @@ fn self_metrics(graphite: &Graphite) {
     skytest.one.analyzer.late_points
     skytest.one.analyzer.memory_dropped
     skytest.one.analyzer.memory_failed
+    skytest.one.analyzer.moved
+    skytest.one.analyzer.nodes
     skytest.one.analyzer.projected
     skytest.one.analyzer.refetched
     skytest.one.analyzer.retried
     skytest.one.analyzer.run_time
+    skytest.one.analyzer.shards
+    skytest.one.analyzer.shards_acquired
+    skytest.one.analyzer.shards_lost
     skytest.one.analyzer.total_analyzed
     skytest.one.analyzer.total_anomalies
     skytest.one.analyzer.total_metrics

@@ -153,6 +153,10 @@ enum Event {
     Restart,
     /// The same, without saving: what was saved before is behind.
     Crash,
+    /// Another node goes on with the snapshot that this one leaves; its own disk has what it knew when it last had the metric.
+    Move,
+    /// The same when the node has died: the snapshot was left when states were last saved.
+    Die,
 }
 
 fn value() -> impl Strategy<Value = f64> {
@@ -169,6 +173,8 @@ fn event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Trim),
         2 => Just(Event::Restart),
         1 => Just(Event::Crash),
+        2 => Just(Event::Move),
+        1 => Just(Event::Die),
     ]
 }
 
@@ -221,7 +227,7 @@ proptest! {
         is_counter in any::<bool>(),
         events in prop::collection::vec(event(), 1..30),
     ) {
-        let (kept, read) = (tempfile::tempdir().expect("room"), tempfile::tempdir().expect("room"));
+        let [mut kept, mut other, read] = [(); 3].map(|()| tempfile::tempdir().expect("room"));
         let store = OneSeries::default();
         let mut total = 0.0;
         let mut push = |time: f64, value: f64| {
@@ -239,7 +245,8 @@ proptest! {
         let mut newest = now;
         prop_assert_eq!(found(&mut tails, 1, now), found(&mut whole, 1, now));
         (0..PARTS as u64).for_each(|part| tails.save(part));
-        // Since the states were saved.
+        let mut left = tails.snapshot(&[0], 0);
+        // Since the states were saved, and the snapshot left.
         let mut has_disorder = false;
         for (number, event) in (2..).zip(events) {
             has_disorder |= matches!(event, Event::Correct(_) | Event::Late(..) | Event::Ahead(..));
@@ -266,10 +273,27 @@ proptest! {
                     // What came too late is not too late for a state that was saved before.
                     if matches!(event, Event::Restart) || has_disorder {
                         (0..PARTS as u64).for_each(|part| tails.save(part));
+                        left = tails.snapshot(&[0], 0);
                     }
                     has_disorder = false;
                     drop(tails);
                     tails = worker(kept.path(), &store, true);
+                    // A start looks for what others have left.
+                    tails.adopt(&left);
+                }
+                Event::Move | Event::Die => {
+                    if matches!(event, Event::Move) || has_disorder {
+                        left = tails.snapshot(&[0], 0);
+                    }
+                    has_disorder = false;
+                    drop(tails);
+                    std::mem::swap(&mut kept, &mut other);
+                    tails = worker(kept.path(), &store, true);
+                    tails.adopt(&left);
+                    if matches!(event, Event::Move) {
+                        // As it would with the first pass.
+                        (0..PARTS as u64).for_each(|part| tails.save(part));
+                    }
                 }
             }
             prop_assert_eq!(found(&mut tails, number, now), found(&mut whole, number, now), "pass {}", number);

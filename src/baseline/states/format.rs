@@ -21,7 +21,7 @@ const EARLIER: &[u8] = b"skyw-";
 /// What a whole file ends with: one that was cut between two entries lacks it.
 pub(super) const END: &[u8; 8] = b"states\x00\n";
 /// Bytes before the first entry: what a file begins with, and the version of the states.
-const HEADER: usize = MAGIC.len() + 4;
+pub(super) const HEADER: usize = MAGIC.len() + 4;
 /// Bytes of an entry before its name: two checksums, lengths of name and state, time of the last point.
 pub(super) const ENTRY: usize = 22;
 /// The file of states whose metrics nobody watches.
@@ -145,6 +145,12 @@ pub(super) fn parse(mut bytes: &[u8]) -> Option<(Adaptive, Vec<u8>)> {
     Some((state, bytes.to_vec()))
 }
 
+/// The entries of a whole part of this version.
+pub(super) fn entries(part: &[u8]) -> Option<&[u8]> {
+    let head = StatePart::new("").bytes;
+    part.strip_prefix(head.as_slice())?.strip_suffix(END)
+}
+
 struct EntryHead {
     sum: u32,
     name: u16,
@@ -174,12 +180,14 @@ pub struct StatePart {
 
 impl StatePart {
     /// Bytes by now.
-    pub(in crate::baseline) fn length(&self) -> usize {
+    #[must_use]
+    pub fn length(&self) -> usize {
         self.bytes.len()
     }
 
     /// The bytes of the whole part.
-    pub(in crate::baseline) fn finish(mut self) -> Vec<u8> {
+    #[must_use]
+    pub fn finish(mut self) -> Vec<u8> {
         self.bytes.extend(END);
         self.bytes
     }

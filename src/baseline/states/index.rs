@@ -49,6 +49,8 @@ pub(super) struct StateIndex {
     pub(super) paths: BTreeSet<PathBuf>,
     pub(super) places: HashMap<u64, StateLocation, BuildHasherDefault<Hashed>>,
     pub(super) counts: StateCounts,
+    /// The numbers of files of adopted states.
+    pub(super) adopted: BTreeSet<usize>,
 }
 
 impl StateIndex {
@@ -77,6 +79,40 @@ impl StateIndex {
             *place,
             Arc::clone(self.files.get(&place.file)?),
         ))
+    }
+
+    /// Notes where states lie that another node has learnt, of metrics of which nothing later is known, and answers how many.
+    pub(super) fn adopt(&mut self, file: File) -> std::io::Result<u64> {
+        let number = self.next;
+        let (places, released) = (&mut self.places, &mut self.released);
+        let mut adopted = 0;
+        walk(&file, &mut self.counts, &mut |metric, place| {
+            let key = hash(metric);
+            let is_later = |time: f64| place.time > time;
+            if places.get(&key).is_none_or(|known| is_later(known.time))
+                && released.get(&key).is_none_or(|left| is_later(left.time))
+            {
+                released.remove(&key);
+                places.insert(key, place.in_file(number));
+                adopted += 1;
+            }
+        })?;
+        if adopted > 0 {
+            let number = self.keep(Arc::new(file));
+            self.adopted.insert(number);
+        }
+        Ok(adopted)
+    }
+
+    /// Lets go of files of adopted states none of which is left.
+    pub(super) fn close_used_up(&mut self) {
+        if !self.adopted.is_empty() {
+            let used: BTreeSet<usize> = self.places.values().map(|place| place.file).collect();
+            for number in self.adopted.difference(&used) {
+                self.files.remove(number);
+            }
+            self.adopted = self.adopted.intersection(&used).copied().collect();
+        }
     }
 
     /// Notes where the states of a file lie, and answers the number it has now.

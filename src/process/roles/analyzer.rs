@@ -127,6 +127,8 @@ pub(crate) fn watch(
         passes: run.passes,
         summary: run.summary.clone(),
         questions,
+        coordinator: wiring::coordinator(settings, store)?,
+        snapshots: wiring::snapshots(settings, store),
     };
     tracing::info!(
         "watching metrics in {} with {} workers, a pass each {} seconds",
