@@ -11,7 +11,7 @@ use super::virtual_shard::{ShardSet, VirtualShard};
 
 /// The one of `nodes` to which the shard belongs; none of none.
 #[must_use]
-pub fn owner_of<'n>(shard: VirtualShard, nodes: &'n [String]) -> Option<&'n String> {
+pub fn owner_of(shard: VirtualShard, nodes: &[String]) -> Option<&String> {
     // Of equal weights the greater name, so that the order of the nodes is no matter.
     nodes
         .iter()
