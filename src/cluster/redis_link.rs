@@ -1,6 +1,6 @@
 //! A connection to the Redis that all nodes share, made when it is first needed and after each failure.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::redis::{Cmd, Connection, Value};
 
@@ -13,6 +13,8 @@ pub(super) struct RedisLink {
     pub(super) prefix: String,
     /// `None` before the first call and after an error.
     connection: Option<Connection>,
+    /// When it was used last.
+    used: Instant,
 }
 
 impl RedisLink {
@@ -23,18 +25,24 @@ impl RedisLink {
             // Braces would end the tag early.
             prefix: format!("skywatch.cluster.{{{}}}", namespace.replace(['{', '}'], "_")),
             connection: None,
+            used: Instant::now(),
         }
     }
 
     /// Asks one question.
     pub(super) fn ask(&mut self, question: &Cmd) -> Result<Value, StoreError> {
-        let mut connection = match self.connection.take() {
+        let rested = match self.connection.take() {
+            Some(connection) => self.connect.rested(connection, self.used)?,
+            None => None,
+        };
+        let mut connection = match rested {
             Some(connection) => connection,
             None => self.connect.open()?,
         };
         let reply = question.query(&mut connection);
         let reply = reply.map_err(|error| self.connect.failure(&error))?;
         self.connection = Some(connection);
+        self.used = Instant::now();
         Ok(reply)
     }
 

@@ -1,7 +1,7 @@
 //! The way into a Redis: an address that is checked once, and the connections made to it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, ServerErrorKind, TlsCertificates,
@@ -12,6 +12,10 @@ use super::failure::{self, Server};
 use super::options::RedisOptions;
 use super::plain::Plain;
 use super::sentinel::{self, Sentinels};
+
+/// A connection that has rested so long may have been closed meanwhile: Redis has a time-out for idle clients, of a second
+/// at least, and so have proxies. Asking costs less than taking what is no fault for one.
+pub(super) const RESTED: Duration = Duration::from_millis(900);
 
 /// Makes connections to one Redis.
 #[derive(Clone)]
@@ -98,6 +102,26 @@ impl RedisConnect {
     pub(crate) fn open(&self) -> Result<::redis::Connection, StoreError> {
         self.open_within(self.options())
             .map_err(|error| failure::of_client(self.server(), &error))
+    }
+
+    /// A connection that was last used at `used`, if it is open still.
+    ///
+    /// # Errors
+    /// It is open and silent: another one would be, too.
+    pub(crate) fn rested(
+        &self,
+        mut connection: ::redis::Connection,
+        used: Instant,
+    ) -> Result<Option<::redis::Connection>, StoreError> {
+        if used.elapsed() < RESTED {
+            return Ok(Some(connection));
+        }
+        match ::redis::cmd("PING").query::<::redis::Value>(&mut connection) {
+            Err(error) if error.is_timeout() => Err(self.failure(&error)),
+            Err(error) if error.is_io_error() => Ok(None),
+            // Also "you may not ping" shows that the server is there.
+            _ => Ok(Some(connection)),
+        }
     }
 
     /// What an error of a connection means for the caller.

@@ -3,20 +3,17 @@
 //!
 //! What is read in bulk has a connection of its own ([`plain`](super::plain)) where there is no TLS.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ::redis::{Connection, Value};
 
+use super::connect::RESTED;
 use super::plain::{Plain, PlainReply};
 use super::{RedisConnect, StoreError, failure};
 
 /// A reply larger than this leaves behind a read buffer as large, which only a new connection
 /// gives back.
 const KEPT_REPLY_BYTES: usize = 8 << 20;
-
-/// A connection that has rested so long may have been closed meanwhile: Redis has a time-out for idle clients, of a second
-/// at least, and so have proxies. Asking costs less than taking what is no fault for one.
-const RESTED: Duration = Duration::from_millis(900);
 
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
@@ -96,20 +93,10 @@ impl Wire {
 
     /// The connection, opened if there is none or if the other side has closed it while it rested.
     fn open(&mut self) -> Result<Connection, StoreError> {
-        if let Some(mut connection) = self.connection.take() {
-            if self.used.elapsed() < RESTED {
-                return Ok(connection);
-            }
-            let answer = connection
-                .send_packed_command(PING)
-                .and_then(|()| connection.recv_response());
-            match answer {
-                // Also "you may not ping" shows that the server is there.
-                Ok(_) => return Ok(connection),
-                // It is open and silent: another one would be, too.
-                Err(error) if error.is_timeout() => return Err(self.failure(&error)),
-                Err(_) => {}
-            }
+        if let Some(connection) = self.connection.take()
+            && let Some(connection) = self.connect.rested(connection, self.used)?
+        {
+            return Ok(connection);
         }
         self.connect.open()
     }
