@@ -75,11 +75,23 @@ impl Snapshots {
         })
     }
 
-    /// Takes up what other nodes have left of shards that this one holds since now.
+    /// Takes up what other nodes have left of shards that this one holds since now. Who may not read it learns anew.
     ///
     /// # Errors
-    /// The store's own; what was not taken up is with the next call.
+    /// The store does not answer; what was not taken up is with the next call.
     pub(super) fn adopt(&mut self, owned: &Ownership) -> Result<(), StoreError> {
+        let outcome = self.take_up(owned);
+        match outcome {
+            Err(error) if !error.is_retryable() => {
+                tracing::warn!("what other nodes have learnt is learnt anew :: {error}");
+                self.adopted = owned.shards;
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn take_up(&mut self, owned: &Ownership) -> Result<(), StoreError> {
         self.adopted = self.adopted.within(&owned.shards);
         let fresh = owned.shards.without(&self.adopted);
         if fresh.is_empty() {

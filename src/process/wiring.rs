@@ -124,7 +124,11 @@ pub(crate) fn snapshots(settings: &Settings, store: &AnyConnect) -> Option<Snaps
     let limit = settings.store.response_timeout;
     settings.cluster.enabled.then(|| SnapshotOptions {
         open: Box::new(move || Box::new(RedisSnapshots::new(&connect, &namespace, limit))),
-        each: settings.cluster.snapshot_each,
+        // What has come since the last one must be in the store.
+        each: settings
+            .cluster
+            .snapshot_each
+            .min(settings.store.full_duration / 2),
     })
 }
 

@@ -414,7 +414,8 @@ impl World {
                 owners[shard.index()] += 1;
             }
         }
-        let can_work = |node: &Node| node.life == Life::Runs && !node.is_cut_off;
+        // Some begin late.
+        let can_work = |node: &Node| node.life == Life::Runs && !node.is_cut_off && node.protocol.has_joined();
         if !self.nodes.iter().any(can_work) {
             self.disturbed = self.now;
         }
