@@ -10,6 +10,7 @@ mod kernel_drops;
 pub mod listeners;
 pub(crate) mod local;
 pub(crate) mod login;
+pub(crate) mod multipart;
 pub(crate) mod openapi;
 pub mod probe;
 mod proven;

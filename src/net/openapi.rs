@@ -41,7 +41,9 @@ pub(crate) fn document_with_forms(calls: &[ApiCall]) -> Value {
     for call in calls {
         let operation = &mut document["paths"][call.path][call.method.as_str().to_ascii_lowercase()];
         if let Some(content) = operation.pointer_mut("/requestBody/content") {
-            content["application/x-www-form-urlencoded"] = content["application/json"].clone();
+            for form in ["application/x-www-form-urlencoded", "multipart/form-data"] {
+                content[form] = content["application/json"].clone();
+            }
         }
     }
     document

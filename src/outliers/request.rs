@@ -1,5 +1,6 @@
-//! What a request asks: a form or JSON, with texts in base64 as rb-aioutliers wants them.
+//! What a request asks: a form of either kind, or JSON, with texts in base64 as rb-aioutliers wants them.
 
+use axum::body::Bytes;
 use axum::extract::{Form, FromRequest as _, Json, Request};
 use axum::http::{StatusCode, header};
 use base64::Engine as _;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use skywatch_settings::ShallowDetector;
 
 use super::failure::{FailureReason, OutlierFailure};
+use crate::net::multipart::{self, MultipartError};
 use crate::sources::druid::DruidQuery;
 
 /// Base64 with its padding or without.
@@ -49,6 +51,10 @@ pub(super) struct OutlierRequest {
 /// The fields of a request, whichever way they come.
 pub(super) async fn fields<T: for<'d> Deserialize<'d>>(request: Request) -> Result<T, OutlierFailure> {
     let kind = request.headers().get(header::CONTENT_TYPE);
+    if let Some(boundary) = kind.and_then(|kind| multipart::boundary(kind.to_str().ok()?)) {
+        let boundary = boundary.map(str::to_owned);
+        return fields_of_parts(request, boundary).await;
+    }
     let is_json = kind.is_some_and(|kind| {
         kind.as_bytes()
             .to_ascii_lowercase()
@@ -71,6 +77,31 @@ pub(super) async fn fields<T: for<'d> Deserialize<'d>>(request: Request) -> Resu
         _ => FailureReason::BadRequest,
     };
     Err(OutlierFailure::new(reason, why))
+}
+
+/// The fields of a form in parts.
+async fn fields_of_parts<T: for<'d> Deserialize<'d>>(
+    request: Request,
+    boundary: Result<String, MultipartError>,
+) -> Result<T, OutlierFailure> {
+    let malformed = |why: String| OutlierFailure::new(FailureReason::BadRequest, why);
+    let body = match Bytes::from_request(request, &()).await {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return Err(OutlierFailure::new(
+                FailureReason::TooLarge,
+                rejection.body_text(),
+            ));
+        }
+        Err(rejection) => return Err(malformed(rejection.body_text())),
+    };
+    let fields = boundary.and_then(|boundary| {
+        let fields = multipart::fields(&body, &boundary)?.into_iter();
+        let texts = fields.map(|(name, text)| (name.to_owned(), Value::String(text.to_owned())));
+        Ok(Value::Object(texts.collect()))
+    });
+    let fields = fields.map_err(|error| malformed(error.to_string()))?;
+    serde_json::from_value(fields).map_err(|error| malformed(error.to_string()))
 }
 
 impl OutlierFields {

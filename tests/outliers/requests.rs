@@ -33,6 +33,16 @@ fn both_names_and_both_forms_answer_alike() {
     assert_eq!(form(to, "/calculate", &[("data", &data)]).json(), answer);
     assert_eq!(post(to, OUTLIERS, &json!({"data": data})).json(), answer);
     assert_eq!(post(to, OUTLIERS, &json!({"data": rows(300)})).json(), answer);
+    let part = |name: &str, text: &str| {
+        format!("--xyz\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
+    };
+    let body = format!("{}--xyz--\r\n", part("data", &data));
+    let parts = |body: &str| {
+        let kind = "Content-Type: multipart/form-data; boundary=xyz";
+        http::request(to, "POST", "/calculate", &[kind], body).unwrap()
+    };
+    assert_eq!(parts(&body).json(), answer, "as `curl -F` sends it");
+    assert_eq!(parts(&body[..body.len() - 9]).status, 400, "a form that is cut");
     // The original's detector finds its one in a hundred, the planted one among them.
     let forest = form(to, OUTLIERS, &[("data", &data), ("detector", "forest")]).json();
     assert_eq!(
@@ -50,9 +60,15 @@ fn both_names_and_both_forms_answer_alike() {
     // The interface is described, and says it is alive.
     let document = http::get(to, "/api/v1/openapi.json").json();
     let kinds = &document["paths"]["/calculate"]["post"]["requestBody"]["content"];
-    assert!(kinds["application/x-www-form-urlencoded"].is_object() && kinds["application/json"].is_object());
+    for kind in [
+        "application/x-www-form-urlencoded",
+        "application/json",
+        "multipart/form-data",
+    ] {
+        assert!(kinds[kind].is_object(), "{kind}");
+    }
     assert_eq!(http::get(to, "/healthz").status, 200);
-    assert_eq!(counter(to, "answered_total"), 6);
+    assert_eq!(counter(to, "answered_total"), 7);
     let ended = server.stop();
     assert_eq!(ended.code(), 0, "{}", ended.log);
 }
