@@ -2,8 +2,11 @@
 //!
 //! rusty-s3 signs, ureq speaks: no second HTTP client and no second TLS. Requests are signed in the address and good for a
 //! minute; an address is never shown or logged. What can pass (no answer, 5xx, 429) is tried again. A put is one request,
-//! which S3 makes whole or not at all.
+//! which S3 makes whole or not at all. Small objects (pointers, which are asked for at each look) are kept with their tag, and fetched
+//! again only when that has changed (`If-None-Match`, RFC 9110).
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{BlockingRetryable as _, ExponentialBuilder};
@@ -20,6 +23,10 @@ const SIGNED_FOR: Duration = Duration::from_secs(60);
 const MOST_BYTES: u64 = 256 << 20;
 /// Tries beyond the first, within a second and a half: the next look for a version, or the next try of a job, comes anyway.
 const RETRIES: usize = 3;
+/// Largest object that is kept, bytes: a pointer has some 150.
+const KEPT_BYTES: usize = 4 << 10;
+/// Objects that are kept at most; beyond it all are forgotten.
+const KEPT: usize = 10_000;
 
 /// A bucket.
 pub struct Bucket {
@@ -28,11 +35,25 @@ pub struct Bucket {
     prefix: String,
     agent: ureq::Agent,
     place: String,
+    /// Small objects as they were last seen, by name; held for the moment of a look or a note.
+    kept: Mutex<HashMap<String, TaggedObject>>,
+}
+
+/// An object with its tag.
+#[derive(Clone)]
+struct TaggedObject {
+    tag: String,
+    bytes: Vec<u8>,
 }
 
 /// What an answer means.
 enum S3Answer {
-    Body(Vec<u8>),
+    Body {
+        bytes: Vec<u8>,
+        tag: Option<String>,
+    },
+    /// It is as the request has it.
+    Unchanged,
     Missing,
     /// May pass.
     Later(String),
@@ -75,6 +96,7 @@ impl Bucket {
                 format!("{prefix}/")
             },
             agent: config.build().into(),
+            kept: Mutex::default(),
         })
     }
 
@@ -85,16 +107,28 @@ impl Bucket {
         }
     }
 
-    /// Asks until there is an answer that will not change by asking again.
+    /// The same for a request without a tag: the body of the answer.
     fn ask(
         &self,
         request: impl Fn() -> Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<Option<Vec<u8>>, ModelError> {
+        match self.ask_for_answer(request)? {
+            S3Answer::Body { bytes, .. } => Ok(Some(bytes)),
+            S3Answer::Missing => Ok(None),
+            S3Answer::Unchanged => Err(self.failure("304 without a tag in the request".to_owned())),
+            S3Answer::Later(reason) | S3Answer::Refused(reason) => Err(self.failure(reason)),
+        }
+    }
+
+    /// Asks until there is an answer that will not change by asking again.
+    fn ask_for_answer(
+        &self,
+        request: impl Fn() -> Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<S3Answer, ModelError> {
         let once = || match answer(request()) {
             S3Answer::Later(reason) => Err((true, reason)),
             S3Answer::Refused(reason) => Err((false, reason)),
-            S3Answer::Body(body) => Ok(Some(body)),
-            S3Answer::Missing => Ok(None),
+            answer => Ok(answer),
         };
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(200))
@@ -106,6 +140,25 @@ impl Bucket {
             .call();
         outcome.map_err(|(_, reason)| self.failure(reason))
     }
+
+    fn kept(&self, name: &str) -> Option<TaggedObject> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(name).cloned()
+    }
+
+    fn keep(&self, name: &str, tag: Option<String>, bytes: &[u8]) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match tag {
+            Some(tag) if bytes.len() <= KEPT_BYTES => {
+                if kept.len() >= KEPT {
+                    kept.clear();
+                }
+                let bytes = bytes.to_vec();
+                kept.insert(name.to_owned(), TaggedObject { tag, bytes });
+            }
+            _ => drop(kept.remove(name)),
+        }
+    }
 }
 
 fn answer(outcome: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> S3Answer {
@@ -114,9 +167,12 @@ fn answer(outcome: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> S3A
         Err(error) => return S3Answer::Later(error.to_string()),
     };
     let status = response.status();
+    let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok());
+    let tag = tag.map(str::to_owned);
     let body = response.body_mut().with_config().limit(MOST_BYTES).read_to_vec();
     match (status.as_u16(), body) {
-        (200..=299, Ok(body)) => S3Answer::Body(body),
+        (200..=299, Ok(bytes)) => S3Answer::Body { bytes, tag },
+        (304, _) => S3Answer::Unchanged,
         (200..=299, Err(error)) => S3Answer::Later(error.to_string()),
         (404, body) if !is_no_bucket(&body) => S3Answer::Missing,
         (429 | 500..=599, _) => S3Answer::Later(status.to_string()),
@@ -145,13 +201,31 @@ fn is_no_bucket(body: &Result<Vec<u8>, ureq::Error>) -> bool {
 impl BlobStore for Bucket {
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>, ModelError> {
         let name = format!("{}{name}", self.prefix);
-        self.ask(|| {
+        let kept = self.kept(&name);
+        let answer = self.ask_for_answer(|| {
             let url = self
                 .address
                 .get_object(Some(&self.credentials), &name)
                 .sign(SIGNED_FOR);
-            self.agent.get(url.as_str()).call()
-        })
+            let request = self.agent.get(url.as_str());
+            match &kept {
+                Some(kept) => request.header("If-None-Match", &kept.tag).call(),
+                None => request.call(),
+            }
+        })?;
+        match (answer, kept) {
+            (S3Answer::Body { bytes, tag }, _) => {
+                self.keep(&name, tag, &bytes);
+                Ok(Some(bytes))
+            }
+            (S3Answer::Unchanged, Some(kept)) => Ok(Some(kept.bytes)),
+            (S3Answer::Missing, _) => {
+                self.keep(&name, None, &[]);
+                Ok(None)
+            }
+            (S3Answer::Unchanged, None) => Err(self.failure("304 without a tag in the request".to_owned())),
+            (S3Answer::Later(reason) | S3Answer::Refused(reason), _) => Err(self.failure(reason)),
+        }
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), ModelError> {

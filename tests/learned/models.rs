@@ -1,7 +1,7 @@
 //! The store of models, the same questions to a folder and to a bucket.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use skywatch::models::{
     BlobStore, Bucket, Card, Folder, Holdout, LiveModel, ModelError, ModelRegistry, Provenance, Refresh,
@@ -14,6 +14,7 @@ use skywatch_algorithms::learned::{
 use skywatch_algorithms::streaming::Forecasts as _;
 
 use super::moto::Moto;
+use crate::common::http_sink::{Answer, HttpSink};
 
 /// A place of models that tests may also reach behind the registry's back.
 #[derive(Clone)]
@@ -319,6 +320,41 @@ fn the_vote_is_that_of_the_version_that_serves_and_only_on_metrics_it_knows() {
         None,
         "learnt as it stands, and asked for its rate"
     );
+}
+
+#[test]
+fn a_pointer_is_fetched_again_only_when_its_tag_has_changed() {
+    let tag = Arc::new(Mutex::new("\"1\""));
+    let current = Arc::clone(&tag);
+    let server = HttpSink::start(move |request| {
+        let tag = *current.lock().unwrap();
+        let headers = vec![("ETag", tag.to_owned()), ("Connection", "close".to_owned())];
+        match request.header("if-none-match") == Some(tag) {
+            true => Answer::Say(304, headers, Vec::new()),
+            false => Answer::Say(200, headers, tag.as_bytes().to_vec()),
+        }
+    });
+    let bucket = Bucket::new(&skywatch_settings::Models {
+        place: Some("s3://models".to_owned()),
+        endpoint: Some(server.url()),
+        access_key: Some("key".to_owned()),
+        secret_key: Some(skywatch_settings::Secret::new("secret")),
+        ..skywatch_settings::Models::default()
+    })
+    .unwrap();
+    let get = || bucket.get("web/latest").unwrap();
+    for _ in 0..3 {
+        assert_eq!(get().as_deref(), Some(&b"\"1\""[..]));
+    }
+    *tag.lock().unwrap() = "\"2\"";
+    assert_eq!(get().as_deref(), Some(&b"\"2\""[..]));
+    let requests = server.requests();
+    let asked: Vec<_> = requests
+        .iter()
+        .map(|request| request.header("if-none-match"))
+        .collect();
+    let (one, none) = (Some("\"1\""), None);
+    assert_eq!(asked, [none, one, one, one]);
 }
 
 #[test]
