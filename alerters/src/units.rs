@@ -91,7 +91,7 @@ pub(crate) fn time_as(unix_seconds: f64, format: &str) -> Option<String> {
 }
 
 /// A moment to the second as machines exchange it: `2026-11-21T13:42:00Z` (RFC 3339).
-pub(crate) fn rfc3339(unix_seconds: f64) -> Option<String> {
+pub fn rfc3339(unix_seconds: f64) -> Option<String> {
     time_as(unix_seconds, "%Y-%m-%dT%H:%M:%SZ")
 }
 

@@ -21,6 +21,10 @@ use crate::clock::unix_now;
 use crate::inlet::FinderAnswer;
 use crate::status::{Examination, ReloadStatus};
 
+/// Models of one list: each is asked for three times at the place where they lie.
+#[cfg(feature = "learned")]
+pub(crate) const MODELS_LISTED: usize = 200;
+
 /// What a command asks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "call", rename_all = "snake_case")]
@@ -79,8 +83,15 @@ pub enum Study {
         /// The metrics it is made of.
         metrics: Vec<String>,
     },
-    /// All models.
+    /// All versions of all models, a line each.
     Models,
+    /// Models with what serves of each.
+    Listings {
+        /// Only this one.
+        only: Option<String>,
+        /// At most so many.
+        limit: usize,
+    },
     /// The card of one.
     Model {
         /// Its name.
@@ -134,6 +145,16 @@ pub enum Answer {
         place: String,
         /// Newest first.
         jobs: Vec<crate::jobs::Job>,
+    },
+    /// Models.
+    #[cfg(feature = "learned")]
+    Models {
+        /// Where they lie, for people.
+        place: String,
+        /// By name.
+        models: Vec<crate::models::ModelListing>,
+        /// How many more there are than were asked for.
+        more: usize,
     },
     /// What there is to say, for people.
     Lines {

@@ -29,6 +29,8 @@ pub(crate) use cause_search::every_counter;
 pub use causes::{CauseQuestion, FindCauses};
 pub use commands::{Answer, Call, CommandService, Examine, ReloadSettings, SharedSenders, Tested, senders};
 #[cfg(feature = "learned")]
+pub(crate) use commands::MODELS_LISTED;
+#[cfg(feature = "learned")]
 pub use commands::{AnswerStudy, Study};
 pub use dead_mans_switch::DeadMansSwitch;
 pub use destination::{Destination, DispatchChange, WindowOf};

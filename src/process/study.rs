@@ -56,6 +56,21 @@ pub(crate) fn answer(settings: &Settings, study: &Study) -> Result<Answer, Study
             Ok(lines([id]))
         }
         Study::Models => Ok(lines(list(&wiring::registry(settings)?)?)),
+        Study::Listings { only, limit } => {
+            let registry = wiring::registry(settings)?;
+            let mut names = match only {
+                Some(name) => vec![name.clone()],
+                None => registry.names()?,
+            };
+            let more = names.len().saturating_sub(*limit);
+            names.truncate(*limit);
+            let models: Result<_, _> = names.iter().map(|name| registry.listing(name)).collect();
+            Ok(Answer::Models {
+                place: registry.describe(),
+                models: models?,
+                more,
+            })
+        }
         Study::Model { model, version } => {
             let registry = wiring::registry(settings)?;
             let card = match version {

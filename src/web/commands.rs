@@ -14,6 +14,8 @@ use crate::dispatch::{Answer, Call, Reply, Request, control};
 pub(super) enum NotDone {
     /// It cannot be done; why, for people.
     Refused(String),
+    /// There is no such thing; why, for people.
+    Missing(String),
     /// Nobody answers who could do it; why, for people.
     Unanswered(String),
 }
@@ -23,6 +25,7 @@ impl NotDone {
     pub(super) fn parts(self) -> (StatusCode, String) {
         match self {
             Self::Refused(why) => (StatusCode::CONFLICT, why),
+            Self::Missing(why) => (StatusCode::NOT_FOUND, why),
             Self::Unanswered(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
         }
     }

@@ -22,6 +22,8 @@ mod history;
 mod incidents;
 mod live_adaptive;
 mod metric;
+#[cfg(feature = "learned")]
+mod models;
 mod names;
 mod now;
 mod pages;
@@ -197,6 +199,10 @@ fn throttle(a_second: usize) -> Option<Throttle> {
 
 /// All that is served.
 fn routes(site: &Arc<Site>) -> impl Iterator<Item = HttpRoute> {
+    #[cfg(feature = "learned")]
+    let models = models::routes(site);
+    #[cfg(not(feature = "learned"))]
+    let models: [HttpRoute; 0] = [];
     now::routes(site)
         .into_iter()
         .chain(incidents::routes(site))
@@ -206,6 +212,7 @@ fn routes(site: &Arc<Site>) -> impl Iterator<Item = HttpRoute> {
         .chain(try_page::routes(site))
         .chain(history::routes(site))
         .chain(detectors::routes(site))
+        .chain(models)
         .chain(settings_page::routes(site))
         .chain(silences::routes(site))
         .chain(status_page::routes(site))

@@ -7,8 +7,11 @@ use skywatch_alerters::units;
 use crate::clock::unix_now;
 use crate::status::AnalyzerStatus;
 
+/// The page of models, which a program without learned detectors does not have.
+const MODELS: &str = "/models";
+
 /// What every page leads to: path and name. A page of a subsystem that people look for gets a line here.
-pub(super) const NAVIGATION: [(&str, &str); 12] = [
+pub(super) const NAVIGATION: [(&str, &str); 13] = [
     ("/", "Now"),
     ("/incidents", "Incidents"),
     ("/history", "History"),
@@ -19,12 +22,13 @@ pub(super) const NAVIGATION: [(&str, &str); 12] = [
     ("/silences", "Silences"),
     ("/health", "Health"),
     ("/detectors", "Detectors"),
+    (MODELS, "Models"),
     ("/status", "Status"),
     ("/settings", "Settings"),
 ];
 
 /// Name and text of every template.
-const TEMPLATES: [(&str, &str); 20] = [
+const TEMPLATES: [(&str, &str); 22] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("now.html", include_str!("templates/now.html")),
@@ -36,6 +40,8 @@ const TEMPLATES: [(&str, &str); 20] = [
     ("history.html", include_str!("templates/history.html")),
     ("notices.html", include_str!("templates/notices.html")),
     ("detectors.html", include_str!("templates/detectors.html")),
+    ("models.html", include_str!("templates/models.html")),
+    ("model.html", include_str!("templates/model.html")),
     ("settings.html", include_str!("templates/settings.html")),
     ("silences.html", include_str!("templates/silences.html")),
     ("entities.html", include_str!("templates/entities.html")),
@@ -72,6 +78,12 @@ fn moment(at: f64) -> Value {
     Value::from_safe_string(format!("<time data-at=\"{at:.0}\">{text}</time>"))
 }
 
+/// The same to the second, for what comes several times a minute.
+fn second(at: f64) -> Value {
+    let text = units::rfc3339(at).unwrap_or_default();
+    Value::from_safe_string(format!("<time data-at=\"{at:.0}\" data-seconds>{text}</time>"))
+}
+
 /// How long ago a moment (Unix seconds) was.
 fn ago(at: f64) -> String {
     format!("{} ago", units::length((unix_now() - at).max(0.0)))
@@ -88,6 +100,7 @@ impl Pages {
         environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
         environment.set_formatter(visible);
         environment.add_filter("moment", moment);
+        environment.add_filter("second", second);
         environment.add_filter("ago", ago);
         for (name, text) in TEMPLATES {
             environment.add_template(name, text)?;
@@ -106,6 +119,7 @@ impl Pages {
     ) -> Result<String, minijinja::Error> {
         let navigation: Vec<Value> = NAVIGATION
             .iter()
+            .filter(|(path, _)| cfg!(feature = "learned") || *path != MODELS)
             .map(|&(path, name)| context! { path, name, here => path == under })
             .collect();
         let shared = context! {

@@ -13,7 +13,7 @@ use crate::common::{axe, http, wait_for};
 const LONG: &str = "averyveryveryveryveryveryveryverylongnameofametricwithoutanyplacetobreakit.cpu";
 
 /// Every page that leads somewhere, and what its picture is called.
-const PAGES: [(&str, &str); 21] = [
+const PAGES: [(&str, &str); 22] = [
     ("now", "/"),
     ("incidents", "/incidents?all=1"),
     ("incident", "/incidents/1"),
@@ -29,6 +29,7 @@ const PAGES: [(&str, &str); 21] = [
     ("tried-many", "/try?metrics=*.cpu&min_absolute_change=10000"),
     ("silences", "/silences"),
     ("detectors", "/detectors"),
+    ("models", "/models"),
     ("status", "/status"),
     ("settings", "/settings?q=web."),
     ("entities", "/entities"),

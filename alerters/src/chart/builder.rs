@@ -15,6 +15,7 @@ pub struct Chart<'a> {
     pub(super) times: &'a [f64],
     pub(super) values: &'a [f64],
     pub(super) rate: bool,
+    pub(super) counts: Option<&'a str>,
     pub(super) expected: Option<Expected>,
     pub(super) band: Option<ChartBand<'a>>,
     pub(super) spans: &'a [(f64, f64)],
@@ -56,6 +57,7 @@ impl<'a> Chart<'a> {
             times,
             values,
             rate: false,
+            counts: None,
             expected: None,
             band: None,
             spans: &[],
@@ -84,6 +86,12 @@ impl<'a> Chart<'a> {
     /// Says that the values are per-step differences of a counter.
     pub fn rate(mut self, rate: bool) -> Self {
         self.rate = rate;
+        self
+    }
+
+    /// Says that the times are no times but numbers that count something, such as `epoch`.
+    pub fn counts(mut self, what: &'a str) -> Self {
+        self.counts = Some(what);
         self
     }
 

@@ -178,8 +178,8 @@ impl<'a> Drawing<'a> {
                 (false, 1) => "point",
                 (false, _) => "points",
             },
-            units::time(first),
-            units::time(last),
+            self.moment(first),
+            self.moment(last),
             units::number(low),
             units::number(high),
         );
@@ -187,14 +187,27 @@ impl<'a> Drawing<'a> {
             _ = write!(words, "; expected {expected}");
         }
         if let Some(mark) = self.marked {
+            let marked = if self.chart.counts.is_some() {
+                "marked"
+            } else {
+                "anomaly"
+            };
             _ = write!(
                 words,
-                "; anomaly {} at {}",
+                "; {marked} {} at {}",
                 units::number(mark.value),
-                units::time(mark.at)
+                self.moment(mark.at)
             );
         }
         words
+    }
+
+    /// A place of the horizontal axis in words.
+    fn moment(&self, at: f64) -> String {
+        match self.chart.counts {
+            Some(what) => format!("{what} {at}"),
+            None => units::time(at),
+        }
     }
 
     fn title(&mut self) {
@@ -295,10 +308,15 @@ impl<'a> Drawing<'a> {
             self.label(left - 6.0, y + 3.5, "end", &label);
         }
         _ = write!(self.svg, r#"<path d="{lines}" stroke="{grid}"/>"#);
-        self.label(8.0, bottom + 16.0, "start", "UTC");
-        let mut taken = 8.0 + text_width("UTC") + 6.0;
+        let unit = self.chart.counts.unwrap_or("UTC");
+        self.label(8.0, bottom + 16.0, "start", unit);
+        let mut taken = 8.0 + text_width(unit) + 6.0;
         let mut lines = String::new();
-        for (time, label) in self.x.ticks() {
+        let ticks = match self.chart.counts {
+            Some(_) => self.x.count_ticks(),
+            None => self.x.ticks(),
+        };
+        for (time, label) in ticks {
             let x = self.x.pixel(time);
             _ = write!(lines, "M{} {}v4", px(x.round() + 0.5), px(bottom));
             // A label moves aside by at most half its width to stay clear of the edges and of its

@@ -69,6 +69,14 @@ impl TimeScale {
         (self.left, self.right)
     }
 
+    /// Whole numbers to label, where the axis counts something.
+    pub(super) fn count_ticks(&self) -> Vec<(f64, String)> {
+        let most = ((self.right - self.left) / TIME_LABEL).floor().max(2.0);
+        let mut ticks = ticks(self.from, self.to, most);
+        ticks.retain(|(number, _)| number.fract() == 0.0);
+        ticks
+    }
+
     /// The times at both ends.
     pub(super) fn times(&self) -> (f64, f64) {
         (self.from, self.to)
@@ -249,6 +257,14 @@ mod tests {
         let at = 1_795_268_520.0;
         let scale = TimeScale::new(at - 2.0 * HOUR, at, 40.0, 310.0);
         assert_eq!(labels(&scale.ticks()), ["21 Nov 12:00", "13:00"]);
+    }
+
+    #[test]
+    fn what_is_counted_has_whole_ticks() {
+        let scale = TimeScale::new(1.0, 30.0, 0.0, 400.0);
+        assert_eq!(labels(&scale.count_ticks()), ["10", "20", "30"]);
+        let scale = TimeScale::new(1.0, 3.0, 0.0, 400.0);
+        assert_eq!(labels(&scale.count_ticks()), ["1", "2", "3"]);
     }
 
     #[test]

@@ -199,6 +199,12 @@ impl EntityDetector {
         }
     }
 
+    /// How far above its settled level the score of a row must be to be an anomaly.
+    #[must_use]
+    pub fn limit(&self) -> f64 {
+        self.limit
+    }
+
     /// How far a new level has been accepted, in units of the limit: from 1 on what it was fitted on is another entity.
     #[must_use]
     pub fn drift(&self) -> f64 {

@@ -77,6 +77,17 @@ pub struct EntityNetworkDetails {
     usual: Vec<f64>,
 }
 
+impl EntityNetworkDetails {
+    /// The least error that may be an anomaly; none of a network whose rises of the error are judged.
+    #[must_use]
+    pub fn least_error(&self) -> Option<f64> {
+        match self.limit {
+            ErrorLimit::Least(least) => Some(least),
+            ErrorLimit::Rises(_) => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum NetworkScale {

@@ -1,6 +1,7 @@
 //! The detector of one entity: what it has learnt in the card, the rows it compares with beside it.
 
 use serde::{Deserialize, Serialize};
+use skywatch_alerters::units;
 use skywatch_algorithms::entities::EntityDetector;
 use skywatch_algorithms::learned::{LearnedError, Tensor32, Weights};
 
@@ -86,5 +87,10 @@ impl Model for EntityModel {
             details.rows,
             details.step
         )
+    }
+
+    fn threshold(details: &EntityModelDetails) -> String {
+        let limit = units::number(details.detector.limit());
+        format!("a score more than {limit} above its settled level")
     }
 }

@@ -1,6 +1,7 @@
 //! gala-anteater's networks, one a machine and job: scales and limits in the card, the weights beside it.
 
 use serde::{Deserialize, Serialize};
+use skywatch_alerters::units;
 use skywatch_algorithms::learned::{EntityNetworkDetails, FittedEntityNetwork, LearnedError, Weights};
 
 use super::Model;
@@ -71,5 +72,12 @@ impl Model for EntityNetworkModel {
             of.rows,
             of.step
         )
+    }
+
+    fn threshold(details: &EntityNetworkCard) -> String {
+        match details.network.least_error() {
+            Some(least) => format!("an error of at least {}", units::number(least)),
+            None => "a rise of the error beyond the tail of its usual rises".to_owned(),
+        }
     }
 }

@@ -43,6 +43,11 @@ pub trait Model: Sized + Send + Sync + 'static {
 
     /// What it knows, in a few words for a list of models.
     fn describe(details: &Self::Details) -> String;
+
+    /// What of its answers is an anomaly, in a few words.
+    fn threshold(_: &Self::Details) -> String {
+        "none of its own: what error is usual is learnt with each metric's state".to_owned()
+    }
 }
 
 /// One kind, for whoever has a card and no type.
@@ -52,6 +57,7 @@ pub struct ModelKind {
     pub name: &'static str,
     check: fn(&Card, &Weights) -> Result<(), ModelError>,
     describe: fn(&Card) -> Result<String, ModelError>,
+    threshold: fn(&Card) -> Result<String, ModelError>,
 }
 
 /// All kinds.
@@ -69,6 +75,7 @@ impl ModelKind {
             name: M::KIND,
             check: |card, weights| load::<M>(card, weights).map(drop),
             describe: |card| Ok(M::describe(&details::<M>(card)?)),
+            threshold: |card| Ok(M::threshold(&details::<M>(card)?)),
         }
     }
 
@@ -100,6 +107,14 @@ impl ModelKind {
     /// [`ModelError::Refused`] for a card that does not say what its kind says.
     pub fn describe(&self, card: &Card) -> Result<String, ModelError> {
         (self.describe)(card)
+    }
+
+    /// What of the answers of a card's model is an anomaly, in a few words.
+    ///
+    /// # Errors
+    /// [`ModelError::Refused`] for a card that does not say what its kind says.
+    pub fn threshold(&self, card: &Card) -> Result<String, ModelError> {
+        (self.threshold)(card)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The autoencoder of several metrics that belong together, each a column.
 
 use serde::{Deserialize, Serialize};
+use skywatch_alerters::units;
 use skywatch_algorithms::learned::{FittedSequence, LearnedError, Limits, WINDOW, Weights};
 
 use super::Model;
@@ -38,6 +39,22 @@ impl Model for FittedSequence {
     }
 
     fn describe(details: &SequenceDetails) -> String {
-        format!("{} columns", details.columns.len())
+        match details.columns.len() {
+            1 => "1 column".to_owned(),
+            count => format!("{count} columns"),
+        }
+    }
+
+    fn threshold(details: &SequenceDetails) -> String {
+        let Limits { all, columns, .. } = &details.limits;
+        let least = columns.iter().copied().fold(f64::INFINITY, f64::min);
+        let largest = columns.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let [all, least, largest] = [*all, least, largest].map(units::number);
+        let one = if least == largest {
+            least
+        } else {
+            format!("{least} to {largest}, each its own,")
+        };
+        format!("an error above {all} over all columns, or above {one} in one")
     }
 }

@@ -1,6 +1,7 @@
 //! The detectors of traces: what counting knows, in the card, and the network's weights beside it.
 
 use serde::{Deserialize, Serialize};
+use skywatch_alerters::units;
 use skywatch_algorithms::learned::masked_span::{EncoderShape, FittedTraces};
 use skywatch_algorithms::learned::{LearnedError, Weights};
 use skywatch_algorithms::traces::TraceDetector;
@@ -63,5 +64,9 @@ impl Model for FittedTraces {
             baseline.templates().len(),
             baseline.traces()
         )
+    }
+
+    fn threshold(details: &TracesDetails) -> String {
+        format!("a score above {}", units::number(details.detector.threshold()))
     }
 }

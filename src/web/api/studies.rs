@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::commands::OTHER_VERSION;
 use super::problem::ApiProblem;
-use crate::dispatch::{Answer, Call, Reply, Study};
+use crate::dispatch::{Answer, Call, MODELS_LISTED, Reply, Study};
 use crate::net::calls::{ApiCall, may};
 use crate::web::commands::call;
 use crate::web::site::{Site, SiteState};
@@ -68,10 +68,10 @@ pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
         ApiCall {
             method: Method::GET,
             path: "/api/v1/models",
-            summary: "All versions of all models",
-            query: vec![],
+            summary: "Models, at most 200 of them",
+            query: vec![may("name", "string", "only this one")],
             body: vec![],
-            answer: "`lines`, one a version",
+            answer: "`place`, `models`: `name`, `versions`, `serving`, `before` (what a rollback takes), `card`, `trouble`; `more`, how many are left out",
             handler: get(models).with_state(site()),
         },
         ApiCall {
@@ -155,9 +155,26 @@ async fn train(
     Ok((StatusCode::CREATED, Json(json!({ "lines": lines }))).into_response())
 }
 
-async fn models(State(site): SiteState) -> Result<Response, ApiProblem> {
-    let lines = lines(&site, Study::Models).await?;
-    Ok(Json(json!({ "lines": lines })).into_response())
+#[derive(Deserialize)]
+struct ModelsQuery {
+    name: Option<String>,
+}
+
+async fn models(
+    State(site): SiteState,
+    query: Result<Query<ModelsQuery>, QueryRejection>,
+) -> Result<Response, ApiProblem> {
+    let Query(query) = query?;
+    let listings = Study::Listings {
+        only: query.name,
+        limit: MODELS_LISTED,
+    };
+    match study(&site, listings).await? {
+        Answer::Models { place, models, more } => {
+            Ok(Json(json!({ "place": place, "models": models, "more": more })).into_response())
+        }
+        _ => Err(ApiProblem::unavailable(OTHER_VERSION)),
+    }
 }
 
 #[derive(Deserialize)]
