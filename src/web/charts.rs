@@ -11,6 +11,8 @@ use crate::backtest::BandSeries;
 pub(super) const CHART_SIZE: (u32, u32) = (900, 260);
 /// Height of the chart of scores below it, px.
 const SCORES_HEIGHT: u32 = 90;
+/// Width of a chart on a phone, px.
+const NARROW: u32 = 340;
 /// Scores of a chart: as many as can be told apart.
 const SCORES: usize = 450;
 
@@ -27,6 +29,14 @@ pub(super) struct ChartExtras<'a> {
     pub(super) title: &'a str,
 }
 
+/// A chart drawn twice: for wide screens in a size, and for phones, where the letters of the other would be too small to be read.
+/// Each screen shows one of them.
+pub(super) fn on_both_screens((width, height): (u32, u32), draw: impl Fn((u32, u32)) -> String) -> Value {
+    let (wide, narrow) = (draw((width, height)), draw((NARROW, height)));
+    let both = format!(r#"<div class="on-wide">{wide}</div><div class="on-narrow">{narrow}</div>"#);
+    Value::from_safe_string(both)
+}
+
 /// The mark of an anomaly.
 pub(super) fn mark_of(anomaly: &Anomaly) -> Option<ChartMark> {
     let mark = ChartMark {
@@ -39,13 +49,13 @@ pub(super) fn mark_of(anomaly: &Anomaly) -> Option<ChartMark> {
 /// Points as they are, with nothing said of what was expected.
 pub(super) fn plain(points: &Series, extras: &ChartExtras<'_>) -> Value {
     let mut chart = Chart::new(extras.title, &points.times, &points.values)
-        .size(CHART_SIZE.0, CHART_SIZE.1)
         .spans(&extras.incidents)
         .with_geometry();
     if let Some(mark) = extras.mark {
         chart = chart.mark(mark);
     }
-    context! { values => Value::from_safe_string(chart.svg()), scores => () }
+    let draw = |(width, height)| chart.clone().size(width, height).svg();
+    context! { values => on_both_screens(CHART_SIZE, draw), scores => () }
 }
 
 /// The part of a replayed metric from and until some moments (Unix seconds): values with the band, and scores.
@@ -73,7 +83,6 @@ pub(super) fn judged(
     }
     let mut chart = Chart::new(extras.title, times, &replayed.values[part.clone()])
         .rate(replayed.is_rate)
-        .size(CHART_SIZE.0, CHART_SIZE.1)
         .band(ChartBand {
             times,
             low: &low,
@@ -86,7 +95,7 @@ pub(super) fn judged(
     }
     let scores = &replayed.scores[part];
     Some(context! {
-        values => Value::from_safe_string(chart.svg()),
+        values => on_both_screens(CHART_SIZE, |(width, height)| chart.clone().size(width, height).svg()),
         scores => score_chart(times, scores),
     })
 }
@@ -103,7 +112,8 @@ fn score_chart(times: &[f64], scores: &[f32]) -> Value {
         centre: f64::NAN,
     };
     let chart = Chart::new("score", &times, &values).expected(limit);
-    Value::from_safe_string(chart.size(CHART_SIZE.0, SCORES_HEIGHT).svg())
+    let size = (CHART_SIZE.0, SCORES_HEIGHT);
+    on_both_screens(size, |(width, height)| chart.clone().size(width, height).svg())
 }
 
 #[cfg(test)]

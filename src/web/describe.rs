@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use minijinja::{Value, context};
-use skywatch_alerters::chart::{Chart, ChartMark};
+use skywatch_alerters::chart::Chart;
 use skywatch_alerters::incident::Incident;
 use skywatch_alerters::text::{percent_encode, shorten};
 use skywatch_alerters::{Anomaly, Expected, Subject, units};
 use skywatch_algorithms::Series;
 
+use super::charts::{mark_of, on_both_screens};
 use crate::clock::unix_now;
 use crate::history::{HistoryError, HistoryReader};
 use crate::windows::as_judged;
@@ -34,28 +35,27 @@ pub(super) fn page_of(subject: &Subject) -> Option<String> {
     Some(format!("{page}{}", percent_encode(subject.name())))
 }
 
-/// A window as it was judged, `width` × `height` px, with what was expected and the point that was judged.
+/// A window as it was judged, in a size in px, with what was expected and the point that was judged.
 pub(super) fn chart_of(
     anomaly: &Anomaly,
     expected: Option<Expected>,
     window: &Series,
-    (width, height): (u32, u32),
+    size: (u32, u32),
 ) -> Value {
     let judged = as_judged(window, anomaly.window().rate);
-    let judged = thinned(&judged, width as usize / 4);
-    let mut chart = Chart::new(anomaly.name(), &judged.times, &judged.values)
-        .rate(anomaly.window().rate)
-        .size(width, height);
-    if anomaly.observed.is_finite() {
-        chart = chart.mark(ChartMark {
-            at: anomaly.at,
-            value: anomaly.observed,
-        });
-    }
-    if let Some(expected) = expected {
-        chart = chart.expected(expected);
-    }
-    Value::from_safe_string(chart.svg())
+    on_both_screens(size, |(width, height)| {
+        let judged = thinned(&judged, width as usize / 4);
+        let mut chart = Chart::new(anomaly.name(), &judged.times, &judged.values)
+            .rate(anomaly.window().rate)
+            .size(width, height);
+        if let Some(mark) = mark_of(anomaly) {
+            chart = chart.mark(mark);
+        }
+        if let Some(expected) = expected {
+            chart = chart.expected(expected);
+        }
+        chart.svg()
+    })
 }
 
 /// The least and the largest point of each of `parts` equal stretches of time, so that no spike is lost; a series that is

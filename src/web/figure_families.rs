@@ -206,6 +206,17 @@ pub(super) const FAMILIES: &[FigureFamily] = &[
 
 pub(super) type LabelPairs = Vec<(&'static str, String)>;
 
+/// What a dotted name is, for people: what its family is, and its labels.
+pub(super) fn describe(name: &str) -> Option<String> {
+    let mut families = FAMILIES.iter();
+    let (family, labels) = families.find_map(|family| Some((family, labels_of(family, name)?)))?;
+    let labels: Vec<String> = labels.iter().map(|(_, value)| value.replace('_', " ")).collect();
+    Some(match labels.is_empty() {
+        true => family.help.to_owned(),
+        false => format!("{}: {}", family.help, labels.join(", ")),
+    })
+}
+
 /// The labels of a name, if it is of this family.
 pub(super) fn labels_of(family: &FigureFamily, name: &str) -> Option<LabelPairs> {
     let (mut pattern, mut parts) = (family.dotted.split('.'), name.split('.'));

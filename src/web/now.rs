@@ -209,7 +209,7 @@ impl PresentAnomalies {
         for fold in &folds {
             let cards = fold.members.iter().map(|place| &shown[*place]);
             if let Some(cause) = fold.cause {
-                let name = format!("Probably one cause, {}", shorten(cause, NAME_COLUMNS));
+                let name = format!("Probably one cause: {}", shorten(cause, NAME_COLUMNS));
                 groups.push((name, cards.collect()));
                 continue;
             }

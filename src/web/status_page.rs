@@ -9,6 +9,7 @@ use minijinja::{Value, context};
 use skywatch_alerters::units;
 
 use super::describe::{of_history, took};
+use super::figure_families;
 use super::site::{Site, SiteState, of_a_page, page};
 use crate::clock::unix_now;
 use crate::history::{Depth, HistoryError, HistoryReader, NoticeRecord, PassRecord};
@@ -74,8 +75,11 @@ fn describe(
         counters.partition(|(name, _)| name.starts_with("dropped.") || name.contains(".dropped."));
     let rows = |counters: Vec<&(String, u64)>| -> Vec<Value> {
         let rows = counters.into_iter();
-        rows.map(|(name, n)| context! { name => name.replace('_', " "), n })
-            .collect()
+        rows.map(|(name, n)| {
+            let described = figure_families::describe(&format!("ingest.{name}"));
+            context! { name => described.unwrap_or_else(|| name.replace('_', " ")), n }
+        })
+        .collect()
     };
     let passes = kept.passes.iter().rev().take(ROWS).map(|row| {
         context! {
@@ -216,7 +220,7 @@ mod tests {
             "no pass has ended yet",
             "7 wait for mail",
             "nobody there",
-            "dropped.too old",
+            "Points that were not stored: too old",
             "the store is full",
             "4.0 s",
             "unreadable",

@@ -2,10 +2,11 @@
 
 use super::redis_world::put;
 use crate::common::browser::Browser;
-use crate::common::redis::RedisServer;
+use crate::common::redis::{RedisServer, free_port};
 use crate::common::series::{each_minute, loud, now, quiet};
 use crate::common::skywatch::{Setup, Skywatch};
-use crate::common::{http, wait_for};
+use crate::common::smtp::Smtp;
+use crate::common::{http, mime, wait_for};
 
 /// A name longer than any screen is wide, without a place to break it.
 const LONG: &str = "averyveryveryveryveryveryveryverylongnameofametricwithoutanyplacetobreakit.cpu";
@@ -77,6 +78,58 @@ fn from_the_front_page_to_acknowledge_silence_and_close() {
     let others: Vec<String> = browser.requests();
     let others: Vec<&String> = others.iter().filter(|url| !url.starts_with(&own)).collect();
     assert!(others.iter().all(|url| *url == "about:blank"), "{others:?}");
+    drop(browser);
+    assert_eq!(running.stop().code(), 0);
+}
+
+#[test]
+fn from_the_link_in_a_mail_to_acknowledge_silence_and_close() {
+    let redis = RedisServer::start();
+    put(
+        &mut redis.connection(),
+        "web1.cpu",
+        &each_minute(&loud(200), now()),
+    );
+    let smtp = Smtp::start();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let base = format!("http://{listen}");
+    let setup = Setup::new()
+        .on(&redis)
+        .with("email.server", "127.0.0.1")
+        .with("email.port", &smtp.port())
+        .with("email.security", "none")
+        .with("email.from", "watch@example.org")
+        .with("email.to", r#"["ops@example.org"]"#)
+        .with("web.listen", &listen)
+        .with("alerts.base_url", &base);
+    let running = setup.start(&["run"]);
+    let mail = wait_for("the mail", || smtp.mails().into_iter().next());
+    let text = mime::part(&mail, "text/plain");
+    let mut links = text
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix(&*base));
+    let path = links.next().unwrap_or_else(|| panic!("no link in {text}"));
+
+    let pages = running.pages();
+    let mut browser = Browser::start(&setup);
+    browser.open(pages, path);
+    browser.wait_until("document.querySelector('.chart svg path, .chart svg polyline') !== null");
+    browser.click("main a[href='/incidents/1']");
+    browser.wait_until("document.querySelector('form.actions') !== null");
+    browser.evaluate("document.querySelector('[name=by]').value = 'ann'");
+    browser.click("form.actions button");
+    browser.wait_until("document.body.textContent.includes('ann has it')");
+    browser.evaluate("document.querySelector('[name=length]').value = 'change'");
+    browser.click("[formaction$='/silence']");
+    browser.wait_until("document.body.textContent.includes('silence 1')");
+    browser.open(pages, "/silences");
+    browser.wait_until("document.body.textContent.includes('until incident 1 changes')");
+    browser.open(pages, "/incidents/1");
+    browser.click("[formaction$='/close']");
+    browser.wait_until("document.querySelector('main').textContent.includes('closed by')");
+    browser.open(pages, "/silences?all=1");
+    browser.wait_until("document.body.textContent.includes('as the incident is over')");
+    assert_eq!(browser.complaints(), [""; 0]);
     drop(browser);
     assert_eq!(running.stop().code(), 0);
 }

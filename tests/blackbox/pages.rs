@@ -75,7 +75,7 @@ fn pages_show_what_is_wrong_and_strange_names_do_no_harm() {
         front.head
     );
     assert!(front.body.contains("6 anomalous now"), "{}", front.body);
-    assert_eq!(front.body.matches("<svg").count(), 6);
+    assert_eq!(front.body.matches("class=\"on-wide\"><svg").count(), 6);
     assert!(!front.body.contains("plain.quiet"));
     assert!(!front.body.contains("<script>"), "{}", front.body);
     assert!(!front.body.contains("onload='"), "{}", front.body);
@@ -293,7 +293,11 @@ fn a_browser_shows_the_anomaly_and_its_chart() {
     let document = browse(&setup, running.pages(), "/");
     assert!(document.contains("2 anomalous now"), "{document}");
     assert!(document.contains(">web1.cpu</a>"), "{document}");
-    assert_eq!(document.matches("<svg").count(), 2, "{document}");
+    assert_eq!(
+        document.matches("class=\"on-wide\"><svg").count(),
+        2,
+        "{document}"
+    );
     assert!(
         document.contains("<path") || document.contains("<polyline"),
         "{document}"

@@ -2,7 +2,15 @@
 "use strict";
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
-const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
+
+// A time in the reader's zone, in the order and with the digits that notices, commands and charts have.
+function localTime(date, withSeconds) {
+  const two = (number) => String(number).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const seconds = withSeconds ? `:${two(date.getSeconds())}` : "";
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}${seconds}`;
+}
+
 const digits = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6 });
 
 // Which times and values the plot shows, and where they lie in the units of the drawing.
@@ -102,7 +110,7 @@ class ExplorableChart {
     this.load();
     if (!this.rows || this.rows.length === 0) return;
     const [at, value, score, least, most] = this.nearest(time);
-    const parts = [clock.format(new Date(at * 1000)) + ": " + (value === null ? "–" : digits.format(value))];
+    const parts = [localTime(new Date(at * 1000), true) + ": " + (value === null ? "–" : digits.format(value))];
     if (typeof least === "number") parts.push("no alarm from " + digits.format(least) + " to " + digits.format(most));
     if (typeof score === "number") parts.push("score " + score.toFixed(2));
     this.readout.textContent = parts.join(" · ");

@@ -1,15 +1,13 @@
 // What makes the pages better than they are without: times in the reader's zone, changes without reloading, a few keys.
 "use strict";
 
-const inZone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-
 // Times come in UTC; they are shown in the reader's zone, with UTC under the pointer.
 function localTimes(root) {
   for (const time of root.querySelectorAll("time[data-at]")) {
     const at = new Date(Number(time.dataset.at) * 1000);
     time.dateTime = at.toISOString();
     time.title = time.textContent;
-    time.textContent = inZone.format(at);
+    time.textContent = localTime(at, "seconds" in time.dataset);
   }
 }
 
