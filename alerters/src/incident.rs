@@ -29,6 +29,7 @@ pub use observation::{Observation, ObservedOutcome};
 pub use phase::Phase;
 
 use crate::anomaly::{Anomaly, Expected, Severity, Subject};
+use crate::silence::IncidentChange;
 
 /// Seconds within which one that begins so often …
 const FLAPPING_WITHIN: f64 = 3_600.0;
@@ -145,6 +146,9 @@ pub struct Incident {
     /// When the last silence over it ended while it was open, Unix seconds.
     #[serde(default)]
     pub silence_ended_at: Option<f64>,
+    /// What ended that silence, if a change of this incident did.
+    #[serde(default)]
+    pub silence_ended_by: Option<IncidentChange>,
     /// The incident it follows from, while that holds it back.
     #[serde(default)]
     pub inhibited_by: Option<u64>,
@@ -209,6 +213,7 @@ impl Incident {
             waiting: BTreeSet::new(),
             silenced_by: None,
             silence_ended_at: None,
+            silence_ended_by: None,
             inhibited_by: None,
         }
     }

@@ -149,6 +149,10 @@ impl IncidentState {
             let ended = |id: u64| self.silences.get(&id).is_none_or(|armed| !armed.in_force(now));
             if before.is_some_and(ended) && over_it.is_none() && incident.phase.is_open() {
                 incident.silence_ended_at = Some(now);
+                let until_change = before
+                    .and_then(|id| self.silences.get(&id))
+                    .and_then(|armed| armed.silence.until_change.as_ref());
+                incident.silence_ended_by = until_change.and_then(|until| until.ended_by);
             }
         }
     }

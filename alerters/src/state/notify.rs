@@ -272,6 +272,10 @@ impl IncidentState {
         let over = what.is_over();
         let remark = match (&incident.ack, what) {
             (Some(ack), NewsKind::Acknowledged) => format!("{} has it", ack.by),
+            (_, NewsKind::SilenceEnded) => match incident.silence_ended_by {
+                Some(change) => format!("the silence has ended, as {change}"),
+                None => String::new(),
+            },
             _ => String::new(),
         };
         NoticeItem {

@@ -4,7 +4,7 @@ use super::tests::{START, Scene, anomaly, kinds, policy, silence, well, wrong};
 use super::{EventRefused, IncidentEvent};
 use crate::anomaly::{Anomaly, Severity, Subject};
 use crate::incident::{Observation, ObservedOutcome};
-use crate::notice::NewsKind;
+use crate::notice::{NewsKind, Notice};
 use crate::silence::{IncidentChange, Silence, UntilChange};
 
 #[test]
@@ -64,14 +64,19 @@ fn muted_until_resolved_ends_by_itself() {
     );
 }
 
-/// A pass in which the anomaly is like this.
-fn say(scene: &mut Scene, change: impl Fn(&mut Anomaly)) -> Vec<NewsKind> {
+/// The notices of a pass in which the anomaly is like this.
+fn told_of(scene: &mut Scene, change: impl Fn(&mut Anomaly)) -> Vec<Notice> {
     let mut anomaly = anomaly("web.1.cpu", scene.now + 60.0);
     change(&mut anomaly);
-    kinds(&scene.pass(vec![Observation {
+    scene.pass(vec![Observation {
         subject: Subject::Metric("web.1.cpu".into()),
         outcome: ObservedOutcome::Anomalous(Box::new(anomaly)),
-    }]))
+    }])
+}
+
+/// What they say.
+fn say(scene: &mut Scene, change: impl Fn(&mut Anomaly)) -> Vec<NewsKind> {
+    kinds(&told_of(scene, change))
 }
 
 /// A scene with an incident that was told, and a silence until it changes.
@@ -121,7 +126,10 @@ fn a_change_ends_the_silence_and_is_told() {
     ];
     for (change, word) in changes {
         let mut scene = quiet_until_change();
-        assert_eq!(say(&mut scene, change), [NewsKind::SilenceEnded], "{word:?}");
+        let told = told_of(&mut scene, change);
+        assert_eq!(kinds(&told), [NewsKind::SilenceEnded], "{word:?}");
+        let remark = format!("the silence has ended, as {word}");
+        assert_eq!(told[0].news().unwrap().items[0].remark, remark);
         assert_eq!(say(&mut scene, change), [], "{word:?}");
         assert!(scene.state.silence(1).is_none(), "{word:?}");
     }

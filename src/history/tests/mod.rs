@@ -86,6 +86,7 @@ fn incident(id: u64, name: &str, phase: Phase) -> Incident {
         waiting: BTreeSet::new(),
         silenced_by: None,
         silence_ended_at: None,
+        silence_ended_by: None,
         inhibited_by: None,
     }
 }
