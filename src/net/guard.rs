@@ -10,6 +10,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use super::problem::refusal;
+
 /// Where an answer does not set its own: no guessing of types, no framing, no referrer, no cache.
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -100,7 +102,7 @@ async fn check(State(hosts): State<Option<Hosts>>, request: Request, next: Next)
 pub(crate) async fn only_of_ours(request: Request, next: Next) -> Response {
     if is_foreign(request.headers()) {
         let why = "a page of another site asked for this change: it was not made\n";
-        return (StatusCode::FORBIDDEN, why).into_response();
+        return refusal(request.uri().path(), StatusCode::FORBIDDEN, why);
     }
     next.run(request).await
 }

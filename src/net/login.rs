@@ -27,6 +27,7 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 
+use super::problem::refusal;
 use super::proven::ProvenTokens;
 use super::throttle::{Throttle, address_of, too_often};
 
@@ -226,7 +227,7 @@ async fn check(State(tokens): State<Tokens>, mut request: Request, next: Next) -
             return next.run(request).await;
         }
         if let Some((_, wait)) = limited {
-            return refuse_guesses(request.headers(), wait);
+            return refuse_guesses(&request, wait);
         }
         if let Some(address) = address {
             let _ = tokens.wrong.take(address, now);
@@ -236,7 +237,7 @@ async fn check(State(tokens): State<Tokens>, mut request: Request, next: Next) -
         return refuse_call();
     }
     let why = format!("{NEEDED}, or as the password of a browser\n");
-    let mut answer = (StatusCode::UNAUTHORIZED, why).into_response();
+    let mut answer = refusal(request.uri().path(), StatusCode::UNAUTHORIZED, &why);
     // Without the first no browser would ask for a password.
     for scheme in ["Basic realm=\"skywatch\", charset=\"UTF-8\"", "Bearer"] {
         let value = HeaderValue::from_static(scheme);
@@ -245,10 +246,11 @@ async fn check(State(tokens): State<Tokens>, mut request: Request, next: Next) -
     answer
 }
 
-fn refuse_guesses(headers: &HeaderMap, wait: Duration) -> Response {
-    match is_grpc(headers) {
+fn refuse_guesses(request: &Request, wait: Duration) -> Response {
+    let path = request.uri().path();
+    match is_grpc(request.headers()) {
         true => refuse_call(),
-        false => too_often(wait, "too many wrong tokens came from this address\n"),
+        false => too_often(path, wait, "too many wrong tokens came from this address\n"),
     }
 }
 
@@ -268,7 +270,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MayChange {
 pub(crate) async fn only_writers(request: Request, next: Next) -> Response {
     if request.extensions().get::<Grant>() == Some(&Grant::Read) {
         let why = "this token is for looking only: nothing was changed\nhint: `web.token` in the settings has those that may\n";
-        return (StatusCode::FORBIDDEN, why).into_response();
+        return refusal(request.uri().path(), StatusCode::FORBIDDEN, why);
     }
     next.run(request).await
 }

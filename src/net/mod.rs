@@ -13,6 +13,7 @@ pub(crate) mod login;
 pub(crate) mod multipart;
 pub(crate) mod openapi;
 pub mod probe;
+pub(crate) mod problem;
 mod proven;
 pub(crate) mod routes;
 pub(crate) mod slots;

@@ -14,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::http::Peer;
+use super::problem::refusal;
 
 /// Addresses remembered: a megabyte. Beyond it those go whose bucket is full again, and then all others.
 const ADDRESSES: usize = 10_000;
@@ -115,10 +116,10 @@ pub(crate) fn address_of(request: &Request) -> Option<IpAddr> {
 }
 
 /// The answer to who asks too often.
-pub(crate) fn too_often(wait: Duration, why: &'static str) -> Response {
+pub(crate) fn too_often(path: &str, wait: Duration, why: &str) -> Response {
     let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
     let headers = [(header::RETRY_AFTER, seconds.to_string())];
-    (StatusCode::TOO_MANY_REQUESTS, headers, why).into_response()
+    (headers, refusal(path, StatusCode::TOO_MANY_REQUESTS, why)).into_response()
 }
 
 /// Lets no more requests of an address through to `router` than `throttle` has for it.
@@ -130,6 +131,7 @@ async fn check(State(throttle): State<Throttle>, request: Request, next: Next) -
     match address_of(&request).map_or(Ok(()), |address| throttle.take(address, Instant::now())) {
         Ok(()) => next.run(request).await,
         Err(wait) => too_often(
+            request.uri().path(),
             wait,
             "this address asks too often\nhint: `web.requests_per_second`\n",
         ),

@@ -59,7 +59,11 @@ async fn shown(State(site): SiteState, query: Query<HealthQuery>) -> Response {
         let status = answer.as_ref().map_or_else(code, |_| StatusCode::OK);
         let shown = match &answer {
             Ok(answer) => context(answer, query.subject.as_deref()),
-            Err(silent) => context! { silent => silent.to_string(), subject => query.subject.as_deref() },
+            Err(silent) => context! {
+                silent => silent.to_string(),
+                is_off => !asked.has_plane,
+                subject => query.subject.as_deref(),
+            },
         };
         (
             status,

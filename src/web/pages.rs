@@ -84,6 +84,14 @@ fn second(at: f64) -> Value {
     Value::from_safe_string(format!("<time data-at=\"{at:.0}\" data-seconds>{text}</time>"))
 }
 
+/// The same of a moment that comes as a text (RFC 3339), as the health plane gives it; what is none is shown as it is.
+fn instant(text: Value) -> Value {
+    let parsed = text
+        .as_str()
+        .and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    parsed.map_or(text, |at| second(at.as_millisecond() as f64 / 1e3))
+}
+
 /// How long ago a moment (Unix seconds) was.
 fn ago(at: f64) -> String {
     format!("{} ago", units::length((unix_now() - at).max(0.0)))
@@ -101,6 +109,7 @@ impl Pages {
         environment.set_formatter(visible);
         environment.add_filter("moment", moment);
         environment.add_filter("second", second);
+        environment.add_filter("instant", instant);
         environment.add_filter("ago", ago);
         for (name, text) in TEMPLATES {
             environment.add_template(name, text)?;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use crate::history::{HistoryError, HistoryReader};
+use crate::net::problem::problem;
 use crate::web::commands::NotDone;
 use crate::web::describe::of_history;
 use crate::web::site::{Site, of_a_page};
@@ -84,12 +84,6 @@ impl From<JsonRejection> for ApiProblem {
 
 impl IntoResponse for ApiProblem {
     fn into_response(self) -> Response {
-        let body = json!({
-            "title": self.status.canonical_reason().unwrap_or("error"),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
-        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-        (self.status, kind, body.to_string()).into_response()
+        problem(self.status, &self.detail)
     }
 }
