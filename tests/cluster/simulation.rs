@@ -5,7 +5,7 @@
 use super::world::{Flaws, World};
 
 /// Schedules of 80 seconds each, unless `SCHEDULES` says how many.
-const SCHEDULES: u64 = 300;
+const SCHEDULES: u64 = 100;
 /// Schedules within which a flaw must show; each shows within a few dozen.
 const FLAWED: u64 = 500;
 
