@@ -27,9 +27,9 @@ use crossbeam_channel::Receiver;
 #[cfg(test)]
 pub(crate) use cause_search::every_counter;
 pub use causes::{CauseQuestion, FindCauses};
-pub use commands::{Answer, Call, CommandService, Examine, ReloadSettings, SharedSenders, Tested, senders};
 #[cfg(feature = "learned")]
 pub(crate) use commands::MODELS_LISTED;
+pub use commands::{Answer, Call, CommandService, Examine, ReloadSettings, SharedSenders, Tested, senders};
 #[cfg(feature = "learned")]
 pub use commands::{AnswerStudy, Study};
 pub use dead_mans_switch::DeadMansSwitch;

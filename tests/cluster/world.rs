@@ -415,7 +415,8 @@ impl World {
             }
         }
         // Some begin late.
-        let can_work = |node: &Node| node.life == Life::Runs && !node.is_cut_off && node.protocol.has_joined();
+        let can_work =
+            |node: &Node| node.life == Life::Runs && !node.is_cut_off && node.protocol.has_joined();
         if !self.nodes.iter().any(can_work) {
             self.disturbed = self.now;
         }
