@@ -175,6 +175,7 @@ fn incident(id: u64, phase: Phase) -> Incident {
         waiting: Default::default(),
         silenced_by: None,
         silence_ended_at: None,
+        silence_ended_by: None,
         inhibited_by: None,
     }
 }
