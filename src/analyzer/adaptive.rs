@@ -76,10 +76,11 @@ impl AdaptiveJudge {
         }
     }
 
-    /// Takes the rules and the model that serve now for the pass that begins. Answers whether the rules are others than before:
-    /// then each metric is to be [ruled](Self::rule_anew) anew.
+    /// Takes the rules and the model that serve now for the pass that begins, and the age from which a metric is stale, seconds.
+    /// Answers whether the rules are others than before: then each metric is to be [ruled](Self::rule_anew) anew.
     #[must_use]
-    pub(super) fn begin(&mut self) -> bool {
+    pub(super) fn begin(&mut self, stale_period: f64) -> bool {
+        self.stale_period = stale_period;
         self.model = self.options.learned.as_ref().and_then(|learned| learned());
         self.learning = self.options.learning;
         let rules = self.options.rules.current();

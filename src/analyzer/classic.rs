@@ -52,6 +52,21 @@ impl ClassicJudge {
         }
     }
 
+    /// The tests it judges by.
+    pub(super) fn ensemble(&self) -> &Ensemble {
+        &self.ensemble
+    }
+
+    /// Judges by these tests from here on; whether they are others than before.
+    pub(super) fn judge_by(&mut self, ensemble: Arc<Ensemble>) -> bool {
+        let are_others = !Arc::ptr_eq(&self.ensemble, &ensemble);
+        if are_others {
+            self.ensemble = ensemble;
+            self.brief.clear();
+        }
+        are_others
+    }
+
     /// Decides whether a window is judged by its rates, and makes them.
     fn prepare(&mut self, window: Window<'_>, class: &mut CounterClass, now: f64) {
         if self.counters_as_rates {

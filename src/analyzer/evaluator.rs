@@ -12,7 +12,7 @@ use super::adaptive_metric::AdaptiveMetric;
 use super::classic::ClassicJudge;
 use super::counter_class::CounterClass;
 use super::evaluation::Evaluation;
-use super::options::WorkerOptions;
+use super::options::{LiveEnsemble, WorkerOptions};
 use crate::status::FollowedOutcome;
 
 /// What is known of a metric beside its window.
@@ -25,8 +25,18 @@ pub(super) struct MetricKnowledge {
     pub(super) state: Option<Box<AdaptiveMetric>>,
 }
 
+/// What is no longer as it was in the pass before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NewRules {
+    /// The classic tests, or when a metric is stale: no verdict serves any longer.
+    pub(super) ensemble: bool,
+    /// What the adaptive profile calls anomalous: each metric is to be [ruled](AdaptiveJudge::rule_anew) anew.
+    pub(super) adaptive: bool,
+}
+
 /// One thread's means of judging metrics.
 pub(super) struct Evaluator {
+    ensemble: LiveEnsemble,
     classic: ClassicJudge,
     adaptive: Option<AdaptiveJudge>,
 }
@@ -35,14 +45,35 @@ impl Evaluator {
     /// Judges as the options say.
     pub(super) fn new(options: &WorkerOptions) -> Self {
         let adaptive = options.adaptive.clone();
+        let ensemble = options.ensemble.current();
+        let stale_period = ensemble.rules().stale_period;
         Self {
-            classic: ClassicJudge::new(
-                Arc::clone(&options.ensemble),
-                options.full_duration,
-                options.counters_as_rates,
-            ),
-            adaptive: adaptive.map(|adaptive| AdaptiveJudge::new(adaptive, options.stale_period)),
+            ensemble: options.ensemble.clone(),
+            classic: ClassicJudge::new(ensemble, options.full_duration, options.counters_as_rates),
+            adaptive: adaptive.map(|adaptive| AdaptiveJudge::new(adaptive, stale_period)),
         }
+    }
+
+    /// Takes what is in force now for the pass that begins.
+    #[must_use]
+    pub(super) fn begin(&mut self) -> NewRules {
+        let ensemble = self.classic.judge_by(self.ensemble.current());
+        let stale_period = self.stale_period();
+        let adaptive = self.adaptive.as_mut();
+        NewRules {
+            ensemble,
+            adaptive: adaptive.is_some_and(|adaptive| adaptive.begin(stale_period)),
+        }
+    }
+
+    /// Age of the last point from which a metric is stale, seconds.
+    pub(super) fn stale_period(&self) -> f64 {
+        self.classic.ensemble().rules().stale_period
+    }
+
+    /// Whether what the classic tests say of a window can change while nothing comes.
+    pub(super) fn reads_clock(&self) -> bool {
+        self.classic.ensemble().reads_clock()
     }
 
     /// What the adaptive profile judges by, if that is the profile.

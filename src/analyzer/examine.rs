@@ -226,9 +226,9 @@ impl<K: Connect> Examiner<K> {
             class: Some(beginning.class),
             state: None,
         };
-        if let Some(adaptive) = evaluator.adaptive_mut() {
-            // It has no metrics of a pass before.
-            let _are_others = adaptive.begin();
+        // It has no metrics of a pass before.
+        let _new_rules = evaluator.begin();
+        if let Some(adaptive) = evaluator.adaptive() {
             let learnt = beginning.learnt;
             known.state = learnt.map(|learnt| Box::new(adaptive.read(&name, learnt)));
         }
@@ -260,8 +260,9 @@ impl<K: Connect> Examiner<K> {
     }
 
     fn why_excluded(&self, exception: Exception, state: Option<&Adaptive>, found: &Examination) -> String {
-        let stale_period = self.options.stale_period;
-        let rules = self.options.ensemble.rules();
+        let ensemble = self.options.ensemble.current();
+        let rules = ensemble.rules();
+        let stale_period = rules.stale_period;
         match (exception, state) {
             (Exception::TooShort, Some(_)) => format!(
                 "{} points in its window, and too little is known to judge it",

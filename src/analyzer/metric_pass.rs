@@ -42,6 +42,8 @@ pub(super) struct JudgingContext {
     tail: Series,
     /// Anomalies of a pass that are described in full.
     in_full: u64,
+    /// The pass from which on the classic tests are those in force: what was judged before does not serve.
+    ruled_in: u64,
 }
 
 impl JudgingContext {
@@ -56,13 +58,18 @@ impl JudgingContext {
             spare: Series::default(),
             tail: Series::default(),
             cached_bytes: 0,
+            ruled_in: 0,
         }
     }
 
-    /// Gets ready for a pass over these metrics.
-    pub(super) fn begin<C>(&mut self, names: &[Arc<str>], metrics: &mut [TrackedMetric<C>]) {
-        if let Some(adaptive) = self.evaluator.adaptive_mut()
-            && adaptive.begin()
+    /// Gets ready for the pass of that number over these metrics.
+    pub(super) fn begin<C>(&mut self, number: u64, names: &[Arc<str>], metrics: &mut [TrackedMetric<C>]) {
+        let rules = self.evaluator.begin();
+        if rules.ensemble {
+            self.ruled_in = number;
+        }
+        if rules.adaptive
+            && let Some(adaptive) = self.evaluator.adaptive()
         {
             for (name, metric) in names.iter().zip(metrics) {
                 if let Some(state) = metric.state_mut() {
@@ -83,6 +90,11 @@ impl JudgingContext {
     /// How far a metric is that the adaptive profile does not judge yet (see [`TrackedMetric::warmth`]).
     pub(super) fn warmth<C>(&self, metric: &TrackedMetric<C>) -> Option<(f64, Option<f64>)> {
         metric.warmth().filter(|_| self.is_adaptive())
+    }
+
+    /// Age of the last point from which a metric is stale, seconds.
+    fn stale_period(&self) -> f64 {
+        self.evaluator.stale_period()
     }
 
     fn is_adaptive(&self) -> bool {
@@ -175,7 +187,7 @@ impl<C> MetricPass<'_, C> {
     }
 
     /// The verdict as of now on a metric without new points, with the time of its last point, unless it must be looked at.
-    /// Only its age, the end of its class, or a clock that reaches a point that was ahead of it can change the verdict; an
+    /// Only its age, the end of its class, other rules, or a clock that reaches a point that was ahead of it can change the verdict; an
     /// anomaly is looked at once more because it must be described again, and a followed metric because its value is asked
     /// for.
     fn served(&self) -> Option<(Verdict, f64)> {
@@ -183,16 +195,18 @@ impl<C> MetricPass<'_, C> {
         let (now, is_adaptive) = (self.pass.now, self.context.is_adaptive());
         let class_ended = self.metric.known.class.is_some_and(|class| class.has_ended(now));
         let has_ahead = is_adaptive && self.metric.last_time().is_some_and(|last| last > last_time);
-        if class_ended || has_ahead || self.pass.follows(self.name) {
+        let is_outdated = self.metric.done_in < self.context.ruled_in;
+        if class_ended || has_ahead || is_outdated || self.pass.follows(self.name) {
             return None;
         }
-        let options = &self.context.options;
-        let is_stale = now - last_time > self.metric.stale_after(options.stale_period);
+        let is_stale = now - last_time > self.metric.stale_after(self.context.stale_period());
         let served = match verdict {
             Verdict::Excluded(Exception::TooShort | Exception::Stale) => verdict,
             _ if is_stale => Verdict::Excluded(Exception::Stale),
             Verdict::Excluded(_) => verdict,
-            Verdict::Judged { anomalous: false, .. } if is_adaptive || !options.ensemble.reads_clock() => {
+            Verdict::Judged { anomalous: false, .. }
+                if is_adaptive || !self.context.evaluator.reads_clock() =>
+            {
                 verdict
             }
             Verdict::Judged { .. } => return None,
@@ -345,7 +359,7 @@ impl<C> MetricPass<'_, C> {
             true => silent_after + SILENT_LISTED,
             false => 0.0,
         };
-        let listed_until = listed_until.max(self.metric.stale_after(self.context.options.stale_period));
+        let listed_until = listed_until.max(self.metric.stale_after(self.context.stale_period()));
         if age > silent_after && age <= listed_until {
             report.silent.push((Arc::clone(self.name), last_time));
         }

@@ -54,7 +54,7 @@ use crate::status::{AnalyzerStatusFile, Followed, Liveness, PassSummary};
 use crate::store::StoreError;
 pub use examine::{Examiner, SavedKnowledge};
 pub use inquiry::{Inquiries, MetricQuestion};
-pub use options::WorkerOptions;
+pub use options::{LiveEnsemble, WorkerOptions};
 pub use snapshots::SnapshotOptions;
 pub use supervisor::{AnalyzerOptions, Supervisor, open_summary};
 

@@ -51,7 +51,7 @@ pub(crate) struct PassReport {
 impl PassReport {
     /// A report of nothing yet.
     pub(crate) fn new(options: &WorkerOptions) -> Self {
-        let detectors = options.ensemble.detectors().len();
+        let detectors = options.ensemble.current().detectors().len();
         Self {
             tally: Tally::new(detectors),
             anomalies: Vec::new(),

@@ -342,7 +342,7 @@ impl<K: Connect> Supervisor<K> {
         seconds: Seconds,
         followed: u64,
     ) -> Result<Option<StoreError>, AnalyzerError> {
-        let ensemble = Arc::clone(&self.options.worker.ensemble);
+        let ensemble = self.options.worker.ensemble.current();
         let detectors: Vec<&str> = ensemble.names().collect();
         let hours = sum.canary_hours(&self.options.worker);
         let full_hours = self.options.worker.full_duration / 3600.0;

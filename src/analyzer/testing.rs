@@ -7,7 +7,7 @@ use std::time::Duration;
 use skywatch_algorithms::{Ensemble, Rules};
 
 use super::adaptive::{AdaptiveOptions, Saving};
-use super::options::WorkerOptions;
+use super::options::{LiveEnsemble, WorkerOptions};
 use super::rule::{AlarmRule, AlarmRules};
 pub(crate) use super::worker::Worker;
 use crate::baseline::{Baseline, States};
@@ -46,9 +46,11 @@ pub(crate) fn options_learning(
         learning,
     };
     WorkerOptions {
-        ensemble: Arc::new(Ensemble::classic(Rules::earthgecko())),
+        ensemble: LiveEnsemble::new(Ensemble::classic(Rules {
+            stale_period: 1e9,
+            ..Rules::earthgecko()
+        })),
         full_duration,
-        stale_period: 1e9,
         counters_as_rates: true,
         cache,
         cache_bytes: usize::MAX,

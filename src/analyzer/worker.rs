@@ -194,7 +194,7 @@ impl<K: Connect> Worker<K> {
             without_window: Vec::new(),
         };
         let begun = Instant::now();
-        self.context.begin(&self.names, &mut self.metrics);
+        self.context.begin(number, &self.names, &mut self.metrics);
         pass.report.trouble = self.look_at_all(&mut pass).err();
         pass.report.fetching = begun.elapsed().saturating_sub(pass.report.judging);
         self.context.end();

@@ -125,13 +125,10 @@ pub(crate) struct SkylinePlayer {
 
 impl SkylinePlayer {
     pub(crate) fn new(options: &WorkerOptions) -> Self {
-        let consensus = options.ensemble.rules().consensus;
+        let ensemble = options.ensemble.current();
+        let consensus = ensemble.rules().consensus;
         Self {
-            judge: ClassicJudge::new(
-                Arc::clone(&options.ensemble),
-                options.full_duration,
-                options.counters_as_rates,
-            ),
+            judge: ClassicJudge::new(ensemble, options.full_duration, options.counters_as_rates),
             consensus: consensus.max(1) as f32,
             full_duration: options.full_duration,
             window: CachedWindow::default(),

@@ -9,6 +9,7 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 
 use super::context::CommandFailure;
+use crate::process;
 
 #[derive(Debug, Args)]
 pub(super) struct GenerateArguments {
@@ -51,7 +52,8 @@ fn reference(mut command: Command) -> String {
         describe_command(below, "skywatch", &names, &mut page);
     }
     page += "\n## Settings\n\nEach with its default. A setting can also come from the environment (`SKYWATCH__SECTION__KEY`) or from \
-             `--set section.key=value`.\n";
+             `--set section.key=value`. Those marked *live* take effect when settings are read anew (`skywatch reload`), all \
+             others at the next start.\n";
     describe_settings(skywatch_settings::EXAMPLE, &mut page);
     page
 }
@@ -110,6 +112,7 @@ fn describe_argument(argument: &clap::Arg, page: &mut String) {
 /// The commented example as lists: a section each, its keys with their defaults and comments.
 fn describe_settings(example: &str, page: &mut String) {
     let mut comment: Vec<&str> = Vec::new();
+    let mut section = String::new();
     for line in example.lines() {
         // Tables of which there are none by default are comments without a space.
         let is_example = line.starts_with('#') && !line.starts_with("# ") && line.len() > 1;
@@ -117,15 +120,20 @@ fn describe_settings(example: &str, page: &mut String) {
         if let Some(words) = text.strip_prefix("# ") {
             comment.push(words);
         } else if text.starts_with('[') {
+            section = format!("{}.", text.trim_matches(['[', ']']));
             let _ = writeln!(
                 page,
                 "\n### `{text}`\n\n{}\n",
                 std::mem::take(&mut comment).join(" ")
             );
-        } else if text.contains(" = ") {
+        } else if let Some((key, _)) = text.split_once(" = ") {
             let words = std::mem::take(&mut comment).join(" ");
             let colon = if words.is_empty() { "" } else { ": " };
-            let _ = writeln!(page, "- `{text}`{colon}{words}");
+            let live = match process::is_live(&format!("{section}{key}")) {
+                true => " *live*",
+                false => "",
+            };
+            let _ = writeln!(page, "- `{text}`{live}{colon}{words}");
         } else if text == "#" || text.is_empty() {
             // What stands at the top of the file is said above.
             comment.clear();

@@ -13,7 +13,7 @@ use super::voting;
 use super::wiring::{self, workers};
 use crate::analyzer::adaptive::{AdaptiveOptions, ModelSource, Saving};
 use crate::analyzer::rule::{AlarmRule, AlarmRules};
-use crate::analyzer::{Examiner, SavedKnowledge, WorkerOptions};
+use crate::analyzer::{Examiner, LiveEnsemble, SavedKnowledge, WorkerOptions};
 use crate::baseline::{self, Baseline, States};
 use crate::stop::Stop;
 use crate::store::Connect;
@@ -31,8 +31,7 @@ pub(crate) fn worker_options(settings: &Settings) -> WorkerOptions {
     let rules = rules(settings);
     WorkerOptions {
         full_duration: rules.full_duration,
-        stale_period: rules.stale_period,
-        ensemble: Ensemble::classic(rules).into(),
+        ensemble: LiveEnsemble::new(Ensemble::classic(rules)),
         counters_as_rates: wiring::counters_as_rates(settings),
         cache: settings.analyzer.cache,
         cache_bytes: match settings.analyzer.cache_bytes {
@@ -45,6 +44,7 @@ pub(crate) fn worker_options(settings: &Settings) -> WorkerOptions {
     }
 }
 
+/// What the classic tests go by.
 pub(crate) fn rules(settings: &Settings) -> algorithms::Rules {
     let analyzer = &settings.analyzer;
     algorithms::Rules {
@@ -164,10 +164,6 @@ pub(crate) fn states_folder(settings: &Settings) -> PathBuf {
 
 /// Looks at single metrics as the analyzer does.
 pub(crate) fn examiner_of<K: Connect>(connect: K, settings: &Settings) -> Examiner<K> {
-    examiner_by(connect, settings, AlarmRules::new(adaptive_rules(settings)))
-}
-
-/// The same, by rules that may be replaced.
-pub(crate) fn examiner_by<K: Connect>(connect: K, settings: &Settings, rules: AlarmRules) -> Examiner<K> {
+    let rules = AlarmRules::new(adaptive_rules(settings));
     Examiner::new(connect, worker_options(settings), knowledge(settings, rules))
 }

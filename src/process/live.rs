@@ -12,12 +12,17 @@ use super::ProcessError;
 use crate::log;
 
 /// Keys, or beginnings of keys, that take effect at once …
-const LIVE: [&str; 10] = [
+const LIVE: [&str; 15] = [
     "alerts.",
     "email.",
     "receivers.",
     "routes",
     "adaptive.",
+    "analyzer.stale_period",
+    "analyzer.min_tolerable_length",
+    "analyzer.max_tolerable_boredom",
+    "analyzer.boredom_set_size",
+    "analyzer.consensus",
     "ingest.skip",
     "ingest.do_not_skip",
     "ingest.max_age",
@@ -33,7 +38,7 @@ const NOT_LIVE: [&str; 4] = [
 ];
 
 /// Whether a new value of the key takes effect without a restart.
-pub(super) fn is_live(key: &str) -> bool {
+pub(crate) fn is_live(key: &str) -> bool {
     key == "log.level" || (LIVE.iter().any(|live| key.starts_with(live)) && !NOT_LIVE.contains(&key))
 }
 
@@ -51,6 +56,14 @@ pub(super) fn with_live(old: &Settings, new: &Settings) -> Settings {
     settings.adaptive = skywatch_settings::Adaptive {
         learned: old.adaptive.learned,
         ..new.adaptive.clone()
+    };
+    settings.analyzer = skywatch_settings::Analyzer {
+        stale_period: new.analyzer.stale_period,
+        min_tolerable_length: new.analyzer.min_tolerable_length,
+        max_tolerable_boredom: new.analyzer.max_tolerable_boredom,
+        boredom_set_size: new.analyzer.boredom_set_size,
+        consensus: new.analyzer.consensus,
+        ..old.analyzer.clone()
     };
     settings.ingest.skip.clone_from(&new.ingest.skip);
     settings.ingest.do_not_skip.clone_from(&new.ingest.do_not_skip);
@@ -124,6 +137,16 @@ mod tests {
             ("adaptive.sensitivity", "2.0"),
             ("adaptive.overrides", "a.* rest=1h"),
             ("adaptive.learned", "true"),
+            ("adaptive.direction", "up"),
+            ("adaptive.min_relative_change", "0.1"),
+            ("adaptive.min_absolute_change", "0.1"),
+            ("adaptive.rest", "7h"),
+            ("analyzer.stale_period", "7s"),
+            ("analyzer.min_tolerable_length", "7"),
+            ("analyzer.max_tolerable_boredom", "7"),
+            ("analyzer.boredom_set_size", "2"),
+            ("analyzer.consensus", "3"),
+            ("analyzer.flavour", "etsy"),
             ("email.port", "465"),
             ("ingest.skip", "a,b"),
             ("ingest.do_not_skip", "a"),

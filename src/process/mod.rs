@@ -27,6 +27,7 @@ pub(crate) use claim::{StateFolderClaim, is_claimed};
 pub(crate) use judging::{adaptive_rules, long_memory, states_folder, worker_options};
 pub use launch::{check, run_all, run_role, time_to_end};
 pub use live::LiveSettings;
+pub(crate) use live::is_live;
 pub use parent::{ChildSpec, Parent, ParentOptions};
 pub use reload::{ReadSettings, Reloader};
 pub(crate) use roles::serve_health;

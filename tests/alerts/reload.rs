@@ -147,3 +147,31 @@ fn wrong_settings_change_nothing_and_what_takes_a_restart_is_said() {
     let ended = world.ask(&["reload"]);
     assert_eq!(ended.code(), 3, "{}", ended.log);
 }
+
+#[test]
+fn limits_of_the_classic_tests_hold_from_the_next_pass_on_though_nothing_new_comes() {
+    let redis = RedisServer::start();
+    let mut metrics = Metrics::of(&redis);
+    let hook = Hook::start();
+    let shortest = |points: usize| {
+        let limit = format!("[analyzer]\nmin_tolerable_length = {points}\n");
+        config(&[("first", &hook)], &limit)
+    };
+    let world = World::over(&redis, &shortest(500));
+    let skywatch = world.start();
+    metrics.bad(&["a.bad"]);
+    skywatch.line("exception stats :: {'TooShort': 1}");
+    world.rewrite(&shortest(100));
+    let answer = reload(&world);
+    assert_eq!(
+        keys(&answer, "applied"),
+        ["analyzer.min_tolerable_length"],
+        "{answer}"
+    );
+    hook.wait_for("a.bad", &["opened"]);
+    world.rewrite(&shortest(500));
+    reload(&world);
+    let before = skywatch.log().matches("{'TooShort': 1}").count();
+    skywatch.nth_line(before + 1, "exception stats :: {'TooShort': 1}");
+    assert_eq!(skywatch.stop().code(), 0);
+}

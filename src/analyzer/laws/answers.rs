@@ -8,7 +8,7 @@ use skywatch_alerters::Anomaly;
 use skywatch_algorithms::{Ensemble, Rules, Series};
 
 use super::super::cache::CachedWindow;
-use super::super::options::WorkerOptions;
+use super::super::options::{LiveEnsemble, WorkerOptions};
 use super::super::shard_pass::WorkerOrder;
 use super::super::worker::Worker;
 use crate::status::WorkerProgress;
@@ -123,9 +123,8 @@ only_points!(Unsteady);
 #[test]
 fn a_tail_asked_for_again_after_a_lost_connection_goes_to_its_own_metric() {
     let options = WorkerOptions {
-        ensemble: Arc::new(Ensemble::classic(Rules::earthgecko())),
+        ensemble: LiveEnsemble::new(Ensemble::classic(Rules::earthgecko())),
         full_duration: 86_400.0,
-        stale_period: 500.0,
         counters_as_rates: false,
         cache: true,
         cache_bytes: usize::MAX,
@@ -182,9 +181,8 @@ fn who_was_kept_first_stays_and_the_others_are_read_whole() {
     let of_one = window.bytes();
     let limit = 2 * of_one + of_one / 2;
     let options = WorkerOptions {
-        ensemble: Arc::new(Ensemble::classic(Rules::earthgecko())),
+        ensemble: LiveEnsemble::new(Ensemble::classic(Rules::earthgecko())),
         full_duration: 86_400.0,
-        stale_period: 500.0,
         counters_as_rates: false,
         cache: true,
         cache_bytes: limit,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skywatch_alerters::Subject;
+use skywatch_algorithms::Ensemble;
 use skywatch_settings::Settings;
 
 use super::role::{self, Needs, Role, RoleContext, RunOptions};
 use crate::analyzer::rule::AlarmRules;
 use crate::analyzer::store_canary::StoreCanary;
 use crate::analyzer::store_probe::StoreProbe;
-use crate::analyzer::{AnalyzerOptions, Inquiries, PassOutputs, Supervisor, WorkerOptions};
+use crate::analyzer::{AnalyzerOptions, Examiner, Inquiries, PassOutputs, Supervisor, WorkerOptions};
 use crate::inlet::{Answers, Finder, FinderReport, InletAddress};
 use crate::observer::Observer;
 use crate::process::{ProcessError, judging, wiring};
@@ -76,20 +77,26 @@ pub(crate) fn watch(
     stop: &Stop,
 ) -> Result<(), ProcessError> {
     let rules = AlarmRules::new(judging::adaptive_rules(settings));
+    let plain = judging::worker_options(settings);
     run.live.on_change("analyzer", {
-        let rules = rules.clone();
+        let (rules, ensemble) = (rules.clone(), plain.ensemble.clone());
         move |settings| {
             rules.replace(judging::adaptive_rules(settings));
+            ensemble.replace(Ensemble::classic(judging::rules(settings)));
             Ok(())
         }
     });
+    let examiner = Examiner::new(
+        store.clone(),
+        plain.clone(),
+        judging::knowledge(settings, rules.clone()),
+    );
     let worker = WorkerOptions {
         adaptive: judging::adaptive(settings, &rules, stop)?.map(Arc::new),
-        ..judging::worker_options(settings)
+        ..plain
     };
     let workers = wiring::workers(settings);
     let (inquiries, questions) = Inquiries::new(workers);
-    let examiner = judging::examiner_by(store.clone(), settings, rules);
     let answers: Answers = Arc::new(move |metric, at| examiner.ask(&inquiries, metric, at).map(Box::new));
     let finder = Finder::new("analyzer", Some(Subject::METRIC));
     let client = role::connect(inlet, finder, Some(answers))?;
