@@ -7,7 +7,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,7 +21,48 @@ pub(crate) fn keep_private() {
 
 /// Makes a folder, with those above it. One that is there stays as it is.
 pub(crate) fn folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        folder(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        // Another process was first.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => hand_over(&File::open(path)?, path),
+    }
+}
+
+/// Gives what root makes in the folder of another user to that user: a command that root types in a service's folder must not leave
+/// behind what the service cannot open.
+fn hand_over(made: &File, path: &Path) -> io::Result<()> {
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let (owner, found) = (std::fs::metadata(above.unwrap_or(Path::new(".")))?, made.metadata()?);
+    let (owner, found) = ((owner.uid(), owner.gid()), (found.uid(), found.gid()));
+    if owner.0 == 0 || found == owner {
+        return Ok(());
+    }
+    fchown(made, Some(owner.0), Some(owner.1))
+}
+
+/// Free space on the disk of the state folder below which it is called full, bytes: what the databases there may grow by while
+/// somebody comes to look.
+const LOW_SPACE: u64 = 64 << 20;
+
+/// Why there is no room for long on the disk that `path` lies on, if there is none.
+///
+/// # Errors
+/// The system does not say.
+pub(crate) fn lack_of_space(path: &Path) -> io::Result<Option<String>> {
+    let disk = rustix::fs::statvfs(path)?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let is_low = free < LOW_SPACE;
+    Ok(is_low.then(|| format!("the disk of `{}` has {} KiB left", path.display(), free >> 10)))
 }
 
 /// How a file of ours is opened, reading or writing to be added.
@@ -33,19 +74,18 @@ pub(crate) fn options() -> OpenOptions {
 
 /// Opens a file for appending, beginning it if there is none.
 pub(crate) fn append(path: &Path) -> io::Result<File> {
-    said(options().create(true).append(true).open(path))
+    let file = said(options().create(true).append(true).open(path))?;
+    hand_over(&file, path)?;
+    Ok(file)
 }
 
 /// Opens a file for writing at its beginning, beginning it if there is none; what is in it stays.
 pub(crate) fn write(path: &Path) -> io::Result<File> {
-    said(
-        options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path),
-    )
+    let mut options = options();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = said(options.open(path))?;
+    hand_over(&file, path)?;
+    Ok(file)
 }
 
 /// Makes a file that takes the place of whatever lies there, be it a link.
@@ -54,7 +94,9 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    options().read(true).write(true).create_new(true).open(path)
+    let file = options().read(true).write(true).create_new(true).open(path)?;
+    hand_over(&file, path)?;
+    Ok(file)
 }
 
 /// What is left of a replaced file after the power has failed.
@@ -184,6 +226,14 @@ pub(crate) fn put_database_aside(path: &Path, now: f64) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_without_room_is_told_from_one_with_room() {
+        let lack = |path: &str| lack_of_space(Path::new(path)).expect("Linux says it of all that is mounted");
+        // A file system of the kernel's own has no room for anything of ours.
+        assert!(lack("/proc").is_some_and(|why| why.ends_with("has 0 KiB left")));
+        assert_eq!(lack(env!("CARGO_MANIFEST_DIR")), None);
+    }
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     #[test]

@@ -5,7 +5,7 @@ use skywatch_settings::{Settings, StoreUrl};
 use super::{alerting, wiring};
 use crate::probe::{Probe, ProbeFailure, ProbesOf};
 use crate::store::StoreError;
-use crate::{entities, events, health, net, sources, store, topology};
+use crate::{entities, events, files, health, net, sources, store, topology};
 
 /// What is tried, in this order. Whoever has to do with something outside adds a line.
 const PROBES: &[ProbesOf] = &[
@@ -37,12 +37,16 @@ pub(crate) fn probes(settings: &Settings, is_running: bool) -> Vec<Probe> {
 fn state_dir(settings: &Settings) -> Vec<Probe> {
     let folder = settings.state_dir.clone();
     vec![Probe::new("state_dir", move || {
-        let writable = wiring::prepare_state_dir(&folder).and_then(|()| {
-            tempfile::NamedTempFile::new_in(&folder)
-                .map_err(|source| wiring::state_dir_error(&folder, source))
-        });
-        match writable {
-            Ok(_) => Ok(format!("`{}` can be written", folder.display())),
+        let failed = |source| wiring::state_dir_error(&folder, source);
+        let tried = wiring::prepare_state_dir(&folder)
+            .and_then(|()| tempfile::NamedTempFile::new_in(&folder).map_err(failed))
+            .and_then(|_| files::lack_of_space(&folder).map_err(failed));
+        match tried {
+            Ok(None) => Ok(format!("`{}` can be written", folder.display())),
+            Ok(Some(lack)) => Err(ProbeFailure::new(
+                lack,
+                "make room on it, or set `state_dir` to a folder on another",
+            )),
             Err(error) => {
                 let cause = error.to_string();
                 let cause = cause.split("\nhint").next().unwrap_or_default();

@@ -22,7 +22,21 @@ pub enum StoreError {
         /// What the server said.
         reason: String,
     },
-    /// Memory, or the disk of an embedded store, is full; writes are refused, reads still work.
+    /// The disk of an embedded store is full.
+    #[error("the disk of store `{place}` is full: {reason}")]
+    DiskFull {
+        /// The folder.
+        place: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// A write of an embedded store has failed; it is opened again.
+    #[error("store `{place}` is being opened again, as a write has failed")]
+    Reopening {
+        /// The folder.
+        place: String,
+    },
+    /// The memory of a Redis is full; writes are refused, reads still work.
     #[error("store `{place}` is out of memory: {reason}")]
     OutOfMemory {
         /// Address of the store.
@@ -84,7 +98,11 @@ impl StoreError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Unavailable { .. } | Self::OutOfMemory { .. } | Self::ReadOnly { .. } => true,
+            Self::Unavailable { .. }
+            | Self::DiskFull { .. }
+            | Self::Reopening { .. }
+            | Self::OutOfMemory { .. }
+            | Self::ReadOnly { .. } => true,
             Self::Denied { .. }
             | Self::Refused { .. }
             | Self::InUse { .. }
@@ -97,7 +115,10 @@ impl StoreError {
     /// Whether the store still answers and only takes nothing.
     #[must_use]
     pub fn is_of_writes_only(&self) -> bool {
-        matches!(self, Self::OutOfMemory { .. } | Self::ReadOnly { .. })
+        matches!(
+            self,
+            Self::DiskFull { .. } | Self::OutOfMemory { .. } | Self::ReadOnly { .. }
+        )
     }
 
     /// What a person could do, where that is known; printed on a `hint:` line of its own.
@@ -108,6 +129,9 @@ impl StoreError {
             Self::Denied { .. } => Some(
                 "check `store.username` and `store.password`; an ACL user needs `+@read +@write +@connection` \
                  on the namespace's keys, and to trim and to share metrics with other nodes `+eval +time`",
+            ),
+            Self::DiskFull { .. } | Self::Reopening { .. } => Some(
+                "free space on the disk of `state_dir`; input is held meanwhile, and it goes on by itself",
             ),
             Self::OutOfMemory { .. } => {
                 Some("free space, or raise `maxmemory` of the Redis; input is held meanwhile")

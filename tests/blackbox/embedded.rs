@@ -1,8 +1,10 @@
 //! The default: no Redis, everything in one process, data in the state folder.
 
-use crate::common::carbon;
+use std::process::Command;
+
 use crate::common::series::{each_minute, loud, now, quiet};
-use crate::common::skywatch::Setup;
+use crate::common::skywatch::{Setup, Skywatch};
+use crate::common::{carbon, wait_for};
 
 #[test]
 fn a_restart_keeps_the_data_and_a_second_process_is_refused() {
@@ -52,4 +54,40 @@ fn a_state_folder_that_cannot_be_used_is_named() {
     let folder = setup.path("state").display().to_string();
     assert!(ended.log.contains(&folder), "{}", ended.log);
     assert!(ended.log.contains("hint: set `state_dir`"), "{}", ended.log);
+}
+
+/// Lets no file of a running process grow beyond so many bytes.
+fn limit(running: &Skywatch, bytes: &str) {
+    let status = Command::new("prlimit")
+        .args(["--pid", &running.pid().to_string(), &format!("--fsize={bytes}:")])
+        .status();
+    assert!(status.expect("prlimit, of util-linux").success());
+}
+
+#[test]
+fn a_disk_that_was_full_is_written_again_without_a_restart() {
+    let setup = Setup::new().with("analyzer.enabled", "false");
+    let running = setup.start(&["run"]);
+    let send = |name: &str| {
+        let lines: String = (0..10).map(|n| format!("{name}.{n} 1 {}\n", now())).collect();
+        carbon::send(running.carbon(), lines.as_bytes());
+    };
+    let written = |count: u64| {
+        wait_for("all points to be written", || {
+            (running.ingest("written") == count).then_some(())
+        });
+    };
+    send("before");
+    written(10);
+    limit(&running, "1");
+    send("meanwhile");
+    let waits = running.line("points wait, the store does not take them");
+    assert!(waits.contains("the disk of store"), "{waits}");
+    limit(&running, "unlimited");
+    running.line("was opened again after a write had failed");
+    send("after");
+    written(30);
+    assert_eq!(running.stop().code(), 0);
+    let (passes, _) = setup.with("analyzer.enabled", "true").run_passes(1);
+    assert_eq!(passes[0]["metrics"], 30, "{}", passes[0]);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
@@ -48,6 +48,8 @@ pub(super) struct Engine {
     /// The number of the next arrival. It begins with the clock, in nanoseconds, so that numbers go on growing when the
     /// store is opened again.
     arrival: AtomicU64,
+    /// Set once the database refuses everything, as a write has failed.
+    has_failed: AtomicBool,
 }
 
 impl Engine {
@@ -80,14 +82,19 @@ impl Engine {
             metrics: RwLock::new(metrics),
             numbering: Mutex::new(next),
             arrival: AtomicU64::new((unix_now() * 1e9) as u64),
+            has_failed: AtomicBool::new(false),
         })
     }
 
-    pub(super) fn place(&self) -> &str {
-        &self.place
+    /// Whether it takes nothing any more and must be opened again.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Acquire)
     }
 
     pub(super) fn failed(&self, error: fjall::Error) -> StoreError {
+        if matches!(error, fjall::Error::Poisoned) {
+            self.has_failed.store(true, Ordering::Release);
+        }
         failure::of_engine(&self.place, error)
     }
 

@@ -11,10 +11,7 @@ pub(super) fn of_engine(place: &str, error: Error) -> StoreError {
     match error {
         Error::Locked => StoreError::InUse { place },
         Error::Io(error) | Error::Storage(LsmError::Io(error)) => of_system(place, &error),
-        Error::Poisoned => StoreError::Other {
-            place,
-            reason: "an earlier write failed and nothing can be promised after it; start again".to_owned(),
-        },
+        Error::Poisoned => StoreError::Reopening { place },
         other => StoreError::Corrupt {
             place,
             reason: other.to_string(),
@@ -25,8 +22,8 @@ pub(super) fn of_engine(place: &str, error: Error) -> StoreError {
 fn of_system(place: String, error: &io::Error) -> StoreError {
     let reason = error.to_string();
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            StoreError::OutOfMemory { place, reason }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            StoreError::DiskFull { place, reason }
         }
         io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly { place, reason },
         io::ErrorKind::InvalidData => StoreError::Corrupt { place, reason },

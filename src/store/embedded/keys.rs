@@ -13,12 +13,9 @@ const NEVER: u64 = u64::MAX;
 impl Keys for EmbeddedStore {
     fn get(&mut self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let now = unix_milliseconds();
+        let engine = self.engine()?;
         let get = |key: &&str| {
-            let stored = self
-                .engine
-                .keys
-                .get(key)
-                .map_err(|error| self.engine.failed(error))?;
+            let stored = engine.keys.get(key).map_err(|error| engine.failed(error))?;
             Ok(stored.and_then(|stored| living(&stored, now).map(<[u8]>::to_vec)))
         };
         keys.iter().map(get).collect()
@@ -28,26 +25,23 @@ impl Keys for EmbeddedStore {
         let expires = expires_in.map_or(NEVER, |time| {
             unix_milliseconds().saturating_add(milliseconds(time))
         });
-        let _setting = self.engine.setting();
+        let engine = self.engine()?;
+        let _setting = engine.setting();
         for (key, value) in entries {
             let stored = [&expires.to_be_bytes()[..], value].concat();
-            self.engine
-                .keys
-                .insert(*key, stored)
-                .map_err(|error| self.engine.failed(error))?;
+            let inserted = engine.keys.insert(*key, stored);
+            inserted.map_err(|error| engine.failed(error))?;
         }
-        self.engine.written();
+        engine.written();
         Ok(())
     }
 
     fn remove(&mut self, keys: &[&str]) -> Result<(), StoreError> {
+        let engine = self.engine()?;
         for key in keys {
-            self.engine
-                .keys
-                .remove(*key)
-                .map_err(|error| self.engine.failed(error))?;
+            engine.keys.remove(*key).map_err(|error| engine.failed(error))?;
         }
-        self.engine.written();
+        engine.written();
         Ok(())
     }
 }

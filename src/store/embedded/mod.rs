@@ -8,6 +8,8 @@
 //! and numbered ([`recent`]), and a cursor is such a number. A cursor from before the store was
 //! opened, or too far behind, is lost, and the series is read whole.
 //!
+//! After a failed write the engine is opened anew ([`shared`]).
+//!
 //! One process only; a second one gets [`StoreError::InUse`]. What outlives its day is dropped by
 //! [`EmbeddedConnect::drop_before`], which the trimming thread has to call.
 
@@ -20,6 +22,7 @@ mod metrics;
 mod names;
 mod options;
 mod recent;
+mod shared;
 mod sync;
 
 use std::sync::Arc;
@@ -28,6 +31,7 @@ use skywatch_algorithms::Series;
 
 use super::{Connect, DecodeReport, EachFetched, EachTail, Fetched, Points, Sample, Store, StoreError, Tail};
 use engine::Engine;
+use shared::SharedEngine;
 
 pub use engine::Dropped;
 pub use options::EmbeddedOptions;
@@ -35,7 +39,7 @@ pub use recent::EmbeddedCursor;
 
 /// An open store; clones and handles share it, and the last one to go closes it.
 #[derive(Clone)]
-pub struct EmbeddedConnect(Arc<Engine>);
+pub struct EmbeddedConnect(Arc<SharedEngine>);
 
 impl EmbeddedConnect {
     /// Opens the folder, and reads all names into memory.
@@ -44,7 +48,7 @@ impl EmbeddedConnect {
     ///
     /// [`StoreError::InUse`] if another process has it open; others if it cannot be read.
     pub fn open(options: &EmbeddedOptions) -> Result<Self, StoreError> {
-        Engine::open(options).map(|engine| Self(Arc::new(engine)))
+        SharedEngine::open(options).map(|engine| Self(Arc::new(engine)))
     }
 
     /// Drops every day that ended at or before `time` (Unix seconds), the names of which no point
@@ -54,7 +58,7 @@ impl EmbeddedConnect {
     ///
     /// As any write.
     pub fn drop_before(&self, time: f64) -> Result<Dropped, StoreError> {
-        self.0.drop_before(time)
+        self.0.engine()?.drop_before(time)
     }
 }
 
@@ -63,27 +67,34 @@ impl Connect for EmbeddedConnect {
 
     fn connect(&self) -> Result<EmbeddedStore, StoreError> {
         let mut store = EmbeddedStore {
-            engine: Arc::clone(&self.0),
+            shared: Arc::clone(&self.0),
         };
         store.ping()?;
         Ok(store)
     }
 
     fn describe(&self) -> String {
-        self.0.place().to_owned()
+        self.0.place()
     }
 }
 
 /// One handle on an open store.
 pub struct EmbeddedStore {
-    engine: Arc<Engine>,
+    shared: Arc<SharedEngine>,
+}
+
+impl EmbeddedStore {
+    /// The engine, for one call.
+    fn engine(&self) -> Result<Arc<Engine>, StoreError> {
+        self.shared.engine()
+    }
 }
 
 impl Points for EmbeddedStore {
     type Cursor = EmbeddedCursor;
 
     fn append(&mut self, batch: &[Sample<'_>]) -> Result<(), StoreError> {
-        self.engine.append(batch)
+        self.engine()?.append(batch)
     }
 
     fn fetch(
@@ -92,9 +103,10 @@ impl Points for EmbeddedStore {
         into: &mut Series,
         each: &mut EachFetched<'_, EmbeddedCursor>,
     ) -> Result<(), StoreError> {
+        let engine = self.engine()?;
         for (index, metric) in metrics.iter().enumerate() {
             into.clear();
-            let fetched = match self.engine.read(metric, into)? {
+            let fetched = match engine.read(metric, into)? {
                 Some(cursor) if !into.times.is_empty() => Fetched::Found {
                     cursor,
                     report: clean(into.times.len()),
@@ -112,9 +124,10 @@ impl Points for EmbeddedStore {
         into: &mut Series,
         each: &mut EachTail<'_, EmbeddedCursor>,
     ) -> Result<(), StoreError> {
+        let engine = self.engine()?;
         for (index, (metric, cursor)) in asks.iter().enumerate() {
             into.clear();
-            let tail = match self.engine.recent(metric, cursor, into) {
+            let tail = match engine.recent(metric, cursor, into) {
                 recent::Since::Unchanged => Tail::Unchanged,
                 recent::Since::New(cursor) => Tail::New {
                     cursor,
@@ -139,6 +152,13 @@ fn clean(points: usize) -> DecodeReport {
 
 impl Store for EmbeddedStore {
     fn ping(&mut self) -> Result<(), StoreError> {
-        self.engine.healthy()
+        let engine = self.engine()?;
+        match engine.healthy() {
+            Err(_) if engine.has_failed() => {
+                drop(engine);
+                self.engine()?.healthy()
+            }
+            outcome => outcome,
+        }
     }
 }
