@@ -10,12 +10,14 @@ use crate::origin::Origin;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// The settings file is missing, not permitted or not UTF-8.
-    #[error("cannot read settings file `{}`: {reason}\nhint: `--config` or `SKYWATCH_CONFIG` names the file", path.display())]
+    #[error("cannot read settings file `{}`: {reason}\nhint: {mend}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system said.
         reason: String,
+        /// What to do.
+        mend: &'static str,
     },
     /// The settings file is not TOML.
     #[error("broken TOML in {} line {line} column {column}: {what}", path.display())]

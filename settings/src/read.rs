@@ -2,6 +2,7 @@
 //!
 //! Problems that need no types are found here: an unreadable file, broken TOML, unknown keys and sections.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
@@ -46,6 +47,13 @@ fn read_file(raw: &mut RawSettings, path: &Path, settings: &mut Settings) -> Opt
     let text = std::fs::read_to_string(path).map_err(|error| Problem::Unreadable {
         path: path.to_owned(),
         reason: error.to_string(),
+        mend: match error.kind() {
+            ErrorKind::PermissionDenied => {
+                "let the user who runs this read it: its owner, or one of its group (`ls -l`, `id`); or ask as root"
+            }
+            ErrorKind::InvalidData => "it must be text in UTF-8",
+            _ => "`--config` or `SKYWATCH_CONFIG` names the file",
+        },
     });
     let text = text.map_err(|problem| raw.problems.push(problem)).ok()?;
     let file = File { path, text: &text };

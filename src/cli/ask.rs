@@ -2,6 +2,7 @@
 //!
 //! An answer about a running system comes from it. Which one is meant is decided here and nowhere else.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -11,7 +12,7 @@ use serde::Serialize;
 use skywatch_alerters::units;
 use skywatch_settings::{Origin, Settings, StoreUrl};
 
-use super::context::Context;
+use super::context::{Context, PACKAGE_SETTINGS};
 use crate::clock::unix_now;
 #[cfg(feature = "learned")]
 use crate::dispatch::Study;
@@ -71,7 +72,7 @@ pub(super) fn call(context: &Context, call: &Call, form: OutputForm) -> anyhow::
         return Ok(answer);
     }
     let folder = settings.state_dir.display();
-    if has_ever_run(&settings.state_dir) {
+    if has_ever_run(&settings.state_dir)? {
         let as_of = last_sign_of_life(&settings.state_dir).map_or(String::new(), |at| {
             format!(", as of {} ({})", units::time(at), ago(at))
         });
@@ -104,7 +105,7 @@ pub(super) fn study(context: &Context, study: Study, form: OutputForm) -> anyhow
             // What lies in a Redis or a bucket that settings name lies there whoever runs.
             let is_elsewhere = settings.store.url != StoreUrl::Embedded || settings.models.bucket().is_some();
             if !is_elsewhere
-                && !has_ever_run(&settings.state_dir)
+                && !has_ever_run(&settings.state_dir)?
                 && !known.iter().any(|place| place.exists())
             {
                 anyhow::bail!("{}", nobody(context));
@@ -215,9 +216,20 @@ pub(super) fn nobody(context: &Context) -> String {
     for one in running::all() {
         why.push_str(&format!("\n  there is {}", shown(&one)));
     }
-    why.push_str(
-        "\nhint: name the state folder with `--state-dir DIR`, or the settings with `--config FILE`",
-    );
+    if let Some(folder) = running::closed_folder() {
+        why.push_str(&format!(
+            "\n  there may be one of the system: `{}` is not for this user to read\nhint: ask as root",
+            folder.display()
+        ));
+    }
+    let package = Path::new(PACKAGE_SETTINGS);
+    let settings = match package.exists() {
+        true => PACKAGE_SETTINGS,
+        false => "FILE",
+    };
+    why.push_str(&format!(
+        "\nhint: name the state folder with `--state-dir DIR`, or the settings with `--config {settings}`"
+    ));
     why
 }
 
@@ -233,15 +245,26 @@ fn is_of_settings_alone(call: &Call) -> bool {
 }
 
 /// Whether a process has ever used the folder. A backfill counts: it leaves what was learnt of metrics there.
-pub(super) fn has_ever_run(state_dir: &Path) -> bool {
-    [
+///
+/// # Errors
+/// This user may not look.
+pub(super) fn has_ever_run(state_dir: &Path) -> anyhow::Result<bool> {
+    for file in [
         "lock",
         "status/analyzer.json",
         "status/ingest.json",
         "states/inbox",
-    ]
-    .iter()
-    .any(|file| state_dir.join(file).exists())
+    ] {
+        match state_dir.join(file).try_exists() {
+            Ok(true) => return Ok(true),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => anyhow::bail!(
+                "the state folder `{}` is not for this user to read: {error}\nhint: ask as root, or as the user Skywatch runs as",
+                state_dir.display()
+            ),
+            _ => {}
+        }
+    }
+    Ok(false)
 }
 
 /// When a process over the folder last did something, Unix seconds.

@@ -56,7 +56,7 @@ impl CheckRow {
 /// Exit code 0 if all is well, 1 if something is not, 2 if settings are refused.
 pub(super) fn run(context: &Context, arguments: &CheckArguments) -> Result<(), CommandFailure> {
     let settings = &context.loaded.settings;
-    let mut rows = vec![CheckRow::of("settings".to_owned(), settings_row(&context.loaded))];
+    let mut rows = vec![CheckRow::of("settings".to_owned(), settings_row(context))];
     rows.extend(open_files(&context.loaded));
     let is_running = process::is_claimed(&settings.state_dir);
     rows.extend(run_probes(probes::probes(settings, is_running)));
@@ -89,15 +89,18 @@ fn show(rows: &[CheckRow]) -> anyhow::Result<()> {
 }
 
 /// Settings that are wrong never come so far.
-fn settings_row(loaded: &Loaded) -> Result<String, ProbeFailure> {
+fn settings_row(context: &Context) -> Result<String, ProbeFailure> {
+    let loaded = &context.loaded;
     let set = loaded.table().filter(|(.., origin)| **origin != Origin::Default);
     let files: Vec<_> = loaded
         .table()
         .filter_map(|(.., origin)| file_of(origin))
         .collect();
-    let file = files.first().map_or("no settings file".to_owned(), |file| {
-        format!("`{}`", file.display())
-    });
+    let file = match (files.first(), context.global.settings_file()) {
+        (Some(file), _) => format!("`{}`", file.display()),
+        (None, Some(file)) => format!("`{}`, which sets nothing", file.display()),
+        (None, None) => "no settings file".to_owned(),
+    };
     Ok(format!("{file}, {} options set", set.count()))
 }
 

@@ -10,6 +10,9 @@ use crate::log::last_words;
 use crate::process::{LiveSettings, Reloader};
 use crate::web::LiveSettingsTable;
 
+/// The settings of the service that packages install.
+pub(super) const PACKAGE_SETTINGS: &str = "/etc/skywatch/skywatch.toml";
+
 /// Where settings come from, for every subcommand.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Global {
@@ -92,6 +95,12 @@ impl Global {
     /// The store that was asked for.
     pub(super) fn store(&self) -> Option<&str> {
         self.store.as_deref()
+    }
+
+    /// The settings file: the one that was asked for, else the one that the environment names.
+    pub(super) fn settings_file(&self) -> Option<PathBuf> {
+        let named = || Some(PathBuf::from(std::env::var_os("SKYWATCH_CONFIG")?));
+        self.config.clone().or_else(named)
     }
 
     /// The state folder that was asked for.

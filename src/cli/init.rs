@@ -4,21 +4,22 @@
 //! error. Nothing is written before all of it was tried.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
 use skywatch_settings::Sources;
 
-use super::context::{CommandFailure, Global, say};
+use super::context::{CommandFailure, Global, PACKAGE_SETTINGS, say};
 use crate::imported::{SettingsDraft, quoted, quoted_list};
 use crate::process::probes;
 
 /// The unit that packages install.
 const UNIT: &str = "/usr/lib/systemd/system/skywatch.service";
-/// The settings that it reads.
-const OF_THE_UNIT: &str = "/etc/skywatch/skywatch.toml";
+/// The state folder that it gives to the process.
+const STATE_OF_THE_UNIT: &str = "/var/lib/skywatch";
 
 #[derive(Debug, Args)]
 pub(super) struct InitArguments {
@@ -63,7 +64,9 @@ pub(super) fn run(global: &Global, arguments: InitArguments) -> Result<(), Comma
         asks: !arguments.yes && std::io::stdin().is_terminal(),
     };
     let mut draft = SettingsDraft::default();
-    if let Some(folder) = global.state_dir() {
+    let of_the_unit = Path::new(STATE_OF_THE_UNIT);
+    let of_the_unit = is_of_the_unit(&arguments.file).then_some(of_the_unit);
+    if let Some(folder) = global.state_dir().or(of_the_unit) {
         draft.set_top("state_dir", quoted(&folder.display().to_string()));
     }
     store(&mut dialogue, &mut draft, global.store())?;
@@ -75,12 +78,18 @@ pub(super) fn run(global: &Global, arguments: InitArguments) -> Result<(), Comma
     Ok(what_next(&arguments.file, &draft)?)
 }
 
-/// A file without any settings, as packages bring one, may be replaced.
+/// Whether the service that a package has installed reads this file.
+fn is_of_the_unit(file: &Path) -> bool {
+    Path::new(UNIT).exists() && file == Path::new(PACKAGE_SETTINGS)
+}
+
+/// A file without any settings but where the state lies, as packages bring one, may be replaced.
 fn refuse_to_replace(file: &Path, force: bool) -> Result<(), CommandFailure> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    let has_settings = text
-        .lines()
-        .any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+    let lines = text.lines().map(str::trim);
+    let has_settings = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .any(|line| !line.starts_with("state_dir"));
     if has_settings && !force {
         return Err(CommandFailure::Arguments(format!(
             "`{}` has settings already\nhint: name another file, or replace it with `--force`",
@@ -313,6 +322,13 @@ fn backfill(dialogue: &mut InitDialogue, arguments: &InitArguments) -> Result<()
     for pattern in patterns {
         command.args([flag, &pattern]);
     }
+    // What it leaves in the state folder is for the service's own user.
+    if is_of_the_unit(&arguments.file)
+        && let Ok(state) = std::fs::metadata(STATE_OF_THE_UNIT)
+        && rustix::process::geteuid().is_root()
+    {
+        command.uid(state.uid()).gid(state.gid());
+    }
     let status = command.status().context("cannot start the backfill")?;
     if !status.success() {
         say(
@@ -323,8 +339,7 @@ fn backfill(dialogue: &mut InitDialogue, arguments: &InitArguments) -> Result<()
 }
 
 fn what_next(file: &Path, draft: &SettingsDraft) -> anyhow::Result<()> {
-    let is_of_the_unit = Path::new(UNIT).exists() && file == Path::new(OF_THE_UNIT);
-    let start = if is_of_the_unit {
+    let start = if is_of_the_unit(file) {
         "systemctl enable --now skywatch".to_owned()
     } else {
         format!("skywatch run --config {}", file.display())

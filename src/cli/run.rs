@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use crossbeam_channel::select;
-use skywatch_settings::StoreUrl;
+use skywatch_settings::{Settings, StoreUrl};
 
 use super::context::{CommandFailure, Context};
 use crate::clock::unix_now;
@@ -47,6 +47,32 @@ pub(super) fn run(context: &Context, arguments: &RunArguments) -> Result<(), Com
         ..RunOptions::default()
     };
     let _claim = process::StateFolderClaim::take(&settings.state_dir)?;
+    let outcome = work(context, &options, arguments.single_process, signals, &stop);
+    if let Err(CommandFailure::Other(error)) = &outcome {
+        leave_word(settings, error);
+    }
+    outcome
+}
+
+/// Leaves behind why it ends, for `skywatch status`: who looks may not find the log.
+fn leave_word(settings: &Settings, error: &anyhow::Error) {
+    let file = StatusFile::process(&settings.state_dir);
+    let known: Option<ProcessStatus> = file.read();
+    file.write(&ProcessStatus {
+        ended: Some(format!("{error:#}").replace('\n', "; ")),
+        ..known.unwrap_or_default()
+    });
+}
+
+/// Works until `stop` is said, in the folder that is claimed.
+fn work(
+    context: &Context,
+    options: &RunOptions,
+    single_process: bool,
+    signals: Signals,
+    stop: &Stop,
+) -> Result<(), CommandFailure> {
+    let settings = &context.loaded.settings;
     // Without it commands know only what the analyzer itself says while it runs.
     let keeper = settings
         .analyzer
@@ -56,14 +82,14 @@ pub(super) fn run(context: &Context, arguments: &RunArguments) -> Result<(), Com
         tracing::warn!("commands may not find this process :: {error}");
         None
     });
-    process::check(settings, &options)?;
+    process::check(settings, options)?;
     let mut systemd = Systemd::from_environment();
     let embedded = settings.store.url == StoreUrl::Embedded;
-    if embedded || arguments.single_process || settings.process.single_process {
-        process::end_by_force(&stop, process::time_to_end(settings))?;
-        reload_on_signal(context, &options, &signals, &stop)?;
-        let told = tell_systemd(systemd, &stop)?;
-        let outcome = process::run_all(settings, &options, &stop);
+    if embedded || single_process || settings.process.single_process {
+        process::end_by_force(stop, process::time_to_end(settings))?;
+        reload_on_signal(context, options, &signals, stop)?;
+        let told = tell_systemd(systemd, stop)?;
+        let outcome = process::run_all(settings, options, stop);
         stop.say();
         let _ = told.join();
         return Ok(outcome?);
@@ -71,7 +97,7 @@ pub(super) fn run(context: &Context, arguments: &RunArguments) -> Result<(), Com
     let specs = roles::wanted(settings).map(|role| ChildSpec {
         name: role.name(),
         arguments: options.child_arguments(role.name()),
-        ends_all: role.ends_all(&options),
+        ends_all: role.ends_all(options),
         stops_last: role.stops_last(),
     });
     let specs = specs.collect();
@@ -83,7 +109,7 @@ pub(super) fn run(context: &Context, arguments: &RunArguments) -> Result<(), Com
     let parent = Parent::new(specs, options)?
         .with_status(StatusFile::process(&settings.state_dir))
         .with_reloader(context.reloader(LiveSettings::default(), LiveSettingsTable::default()));
-    Ok(parent.run(&signals, &mut systemd, &stop)?)
+    Ok(parent.run(&signals, &mut systemd, stop)?)
 }
 
 /// Reads settings anew whenever that is asked for, until `stop` is said, and shows what became of them.

@@ -7,19 +7,23 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use skywatch_alerters::incident::Phase;
-use skywatch_alerters::units;
+use skywatch_alerters::incident::{Incident, Phase};
+use skywatch_alerters::{Subject, units};
 
 use super::ask::{ago, meant, nobody, print_json};
 use super::context::{CommandFailure, Context, say};
 use crate::clock::unix_now;
+use crate::dispatch::OWN_COMPONENTS;
 use crate::events;
+use crate::files;
 use crate::history::{Filter, HistoryReader, history_path};
 use crate::process;
 use crate::status::{AnalyzerStatus, IngestStatus, PassSummary, ProcessStatus, StatusFile};
 
 /// Time between two looks at the ingest's counters, from which follows its rate: it writes them each second.
 const RATE_OVER: Duration = Duration::from_millis(1_200);
+/// A start has not gone well if no pass has ended by then, seconds.
+const FIRST_PASS_WITHIN: f64 = 60.0;
 /// An ingest silent for so long does not work, seconds: it says something each ten.
 const INGEST_SILENT: f64 = 90.0;
 /// Open incidents that are counted.
@@ -85,7 +89,7 @@ pub(super) fn run(context: &Context, arguments: &StatusArguments) -> Result<(), 
         Some(running) => running.state_dir,
         None => context.loaded.settings.state_dir.clone(),
     };
-    if !super::ask::has_ever_run(&state_dir) {
+    if !super::ask::has_ever_run(&state_dir)? {
         return Err(CommandFailure::NotRunning(nobody(context)));
     }
     loop {
@@ -128,8 +132,19 @@ fn look(state_dir: &Path) -> RunReport {
     let ingest = ingest(state_dir, running);
     let now = unix_now();
     let analyzer: Option<AnalyzerStatus> = StatusFile::analyzer(state_dir).read();
-    let process: Option<ProcessStatus> = StatusFile::process(state_dir).read().filter(|_| running);
-    let mut ailments: Vec<String> = Vec::new();
+    let last: Option<ProcessStatus> = StatusFile::process(state_dir).read();
+    // One that cannot be asked is no fault of what runs there.
+    let mut ailments: Vec<String> = files::lack_of_space(state_dir)
+        .ok()
+        .flatten()
+        .into_iter()
+        .collect();
+    if let Some(why) = last.as_ref().and_then(|process| process.ended.as_ref())
+        && !running
+    {
+        ailments.push(format!("it ended by itself: {why}"));
+    }
+    let process = last.filter(|_| running);
     for child in process.iter().flat_map(|process| &process.children) {
         if child.pid.is_none() {
             let why = child.ended.as_deref().unwrap_or("it was never started");
@@ -140,11 +155,12 @@ fn look(state_dir: &Path) -> RunReport {
         }
     }
     if running {
-        // Before the first pass there is nothing to complain of yet, unless it does not come.
-        let is_young = process.as_ref().is_some_and(|process| now - process.since < 60.0);
+        let since = process
+            .as_ref()
+            .map_or(f64::NEG_INFINITY, |process| process.since);
         let says = analyzer
             .as_ref()
-            .filter(|analyzer| analyzer.pass.is_some() || !is_young);
+            .filter(|analyzer| has_begun(analyzer, since, now));
         ailments.extend(says.map(|analyzer| analyzer.ailments(now)).unwrap_or_default());
     }
     if let Some(ingest) = &ingest
@@ -154,6 +170,11 @@ fn look(state_dir: &Path) -> RunReport {
             "points wait for the store since {}: {why}",
             units::time(*since)
         ));
+    }
+    if let Some((ingest, _)) = &ingest
+        && running
+    {
+        ailments.extend(ingest.nothing_taken());
     }
     if let Some((_, at)) = &ingest
         && running
@@ -185,6 +206,44 @@ fn look(state_dir: &Path) -> RunReport {
     report
 }
 
+/// Whether what the analyzer says is about this start, at `since`: before its first pass there is nothing to complain of yet, unless
+/// that does not come, or the store does not answer. Unix seconds.
+fn has_begun(analyzer: &AnalyzerStatus, since: f64, now: f64) -> bool {
+    let has_passed = analyzer.pass.as_ref().is_some_and(|pass| pass.at >= since);
+    let is_in_trouble = analyzer.trouble.is_some() || analyzer.silent.is_some();
+    has_passed || is_in_trouble || now - since >= FIRST_PASS_WITHIN
+}
+
+impl IngestReport {
+    /// What is wrong where points come and none of them is taken; what is to be skipped is no fault.
+    fn nothing_taken(&self) -> Option<String> {
+        let mut faults = self.dropped.clone();
+        faults.retain(|reason, _| reason != "dropped.skipped");
+        if self.accepted > 0 || faults.is_empty() {
+            return None;
+        }
+        let clocks = match faults.keys().any(|reason| reason.starts_with("dropped.too_")) {
+            true => "; are the clocks of this machine and of the senders right?",
+            false => "",
+        };
+        Some(format!(
+            "all points that came were dropped: {}{clocks}",
+            reasons(&faults)
+        ))
+    }
+}
+
+/// Points that were dropped, by reason.
+fn reasons(dropped: &BTreeMap<String, u64>) -> String {
+    let plain = |reason: &String| reason.strip_prefix("dropped.").unwrap_or(reason).to_owned();
+    counts(
+        &dropped
+            .iter()
+            .map(|(reason, count)| (plain(reason), *count))
+            .collect(),
+    )
+}
+
 /// The counters, and when they were written.
 fn ingest(state_dir: &Path, running: bool) -> Option<(IngestReport, f64)> {
     let file = StatusFile::ingest(state_dir);
@@ -202,7 +261,7 @@ fn ingest(state_dir: &Path, running: bool) -> Option<(IngestReport, f64)> {
     let dropped = last
         .counters
         .iter()
-        .filter(|(name, count)| *count > 0 && name.contains("dropped."));
+        .filter(|(name, count)| *count > 0 && name.starts_with("dropped."));
     let report = IngestReport {
         rate: if seconds > 0.0 { more as f64 / seconds } else { 0.0 },
         last_point: last.last_point,
@@ -224,19 +283,43 @@ fn of_history(state_dir: &Path, report: &mut RunReport) {
         ..Filter::default()
     };
     let read = HistoryReader::open(&path).and_then(|history| {
-        report.open_incidents = history.incidents(&open, MOST_INCIDENTS)?.len();
+        let incidents = history.incidents(&open, MOST_INCIDENTS)?;
+        report.open_incidents = incidents.len();
+        report.of_ourselves(&incidents);
         report.waiting = history
             .depths()?
             .into_iter()
             .map(|depth| (depth.receiver, depth.waiting))
             .collect();
         report.dead_letters = history.dead_letters(MOST_DEAD)?.len();
+        if report.running && report.dead_letters > 0 {
+            let count = report.dead_letters;
+            report.ailments.push(format!(
+                "notices reached nobody: {count}; `skywatch notices` lists them"
+            ));
+        }
         Ok(())
     });
     if let Err(error) = read {
         report
             .ailments
             .push(format!("the history cannot be read: {error}"));
+    }
+}
+
+impl RunReport {
+    /// Adds what is open about Skywatch itself, as far as it is not said yet.
+    fn of_ourselves(&mut self, incidents: &[Incident]) {
+        let is_own = |incident: &&Incident| match &incident.subject {
+            Subject::Component(name) => name.starts_with(OWN_COMPONENTS),
+            _ => false,
+        };
+        for incident in incidents.iter().filter(is_own).filter(|_| self.running) {
+            let (component, sentence) = (incident.subject.name(), &incident.anomaly.sentence);
+            if !self.ailments.iter().any(|said| said.starts_with(component)) {
+                self.ailments.push(format!("{component}: {sentence}"));
+            }
+        }
     }
 }
 
@@ -292,7 +375,7 @@ fn show(report: &RunReport) -> anyhow::Result<()> {
                 ingest.rate, ingest.accepted, ingest.written
             ),
         )?;
-        line("  dropped", &counts(&ingest.dropped))?;
+        line("  dropped", &reasons(&ingest.dropped))?;
     }
     line("incidents", &format!("{} open", report.open_incidents))?;
     let notices = format!(

@@ -39,6 +39,7 @@ pub(crate) use dispatcher::SHOWN;
 pub use inbox::{DispatchMessage, Inbox};
 pub use options::DispatchOptions;
 pub use request::{NoticeLine, Reply, Request, Which};
+pub(crate) use self_monitor::OWN_COMPONENTS;
 pub use self_monitor::SelfMonitorOptions;
 
 use crate::inlet::FromFinder;

@@ -249,6 +249,14 @@ fn known() -> Vec<PathBuf> {
     folders
 }
 
+/// The folder of a service of the system, if there is one that this user may not read.
+pub(crate) fn closed_folder() -> Option<&'static Path> {
+    let system = Path::new(OF_THE_SYSTEM);
+    let read = fs::read_dir(system);
+    read.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+        .then_some(system)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,7 +21,7 @@ use crate::inlet::PassNews;
 use crate::status::{DATA_COMPONENTS, IngestStatus, METRICS_COMPONENT, StatusFile};
 
 /// What the names of components begin with that are watched here; others are those of the health plane.
-pub(super) const OWN: &str = "skywatch.";
+pub(crate) const OWN_COMPONENTS: &str = "skywatch.";
 /// Seconds without any new point from which there is no data.
 const NO_DATA_AFTER: f64 = 300.0;
 /// Seconds after the start from which no metric at all is worth telling.

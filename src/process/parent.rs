@@ -173,6 +173,7 @@ impl Parent {
             pid: std::process::id(),
             since: self.since,
             children: children.collect(),
+            ended: None,
             reload: self.last_reload.clone(),
         };
         if now != *shown {

@@ -11,6 +11,9 @@ pub struct ProcessStatus {
     pub since: f64,
     /// Its children, in the order of their start; none where all is one process.
     pub children: Vec<ChildStatus>,
+    /// Why it has ended by itself, if it has.
+    #[serde(default)]
+    pub ended: Option<String>,
     /// Settings that were read anew last, if any were.
     #[serde(default)]
     pub reload: Option<ReloadStatus>,

@@ -9,7 +9,7 @@ use skywatch_alerters::state::Step;
 use skywatch_alerters::{Severity, Subject};
 use skywatch_algorithms::verdicts::Status;
 
-use crate::dispatch::self_monitor::OWN;
+use crate::dispatch::self_monitor::OWN_COMPONENTS;
 use crate::observer::{ObservedMetric, Observer};
 
 /// The metric of these votes.
@@ -82,7 +82,7 @@ impl IncidentVotes {
 
 /// The subject as the plane calls it: `metric:web1.cpu`. Components that are not ours are the plane's own.
 fn name(subject: &Subject) -> Option<String> {
-    let is_planes = matches!(subject, Subject::Component(name) if !name.starts_with(OWN));
+    let is_planes = matches!(subject, Subject::Component(name) if !name.starts_with(OWN_COMPONENTS));
     let name = format!("{}:{}", subject.kind().name, subject.name());
     (!is_planes && name.len() <= LONGEST).then_some(name)
 }

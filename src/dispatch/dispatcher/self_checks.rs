@@ -7,7 +7,7 @@ use skywatch_alerters::{Notice, Subject};
 
 use super::Dispatcher;
 use crate::dispatch::event_sinks;
-use crate::dispatch::self_monitor::{self, OWN};
+use crate::dispatch::self_monitor::{self, OWN_COMPONENTS};
 use crate::history::{HistoryBatch, Posting};
 use crate::status::DispatchStatus;
 
@@ -78,7 +78,8 @@ impl Dispatcher {
         }
         // The health plane says each few seconds what fails. Once it is silent nothing is known of that.
         let told_by_plane = |incident: &&Incident| {
-            let of_plane = matches!(&incident.subject, Subject::Component(name) if !name.starts_with(OWN));
+            let of_plane =
+                matches!(&incident.subject, Subject::Component(name) if !name.starts_with(OWN_COMPONENTS));
             of_plane && incident.phase.is_open() && incident.unknown_since.is_none()
         };
         let silent = |incident: &&Incident| now - incident.last_at > PLANE_SILENT;
