@@ -42,7 +42,10 @@ fn hand_over(made: &File, path: &Path) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    let (owner, found) = (std::fs::metadata(above.unwrap_or(Path::new(".")))?, made.metadata()?);
+    let (owner, found) = (
+        std::fs::metadata(above.unwrap_or(Path::new(".")))?,
+        made.metadata()?,
+    );
     let (owner, found) = ((owner.uid(), owner.gid()), (found.uid(), found.gid()));
     if owner.0 == 0 || found == owner {
         return Ok(());
