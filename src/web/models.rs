@@ -287,7 +287,7 @@ mod tests {
         };
         let details = serde_json::json!({
             "columns": ["bytes"], "scaling": "s", "window": 32,
-            "limits": { "rule": { "KSigma": { "k": 3.0, "robust": false } }, "all": 0.25, "columns": [0.5] },
+            "limits": { "rule": { "rule": "k_sigma", "k": 3.0, "robust": false }, "all": 0.25, "columns": [0.5] },
         });
         Card {
             format: 2,
