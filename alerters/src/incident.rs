@@ -20,16 +20,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod change;
 mod observation;
 mod phase;
 
 use serde::{Deserialize, Serialize};
 
+pub use change::IncidentChange;
 pub use observation::{Observation, ObservedOutcome};
 pub use phase::Phase;
 
 use crate::anomaly::{Anomaly, Expected, Severity, Subject};
-use crate::silence::IncidentChange;
 
 /// Seconds within which one that begins so often …
 const FLAPPING_WITHIN: f64 = 3_600.0;

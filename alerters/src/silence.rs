@@ -5,7 +5,7 @@ mod change;
 use serde::{Deserialize, Serialize};
 use skywatch_settings::Week;
 
-pub use change::{IncidentChange, IncidentShape, UntilChange};
+pub use change::{IncidentShape, UntilChange};
 
 use crate::incident::Incident;
 use crate::matcher::{About, Matcher, Selection};

@@ -16,7 +16,7 @@ use crate::clock::unix_now;
 use crate::dispatch::OWN_COMPONENTS;
 use crate::events;
 use crate::files;
-use crate::history::{Filter, HistoryReader, history_path};
+use crate::history::{Filter, HistoryError, HistoryReader, history_path};
 use crate::process;
 use crate::status::{AnalyzerStatus, IngestStatus, PassSummary, ProcessStatus, StatusFile};
 
@@ -300,10 +300,18 @@ fn of_history(state_dir: &Path, report: &mut RunReport) {
         }
         Ok(())
     });
-    if let Err(error) = read {
-        report
+    let is_beginning = report
+        .process
+        .as_ref()
+        .is_some_and(|process| report.running && report.at - process.since < FIRST_PASS_WITHIN);
+    match read {
+        Ok(()) => {}
+        // Whoever has just started makes it, or brings its tables to this version.
+        Err(HistoryError::Missing { .. }) if is_beginning => {}
+        Err(HistoryError::Version { found, known, .. }) if is_beginning && found < known => {}
+        Err(error) => report
             .ailments
-            .push(format!("the history cannot be read: {error}"));
+            .push(format!("the history cannot be read: {error}")),
     }
 }
 

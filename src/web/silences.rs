@@ -94,9 +94,10 @@ fn line(silence: &Silence, now: f64) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use skywatch_alerters::incident::IncidentChange;
     use skywatch_alerters::matcher::Selection;
     use skywatch_alerters::schedule::Hours;
-    use skywatch_alerters::silence::{IncidentChange, UntilChange};
+    use skywatch_alerters::silence::UntilChange;
 
     use super::*;
     use crate::status::AnalyzerStatus;

@@ -100,7 +100,8 @@ fn of_several_that_run_one_must_be_named() {
     let first = one.start();
     first.line("total anomalies :: 1");
     // The other as the same user: where it says that it runs is where the first does.
-    let mut command = other.command(&["run", "--single-process"]);
+    // It watches all metrics by itself, as nodes of a cluster would not.
+    let mut command = other.command(&["run", "--single-process", "--set", "cluster.enabled=false"]);
     let second = crate::common::skywatch::Skywatch::spawn(command.env("XDG_RUNTIME_DIR", one.path("run")));
     second.line("total anomalies :: 1");
     let states = [&one, &other].map(|world| world.path("state").canonicalize().unwrap());

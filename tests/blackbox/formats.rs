@@ -151,6 +151,7 @@ mod nodes {
             let setup = with_all_roles(Setup::new())
                 // What lay in the store then is judged now.
                 .with("store.full_duration", "36500d")
+                .with("store.grace", "36500d")
                 .with("analyzer.stale_period", "36500d")
                 .with("logs.interval", "1s");
             let log = setup.path("app.log");

@@ -4,12 +4,10 @@
 //! more severe than it had been, the value lies on the other side of what is expected, what is expected now would have been an
 //! anomaly then, or the incident is over. A value that moves within these is the same trouble.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::anomaly::{Direction, Expected, Severity};
-use crate::incident::Incident;
+use crate::incident::{Incident, IncidentChange};
 
 /// The one incident a silence is about until it changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,20 +31,6 @@ pub struct IncidentShape {
     pub direction: Option<Direction>,
     /// What was expected at the last anomalous value, if a detector could say.
     pub expected: Option<Expected>,
-}
-
-/// How an incident has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IncidentChange {
-    /// It is over, however it ended.
-    Over,
-    /// It became more severe than it had been.
-    Severity,
-    /// The value lies on the other side of what is expected.
-    Direction,
-    /// The most likely value now lies outside of what was expected then.
-    ExpectedLevel,
 }
 
 impl UntilChange {
@@ -92,18 +76,6 @@ impl IncidentShape {
         let (then, level) = (self.expected?, now.expected?.centre);
         // A bound that is no number bounds nothing, and a centre that is none is nowhere outside.
         (level < then.low || level > then.high).then_some(IncidentChange::ExpectedLevel)
-    }
-}
-
-impl fmt::Display for IncidentChange {
-    /// In words that follow on `ended, as`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Over => "the incident is over",
-            Self::Severity => "it became more severe",
-            Self::Direction => "it went to the other side of what is expected",
-            Self::ExpectedLevel => "what is expected has changed",
-        })
     }
 }
 

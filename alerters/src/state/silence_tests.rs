@@ -3,9 +3,10 @@
 use super::tests::{START, Scene, anomaly, kinds, policy, silence, well, wrong};
 use super::{EventRefused, IncidentEvent};
 use crate::anomaly::{Anomaly, Severity, Subject};
+use crate::incident::IncidentChange;
 use crate::incident::{Observation, ObservedOutcome};
 use crate::notice::{NewsKind, Notice};
-use crate::silence::{IncidentChange, Silence, UntilChange};
+use crate::silence::{Silence, UntilChange};
 
 #[test]
 fn a_silence_is_quiet_and_its_end_is_not() {
