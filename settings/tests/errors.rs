@@ -79,7 +79,7 @@ fn unknown_section_is_reported_once() {
          hint: did you mean `[analyzer]`?\n\
          \n\
          unknown section `[monkey]` in /etc/skywatch.toml line 5\n\
-         hint: the sections are `[store]`, `[ingest]`, `[analyzer]`, `[adaptive]`, `[graphite]`, `[alerts]`, `[email]`, \
+         hint: the sections are `[store]`, `[ingest]`, `[analyzer]`, `[adaptive]`, `[cluster]`, `[graphite]`, `[alerts]`, `[email]`, \
          `[models]`, `[jobs]`, `[training]`, `[health]`, `[templates]`, `[logs]`, `[causes]`, `[traces]`, `[entities]`, `[outliers]`, `[druid]`, `[sensors]`, `[consul]`, `[events]`, `[web]`, `[process]`, `[log]`, `[receivers.NAME]`, `[[routes]]`"
     );
 }

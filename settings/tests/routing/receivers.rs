@@ -184,7 +184,7 @@ fn secrets_of_receivers_are_seen_nowhere() {
         .iter()
         .any(|word| key.ends_with(word))
     };
-    assert_eq!(keys.iter().filter(secret).count(), 31);
+    assert_eq!(keys.iter().filter(secret).count(), 32);
     for key in keys.iter().filter(secret) {
         assert!(
             keys.contains(&format!("{key}_file").as_str()),
