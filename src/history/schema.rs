@@ -154,8 +154,9 @@ pub(super) struct Stamp {
     pub(super) empty: bool,
 }
 
-/// Reads a file's [`Stamp`].
+/// Reads a file's [`Stamp`], all of it at one moment: another process may be making it.
 pub(super) fn stamp(connection: &Connection) -> rusqlite::Result<Stamp> {
+    let connection = connection.unchecked_transaction()?;
     Ok(Stamp {
         version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
         application: connection.pragma_query_value(None, "application_id", |row| row.get(0))?,
@@ -165,15 +166,17 @@ pub(super) fn stamp(connection: &Connection) -> rusqlite::Result<Stamp> {
     })
 }
 
-/// Brings a file from `version` to [`VERSION`], a step a transaction: a crash in between leaves a whole older version.
+/// Brings a file from `version` to [`VERSION`] in one transaction: a crash leaves it as it was, and nobody sees it half done.
 pub(super) fn migrate(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
     let done = usize::try_from(version).unwrap_or(0);
-    for (step, sql) in MIGRATIONS.iter().enumerate().skip(done) {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(sql)?;
-        transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", step.cast_signed() as i64 + 1)?;
-        transaction.commit()?;
+    if done >= MIGRATIONS.len() {
+        return Ok(());
     }
-    Ok(())
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for sql in MIGRATIONS.iter().skip(done) {
+        transaction.execute_batch(sql)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
 }

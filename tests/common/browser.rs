@@ -100,6 +100,13 @@ impl Browser {
     }
 
     fn command(&mut self, method: &str, parameters: Value) -> Value {
+        let answer = self.ask(method, parameters);
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// The whole answer, which may be an error.
+    fn ask(&mut self, method: &str, parameters: Value) -> Value {
         self.last += 1;
         let mut command = json!({ "id": self.last, "method": method, "params": parameters });
         if let Some(session) = &self.session {
@@ -111,8 +118,7 @@ impl Browser {
         loop {
             let message = self.message();
             if message["id"] == self.last {
-                assert!(message["error"].is_null(), "{method}: {message}");
-                return message["result"].clone();
+                return message;
             }
             self.events.push(message);
         }
@@ -168,7 +174,12 @@ impl Browser {
         // Between two pages there may be no body yet.
         let guarded =
             format!("(() => {{ try {{ return Boolean({expression}) }} catch {{ return false }} }})()");
-        wait_for(expression, || (self.evaluate(&guarded) == true).then_some(()));
+        let asked = json!({ "expression": guarded, "returnByValue": true });
+        // An answer that is an error: the page has given way to another.
+        wait_for(expression, || {
+            let answer = self.ask("Runtime.evaluate", asked.clone());
+            (answer["result"]["result"]["value"] == true).then_some(())
+        });
     }
 
     /// Clicks the first element a selector finds.
