@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::coordinator::Coordinator;
 use super::lease_store::{LeaseStore, Session};
+use super::local_process::run_name;
 use super::node_name::random;
 use super::ownership::Ownership;
 use super::protocol::{LeaseAnswer, LeaseProtocol, LeaseTerms};
@@ -49,7 +50,7 @@ impl LeaseCoordinator {
     /// # Errors
     /// The system refuses a thread.
     pub fn start(store: Box<dyn LeaseStore>, node: &str, terms: LeaseTerms) -> std::io::Result<Self> {
-        let session = Session::new(node, &format!("{:016x}", random()));
+        let session = Session::new(node, &run_name());
         let shared = Arc::new(Shared {
             origin: Instant::now(),
             terms,

@@ -14,6 +14,7 @@
 mod coordinator;
 mod lease_coordinator;
 mod lease_store;
+mod local_process;
 mod node_name;
 mod ownership;
 mod protocol;

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use ::redis::{Value, cmd};
 
-use super::lease_store::{LeaseReply, LeaseRequest, LeaseStore, ShardLease};
+use super::lease_store::{LeaseReply, LeaseRequest, LeaseStore, Session, ShardLease};
+use super::local_process::has_ended;
 use super::redis_link::RedisLink;
 use super::virtual_shard::VIRTUAL_SHARDS;
 use crate::store::StoreError;
@@ -99,8 +100,27 @@ impl RedisLeases {
     }
 }
 
+impl RedisLeases {
+    /// Ends the sessions of processes of this machine that were killed. Each has a name that no other ever has, so that none is ended
+    /// that has begun meanwhile.
+    fn forget_ended(&mut self) -> Result<(), StoreError> {
+        let sessions = format!("{}.sessions", self.link.prefix);
+        let found = self.link.ask(cmd("ZRANGE").arg(&sessions).arg(0).arg(-1))?;
+        let Value::Array(found) = found else { return Ok(()) };
+        let run = |session: &&str| session.split_once('/').is_some_and(|(_, run)| has_ended(run));
+        for ended in found.iter().filter_map(text).filter(run) {
+            tracing::info!("node `{}` has ended on this machine", Session::node_of(ended));
+            self.link.ask(cmd("ZREM").arg(&sessions).arg(ended))?;
+        }
+        Ok(())
+    }
+}
+
 impl LeaseStore for RedisLeases {
     fn exchange(&mut self, request: &LeaseRequest) -> Result<LeaseReply, StoreError> {
+        if request.joins {
+            self.forget_ended()?;
+        }
         let reply = self.link.ask(&self.command(request))?;
         read(&reply).ok_or_else(|| self.link.unreadable("table of leases"))
     }

@@ -95,6 +95,31 @@ fn nodes_share_the_metrics_and_take_over_from_each_other() {
     assert!(took < TAKEN_OVER_IN, "{took:?}");
 }
 
+/// Whoever kills it and starts another with a state folder of its own does not wait for its lease.
+#[test]
+fn one_that_was_killed_on_the_same_machine_is_not_waited_for() {
+    let redis = RedisServer::start();
+    let lease = "60s";
+    let (one, two) = (
+        Setup::new().on(&redis).with("cluster.lease", lease),
+        Setup::new().on(&redis).with("cluster.lease", lease),
+    );
+    let first = one.start(&["run"]);
+    carbon::send(first.carbon(), format!("a 1 {}\n", now()).as_bytes());
+    wait_for("the first to have everything", || {
+        (figure(&one, "metrics") == 1).then_some(())
+    });
+    // Its parent is held first: it would start another, or have it end in order.
+    let analyzer = first.child("analyzer");
+    signal(first.pid(), "STOP");
+    signal(analyzer, "KILL");
+    drop(first);
+    let second = two.start(&["run"]);
+    second.line("has ended on this machine");
+    assert!(second.line("total metrics ::").ends_with("total metrics :: 1"));
+    assert_eq!(second.stop().code(), 0);
+}
+
 /// What was learnt of a metric goes with it: no node begins anew, whether it is handed a metric or finds it without one.
 #[test]
 fn what_was_learnt_goes_with_the_metrics() {
