@@ -1,6 +1,7 @@
 //! The [`Coordinator`] over a shared table: the protocol, the table's handle, and a thread that keeps the heartbeat going while
 //! a pass takes as long as it takes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ struct Shared {
     /// Where times of the protocol are counted from.
     origin: Instant,
     terms: LeaseTerms,
+    /// Whether heartbeats fail: said once, and then not waited for at the end.
+    is_failing: AtomicBool,
     /// Held over an exchange: the pass waits for a heartbeat that is under way, for less than a lease lasts.
     member: Mutex<LeaseMember>,
 }
@@ -39,8 +42,6 @@ struct Shared {
 struct LeaseMember {
     protocol: LeaseProtocol,
     store: Box<dyn LeaseStore>,
-    /// Whether heartbeats fail, so that it is said once.
-    is_failing: bool,
     has_left: bool,
 }
 
@@ -54,10 +55,10 @@ impl LeaseCoordinator {
         let shared = Arc::new(Shared {
             origin: Instant::now(),
             terms,
+            is_failing: AtomicBool::new(false),
             member: Mutex::new(LeaseMember {
                 protocol: LeaseProtocol::new(session, terms),
                 store,
-                is_failing: false,
                 has_left: false,
             }),
         });
@@ -99,7 +100,7 @@ impl Shared {
                 Ok(reply) => reply,
                 Err(error) => return self.failed(member, sent_at, error),
             };
-            member.works_again();
+            self.works_again(member);
             match member.protocol.answered(sent_at, &reply) {
                 LeaseAnswer::Settled => break,
                 LeaseAnswer::AskAgain => {}
@@ -118,8 +119,7 @@ impl Shared {
         // A table that answers and takes nothing takes nothing from anybody.
         let is_refusal = error.is_of_writes_only()
             || matches!(error, StoreError::Denied { .. } | StoreError::Other { .. });
-        if !member.is_failing {
-            member.is_failing = true;
+        if !self.is_failing.swap(true, Ordering::Relaxed) {
             let place = member.store.describe();
             tracing::warn!(
                 "no heartbeat in `{place}` :: {error} :: other nodes may take over what this one holds"
@@ -130,6 +130,12 @@ impl Shared {
         }
         member.protocol.refused(sent_at);
         Ok(member.protocol.owned(self.now()))
+    }
+
+    fn works_again(&self, member: &LeaseMember) {
+        if self.is_failing.swap(false, Ordering::Relaxed) {
+            tracing::info!("heartbeats reach `{}` again", member.store.describe());
+        }
     }
 
     /// A copied state folder has brought two nodes of one name together.
@@ -149,15 +155,6 @@ impl Shared {
     }
 }
 
-impl LeaseMember {
-    fn works_again(&mut self) {
-        if self.is_failing {
-            self.is_failing = false;
-            tracing::info!("heartbeats reach `{}` again", self.store.describe());
-        }
-    }
-}
-
 impl Coordinator for LeaseCoordinator {
     fn refresh(&self) -> Result<Ownership, StoreError> {
         self.shared.exchange(&mut self.shared.member())
@@ -170,6 +167,11 @@ impl Coordinator for LeaseCoordinator {
     }
 
     fn leave(&self) {
+        if self.shared.is_failing.load(Ordering::Relaxed) {
+            // One more question would only be waited for.
+            tracing::warn!("what this node held is free only when its lease has run out");
+            return;
+        }
         let mut member = self.shared.member();
         if std::mem::replace(&mut member.has_left, true) {
             return;
@@ -184,8 +186,9 @@ impl Coordinator for LeaseCoordinator {
 impl Drop for LeaseCoordinator {
     fn drop(&mut self) {
         self.stop.say();
-        if let Some(thread) = self.thread.take() {
-            // It ends within an exchange.
+        // It ends within an exchange, which is not waited for where it will fail.
+        let thread = self.thread.take();
+        if let Some(thread) = thread.filter(|_| !self.shared.is_failing.load(Ordering::Relaxed)) {
             let _ = thread.join();
         }
     }
