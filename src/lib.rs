@@ -34,6 +34,7 @@ pub mod ingest;
 pub mod inlet;
 #[cfg(feature = "learned")]
 pub mod jobs;
+pub mod live_value;
 mod log;
 pub mod logs;
 mod metric_name;

@@ -58,7 +58,7 @@ pub(super) async fn hand_over(server: Arc<HealthServer>, findings: PlaneFindings
         while let Ok(change) = changes.try_recv() {
             changed.insert(Arc::clone(&change.subject));
         }
-        let followed = findings.followed.get();
+        let followed = findings.followed.current();
         let mut seen = server.look(|plane| {
             let mut seen: Vec<_> = changed.iter().filter_map(|name| found_of(plane, name)).collect();
             if is_round {

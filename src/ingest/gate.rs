@@ -1,18 +1,19 @@
 //! Which points are let in: by age, by name, by how many metrics there are.
 //!
-//! What is decided about a name is kept by its hash, so that patterns are asked once a name and not once a point. NameTable
+//! What is decided about a name is kept by its hash, so that patterns are asked once a name and not once a point. Names
 //! that fall silent are forgotten after `max_age`, as the trimmer removes them from the store.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, BuildHasherDefault};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use skywatch_settings::Pattern;
 
 use super::counters::DropReason;
 use crate::hash::Hashed;
+use crate::live_value::LiveValue;
 use crate::sender_mark::MarkKind;
 
 /// Seconds between two log lines that there are too many metrics.
@@ -40,7 +41,7 @@ impl IntakePolicy {
 /// The policy and what it has decided so far; shared by all listeners.
 pub(crate) struct Gate {
     /// Replaced as a whole, so that the points of one read are judged by one of them.
-    policy: RwLock<Arc<IntakePolicy>>,
+    policy: LiveValue<IntakePolicy>,
     /// Locked for the points of one read, never across waiting.
     names: Mutex<NameTable>,
 }
@@ -71,14 +72,14 @@ struct NameDecision {
 impl Gate {
     pub(crate) fn new(policy: IntakePolicy) -> Self {
         Self {
-            policy: RwLock::new(Arc::new(policy)),
+            policy: LiveValue::new(policy),
             names: Mutex::default(),
         }
     }
 
     /// What may come in now.
     pub(super) fn policy(&self) -> Arc<IntakePolicy> {
-        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+        self.policy.current()
     }
 
     /// Lets other points in from here on: by age, by name, by how many metrics there are. What has to do with listeners and the
@@ -99,7 +100,7 @@ impl Gate {
             settings,
             max_age: new.max_age,
         };
-        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+        self.policy.replace(policy);
         if is_by_name {
             let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
             names.known.clear();

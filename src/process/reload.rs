@@ -103,7 +103,7 @@ impl Reloader {
         if let Err(error) = alerting::destinations(&loaded.settings) {
             return refused(error.to_string());
         }
-        let before = self.shown.get();
+        let before = self.shown.current();
         let changed = changed_keys(&before.rows, loaded.rows());
         let (applied, restart): (Vec<String>, Vec<String>) =
             changed.into_iter().partition(|key| is_live(key));
@@ -190,7 +190,7 @@ mod tests {
         for _ in 0..2 {
             let status = reloader.reload();
             assert_eq!(status.restart, ["analyzer.workers"], "said until it is done");
-            let table = shown.get();
+            let table = shown.current();
             let row = |key: &str| table.rows.iter().find(|row| row.key == key).expect(key);
             assert_eq!(row("alerts.cooldown").value, "\"7s\"");
             assert_eq!(row("alerts.cooldown").origin.to_string(), "flag --set");

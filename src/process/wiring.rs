@@ -88,6 +88,14 @@ pub(crate) fn store(settings: &Settings) -> Result<AnyConnect, ProcessError> {
     })
 }
 
+/// The Redis whose metrics are shared with other nodes, if they are.
+fn shared_redis<'s>(settings: &Settings, store: &'s AnyConnect) -> Option<&'s RedisConnect> {
+    match store {
+        AnyConnect::Redis(connect) if settings.cluster.enabled => Some(connect),
+        _ => None,
+    }
+}
+
 /// Who says which metrics are this node's.
 pub(crate) fn coordinator(
     settings: &Settings,
@@ -95,12 +103,9 @@ pub(crate) fn coordinator(
 ) -> Result<Arc<dyn Coordinator>, ProcessError> {
     let state_dir = &settings.state_dir;
     let node = node_name(state_dir, &host::name()).map_err(|source| state_dir_error(state_dir, source))?;
-    let AnyConnect::Redis(connect) = store else {
+    let Some(connect) = shared_redis(settings, store) else {
         return Ok(Arc::new(LocalCoordinator::new(&node)));
     };
-    if !settings.cluster.enabled {
-        return Ok(Arc::new(LocalCoordinator::new(&node)));
-    }
     let terms = LeaseTerms {
         ttl: settings.cluster.lease,
     };
@@ -117,12 +122,12 @@ pub(crate) fn coordinator(
 
 /// How what was learnt goes from node to node, if there may be others.
 pub(crate) fn snapshots(settings: &Settings, store: &AnyConnect) -> Option<SnapshotOptions> {
-    let AnyConnect::Redis(connect) = store else {
-        return None;
-    };
-    let (connect, namespace) = (connect.clone(), settings.store.namespace.clone());
+    let (connect, namespace) = (
+        shared_redis(settings, store)?.clone(),
+        settings.store.namespace.clone(),
+    );
     let limit = settings.store.response_timeout;
-    settings.cluster.enabled.then(|| SnapshotOptions {
+    Some(SnapshotOptions {
         open: Box::new(move || Box::new(RedisSnapshots::new(&connect, &namespace, limit))),
         // What has come since the last one must be in the store.
         each: settings

@@ -1,12 +1,13 @@
 //! What one pass found: handed from the analyzer to the dispatch, and shown.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use skywatch_alerters::Anomaly;
 
 use super::PassSummary;
+use crate::live_value::LiveValue;
 
 /// An anomaly as a pass found it.
 #[derive(Debug, Clone)]
@@ -74,17 +75,4 @@ pub struct Findings {
 }
 
 /// Metrics with a live incident: what becomes of them is reported each pass, even when they are normal.
-#[derive(Debug, Clone, Default)]
-pub struct Followed(Arc<Mutex<Arc<HashSet<String>>>>);
-
-impl Followed {
-    /// Those of the next pass.
-    pub fn get(&self) -> Arc<HashSet<String>> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Replaces them.
-    pub fn set(&self, metrics: HashSet<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(metrics);
-    }
-}
+pub type Followed = LiveValue<HashSet<String>>;

@@ -28,7 +28,7 @@ impl TraceReporter {
     /// Hands over how kinds of requests did until `now`, Unix seconds. Of those that did well only what is followed is said; of
     /// `settled` ones that they did well as a change is usual now.
     pub(super) fn report(&self, findings: Vec<RequestFinding>, settled: &[String], now: f64) {
-        let followed = self.followed.get();
+        let followed = self.followed.current();
         let seen = findings.into_iter().filter_map(|finding| {
             let is_anomalous = finding.strength >= 1.0;
             (is_anomalous || followed.contains(&finding.kind)).then(|| observation(finding, settled, now))

@@ -171,13 +171,21 @@ fn request_of(silence: Silence) -> Request {
 /// A silence from now on about one incident, until that changes.
 pub(super) fn silence_until_change(incident: u64, by: &str, reason: &str) -> Silence {
     Silence {
+        until_change: Some(UntilChange::of(incident)),
+        // What it selects is given by the dispatch: the incident's subject.
+        ..silence_from(unix_now(), by, reason)
+    }
+}
+
+/// A silence of no end and about nothing yet.
+fn silence_from(now: f64, by: &str, reason: &str) -> Silence {
+    Silence {
         id: 0,
-        // Which is given by the dispatch: the incident's subject.
         selection: Selection::default(),
-        from: unix_now(),
+        from: now,
         until: None,
         until_resolved: false,
-        until_change: Some(UntilChange::of(incident)),
+        until_change: None,
         hours: None,
         author: name_of(by),
         reason: reason.trim().to_owned(),
@@ -210,19 +218,13 @@ pub(super) fn silence_of(
         }
     };
     let silence = Silence {
-        id: 0,
         selection: Selection {
             metrics,
             ..Selection::default()
         },
-        from: now,
         until,
         until_resolved,
-        until_change: None,
-        hours: None,
-        author: name_of(by),
-        reason: reason.trim().to_owned(),
-        ended_at: None,
+        ..silence_from(now, by, reason)
     };
     CompiledSilence::new(silence.clone())?;
     Ok(silence)

@@ -9,6 +9,9 @@ use minijinja::context;
 use super::site::{Site, page};
 use crate::dispatch::{Answer, Call, Reply, Request, control};
 
+/// Why an answer of another form is of no use.
+pub(super) const OTHER_VERSION: &str = "the running process is of another version: restart it";
+
 /// Why something was not done.
 #[derive(Debug)]
 pub(super) enum NotDone {
@@ -41,9 +44,7 @@ pub(super) async fn ask(site: &Arc<Site>, request: Request) -> Result<Reply, Not
             reply: Reply::Refused { why },
         } => Err(NotDone::Refused(why)),
         Answer::Dispatcher { reply } => Ok(reply),
-        _ => Err(NotDone::Unanswered(
-            "the running process is of another version: restart it".to_owned(),
-        )),
+        _ => Err(NotDone::Unanswered(OTHER_VERSION.to_owned())),
     }
 }
 

@@ -20,7 +20,6 @@ mod find;
 mod health;
 mod history;
 mod incidents;
-mod live_adaptive;
 mod metric;
 #[cfg(feature = "learned")]
 mod models;
@@ -44,8 +43,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use skywatch_settings::Settings;
+use skywatch_settings::{Adaptive, Settings};
 
+use crate::live_value::LiveValue;
 use crate::net::TimeLimits;
 use crate::net::access::ListenerAccess;
 use crate::net::guard::Hosts;
@@ -60,7 +60,6 @@ use crate::store::AnyConnect;
 use site::Site;
 
 pub use error::WebError;
-pub use live_adaptive::LiveAdaptive;
 pub use settings_table::{LiveSettingsTable, SettingsTable};
 
 /// Threads that may block: three for pages, one that waits for the end, the others for programs that only ask for the state.
@@ -143,7 +142,7 @@ impl Web {
         store: &AnyConnect,
         settings: &Settings,
         shown: LiveSettingsTable,
-        adaptive: LiveAdaptive,
+        adaptive: LiveValue<Adaptive>,
         stop: &Stop,
     ) -> Result<(), WebError> {
         let web = &settings.web;
@@ -252,7 +251,7 @@ mod tests {
             &AnyConnect::Embedded(store),
             &settings,
             LiveSettingsTable::default(),
-            LiveAdaptive::new(settings.adaptive.clone()),
+            LiveValue::new(settings.adaptive.clone()),
         )
         .expect("a site");
         // Two of the same path and method would panic.

@@ -13,7 +13,7 @@ use skywatch_alerters::text::shorten;
 use skywatch_alerters::units;
 use skywatch_algorithms::learned::FitReport;
 
-use super::commands::{NotDone, call};
+use super::commands::{NotDone, OTHER_VERSION, call};
 use super::site::{Site, SiteState, of_a_page, page};
 use crate::dispatch::{Answer, Call, MODELS_LISTED, Reply, Study};
 use crate::models::{Card, CardSummary, ModelListing};
@@ -66,7 +66,7 @@ fn not_done(answer: Answer) -> NotDone {
         Answer::Dispatcher {
             reply: Reply::Refused { why },
         } => NotDone::Refused(why),
-        _ => NotDone::Unanswered("the running process is of another version: restart it".to_owned()),
+        _ => NotDone::Unanswered(OTHER_VERSION.to_owned()),
     }
 }
 

@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::Serialize;
+use skywatch_settings::Adaptive;
 use tokio::sync::watch;
 
-use super::live_adaptive::LiveAdaptive;
 use super::rule_query::RuleQuestion;
 use crate::analyzer::rule::AlarmRule;
 use crate::backtest::RuleReplay;
 use crate::baseline::Baseline;
+use crate::live_value::LiveValue;
 use crate::store::{AnyConnect, Connect as _};
 use crate::windows::Windows;
 
@@ -169,7 +170,7 @@ impl RuleTrials {
     pub(super) fn start(
         connect: &AnyConnect,
         hours: PathBuf,
-        adaptive: LiveAdaptive,
+        adaptive: LiveValue<Adaptive>,
     ) -> std::io::Result<Self> {
         let (waiting, receive) = bounded(KEPT);
         let player = TrialPlayer {
@@ -213,7 +214,7 @@ struct TrialPlayer {
     windows: Windows,
     /// Where the hours of all metrics lie.
     hours: PathBuf,
-    adaptive: LiveAdaptive,
+    adaptive: LiveValue<Adaptive>,
 }
 
 impl TrialPlayer {
@@ -246,7 +247,7 @@ impl TrialPlayer {
             .collect();
         picked.sort_unstable();
         picked.dedup();
-        let adaptive = self.adaptive.get();
+        let adaptive = self.adaptive.current();
         let rules = AlarmRule::of_settings(&adaptive);
         let tried = question.line.as_ref();
         let tried = tried.map(|line| AlarmRule::overriding(&adaptive, line));

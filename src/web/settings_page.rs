@@ -39,7 +39,7 @@ impl SettingsQuery {
 async fn settings(State(site): SiteState, Query(query): Query<SettingsQuery>) -> Response {
     let asked = Arc::clone(&site);
     let drawn = of_a_page(&site, move || {
-        let context = describe(&asked.settings.get(), asked.reload().as_ref(), &query);
+        let context = describe(&asked.settings.current(), asked.reload().as_ref(), &query);
         page(
             asked
                 .pages

@@ -9,12 +9,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use skywatch_algorithms::Series;
 use skywatch_algorithms::streaming::Hour;
-use skywatch_settings::{Profile, Settings};
+use skywatch_settings::{Adaptive, Profile, Settings};
 use tokio::sync::Semaphore;
 
 use super::error::WebError;
 use super::figures::RoleReports;
-use super::live_adaptive::LiveAdaptive;
 use super::pages::Pages;
 use super::reader::SeriesReader;
 use super::rule_trials::RuleTrials;
@@ -24,6 +23,7 @@ use crate::analyzer::rule::AlarmRule;
 use crate::backtest::{BandSeries, RuleReplay};
 use crate::baseline;
 use crate::history::history_path;
+use crate::live_value::LiveValue;
 use crate::status::{
     AnalyzerStatus, DispatchStatus, EntitiesStatus, EventsStatus, HealthStatus, IngestStatus, ProcessStatus,
     ReloadStatus, StatusFile, TracesStatus,
@@ -72,7 +72,7 @@ pub(super) struct Site {
     /// How series are judged.
     pub(super) profile: Profile,
     /// What the adaptive profile calls anomalous.
-    pub(super) adaptive: LiveAdaptive,
+    pub(super) adaptive: LiveValue<Adaptive>,
     /// Tries other rules.
     pub(super) trials: RuleTrials,
     /// Front pages that are drawn for all who ask for them.
@@ -90,7 +90,7 @@ impl Site {
         store: &AnyConnect,
         settings: &Settings,
         shown: LiveSettingsTable,
-        adaptive: LiveAdaptive,
+        adaptive: LiveValue<Adaptive>,
     ) -> Result<Arc<Self>, WebError> {
         let state_dir = &settings.state_dir;
         let full_duration = settings.store.full_duration.as_secs_f64();
@@ -129,7 +129,7 @@ impl Site {
         if self.profile != Profile::Adaptive {
             return None;
         }
-        let rules = AlarmRule::of_settings(&self.adaptive.get());
+        let rules = AlarmRule::of_settings(&self.adaptive.current());
         let rule = rules.get(AlarmRule::of(&rules, metric))?;
         Some(RuleReplay::scored(window, hours, rule).1)
     }

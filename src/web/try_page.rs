@@ -51,7 +51,7 @@ async fn show(State(site): SiteState, Query(query): Query<RuleQuery>) -> Respons
         let context = context! {
             form => form(&asked, &query),
             has_effect => asked.profile == Profile::Adaptive,
-            learned => asked.adaptive.get().learned,
+            learned => asked.adaptive.current().learned,
             wrong,
             under_way,
             found => found.as_deref().map(describe),
@@ -70,7 +70,7 @@ async fn show(State(site): SiteState, Query(query): Query<RuleQuery>) -> Respons
 fn form(site: &Site, query: &RuleQuery) -> Value {
     let mut shown = query.clone();
     let name = query.metrics.trim().strip_prefix('=');
-    let all = site.adaptive.get();
+    let all = site.adaptive.current();
     let line = all.overrides.iter();
     let line = name.and_then(|name| line.clone().find(|line| line.metrics.matches(name)));
     if let Some(line) = line.filter(|_| query.is_plain()) {

@@ -41,7 +41,7 @@ impl EntityReporter {
         causes: &EntityRootCauses,
         rules: &EntityRules,
     ) {
-        let followed = self.followed.get();
+        let followed = self.followed.current();
         let mut seen: Vec<Observation> = population
             .entities
             .values_mut()
@@ -58,7 +58,7 @@ impl EntityReporter {
 
     /// Says that nobody knows how any entity is.
     pub(super) fn report_blind(&self) {
-        self.hand_over(Vec::new(), &self.followed.get());
+        self.hand_over(Vec::new(), &self.followed.current());
     }
 
     fn hand_over(&self, seen: Vec<Observation>, followed: &HashSet<String>) {

@@ -82,7 +82,11 @@ pub(crate) fn watch(
         let (rules, ensemble) = (rules.clone(), plain.ensemble.clone());
         move |settings| {
             rules.replace(judging::adaptive_rules(settings));
-            ensemble.replace(Ensemble::classic(judging::rules(settings)));
+            let new = Ensemble::classic(judging::rules(settings));
+            // Another one has every verdict worked out anew.
+            if ensemble.current().rules() != new.rules() {
+                ensemble.replace(new);
+            }
             Ok(())
         }
     });

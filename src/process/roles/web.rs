@@ -3,10 +3,11 @@
 use skywatch_settings::Settings;
 
 use super::role::{Needs, Role, RoleContext, RunOptions};
+use crate::live_value::LiveValue;
 use crate::process::{LiveSettings, ProcessError};
 use crate::stop::Stop;
 use crate::store::AnyConnect;
-use crate::web::{self, LiveAdaptive, LiveSettingsTable};
+use crate::web::{self, LiveSettingsTable};
 
 /// The role of that name.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ pub(crate) fn serve(
     if let Some(url) = web.url() {
         tracing::info!("pages on {url}");
     }
-    let adaptive = LiveAdaptive::new(settings.adaptive.clone());
+    let adaptive = LiveValue::new(settings.adaptive.clone());
     let in_force = adaptive.clone();
     live.on_change("web", move |settings| {
         in_force.replace(settings.adaptive.clone());

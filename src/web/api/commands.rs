@@ -14,7 +14,7 @@ use skywatch_alerters::Severity;
 use super::problem::ApiProblem;
 use crate::dispatch::{Answer, Call, Reply, Request, Which};
 use crate::net::calls::{ApiCall, may, must};
-use crate::web::commands::{ask, call};
+use crate::web::commands::{OTHER_VERSION, ask, call};
 use crate::web::site::{Site, SiteState};
 
 pub(super) fn calls(site: &Arc<Site>) -> Vec<ApiCall> {
@@ -139,9 +139,6 @@ async fn alert_test(
         _ => Err(ApiProblem::unavailable(OTHER_VERSION)),
     }
 }
-
-/// An answer that this program does not know.
-pub(super) const OTHER_VERSION: &str = "the running process is of another version: restart it";
 
 #[derive(Deserialize)]
 struct ChosenBody {

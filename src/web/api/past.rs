@@ -213,7 +213,7 @@ async fn list_detectors(
 
 async fn settings(State(site): SiteState) -> Response {
     let line = |row: &skywatch_settings::SettingRow| json!({ "key": row.key, "value": row.value, "origin": row.origin.to_string() });
-    let table = site.settings.get();
+    let table = site.settings.current();
     let rows: Vec<Value> = table.rows.iter().map(line).collect();
     Json(json!({ "settings": rows, "notes": table.notes })).into_response()
 }

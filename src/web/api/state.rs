@@ -14,7 +14,7 @@ use super::problem::{ApiProblem, from_history};
 use crate::clock::unix_now;
 use crate::dispatch::{Answer, Call, Reply};
 use crate::net::calls::{ApiCall, may};
-use crate::web::commands::{NotDone, call};
+use crate::web::commands::{NotDone, OTHER_VERSION, call};
 use crate::web::site::{Site, SiteState, at_once};
 
 /// Seconds of passes that are listed unless said.
@@ -102,9 +102,7 @@ async fn reload(State(site): SiteState) -> Result<Response, ApiProblem> {
         Answer::Dispatcher {
             reply: Reply::Refused { why },
         } => Err(ApiProblem::unavailable(why)),
-        _ => Err(ApiProblem::unavailable(
-            "the running process is of another version: restart it".to_owned(),
-        )),
+        _ => Err(ApiProblem::unavailable(OTHER_VERSION)),
     }
 }
 

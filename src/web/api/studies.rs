@@ -10,11 +10,10 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::commands::OTHER_VERSION;
 use super::problem::ApiProblem;
 use crate::dispatch::{Answer, Call, MODELS_LISTED, Reply, Study};
 use crate::net::calls::{ApiCall, may};
-use crate::web::commands::call;
+use crate::web::commands::{OTHER_VERSION, call};
 use crate::web::site::{Site, SiteState};
 
 /// Jobs of one answer, unless said, and at most.
