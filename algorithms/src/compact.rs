@@ -72,8 +72,9 @@ impl Form {
         let mut bytes = [0; 8];
         match self {
             Self::Decimal { base, power, width } => {
-                let offset = whole(value, power)? - base;
-                if !(0.0..=largest_offset(width)).contains(&offset) {
+                let (whole, gives_back) = whole(value, power);
+                let offset = whole - base;
+                if !gives_back || whole.abs() >= LARGEST || !(0.0..=largest_offset(width)).contains(&offset) {
                     return None;
                 }
                 bytes[..4].copy_from_slice(&(offset as u32).to_le_bytes());
@@ -92,11 +93,11 @@ fn largest_offset(width: usize) -> f64 {
     f64::from(u32::MAX >> (32 - 8 * width))
 }
 
-/// The whole number that gives the value back when it is divided by the power.
-fn whole(value: f64, power: f64) -> Option<f64> {
+/// The whole number next to a value times the power, and whether that gives the value back when it is divided: to the bit, as minus
+/// zero is not zero.
+fn whole(value: f64, power: f64) -> (f64, bool) {
     let whole = (value * power + ROUNDING) - ROUNDING;
-    // To the bit: minus zero is not zero.
-    ((whole / power).to_bits() == value.to_bits() && whole.abs() < LARGEST).then_some(whole)
+    (whole, (whole / power).to_bits() == value.to_bits())
 }
 
 /// Smallest and largest of the whole numbers that give all values back, if all have one.
@@ -105,8 +106,8 @@ fn whole_extent(values: &[f64], power: f64) -> Option<(f64, f64)> {
     for block in values.chunks(BLOCK) {
         let mut all = true;
         for &value in block {
-            let whole = (value * power + ROUNDING) - ROUNDING;
-            all &= (whole / power).to_bits() == value.to_bits();
+            let (whole, gives_back) = whole(value, power);
+            all &= gives_back;
             least = if whole < least { whole } else { least };
             most = if whole > most { whole } else { most };
         }
@@ -338,8 +339,7 @@ fn fit<T>(vector: &mut Vec<T>, capacity: usize) {
 /// Writes offsets of `W` bytes.
 fn pack<const W: usize>(bytes: &mut Vec<u8>, values: &[f64], base: f64, power: f64) {
     let offsets = values.iter().map(|&value| {
-        let whole = (value * power + ROUNDING) - ROUNDING;
-        let offset = ((whole - base) as i64 as u32).to_le_bytes();
+        let offset = ((whole(value, power).0 - base) as i64 as u32).to_le_bytes();
         std::array::from_fn::<u8, W, _>(|at| offset[at])
     });
     bytes.extend(offsets.flatten());

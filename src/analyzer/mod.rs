@@ -13,6 +13,7 @@ mod evaluation;
 mod evaluator;
 mod examine;
 mod holding;
+mod hours_from;
 mod inquiry;
 #[cfg(test)]
 mod laws;

@@ -1,35 +1,15 @@
 //! What every worker, and everybody who judges as workers do, is told once.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use skywatch_algorithms::{Ensemble, SameTime};
 
 use super::adaptive::AdaptiveOptions;
+use crate::live_value::LiveValue;
 
-/// The classic tests in force, and with them when a metric is stale: for all who judge by them, and replaced while they do.
-#[derive(Clone)]
-pub struct LiveEnsemble(Arc<RwLock<Arc<Ensemble>>>);
-
-impl LiveEnsemble {
-    /// This one.
-    pub fn new(ensemble: Ensemble) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(ensemble))))
-    }
-
-    /// The one in force now.
-    pub fn current(&self) -> Arc<Ensemble> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Puts another in its place unless its rules are the same; passes take it when they begin. Its detectors must be the same
-    /// ones: what is counted by detector goes on.
-    pub fn replace(&self, ensemble: Ensemble) {
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if current.rules() != ensemble.rules() {
-            *current = Arc::new(ensemble);
-        }
-    }
-}
+/// The classic tests in force, and with them when a metric is stale, for all who judge by them; passes take another when they begin.
+/// Its detectors must be the same ones: what is counted by detector goes on.
+pub type LiveEnsemble = LiveValue<Ensemble>;
 
 /// What every worker is told once.
 #[derive(Clone)]

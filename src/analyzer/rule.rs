@@ -4,11 +4,11 @@
 //! The decision a reader would question: what is too small, or goes the wrong way, scores 0, not a little below the
 //! limit. Nobody asked to hear of it, at whatever sensitivity.
 
-use std::sync::{Arc, PoisonError, RwLock};
-
 use skywatch_algorithms::Exception;
 use skywatch_algorithms::streaming::{Adaptive, LongMemory, Report};
 use skywatch_settings::{Adaptive as AdaptiveSettings, AlertDirection, Override, Pattern};
+
+use crate::live_value::LiveValue;
 
 /// A metric whose newest point is older than so many of its own steps has fallen silent.
 pub(super) const SILENT_STEPS: f64 = 3.0;
@@ -51,26 +51,9 @@ impl ObservedPoint {
     }
 }
 
-/// The rules in force, for all who judge by them: they can be replaced while others judge.
-#[derive(Debug, Clone)]
-pub struct AlarmRules(Arc<RwLock<Arc<[AlarmRule]>>>);
-
-impl AlarmRules {
-    /// These, of which the first that picks a metric counts; the last picks all.
-    pub fn new(rules: Vec<AlarmRule>) -> Self {
-        Self(Arc::new(RwLock::new(rules.into())))
-    }
-
-    /// Those in force now.
-    pub fn current(&self) -> Arc<[AlarmRule]> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Puts others in their place; passes take them when they begin.
-    pub fn replace(&self, rules: Vec<AlarmRule>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = rules.into();
-    }
-}
+/// The rules in force, for all who judge by them, of which the first that picks a metric counts; the last picks all. Passes take others
+/// when they begin.
+pub type AlarmRules = LiveValue<[AlarmRule]>;
 
 impl AlarmRule {
     /// A rule for all metrics that hears every score as it is.

@@ -8,12 +8,10 @@ use std::collections::BTreeMap;
 
 use skywatch_algorithms::streaming::Hour;
 
-use crate::baseline::{HoursPart, StatePart};
+use crate::baseline::{DAY_HOURS, HoursPart, StatePart};
 
 /// Bytes of a part, from which on another one is begun: what a Redis takes and gives in some milliseconds.
 const PART_BYTES: usize = 1 << 20;
-/// Hours in a day of the long memory.
-const DAY: u32 = 24;
 
 /// A worker's metrics of one virtual shard.
 #[derive(Default)]
@@ -54,8 +52,8 @@ impl ShardSnapshotWriter {
 
     /// Adds hours of a metric, by number.
     pub(super) fn add_hours(&mut self, metric: &str, hours: &[Hour]) {
-        for of_day in hours.chunk_by(|a, b| a.number / DAY == b.number / DAY) {
-            let day = of_day[0].number / DAY;
+        for of_day in hours.chunk_by(|a, b| a.number / DAY_HOURS == b.number / DAY_HOURS) {
+            let day = of_day[0].number / DAY_HOURS;
             let part = self.hours.entry(day).or_default();
             part.add(metric, of_day);
             if part.length() >= PART_BYTES {

@@ -4,11 +4,7 @@
 
 use std::fmt;
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use skywatch_algorithms::streaming::REACH;
-
-use crate::cluster::{VIRTUAL_SHARDS, VirtualShard};
+use crate::baseline::KEPT_DAYS;
 
 /// Which part of a virtual shard's snapshot it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +64,7 @@ impl SnapshotName {
 
     /// Whether hours of that day are of no use once there are some of `newest`.
     pub(super) fn is_out_of_reach(day: u32, newest: u32) -> bool {
-        day.saturating_add(REACH / 24 + 1) < newest
+        day.saturating_add(KEPT_DAYS) < newest
     }
 }
 
@@ -100,25 +96,6 @@ impl fmt::Display for SnapshotSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seat, seats) = self.seat;
         write!(f, "{}/{seat}-of-{seats}/{}/{}", self.node, self.at, self.part)
-    }
-}
-
-/// Of each virtual shard the day from which on hours are still to be written; all earlier ones are there.
-pub(super) struct HoursFrom([AtomicU32; VIRTUAL_SHARDS]);
-
-impl Default for HoursFrom {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| AtomicU32::new(0)))
-    }
-}
-
-impl HoursFrom {
-    pub(super) fn of(&self, shard: VirtualShard) -> u32 {
-        self.0[shard.index()].load(Ordering::Relaxed)
-    }
-
-    pub(super) fn set(&self, shard: VirtualShard, day: u32) {
-        self.0[shard.index()].store(day, Ordering::Relaxed);
     }
 }
 

@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::snapshot_name::{HoursFrom, SnapshotName};
+use super::hours_from::HoursFrom;
+use super::snapshot_name::SnapshotName;
 use crate::cluster::{FencingToken, ShardSet, SnapshotStore, VirtualShard};
 use crate::store::StoreError;
 

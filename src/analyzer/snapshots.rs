@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::adaptive::AdaptiveOptions;
+use super::hours_from::HoursFrom;
 use super::shard_snapshot::ShardSnapshot;
-use super::snapshot_name::{HoursFrom, SnapshotName, SnapshotSource};
+use super::snapshot_name::{SnapshotName, SnapshotSource};
 use super::snapshot_writer::{SnapshotOrder, SnapshotWriter};
 use crate::cluster::{OpenSnapshots, Ownership, ShardSet, SnapshotStore, VirtualShard};
 use crate::stop::Stop;

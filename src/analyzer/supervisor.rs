@@ -238,7 +238,7 @@ impl<K: Connect> Supervisor<K> {
         let names = begun.elapsed();
         let deadline = begun + self.options.pass_deadline;
         self.outputs.liveness.pass_begins(deadline + HUNG_AFTER);
-        let followed = self.outputs.followed.get();
+        let followed = self.outputs.followed.current();
         self.workers.order(|| WorkerOrder::Pass {
             number: self.pass,
             now,

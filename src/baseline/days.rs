@@ -16,9 +16,9 @@ use super::losses::LossCounts;
 use super::record::checksum;
 
 /// Hours a file holds.
-pub(super) const DAY_HOURS: u32 = 24;
+pub const DAY_HOURS: u32 = 24;
 /// Days of files kept: those the reach lies in, and one for the day that begins.
-pub(super) const KEPT_DAYS: u32 = REACH / DAY_HOURS + 1;
+pub const KEPT_DAYS: u32 = REACH / DAY_HOURS + 1;
 /// Bytes of an hour: least, mean and largest value.
 const HOUR_BYTES: usize = 12;
 /// Bytes of a metric's record.

@@ -23,6 +23,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+pub use days::{DAY_HOURS, KEPT_DAYS};
 pub use handle::{BaselineHandle, MetricHours, MetricSlot};
 pub use hourly::HourlyAggregator;
 pub use hours::Baseline;

@@ -231,7 +231,7 @@ fn write_entry(bytes: &mut Vec<u8>, name: &str, place: SlotEntry) {
     bytes.extend([0; 4]);
     bytes.extend(place.slot.to_le_bytes());
     bytes.extend(place.day.to_le_bytes());
-    // SlotTable are at most as long as the ingest takes them, far below this.
+    // Names are at most as long as the ingest takes them, far below this.
     bytes.extend((name.len().min(usize::from(u16::MAX)) as u16).to_le_bytes());
     bytes.extend(&name.as_bytes()[..name.len().min(usize::from(u16::MAX))]);
     let sum = checksum(&bytes[begin + 4..], 0);

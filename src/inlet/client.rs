@@ -1,6 +1,6 @@
 //! The finder's side: keeps reports until they are confirmed, and connects again as often as needed.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -291,7 +291,7 @@ impl Keeper {
                 self.backoff.reset();
             }
             ToFinder::Followed { names } => {
-                self.followed.set(names.into_iter().collect());
+                self.followed.replace(names.into_iter().collect::<HashSet<_>>());
                 // Nobody may be waiting, or have been told already.
                 let _ = self.connected.try_send(());
             }

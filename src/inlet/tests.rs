@@ -65,7 +65,7 @@ fn what_is_not_confirmed_is_handed_over_again_to_the_next_dispatch() {
     answers.send(ToFinder::Followed { names }).unwrap();
     assert_eq!((report(&from), report(&from)), ((1, 2_500), (2, 1)));
     client.wait_until_connected(PATIENCE);
-    assert!(client.followed().get().contains("m0"));
+    assert!(client.followed().current().contains("m0"));
     answers.send(ToFinder::Taken { up_to: 1 }).unwrap();
     client.inlet().report(FinderReport::StoreAnswers);
     assert_eq!(report(&from).0, 3);

@@ -9,6 +9,7 @@ use ::redis::{
 
 use super::StoreError;
 use super::failure::{self, Server};
+use super::login::with_login;
 use super::options::RedisOptions;
 use super::plain::Plain;
 use super::sentinel::{self, Sentinels};
@@ -21,6 +22,7 @@ pub(super) const RESTED: Duration = Duration::from_millis(900);
 #[derive(Clone)]
 pub struct RedisConnect(Arc<Checked>);
 
+#[derive(Clone)]
 struct Checked {
     options: RedisOptions,
     /// To the address of the options; with sentinels that says only how to connect and who we are.
@@ -39,13 +41,11 @@ impl RedisConnect {
     /// [`StoreError::Options`] if the address or the file of authorities cannot be used.
     pub fn new(options: RedisOptions) -> Result<Self, StoreError> {
         let mut info = parse(&options.url)?;
-        let mut redis = info.redis_settings().clone().set_skip_set_lib_name();
-        if let Some(username) = &options.username {
-            redis = redis.set_username(username);
-        }
-        if let Some(password) = &options.password {
-            redis = redis.set_password(password);
-        }
+        let redis = with_login(
+            info.redis_settings().clone(),
+            options.username.as_deref(),
+            options.password.as_deref(),
+        );
         if redis.username().is_some() && redis.password().is_none() {
             return Err(refused("a user without a password".to_owned()));
         }
@@ -72,17 +72,11 @@ impl RedisConnect {
 
     /// The same way in, with no wait longer than `limit`.
     pub(super) fn with_limits(&self, limit: Duration) -> Self {
-        let checked = &*self.0;
-        let mut options = checked.options.clone();
+        let mut checked = Checked::clone(&self.0);
+        let options = &mut checked.options;
         options.connect_timeout = options.connect_timeout.min(limit);
         options.response_timeout = options.response_timeout.min(limit);
-        Self(Arc::new(Checked {
-            options,
-            client: checked.client.clone(),
-            authorities: checked.authorities.clone(),
-            sentinels: checked.sentinels.clone(),
-            server: checked.server.clone(),
-        }))
+        Self(Arc::new(checked))
     }
 
     pub(super) fn options(&self) -> &RedisOptions {

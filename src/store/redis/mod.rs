@@ -14,6 +14,7 @@ mod fetch;
 mod keys;
 mod known_names;
 mod last;
+mod login;
 mod names;
 mod options;
 mod plain;

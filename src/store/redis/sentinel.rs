@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ::redis::{
-    Client, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, ServerErrorKind, Value,
+    Client, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisError,
+    ServerErrorKind, Value,
 };
+
+use super::login::with_login;
 
 /// The sentinels of one primary, and how to log in to them.
 #[derive(Clone)]
@@ -77,13 +80,14 @@ impl Sentinels {
     }
 
     fn way_to(&self, base: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
-        let mut redis = ::redis::RedisConnectionInfo::default().set_skip_set_lib_name();
-        if let Some(username) = &self.options.username {
-            redis = redis.set_username(username);
-        }
-        if let Some(password) = &self.options.password {
-            redis = redis.set_password(password);
-        }
+        let SentinelOptions {
+            username, password, ..
+        } = &self.options;
+        let redis = with_login(
+            RedisConnectionInfo::default(),
+            username.as_deref(),
+            password.as_deref(),
+        );
         base.clone()
             .set_addr(address(base, host.to_owned(), port))
             .set_redis_settings(redis)
