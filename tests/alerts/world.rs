@@ -196,7 +196,7 @@ impl World {
     /// What a command that succeeds prints.
     pub(crate) fn told(&self, arguments: &[&str]) -> String {
         let ended = self.ask(arguments);
-        assert_eq!(ended.code(), 0, "{arguments:?}: {}", ended.log);
+        assert_eq!(ended.code(), 0, "{arguments:?}: {}{}", ended.stdout, ended.log);
         ended.stdout
     }
 

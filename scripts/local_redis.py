@@ -1,0 +1,61 @@
+"""A redis-server of our own on a free loopback port, for scripts that break it, and what is asked of it."""
+
+import signal
+import socket
+import subprocess
+import time
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class LocalRedis:
+    """A server with its data in a folder; further words of its command line may be given."""
+
+    def __init__(self, folder, *options):
+        self.port = free_port()
+        self.command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", *options]
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(200):
+            try:
+                if self.ask("PING") == b"PONG":
+                    return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        raise SystemExit("redis-server does not start")
+
+    def end(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.wait(20)
+
+    def ask(self, *words):
+        return self.ask_all([words])[0]
+
+    def ask_all(self, commands):
+        """The replies: bytes, None, or lists of them. Each call has a connection of its own, so that a restart is no matter."""
+        with socket.create_connection(("127.0.0.1", self.port), 10) as link:
+            packed = b""
+            for words in commands:
+                packed += b"*%d\r\n" % len(words)
+                for word in words:
+                    word = word if isinstance(word, bytes) else str(word).encode()
+                    packed += b"$%d\r\n%s\r\n" % (len(word), word)
+            link.sendall(packed)
+            replies = link.makefile("rb")
+            return [self.reply(replies) for _ in commands]
+
+    def reply(self, replies):
+        line = replies.readline().rstrip()
+        kind, rest = line[:1], line[1:]
+        if kind == b"$":
+            return None if rest == b"-1" else replies.read(int(rest) + 2)[:-2]
+        if kind == b"*":
+            return [self.reply(replies) for _ in range(int(rest))]
+        return rest
