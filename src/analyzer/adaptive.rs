@@ -12,7 +12,7 @@ use super::adaptive_metric::{AdaptiveLook, AdaptiveMetric, Trial, Workspace};
 use super::evaluation::Evaluation;
 use super::rule::{AlarmRule, AlarmRules};
 use super::shard_snapshot::{ShardSnapshot, ShardSnapshotWriter};
-use crate::baseline::{Baseline, StatePart, StateSaver, States};
+use crate::baseline::{Baseline, StatePart, StateReader, StateSaver, States};
 use crate::panics;
 use crate::status::FollowedOutcome;
 
@@ -59,6 +59,8 @@ pub(super) struct AdaptiveJudge {
     model: Option<Arc<dyn Forecasts>>,
     /// What is left of the time for learning in this pass.
     learning: Duration,
+    /// What reads saved states.
+    reader: StateReader,
 }
 
 impl AdaptiveJudge {
@@ -73,6 +75,7 @@ impl AdaptiveJudge {
             options,
             stale_period,
             model: None,
+            reader: StateReader::default(),
         }
     }
 
@@ -132,6 +135,7 @@ impl AdaptiveJudge {
             rules,
             model,
             learning,
+            ..
         } = self;
         let begun = state.is_none().then(Instant::now);
         let kept = state.get_or_insert_with(|| {
@@ -175,13 +179,22 @@ impl AdaptiveJudge {
         self.options.states.was_taught(name)
     }
 
-    /// Takes up the state of a metric that an earlier run saved, with what was saved behind it.
-    pub(super) fn resume(&self, name: &str) -> Option<(AdaptiveMetric, Vec<u8>)> {
-        let (adaptive, beside) = self.options.states.take(name)?;
-        let rule = AlarmRule::of(&self.rules, name);
-        let (metric, behind) = AdaptiveMetric::read(adaptive, &beside, rule);
-        let behind = behind.to_vec();
-        Some((metric, behind))
+    /// Takes up the state of a metric that an earlier run saved, and what was saved behind it as `take` makes of it.
+    pub(super) fn resume<T>(
+        &mut self,
+        name: &str,
+        take: impl FnOnce(&[u8]) -> T,
+    ) -> Option<(Box<AdaptiveMetric>, T)> {
+        let Self {
+            options,
+            rules,
+            reader,
+            ..
+        } = self;
+        options.states.take_with(name, reader, |bytes| {
+            let (metric, behind) = AdaptiveMetric::unpack(bytes, AlarmRule::of(rules, name))?;
+            Some((metric, take(behind)))
+        })
     }
 
     /// The newest point of the metric looked at last, at that time (Unix seconds), as if it were an anomaly.

@@ -186,9 +186,25 @@ impl AdaptiveMetric {
         }
     }
 
-    /// Reads what [`AdaptiveMetric::write`] wrote, or the version before it, whose alerts are all that follows; what lies
-    /// behind it is taken off to the second.
-    pub(super) fn read(adaptive: Adaptive, bytes: &[u8], rule: usize) -> (Self, &[u8]) {
+    /// The metric of a state proper and what [`AdaptiveMetric::write`] wrote, or the version before it, whose alerts are all
+    /// that follows; what lies behind it is taken off to the second.
+    pub(super) fn read(adaptive: Adaptive, beside: &[u8], rule: usize) -> (Self, &[u8]) {
+        let mut metric = Self::new(rule);
+        metric.state.adaptive = adaptive;
+        let behind = metric.read_beside(beside);
+        (metric, behind)
+    }
+
+    /// The same of a state proper with that behind it, read where it will stay: it is large, and a start reads very many.
+    pub(super) fn unpack(mut bytes: &[u8], rule: usize) -> Option<(Box<Self>, &[u8])> {
+        let mut metric = Box::new(Self::new(rule));
+        metric.state.adaptive.read_in_place(&mut bytes)?;
+        let behind = metric.read_beside(bytes);
+        Some((metric, behind))
+    }
+
+    /// Reads what is saved beside the state proper; what lies behind it.
+    fn read_beside<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let (head, rest) = bytes.split_first().unwrap_or((&0, &[]));
         let (numbers, rest) = rest.split_first_chunk::<24>().unwrap_or((&[0; 24], &[]));
         let (alerts, behind) = match rest.split_first() {
@@ -209,19 +225,13 @@ impl AdaptiveMetric {
             Some((time, f32::from_le_bytes(*entry.last_chunk()?)))
         });
         let newest = ObservedPoint::plain(number(1), number(2));
-        let metric = Self {
-            state: PendingState {
-                adaptive,
-                learnt: number(0),
-                newest: Some(newest).filter(|newest| newest.time.is_finite()),
-            },
-            alerts: Alerts {
-                rest: alerts.collect(),
-                is_open: head & 1 != 0,
-            },
-            ..Self::new(rule)
+        self.state.learnt = number(0);
+        self.state.newest = Some(newest).filter(|newest| newest.time.is_finite());
+        self.alerts = Alerts {
+            rest: alerts.collect(),
+            is_open: head & 1 != 0,
         };
-        (metric, behind)
+        behind
     }
 
     /// Shows it what is new in the window.

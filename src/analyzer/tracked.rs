@@ -169,13 +169,13 @@ impl<C: SavedCursor> TrackedMetric<C> {
     }
 
     /// Takes up a state that an earlier run saved, and goes on reading where that stopped, if it is known.
-    pub(super) fn resume(&mut self, state: AdaptiveMetric, position: &[u8]) {
-        self.known.state = Some(Box::new(state));
+    pub(super) fn resume(&mut self, state: Box<AdaptiveMetric>, position: Option<ReadingPosition<C>>) {
+        self.known.state = Some(state);
         if let Some(ReadingPosition {
             cursor,
             pending,
             begins,
-        }) = reading_position::read(position)
+        }) = position
         {
             self.cursor = Some(cursor);
             self.pending = pending;

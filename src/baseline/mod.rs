@@ -29,7 +29,7 @@ pub use hourly::HourlyAggregator;
 pub use hours::Baseline;
 pub use inbox::{HoursPart, InboxWriter};
 pub use losses::LossCounts;
-pub use states::{StateAdoption, StateCounts, StatePart, StateSaver, States};
+pub use states::{StateAdoption, StateCounts, StatePart, StateReader, StateSaver, States};
 pub use taught::TaughtWriter;
 
 /// Where the hours of all metrics lie.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::days::KEPT_DAYS;
 use super::losses::LossCounts;
 use super::record::{checksum, replace};
+use crate::hash::NameHashing;
 
 /// What the log begins with, its version in the last byte but one.
 const MAGIC: &[u8; 12] = b"skyw-names\x01\n";
@@ -30,7 +31,7 @@ struct SlotEntry {
 /// The list.
 pub(super) struct SlotTable {
     path: PathBuf,
-    places: HashMap<Arc<str>, SlotEntry>,
+    places: HashMap<Arc<str>, SlotEntry, NameHashing>,
     /// Places below `next` that nobody has.
     free: Vec<u32>,
     next: u32,
@@ -46,8 +47,10 @@ impl SlotTable {
         let mut names = Self::empty(folder);
         let bytes = names.read(losses)?;
         let mut rest = &bytes[..];
+        let (mut entries, mut is_whole) = (0, true);
         while !rest.is_empty() {
             let Some((name, place)) = entry(&mut rest) else {
+                is_whole = false;
                 // Where one entry ends nobody knows where the next begins.
                 LossCounts::count(&losses.dropped);
                 tracing::warn!(
@@ -57,12 +60,19 @@ impl SlotTable {
                 );
                 break;
             };
+            entries += 1;
             names.next = names.next.max(place.slot + 1);
             names.places.insert(Arc::from(name), place);
         }
         names.find_free();
         // What was cut off must not stay in the middle of the log. A full disk is no reason not to watch.
-        if !is_read_only && let Err(error) = names.rewrite() {
+        let goes_on = is_whole && entries > 0 && entries == names.places.len();
+        let opened = match is_read_only {
+            true => Ok(()),
+            false if goes_on => crate::files::append(&names.path).map(|log| names.log = Some(log)),
+            false => names.rewrite(),
+        };
+        if let Err(error) = opened {
             LossCounts::count(&losses.failed);
             tracing::warn!("`{}` not written :: {error}", names.path.display());
         }
@@ -89,7 +99,7 @@ impl SlotTable {
     fn empty(folder: &Path) -> Self {
         Self {
             path: folder.join("names"),
-            places: HashMap::new(),
+            places: HashMap::default(),
             free: Vec::new(),
             next: 0,
             log: None,

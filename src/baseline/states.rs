@@ -19,14 +19,14 @@ mod unclaimed;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rayon::prelude::*;
 use skywatch_algorithms::streaming::Adaptive;
 
 use super::taught::TaughtStates;
-use crate::hash::hash;
 pub use adoption::StateAdoption;
-use format::UNCLAIMED;
-pub use format::{StateCounts, StatePart};
-use index::StateIndex;
+pub use format::{StateCounts, StatePart, StateReader};
+use format::{UNCLAIMED, parse};
+use index::{StateIndex, WalkedFile};
 pub use saver::StateSaver;
 
 /// States that an earlier run left.
@@ -42,21 +42,26 @@ impl States {
     /// # Errors
     /// A file cannot be read.
     pub fn open(folder: &Path) -> std::io::Result<Self> {
-        let mut index = StateIndex::default();
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries.collect::<Result<Vec<_>, _>>()?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        for entry in entries {
-            let path = entry.path();
-            if path.extension().is_some_and(|extension| extension == "states") {
-                let number = index.read(&path)?;
-                if path.ends_with(UNCLAIMED) {
-                    index.unclaimed = number;
-                } else {
-                    index.paths.insert(path);
-                }
+        let paths: Vec<PathBuf> = entries
+            .into_iter()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "states"))
+            .collect();
+        let mut index = StateIndex::default();
+        // Of very many metrics it takes a while.
+        let walked: Vec<_> = paths.par_iter().map(|path| WalkedFile::of(path)).collect();
+        for (path, walked) in paths.into_iter().zip(walked) {
+            let walked = walked?;
+            let number = index.take_in(walked);
+            if path.ends_with(UNCLAIMED) {
+                index.unclaimed = number;
+            } else {
+                index.paths.insert(path);
             }
         }
         index.counts.states = index.places.len() as u64;
@@ -89,13 +94,22 @@ impl States {
 
     /// The state of a metric, once, and what else was saved with it.
     pub fn take(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
+        self.take_with(metric, &mut StateReader::default(), parse)
+    }
+
+    /// The same for who takes many: what `read` makes of the bytes, those of [`Adaptive::write`] and behind them what else was
+    /// saved.
+    pub fn take_with<R>(
+        &self,
+        metric: &str,
+        reader: &mut StateReader,
+        read: impl FnOnce(&[u8]) -> Option<R>,
+    ) -> Option<R> {
         // Workers take states at the same time, and must not read one after the other.
-        let found = self.index().find(metric)?;
-        let state = found.read(metric);
-        let mut index = self.index();
-        index.released.remove(&hash(metric));
-        if index.places.remove(&hash(metric)).is_some() && state.is_none() {
-            index.counts.damaged += 1;
+        let found = self.index().claim(metric)?;
+        let state = found.read(metric, reader, read);
+        if state.is_none() {
+            self.index().counts.damaged += 1;
         }
         state
     }
@@ -125,7 +139,7 @@ impl States {
     /// The same, which stays for whoever takes it.
     pub fn peek(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
         let found = self.index().find(metric)?;
-        found.read(metric)
+        found.read(metric, &mut StateReader::default(), parse)
     }
 
     /// What a backfill has learnt of a metric since the last question, if it did. Costs next to nothing while nothing waits.

@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use skywatch_algorithms::streaming::{Adaptive, REACH};
 
 use super::record::replace;
-use super::states::format::{StateCounts, StateLocation, StatePart, walk};
+use super::states::format::{StateCounts, StateLocation, StatePart, StateReader, parse, walk};
 use crate::clock::unix_now;
 use crate::files;
 use crate::hash::{Hashed, hash};
@@ -156,7 +156,8 @@ impl TaughtStates {
         letter.left = letter.left.saturating_sub(1);
         letter.touched = unix_now();
         let file = File::open(&letter.path).ok()?;
-        let state = place.read(&file, metric);
+        let mut reader = StateReader::default();
+        let state = place.read(&file, metric, &mut reader).and_then(parse);
         if state.is_none() {
             tracing::warn!("what a backfill learnt of `{metric}` does not hold against its checksum");
         }

@@ -75,8 +75,9 @@ pub(crate) fn adaptive(
         path: path.to_owned(),
         source,
     };
-    let hours = Baseline::open(&memory).map_err(|source| unusable(&memory, source))?;
-    let kept = Arc::new(States::open(&states).map_err(|source| unusable(&states, source))?);
+    let (hours, kept) = rayon::join(|| Baseline::open(&memory), || States::open(&states));
+    let hours = hours.map_err(|source| unusable(&memory, source))?;
+    let kept = Arc::new(kept.map_err(|source| unusable(&states, source))?);
     let found = kept.counts();
     if found.states > 0 {
         tracing::info!("states of {} metrics taken up", found.states);

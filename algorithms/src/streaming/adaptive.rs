@@ -284,6 +284,12 @@ impl Adaptive {
         Self::unpack(bytes)
     }
 
+    /// The same in place of what is known here; `None`, and nothing to be used, if there is too little.
+    #[must_use]
+    pub fn read_in_place(&mut self, bytes: &mut &[u8]) -> Option<()> {
+        self.unpack_in_place(bytes)
+    }
+
     /// What the newest point was found to be.
     pub(super) fn reading(&self) -> Reading {
         let largest = self.ratios.iter().copied().fold(0.0, f32::max);

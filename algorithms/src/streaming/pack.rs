@@ -6,6 +6,15 @@ pub(super) trait Pack: Sized {
     fn pack(&self, bytes: &mut Vec<u8>);
     /// Takes its bytes off the front; `None` if there are too few.
     fn unpack(bytes: &mut &[u8]) -> Option<Self>;
+    /// The same where it lies, for what is too large to be moved about; if there are too few bytes, in part.
+    fn unpack_in_place(&mut self, bytes: &mut &[u8]) -> Option<()> {
+        *self = Self::unpack(bytes)?;
+        Some(())
+    }
+    /// The same for neighbours.
+    fn unpack_all(all: &mut [Self], bytes: &mut &[u8]) -> Option<()> {
+        all.iter_mut().try_for_each(|item| item.unpack_in_place(bytes))
+    }
 }
 
 macro_rules! number {
@@ -19,6 +28,15 @@ macro_rules! number {
                 *bytes = rest;
                 Some(Self::from_le_bytes(*number))
             }
+            fn unpack_all(all: &mut [Self], bytes: &mut &[u8]) -> Option<()> {
+                // One check for all of them lets the compiler copy them at once.
+                let (own, rest) = bytes.split_at_checked(size_of_val(all))?;
+                *bytes = rest;
+                for (item, own) in all.iter_mut().zip(own.as_chunks().0) {
+                    *item = Self::from_le_bytes(*own);
+                }
+                Some(())
+            }
         }
     )*};
 }
@@ -30,10 +48,11 @@ impl<T: Pack + Copy, const N: usize> Pack for [T; N] {
     }
     fn unpack(bytes: &mut &[u8]) -> Option<Self> {
         let mut all = [T::unpack(bytes)?; N];
-        for item in &mut all[1..] {
-            *item = T::unpack(bytes)?;
-        }
+        T::unpack_all(&mut all[1..], bytes)?;
         Some(all)
+    }
+    fn unpack_in_place(&mut self, bytes: &mut &[u8]) -> Option<()> {
+        T::unpack_all(self, bytes)
     }
 }
 
@@ -52,6 +71,10 @@ macro_rules! packed {
             }
             fn unpack(bytes: &mut &[u8]) -> Option<Self> {
                 Some(Self { $($field: Pack::unpack(bytes)?),* })
+            }
+            fn unpack_in_place(&mut self, bytes: &mut &[u8]) -> Option<()> {
+                $(self.$field.unpack_in_place(bytes)?;)*
+                Some(())
             }
         }
     };

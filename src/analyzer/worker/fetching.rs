@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::adaptive_metric::AdaptiveMetric;
 use super::super::counter_class::CounterClass;
 use super::super::metric_pass::MetricPass;
+use super::super::reading_position;
 use super::super::scored::judged_window;
 use super::super::shard_pass::ShardPass;
 use super::super::tracked::TrackedMetric;
@@ -20,6 +22,8 @@ const REREAD_ONE_IN: usize = 256;
 /// than a connection that was only cut.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 const TRIES: u32 = 8;
+/// States that memory is got ready for at once: less than the 128 kB from which glibc asks the kernel for each block by itself.
+const STATES_AHEAD: usize = 30;
 
 impl<K: Connect> Worker<K> {
     /// All strides; what an error or the deadline prevents is simply not done.
@@ -130,15 +134,18 @@ impl<K: Connect> Worker<K> {
     /// Takes up what an earlier run saved of some metrics, and looks at what is new of those whose reading it says how to go
     /// on with. A chunk at a time, so that a state is still in the processor's cache when it is shown something.
     fn look_at_resumed(&mut self, indices: &[usize], pass: &mut ShardPass) -> Result<(), StoreError> {
-        let Some(adaptive) = self.context.evaluator.adaptive() else {
+        let Some(adaptive) = self.context.evaluator.adaptive_mut() else {
             return Ok(());
         };
-        for &index in indices {
+        for (nth, &index) in indices.iter().enumerate() {
+            if nth.is_multiple_of(STATES_AHEAD) {
+                make_room(STATES_AHEAD * size_of::<AdaptiveMetric>());
+            }
             let metric = &mut self.metrics[index];
             if metric.known.state.is_none()
-                && let Some((state, position)) = adaptive.resume(&self.names[index])
+                && let Some((state, position)) = adaptive.resume(&self.names[index], reading_position::read)
             {
-                metric.resume(state, &position);
+                metric.resume(state, position);
             }
         }
         self.look_at_tails(indices, pass)
@@ -279,4 +286,10 @@ impl<K: Connect> Worker<K> {
         pass.classes.clear();
         Ok(())
     }
+}
+
+/// Leaves room on this thread's heap. glibc lets the heap of a thread grow by no more than is asked for, with a call of the kernel each
+/// time, which is a sixth of the time it takes to take up states; a block that is freed at once leaves its room to what comes next.
+fn make_room(bytes: usize) {
+    std::hint::black_box(Vec::<u8>::with_capacity(bytes));
 }

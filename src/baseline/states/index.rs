@@ -6,9 +6,7 @@ use std::hash::BuildHasherDefault;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use skywatch_algorithms::streaming::Adaptive;
-
-use super::format::{StateCounts, StateLocation, parse, walk};
+use super::format::{StateCounts, StateLocation, StateReader, walk};
 use crate::hash::{Hashed, hash};
 
 /// A state whose metric has just left, on its way to the file.
@@ -29,11 +27,16 @@ pub(super) enum FoundState {
 }
 
 impl FoundState {
-    /// The state and what else was saved with it, if it holds against its checksum.
-    pub(super) fn read(&self, metric: &str) -> Option<(Adaptive, Vec<u8>)> {
+    /// What `read` makes of the state's bytes and of what else was saved with it behind them, if they hold against their checksum.
+    pub(super) fn read<R>(
+        &self,
+        metric: &str,
+        reader: &mut StateReader,
+        read: impl FnOnce(&[u8]) -> Option<R>,
+    ) -> Option<R> {
         match self {
-            Self::Released(bytes) => parse(bytes),
-            Self::Saved(place, file) => place.read(file, metric),
+            Self::Released(bytes) => read(bytes),
+            Self::Saved(place, file) => read(place.read(file, metric, reader)?),
         }
     }
 }
@@ -81,6 +84,15 @@ impl StateIndex {
         ))
     }
 
+    /// The same, and forgets it.
+    pub(super) fn claim(&mut self, metric: &str) -> Option<FoundState> {
+        let found = self.find(metric)?;
+        let key = hash(metric);
+        self.released.remove(&key);
+        self.places.remove(&key);
+        Some(found)
+    }
+
     /// Notes where states lie that another node has learnt, of metrics of which nothing later is known, and answers how many.
     pub(super) fn adopt(&mut self, file: File) -> std::io::Result<u64> {
         let number = self.next;
@@ -115,19 +127,47 @@ impl StateIndex {
         }
     }
 
-    /// Notes where the states of a file lie, and answers the number it has now.
-    pub(super) fn read(&mut self, path: &Path) -> std::io::Result<Option<usize>> {
-        let file = File::open(path)?;
-        let number = self.next;
-        let places = &mut self.places;
-        let is_of_states = walk(&file, &mut self.counts, &mut |metric, place| {
-            let known = places
-                .get(&hash(metric))
-                .is_some_and(|known| known.time > place.time);
-            if !known {
-                places.insert(hash(metric), place.in_file(number));
+    /// Notes where the states of a file lie, and answers the number it has now; `None` if it is none of states that this version
+    /// reads.
+    pub(super) fn take_in(&mut self, walked: WalkedFile) -> Option<usize> {
+        self.counts.damaged += walked.counts.damaged;
+        self.counts.other_versions += walked.counts.other_versions;
+        if !walked.is_of_states {
+            return None;
+        }
+        let number = self.keep(Arc::new(walked.file));
+        self.places.reserve(walked.states.len());
+        for (key, place) in walked.states {
+            let is_older = |known: &StateLocation| known.time <= place.time;
+            if self.places.get(&key).is_none_or(is_older) {
+                self.places.insert(key, place.in_file(number));
             }
+        }
+        Some(number)
+    }
+}
+
+/// A file and where its states lie, each by the hash of its metric.
+pub(super) struct WalkedFile {
+    file: File,
+    is_of_states: bool,
+    states: Vec<(u64, StateLocation)>,
+    counts: StateCounts,
+}
+
+impl WalkedFile {
+    /// Walks over a file.
+    pub(super) fn of(path: &Path) -> std::io::Result<Self> {
+        let file = File::open(path)?;
+        let (mut states, mut counts) = (Vec::new(), StateCounts::default());
+        let is_of_states = walk(&file, &mut counts, &mut |metric, place| {
+            states.push((hash(metric), place));
         })?;
-        Ok(is_of_states.then(|| self.keep(Arc::new(file))))
+        Ok(Self {
+            file,
+            is_of_states,
+            states,
+            counts,
+        })
     }
 }

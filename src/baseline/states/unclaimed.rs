@@ -12,7 +12,7 @@ use skywatch_algorithms::streaming::Adaptive;
 use super::super::record::replace;
 use super::States;
 use super::format::{END, ENTRY, StateLocation, StatePart, UNCLAIMED};
-use super::index::{ReleasedState, StateIndex};
+use super::index::{ReleasedState, StateIndex, WalkedFile};
 use crate::hash::hash;
 
 /// Seconds after a metric's last point for which a state that nobody takes is kept: a week, the longest that what recurs
@@ -99,7 +99,7 @@ impl States {
         replace(&path, &bytes)?;
         let mut index = self.index();
         let mut found = StateIndex::default();
-        if let Some(number) = found.read(&path)? {
+        if let Some(number) = found.take_in(WalkedFile::of(&path)?) {
             let number = found.files.remove(&number).map(|file| index.keep(file));
             for (key, place) in found.places {
                 // Only what was not taken meanwhile.
