@@ -115,7 +115,6 @@ impl<K: Connect> Writer<K> {
                 Ok(refused) => break refused,
                 Err(error) => error,
             };
-            self.store = None;
             self.complain(&error);
             if self.stop.is_said() {
                 let until = *self.give_up.get_or_insert_with(|| Instant::now() + self.grace);
@@ -184,8 +183,22 @@ impl<K: Connect> Writer<K> {
             Some(store) => store,
             None => self.pings.watch(|| self.connect.connect())?,
         };
+        let refused = self.write_to(&mut store, samples, said);
+        // After what a retry may mend the handle is good, and one on a cluster knows which nodes have their part already.
+        if refused.as_ref().err().is_none_or(StoreError::is_retryable) {
+            self.store = Some(store);
+        }
+        refused
+    }
+
+    fn write_to(
+        &mut self,
+        store: &mut K::Store,
+        samples: &[Sample<'_>],
+        said: &[(String, String)],
+    ) -> Result<HashSet<String>, StoreError> {
         if !self.introduced {
-            introduce(&mut store, &self.gate)?;
+            introduce(store, &self.gate)?;
             self.introduced = true;
         }
         if !said.is_empty() {
@@ -197,10 +210,9 @@ impl<K: Connect> Writer<K> {
             self.writes.watch(write)?;
         }
         if samples.is_empty() {
-            self.store = Some(store);
             return Ok(HashSet::new());
         }
-        let refused = self.writes.watch(|| match store.append(samples) {
+        self.writes.watch(|| match store.append(samples) {
             Ok(()) => Ok(HashSet::new()),
             // Something else is stored under their names: sending them again would not help, and the store is well.
             Err(error @ StoreError::Refused { .. }) => {
@@ -211,9 +223,7 @@ impl<K: Connect> Writer<K> {
                 })
             }
             Err(error) => Err(error),
-        })?;
-        self.store = Some(store);
-        Ok(refused)
+        })
     }
 }
 
