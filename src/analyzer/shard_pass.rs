@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::report::PassReport;
 use super::snapshots::SnapshotRound;
+use crate::store::StoreError;
 
 /// From the supervisor to a worker. A closed channel means: end.
 pub(super) enum WorkerOrder {
@@ -38,6 +39,8 @@ pub(super) struct ShardPass {
     pub(super) deadline: Instant,
     pub(super) followed: Arc<HashSet<String>>,
     pub(super) report: PassReport,
+    /// Why some metrics were not read while the store answered for others.
+    pub(super) unread: Option<StoreError>,
     /// Metrics whose counter class must be written; indices into the shard.
     pub(super) classes: Vec<usize>,
     /// Anomalies that are to be described in full and were judged by the end of their window: their places in the report, and

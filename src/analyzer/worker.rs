@@ -190,6 +190,7 @@ impl<K: Connect> Worker<K> {
             deadline,
             followed,
             report,
+            unread: None,
             classes: Vec::new(),
             without_window: Vec::new(),
         };

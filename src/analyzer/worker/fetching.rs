@@ -18,8 +18,8 @@ const CHUNK: usize = 2_000;
 /// One cached metric in so many is read whole in a pass: each once in four hours at a pass a minute, for 0.4 % of the cost of
 /// reading all whole.
 const REREAD_ONE_IN: usize = 256;
-/// Time between tries at a lost store, and how many tries make a pass give up: two seconds, less than a pass may take, more
-/// than a connection that was only cut.
+/// Time between tries at a lost store, and how many tries make a pass give up what it is at: two seconds, less than a pass may take,
+/// more than a connection that was only cut.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 const TRIES: u32 = 8;
 /// States that memory is got ready for at once: less than the 128 kB from which glibc asks the kernel for each block by itself.
@@ -46,7 +46,7 @@ impl<K: Connect> Worker<K> {
             tracing::debug!("anomalies go without their windows :: {error}");
             self.store = None;
         }
-        Ok(())
+        pass.unread.take().map_or(Ok(()), Err)
     }
 
     /// Lets a few metrics be read whole though cached, others each pass. A tail alone cannot show everything another
@@ -67,7 +67,8 @@ impl<K: Connect> Worker<K> {
     }
 
     /// Runs `stride` over the metrics a chunk at a time. A lost store is tried again, for those of the
-    /// chunk that are not done; it is given up after `TRIES`, at the deadline, or when told to stop.
+    /// chunk that are not done; it is given up after `TRIES`, at the deadline, or when told to stop. A store of several servers may
+    /// go on answering in part: then the further chunks are asked for as well, once each, and the pass keeps why some of them are not read.
     fn in_chunks(
         &mut self,
         indices: &[usize],
@@ -78,7 +79,7 @@ impl<K: Connect> Worker<K> {
             while let Ok(question) = self.questions.try_recv() {
                 self.answer(question);
             }
-            let mut tries = 0;
+            let mut tries = if pass.unread.is_some() { TRIES - 1 } else { 0 };
             loop {
                 if self.stop.is_said() || Instant::now() >= pass.deadline {
                     return Ok(());
@@ -90,9 +91,17 @@ impl<K: Connect> Worker<K> {
                     .collect();
                 let outcome = self.open().and_then(|()| stride(self, &left, pass));
                 let Err(error) = outcome else { break };
-                self.store = None;
                 tries += 1;
-                if !error.is_retryable() || tries == TRIES {
+                if !error.is_retryable() {
+                    self.store = None;
+                    return Err(error);
+                }
+                if tries == TRIES {
+                    if chunk.iter().any(|&i| self.metrics[i].is_done(pass.number)) {
+                        pass.unread = Some(error);
+                        break;
+                    }
+                    self.store = None;
                     return Err(error);
                 }
                 pass.report.retried += 1;
