@@ -34,6 +34,8 @@ options! {
         sentinel_password: Option<Secret> = None,
         /// A file with the password at the sentinels.
         sentinel_password_file: Option<PathBuf> = None,
+        /// Nodes of a Redis Cluster, who know the others: `url` says transport and login, and not the address.
+        cluster: Vec<HostPort> = Vec::new(),
         /// Certificates (PEM) trusted for `rediss://` in place of the public ones.
         tls_ca_file: Option<PathBuf> = None,
         /// What every key of a metric begins with in Redis.
@@ -69,21 +71,25 @@ impl Section for Store {
             &self.sentinel_primary,
             "expected the name behind `sentinel monitor`, such as `\"mymaster\"`",
         );
-        let StoreUrl::Redis(url) = &self.url else {
-            if !self.sentinels.is_empty() {
-                check.conflict(
-                    &["sentinels", "url"],
-                    "`store.sentinels` are set, but `store.url` is `embedded`".to_owned(),
-                    "write `redis://primary/0` (or `rediss://`) in `store.url`",
-                );
-            }
-            return;
-        };
-        if !self.sentinels.is_empty() && url.transport() == RedisTransport::Unix {
+        if !self.sentinels.is_empty() && !self.cluster.is_empty() {
             check.conflict(
-                &["sentinels", "url"],
-                "sentinels know addresses, and `store.url` is a socket of this machine".to_owned(),
-                "write `redis://primary/0` (or `rediss://`) in `store.url`",
+                &["cluster", "sentinels"],
+                "`store.cluster` and `store.sentinels` are both set".to_owned(),
+                "nodes of a cluster choose their primaries themselves: take `store.sentinels` out",
+            );
+        }
+        for (list, option, known_by) in [
+            (&self.sentinels, "sentinels", "sentinels know"),
+            (&self.cluster, "cluster", "nodes of a cluster know"),
+        ] {
+            self.check_known_by(list, option, known_by, check);
+        }
+        let StoreUrl::Redis(url) = &self.url else { return };
+        if !self.cluster.is_empty() && url.database() != 0 {
+            check.conflict(
+                &["cluster", "url"],
+                format!("a Redis Cluster has no database {}", url.database()),
+                "leave the database out of `store.url`",
             );
         }
         if url.has_password() && self.password.is_some() {
@@ -104,6 +110,23 @@ impl Section for Store {
 }
 
 impl Store {
+    /// What `url` must be where others know the addresses.
+    fn check_known_by(&self, list: &[HostPort], option: &str, known_by: &str, check: &mut Check<'_>) {
+        let why = match &self.url {
+            _ if list.is_empty() => return,
+            StoreUrl::Embedded => format!("`store.{option}` is set, but `store.url` is `embedded`"),
+            StoreUrl::Redis(url) if url.transport() == RedisTransport::Unix => {
+                format!("{known_by} addresses, and `store.url` is a socket of this machine")
+            }
+            StoreUrl::Redis(_) => return,
+        };
+        check.conflict(
+            &[option, "url"],
+            why,
+            "write `redis://primary/0` (or `rediss://`) in `store.url`",
+        );
+    }
+
     /// What must agree with `[analyzer]`; keys are whole here.
     pub(crate) fn check_with(&self, analyzer: &Analyzer, check: &mut Check<'_>) {
         if self.grace < analyzer.stale_period {

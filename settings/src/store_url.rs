@@ -43,6 +43,7 @@ pub struct RedisUrl {
     text: String,
     transport: RedisTransport,
     has_password: bool,
+    database: u32,
 }
 
 impl RedisUrl {
@@ -59,6 +60,11 @@ impl RedisUrl {
     /// Whether the address itself carries a password.
     pub fn has_password(&self) -> bool {
         self.has_password
+    }
+
+    /// The number of the database.
+    pub fn database(&self) -> u32 {
+        self.database
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -78,14 +84,14 @@ impl RedisUrl {
         } else {
             &["protocol"]
         };
-        let mut has_password = false;
+        let (mut has_password, mut database) = (false, 0);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             if !options.contains(&name) {
                 return Err(format!("after the `?` it takes only `{}`", options.join("`, `")));
             }
-            if name == "db" && value.parse::<u32>().is_err() {
-                return Err("its database is not a number".to_owned());
+            if name == "db" {
+                database = number_of(value)?;
             }
             has_password |= name == "pass";
         }
@@ -94,14 +100,14 @@ impl RedisUrl {
                 return Err("the path of its socket must be whole".to_owned());
             }
         } else {
-            let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+            let (authority, number) = rest.split_once('/').unwrap_or((rest, ""));
             let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
             let with_port = HostPort::read(host).or_else(|| HostPort::read(&format!("{host}:6379")));
             if with_port.is_none() {
                 return Err("its host or port is wrong".to_owned());
             }
-            if !database.is_empty() && database.parse::<u32>().is_err() {
-                return Err("its database is not a number".to_owned());
+            if !number.is_empty() {
+                database = number_of(number)?;
             }
             has_password = user.contains(':');
         }
@@ -109,8 +115,15 @@ impl RedisUrl {
             text: text.to_owned(),
             transport,
             has_password,
+            database,
         })
     }
+}
+
+fn number_of(database: &str) -> Result<u32, String> {
+    database
+        .parse()
+        .map_err(|_| "its database is not a number".to_owned())
 }
 
 impl fmt::Display for RedisUrl {

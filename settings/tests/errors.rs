@@ -286,6 +286,25 @@ fn options_that_do_not_go_together_are_refused() {
 }
 
 #[test]
+fn nodes_of_a_cluster_have_addresses_and_one_database() {
+    let said = |store: &str| error_of_file(&format!("[store]\n{store}\ncluster = [\"10.0.0.1:6379\"]\n"));
+    for (store, words) in [
+        ("", "`store.cluster` is set, but `store.url` is `embedded`"),
+        (
+            "url = \"unix:///run/r.sock\"",
+            "`store.url` is a socket of this machine",
+        ),
+        ("url = \"redis://h/2\"", "a Redis Cluster has no database 2"),
+        (
+            "url = \"redis://h\"\nsentinels = [\"10.0.0.1:26379\"]",
+            "`store.cluster` and `store.sentinels` are both set",
+        ),
+    ] {
+        assert!(said(store).contains(words), "{}", said(store));
+    }
+}
+
+#[test]
 fn a_token_opens_the_listeners_that_ask_for_one() {
     let open = "[health]\nenabled = true\nlisten = \"0.0.0.0:6688\"\n[ingest]\nremote_write_listen = \"0.0.0.0:2026\"\n";
     let said = error_of_file(open);

@@ -93,11 +93,7 @@ fn every_option_can_be_set_by_its_variable() {
     let quoted = |text: &str| format!("\"{text}\"");
     let samples: BTreeMap<&str, (&str, String)> = [
         ("state_dir", "/x", quoted("/x")),
-        (
-            "store.url",
-            "rediss://redis:6380/2",
-            quoted("rediss://redis:6380/2"),
-        ),
+        ("store.url", "rediss://redis:6380", quoted("rediss://redis:6380")),
         ("store.name", "other", quoted("other")),
         ("store.username", "u", quoted("u")),
         ("store.password", "hunter2", "***".to_owned()),
@@ -111,6 +107,7 @@ fn every_option_can_be_set_by_its_variable() {
         ("store.sentinel_username", "u", quoted("u")),
         ("store.sentinel_password", "hunter2", "***".to_owned()),
         ("store.sentinel_password_file", secret, quoted(secret)),
+        ("store.cluster", "10.0.0.1:6379", "[\"10.0.0.1:6379\"]".to_owned()),
         ("store.tls_ca_file", "/ca.pem", quoted("/ca.pem")),
         ("store.namespace", "m.", quoted("m.")),
         ("store.full_duration", "12h", quoted("12h")),
@@ -533,7 +530,12 @@ fn every_option_can_be_set_by_its_variable() {
             .iter()
             .any(|word| key.contains(word))
         };
-        let chosen = |key: &str| !secret(key) || key.ends_with("_file") == by_file;
+        let chosen = |key: &str| match key {
+            // Either, not both.
+            "store.sentinels" => by_file,
+            "store.cluster" => !by_file,
+            key => !secret(key) || key.ends_with("_file") == by_file,
+        };
         let name = |key: &str| format!("SKYWATCH__{}", key.to_uppercase().replace('.', "__"));
         let env: Vec<_> = samples
             .iter()

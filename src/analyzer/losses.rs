@@ -385,6 +385,7 @@ mod tests {
             evicted: Some(evicted),
             evicts_by: Some("allkeys-lru".to_owned()),
             limit: 1_000,
+            ..Condition::default()
         };
         losses.said(evicted(70), 1_000.0);
         assert_eq!(ill(&pass(&mut losses, 1_000.0, [3, 0, 0])), [POLICY]);

@@ -1,49 +1,33 @@
-//! A connection to the Redis that all nodes share, made when it is first needed and after each failure.
+//! A connection to the Redis that all nodes share.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ::redis::{Cmd, Connection, Value};
+use ::redis::{Cmd, Value};
 
-use crate::store::redis::RedisConnect;
+use crate::store::redis::{KeyConnection, RedisConnect};
 use crate::store::{Connect as _, StoreError};
 
 /// The connection, and what all keys of the cluster begin with.
 pub(super) struct RedisLink {
-    connect: RedisConnect,
+    keys: KeyConnection,
     pub(super) prefix: String,
-    /// `None` before the first call and after an error.
-    connection: Option<Connection>,
-    /// When it was used last.
-    used: Instant,
 }
 
 impl RedisLink {
-    /// For all nodes that watch the metrics of one namespace. No wait is longer than `limit`. All keys carry one hash tag, and are so in one slot of a cluster.
+    /// For all nodes that watch the metrics of one namespace. No wait is longer than `limit`. All keys carry one hash tag, and are so in
+    /// one slot of a Redis Cluster.
     pub(super) fn new(connect: &RedisConnect, namespace: &str, limit: Duration) -> Self {
+        // Braces would end the tag early.
+        let prefix = format!("skywatch.cluster.{{{}}}", namespace.replace(['{', '}'], "_"));
         Self {
-            connect: connect.within(limit),
-            // Braces would end the tag early.
-            prefix: format!("skywatch.cluster.{{{}}}", namespace.replace(['{', '}'], "_")),
-            connection: None,
-            used: Instant::now(),
+            keys: KeyConnection::new(connect.within(limit), &prefix),
+            prefix,
         }
     }
 
     /// Asks one question.
     pub(super) fn ask(&mut self, question: &Cmd) -> Result<Value, StoreError> {
-        let rested = match self.connection.take() {
-            Some(connection) => self.connect.rested(connection, self.used)?,
-            None => None,
-        };
-        let mut connection = match rested {
-            Some(connection) => connection,
-            None => self.connect.open()?,
-        };
-        let reply = question.query(&mut connection);
-        let reply = reply.map_err(|error| self.connect.failure(&error))?;
-        self.connection = Some(connection);
-        self.used = Instant::now();
-        Ok(reply)
+        self.keys.ask(question)
     }
 
     /// The error of an answer that is none.
@@ -55,6 +39,6 @@ impl RedisLink {
     }
 
     pub(super) fn describe(&self) -> String {
-        self.connect.describe()
+        self.keys.connect().describe()
     }
 }

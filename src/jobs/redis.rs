@@ -6,16 +6,16 @@
 //! it, and each says in the same step whether the caller still holds the job.
 //!
 //! A holder's heartbeat is XCLAIM of its own entry, which sets its idle time to nothing: XAUTOCLAIM takes entries by
-//! idleness, and so takes from the dead and not from the slow. Works from Redis 6.2 on and with one server (a cluster
-//! would need a hash tag as prefix).
+//! idleness, and so takes from the dead and not from the slow. Works from Redis 6.2 on. In a cluster all keys are in one slot, by a hash tag around the prefix.
 
 use std::time::Duration;
 
-use ::redis::{Connection, FromRedisValue, Value, cmd};
+use ::redis::{FromRedisValue, Value, cmd};
 use skywatch_settings::Jobs;
 
 use super::{Job, JobOutcome, JobQueue, JobState, OpenQueue, QueueError, TakenJob, Task, new_id, pause};
-use crate::store::redis::RedisConnect;
+use crate::store::redis::{KeyConnection, RedisConnect};
+use crate::store::{Connect as _, StoreError};
 
 /// The one group of consumers of the stream: each entry goes to one of them.
 const GROUP: &str = "trainers";
@@ -99,20 +99,21 @@ return 1";
 
 /// A handle of the queue.
 pub struct RedisQueue {
-    connect: RedisConnect,
+    keys: KeyConnection,
     jobs: Jobs,
-    /// `None` before the first call and after an error.
-    connection: Option<Connection>,
 }
 
 impl RedisQueue {
     /// The queue whose keys begin with [`Jobs::prefix`]; connects at the first call.
     #[must_use]
-    pub fn new(connect: RedisConnect, jobs: Jobs) -> Self {
+    pub fn new(connect: RedisConnect, mut jobs: Jobs) -> Self {
+        if connect.is_cluster() && !jobs.prefix.contains('{') {
+            // Scripts reach only keys of one slot.
+            jobs.prefix = format!("{{{}}}", jobs.prefix);
+        }
         Self {
-            connect,
+            keys: KeyConnection::new(connect, &jobs.prefix),
             jobs,
-            connection: None,
         }
     }
 
@@ -120,42 +121,32 @@ impl RedisQueue {
         format!("{}.{name}", self.jobs.prefix)
     }
 
-    fn connection(&mut self) -> Result<&mut Connection, QueueError> {
-        if self.connection.is_none() {
-            let mut connection = self.connect.open()?;
-            let made: Result<Value, _> = cmd("XGROUP")
-                .arg("CREATE")
-                .arg(self.key("stream"))
-                .arg(GROUP)
-                .arg("0")
-                .arg("MKSTREAM")
-                .query(&mut connection);
-            match made {
-                Err(error) if error.code() != Some("BUSYGROUP") => return Err(self.failure(&error)),
-                _ => self.connection = Some(connection),
-            }
-        }
-        let place = crate::store::Connect::describe(&self.connect);
-        self.connection.as_mut().ok_or(QueueError::Unavailable {
-            place,
-            reason: "no connection".to_owned(),
-        })
-    }
-
-    fn failure(&self, error: &::redis::RedisError) -> QueueError {
-        QueueError::Unavailable {
-            place: self.describe(),
-            reason: error.to_string(),
-        }
-    }
-
+    /// Asks, with the group there.
     fn ask<T: FromRedisValue>(&mut self, command: &::redis::Cmd) -> Result<T, QueueError> {
-        let asked = command.query(self.connection()?);
-        asked.map_err(|error| {
-            // A group that is gone (FLUSHALL) is made again with the next connection.
-            self.connection = None;
-            self.failure(&error)
+        self.open()?;
+        let reply = self.keys.ask(command)?;
+        T::from_redis_value(reply).map_err(|error| {
+            self.keys.close();
+            self.unreadable(&error.to_string())
         })
+    }
+
+    /// Connects, and makes the group of consumers: one that is gone (FLUSHALL) is made again after the error that this leads to.
+    fn open(&mut self) -> Result<(), QueueError> {
+        if self.keys.is_open() {
+            return Ok(());
+        }
+        let mut create = cmd("XGROUP");
+        create
+            .arg("CREATE")
+            .arg(self.key("stream"))
+            .arg(GROUP)
+            .arg("0")
+            .arg("MKSTREAM");
+        match self.keys.ask(&create) {
+            Err(StoreError::Other { reason, .. }) if reason.starts_with("BUSYGROUP") => Ok(()),
+            made => Ok(made.map(|_| ())?),
+        }
     }
 
     fn script<T: FromRedisValue>(
@@ -385,7 +376,7 @@ impl JobQueue for RedisQueue {
     }
 
     fn describe(&self) -> String {
-        crate::store::Connect::describe(&self.connect)
+        self.keys.connect().describe()
     }
 }
 
@@ -400,7 +391,7 @@ pub struct OpenRedisQueue {
 impl OpenQueue for OpenRedisQueue {
     fn open(&self) -> Result<Box<dyn JobQueue>, QueueError> {
         let mut queue = RedisQueue::new(self.connect.clone(), self.jobs.clone());
-        queue.connection()?;
+        queue.open()?;
         Ok(Box::new(queue))
     }
 }

@@ -52,6 +52,14 @@ pub enum StoreError {
         /// What the server said.
         reason: String,
     },
+    /// A node of a Redis Cluster, which has other keys than this one.
+    #[error("store `{place}` is a node of a Redis Cluster, and another one has the key: {reason}")]
+    Elsewhere {
+        /// Address of the node.
+        place: String,
+        /// What it said.
+        reason: String,
+    },
     /// Some metrics cannot take points; everything else of the batch is stored.
     #[error("store `{place}` refuses {} metrics, first `{}`: {reason}",
         metrics.len(), metrics.first().map_or("", String::as_str))]
@@ -106,6 +114,7 @@ impl StoreError {
             Self::Denied { .. }
             | Self::Refused { .. }
             | Self::InUse { .. }
+            | Self::Elsewhere { .. }
             | Self::Corrupt { .. }
             | Self::Options { .. }
             | Self::Other { .. } => false,
@@ -140,6 +149,7 @@ impl StoreError {
                 Some("point `store.url` at the primary, or see why its last save failed")
             }
             Self::Refused { .. } => Some("something else is stored under these names"),
+            Self::Elsewhere { .. } => Some("name some nodes of the cluster in `store.cluster`"),
             Self::InUse { .. } => Some("stop the other `skywatch`, or give this one another `state_dir`"),
             Self::Corrupt { .. } | Self::Options { .. } | Self::Other { .. } => None,
         }

@@ -228,6 +228,8 @@ pub struct Condition {
     pub evicts_by: Option<String>,
     /// The most memory it may take, bytes; 0 for no limit.
     pub limit: u64,
+    /// Servers it consists of that do not answer, while others do: why, each.
+    pub silent: Vec<String>,
 }
 
 /// Makes handles: cheap to clone, shared between threads.

@@ -7,7 +7,11 @@ use crate::probe::{Probe, ProbeFailure};
 
 /// A probe of the store that `connect` leads to.
 pub(crate) fn probe<K: Connect>(settings: &StoreSettings, connect: Result<K, StoreError>) -> Probe {
-    let place = settings.url.to_string();
+    let place = match &connect {
+        // The host of the address says nothing there.
+        Ok(connect) if !settings.sentinels.is_empty() || !settings.cluster.is_empty() => connect.describe(),
+        _ => settings.url.to_string(),
+    };
     let namespace = settings.namespace.clone();
     Probe::new("store", move || {
         let failure = |error: StoreError| {
@@ -18,6 +22,12 @@ pub(crate) fn probe<K: Connect>(settings: &StoreSettings, connect: Result<K, Sto
         store.ping().map_err(failure)?;
         let metrics = store.count().map_err(failure)?;
         let condition = store.condition().map_err(failure)?;
+        if let Some(silent) = condition.silent.first() {
+            return Err(ProbeFailure::new(
+                format_args!("`{place}` answers in part: {silent}"),
+                "see why the node is away, and whether it has a replica that could take over",
+            ));
+        }
         if let Some(evicting) = condition.evicts_by {
             return Err(ProbeFailure::new(
                 format_args!("`{place}` throws keys away when its memory is full: {evicting}"),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use skywatch::cluster::VirtualShard;
 
 use crate::common::redis::RedisServer;
+use crate::common::redis_cluster::ServerCluster;
 use crate::common::series::now;
 use crate::common::skywatch::{Setup, signal};
 use crate::common::{carbon, wait_for};
@@ -197,4 +198,49 @@ fn nodes_that_do_not_share_watch_everything() {
     let found: u64 = keys.query(&mut redis.connection()).unwrap();
     assert_eq!(found, 0);
     drop(running);
+}
+
+/// Two nodes over a Redis Cluster, one of whose primaries dies: its replica takes over, and whatever came meanwhile is looked at then.
+#[test]
+fn nodes_over_a_redis_cluster_outlive_a_primary() {
+    let mut cluster = ServerCluster::start_with_replicas();
+    let nodes = [(); 2].map(|()| {
+        Setup::new()
+            .with("store.url", "redis://cluster.invalid")
+            .with("store.cluster", &cluster.addresses())
+            .with("cluster.lease", "3s")
+    });
+    let (one, two) = (&nodes[0], &nodes[1]);
+    let checked = one.run(&["check"]).stdout;
+    assert!(checked.contains("redis-cluster://127.0.0.1:"), "{checked}");
+    let (first, second) = (one.start(&["run"]), two.start(&["run"]));
+    let send = |back: f64| {
+        let lines = (0..METRICS).fold(String::new(), |mut lines, metric| {
+            writeln!(lines, "servers.web{metric}.load 1 {}", now() - back).unwrap();
+            lines
+        });
+        carbon::send(first.carbon(), lines.as_bytes());
+    };
+    send(60.0);
+    share("both to have a part", &[one, two]);
+    cluster.wait_for_replicas();
+
+    // The one that has the leases of the nodes; the names are on another one.
+    let leases = ServerCluster::first_owner(cluster.slot("skywatch.cluster.{metrics.}.shards"));
+    cluster.servers[leases].kill();
+    send(0.0);
+    wait_for("all points to be written", || {
+        (first.ingest("written") == 2 * METRICS).then_some(())
+    });
+    let seen = |node: &Setup| figure(node, "pass");
+    let before = [seen(one), seen(two)];
+    wait_for("passes after it", || {
+        (seen(one) > before[0] + 1 && seen(two) > before[1] + 1).then_some(())
+    });
+    share("both to have all shards and metrics between them", &[one, two]);
+    assert_eq!(figure(one, "unfinished") + figure(two, "unfinished"), 0);
+    for ended in [first.stop(), second.stop()] {
+        assert_eq!(ended.code(), 0, "{}", ended.log);
+        assert!(!ended.log.contains("panicked"), "{}", ended.log);
+    }
 }

@@ -23,6 +23,7 @@ pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod redis;
+pub(crate) mod redis_cluster;
 pub(crate) mod sentinels;
 pub(crate) mod series;
 pub(crate) mod sink;

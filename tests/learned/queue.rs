@@ -7,6 +7,7 @@ use skywatch::store::redis::{RedisConnect, RedisOptions};
 use skywatch_settings::{Cron, Jobs};
 
 use crate::common::redis::RedisServer;
+use crate::common::redis_cluster::ServerCluster;
 use crate::common::wait_for;
 
 /// A lease of one second; in SQLite time is what the caller says, in Redis idleness is real.
@@ -270,4 +271,38 @@ fn a_queue_survives_its_redis() {
     let _ = queue.take("a", 1.0, NO_WAIT);
     queue.enqueue(&task(2), None, 2.0).unwrap();
     assert_eq!(queue.take("a", 3.0, NO_WAIT).unwrap().unwrap().task, task(2));
+}
+
+/// All keys of a queue are in one slot, wherever that is, and move with it.
+#[test]
+fn a_queue_lies_together_in_a_cluster() {
+    let cluster = ServerCluster::start();
+    let connect = RedisConnect::new(RedisOptions {
+        url: "redis://cluster.invalid".to_owned(),
+        cluster: vec![skywatch_settings::HostPort {
+            host: "127.0.0.1".to_owned(),
+            port: cluster.servers[0].port(),
+        }],
+        ..RedisOptions::default()
+    })
+    .unwrap();
+    let mut queue = RedisQueue::new(connect, limits());
+    let id = queue.enqueue(&task(1), None, 0.0).unwrap().unwrap();
+    let slot = cluster.slot("{skywatch.jobs}");
+    let from = ServerCluster::first_owner(slot);
+    let mut tries = 0;
+    cluster.migrate(slot, from, (from + 1) % 3, || {
+        // Scripts over several keys are refused while some of them have gone ahead.
+        tries += u32::from(queue.list(10).is_ok());
+    });
+    assert!(tries > 0);
+    let taken = wait_for("the job", || queue.take("a", 1.0, Duration::ZERO).ok()?);
+    assert_eq!((&taken.id, taken.tries), (&id, 1));
+    assert!(queue.beat(&taken, "a", 1.0).unwrap());
+    assert!(
+        queue
+            .finish(&taken, "a", &JobOutcome::Done("well".to_owned()), 2.0)
+            .unwrap()
+    );
+    assert_eq!(queue.list(10).unwrap()[0].state, JobState::Done);
 }

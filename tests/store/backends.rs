@@ -57,20 +57,21 @@ impl Backend for Redis {
 
     /// Cuts bytes, as a trimmer does that does not sort.
     fn trim(&mut self, metric: &str, time: f64, _: f64) {
-        let mut connection = self.server.connection();
         let key = format!("metrics.{metric}");
-        let stream: Vec<u8> = redis::cmd("GET")
-            .arg(&key)
-            .query(&mut connection)
-            .expect("a value");
-        let usual = stream.chunks_exact(15);
-        let surplus = usual.take_while(|point| f64::from(u32_of(point)) < time).count();
-        redis::cmd("SET")
-            .arg(&key)
-            .arg(&stream[surplus * 15..])
-            .exec(&mut connection)
-            .expect("a write");
+        cut(&mut self.server.connection(), &key, time);
     }
+}
+
+/// Cuts what is older than a time from the front of a value of usual points.
+pub(crate) fn cut(connection: &mut redis::Connection, key: &str, time: f64) {
+    let stream: Vec<u8> = redis::cmd("GET").arg(key).query(connection).expect("a value");
+    let usual = stream.chunks_exact(15);
+    let surplus = usual.take_while(|point| f64::from(u32_of(point)) < time).count();
+    redis::cmd("SET")
+        .arg(key)
+        .arg(&stream[surplus * 15..])
+        .exec(connection)
+        .expect("a write");
 }
 
 fn u32_of(point: &[u8]) -> u32 {

@@ -1,4 +1,4 @@
-//! The store, black box: one suite for both backends, and for Redis everything that goes wrong
+//! The store, black box: one suite for all backends, and for Redis everything that goes wrong
 //! between a client and a server. The server is a real one.
 
 mod access;
@@ -7,6 +7,7 @@ mod codec_laws;
 mod embedded_only;
 mod faults;
 mod histories;
+mod on_cluster;
 mod skyline;
 mod suite;
 mod unreadable;
@@ -21,6 +22,16 @@ macro_rules! for_every_backend {
         }
         mod on_embedded {
             $(#[test] fn $case() { super::$module::$case(&mut <super::Embedded as super::Backend>::start()); })*
+        }
+        /// All on one, which takes seconds to begin.
+        #[test]
+        fn every_case_holds_on_a_cluster() {
+            let mut cluster = <on_cluster::Cluster as Backend>::start();
+            $(
+                println!(stringify!($case));
+                cluster.servers.flush();
+                $module::$case(&mut cluster);
+            )*
         }
     };
 }

@@ -2,12 +2,13 @@
 
 use ::redis::Value;
 
-use super::{Condition, RedisStore, StoreError};
+use super::server_store::ServerStore;
+use super::{Condition, StoreError};
 
 /// The policy under which nothing is lost.
 const KEEPS_ALL: &str = "noeviction";
 
-impl RedisStore {
+impl ServerStore {
     /// Asks for the two sections of INFO that say it. A user who may not ask learns nothing, which is no failure.
     pub(super) fn ask_condition(&mut self) -> Result<Condition, StoreError> {
         const ASKED: &[u8] = b"*2\r\n$4\r\nINFO\r\n$6\r\nmemory\r\n*2\r\n$4\r\nINFO\r\n$5\r\nstats\r\n";
@@ -37,6 +38,7 @@ fn read(text: &str) -> Condition {
         evicted: field("evicted_keys").and_then(|keys| keys.parse().ok()),
         evicts_by: policy.map(str::to_owned),
         limit,
+        silent: Vec::new(),
     }
 }
 

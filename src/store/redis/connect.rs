@@ -7,18 +7,25 @@ use ::redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, ServerErrorKind, TlsCertificates,
 };
 
+use skywatch_settings::HostPort;
+
 use super::StoreError;
 use super::failure::{self, Server};
 use super::login::with_login;
 use super::options::RedisOptions;
 use super::plain::Plain;
 use super::sentinel::{self, Sentinels};
+use super::slot_map::SlotMap;
+use super::slots::ClusterSlots;
 
 /// A connection that has rested so long may have been closed meanwhile: Redis has a time-out for idle clients, of a second
 /// at least, and so have proxies. Asking costs less than taking what is no fault for one.
 pub(super) const RESTED: Duration = Duration::from_millis(900);
 
-/// Makes connections to one Redis.
+/// How long a node may take to say who has what, each wait: others can be asked.
+const ASKING_A_NODE: Duration = Duration::from_secs(1);
+
+/// Makes connections to one Redis, or to the nodes of one cluster.
 #[derive(Clone)]
 pub struct RedisConnect(Arc<Checked>);
 
@@ -30,6 +37,10 @@ struct Checked {
     /// Authorities to trust, PEM, if not the usual ones.
     authorities: Option<Vec<u8>>,
     sentinels: Option<Sentinels>,
+    /// Who has what, where this is a cluster: one for all handles.
+    slots: Option<Arc<ClusterSlots>>,
+    /// Whether this is one node of a cluster.
+    is_member: bool,
     server: Server,
 }
 
@@ -53,19 +64,25 @@ impl RedisConnect {
         info = info.set_redis_settings(redis);
         let sentinels = options.sentinels.clone().map(Sentinels::new);
         let server = Server {
-            place: place(&info, sentinels.as_ref()),
+            place: place(&info, sentinels.as_ref(), options.cluster.first()),
             user,
         };
+        let slots = (!options.cluster.is_empty()).then(|| Arc::new(ClusterSlots::new(&options.cluster)));
         let authorities = options.tls_ca_file.as_ref().map(|path| {
             std::fs::read(path).map_err(|error| refused(format!("cannot read `{}`: {error}", path.display())))
         });
         let authorities = authorities.transpose()?;
+        if slots.is_some() && info.redis_settings().db() != 0 {
+            return Err(refused("a cluster has only database 0".to_owned()));
+        }
         let client = client(info, authorities.as_deref()).map_err(|error| refused(error.to_string()))?;
         Ok(Self(Arc::new(Checked {
             options,
             client,
             authorities,
             sentinels,
+            slots,
+            is_member: false,
             server,
         })))
     }
@@ -77,6 +94,60 @@ impl RedisConnect {
         options.connect_timeout = options.connect_timeout.min(limit);
         options.response_timeout = options.response_timeout.min(limit);
         Self(Arc::new(checked))
+    }
+
+    /// Who has what, where this is a cluster.
+    pub(super) fn slots(&self) -> Option<&Arc<ClusterSlots>> {
+        self.0.slots.as_ref()
+    }
+
+    /// Whether this is a cluster: keys are on one node together only if they have the same hash tag.
+    #[must_use]
+    pub fn is_cluster(&self) -> bool {
+        self.0.slots.is_some()
+    }
+
+    /// The host of the node, where this is one of a cluster.
+    pub(super) fn member_host(&self) -> Option<String> {
+        let address = self.0.client.get_connection_info().addr();
+        match address {
+            ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } if self.0.is_member => {
+                Some(host.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// The way to one node of this cluster.
+    ///
+    /// # Errors
+    /// [`StoreError::Options`] if there is no such way.
+    pub(super) fn member(&self, node: &HostPort) -> Result<Self, StoreError> {
+        let mut checked = Checked::clone(&self.0);
+        let base = checked.client.get_connection_info();
+        let info = base
+            .clone()
+            .set_addr(sentinel::address(base, node.host.clone(), node.port));
+        checked.server.place = place(&info, None, None);
+        checked.client =
+            client(info, checked.authorities.as_deref()).map_err(|error| refused(error.to_string()))?;
+        (checked.slots, checked.is_member) = (None, true);
+        Ok(Self(Arc::new(checked)))
+    }
+
+    /// Asks a node who has what, `first` before others, unless one was asked a moment ago.
+    ///
+    /// # Errors
+    /// No node answers.
+    pub(super) fn refresh_slots(&self, first: Option<&HostPort>) -> Result<(), StoreError> {
+        let Some(slots) = &self.0.slots else { return Ok(()) };
+        slots.refresh(first, self.place(), |node| {
+            let connect = self.member(node)?.with_limits(ASKING_A_NODE);
+            let mut connection = connect.open()?;
+            let reply = ::redis::cmd("CLUSTER").arg("SLOTS").query(&mut connection);
+            let reply = reply.map_err(|error| connect.failure(&error))?;
+            SlotMap::read(&reply, &node.host).ok_or_else(|| failure::unexpected(connect.server(), &reply))
+        })
     }
 
     pub(super) fn options(&self) -> &RedisOptions {
@@ -180,8 +251,11 @@ fn parse(url: &str) -> Result<ConnectionInfo, StoreError> {
     })
 }
 
-fn place(info: &ConnectionInfo, sentinels: Option<&Sentinels>) -> String {
+fn place(info: &ConnectionInfo, sentinels: Option<&Sentinels>, seed: Option<&HostPort>) -> String {
     let db = info.redis_settings().db();
+    if let Some(seed) = seed {
+        return format!("redis-cluster://{seed}");
+    }
     if let Some(sentinels) = sentinels {
         return format!("redis-sentinel://{}/{db}", sentinels.primary());
     }

@@ -7,6 +7,15 @@ use std::sync::Arc;
 use ::redis::{ErrorKind, RedisError, ServerError, ServerErrorKind};
 
 use super::StoreError;
+use super::redirect::is_redirect;
+
+/// The reason of an error for which somebody has waited in vain.
+const NO_ANSWER: &str = "no answer in time";
+
+/// Whether an error took as long as there was patience.
+pub(super) fn is_timeout(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable { reason, .. } if reason == NO_ANSWER)
+}
 
 /// A server, as errors name it.
 #[derive(Debug, Clone)]
@@ -32,7 +41,7 @@ pub(super) fn of_client(server: &Server, error: &RedisError) -> StoreError {
         ErrorKind::Io if is_certificate(error) => StoreError::Other { place, reason },
         ErrorKind::Io if error.is_timeout() => StoreError::Unavailable {
             place,
-            reason: "no answer in time".to_owned(),
+            reason: NO_ANSWER.to_owned(),
         },
         ErrorKind::Io => StoreError::Unavailable { place, reason },
         ErrorKind::Server(_) | ErrorKind::Extension => {
@@ -76,6 +85,7 @@ fn by_code(server: &Server, code: &str, detail: &str) -> StoreError {
         "LOADING" | "BUSY" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" => {
             StoreError::Unavailable { place, reason }
         }
+        code if is_redirect(code) => StoreError::Elsewhere { place, reason },
         _ => StoreError::Other { place, reason },
     }
 }

@@ -7,19 +7,18 @@
 use ::redis::Value;
 use skywatch_algorithms::Series;
 
+use super::redirect::Redirected;
 use super::resp;
-use super::store::{shrink, types};
+use super::server_store::{ServerStore, shrink, types};
 use super::wire::Exchange;
-use super::{
-    EachFetched, Fetched, RedisConnect, RedisCursor, RedisStore, StoreError, Unreadable, codec, failure,
-};
+use super::{EachFetched, Fetched, RedisConnect, RedisCursor, StoreError, Unreadable, codec, failure};
 
 /// Bytes of replies a chunk of commands should bring: what the socket takes at once. Of more, the server builds replies in
 /// fresh memory while this side waits.
 const CHUNK_BYTES: usize = 256 << 10;
 const CHUNK_COMMANDS: usize = 1_000;
 
-impl RedisStore {
+impl ServerStore {
     pub(super) fn fetch_whole(
         &mut self,
         metrics: &[&str],
@@ -36,13 +35,14 @@ impl RedisStore {
             packed: 0,
             replied: 0,
             wrong: Vec::new(),
+            redirected: &mut self.redirected,
             into,
             each,
         };
         self.wire.read(&mut exchange)?;
         let wrong = exchange.wrong;
-        let names: Vec<&str> = wrong.iter().map(|index| metrics[*index]).collect();
-        for (index, found) in wrong.iter().zip(types(&mut self.wire, &self.namespace, &names)?) {
+        let (wire, redirected) = (&mut self.wire, &mut self.redirected);
+        for (index, found) in types(wire, redirected, &self.namespace, |index| metrics[index], &wrong)? {
             into.clear();
             let found = match found {
                 Unreadable::WrongType(kind) if kind == "none" => Fetched::Missing,
@@ -52,7 +52,7 @@ impl RedisStore {
                 },
                 found => Fetched::Unreadable(found),
             };
-            each(*index, into, found);
+            each(index, into, found);
         }
         Ok(())
     }
@@ -70,6 +70,7 @@ struct Whole<'a, 'e> {
     replied: usize,
     /// Keys that are no strings, or empty, or not there; what they are is asked for in the end.
     wrong: Vec<usize>,
+    redirected: &'a mut Redirected,
     into: &'a mut Series,
     each: &'a mut EachFetched<'e, RedisCursor>,
 }
@@ -110,6 +111,9 @@ impl Exchange for Whole<'_, '_> {
         }
         let index = self.replied;
         self.replied += 1;
+        if self.redirected.takes(index, &reply) {
+            return Ok(());
+        }
         self.into.clear();
         let found = match reply {
             Value::Nil => Fetched::Missing,

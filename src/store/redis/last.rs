@@ -6,13 +6,14 @@
 use ::redis::Value;
 use skywatch_algorithms::Series;
 
+use super::server_store::ServerStore;
 use super::wire::Exchange;
-use super::{EachFetched, Fetched, RedisCursor, RedisStore, StoreError, codec, resp};
+use super::{EachFetched, Fetched, RedisCursor, StoreError, codec, resp};
 
 /// Commands in a chunk: some two hundred kilobytes of replies for the tails that are compared.
 const CHUNK_COMMANDS: usize = 100;
 
-impl RedisStore {
+impl ServerStore {
     pub(super) fn fetch_last_points(
         &mut self,
         metrics: &[&str],
@@ -38,9 +39,11 @@ impl RedisStore {
             unclear, into, each, ..
         } = exchange;
         let names: Vec<&str> = unclear.iter().map(|index| metrics[*index]).collect();
-        self.fetch_whole(&names, into, &mut |index, series, fetched| {
+        let outcome = self.fetch_whole(&names, into, &mut |index, series, fetched| {
             each(unclear[index], series, fetched);
-        })
+        });
+        self.redirected.places_in(&unclear);
+        outcome
     }
 }
 

@@ -4,17 +4,19 @@ use std::time::Instant;
 
 use ::redis::Value;
 
+use super::redirect::is_redirect;
 use super::resp;
-use super::{RedisStore, StoreError, failure};
+use super::server_store::ServerStore;
+use super::{StoreError, failure};
 
 /// Members asked for in one SSCAN, which keeps the server busy for well under a millisecond.
 const SCAN_COUNT: &[u8] = b"2000";
 /// Members put into or taken out of the set by one command.
 const NAMES_A_COMMAND: usize = 256;
 /// Before the key of the set: a number that grows when names have come.
-const ADDITIONS: &str = "skywatch.names.";
+pub(super) const ADDITIONS: &str = "skywatch.names.";
 
-impl super::Names for RedisStore {
+impl super::Names for ServerStore {
     fn count(&mut self) -> Result<u64, StoreError> {
         let mut packed = Vec::new();
         resp::pack(&mut packed, &[b"SCARD"], "", &self.unique_metrics, &[]);
@@ -32,6 +34,9 @@ impl super::Names for RedisStore {
             Some(Value::BulkString(digits)) => {
                 str::from_utf8(&digits).ok().and_then(|text| text.parse().ok())
             }
+            Some(Value::ServerError(error)) if is_redirect(error.code()) => {
+                return Err(failure::of_server(self.wire.connect().server(), &error));
+            }
             _ => None,
         };
         Ok(number.unwrap_or(0))
@@ -46,6 +51,22 @@ impl super::Names for RedisStore {
     }
 
     fn change(&mut self, add: &[&str], remove: &[&str]) -> Result<(), StoreError> {
+        if self.change_set(add, remove)?.added > 0 {
+            self.announce_names();
+        }
+        Ok(())
+    }
+}
+
+/// How many names were put into the set that were not there, and how many taken out that were.
+pub(super) struct NamesChanged {
+    pub(super) added: u64,
+    pub(super) removed: u64,
+}
+
+impl ServerStore {
+    /// Adds and removes names, which nobody is told of.
+    pub(super) fn change_set(&mut self, add: &[&str], remove: &[&str]) -> Result<NamesChanged, StoreError> {
         self.known.forget(remove);
         let mut packed = Vec::new();
         let mut commands = 0;
@@ -61,20 +82,24 @@ impl super::Names for RedisStore {
             }
         }
         let replies = self.wire.request(&packed, commands)?;
-        let adding = add.len().div_ceil(NAMES_A_COMMAND);
-        if replies.iter().take(adding).any(has_added) {
-            self.announce_names();
-        }
-        Ok(())
+        let (added, removed) = replies.split_at(add.len().div_ceil(NAMES_A_COMMAND));
+        let sum = |replies: &[Value]| replies.iter().map(members).sum();
+        Ok(NamesChanged {
+            added: sum(added),
+            removed: sum(removed),
+        })
     }
 }
 
-/// Whether the reply to SADD says that a name was not there before.
-pub(super) fn has_added(reply: &Value) -> bool {
-    matches!(reply, Value::Int(added) if *added > 0)
+/// How many members SADD or SREM says have come or gone.
+pub(super) fn members(reply: &Value) -> u64 {
+    match reply {
+        Value::Int(members) => members.unsigned_abs(),
+        _ => 0,
+    }
 }
 
-impl RedisStore {
+impl ServerStore {
     /// Members without the namespace, or that are no text, are not ours to read and left out.
     fn scan(&mut self, due: Option<Instant>, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
         let begun = Instant::now();
@@ -122,13 +147,15 @@ impl RedisStore {
     /// Notes that names have come, for those that watch the set. Should it fail, they are found a minute later; points must not
     /// wait for it.
     pub(super) fn announce_names(&mut self) {
+        if let Err(error) = self.count_addition() {
+            tracing::debug!("new names not announced :: {error}");
+        }
+    }
+
+    pub(super) fn count_addition(&mut self) -> Result<(), StoreError> {
         let mut packed = Vec::new();
         resp::pack(&mut packed, &[b"INCR"], ADDITIONS, &self.unique_metrics, &[]);
-        match self.wire.replies(&packed, 1).map(|mut replies| replies.pop()) {
-            Ok(Some(Value::Int(_))) => {}
-            Ok(other) => tracing::debug!(?other, "new names not announced"),
-            Err(error) => tracing::debug!("new names not announced :: {error}"),
-        }
+        self.wire.request(&packed, 1).map(|_| ())
     }
 
     pub(super) fn unexpected(&self, reply: Option<Value>) -> StoreError {

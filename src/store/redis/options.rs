@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use skywatch_settings::HostPort;
+
 use super::sentinel::SentinelOptions;
 
 /// How to reach a Redis.
@@ -18,6 +20,8 @@ pub struct RedisOptions {
     pub password: Option<String>,
     /// Who knows the primary's address; that of `url` is then not used.
     pub sentinels: Option<SentinelOptions>,
+    /// Nodes of a Redis Cluster, who know the others; the address of `url` is then not used. Empty for a server of its own.
+    pub cluster: Vec<HostPort>,
     /// What every metric's key starts with.
     pub namespace: String,
     /// Limit for getting a connection.
@@ -37,6 +41,7 @@ impl Default for RedisOptions {
             username: None,
             password: None,
             sentinels: None,
+            cluster: Vec::new(),
             namespace: "metrics.".to_owned(),
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(30),

@@ -47,9 +47,48 @@ pub(super) fn pack_decimal(out: &mut Vec<u8>, mut number: usize) {
     out.extend_from_slice(&digits[start..]);
 }
 
+/// Packed commands with another one in front of each.
+pub(super) fn each_behind(first: &[u8], packed: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(2 * packed.len());
+    let mut rest = packed;
+    while !rest.is_empty() {
+        let mut end = 0;
+        let words = length(rest, &mut end);
+        for _ in 0..words {
+            let bytes = length(rest, &mut end);
+            end += bytes + 2;
+        }
+        out.extend_from_slice(first);
+        out.extend_from_slice(&rest[..end]);
+        rest = &rest[end..];
+    }
+    out
+}
+
+/// The number on the line that begins at `at`, which is the next one's beginning then. Only of what was packed here.
+fn length(packed: &[u8], at: &mut usize) -> usize {
+    let digits = packed[*at + 1..].iter().take_while(|byte| byte.is_ascii_digit());
+    let (count, number) = digits.fold((0, 0), |(count, number), digit| {
+        (count + 1, number * 10 + usize::from(digit - b'0'))
+    });
+    *at += 1 + count + 2;
+    number
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_goes_before_each() {
+        let mut packed = Vec::new();
+        pack(&mut packed, &[b"GET"], "a", "\r\n*1", &[]);
+        let one = packed.clone();
+        pack(&mut packed, &[b"EVAL", b"x\r\n$1\r\n"], "", "", &[&[b'-'; 300]]);
+        let other = packed[one.len()..].to_vec();
+        let expected = [b"+", &one[..], b"+", &other].concat();
+        assert_eq!(each_behind(b"+", &packed), expected);
+    }
 
     #[test]
     fn a_command_is_packed_as_redis_reads_it() {

@@ -131,7 +131,7 @@ pub(super) fn is_primary(connection: &mut Connection) -> Result<(), RedisError> 
 }
 
 /// The same transport to another server.
-fn address(base: &ConnectionInfo, host: String, port: u16) -> ConnectionAddr {
+pub(super) fn address(base: &ConnectionInfo, host: String, port: u16) -> ConnectionAddr {
     match base.addr() {
         ConnectionAddr::TcpTls {
             insecure, tls_params, ..

@@ -5,17 +5,18 @@ use ::redis::Value;
 use skywatch_algorithms::Series;
 
 use super::cursor::SECOND_LOOK_BYTES;
+use super::redirect::Redirected;
 use super::resp;
-use super::store::types;
+use super::server_store::{ServerStore, types};
 use super::wire::Exchange;
-use super::{EachTail, RedisConnect, RedisCursor, RedisStore, StoreError, Tail, failure};
+use super::{EachTail, RedisConnect, RedisCursor, StoreError, Tail, failure};
 
 /// Metrics in a chunk of commands: about 100 kB each way.
 const CHUNK_METRICS: usize = 1_000;
 
 type Asks<'a> = [(&'a str, &'a RedisCursor)];
 
-impl RedisStore {
+impl ServerStore {
     pub(super) fn fetch_ends(
         &mut self,
         asks: &Asks<'_>,
@@ -28,6 +29,7 @@ impl RedisStore {
             asks,
             unclear: Vec::new(),
             wrong: Vec::new(),
+            redirected: &mut self.redirected,
             argument: Vec::new(),
             into,
             each,
@@ -49,12 +51,21 @@ impl RedisStore {
             })?;
         }
         let Looks {
-            wrong, into, each, ..
+            wrong,
+            redirected,
+            into,
+            each,
+            ..
         } = looks;
-        let names: Vec<&str> = wrong.iter().map(|index| asks[*index].0).collect();
-        for (index, found) in wrong.iter().zip(types(&mut self.wire, &self.namespace, &names)?) {
+        for (index, found) in types(
+            &mut self.wire,
+            redirected,
+            &self.namespace,
+            |index| asks[index].0,
+            &wrong,
+        )? {
             into.clear();
-            each(*index, into, Tail::Unreadable(found));
+            each(index, into, Tail::Unreadable(found));
         }
         Ok(())
     }
@@ -69,6 +80,7 @@ struct Looks<'a, 'e> {
     unclear: Vec<usize>,
     /// Keys that are no strings; what they are is asked for in the end.
     wrong: Vec<usize>,
+    redirected: &'a mut Redirected,
     /// The changing argument of a command, as text.
     argument: Vec<u8>,
     into: &'a mut Series,
@@ -76,9 +88,10 @@ struct Looks<'a, 'e> {
 }
 
 impl Looks<'_, '_> {
-    /// Takes a reply that is no string: notes a key of another type.
+    /// Takes a reply that is no string: notes a key of another type, or that another node has.
     fn no_string(&mut self, index: usize, reply: Value) -> Result<(), StoreError> {
         match reply {
+            reply if self.redirected.takes(index, &reply) => Ok(()),
             Value::ServerError(error) if failure::is_wrong_type(&error) => {
                 self.wrong.push(index);
                 Ok(())

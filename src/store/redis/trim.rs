@@ -17,9 +17,9 @@ use std::time::Duration;
 use ::redis::{ServerError, Value};
 
 use super::resp;
+use super::server_store::{ServerStore, types};
 use super::slice_sizes::learn;
-use super::store::types;
-use super::{RedisStore, StoreError, Unreadable, codec, failure};
+use super::{StoreError, Unreadable, codec, failure};
 use crate::store::trim::{Trim, TrimLimits, Trimmed, Watch};
 
 /// A value is cut once this part of it is old: a cut moves the whole rest, so it has to be worth it.
@@ -34,7 +34,7 @@ const LAST_LOOK_BYTES: usize = 1 << 20;
 const SLICE_BYTES: usize = 512 << 10;
 /// Removes the old points that were seen, if the front is still what was seen.
 ///
-/// KEYS: the value, the set of names. ARGV: the front as it was seen, and what of it stays.
+/// KEYS: the value, and the set of names if it is on this server. ARGV: the front as it was seen, and what of it stays.
 /// Answers 0 if the front is another one, 1 for a cut, 2 if nothing was left.
 ///
 /// The way of the rest through Lua is most of what a cut costs (70 of 80 µs for a day of minutes), so it is not joined to
@@ -48,13 +48,18 @@ local left = redis.call('GETRANGE', KEYS[1], #ARGV[1], -1)
 if ARGV[2] ~= '' then left = ARGV[2] .. left end
 if left ~= '' then redis.call('SET', KEYS[1], left) return 1 end
 redis.call('DEL', KEYS[1])
-redis.call('SREM', KEYS[2], KEYS[1])
+if KEYS[2] then redis.call('SREM', KEYS[2], KEYS[1]) end
 return 2";
 
-/// KEYS: the value, the set of names. Answers how many names went.
+/// KEYS: the value, and the set of names if it is on this server. Answers how many names went, or may go.
 const REMOVE_EMPTY: &str = "if redis.pcall('STRLEN', KEYS[1]) ~= 0 then return 0 end
 redis.call('DEL', KEYS[1])
-return redis.call('SREM', KEYS[2], KEYS[1])";
+return KEYS[2] and redis.call('SREM', KEYS[2], KEYS[1]) or 1";
+
+/// Whose turn a minute is.
+pub(super) fn claim_key(namespace: &str, minute: u64) -> String {
+    format!("skywatch.trim.{namespace}{minute}")
+}
 
 /// A value to be looked at, and how far.
 struct FrontLook {
@@ -80,7 +85,7 @@ enum AfterLook {
     Cut(FrontCut),
 }
 
-impl Trim for RedisStore {
+impl Trim for ServerStore {
     fn trim(
         &mut self,
         metrics: &[&str],
@@ -104,9 +109,7 @@ impl Trim for RedisStore {
         for chunk in metrics.chunks(100) {
             let mut packed = Vec::new();
             for metric in chunk {
-                let words: [&[u8]; 3] = [b"EVAL", REMOVE_EMPTY.as_bytes(), b"2"];
-                let arguments = [self.unique_metrics.as_bytes()];
-                resp::pack(&mut packed, &words, &self.namespace, metric, &arguments);
+                self.pack_script(&mut packed, REMOVE_EMPTY, metric, &[]);
             }
             for reply in self.wire.request(&packed, chunk.len())? {
                 removed += u64::from(reply == Value::Int(1));
@@ -116,7 +119,7 @@ impl Trim for RedisStore {
     }
 
     fn claim(&mut self, minute: u64, kept: Duration) -> Result<bool, StoreError> {
-        let key = format!("skywatch.trim.{}{minute}", self.namespace);
+        let key = claim_key(&self.namespace, minute);
         let (value, kept) = (minute.to_string(), kept.as_millis().max(1).to_string());
         let mut packed = Vec::new();
         resp::pack(
@@ -134,9 +137,31 @@ impl Trim for RedisStore {
     }
 }
 
+impl ServerStore {
+    /// Packs a script over one metric and, where it is on this server, the set of names.
+    fn pack_script(&self, packed: &mut Vec<u8>, script: &str, metric: &str, arguments: &[&[u8]]) {
+        let is_member = self.redirected.is_of_member();
+        let keys: &[u8] = if is_member { b"1" } else { b"2" };
+        let names = (!is_member).then_some(self.unique_metrics.as_bytes());
+        let arguments: Vec<&[u8]> = names.into_iter().chain(arguments.iter().copied()).collect();
+        let words = [b"EVAL", script.as_bytes(), keys];
+        resp::pack(packed, &words, &self.namespace, metric, &arguments);
+    }
+
+    /// Of metrics of a node of a cluster, whose names are elsewhere: whether there is nothing under each. A key that is there and empty goes.
+    pub(super) fn are_empty(&mut self, metrics: &[&str]) -> Result<Vec<bool>, StoreError> {
+        let mut packed = Vec::new();
+        for metric in metrics {
+            self.pack_script(&mut packed, REMOVE_EMPTY, metric, &[]);
+        }
+        let replies = self.member_replies(&packed, metrics.len())?;
+        Ok(replies.iter().map(|reply| *reply == Value::Int(1)).collect())
+    }
+}
+
 /// One call.
 struct TrimRun<'a> {
-    store: &'a mut RedisStore,
+    store: &'a mut ServerStore,
     metrics: &'a [&'a str],
     limits: TrimLimits,
     watch: &'a mut dyn Watch,
@@ -220,6 +245,7 @@ impl TrimRun<'_> {
                     wrong.push(look.index);
                     continue;
                 }
+                [_, second] if self.store.redirected.takes(look.index, second) => continue,
                 [first, second] => return Err(self.refused(first, second)),
             };
             match sight {
@@ -228,9 +254,14 @@ impl TrimRun<'_> {
                 AfterLook::Cut(cut) => self.cuts.push(cut),
             }
         }
-        let names: Vec<&str> = wrong.iter().map(|index| self.metrics[*index]).collect();
-        let found = types(&mut self.store.wire, &self.store.namespace, &names)?;
-        for (index, found) in wrong.into_iter().zip(found) {
+        let metric = |index: usize| self.metrics[index];
+        let ServerStore {
+            wire,
+            redirected,
+            namespace,
+            ..
+        } = &mut *self.store;
+        for (index, found) in types(wire, redirected, namespace, metric, &wrong)? {
             self.watch.trimmed(index, Trimmed::Unreadable(found));
         }
         Ok(took)
@@ -248,6 +279,7 @@ impl TrimRun<'_> {
                 Value::Int(0) => Trimmed::Raced,
                 Value::Int(1) => Trimmed::Cut { bytes },
                 Value::Int(2) => Trimmed::Removed { bytes },
+                other if self.store.redirected.takes(cut.index, other) => continue,
                 other => return Err(self.refused(other, &Value::Nil)),
             };
             self.watch.trimmed(cut.index, trimmed);
@@ -263,9 +295,8 @@ impl TrimRun<'_> {
         let mut packed = Vec::new();
         for cut in cuts {
             let metric = self.metrics[cut.index];
-            let words: [&[u8]; 3] = [b"EVAL", script.as_bytes(), b"2"];
-            let arguments: [&[u8]; 3] = [self.store.unique_metrics.as_bytes(), &cut.seen, &cut.kept];
-            resp::pack(&mut packed, &words, &self.store.namespace, metric, &arguments);
+            self.store
+                .pack_script(&mut packed, script, metric, &[&cut.seen, &cut.kept]);
         }
         self.timed(&packed, cuts.len())
     }

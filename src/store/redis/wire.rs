@@ -9,13 +9,14 @@ use ::redis::{Connection, Value};
 
 use super::connect::RESTED;
 use super::plain::{Plain, PlainReply};
-use super::{RedisConnect, StoreError, failure};
+use super::{RedisConnect, StoreError, failure, resp};
 
 /// A reply larger than this leaves behind a read buffer as large, which only a new connection
 /// gives back.
 const KEPT_REPLY_BYTES: usize = 8 << 20;
 
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
 /// An exchange of many commands and their replies.
 pub(super) trait Exchange {
@@ -42,6 +43,8 @@ pub(super) struct Wire {
     used: Instant,
     plain_used: Instant,
     out: Vec<u8>,
+    /// Whether each command has ASKING in front of it: the server is to be asked for keys of a slot that is on its way to it.
+    pub(super) asking: bool,
 }
 
 impl Wire {
@@ -53,6 +56,7 @@ impl Wire {
             used: Instant::now(),
             plain_used: Instant::now(),
             out: Vec::new(),
+            asking: false,
         }
     }
 
@@ -67,14 +71,17 @@ impl Wire {
         let mut oversized = false;
         let mut awaited = 0;
         loop {
-            self.out.clear();
-            let packed = exchange.pack(&mut self.out);
+            let packed = self.pack(exchange);
             if packed > 0 {
                 connection
                     .send_packed_command(&self.out)
                     .map_err(|error| self.failure(&error))?;
             }
             for _ in 0..awaited {
+                if self.asking {
+                    let asked = connection.recv_response().map_err(|error| self.failure(&error))?;
+                    self.may_ask(&asked)?;
+                }
                 let reply = connection.recv_response().map_err(|error| self.failure(&error))?;
                 oversized |= bytes_of(&reply) > KEPT_REPLY_BYTES;
                 exchange.reply(reply)?;
@@ -112,12 +119,16 @@ impl Wire {
         };
         let mut awaited = 0;
         loop {
-            self.out.clear();
-            let packed = exchange.pack(&mut self.out);
+            let packed = self.pack(exchange);
             if packed > 0 {
                 plain.send(&self.out).map_err(|error| self.failure(&error))?;
             }
             for _ in 0..awaited {
+                if self.asking
+                    && let PlainReply::Other(asked) = plain.reply().map_err(|error| self.failure(&error))?
+                {
+                    self.may_ask(&asked)?;
+                }
                 match plain.reply().map_err(|error| self.failure(&error))? {
                     PlainReply::Bytes(bytes) => exchange.bytes(bytes)?,
                     PlainReply::Other(reply) => exchange.reply(reply)?,
@@ -131,6 +142,23 @@ impl Wire {
         self.plain = Some(plain);
         self.plain_used = Instant::now();
         Ok(())
+    }
+
+    /// Packs the next chunk of an exchange, and says how many commands of its own it has.
+    fn pack(&mut self, exchange: &mut impl Exchange) -> usize {
+        self.out.clear();
+        let packed = exchange.pack(&mut self.out);
+        if self.asking {
+            self.out = resp::each_behind(ASKING, &self.out);
+        }
+        packed
+    }
+
+    fn may_ask(&self, asked: &Value) -> Result<(), StoreError> {
+        match asked {
+            Value::ServerError(error) => Err(failure::of_server(self.connect.server(), error)),
+            _ => Ok(()),
+        }
     }
 
     /// Sends packed commands and returns their replies, among which no error is left.

@@ -1,0 +1,142 @@
+//! Points in a cluster: each metric where its slot is, its name in the one set, which is on one node.
+
+use std::collections::HashMap;
+
+use skywatch_algorithms::Series;
+
+use super::cluster_store::ClusterStore;
+use super::partly_stored::PartlyStored;
+use super::server_store::ServerStore;
+use super::{EachFetched, EachTail, Names as _, Points, RedisCursor, Sample, StoreError};
+
+impl Points for ClusterStore {
+    type Cursor = RedisCursor;
+
+    fn append(&mut self, batch: &[Sample<'_>]) -> Result<(), StoreError> {
+        let mut partly = PartlyStored::of(batch, self.partly.take());
+        let slots = self.slots_of(batch.iter().map(|sample| sample.metric));
+        let PartlyStored {
+            stored,
+            unnamed,
+            refused,
+            refusal,
+            ..
+        } = &mut partly;
+        let outcome = self.spread(&slots, stored, &mut |store, places, _| {
+            let part: Vec<Sample<'_>> = places.iter().map(|place| batch[*place]).collect();
+            match store.append_as_member(&part, unnamed) {
+                Err(StoreError::Refused { metrics, reason, .. }) => {
+                    if refused.is_empty() {
+                        *refusal = reason;
+                    }
+                    refused.extend(metrics);
+                }
+                outcome => outcome?,
+            }
+            all_samples_follow(store, &part);
+            Ok(())
+        });
+        // Also if the rest went wrong: what is stored has a name.
+        let outcome = self.name(&mut partly.unnamed).and(outcome);
+        if outcome.is_err() {
+            self.partly = Some(partly.kept_for(batch));
+            return outcome;
+        }
+        if partly.refused.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::Refused {
+            place: self.place().to_owned(),
+            metrics: partly.refused,
+            reason: partly.refusal,
+        })
+    }
+
+    fn fetch(
+        &mut self,
+        metrics: &[&str],
+        into: &mut Series,
+        each: &mut EachFetched<'_, RedisCursor>,
+    ) -> Result<(), StoreError> {
+        let slots = self.slots_of(metrics.iter().copied());
+        let mut answered = vec![false; metrics.len()];
+        self.spread(&slots, &mut answered, &mut |store, places, answered| {
+            let names: Vec<&str> = places.iter().map(|place| metrics[*place]).collect();
+            store.fetch(&names, into, &mut |index, series, fetched| {
+                answered[places[index]] = true;
+                each(places[index], series, fetched);
+            })
+        })
+    }
+
+    fn fetch_last(
+        &mut self,
+        metrics: &[&str],
+        points: usize,
+        into: &mut Series,
+        each: &mut EachFetched<'_, RedisCursor>,
+    ) -> Result<(), StoreError> {
+        let slots = self.slots_of(metrics.iter().copied());
+        let mut answered = vec![false; metrics.len()];
+        self.spread(&slots, &mut answered, &mut |store, places, answered| {
+            let names: Vec<&str> = places.iter().map(|place| metrics[*place]).collect();
+            store.fetch_last(&names, points, into, &mut |index, series, fetched| {
+                answered[places[index]] = true;
+                each(places[index], series, fetched);
+            })
+        })
+    }
+
+    fn fetch_tails(
+        &mut self,
+        asks: &[(&str, &RedisCursor)],
+        into: &mut Series,
+        each: &mut EachTail<'_, RedisCursor>,
+    ) -> Result<(), StoreError> {
+        let slots = self.slots_of(asks.iter().map(|(metric, _)| *metric));
+        let mut answered = vec![false; asks.len()];
+        self.spread(&slots, &mut answered, &mut |store, places, answered| {
+            let part: Vec<_> = places.iter().map(|place| asks[*place]).collect();
+            store.fetch_tails(&part, into, &mut |index, series, tail| {
+                answered[places[index]] = true;
+                each(places[index], series, tail);
+            })
+        })
+    }
+}
+
+impl ClusterStore {
+    /// Puts names into the set. If that fails, nobody takes them for known.
+    fn name(&mut self, unnamed: &mut Vec<String>) -> Result<(), StoreError> {
+        if unnamed.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = unnamed.iter().map(String::as_str).collect();
+        let named = self.change(&names, &[]);
+        match named {
+            Ok(()) => unnamed.clear(),
+            Err(_) => self
+                .nodes
+                .values_mut()
+                .for_each(|store| store.known.forget(&names)),
+        }
+        named
+    }
+}
+
+/// What was sent elsewhere with the first sample of a metric was sent with all.
+fn all_samples_follow(store: &mut ServerStore, part: &[Sample<'_>]) {
+    let first = store.redirected.take();
+    if first.is_empty() {
+        return;
+    }
+    let first: HashMap<&str, _> = first
+        .into_iter()
+        .map(|(index, redirect)| (part[index].metric, redirect))
+        .collect();
+    for (index, sample) in part.iter().enumerate() {
+        if let Some(redirect) = first.get(sample.metric) {
+            store.redirected.add(index, redirect.clone());
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Questions about a few keys that lie together: of one server, or of one hash tag in a cluster.
+
+use std::time::{Duration, Instant};
+
+use ::redis::{Cmd, Connection, RedisError, ServerErrorKind, Value, cmd};
+use skywatch_settings::HostPort;
+
+use super::StoreError;
+use super::connect::RedisConnect;
+use super::hash_slot::hash_slot;
+use super::redirect::Redirect;
+
+/// Tries after which a slot that changes hands is given up, and the pause between them.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A connection to whichever server has the keys: made when it is first needed and after each failure, and to another server where a
+/// cluster says that they have moved.
+pub(crate) struct KeyConnection {
+    connect: RedisConnect,
+    slot: u16,
+    /// `None` before the first call and after an error.
+    open: Option<Open>,
+}
+
+struct Open {
+    /// The way to the server that has the keys.
+    way: RedisConnect,
+    /// Which node that is, in a cluster.
+    node: Option<HostPort>,
+    connection: Connection,
+    /// When it was used last.
+    used: Instant,
+}
+
+impl KeyConnection {
+    /// For keys in the slot of this one.
+    pub(crate) fn new(connect: RedisConnect, key: &str) -> Self {
+        Self {
+            connect,
+            slot: hash_slot("", key),
+            open: None,
+        }
+    }
+
+    /// The way there.
+    pub(crate) fn connect(&self) -> &RedisConnect {
+        &self.connect
+    }
+
+    /// Whether there is a connection that had no error yet.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Lets go of the connection.
+    pub(crate) fn close(&mut self) {
+        self.open = None;
+    }
+
+    /// Asks one question. Nothing is asked twice that may have been done: only what a server has refused to look at.
+    pub(crate) fn ask(&mut self, question: &Cmd) -> Result<Value, StoreError> {
+        for _ in 0..TRIES {
+            let mut open = self.opened()?;
+            let error = match question.query(&mut open.connection) {
+                Ok(reply) => {
+                    open.used = Instant::now();
+                    self.open = Some(open);
+                    return Ok(reply);
+                }
+                Err(error) => error,
+            };
+            match redirect(&error, open.node.as_ref()) {
+                Some(Redirect::Moved(node)) => {
+                    self.connect.refresh_slots(Some(&node))?;
+                    self.open = Some(self.open_node(node)?);
+                }
+                Some(Redirect::Ask(node)) => {
+                    self.open = Some(open);
+                    let mut other = self.open_node(node)?;
+                    let asked = cmd("ASKING").exec(&mut other.connection);
+                    return asked
+                        .and_then(|()| question.query(&mut other.connection))
+                        .map_err(|error| other.way.failure(&error));
+                }
+                // Some of the keys have gone ahead.
+                None if error.kind() == ServerErrorKind::TryAgain.into() => {
+                    self.open = Some(open);
+                    std::thread::sleep(PAUSE);
+                }
+                None => {
+                    // Another node may have the keys by the next question.
+                    let _ = self.connect.refresh_slots(None);
+                    return Err(open.way.failure(&error));
+                }
+            }
+        }
+        Err(StoreError::Unavailable {
+            place: self.connect.place().to_owned(),
+            reason: format!("slot {} is on its way from node to node", self.slot),
+        })
+    }
+
+    fn opened(&mut self) -> Result<Open, StoreError> {
+        if let Some(open) = self.open.take()
+            && let Some(connection) = open.way.rested(open.connection, open.used)?
+        {
+            return Ok(Open { connection, ..open });
+        }
+        let Some(slots) = self.connect.slots() else {
+            return Ok(Open {
+                way: self.connect.clone(),
+                node: None,
+                connection: self.connect.open()?,
+                used: Instant::now(),
+            });
+        };
+        if slots.map().primary(self.slot).is_none() {
+            self.connect.refresh_slots(None)?;
+        }
+        let node = slots.map().primary(self.slot).cloned();
+        let node = node.ok_or_else(|| StoreError::Unavailable {
+            place: self.connect.place().to_owned(),
+            reason: format!("no node of the cluster has slot {}", self.slot),
+        })?;
+        self.open_node(node).inspect_err(|_| {
+            let _ = self.connect.refresh_slots(None);
+        })
+    }
+
+    fn open_node(&self, node: HostPort) -> Result<Open, StoreError> {
+        let way = self.connect.member(&node)?;
+        Ok(Open {
+            connection: way.open()?,
+            way,
+            node: Some(node),
+            used: Instant::now(),
+        })
+    }
+}
+
+fn redirect(error: &RedisError, node: Option<&HostPort>) -> Option<Redirect> {
+    let text = format!("{} {}", error.code()?, error.detail()?);
+    Redirect::read(&text, &node?.host)
+}
