@@ -210,11 +210,11 @@ pub(crate) fn rename_database(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Renames a broken database to `<name>.broken-<date>`, with a number where that is taken; `now`, Unix seconds, gives the date.
-/// Where it lies then.
-pub(crate) fn put_database_aside(path: &Path, now: f64) -> io::Result<PathBuf> {
+/// Renames a database to `<name>.<why>-<date>`, with a number where that is taken; `why` is a word like `broken`, and `now`, Unix
+/// seconds, gives the date. Where it lies then.
+pub(crate) fn put_database_aside(path: &Path, why: &str, now: f64) -> io::Result<PathBuf> {
     let date = Timestamp::from_second(now as i64).unwrap_or_default();
-    let stem = format!(".broken-{}", date.strftime("%Y%m%dT%H%M%SZ"));
+    let stem = format!(".{why}-{}", date.strftime("%Y%m%dT%H%M%SZ"));
     let mut aside = with_end(path, &stem);
     for number in 2.. {
         if !aside.try_exists()? {

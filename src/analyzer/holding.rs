@@ -68,6 +68,11 @@ impl ShardHolding {
         &self.owned.shards
     }
 
+    /// The shards that were this node's throughout the last pass.
+    pub(super) fn confirmed(&self) -> &ShardSet {
+        &self.confirmed
+    }
+
     /// Whether a metric was this node's throughout the last pass.
     pub(super) fn has_kept(&self, metric: &str) -> bool {
         self.confirmed.has_metric(metric)

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use skywatch_alerters::Subject;
 use skywatch_alerters::incident::{Observation, ObservedOutcome};
 
+use crate::cluster::ShardSet;
 use crate::inlet::{FinderReport, Observations, PassNews};
 use crate::status::{Findings, FollowedOutcome};
 
-/// What a pass found, as the dispatch takes it.
-pub(super) fn observed(findings: Findings) -> FinderReport {
+/// What a pass over the metrics of these virtual shards found, as the dispatch takes it.
+pub(super) fn observed(findings: Findings, shards: ShardSet) -> FinderReport {
     let wrong = findings.findings.into_iter().map(|finding| Observation {
         subject: finding.anomaly.subject.clone(),
         outcome: ObservedOutcome::Anomalous(Box::new(finding.anomaly)),
@@ -26,6 +27,7 @@ pub(super) fn observed(findings: Findings) -> FinderReport {
     FinderReport::Seen(Box::new(Observations {
         seen: wrong.chain(others).collect(),
         all_of: Some(Subject::METRIC.to_owned()),
+        shards: Some(shards),
         pass: Some(Box::new(PassNews {
             summary: findings.summary,
             silent: names(findings.silent),

@@ -420,7 +420,8 @@ impl<K: Connect> Supervisor<K> {
             self.outputs.trouble(error);
         }
         self.outputs.push(&findings.summary);
-        self.outputs.inlet.report(observed(findings));
+        let looked_at = *self.holding.confirmed();
+        self.outputs.inlet.report(observed(findings, looked_at));
         Ok(sum.trouble)
     }
 

@@ -11,7 +11,7 @@ use ::redis::{Value, cmd};
 
 use super::lease_store::{LeaseReply, LeaseRequest, LeaseStore, Session, ShardLease};
 use super::local_process::has_ended;
-use super::redis_link::RedisLink;
+use super::redis_link::{RedisLink, text};
 use super::virtual_shard::VIRTUAL_SHARDS;
 use crate::store::StoreError;
 use crate::store::redis::RedisConnect;
@@ -153,14 +153,6 @@ fn read(reply: &Value) -> Option<LeaseReply> {
                 shards,
             })
         }
-        _ => None,
-    }
-}
-
-fn text(value: &Value) -> Option<&str> {
-    match value {
-        Value::BulkString(bytes) => str::from_utf8(bytes).ok(),
-        Value::SimpleString(text) => Some(text),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::redis::{Cmd, Value};
+use ::redis::{Cmd, Value, cmd};
 
 use crate::store::redis::{KeyConnection, RedisConnect};
 use crate::store::{Connect as _, StoreError};
@@ -30,6 +30,20 @@ impl RedisLink {
         self.keys.ask(question)
     }
 
+    /// Waits until a replica of the server has what was written last, `limit` at most; not at all where there is none. An answer that
+    /// does not come is no fault: what is written is written.
+    pub(super) fn replicated(&mut self, limit: Duration) {
+        let has_replica = matches!(
+            self.ask(&cmd("ROLE")),
+            Ok(Value::Array(role)) if matches!(role.get(2), Some(Value::Array(replicas)) if !replicas.is_empty())
+        );
+        if has_replica {
+            let mut wait = cmd("WAIT");
+            wait.arg(1).arg(limit.as_millis().to_string());
+            let _ = self.ask(&wait);
+        }
+    }
+
     /// The error of an answer that is none.
     pub(super) fn unreadable(&self, what: &str) -> StoreError {
         StoreError::Corrupt {
@@ -40,5 +54,14 @@ impl RedisLink {
 
     pub(super) fn describe(&self) -> String {
         self.keys.connect().describe()
+    }
+}
+
+/// The text of an answer; `None` of one that is none.
+pub(super) fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! The parts into which all names fall, and sets of them.
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How many there are. With a few nodes each holds so many that adding one moves little, and the table of all is small enough
@@ -30,7 +31,7 @@ impl VirtualShard {
 }
 
 /// A set of virtual shards: a bit for each.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardSet([u64; VIRTUAL_SHARDS / 64]);
 
 impl ShardSet {

@@ -8,8 +8,12 @@ use std::time::{Duration, Instant};
 
 use skywatch_alerters::Subject;
 
+use super::shared::{LogOutcome, LogWriter, base};
 use crate::files;
-use crate::history::{Before, History, HistoryBatch, HistoryError, HistoryReader, Saved, Settled};
+use crate::history::{
+    Before, DeadLetters, History, HistoryBatch, HistoryError, HistoryReader, HistoryWrite, LOG_POSITION, Saved,
+    Settled,
+};
 
 /// Time between two tries to commit what could not be.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -37,6 +41,10 @@ pub(super) struct HistoryBuffer {
     /// Which file is open, and when it was last looked whether it is still in its place.
     file: Option<(u64, u64)>,
     looked_at: Instant,
+    /// Where other nodes read what is written, if there may be any: what they are not to have does not count here either.
+    log: Option<LogWriter>,
+    /// Up to where the history is said to have that log.
+    logged: Option<String>,
 }
 
 /// What is to be noted of a notice.
@@ -62,7 +70,7 @@ pub(super) enum Settlement<'a> {
 
 impl HistoryBuffer {
     /// Opens the history at `path`. One that cannot be opened is named in the log and tried again.
-    pub(super) fn open(path: &Path, now: f64) -> Self {
+    pub(super) fn open(path: &Path, log: Option<LogWriter>, now: f64) -> Self {
         let mut buffer = Self {
             path: path.to_owned(),
             history: None,
@@ -73,6 +81,8 @@ impl HistoryBuffer {
             try_at: Instant::now(),
             file: None,
             looked_at: Instant::now(),
+            logged: log.as_ref().and_then(|log| log.position().map(str::to_owned)),
+            log,
         };
         let due = Instant::now() + OPEN_PATIENCE;
         buffer.reopen(now);
@@ -185,11 +195,71 @@ impl HistoryBuffer {
         }
     }
 
+    /// Whether another node leads: nothing that is handed in counts any more.
+    pub(super) fn is_displaced(&mut self) -> bool {
+        self.log.as_mut().is_some_and(LogWriter::is_displaced)
+    }
+
+    /// Has something written into the histories of other nodes, if there are any. False if it does not count.
+    fn log(&mut self, write: &HistoryWrite) -> bool {
+        let Some(log) = &mut self.log else { return true };
+        log.write(write) != LogOutcome::Refused
+    }
+
+    /// Where the log stands, to be written down with what follows, if that has changed.
+    fn news_of_log(&mut self) -> Option<Option<String>> {
+        let now_at = self.log.as_ref()?.position();
+        (now_at != self.logged.as_deref()).then(|| {
+            self.logged = now_at.map(str::to_owned);
+            self.logged.clone()
+        })
+    }
+
+    /// Whether the log of all nodes is to be begun with everything, as somebody needs it.
+    pub(super) fn log_is_to_begin(&mut self) -> bool {
+        self.log.as_mut().is_some_and(LogWriter::is_to_begin)
+    }
+
+    /// Begins the log of all nodes with everything. `since` is that of [`load`](Self::load).
+    pub(super) fn begin_log(&mut self, origin: &str, since: f64, now: f64) {
+        match self.ask(|history| base(history, since, now)) {
+            Some(Ok(batches)) => {
+                if let Some(log) = &mut self.log {
+                    log.begin(origin, batches);
+                }
+                let mut batch = HistoryBatch::new(now);
+                self.add_log_position(&mut batch);
+                self.keep_here(batch);
+            }
+            Some(Err(error)) => tracing::warn!("other nodes do not get the history :: {error}"),
+            None => {}
+        }
+    }
+
+    fn add_log_position(&mut self, batch: &mut HistoryBatch) {
+        if let Some(position) = self.news_of_log() {
+            batch
+                .meta
+                .push((LOG_POSITION.to_owned(), position.map(Into::into)));
+        }
+    }
+
     /// Keeps a batch: on the disk if it takes it, in memory until it does.
     pub(super) fn keep(&mut self, batch: HistoryBatch) {
         if batch.is_empty() {
             return;
         }
+        let write = HistoryWrite::batch(batch);
+        if !self.log(&write) {
+            return;
+        }
+        if let HistoryWrite::Batch { mut batch } = write {
+            self.add_log_position(&mut batch);
+            self.keep_here(*batch);
+        }
+    }
+
+    fn keep_here(&mut self, batch: HistoryBatch) {
         let now = batch.at;
         self.unsaved.absorb(batch);
         if self.trouble.is_none() || Instant::now() >= self.try_at {
@@ -239,59 +309,88 @@ impl HistoryBuffer {
         self.trouble = Some(why);
     }
 
+    /// Lets dead letters wait again, or takes them off the list at `now`, Unix seconds. Gives how many; `None` when there is no
+    /// history to ask.
+    pub(super) fn change_letters(
+        &mut self,
+        which: DeadLetters<'_>,
+        retry: bool,
+        now: f64,
+    ) -> Option<Result<u64, HistoryError>> {
+        self.history.as_ref()?;
+        let write = if retry {
+            HistoryWrite::retry(which)
+        } else {
+            HistoryWrite::dismiss(which, now)
+        };
+        self.log(&write).then(|| self.write_here(&write))?
+    }
+
+    /// Writes something down that is no batch.
+    fn write_here(&mut self, write: &HistoryWrite) -> Option<Result<u64, HistoryError>> {
+        // What waits in memory is not in the history yet, though it is in the log.
+        let position = if self.unsaved.is_empty() { self.news_of_log() } else { None };
+        let history = self.history.as_mut()?;
+        Some(history.apply(write, position.as_ref().map(Option::as_deref)))
+    }
+
     /// Notes how it went with a notice.
     pub(super) fn mark(&mut self, id: &str, mark: &Settlement<'_>, now: f64) {
+        let write = mark.write(id, now);
+        if !self.log(&write) {
+            return;
+        }
         if let Some(posting) = self
             .unsaved
             .notices
             .iter_mut()
             .find(|posting| posting.notice.id == id)
         {
-            match mark {
-                Settlement::Sent { reference } => {
-                    posting.settled = Some(Settled::Sent {
-                        at: now,
-                        reference: reference.map(str::to_owned),
-                    });
-                }
-                Settlement::Dead { error } => {
-                    posting.settled = Some(Settled::Dead {
-                        at: now,
-                        error: (*error).to_owned(),
-                    });
-                }
-                Settlement::Failed { .. } => {}
-            }
+            posting.settled = mark.settled(now).or(posting.settled.take());
             return;
         }
-        let Some(history) = &mut self.history else {
-            self.mark_later(id, mark, now);
+        let outcome = self.write_here(&write);
+        if matches!(outcome, Some(Ok(_))) {
             return;
-        };
-        let outcome = match mark {
-            Settlement::Sent { reference } => history.sent(id, now, *reference),
-            Settlement::Failed { error, next_try } => history.failed(id, error, *next_try),
-            Settlement::Dead { error } => history.dead(id, error, now),
-        };
-        if let Err(error) = outcome {
-            self.mark_later(id, mark, now);
+        }
+        // A try that failed may be forgotten.
+        if let Some(settled) = mark.settled(now) {
+            self.unsaved.settled.push((id.to_owned(), settled));
+        }
+        if let Some(Err(error)) = outcome {
             self.failed(&error);
         }
     }
+}
 
-    fn mark_later(&mut self, id: &str, mark: &Settlement<'_>, at: f64) {
-        let settled = match mark {
-            Settlement::Sent { reference } => Settled::Sent {
+impl Settlement<'_> {
+    /// How it went, at `at` (Unix seconds), if it is the last word.
+    fn settled(&self, at: f64) -> Option<Settled> {
+        match self {
+            Self::Sent { reference } => Some(Settled::Sent {
                 at,
                 reference: reference.map(str::to_owned),
-            },
-            Settlement::Dead { error } => Settled::Dead {
+            }),
+            Self::Dead { error } => Some(Settled::Dead {
                 at,
                 error: (*error).to_owned(),
+            }),
+            Self::Failed { .. } => None,
+        }
+    }
+
+    /// What is to be written down of it.
+    fn write(&self, id: &str, at: f64) -> HistoryWrite {
+        match (self, self.settled(at)) {
+            (Self::Failed { error, next_try }, _) => HistoryWrite::Failed {
+                id: id.to_owned(),
+                error: (*error).to_owned(),
+                next_try: *next_try,
             },
-            // A try that failed may be forgotten.
-            Settlement::Failed { .. } => return,
-        };
-        self.unsaved.settled.push((id.to_owned(), settled));
+            (_, settled) => HistoryWrite::batch(HistoryBatch {
+                settled: settled.map(|settled| (id.to_owned(), settled)).into_iter().collect(),
+                ..HistoryBatch::new(at)
+            }),
+        }
     }
 }

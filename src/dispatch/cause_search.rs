@@ -119,6 +119,7 @@ impl CauseSearches {
 /// The names of all counters there are.
 #[cfg(test)]
 pub(crate) fn every_counter() -> Vec<String> {
-    let counters = CauseSearches::default().counters();
+    let mut counters = CauseSearches::default().counters();
+    counters.extend(super::shared::counters(0, 0));
     counters.into_iter().map(|(name, _)| name).collect()
 }

@@ -9,6 +9,9 @@ mod reports;
 mod restore;
 mod self_checks;
 
+pub(super) use self::answers::read_request;
+pub(super) use self::causes::anomalous;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
@@ -26,9 +29,11 @@ use super::cause_search::CauseSearches;
 use super::causes::CauseWorker;
 use super::finders::Finders;
 use super::inbox::DispatchMessage;
+use super::node_scopes::NodeScopes;
 use super::options::DispatchOptions;
 use super::queue::ReceiverQueue;
 use super::self_monitor::SelfMonitor;
+use super::shared::{LogWriter, SharedLead};
 use crate::clock::unix_now;
 use crate::history::{HistoryBatch, Posting};
 use crate::inlet::FromFinder;
@@ -40,21 +45,21 @@ const LOGGED: usize = 100;
 const TICK: Duration = Duration::from_millis(500);
 /// How often the dispatcher looks at how Skywatch itself does.
 const LOOK_EACH: Duration = Duration::from_secs(5);
+/// How long receivers may take to take what they are being told when another node leads.
+const LAST_WORD: Duration = Duration::from_secs(2);
 /// How far back "how often before" looks, seconds.
 const BEFORE: f64 = 30.0 * 86_400.0;
 /// Seconds between two times all live incidents are written down, though they took no step.
 const WRITE_ALL_EACH: f64 = 300.0;
 /// Seconds between two times old history is thrown away, and how much at once.
-const PRUNE_EACH: f64 = 600.0;
-const PRUNE_SLICE: usize = 2_000;
+pub(super) const PRUNE_EACH: f64 = 600.0;
+pub(super) const PRUNE_SLICE: usize = 2_000;
 /// Under which key the numbers lie that may have been given.
 const CLAIMED: &str = "claimed";
 /// Under which key it is kept which reports of finders were taken.
 const TAKEN: &str = "taken";
 /// Numbers claimed beyond those that are asked for: a kill makes the next run begin so far ahead.
 const CLAIMED_AHEAD: u64 = 10;
-/// The finder that is asked about metrics.
-const ANALYZER: &str = "analyzer";
 /// Entries shown for one question, at most.
 pub(crate) const SHOWN: usize = 10_000;
 
@@ -77,13 +82,35 @@ pub struct Dispatcher {
     searches: CauseSearches,
     looked_at: Instant,
     finders: Finders,
+    /// The other nodes, where there may be any.
+    shared: Option<SharedLead>,
+    scopes: NodeScopes,
+    /// What is known of other nodes' Skywatch, by node.
+    other_monitors: BTreeMap<String, SelfMonitor>,
+}
+
+/// Why a dispatcher ended.
+pub(super) enum DispatchEnd {
+    /// Stop was said.
+    Stopped,
+    /// Another node leads; the options as they are by now.
+    Displaced(Box<DispatchOptions>),
 }
 
 impl Dispatcher {
     /// Opens the history and takes up where it ended. Nothing is sent before [`Dispatcher::open_queues`].
     pub fn open(options: DispatchOptions) -> Self {
+        Self::open_with(options, None, None)
+    }
+
+    /// The same for a node that leads others, which read the log.
+    pub(super) fn open_shared(options: DispatchOptions, log: LogWriter, lead: SharedLead) -> Self {
+        Self::open_with(options, Some(log), Some(lead))
+    }
+
+    fn open_with(options: DispatchOptions, log: Option<LogWriter>, shared: Option<SharedLead>) -> Self {
         let now = unix_now();
-        let mut buffer = HistoryBuffer::open(&options.history, now);
+        let mut buffer = HistoryBuffer::open(&options.history, log, now);
         let saved = buffer.load(now - options.policy.hysteresis.return_within);
         let origin: Option<String> = meta(&saved.meta, "origin");
         let pace = meta(&saved.meta, "pace").unwrap_or_default();
@@ -134,6 +161,9 @@ impl Dispatcher {
             all_written_at: now,
             pruned_at: now,
             held_back: HashMap::new(),
+            shared,
+            scopes: NodeScopes::new(),
+            other_monitors: BTreeMap::new(),
         }
     }
 
@@ -173,14 +203,27 @@ impl Dispatcher {
         self.buffer.trouble()
     }
 
-    /// Works until stop is said, takes what finders have handed over by then, and lets queues finish what they have in hand.
-    pub fn run(mut self, finders: &Receiver<FromFinder>, messages: &Receiver<DispatchMessage>, stop: &Stop) {
-        let mut from_finders = finders.clone();
+    /// Works until stop is said, takes what finders have handed over by then, and lets queues finish what they have in hand. Finders
+    /// are those of this node and those of others.
+    pub(super) fn run(
+        mut self,
+        finders: [&Receiver<FromFinder>; 2],
+        messages: &Receiver<DispatchMessage>,
+        stop: &Stop,
+    ) -> DispatchEnd {
+        let [mut from_finders, mut from_others] = finders.map(Clone::clone);
         while !stop.is_said() {
+            if self.buffer.is_displaced() {
+                return DispatchEnd::Displaced(Box::new(self.displaced(messages)));
+            }
             select! {
                 recv(from_finders) -> message => match message {
-                    Ok(message) => self.take_in(message),
+                    Ok(message) => self.take_in_here(message),
                     Err(_) => from_finders = never(),
+                },
+                recv(from_others) -> message => match message {
+                    Ok(message) => self.take_in(message),
+                    Err(_) => from_others = never(),
                 },
                 recv(messages) -> message => if let Ok(message) = message { self.message(message) },
                 recv(stop.channel()) -> _ => {}
@@ -188,11 +231,25 @@ impl Dispatcher {
             }
             self.tick();
         }
-        while let Ok(message) = finders.try_recv() {
-            self.take_in(message);
+        while let Ok(message) = from_finders.try_recv() {
+            self.take_in_here(message);
         }
         self.confirm();
         self.end(messages);
+        DispatchEnd::Stopped
+    }
+
+    /// Ends because another node leads. What is on its way to a receiver is waited for, so that what became of it is marked.
+    fn displaced(mut self, messages: &Receiver<DispatchMessage>) -> DispatchOptions {
+        let due = Instant::now() + LAST_WORD;
+        while self.queues.values().any(ReceiverQueue::is_busy) {
+            match messages.recv_deadline(due) {
+                Ok(DispatchMessage::Delivered(delivery)) => self.delivered(*delivery),
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        self.options
     }
 
     fn message(&mut self, message: DispatchMessage) {
@@ -202,7 +259,10 @@ impl Dispatcher {
                 let _ = reply.send(self.answer(*request));
             }
             DispatchMessage::Delivered(delivery) => self.delivered(*delivery),
-            DispatchMessage::Examine(metric, at, reply) => self.finders.examine(ANALYZER, metric, at, reply),
+            DispatchMessage::Examine(metric, at, reply) => {
+                let by = self.scopes.finder_of(&metric).map(str::to_owned);
+                self.finders.examine(by.as_deref(), metric, at, reply);
+            },
             DispatchMessage::CausesFound(found) => self.causes_found(found),
             DispatchMessage::Change(change, inbox) => self.change(*change, &inbox),
         }
@@ -317,6 +377,11 @@ impl Dispatcher {
         self.votes.tick();
         self.restore_deleted_history(now);
         self.buffer.tick(now);
+        if self.buffer.log_is_to_begin() {
+            self.write_live(now);
+            let since = now - self.options.policy.hysteresis.return_within;
+            self.buffer.begin_log(self.state.origin(), since, now);
+        }
         self.confirm();
         self.refill_the_short(now);
         self.work_queues();
@@ -403,14 +468,26 @@ impl Dispatcher {
         }
     }
 
-    /// Writes down all live incidents, also what took no step.
+    /// All live incidents, also those that took no step.
+    fn live(&self) -> Vec<Incident> {
+        let live = self.state.incidents();
+        live.filter(|incident| incident.phase != Phase::Pending)
+            .cloned()
+            .collect()
+    }
+
+    /// Writes them down.
+    fn write_live(&mut self, now: f64) {
+        self.buffer.keep(HistoryBatch {
+            incidents: self.live(),
+            ..HistoryBatch::new(now)
+        });
+    }
+
+    /// Writes them down at the end.
     fn write_all(&mut self, now: f64) {
         let mut batch = HistoryBatch::new(now);
-        let live = self
-            .state
-            .incidents()
-            .filter(|incident| incident.phase != Phase::Pending);
-        batch.incidents = live.cloned().collect();
+        batch.incidents = self.live();
         // Nothing more is given: the next run may go on where this one ended.
         if self.buffer.trouble().is_none() && self.buffer.is_loaded() {
             let next = serde_json::to_value(self.state.next()).ok();

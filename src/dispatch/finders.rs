@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::inlet::{Finder, FinderAnswer, ToFinder};
 
+/// The kind of finder that is asked about metrics.
+const ANALYZER: &str = "analyzer";
+/// Finders that are remembered though they are not connected.
+const REMEMBERED: usize = 64;
 /// Questions without an answer that are remembered: callers have given up on older ones.
 const QUESTIONS: usize = 64;
 
@@ -16,6 +20,11 @@ const QUESTIONS: usize = 64;
 struct TakenReport {
     run: String,
     number: u64,
+}
+
+/// The kind of a finder, and the node it is on; that is empty where there can be only one.
+pub(super) fn kind_and_node(name: &str) -> (&str, &str) {
+    name.split_once('@').unwrap_or((name, ""))
 }
 
 /// A finder that is connected.
@@ -34,7 +43,7 @@ pub(super) struct Finders {
     connections: BTreeMap<String, Connection>,
     taken: BTreeMap<String, TakenReport>,
     /// Who waits for an answer, by the question's number.
-    questions: BTreeMap<u64, Sender<FinderAnswer>>,
+    questions: BTreeMap<u64, (Sender<FinderAnswer>, String)>,
     next_question: u64,
 }
 
@@ -60,13 +69,21 @@ impl Finders {
             .insert(connection.finder.name.clone(), connection);
     }
 
-    /// The connection with this channel has ended: nobody who asked is answered any more.
-    pub(super) fn gone(&mut self, finder: &Finder, answers: &Sender<ToFinder>) {
+    /// The connection with this channel has ended: nobody who asked that finder is answered any more. False if the finder has
+    /// another one by now.
+    pub(super) fn gone(&mut self, finder: &Finder, answers: &Sender<ToFinder>) -> bool {
         let known = self.connections.get(&finder.name);
-        if known.is_some_and(|known| known.answers.same_channel(answers)) {
+        let is_its = known.is_some_and(|known| known.answers.same_channel(answers));
+        if is_its {
             self.connections.remove(&finder.name);
-            self.questions.clear();
+            self.questions.retain(|_, (_, asked)| *asked != finder.name);
         }
+        is_its
+    }
+
+    /// Whether any finder of that node is connected.
+    pub(super) fn has_any_of(&self, node: &str) -> bool {
+        self.connections.keys().any(|name| kind_and_node(name).1 == node)
     }
 
     /// Whether the report is new; then it counts as taken from now on.
@@ -80,6 +97,12 @@ impl Finders {
             number,
         };
         self.taken.insert(finder.name.clone(), taken);
+        // Nodes come and go under ever new names.
+        if self.taken.len() > REMEMBERED {
+            let connections = &self.connections;
+            self.taken
+                .retain(|name, _| *name == finder.name || connections.contains_key(name));
+        }
         true
     }
 
@@ -129,20 +152,23 @@ impl Finders {
         });
     }
 
-    /// Asks a finder what it makes of a metric; the answer goes to `reply`.
-    pub(super) fn examine(&mut self, finder: &str, metric: String, at: f64, reply: Sender<FinderAnswer>) {
+    /// Asks an analyzer what it makes of a metric: the one that has looked `by` is the first choice. The answer goes to `reply`.
+    pub(super) fn examine(&mut self, by: Option<&str>, metric: String, at: f64, reply: Sender<FinderAnswer>) {
         let question = self.next_question;
-        let asked = self.connections.get(finder).is_some_and(|connection| {
+        let first = by.and_then(|by| self.connections.get_key_value(by));
+        let mut analyzers = self.connections.iter();
+        let asked = first.or_else(|| analyzers.find(|(name, _)| kind_and_node(name).0 == ANALYZER));
+        let asked = asked.and_then(|(name, connection)| {
             let message = ToFinder::Examine { question, metric, at };
-            connection.answers.try_send(message).is_ok()
+            connection.answers.try_send(message).ok().map(|()| name.clone())
         });
-        if !asked {
+        let Some(asked) = asked else {
             // Whoever asked may have gone.
-            let _ = reply.try_send(Err(format!("the {finder} does not run at present")));
+            let _ = reply.try_send(Err(format!("the {ANALYZER} does not run at present")));
             return;
-        }
+        };
         self.next_question += 1;
-        self.questions.insert(question, reply);
+        self.questions.insert(question, (reply, asked));
         while self.questions.len() > QUESTIONS {
             self.questions.pop_first();
         }
@@ -150,7 +176,7 @@ impl Finders {
 
     /// Hands an answer to who asked.
     pub(super) fn answered(&mut self, question: u64, answer: FinderAnswer) {
-        if let Some(reply) = self.questions.remove(&question) {
+        if let Some((reply, _)) = self.questions.remove(&question) {
             let _ = reply.try_send(answer);
         }
     }
@@ -210,7 +236,7 @@ mod tests {
     #[test]
     fn who_is_not_there_is_said_not_to_run() {
         let (reply, answer) = unbounded();
-        Finders::new(None).examine("analyzer", "m".into(), 0.0, reply);
+        Finders::new(None).examine(None, "m".into(), 0.0, reply);
         let why = answer.try_recv().unwrap().unwrap_err();
         assert_eq!(why, "the analyzer does not run at present");
     }

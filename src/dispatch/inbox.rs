@@ -35,7 +35,8 @@ pub enum DispatchMessage {
 pub struct Delivery {
     pub(super) receiver: String,
     pub(super) notice: Notice,
-    pub(super) outcome: Result<Sent, Error>,
+    /// `None` if it was held back, as another node may send it.
+    pub(super) outcome: Option<Result<Sent, Error>>,
 }
 
 /// The way to ask a running dispatcher.

@@ -16,13 +16,15 @@ mod dispatcher;
 mod event_sinks;
 mod finders;
 mod inbox;
+mod node_scopes;
 mod options;
 mod queue;
 mod request;
 pub mod running;
 mod self_monitor;
+mod shared;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, never};
 
 #[cfg(test)]
 pub(crate) use cause_search::every_counter;
@@ -41,19 +43,28 @@ pub use options::DispatchOptions;
 pub use request::{NoticeLine, Reply, Request, Which};
 pub(crate) use self_monitor::OWN_COMPONENTS;
 pub use self_monitor::SelfMonitorOptions;
+pub use shared::SharedDispatchOptions;
 
 use crate::inlet::FromFinder;
 use crate::stop::Stop;
 
-/// Runs a dispatcher until stop is said.
+/// Runs a dispatcher until stop is said; with other nodes, if `shared` says how.
+///
+/// # Errors
+/// The system refuses a thread that other nodes need.
 pub fn run(
     options: DispatchOptions,
+    shared: Option<SharedDispatchOptions>,
     finders: &Receiver<FromFinder>,
     inbox: &Inbox,
     messages: &Receiver<DispatchMessage>,
     stop: &Stop,
-) {
+) -> std::io::Result<()> {
+    if let Some(shared) = shared {
+        return shared::run(options, shared, finders, inbox, messages, stop);
+    }
     let mut dispatcher = Dispatcher::open(options);
     dispatcher.open_queues(inbox);
-    dispatcher.run(finders, messages, stop);
+    dispatcher.run([finders, &never()], messages, stop);
+    Ok(())
 }

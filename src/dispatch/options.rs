@@ -8,7 +8,7 @@ use skywatch_alerters::state::AlertPolicy;
 
 use super::causes::FindCauses;
 use super::dead_mans_switch::DeadMansSwitch;
-use super::destination::{Destination, WindowOf};
+use super::destination::{Destination, DispatchChange, WindowOf};
 use super::self_monitor::SelfMonitorOptions;
 use crate::observer::Observer;
 use crate::status::StatusFile;
@@ -41,4 +41,22 @@ pub struct DispatchOptions {
     pub status: Option<StatusFile>,
     /// Who is told of each complete pass.
     pub dead_mans_switch: Option<DeadMansSwitch>,
+}
+
+impl DispatchOptions {
+    /// Has other settings hold from here on.
+    pub(super) fn change(&mut self, change: DispatchChange) {
+        let DispatchChange {
+            policy,
+            destinations,
+            keep_history,
+            log,
+            self_monitor,
+        } = change;
+        self.policy = policy;
+        self.destinations = destinations;
+        self.keep_history = keep_history;
+        self.log = log;
+        self.self_monitor = self_monitor;
+    }
 }

@@ -16,12 +16,15 @@ use skywatch_alerters::{JudgedWindow, Notice, Subject};
 
 use super::destination::{Destination, WindowOf};
 use super::inbox::{Delivery, DispatchMessage};
+use super::shared::{SendGate, SendPermit};
 use crate::backoff::Backoff;
 use crate::observer::ObservedMetric;
 
 /// First and longest pause between two tries.
 const FIRST_BACKOFF: Duration = Duration::from_secs(2);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+/// Pause before a notice that another node may send is looked at again.
+const HELD_BACK_FOR: Duration = Duration::from_millis(500);
 /// Tries in a row after which the receiver counts as failing.
 pub(super) const FAILING_AFTER: u32 = 3;
 /// Notices kept in memory for one receiver; the rest of them is in the outbox.
@@ -40,6 +43,16 @@ struct QueuedNotice {
     notice: Notice,
     /// What the other side calls the conversation, as far as it was known when the notice came here.
     reference: Option<String>,
+}
+
+/// What a queue's thread works with.
+pub(super) struct QueueTools {
+    /// Where charts get windows from.
+    pub(super) window_of: WindowOf,
+    /// Says how the receiver takes notices.
+    pub(super) delivers: ObservedMetric,
+    /// Says whether a notice may be sent, where there are other nodes.
+    pub(super) gate: Option<Arc<SendGate>>,
 }
 
 /// One receiver's queue.
@@ -68,6 +81,8 @@ pub(super) enum DeliveryOutcome {
     Again { error: String, after: Duration },
     /// It is given up.
     Dead(String),
+    /// It was held back, and is tried again soon.
+    HeldBack,
 }
 
 impl ReceiverQueue {
@@ -75,14 +90,13 @@ impl ReceiverQueue {
     pub(super) fn start(
         destination: Destination,
         deliveries: Sender<DispatchMessage>,
-        window_of: WindowOf,
-        delivers: ObservedMetric,
+        tools: QueueTools,
     ) -> std::io::Result<Self> {
         let (jobs, receive) = bounded(1);
         let name = destination.name.clone();
         let thread = std::thread::Builder::new()
             .name(format!("queue-{name}"))
-            .spawn(move || deliver(&name, &delivers, &receive, &deliveries, &*window_of))?;
+            .spawn(move || deliver(&name, &tools, &receive, &deliveries))?;
         Ok(Self {
             destination,
             waiting: VecDeque::new(),
@@ -184,7 +198,11 @@ impl ReceiverQueue {
     /// Takes back what became of the first notice. `now` is Unix seconds.
     pub(super) fn delivered(&mut self, delivery: Delivery, now: f64) -> DeliveryOutcome {
         self.busy = false;
-        match delivery.outcome {
+        let Some(outcome) = delivery.outcome else {
+            self.try_at = Instant::now() + HELD_BACK_FOR;
+            return DeliveryOutcome::HeldBack;
+        };
+        match outcome {
             Ok(sent) => {
                 self.waiting.pop_front();
                 if let Some(reference) = &sent.reference {
@@ -236,10 +254,9 @@ impl ReceiverQueue {
 
 fn deliver(
     receiver: &str,
-    delivers: &ObservedMetric,
+    tools: &QueueTools,
     jobs: &Receiver<SendJob>,
     deliveries: &Sender<DispatchMessage>,
-    window_of: &(dyn Fn(&str, bool) -> Option<JudgedWindow> + Send + Sync),
 ) {
     for SendJob {
         sender,
@@ -247,8 +264,23 @@ fn deliver(
         reference,
     } in jobs
     {
-        illustrate(&mut notice, window_of);
-        let outcome = delivers.watch(|| sender.send(&notice, reference.as_deref()));
+        illustrate(&mut notice, &*tools.window_of);
+        let send = || tools.delivers.watch(|| sender.send(&notice, reference.as_deref()));
+        let outcome = match tools.gate.as_deref() {
+            None => Some(send()),
+            Some(gate) => match gate.ask(&notice) {
+                SendPermit::Wait => None,
+                SendPermit::Sent => {
+                    tracing::info!("notice {} was sent by the node that led before", notice.id);
+                    Some(Ok(Sent::default()))
+                }
+                SendPermit::Send => {
+                    let outcome = send();
+                    gate.done(&notice.id, outcome.is_ok());
+                    Some(outcome)
+                }
+            },
+        };
         let delivery = Delivery {
             receiver: receiver.to_owned(),
             notice,

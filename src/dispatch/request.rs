@@ -95,6 +95,20 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Whether only the history is asked.
+    pub(super) fn is_of_history(&self) -> bool {
+        matches!(
+            self,
+            Self::Incidents { .. }
+                | Self::Incident { .. }
+                | Self::Causes { .. }
+                | Self::Silences { .. }
+                | Self::DeadLetters { .. }
+        )
+    }
+}
+
 /// Which dead letters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use rusqlite::{Row, Transaction, TransactionBehavior, params};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use skywatch_alerters::Notice;
 use skywatch_alerters::causes::IncidentCauses;
@@ -18,35 +19,46 @@ use super::outbox::{bare, keep_reference, mark_dead, mark_sent};
 use super::{History, HistoryError, HistoryReader, NoticeState};
 
 /// Everything that is to be remembered at one moment. What is absent stays as it is.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HistoryBatch {
     /// When, Unix seconds.
     pub at: f64,
     /// Incidents that are new or not as they were, whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<Incident>,
     /// Steps in their lives, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub transitions: Vec<IncidentTransition>,
     /// Pending incidents of which nothing came; they are struck out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub forgotten: Vec<u64>,
     /// Notices, in the order in which each receiver is to get them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Posting>,
     /// How it went with notices of earlier batches, by id, where that could not be marked at once. One that does not
     /// wait stays as it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub settled: Vec<(String, Settled)>,
     /// Silences that are new or not as they were, whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub silences: Vec<Silence>,
     /// Quiet times that began, or are over and struck out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cooldowns: Vec<Cooldown>,
     /// Anything else, by its key; `None` strikes it out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub meta: Vec<(String, Option<Value>)>,
     /// Passes that were finished.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub passes: Vec<PassRecord>,
     /// What moved with incidents, by their numbers; of an incident that is not kept nothing is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<(u64, IncidentCauses)>,
 }
 
 /// A notice on its way into the outbox.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Posting {
     /// What is to be sent. One with an id that is there already is not taken a second time.
     pub notice: Notice,
@@ -57,7 +69,8 @@ pub struct Posting {
 }
 
 /// How it went with a notice.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Settled {
     /// It was handed over.
     Sent {
@@ -76,7 +89,7 @@ pub enum Settled {
 }
 
 /// Figures of one pass, or of an hour of them once they are old.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct PassRecord {
     /// When it began, Unix seconds; for several, the beginning of their hour.
     pub at: f64,
@@ -235,7 +248,7 @@ impl History {
     }
 }
 
-fn apply(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite::Result<()> {
+pub(super) fn apply(transaction: &Transaction<'_>, batch: &HistoryBatch) -> rusqlite::Result<()> {
     incidents(transaction, batch)?;
     transitions(transaction, batch)?;
     causes(transaction, batch)?;

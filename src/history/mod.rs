@@ -24,6 +24,7 @@ mod saved;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::fs::File;
 use std::ops::Deref;
@@ -39,6 +40,7 @@ pub use past::{DayCounts, NoticeFilter, SubjectCounts};
 pub use prune::Pruned;
 pub use queries::{Before, Filter, Life};
 pub use saved::Saved;
+pub use write::{HistoryWrite, LOG_POSITION};
 
 /// Where the history lies in a state folder.
 #[must_use]

@@ -127,7 +127,7 @@ impl History {
             return Err(error);
         }
         let aside =
-            files::put_database_aside(path, now).map_err(|error| HistoryError::of_system(path, &error))?;
+            files::put_database_aside(path, "broken", now).map_err(|error| HistoryError::of_system(path, &error))?;
         tracing::error!(
             "{error}; it is kept as `{}`, and a new history begins: open incidents, silences and unsent notices of \
              before are not known any more\n  hint: {}",

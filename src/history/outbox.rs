@@ -223,14 +223,7 @@ impl History {
     /// # Errors
     /// As any writing.
     pub fn failed(&mut self, id: &str, error: &str, next_try: f64) -> Result<bool, HistoryError> {
-        self.write(|transaction| {
-            let changed = transaction.execute(
-                "UPDATE notices SET tries = tries + 1, last_error = ?, next_try = ?
-                 WHERE id = ? AND state = 'waiting'",
-                params![error, next_try, id],
-            )?;
-            Ok(changed > 0)
-        })
+        self.write(|transaction| mark_failed(transaction, id, error, next_try))
     }
 
     /// Gives a notice up at `at`, Unix seconds: it becomes a dead letter. False if there is none of this id that waits.
@@ -246,16 +239,7 @@ impl History {
     /// # Errors
     /// As any writing.
     pub fn retry(&mut self, which: DeadLetters<'_>) -> Result<u64, HistoryError> {
-        self.write(|transaction| {
-            each_dead(transaction, which, |_, _, seq| {
-                transaction
-                    .prepare(
-                        "UPDATE notices SET state = 'waiting', tries = 0, next_try = NULL, settled_at = NULL
-                         WHERE seq = ?",
-                    )?
-                    .execute([seq])
-            })
-        })
+        self.write(|transaction| retry_letters(transaction, which))
     }
 
     /// Takes dead letters off the list, at `at` (Unix seconds); they stay on record as dropped. Gives how many.
@@ -263,13 +247,7 @@ impl History {
     /// # Errors
     /// As any writing.
     pub fn dismiss(&mut self, which: DeadLetters<'_>, at: f64) -> Result<u64, HistoryError> {
-        self.write(|transaction| {
-            each_dead(transaction, which, |id, body, seq| {
-                transaction
-                    .prepare("UPDATE notices SET state = 'dropped', settled_at = ?, body = ? WHERE seq = ?")?
-                    .execute(params![at, without_windows(&id, body)?, seq])
-            })
-        })
+        self.write(|transaction| dismiss_letters(transaction, which, at))
     }
 }
 
@@ -298,6 +276,45 @@ pub(super) fn mark_sent(
         keep_reference(transaction, &receiver, &thread, reference)?;
     }
     Ok(true)
+}
+
+/// See [`History::failed`].
+pub(super) fn mark_failed(
+    transaction: &Transaction<'_>,
+    id: &str,
+    error: &str,
+    next_try: f64,
+) -> rusqlite::Result<bool> {
+    let changed = transaction.execute(
+        "UPDATE notices SET tries = tries + 1, last_error = ?, next_try = ? WHERE id = ? AND state = 'waiting'",
+        params![error, next_try, id],
+    )?;
+    Ok(changed > 0)
+}
+
+/// See [`History::retry`].
+pub(super) fn retry_letters(transaction: &Transaction<'_>, which: DeadLetters<'_>) -> rusqlite::Result<u64> {
+    each_dead(transaction, which, |_, _, seq| {
+        transaction
+            .prepare(
+                "UPDATE notices SET state = 'waiting', tries = 0, next_try = NULL, settled_at = NULL
+                 WHERE seq = ?",
+            )?
+            .execute([seq])
+    })
+}
+
+/// See [`History::dismiss`].
+pub(super) fn dismiss_letters(
+    transaction: &Transaction<'_>,
+    which: DeadLetters<'_>,
+    at: f64,
+) -> rusqlite::Result<u64> {
+    each_dead(transaction, which, |id, body, seq| {
+        transaction
+            .prepare("UPDATE notices SET state = 'dropped', settled_at = ?, body = ? WHERE seq = ?")?
+            .execute(params![at, without_windows(&id, body)?, seq])
+    })
 }
 
 /// See [`History::dead`].

@@ -8,7 +8,7 @@ use crossbeam_channel::Sender;
 use super::FromFinder;
 
 /// Messages of the dispatch that may wait for a client.
-pub(super) const ANSWERS: usize = 64;
+pub(crate) const ANSWERS: usize = 64;
 /// How long either side may take to take something.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -6,6 +6,7 @@
 //! died, what was not confirmed is handed over again, and what was taken already is recognised by its number.
 
 mod client;
+pub(crate) mod frames;
 mod link;
 pub(crate) mod socket;
 #[cfg(test)]
@@ -19,7 +20,9 @@ use serde::{Deserialize, Serialize};
 use skywatch_alerters::incident::Observation;
 
 pub use client::{Answers, Inlet, InletAddress, InletClient};
+pub(crate) use link::ANSWERS;
 
+use crate::cluster::ShardSet;
 use crate::status::{Examination, PassSummary};
 
 /// Who finds.
@@ -78,6 +81,9 @@ pub struct Observations {
     pub seen: Vec<Observation>,
     /// Kind of subject of which all were looked at: of live incidents about others of this kind nothing is known from now on.
     pub all_of: Option<String>,
+    /// The virtual shards whose metrics were looked at, where there are several nodes: `all_of` speaks for these only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<ShardSet>,
     /// What a pass over all metrics shows beyond its metrics.
     pub pass: Option<Box<PassNews>>,
 }

@@ -1,7 +1,6 @@
 //! The way between processes: a Unix socket in the state folder, and frames of JSON on it.
 //!
-//! A frame is its length in four bytes, the highest first, and so many bytes. What was seen comes in parts of bounded size
-//! before its report, so that a pass in which everything is wrong needs no frame without bounds.
+//! A frame is its length in four bytes, the highest first, and so many bytes.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -13,41 +12,19 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use skywatch_alerters::incident::Observation;
+use serde::Serialize;
 
+use super::frames::{Frame, FrameReader, FrameRef, write_frames};
 use super::link::{ANSWERS, InletLink, PATIENCE};
-use super::{Finder, FinderAnswer, FinderReport, FromFinder, Observations, ToFinder};
+use super::{Finder, FromFinder, ToFinder};
 use crate::net::local::{self, LocalListener, LocalOptions};
 
 /// Longest frame, bytes. One of the largest parts is a few megabytes, with the windows of the worst.
 const LONGEST: usize = 64 << 20;
 /// Observations in a frame.
 const PART: usize = 1_000;
-/// Observations of one report: more than one machine watches.
-const MOST_SEEN: usize = 10_000_000;
 /// Finders at a time: a role each, and what is left of those that were killed.
 const FINDERS: usize = 16;
-
-/// What is written.
-#[derive(Serialize)]
-#[serde(tag = "frame", rename_all = "snake_case")]
-enum FrameRef<'a> {
-    Finder { finder: &'a Finder },
-    Part { seen: &'a [Observation] },
-    Report { number: u64, report: &'a FinderReport },
-    Answered { question: u64, answer: &'a FinderAnswer },
-}
-
-/// The same as it is read.
-#[derive(Deserialize)]
-#[serde(tag = "frame", rename_all = "snake_case")]
-enum Frame {
-    Finder { finder: Finder },
-    Part { seen: Vec<Observation> },
-    Report { number: u64, report: FinderReport },
-    Answered { question: u64, answer: FinderAnswer },
-}
 
 /// Where the dispatch over this state folder listens.
 fn socket_path(state_dir: &Path) -> PathBuf {
@@ -98,34 +75,7 @@ impl FinderSocket {
 
 impl InletLink for FinderSocket {
     fn send(&mut self, message: FromFinder) -> io::Result<()> {
-        match message {
-            // Said when the connection was made, and by its end.
-            FromFinder::Connected { .. } | FromFinder::Gone { .. } => Ok(()),
-            FromFinder::Answered { question, answer } => self.write(&FrameRef::Answered {
-                question,
-                answer: &answer,
-            }),
-            FromFinder::Report { number, report, .. } => {
-                let FinderReport::Seen(observations) = &*report else {
-                    return self.write(&FrameRef::Report {
-                        number,
-                        report: &report,
-                    });
-                };
-                for seen in observations.seen.chunks(PART) {
-                    self.write(&FrameRef::Part { seen })?;
-                }
-                let rest = FinderReport::Seen(Box::new(Observations {
-                    seen: Vec::new(),
-                    all_of: observations.all_of.clone(),
-                    pass: observations.pass.clone(),
-                }));
-                self.write(&FrameRef::Report {
-                    number,
-                    report: &rest,
-                })
-            }
-        }
+        write_frames(&message, PART, |frame| self.write(frame))
     }
 }
 
@@ -187,29 +137,11 @@ fn serve(stream: &UnixStream, to: &Sender<FromFinder>) -> io::Result<()> {
 
 /// Hands on what a finder says until the connection ends.
 fn hand_on(reads: &mut impl Read, known: &Arc<Finder>, to: &Sender<FromFinder>) -> io::Result<()> {
-    let odd = || io::Error::from(io::ErrorKind::InvalidData);
-    let mut all_seen = Vec::new();
+    let mut frames = FrameReader::new(Arc::clone(known));
     loop {
-        let message = match read(reads)? {
-            Frame::Finder { .. } => return Err(odd()),
-            Frame::Part { seen } if all_seen.len() + seen.len() > MOST_SEEN => return Err(odd()),
-            Frame::Part { seen } => {
-                all_seen.extend(seen);
-                continue;
-            }
-            Frame::Report { number, mut report } => {
-                if let FinderReport::Seen(observations) = &mut report {
-                    observations.seen = std::mem::take(&mut all_seen);
-                }
-                FromFinder::Report {
-                    finder: Arc::clone(known),
-                    number,
-                    report: Arc::new(report),
-                }
-            }
-            Frame::Answered { question, answer } => FromFinder::Answered { question, answer },
-        };
-        to.send(message).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        if let Some(message) = frames.take(read(reads)?)? {
+            to.send(message).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        }
     }
 }
 

@@ -24,6 +24,7 @@ fn seen(metrics: usize) -> FinderReport {
     FinderReport::Seen(Box::new(Observations {
         seen: (0..metrics).map(look).collect(),
         all_of: Some(Subject::METRIC.into()),
+        shards: None,
         pass: Some(Box::default()),
     }))
 }

@@ -9,6 +9,7 @@ use skywatch_settings::{Flavour, RedisUrl, Settings, Store, StoreUrl, TrimMode};
 
 use super::ProcessError;
 use crate::analyzer::SnapshotOptions;
+use crate::dispatch::SharedDispatchOptions;
 use crate::cluster::{
     Coordinator, LeaseCoordinator, LeaseTerms, LocalCoordinator, RedisLeases, RedisSnapshots, node_name,
 };
@@ -119,6 +120,26 @@ pub(crate) fn coordinator(
             what: "the thread that keeps this node's leases",
             source,
         })
+}
+
+/// How the dispatch is shared with other nodes, if there may be any.
+pub(crate) fn shared_dispatch(
+    settings: &Settings,
+    store: &AnyConnect,
+) -> Result<Option<SharedDispatchOptions>, ProcessError> {
+    let Some(connect) = shared_redis(settings, store) else {
+        return Ok(None);
+    };
+    let state_dir = &settings.state_dir;
+    let node = node_name(state_dir, &host::name()).map_err(|source| state_dir_error(state_dir, source))?;
+    Ok(Some(SharedDispatchOptions {
+        connect: connect.clone(),
+        namespace: settings.store.namespace.clone(),
+        node,
+        terms: LeaseTerms {
+            ttl: settings.cluster.lease,
+        },
+    }))
 }
 
 /// How what was learnt goes from node to node, if there may be others.

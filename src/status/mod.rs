@@ -134,6 +134,25 @@ pub struct DispatchStatus {
     pub at: f64,
     /// Counter name and value, in a stable order.
     pub counters: Vec<(String, u64)>,
+    /// This node; empty where there can be only one.
+    #[serde(default)]
+    pub node: String,
+    /// All nodes that live, by name; empty where there can be only one.
+    #[serde(default)]
+    pub nodes: Vec<DispatchNode>,
+}
+
+/// A node whose dispatch lives.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DispatchNode {
+    /// Its name.
+    pub name: String,
+    /// Whether it leads: keeps the incidents of all nodes, and sends their notices.
+    pub leads: bool,
+    /// Whether it has all that the node that leads has.
+    pub is_whole: bool,
+    /// When its last pass began, Unix seconds; 0 before the first.
+    pub pass_at: f64,
 }
 
 /// The counters of the role that sends events.

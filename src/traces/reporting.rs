@@ -37,6 +37,7 @@ impl TraceReporter {
             seen: seen.collect(),
             // Of a kind nobody has asked for nothing is known.
             all_of: Some(Subject::TRACE.to_owned()),
+            shards: None,
             pass: None,
         };
         if !observations.seen.is_empty() || !followed.is_empty() {

@@ -190,6 +190,8 @@ pub(super) const FAMILIES: &[FigureFamily] = &[
     counter("events_repeats", "events.repeats", "Events that were not, as the same was said a moment before"),
     counter("dispatch_causes_searched", "dispatch.causes.searched", "Incidents of which it was looked for what moved with them"),
     counter("dispatch_causes_skipped", "dispatch.causes.skipped.{reason}", "Incidents of which it was not"),
+    counter("dispatch_notices_repeated", "dispatch.notices.repeated", "Notices that a node which led before may have sent, sent again under their ids"),
+    counter("dispatch_notices_unmarked", "dispatch.notices.unmarked", "Notices sent without a mark for other nodes, as Redis did not answer"),
     counter("events_without_form", "events.without_form", "Events of normal entities, for which the old form has no words"),
     counter("events_dropped", "events.dropped.{reason}", "Events given up: too old, too many, or no room in memory"),
     counter("events_sent", "events.sink.{sink}.sent", "Events a sink has taken"),

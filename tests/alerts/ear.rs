@@ -90,6 +90,7 @@ pub(crate) fn pass(at: f64, outcome: ObservedOutcome) -> FinderReport {
             outcome,
         }],
         all_of: Some(Subject::METRIC.into()),
+        shards: None,
         pass: Some(Box::new(PassNews {
             summary: PassSummary {
                 at,

@@ -13,6 +13,7 @@ mod killed;
 mod lives;
 mod machines;
 mod mail;
+mod nodes;
 mod notice_wait;
 mod ourselves;
 mod receivers;

@@ -54,7 +54,7 @@ fn opened(wait: Duration) -> (Arc<Ear>, Sender<()>, impl FnOnce()) {
     let (inbox, messages) = Inbox::new();
     let stop = Stop::new();
     let stopped = stop.clone();
-    let running = std::thread::spawn(move || dispatch::run(options, &finders, &inbox, &messages, &stopped));
+    let running = std::thread::spawn(move || dispatch::run(options, None, &finders, &inbox, &messages, &stopped));
     let finder = Finder::new("analyzer", Some(Subject::METRIC));
     let client = InletClient::start(InletAddress::Thread(send), finder, None).unwrap();
     let anomaly = sample::anomaly("web.cpu").without_window();
@@ -64,7 +64,7 @@ fn opened(wait: Duration) -> (Arc<Ear>, Sender<()>, impl FnOnce()) {
     let finish = move || {
         client.finish(Duration::from_secs(5));
         stop.say();
-        running.join().unwrap();
+        running.join().unwrap().unwrap();
         drop(folder);
     };
     (ear, end, finish)

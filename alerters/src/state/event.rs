@@ -86,7 +86,7 @@ pub struct Step {
 }
 
 /// When somebody was last told that something is wrong with a subject.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Cooldown {
     /// Who.
     pub receiver: String,

@@ -11,69 +11,32 @@ use skywatch_settings::Pattern;
 use super::{Dispatcher, SHOWN};
 use crate::clock::unix_now;
 use crate::dispatch::request::{NoticeLine, Reply, Request, Which};
-use crate::history::{DeadLetters, Filter, History, HistoryBatch, HistoryError, HistoryReader, NoticeRecord};
+use crate::history::{DeadLetters, Filter, HistoryBatch, HistoryError, HistoryReader, NoticeRecord};
 
 impl Dispatcher {
     /// Answers what people ask. Works without queues, too.
     pub fn answer(&mut self, request: Request) -> Reply {
         let now = unix_now();
+        let known = self.buffer.ask(|history| {
+            Ok(read_request(history, &request, || self.anomalous_metrics(now), now))
+        });
+        match known {
+            Some(Ok(Some(Ok(reply)))) => return reply,
+            Some(Ok(Some(Err(error))) | Err(error)) => return refused(error.to_string()),
+            Some(Ok(None)) => {}
+            None if request.is_of_history() => {
+                let why = self.buffer.trouble().unwrap_or_default();
+                return refused(format!("no history :: {why}"));
+            }
+            None => {}
+        }
         match request {
-            Request::Incidents { all, name, limit } => {
-                let phases = if all {
-                    Vec::new()
-                } else {
-                    vec![Phase::Open, Phase::Acknowledged]
-                };
-                let name = match name.map(|text| Pattern::parse(&text)).transpose() {
-                    Ok(name) => name,
-                    Err(why) => return refused(format!("the pattern of names is wrong: {why}")),
-                };
-                let filter = Filter {
-                    phases,
-                    name,
-                    ..Filter::default()
-                };
-                self.with_reader(|history| {
-                    let incidents = history.incidents(&filter, limit.min(SHOWN))?;
-                    let numbers: Vec<u64> = incidents.iter().map(|incident| incident.id).collect();
-                    let mut causes: Vec<SharedCause> = Vec::new();
-                    for shared in history.shared_causes(&numbers)?.into_values() {
-                        if !causes.contains(&shared) {
-                            causes.push(shared);
-                        }
-                    }
-                    Ok(Reply::Incidents { incidents, causes })
-                })
-            }
-            Request::Incident { id } => self.with_reader(|history| {
-                Ok(match history.incident(id)? {
-                    Some(life) => Reply::Incident {
-                        incident: Box::new(life.incident),
-                        transitions: life.transitions,
-                        notices: life.notices.into_iter().map(NoticeLine::of).collect(),
-                    },
-                    None => refused(format!("there is no incident {id}")),
-                })
-            }),
-            Request::Causes { id } => {
-                let anomalous = self.anomalous_metrics(now);
-                self.with_reader(|history| {
-                    let Some(life) = history.incident(id)? else {
-                        return Ok(refused(format!("there is no incident {id}")));
-                    };
-                    let causes = history.causes(&[id])?.remove(&id).map(Box::new);
-                    Ok(Reply::Causes {
-                        since: life.incident.since,
-                        at: life.incident.last_anomalous,
-                        subject: life.incident.subject,
-                        anomalous: match &causes {
-                            Some(known) if !known.skipped => Vec::new(),
-                            _ => anomalous,
-                        },
-                        causes,
-                    })
-                })
-            }
+            // Answered above.
+            Request::Incidents { .. }
+            | Request::Incident { .. }
+            | Request::Causes { .. }
+            | Request::Silences { .. }
+            | Request::DeadLetters { .. } => refused("the history does not answer".to_owned()),
             Request::Acknowledge {
                 id,
                 by,
@@ -99,15 +62,6 @@ impl Dispatcher {
                     Err(error) => refused(error.to_string()),
                 }
             }
-            Request::Silences { all } => self.with_reader(|history| {
-                let silences = history.silences(all)?;
-                let in_time = |silence: &skywatch_alerters::silence::Silence| {
-                    all || silence.until.is_none_or(|until| until > now)
-                };
-                Ok(Reply::Silences {
-                    silences: silences.into_iter().filter(in_time).collect(),
-                })
-            }),
             Request::Silence { silence } => {
                 let before: Vec<u64> = self.state.silences().map(|silence| silence.id).collect();
                 match self.event(IncidentEvent::Silence(silence), now, HistoryBatch::new(now)) {
@@ -145,12 +99,6 @@ impl Dispatcher {
                     outlook: Box::new(outlook),
                 }
             }
-            Request::DeadLetters { limit } => self.with_reader(|history| {
-                let notices = history.dead_letters(limit.min(SHOWN))?;
-                Ok(Reply::Notices {
-                    notices: notices.into_iter().map(NoticeLine::of).collect(),
-                })
-            }),
             Request::Notices { which, retry } => self.letters(&which, retry, now),
             Request::TestOf { route } => self.test_of(&route, now),
         }
@@ -190,17 +138,15 @@ impl Dispatcher {
             Which::Of(receiver) => DeadLetters::Of(receiver),
             Which::All => DeadLetters::All,
         };
-        let reply = self.with_history(|history| {
-            let count = if retry {
-                history.retry(letters)?
-            } else {
-                history.dismiss(letters, now)?
-            };
-            Ok(match which {
-                Which::One(id) if count == 0 => refused(format!("no notice `{id}` has been given up")),
-                _ => Reply::Done { count },
-            })
-        });
+        let reply = match self.buffer.change_letters(letters, retry, now) {
+            Some(Ok(0)) if matches!(which, Which::One(_)) => match which {
+                Which::One(id) => refused(format!("no notice `{id}` has been given up")),
+                Which::Of(_) | Which::All => Reply::Done { count: 0 },
+            },
+            Some(Ok(count)) => Reply::Done { count },
+            Some(Err(error)) => refused(error.to_string()),
+            None => refused(format!("no history :: {}", self.buffer.trouble().unwrap_or_default())),
+        };
         if retry {
             let names: Vec<String> = self.queues.keys().cloned().collect();
             for name in names {
@@ -233,25 +179,94 @@ impl Dispatcher {
         self.buffer.keep(batch);
         Reply::Test { id, receivers }
     }
+}
 
-    /// Answers a question, with what is only in memory.
-    fn with_reader(&self, ask: impl FnOnce(&HistoryReader) -> Result<Reply, HistoryError>) -> Reply {
-        match self.buffer.ask(ask) {
-            Some(answer) => answer.unwrap_or_else(|error| refused(error.to_string())),
-            None => refused(format!(
-                "no history :: {}",
-                self.buffer.trouble().unwrap_or_default()
-            )),
+/// Answers what the history knows; `None` of anything else. `anomalous` gives metrics that are so at `now`, Unix seconds.
+pub(in crate::dispatch) fn read_request(
+    history: &HistoryReader,
+    request: &Request,
+    anomalous: impl FnOnce() -> Vec<String>,
+    now: f64,
+) -> Option<Result<Reply, HistoryError>> {
+    Some(match request {
+        Request::Incidents { all, name, limit } => incidents(history, *all, name.as_deref(), *limit),
+        Request::Incident { id } => history.incident(*id).map(|found| match found {
+            Some(life) => Reply::Incident {
+                incident: Box::new(life.incident),
+                transitions: life.transitions,
+                notices: life.notices.into_iter().map(NoticeLine::of).collect(),
+            },
+            None => refused(format!("there is no incident {id}")),
+        }),
+        Request::Causes { id } => causes(history, *id, anomalous),
+        Request::Silences { all } => history.silences(*all).map(|silences| {
+            let in_time = |silence: &skywatch_alerters::silence::Silence| {
+                *all || silence.until.is_none_or(|until| until > now)
+            };
+            Reply::Silences {
+                silences: silences.into_iter().filter(in_time).collect(),
+            }
+        }),
+        Request::DeadLetters { limit } => {
+            let notices = history.dead_letters((*limit).min(SHOWN));
+            notices.map(|notices| Reply::Notices {
+                notices: notices.into_iter().map(NoticeLine::of).collect(),
+            })
+        }
+        _ => return None,
+    })
+}
+
+fn incidents(
+    history: &HistoryReader,
+    all: bool,
+    name: Option<&str>,
+    limit: usize,
+) -> Result<Reply, HistoryError> {
+    let phases = if all {
+        Vec::new()
+    } else {
+        vec![Phase::Open, Phase::Acknowledged]
+    };
+    let name = match name.map(Pattern::parse).transpose() {
+        Ok(name) => name,
+        Err(why) => return Ok(refused(format!("the pattern of names is wrong: {why}"))),
+    };
+    let filter = Filter {
+        phases,
+        name,
+        ..Filter::default()
+    };
+    let incidents = history.incidents(&filter, limit.min(SHOWN))?;
+    let numbers: Vec<u64> = incidents.iter().map(|incident| incident.id).collect();
+    let mut causes: Vec<SharedCause> = Vec::new();
+    for shared in history.shared_causes(&numbers)?.into_values() {
+        if !causes.contains(&shared) {
+            causes.push(shared);
         }
     }
+    Ok(Reply::Incidents { incidents, causes })
+}
 
-    fn with_history(&mut self, ask: impl FnOnce(&mut History) -> Result<Reply, HistoryError>) -> Reply {
-        let trouble = self.buffer.trouble().map(str::to_owned);
-        let Some(history) = self.buffer.history() else {
-            return refused(format!("no history :: {}", trouble.unwrap_or_default()));
-        };
-        ask(history).unwrap_or_else(|error| refused(error.to_string()))
-    }
+fn causes(
+    history: &HistoryReader,
+    id: u64,
+    anomalous: impl FnOnce() -> Vec<String>,
+) -> Result<Reply, HistoryError> {
+    let Some(life) = history.incident(id)? else {
+        return Ok(refused(format!("there is no incident {id}")));
+    };
+    let causes = history.causes(&[id])?.remove(&id).map(Box::new);
+    Ok(Reply::Causes {
+        since: life.incident.since,
+        at: life.incident.last_anomalous,
+        subject: life.incident.subject,
+        anomalous: match &causes {
+            Some(known) if !known.skipped => Vec::new(),
+            _ => anomalous(),
+        },
+        causes,
+    })
 }
 
 impl NoticeLine {

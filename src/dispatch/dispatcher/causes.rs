@@ -154,7 +154,11 @@ pub(super) fn question(incident: &Incident) -> CauseQuestion {
     }
 }
 
-fn anomalous<'i>(incidents: impl Iterator<Item = &'i Incident>, now: f64) -> Vec<String> {
+/// The metrics that are anomalous at `now`, of these incidents.
+pub(in crate::dispatch) fn anomalous<'i>(
+    incidents: impl Iterator<Item = &'i Incident>,
+    now: f64,
+) -> Vec<String> {
     incidents
         .filter(|incident| !incident.phase.is_over() && now - incident.last_anomalous <= PRESENT)
         .filter_map(|incident| match &incident.subject {

@@ -12,7 +12,7 @@ use crate::clock::unix_now;
 use crate::dispatch::buffer::Settlement;
 use crate::dispatch::destination::{Destination, DispatchChange};
 use crate::dispatch::inbox::{Delivery, Inbox};
-use crate::dispatch::queue::{DeliveryOutcome, IN_MEMORY, ReceiverQueue};
+use crate::dispatch::queue::{DeliveryOutcome, IN_MEMORY, QueueTools, ReceiverQueue};
 use crate::history::HistoryBatch;
 use crate::observer::{ObservedMetric, Observer};
 
@@ -39,8 +39,12 @@ impl Dispatcher {
     fn open_queue(&mut self, destination: Destination, inbox: &Inbox) {
         let name = destination.name.clone();
         let delivers = delivers(&self.options.observer, &destination);
-        let window_of = Arc::clone(&self.options.window_of);
-        match ReceiverQueue::start(destination, inbox.sender(), window_of, delivers) {
+        let tools = QueueTools {
+            window_of: Arc::clone(&self.options.window_of),
+            delivers,
+            gate: self.shared.as_ref().map(|shared| Arc::clone(&shared.gate)),
+        };
+        match ReceiverQueue::start(destination, inbox.sender(), tools) {
             Ok(queue) => drop(self.queues.insert(name.clone(), queue)),
             Err(error) => tracing::error!("receiver `{name}` gets nothing :: no thread for it: {error}"),
         }
@@ -50,27 +54,19 @@ impl Dispatcher {
     /// Follows other settings from the next step on. Incidents, cooldowns and what waits are those of before, so nothing is told
     /// twice; what a receiver has in hand it is told of as it was begun.
     pub(super) fn change(&mut self, change: DispatchChange, inbox: &Inbox) {
-        let DispatchChange {
-            policy,
-            destinations,
-            keep_history,
-            log,
-            self_monitor,
-        } = change;
-        self.self_monitor.change(self_monitor.clone());
-        self.options.policy = policy;
-        self.options.keep_history = keep_history;
-        self.options.log = log;
-        self.options.self_monitor = self_monitor;
+        for monitor in std::iter::once(&mut self.self_monitor).chain(self.other_monitors.values_mut()) {
+            monitor.change(change.self_monitor.clone());
+        }
+        self.options.change(change);
+        let destinations = self.options.destinations.clone();
         self.queues
             .retain(|name, _| destinations.iter().any(|destination| destination.name == *name));
-        for destination in &destinations {
+        for destination in destinations {
             match self.queues.get_mut(&destination.name) {
-                Some(queue) => queue.change(destination.clone()),
-                None => self.open_queue(destination.clone(), inbox),
+                Some(queue) => queue.change(destination),
+                None => self.open_queue(destination, inbox),
             }
         }
-        self.options.destinations = destinations;
         self.retire_removed_receivers(unix_now());
     }
 
@@ -109,13 +105,14 @@ impl Dispatcher {
                 depth.waiting,
                 depth.receiver
             );
+            let Some(history) = self.buffer.history() else {
+                return;
+            };
             let waiting = history.waiting(&depth.receiver, SHOWN, now).unwrap_or_default();
             for record in waiting {
-                let why = "the receiver is not in the settings any more";
-                if let Err(error) = history.dead(&record.notice.id, why, now) {
-                    tracing::warn!("outbox not written :: {error}");
-                    return;
-                }
+                let error = "the receiver is not in the settings any more";
+                self.buffer
+                    .mark(&record.notice.id, &Settlement::Dead { error }, now);
             }
         }
     }
@@ -191,6 +188,7 @@ impl Dispatcher {
                 self.buffer
                     .mark(&id, &Settlement::Failed { error, next_try }, now);
             }
+            DeliveryOutcome::HeldBack => tracing::debug!("notice {id} to `{receiver}` is held back :: {summary}"),
             DeliveryOutcome::Dead(error) => {
                 tracing::error!(
                     "notice {id} to `{receiver}` given up :: {error} :: {summary}\n  hint: `skywatch notices` shows it \

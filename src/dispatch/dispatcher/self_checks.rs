@@ -8,6 +8,7 @@ use skywatch_alerters::{Notice, Subject};
 use super::Dispatcher;
 use crate::dispatch::event_sinks;
 use crate::dispatch::self_monitor::{self, OWN_COMPONENTS};
+use crate::dispatch::shared::SharedLead;
 use crate::history::{HistoryBatch, Posting};
 use crate::status::DispatchStatus;
 
@@ -84,16 +85,21 @@ impl Dispatcher {
         };
         let silent = |incident: &&Incident| now - incident.last_at > PLANE_SILENT;
         let lost = self.state.incidents().filter(told_by_plane).filter(silent);
-        observations.extend(lost.map(|incident| Observation {
-            subject: incident.subject.clone(),
-            outcome: ObservedOutcome::Unknown,
-        }));
+        let lost: Vec<Observation> = lost
+            .map(|incident| Observation {
+                subject: incident.subject.clone(),
+                outcome: ObservedOutcome::Unknown,
+            })
+            .collect();
         // What is well and was well is no event.
         observations.retain(|observation| {
             let open = |incident: &Incident| incident.phase.is_open();
             matches!(observation.outcome, ObservedOutcome::Anomalous(_))
                 || self.state.about(&observation.subject).is_some_and(open)
+                || self.scopes.is_ill(observation.subject.name())
         });
+        let mut observations = self.judged_here(observations, now);
+        observations.extend(lost);
         if !observations.is_empty() {
             let _ = self.event(IncidentEvent::Observed(observations), now, HistoryBatch::new(now));
         }
@@ -115,9 +121,13 @@ impl Dispatcher {
     /// Leaves what is counted for others to read.
     pub(super) fn write_status(&self, now: f64) {
         if let Some(status) = &self.options.status {
+            let mut counters = self.searches.counters();
+            counters.extend(self.shared.iter().flat_map(SharedLead::counters));
             status.write(&DispatchStatus {
                 at: now,
-                counters: self.searches.counters(),
+                counters,
+                node: self.shared.as_ref().map(|shared| shared.node().to_owned()).unwrap_or_default(),
+                nodes: self.shared.as_ref().map(SharedLead::nodes).unwrap_or_default(),
             });
         }
     }

@@ -69,6 +69,7 @@ impl EntityReporter {
             seen,
             // Of one that is not among them nothing is known.
             all_of: Some(Subject::ENTITY.to_owned()),
+            shards: None,
             pass: None,
         })));
     }

@@ -49,7 +49,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, EventsError> {
     let _lock = lock(path)?;
     match connect(path) {
         Err(OpenFailure::Database(error)) if is_broken(&error) => {
-            let aside = files::put_database_aside(path, unix_now()).map_err(|error| refused(path, &error))?;
+            let aside = files::put_database_aside(path, "broken", unix_now()).map_err(|error| refused(path, &error))?;
             tracing::error!(
                 "the outbox of events `{}` is broken :: {error} :: it is kept as `{}`, and a new one begins: what was not sent is in the old",
                 path.display(),

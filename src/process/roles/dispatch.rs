@@ -96,10 +96,13 @@ pub(crate) fn dispatch(
     stop: &Stop,
 ) -> Result<(), ProcessError> {
     let options = alerting::dispatch(store.clone(), observer, settings)?;
+    let shared = wiring::shared_dispatch(settings, store)?;
     let (inbox, messages) = Inbox::new();
     let _control = control(store, settings, &options, inbox.clone(), live);
-    dispatch::run(options, finders, &inbox, &messages, stop);
-    Ok(())
+    dispatch::run(options, shared, finders, &inbox, &messages, stop).map_err(|source| ProcessError::Start {
+        what: "what the nodes need to speak to each other",
+        source,
+    })
 }
 
 /// Lets commands on this machine speak to us. Without it all else goes on.

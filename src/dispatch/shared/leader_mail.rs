@@ -1,0 +1,284 @@
+//! The leading node's ear for the others: a thread that hands their finders and questions to the dispatcher as if they were here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::mail::{Mail, MailBody, MailKind, PostOffice};
+use super::member::DispatchMember;
+use crate::cluster::Session;
+use crate::dispatch::inbox::{DispatchMessage, Inbox};
+use crate::dispatch::request::{Reply, Request};
+use crate::inlet::frames::{Frame, FrameReader};
+use crate::inlet::{ANSWERS, Finder, FinderAnswer, FromFinder, ToFinder};
+use crate::stop::Stop;
+
+/// Time between two looks for messages while other nodes live …
+const LOOK_EACH: Duration = Duration::from_millis(100);
+/// … and between two looks whether there are any.
+const ALONE_EACH: Duration = Duration::from_millis(500);
+/// How long the dispatcher may take to take something: it works on a report for a second or two.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Questions that wait for an answer.
+const QUESTIONS: usize = 64;
+/// How long a question waits: whoever asked has given up before.
+const QUESTION_WAITS: Duration = Duration::from_secs(40);
+
+/// The name of a finder of a node: names of finders are told apart by node.
+pub(in crate::dispatch) fn name_at(finder: &str, node: &str) -> String {
+    format!("{finder}@{node}")
+}
+
+/// The thread. Dropping it ends it.
+pub(super) struct LeaderMail {
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LeaderMail {
+    /// Starts it; what finders of other nodes say goes to `finders`.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub(super) fn start(
+        member: &Arc<DispatchMember>,
+        inbox: Inbox,
+        finders: Sender<FromFinder>,
+    ) -> std::io::Result<Self> {
+        let stop = Stop::new();
+        let mut ear = Ear {
+            post: PostOffice::new(member),
+            member: Arc::clone(member),
+            inbox,
+            finders,
+            remote: BTreeMap::new(),
+            asked: Vec::new(),
+            examined: Vec::new(),
+        };
+        let told = stop.clone();
+        let thread = std::thread::Builder::new()
+            .name("mail".to_owned())
+            .spawn(move || ear.run(&told))?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for LeaderMail {
+    fn drop(&mut self) {
+        self.stop.say();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A finder of another node.
+struct RemoteFinder {
+    finder: Arc<Finder>,
+    answers: Sender<ToFinder>,
+    frames: FrameReader,
+    /// The number of its next frame.
+    next: u64,
+}
+
+/// A question of another node that is being answered.
+struct Waiting<T> {
+    from: String,
+    question: u64,
+    answer: Receiver<T>,
+    since: Instant,
+}
+
+struct Ear {
+    member: Arc<DispatchMember>,
+    post: PostOffice,
+    inbox: Inbox,
+    finders: Sender<FromFinder>,
+    /// By session and connection.
+    remote: BTreeMap<(String, u64), RemoteFinder>,
+    asked: Vec<Waiting<Reply>>,
+    examined: Vec<Waiting<FinderAnswer>>,
+}
+
+impl Ear {
+    fn run(&mut self, stop: &Stop) {
+        let mut pause = ALONE_EACH;
+        while !stop.sleep(pause) {
+            let view = self.member.leadership.view();
+            let lives = |session: &str| view.nodes.iter().any(|node| node.session == session);
+            let gone: Vec<(String, u64)> = self.remote.keys().filter(|(session, _)| !lives(session)).cloned().collect();
+            if view.answers {
+                gone.into_iter().for_each(|place| self.end(&place));
+            }
+            pause = if self.member.has_others(&view) && view.answers {
+                while !stop.is_said() && self.take_some() {}
+                LOOK_EACH
+            } else {
+                ALONE_EACH
+            };
+            self.answer();
+        }
+        let all: Vec<(String, u64)> = self.remote.keys().cloned().collect();
+        for place in all {
+            self.end(&place);
+        }
+    }
+
+    /// Takes what has come; false if nothing has.
+    fn take_some(&mut self) -> bool {
+        let mail = self.post.take();
+        let is_any = !mail.is_empty();
+        for mail in mail {
+            self.take(&mail);
+        }
+        is_any
+    }
+
+    fn take(&mut self, mail: &Mail) {
+        let place = |connection: u64| (mail.from.clone(), connection);
+        match mail.kind {
+            MailKind::Connect { connection } => {
+                if let Some(finder) = mail.body() {
+                    self.connect(place(connection), finder);
+                }
+            }
+            MailKind::Frame { connection, number } => {
+                let place = place(connection);
+                let frame = mail.body();
+                if !frame.is_some_and(|frame| self.frame(&place, number, frame)) {
+                    self.end(&place);
+                    self.post
+                        .send(&mail.from, MailKind::Disconnected { connection }, &MailBody::Nothing);
+                }
+            }
+            MailKind::Disconnect { connection } => self.end(&place(connection)),
+            MailKind::Ask { question } => {
+                if let Some(request) = mail.body::<Request>() {
+                    let (reply, answer) = bounded(1);
+                    let message = DispatchMessage::Ask(Box::new(request), reply);
+                    if self.inbox.sender().send_timeout(message, PATIENCE).is_ok() {
+                        push(&mut self.asked, &mail.from, question, answer);
+                    }
+                }
+            }
+            MailKind::Examine { question, at } => {
+                if let Some(metric) = mail.body::<String>() {
+                    let (reply, answer) = bounded(1);
+                    let message = DispatchMessage::Examine(metric, at, reply);
+                    if self.inbox.sender().send_timeout(message, PATIENCE).is_ok() {
+                        push(&mut self.examined, &mail.from, question, answer);
+                    }
+                }
+            }
+            // To a node that follows: it led before this one did, or is this one.
+            MailKind::Told { .. }
+            | MailKind::Disconnected { .. }
+            | MailKind::Replied { .. }
+            | MailKind::Examined { .. } => {}
+        }
+    }
+
+    /// A finder of another node is there.
+    fn connect(&mut self, place: (String, u64), finder: Finder) {
+        self.end(&place);
+        let finder = Finder {
+            name: name_at(&finder.name, Session::node_of(&place.0)),
+            ..finder
+        };
+        let (answers, told) = bounded(ANSWERS);
+        let (post, to) = (self.post.clone(), place.clone());
+        let spawned = std::thread::Builder::new()
+            .name("finder-told".to_owned())
+            .spawn(move || tell(&post, &to, &told));
+        if let Err(error) = spawned {
+            return tracing::error!("finder `{}` is told nothing :: no thread for it: {error}", finder.name);
+        }
+        let known = Arc::new(finder.clone());
+        let remote = RemoteFinder {
+            frames: FrameReader::new(Arc::clone(&known)),
+            finder: known,
+            answers: answers.clone(),
+            next: 0,
+        };
+        if self.hand_on(FromFinder::Connected { finder, answers }) {
+            self.remote.insert(place, remote);
+        }
+    }
+
+    /// Takes something a finder says; false if the connection is not known, or something before it was lost.
+    fn frame(&mut self, place: &(String, u64), number: u64, frame: Frame) -> bool {
+        let Some(remote) = self.remote.get_mut(place).filter(|remote| remote.next == number) else {
+            return false;
+        };
+        remote.next += 1;
+        match remote.frames.take(frame) {
+            Ok(Some(message)) => self.hand_on(message),
+            Ok(None) => true,
+            Err(_) => false,
+        }
+    }
+
+    fn end(&mut self, place: &(String, u64)) {
+        if let Some(remote) = self.remote.remove(place) {
+            self.hand_on(FromFinder::Gone {
+                finder: remote.finder,
+                answers: remote.answers,
+            });
+        }
+    }
+
+    fn hand_on(&self, message: FromFinder) -> bool {
+        self.finders.send_timeout(message, PATIENCE).is_ok()
+    }
+
+    /// Sends the answers that have been found.
+    fn answer(&mut self) {
+        let post = &self.post;
+        self.asked.retain(|waiting| {
+            let Ok(reply) = waiting.answer.try_recv() else {
+                return waiting.since.elapsed() < QUESTION_WAITS;
+            };
+            let question = waiting.question;
+            post.send(&waiting.from, MailKind::Replied { question }, &MailBody::Reply(&reply));
+            false
+        });
+        self.examined.retain(|waiting| {
+            let Ok(answer) = waiting.answer.try_recv() else {
+                return waiting.since.elapsed() < QUESTION_WAITS;
+            };
+            let question = waiting.question;
+            post.send(&waiting.from, MailKind::Examined { question }, &MailBody::Examined(&answer));
+            false
+        });
+    }
+}
+
+/// Remembers who waits for an answer; of very many the oldest is forgotten.
+fn push<T>(waiting: &mut Vec<Waiting<T>>, from: &str, question: u64, answer: Receiver<T>) {
+    if waiting.len() >= QUESTIONS {
+        waiting.remove(0);
+    }
+    waiting.push(Waiting {
+        from: from.to_owned(),
+        question,
+        answer,
+        since: Instant::now(),
+    });
+}
+
+/// Sends what a finder is told to its node, until the dispatcher lets it go or its node does not take it.
+fn tell(post: &PostOffice, (session, connection): &(String, u64), told: &Receiver<ToFinder>) {
+    let connection = *connection;
+    for (number, message) in (0..).zip(told) {
+        if !post.send(session, MailKind::Told { connection, number }, &MailBody::Told(&message)) {
+            break;
+        }
+    }
+    post.send(session, MailKind::Disconnected { connection }, &MailBody::Nothing);
+}

@@ -1,0 +1,140 @@
+//! What nodes say to each other: a line that says what it is, and a body, both JSON.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::member::DispatchMember;
+use crate::cluster::RedisMail;
+use crate::inlet::frames::FrameRef;
+use crate::inlet::{Finder, FinderAnswer, ToFinder};
+
+use crate::dispatch::request::{Reply, Request};
+
+/// What a message is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "mail", rename_all = "snake_case")]
+pub(super) enum MailKind {
+    /// To the node that leads: a finder is there. Body: the [`Finder`].
+    Connect { connection: u64 },
+    /// Something it says, the `number`-th of its connection. Body: a frame.
+    Frame { connection: u64, number: u64 },
+    /// It is gone.
+    Disconnect { connection: u64 },
+    /// Somebody asks the dispatch. Body: the [`Request`].
+    Ask { question: u64 },
+    /// Somebody asks what a metric's analyzer makes of it at a moment, Unix seconds. Body: the metric's name.
+    Examine { question: u64, at: f64 },
+    /// From the node that leads: what a finder is told, the `number`-th of its connection. Body: a [`ToFinder`].
+    Told { connection: u64, number: u64 },
+    /// The connection has ended, or is not known.
+    Disconnected { connection: u64 },
+    /// The answer of the dispatch. Body: the [`Reply`].
+    Replied { question: u64 },
+    /// The answer of the analyzer. Body: a [`FinderAnswer`].
+    Examined { question: u64 },
+}
+
+/// The head of a message.
+#[derive(Serialize, Deserialize)]
+struct MailHead {
+    from: String,
+    #[serde(flatten)]
+    kind: MailKind,
+}
+
+/// A message as it came.
+pub(super) struct Mail {
+    /// The session it is from.
+    pub(super) from: String,
+    pub(super) kind: MailKind,
+    body: Vec<u8>,
+}
+
+impl Mail {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let MailHead { from, kind } = serde_json::from_slice(&bytes[..end]).ok()?;
+        Some(Self {
+            from,
+            kind,
+            body: bytes[end + 1..].to_vec(),
+        })
+    }
+
+    /// What its body says; `None`, and a line in the log, if that is not understood.
+    pub(super) fn body<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.body)
+            .inspect_err(|error| tracing::warn!("a message of `{}` is not understood :: {error}", self.from))
+            .ok()
+    }
+}
+
+/// What is in the body of a message.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum MailBody<'b> {
+    Nothing,
+    Finder(&'b Finder),
+    Frame(&'b FrameRef<'b>),
+    Request(&'b Request),
+    Metric(&'b str),
+    Told(&'b ToFinder),
+    Reply(&'b Reply),
+    Examined(&'b FinderAnswer),
+}
+
+/// Sends messages of this node, and takes those for it. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct PostOffice {
+    member: Arc<DispatchMember>,
+    sends: Arc<Mutex<RedisMail>>,
+    takes: Arc<Mutex<RedisMail>>,
+}
+
+impl PostOffice {
+    pub(super) fn new(member: &Arc<DispatchMember>) -> Self {
+        Self {
+            sends: Arc::new(Mutex::new(member.mail())),
+            takes: Arc::new(Mutex::new(member.mail())),
+            member: Arc::clone(member),
+        }
+    }
+
+    /// Sends a message to a session. False if that is known to have failed; it may be lost all the same.
+    pub(super) fn send(&self, to: &str, kind: MailKind, body: &MailBody<'_>) -> bool {
+        let head = MailHead {
+            from: self.member.session.clone(),
+            kind,
+        };
+        let mut bytes = serde_json::to_vec(&head).expect("a map with text for keys has a JSON form");
+        bytes.push(b'\n');
+        if let Err(error) = serde_json::to_writer(&mut bytes, body) {
+            tracing::error!("a message to `{to}` cannot be written :: {error}");
+            return false;
+        }
+        let mut sends = self.sends.lock().unwrap_or_else(PoisonError::into_inner);
+        match sends.send(to, &bytes) {
+            Ok(is_taken) => is_taken,
+            Err(error) => {
+                tracing::debug!("a message to `{to}` is lost :: {error}");
+                self.member.leadership.nobody_answers();
+                false
+            }
+        }
+    }
+
+    /// What has come for this node; nothing where nobody answers.
+    pub(super) fn take(&self) -> Vec<Mail> {
+        let mut takes = self.takes.lock().unwrap_or_else(PoisonError::into_inner);
+        match takes.take(&self.member.session) {
+            Ok(taken) => taken.iter().filter_map(|bytes| Mail::read(bytes)).collect(),
+            Err(error) => {
+                tracing::debug!("no message is taken :: {error}");
+                self.member.leadership.nobody_answers();
+                Vec::new()
+            }
+        }
+    }
+}

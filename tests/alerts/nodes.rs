@@ -1,0 +1,177 @@
+//! Several nodes on one Redis, and one dispatch: whatever becomes of the node that leads, people are told of each thing once, and all
+//! nodes know the same.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::hook::Hook;
+use super::world::{Metrics, World};
+use crate::common::redis::RedisServer;
+use crate::common::skywatch::{Skywatch, signal};
+use crate::common::wait_for;
+
+/// Metrics that become anomalous; half of them are the following node's.
+const METRICS: usize = 12;
+
+fn names(of: &str) -> Vec<String> {
+    (0..METRICS).map(|metric| format!("{of}{metric}.load")).collect()
+}
+
+fn node(redis: &RedisServer, hook: &Hook) -> World {
+    World::over(redis, &hook.receiver("hook"))
+        .with("cluster.lease", "2s")
+        .with("alerts.digest_from", "1000")
+        .with("alerts.stale_digest", "false")
+}
+
+/// What a node's dispatch says of all nodes.
+fn nodes_of(world: &World) -> Vec<Value> {
+    let file = world.path("state/status/dispatch.json");
+    let status: Value =
+        std::fs::read(file).map_or(Value::Null, |text| serde_json::from_slice(&text).unwrap());
+    status["nodes"].as_array().cloned().unwrap_or_default()
+}
+
+/// Starts a node, and waits until it leads.
+fn lead(world: &World) -> Skywatch {
+    let running = world.start();
+    running.line("this node leads the dispatch of all nodes");
+    running
+}
+
+/// Starts a node beside one that leads, and waits until both have everything.
+fn join(world: &World, leader: &World) -> Skywatch {
+    let running = world.start();
+    wait_for("both nodes to have everything", || {
+        let nodes = nodes_of(leader);
+        (nodes.len() == 2 && nodes.iter().all(|node| node["is_whole"] == true)).then_some(())
+    });
+    wait_for("both nodes to look at a part", || {
+        let shards = |world: &World| {
+            let file = std::fs::read(world.path("state/status/analyzer.json")).ok()?;
+            serde_json::from_slice::<Value>(&file).ok()?["pass"]["shards"].as_u64()
+        };
+        let (one, other) = (shards(world)?, shards(leader)?);
+        (one > 0 && other > 0 && one + other == 256).then_some(())
+    });
+    running
+}
+
+/// All incidents of a node, by number: subject and phase.
+fn lives(world: &World) -> Vec<(u64, String, String)> {
+    let incidents = world.incidents().into_iter().map(|incident| {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (
+            incident["id"].as_u64().unwrap(),
+            text(&incident["subject"]["name"]),
+            text(&incident["phase"]),
+        )
+    });
+    incidents.collect()
+}
+
+/// Holds that this was said of each metric, nothing else, and no notice came twice.
+fn told_once(hook: &Hook, names: &[String], said: &[&str]) {
+    for name in names {
+        hook.wait_for(name, said);
+    }
+    let told = hook.told();
+    let mut ids: Vec<&str> = told.iter().map(|told| told.id.as_str()).collect();
+    ids.sort_unstable();
+    let before = ids.len();
+    ids.dedup();
+    assert_eq!(ids.len(), before, "a notice came twice");
+    let of = hook.of_metrics();
+    for name in names {
+        assert_eq!(of[name], said, "{name}");
+    }
+}
+
+#[test]
+fn what_the_leading_node_was_killed_over_is_told_once_and_ended_by_the_next() {
+    let redis = RedisServer::start();
+    let mut metrics = Metrics::of(&redis);
+    let hook = Hook::start();
+    let (one, two) = (node(&redis, &hook), node(&redis, &hook));
+    let names = names("web");
+    metrics.well(&names);
+    let first = lead(&one);
+    let second = join(&two, &one);
+    metrics.bad(&names);
+    told_once(&hook, &names, &["opened"]);
+    wait_for("the following node to know all incidents", || {
+        (lives(&two) == lives(&one)).then_some(())
+    });
+    // What people do on either holds on both.
+    let taken = &lives(&two)[0];
+    let shown = two.told(&["ack", &taken.0.to_string(), "--by", "ann"]);
+    assert!(shown.contains("ann"), "{shown}");
+    hook.wait_for(&taken.1, &["opened", "acknowledged"]);
+    wait_for("both nodes to know who has it", || {
+        let state = |world: &World| lives(world)[0].2.clone();
+        (state(&one) == "acknowledged" && state(&two) == "acknowledged").then_some(())
+    });
+
+    drop(first);
+    second.line("this node leads the dispatch of all nodes");
+    metrics.well(&names);
+    let others: Vec<String> = names.iter().filter(|name| **name != taken.1).cloned().collect();
+    told_once(&hook, &others, &["opened", "resolved"]);
+    hook.wait_for(&taken.1, &["opened", "acknowledged", "resolved"]);
+
+    // The one that was killed comes back, and has what happened meanwhile.
+    let first = join(&one, &two);
+    wait_for("the node that was killed to know how all ended", || {
+        (lives(&one) == lives(&two)).then_some(())
+    });
+    assert!(lives(&one).iter().all(|(_, _, phase)| phase == "resolved"));
+    assert!(!one.path("state").read_dir().unwrap().any(|entry| {
+        entry.unwrap().file_name().to_string_lossy().contains("alone")
+    }));
+
+    // Stopped in order, the lead is handed over at once.
+    let ended = second.stop();
+    assert_eq!(ended.code(), 0, "{}", ended.log);
+    first.line("this node leads the dispatch of all nodes");
+    metrics.bad(&names[..1]);
+    hook.wait_for(
+        &names[0],
+        if names[0] == taken.1 {
+            &["opened", "acknowledged", "resolved", "acknowledged"]
+        } else {
+            &["opened", "resolved", "returned"]
+        },
+    );
+    assert_eq!(first.stop().code(), 0);
+}
+
+/// A node that stands still while another one takes the lead, and wakes, says nothing more.
+#[test]
+fn a_leading_node_that_was_paused_follows_when_it_wakes() {
+    let redis = RedisServer::start();
+    let mut metrics = Metrics::of(&redis);
+    let hook = Hook::start();
+    let (one, two) = (node(&redis, &hook), node(&redis, &hook));
+    let names = names("db");
+    metrics.well(&names);
+    let first = lead(&one);
+    let second = join(&two, &one);
+    metrics.bad(&names);
+    told_once(&hook, &names, &["opened"]);
+    signal(first.pid(), "STOP");
+    second.line("this node leads the dispatch of all nodes");
+    metrics.well(&names);
+    told_once(&hook, &names, &["opened", "resolved"]);
+    signal(first.pid(), "CONT");
+    first.line("another node leads the dispatch now");
+    wait_for("the node that was paused to know how all ended", || {
+        (lives(&one) == lives(&two)).then_some(())
+    });
+    // A pass of each later nothing was said again.
+    std::thread::sleep(Duration::from_millis(1_500));
+    told_once(&hook, &names, &["opened", "resolved"]);
+    for running in [first, second] {
+        assert_eq!(running.stop().code(), 0);
+    }
+}
