@@ -114,6 +114,13 @@ impl States {
         state
     }
 
+    /// Puts metrics, of which `name` says the names, in the order in which their states lie, so that reading one reads those that
+    /// follow.
+    pub fn sort<'n>(&self, metrics: &mut [usize], name: impl Fn(usize) -> &'n str) {
+        let index = self.index();
+        metrics.sort_by_cached_key(|&metric| index.order_of(name(metric)));
+    }
+
     /// Begins to collect what another node has learnt.
     #[must_use]
     pub fn adoption(&self) -> StateAdoption {

@@ -4,6 +4,10 @@
 pub(super) trait Pack: Sized {
     /// Appends its bytes.
     fn pack(&self, bytes: &mut Vec<u8>);
+    /// Appends those of neighbours.
+    fn pack_all(all: &[Self], bytes: &mut Vec<u8>) {
+        all.iter().for_each(|item| item.pack(bytes));
+    }
     /// Takes its bytes off the front; `None` if there are too few.
     fn unpack(bytes: &mut &[u8]) -> Option<Self>;
     /// The same where it lies, for what is too large to be moved about; if there are too few bytes, in part.
@@ -23,13 +27,21 @@ macro_rules! number {
             fn pack(&self, bytes: &mut Vec<u8>) {
                 bytes.extend_from_slice(&self.to_le_bytes());
             }
+            fn pack_all(all: &[Self], bytes: &mut Vec<u8>) {
+                // One check for all of them lets the compiler copy them at once.
+                let from = bytes.len();
+                bytes.resize(from + size_of_val(all), 0);
+                for (item, own) in all.iter().zip(bytes[from..].as_chunks_mut().0) {
+                    *own = item.to_le_bytes();
+                }
+            }
             fn unpack(bytes: &mut &[u8]) -> Option<Self> {
                 let (number, rest) = bytes.split_first_chunk()?;
                 *bytes = rest;
                 Some(Self::from_le_bytes(*number))
             }
             fn unpack_all(all: &mut [Self], bytes: &mut &[u8]) -> Option<()> {
-                // One check for all of them lets the compiler copy them at once.
+                // As above.
                 let (own, rest) = bytes.split_at_checked(size_of_val(all))?;
                 *bytes = rest;
                 for (item, own) in all.iter_mut().zip(own.as_chunks().0) {
@@ -44,7 +56,7 @@ number!(u8, u16, u32, u64, i16, i32, f32, f64);
 
 impl<T: Pack + Copy, const N: usize> Pack for [T; N] {
     fn pack(&self, bytes: &mut Vec<u8>) {
-        self.iter().for_each(|item| item.pack(bytes));
+        T::pack_all(self, bytes);
     }
     fn unpack(bytes: &mut &[u8]) -> Option<Self> {
         let mut all = [T::unpack(bytes)?; N];

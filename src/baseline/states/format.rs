@@ -152,7 +152,9 @@ pub struct StateReader {
     file: Option<usize>,
     /// Where in the file the bytes begin.
     begin: u64,
+    /// Those that were read, and room for more.
     bytes: Vec<u8>,
+    read: usize,
     /// Where the state that was asked for last ends, and the next entry begins.
     next: u64,
 }
@@ -161,15 +163,16 @@ impl StateReader {
     fn read(&mut self, place: &StateLocation, file: &File) -> std::io::Result<&[u8]> {
         let (length, is_same_file) = (place.length as usize, self.file == Some(place.file));
         let end = place.at + length as u64;
-        let is_here = is_same_file && self.begin <= place.at && end <= self.begin + self.bytes.len() as u64;
+        let is_here = is_same_file && self.begin <= place.at && end <= self.begin + self.read as u64;
         if !is_here {
             let is_next = is_same_file && place.begin == self.next;
             let wanted = if is_next { length.max(AHEAD) } else { length };
             self.file = None;
-            self.bytes.resize(wanted, 0);
-            let read = read_as_much(file, &mut self.bytes, place.at)?;
-            self.bytes.truncate(read);
-            if read < length {
+            if self.bytes.len() < wanted {
+                self.bytes.resize(wanted, 0);
+            }
+            self.read = read_as_much(file, &mut self.bytes[..wanted], place.at)?;
+            if self.read < length {
                 return Err(std::io::ErrorKind::UnexpectedEof.into());
             }
             (self.file, self.begin) = (Some(place.file), place.at);
