@@ -48,6 +48,8 @@ impl ServerCluster {
                 ["--cluster-node-timeout", &timeout],
                 ["--cluster-port", &bus],
                 ["--repl-diskless-sync-delay", "0"],
+                // A replica that nothing was ever sent to is not named to anybody.
+                ["--repl-ping-replica-period", "1"],
             ];
             let arguments = arguments.concat().into_iter().map(str::to_owned).collect();
             (

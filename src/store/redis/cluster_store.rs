@@ -76,18 +76,9 @@ impl ClusterStore {
         metrics.map(|metric| hash_slot(&self.namespace, metric)).collect()
     }
 
-    /// Who has what, asked for if nobody in this process knows yet.
+    /// Who has what.
     pub(super) fn map(&self) -> Result<Arc<SlotMap>, StoreError> {
-        let map = self.slots.map();
-        if !map.primaries().is_empty() {
-            return Ok(map);
-        }
-        self.connect.refresh_slots(None)?;
-        let map = self.slots.map();
-        match map.primaries() {
-            [] => Err(self.unavailable("no node of the cluster has answered yet".to_owned())),
-            _ => Ok(map),
-        }
+        self.connect.slot_map()
     }
 
     /// Asks who has what now, first a node that is said to have something.
@@ -247,10 +238,7 @@ impl ClusterStore {
     }
 
     fn unavailable(&self, reason: String) -> StoreError {
-        StoreError::Unavailable {
-            place: self.place().to_owned(),
-            reason,
-        }
+        self.connect.unavailable(reason)
     }
 }
 

@@ -25,6 +25,10 @@ pub(super) const RESTED: Duration = Duration::from_millis(900);
 /// How long a node may take to say who has what, each wait: others can be asked.
 const ASKING_A_NODE: Duration = Duration::from_secs(1);
 
+/// How often, and with which pause, somebody looks whether another thread has learnt who has what: for a second.
+const FIRST_LOOKS: u32 = 50;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+
 /// Makes connections to one Redis, or to the nodes of one cluster.
 #[derive(Clone)]
 pub struct RedisConnect(Arc<Checked>);
@@ -133,6 +137,28 @@ impl RedisConnect {
             client(info, checked.authorities.as_deref()).map_err(|error| refused(error.to_string()))?;
         (checked.slots, checked.is_member) = (None, true);
         Ok(Self(Arc::new(checked)))
+    }
+
+    /// Who has what, asked for if nobody in this process knows yet. Who comes while somebody else asks waits for that answer.
+    ///
+    /// # Errors
+    /// No node answers.
+    pub(super) fn slot_map(&self) -> Result<Arc<SlotMap>, StoreError> {
+        for _ in 0..FIRST_LOOKS {
+            let map = self.0.slots.as_ref().map(|slots| slots.map());
+            if let Some(map) = map.filter(|map| !map.primaries().is_empty()) {
+                return Ok(map);
+            }
+            self.refresh_slots(None)?;
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+        Err(self.unavailable("no node of the cluster has answered yet".to_owned()))
+    }
+
+    /// The error of who may be answered later.
+    pub(super) fn unavailable(&self, reason: String) -> StoreError {
+        let place = self.place().to_owned();
+        StoreError::Unavailable { place, reason }
     }
 
     /// Asks a node who has what, `first` before others, unless one was asked a moment ago.

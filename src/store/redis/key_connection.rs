@@ -79,12 +79,12 @@ impl KeyConnection {
                     self.open = Some(open);
                     let mut other = self.open_node(node)?;
                     let asked = cmd("ASKING").exec(&mut other.connection);
-                    return asked
-                        .and_then(|()| question.query(&mut other.connection))
-                        .map_err(|error| other.way.failure(&error));
+                    match asked.and_then(|()| question.query(&mut other.connection)) {
+                        Err(error) if is_split(&error) => std::thread::sleep(PAUSE),
+                        reply => return reply.map_err(|error| other.way.failure(&error)),
+                    }
                 }
-                // Some of the keys have gone ahead.
-                None if error.kind() == ServerErrorKind::TryAgain.into() => {
+                None if is_split(&error) => {
                     self.open = Some(open);
                     std::thread::sleep(PAUSE);
                 }
@@ -95,10 +95,8 @@ impl KeyConnection {
                 }
             }
         }
-        Err(StoreError::Unavailable {
-            place: self.connect.place().to_owned(),
-            reason: format!("slot {} is on its way from node to node", self.slot),
-        })
+        let reason = format!("slot {} is on its way from node to node", self.slot);
+        Err(self.connect.unavailable(reason))
     }
 
     fn opened(&mut self) -> Result<Open, StoreError> {
@@ -107,22 +105,17 @@ impl KeyConnection {
         {
             return Ok(Open { connection, ..open });
         }
-        let Some(slots) = self.connect.slots() else {
+        if !self.connect.is_cluster() {
             return Ok(Open {
                 way: self.connect.clone(),
                 node: None,
                 connection: self.connect.open()?,
                 used: Instant::now(),
             });
-        };
-        if slots.map().primary(self.slot).is_none() {
-            self.connect.refresh_slots(None)?;
         }
-        let node = slots.map().primary(self.slot).cloned();
-        let node = node.ok_or_else(|| StoreError::Unavailable {
-            place: self.connect.place().to_owned(),
-            reason: format!("no node of the cluster has slot {}", self.slot),
-        })?;
+        let node = self.connect.slot_map()?.primary(self.slot).cloned();
+        let no_node = || format!("no node of the cluster has slot {}", self.slot);
+        let node = node.ok_or_else(|| self.connect.unavailable(no_node()))?;
         self.open_node(node).inspect_err(|_| {
             let _ = self.connect.refresh_slots(None);
         })
@@ -137,6 +130,11 @@ impl KeyConnection {
             used: Instant::now(),
         })
     }
+}
+
+/// Whether some of the keys have gone ahead to another node, so that neither has all.
+fn is_split(error: &RedisError) -> bool {
+    error.kind() == ServerErrorKind::TryAgain.into()
 }
 
 fn redirect(error: &RedisError, node: Option<&HostPort>) -> Option<Redirect> {
