@@ -7,7 +7,7 @@ use crate::section::{SECOND, Section};
 options! {
     /// How several nodes on one Redis share the metrics.
     pub Cluster {
-        /// Whether the metrics are shared with other nodes on the same Redis. Over the embedded store there are none.
+        /// Whether metrics, incidents and notices are shared with other nodes on the same Redis. Over the embedded store there are none.
         enabled: bool = true,
         /// How long a node may be silent before others take over its metrics.
         lease: Duration = Duration::from_secs(10) => 2 * SECOND..=60 * SECOND,

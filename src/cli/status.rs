@@ -18,7 +18,9 @@ use crate::events;
 use crate::files;
 use crate::history::{Filter, HistoryError, HistoryReader, history_path};
 use crate::process;
-use crate::status::{AnalyzerStatus, IngestStatus, PassSummary, ProcessStatus, StatusFile};
+use crate::status::{
+    AnalyzerStatus, DispatchNode, DispatchStatus, IngestStatus, PassSummary, ProcessStatus, StatusFile,
+};
 
 /// Time between two looks at the ingest's counters, from which follows its rate: it writes them each second.
 const RATE_OVER: Duration = Duration::from_millis(1_200);
@@ -66,6 +68,10 @@ struct RunReport {
     dead_letters: usize,
     /// Events that wait for other programs, and the like.
     events: BTreeMap<String, u64>,
+    /// All nodes, where there may be several.
+    nodes: Vec<DispatchNode>,
+    #[serde(skip)]
+    led_by: Option<String>,
 }
 
 /// How points come in.
@@ -186,6 +192,7 @@ fn look(state_dir: &Path) -> RunReport {
         ));
     }
     let pass = analyzer.and_then(|analyzer| analyzer.pass);
+    let dispatch: DispatchStatus = StatusFile::dispatch(state_dir).read().unwrap_or_default();
     let mut report = RunReport {
         at: now,
         state_dir: state_dir.to_owned(),
@@ -201,6 +208,8 @@ fn look(state_dir: &Path) -> RunReport {
         events: events::figures(state_dir, now)
             .map(|figures| figures.into_iter().collect())
             .unwrap_or_default(),
+        led_by: dispatch.led_by(now).filter(|_| running),
+        nodes: dispatch.nodes,
     };
     of_history(state_dir, &mut report);
     report
@@ -370,6 +379,9 @@ fn show(report: &RunReport) -> anyhow::Result<()> {
         show_pass(pass)?;
     } else {
         line("last pass", "none yet")?;
+    }
+    if let Some(led_by) = &report.led_by {
+        line("dispatch", led_by)?;
     }
     if let Some(warm_up) = &report.warm_up {
         line("warm-up", warm_up)?;

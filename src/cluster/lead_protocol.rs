@@ -129,7 +129,8 @@ impl LeadProtocol {
             self.seen = self.seen.max(leader.epoch);
             if leader.session == self.session.to_string() {
                 // Each who takes it adds one: one more is this node itself, after its lease had run out.
-                let goes_on = before.filter(|held| (0..=1).contains(&leader.epoch.wrapping_sub(held.token.epoch)));
+                let goes_on =
+                    before.filter(|held| (0..=1).contains(&leader.epoch.wrapping_sub(held.token.epoch)));
                 self.held = Some(HeldLead {
                     began: goes_on.map_or(leader.epoch, |held| held.began),
                     token: leader.clone(),
@@ -200,7 +201,11 @@ mod tests {
     }
 
     fn began(protocol: &LeadProtocol, now: u64) -> Option<u64> {
-        match protocol.view(seconds(now)).expect("nothing has to be asked").standing {
+        match protocol
+            .view(seconds(now))
+            .expect("nothing has to be asked")
+            .standing
+        {
             LeadStanding::Leads { began, .. } => Some(began),
             _ => None,
         }

@@ -47,7 +47,7 @@ pub use ownership::{ClusterNode, Ownership};
 pub use protocol::{CLOCK_DRIFT, LeaseAnswer, LeaseProtocol, LeaseTerms};
 pub use redis_lead::RedisLead;
 pub use redis_leases::RedisLeases;
-pub use redis_log::{Appended, LogEntries, RedisLog};
+pub use redis_log::{LogAppend, LogEntries, RedisLog};
 pub use redis_mail::RedisMail;
 pub use redis_sent::{RedisSent, SendMark};
 pub use redis_snapshots::RedisSnapshots;

@@ -30,7 +30,7 @@ return {'at', at}";
 
 /// What became of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Appended {
+pub enum LogAppend {
     /// It is in the log, at this place.
     At(String),
     /// The log does not end where it should: a fail-over has lost its end. Nothing was added.
@@ -64,7 +64,12 @@ impl RedisLog {
     ///
     /// # Errors
     /// The store's own; whether it was begun is not known then.
-    pub fn begin(&mut self, token: &FencingToken, entry: &[u8], most: usize) -> Result<Appended, StoreError> {
+    pub fn begin(
+        &mut self,
+        token: &FencingToken,
+        entry: &[u8],
+        most: usize,
+    ) -> Result<LogAppend, StoreError> {
         self.append(token, "", entry, most)
     }
 
@@ -78,7 +83,7 @@ impl RedisLog {
         after: &str,
         entry: &[u8],
         most: usize,
-    ) -> Result<Appended, StoreError> {
+    ) -> Result<LogAppend, StoreError> {
         let mut command = cmd("EVAL");
         command
             .arg(APPEND)
@@ -96,9 +101,9 @@ impl RedisLog {
         };
         let word = |at: usize| parts.get(at).and_then(text);
         match (word(0), word(1)) {
-            (Some("at"), Some(at)) => Ok(Appended::At(at.to_owned())),
-            (Some("gap"), _) => Ok(Appended::Gap),
-            (Some("refused"), _) => Ok(Appended::Refused),
+            (Some("at"), Some(at)) => Ok(LogAppend::At(at.to_owned())),
+            (Some("gap"), _) => Ok(LogAppend::Gap),
+            (Some("refused"), _) => Ok(LogAppend::Refused),
             _ => Err(self.link.unreadable("log")),
         }
     }

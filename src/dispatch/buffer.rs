@@ -11,8 +11,8 @@ use skywatch_alerters::Subject;
 use super::shared::{LogOutcome, LogWriter, base};
 use crate::files;
 use crate::history::{
-    Before, DeadLetters, History, HistoryBatch, HistoryError, HistoryReader, HistoryWrite, LOG_POSITION, Saved,
-    Settled,
+    Before, DeadLetters, History, HistoryBatch, HistoryError, HistoryReader, HistoryWrite, LOG_POSITION,
+    Saved, Settled,
 };
 
 /// Time between two tries to commit what could not be.
@@ -329,7 +329,11 @@ impl HistoryBuffer {
     /// Writes something down that is no batch.
     fn write_here(&mut self, write: &HistoryWrite) -> Option<Result<u64, HistoryError>> {
         // What waits in memory is not in the history yet, though it is in the log.
-        let position = if self.unsaved.is_empty() { self.news_of_log() } else { None };
+        let position = if self.unsaved.is_empty() {
+            self.news_of_log()
+        } else {
+            None
+        };
         let history = self.history.as_mut()?;
         Some(history.apply(write, position.as_ref().map(Option::as_deref)))
     }
@@ -388,7 +392,10 @@ impl Settlement<'_> {
                 next_try: *next_try,
             },
             (_, settled) => HistoryWrite::batch(HistoryBatch {
-                settled: settled.map(|settled| (id.to_owned(), settled)).into_iter().collect(),
+                settled: settled
+                    .map(|settled| (id.to_owned(), settled))
+                    .into_iter()
+                    .collect(),
                 ..HistoryBatch::new(at)
             }),
         }

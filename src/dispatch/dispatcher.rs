@@ -4,13 +4,11 @@
 mod answers;
 mod causes;
 mod delivery;
+mod ending;
 mod incident_votes;
 mod reports;
 mod restore;
 mod self_checks;
-
-pub(super) use self::answers::read_request;
-pub(super) use self::causes::anomalous;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -32,6 +30,8 @@ use super::inbox::DispatchMessage;
 use super::node_scopes::NodeScopes;
 use super::options::DispatchOptions;
 use super::queue::ReceiverQueue;
+use super::reading::{PRUNE_EACH, prune};
+use super::request::Reply;
 use super::self_monitor::SelfMonitor;
 use super::shared::{LogWriter, SharedLead};
 use crate::clock::unix_now;
@@ -45,23 +45,16 @@ const LOGGED: usize = 100;
 const TICK: Duration = Duration::from_millis(500);
 /// How often the dispatcher looks at how Skywatch itself does.
 const LOOK_EACH: Duration = Duration::from_secs(5);
-/// How long receivers may take to take what they are being told when another node leads.
-const LAST_WORD: Duration = Duration::from_secs(2);
 /// How far back "how often before" looks, seconds.
 const BEFORE: f64 = 30.0 * 86_400.0;
 /// Seconds between two times all live incidents are written down, though they took no step.
 const WRITE_ALL_EACH: f64 = 300.0;
-/// Seconds between two times old history is thrown away, and how much at once.
-pub(super) const PRUNE_EACH: f64 = 600.0;
-pub(super) const PRUNE_SLICE: usize = 2_000;
 /// Under which key the numbers lie that may have been given.
 const CLAIMED: &str = "claimed";
 /// Under which key it is kept which reports of finders were taken.
 const TAKEN: &str = "taken";
 /// Numbers claimed beyond those that are asked for: a kill makes the next run begin so far ahead.
 const CLAIMED_AHEAD: u64 = 10;
-/// Entries shown for one question, at most.
-pub(crate) const SHOWN: usize = 10_000;
 
 /// Everything about incidents.
 pub struct Dispatcher {
@@ -239,19 +232,6 @@ impl Dispatcher {
         DispatchEnd::Stopped
     }
 
-    /// Ends because another node leads. What is on its way to a receiver is waited for, so that what became of it is marked.
-    fn displaced(mut self, messages: &Receiver<DispatchMessage>) -> DispatchOptions {
-        let due = Instant::now() + LAST_WORD;
-        while self.queues.values().any(ReceiverQueue::is_busy) {
-            match messages.recv_deadline(due) {
-                Ok(DispatchMessage::Delivered(delivery)) => self.delivered(*delivery),
-                Ok(_) => {}
-                Err(_) => break,
-            }
-        }
-        self.options
-    }
-
     fn message(&mut self, message: DispatchMessage) {
         match message {
             DispatchMessage::Ask(request, reply) => {
@@ -262,8 +242,18 @@ impl Dispatcher {
             DispatchMessage::Examine(metric, at, reply) => {
                 let by = self.scopes.finder_of(&metric).map(str::to_owned);
                 self.finders.examine(by.as_deref(), metric, at, reply);
-            },
+            }
             DispatchMessage::CausesFound(found) => self.causes_found(found),
+            DispatchMessage::Adopt(adopted, reply) => {
+                let now = unix_now();
+                let incidents = adopted.incidents.len();
+                tracing::info!("a node that led on its own hands over {incidents} open incidents");
+                let _ = self.event(IncidentEvent::Adopt(adopted), now, HistoryBatch::new(now));
+                self.follow();
+                let _ = reply.send(Reply::Done {
+                    count: incidents as u64,
+                });
+            }
             DispatchMessage::Change(change, inbox) => self.change(*change, &inbox),
         }
     }
@@ -409,62 +399,14 @@ impl Dispatcher {
 
     fn prune(&mut self, now: f64) {
         self.pruned_at = now;
-        let keep = self.options.keep_history.as_secs_f64();
-        let Some(history) = self.buffer.history() else {
-            return;
-        };
-        match history.prune(now - keep, PRUNE_SLICE) {
-            // More is left: go on soon, and let others have their turn meanwhile.
-            Ok(pruned) if pruned.more => self.pruned_at = now - PRUNE_EACH + 1.0,
-            Ok(_) => {}
-            Err(error) => tracing::warn!("old history not thrown away :: {error}"),
-        }
-        if let Some(history) = self.buffer.history()
-            && let Err(error) = history.thin_passes(now - 7.0 * 86_400.0, 24)
+        let keep = self.options.keep_history;
+        if self
+            .buffer
+            .history()
+            .is_some_and(|history| prune(history, keep, now))
         {
-            tracing::warn!("old passes not thinned :: {error}");
-        }
-    }
-
-    /// Lets queues finish within the grace, notes what became of their notices, and writes everything down.
-    fn end(mut self, messages: &Receiver<DispatchMessage>) {
-        // First of all, what must not depend on how long receivers take.
-        self.write_all(unix_now());
-        // What is not known by now is not waited for any more.
-        self.searches.give_up();
-        let due = Instant::now() + self.options.grace * 4 / 5;
-        loop {
-            self.refill_the_short(unix_now());
-            self.work_queues_that_are_well();
-            if !self.queues.values().any(ReceiverQueue::is_busy) {
-                break;
-            }
-            match messages.recv_deadline(due) {
-                Ok(DispatchMessage::Delivered(delivery)) => self.delivered(*delivery),
-                Ok(DispatchMessage::CausesFound(found)) => self.causes_found(found),
-                Ok(DispatchMessage::Ask(..) | DispatchMessage::Examine(..) | DispatchMessage::Change(..)) => {
-                }
-                Err(_) => break,
-            }
-        }
-        for queue in self.queues.values() {
-            if queue.waiting() > 0 {
-                tracing::warn!(
-                    "{} notices to `{}` wait for the next start",
-                    queue.waiting(),
-                    queue.name()
-                );
-            }
-        }
-        self.buffer.save(unix_now());
-        if let Some(why) = self.buffer.trouble() {
-            tracing::error!("the history lacks what happened last :: {why}");
-        }
-        // Threads that hang in a send are left behind; the process ends.
-        for (_, queue) in std::mem::take(&mut self.queues) {
-            if !queue.is_busy() {
-                let _ = queue.end().join();
-            }
+            // More is left: go on soon, and let others have their turn meanwhile.
+            self.pruned_at = now - PRUNE_EACH + 1.0;
         }
     }
 
@@ -482,19 +424,6 @@ impl Dispatcher {
             incidents: self.live(),
             ..HistoryBatch::new(now)
         });
-    }
-
-    /// Writes them down at the end.
-    fn write_all(&mut self, now: f64) {
-        let mut batch = HistoryBatch::new(now);
-        batch.incidents = self.live();
-        // Nothing more is given: the next run may go on where this one ended.
-        if self.buffer.trouble().is_none() && self.buffer.is_loaded() {
-            let next = serde_json::to_value(self.state.next()).ok();
-            batch.meta.push((CLAIMED.to_owned(), next));
-        }
-        self.buffer.keep(batch);
-        self.buffer.save(now);
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use skywatch_alerters::senders::Sent;
+use skywatch_alerters::state::AdoptedState;
 use skywatch_alerters::{Error, Notice};
 
 use super::cause_search::FoundCauses;
@@ -27,6 +28,8 @@ pub enum DispatchMessage {
     Examine(String, f64, Sender<FinderAnswer>),
     /// What moved with incidents.
     CausesFound(FoundCauses),
+    /// A node that led on its own has told people of this; answered once it is kept.
+    Adopt(Box<AdoptedState>, Sender<Reply>),
     /// Other settings hold from here on; queues of new receivers speak to that inbox.
     Change(Box<DispatchChange>, Inbox),
 }

@@ -17,8 +17,10 @@ mod event_sinks;
 mod finders;
 mod inbox;
 mod node_scopes;
+mod nodes;
 mod options;
 mod queue;
+mod reading;
 mod request;
 pub mod running;
 mod self_monitor;
@@ -37,9 +39,9 @@ pub use commands::{AnswerStudy, Study};
 pub use dead_mans_switch::DeadMansSwitch;
 pub use destination::{Destination, DispatchChange, WindowOf};
 pub use dispatcher::Dispatcher;
-pub(crate) use dispatcher::SHOWN;
 pub use inbox::{DispatchMessage, Inbox};
 pub use options::DispatchOptions;
+pub(crate) use reading::SHOWN;
 pub use request::{NoticeLine, Reply, Request, Which};
 pub(crate) use self_monitor::OWN_COMPONENTS;
 pub use self_monitor::SelfMonitorOptions;
@@ -61,7 +63,7 @@ pub fn run(
     stop: &Stop,
 ) -> std::io::Result<()> {
     if let Some(shared) = shared {
-        return shared::run(options, shared, finders, inbox, messages, stop);
+        return nodes::run(options, shared, finders, inbox, messages, stop);
     }
     let mut dispatcher = Dispatcher::open(options);
     dispatcher.open_queues(inbox);

@@ -193,7 +193,8 @@ mod tests {
 
     fn ill(component: &str) -> Observation {
         let subject = Subject::Component(component.to_owned());
-        let anomaly = Anomaly::new(subject.clone(), Severity::Critical, 1.0).with_sentence("it fails".to_owned());
+        let anomaly =
+            Anomaly::new(subject.clone(), Severity::Critical, 1.0).with_sentence("it fails".to_owned());
         Observation {
             subject,
             outcome: ObservedOutcome::Anomalous(Box::new(anomaly)),
@@ -236,7 +237,11 @@ mod tests {
         };
         let well = || normal(Subject::Component("skywatch.store".to_owned()));
         assert_eq!(says("a", well()), Some(well()));
-        let Some(Observation { outcome: ObservedOutcome::Anomalous(anomaly), .. }) = says("b", ill("skywatch.store")) else {
+        let Some(Observation {
+            outcome: ObservedOutcome::Anomalous(anomaly),
+            ..
+        }) = says("b", ill("skywatch.store"))
+        else {
             panic!("it is told");
         };
         assert_eq!(anomaly.sentence, "node `b`: it fails");

@@ -265,7 +265,11 @@ fn deliver(
     } in jobs
     {
         illustrate(&mut notice, &*tools.window_of);
-        let send = || tools.delivers.watch(|| sender.send(&notice, reference.as_deref()));
+        let send = || {
+            tools
+                .delivers
+                .watch(|| sender.send(&notice, reference.as_deref()))
+        };
         let outcome = match tools.gate.as_deref() {
             None => Some(send()),
             Some(gate) => match gate.ask(&notice) {

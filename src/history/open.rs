@@ -126,8 +126,8 @@ impl History {
         if !error.is_broken() {
             return Err(error);
         }
-        let aside =
-            files::put_database_aside(path, "broken", now).map_err(|error| HistoryError::of_system(path, &error))?;
+        let aside = files::put_database_aside(path, "broken", now)
+            .map_err(|error| HistoryError::of_system(path, &error))?;
         tracing::error!(
             "{error}; it is kept as `{}`, and a new history begins: open incidents, silences and unsent notices of \
              before are not known any more\n  hint: {}",

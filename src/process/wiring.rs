@@ -9,10 +9,10 @@ use skywatch_settings::{Flavour, RedisUrl, Settings, Store, StoreUrl, TrimMode};
 
 use super::ProcessError;
 use crate::analyzer::SnapshotOptions;
-use crate::dispatch::SharedDispatchOptions;
 use crate::cluster::{
     Coordinator, LeaseCoordinator, LeaseTerms, LocalCoordinator, RedisLeases, RedisSnapshots, node_name,
 };
+use crate::dispatch::SharedDispatchOptions;
 use crate::dispatch::running;
 use crate::files;
 use crate::health::HealthError;

@@ -142,6 +142,31 @@ pub struct DispatchStatus {
     pub nodes: Vec<DispatchNode>,
 }
 
+impl DispatchStatus {
+    /// All nodes at `now` (Unix seconds): who leads, whether the others have everything, and when each began its last pass. `None`
+    /// where there can be only one.
+    pub fn led_by(&self, now: f64) -> Option<String> {
+        let node = |node: &DispatchNode| {
+            let role = match (node.leads, node.is_whole) {
+                (true, _) => "leads",
+                (false, true) => "follows",
+                (false, false) => "follows, has not everything yet",
+            };
+            let pass = match node.pass_at {
+                at if at > 0.0 => format!("last pass {} ago", units::length((now - at).max(0.0))),
+                _ => "no pass yet".to_owned(),
+            };
+            format!("{} {role}, {pass}", node.name)
+        };
+        let nodes: Vec<String> = self.nodes.iter().map(node).collect();
+        match (self.node.is_empty(), self.nodes.iter().any(|node| node.leads)) {
+            (true, _) => None,
+            (false, true) => Some(nodes.join("; ")),
+            (false, false) => Some(format!("no node leads; {}", nodes.join("; "))),
+        }
+    }
+}
+
 /// A node whose dispatch lives.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DispatchNode {

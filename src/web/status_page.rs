@@ -55,6 +55,7 @@ async fn status(State(site): SiteState) -> Response {
         let (kept, unreadable) = of_history(&asked.history, read);
         let context = context! {
             skipped_causes => skipped_causes(&asked.dispatch()),
+            led_by => asked.dispatch().led_by(unix_now()),
             ..describe(&analyzer, &ingest, &kept, unreadable, &asked.store)
         };
         page(asked.pages.render("status.html", "/status", &analyzer, context))

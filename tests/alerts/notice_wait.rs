@@ -54,7 +54,8 @@ fn opened(wait: Duration) -> (Arc<Ear>, Sender<()>, impl FnOnce()) {
     let (inbox, messages) = Inbox::new();
     let stop = Stop::new();
     let stopped = stop.clone();
-    let running = std::thread::spawn(move || dispatch::run(options, None, &finders, &inbox, &messages, &stopped));
+    let running =
+        std::thread::spawn(move || dispatch::run(options, None, &finders, &inbox, &messages, &stopped));
     let finder = Finder::new("analyzer", Some(Subject::METRIC));
     let client = InletClient::start(InletAddress::Thread(send), finder, None).unwrap();
     let anomaly = sample::anomaly("web.cpu").without_window();

@@ -24,7 +24,8 @@ fn a_new_level_that_was_accepted_is_told_as_that_and_kept_as_that() {
     let ask = inbox.clone();
     let stop = Stop::new();
     let stopped = stop.clone();
-    let running = std::thread::spawn(move || dispatch::run(options, None, &finders, &inbox, &messages, &stopped));
+    let running =
+        std::thread::spawn(move || dispatch::run(options, None, &finders, &inbox, &messages, &stopped));
     let finder = Finder::new("analyzer", Some(Subject::METRIC));
     let client = InletClient::start(InletAddress::Thread(send), finder, None).unwrap();
     let begin = now() - 600.0;

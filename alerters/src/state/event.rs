@@ -38,8 +38,27 @@ pub enum IncidentEvent {
         /// Its number.
         silence: u64,
     },
+    /// What another state had told people is told on by this one.
+    Adopt(Box<AdoptedState>),
     /// Time has passed.
     Tick,
+}
+
+/// Incidents and silences of another state, by numbers of its own.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct AdoptedState {
+    /// Incidents that are open there. Whom nobody is to have told of one is not in its [`told`](Incident::told).
+    pub incidents: Vec<Incident>,
+    /// Silences that have not ended there.
+    pub silences: Vec<Silence>,
+}
+
+impl AdoptedState {
+    /// Whether there is nothing to take over.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.incidents.is_empty() && self.silences.is_empty()
+    }
 }
 
 /// Why an event was refused. The state is as before.

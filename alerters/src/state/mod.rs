@@ -8,6 +8,7 @@
 //! each incident and from what the receiver [was told](crate::incident::LastTold) of it; a notice is made when the group's
 //! turn comes, and says what is true then. An incident that comes and goes while its group waits is told of as that.
 
+mod adopted;
 mod decision;
 mod event;
 mod fallback;
@@ -27,7 +28,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-pub use event::{Cooldown, EventRefused, IncidentEvent, Step};
+pub use event::{AdoptedState, Cooldown, EventRefused, IncidentEvent, Step};
 pub use numbers::{APART, Next, NumberClaim};
 pub use outlook::{Outlook, Prospect};
 pub use persisted::PersistedState;
@@ -188,6 +189,7 @@ impl IncidentState {
                 armed.silence.ended_at = Some(now);
                 step.touched_silences.insert(silence);
             }
+            IncidentEvent::Adopt(adopted) => self.adopt(*adopted, now, &mut step),
             IncidentEvent::Tick => {}
         }
         // Only now that the event was not refused: what a refused one took along would be lost.
@@ -367,6 +369,7 @@ impl IncidentState {
                 (observations.iter().filter(new).count() as u64, 0)
             }
             IncidentEvent::Silence(_) => (0, 1),
+            IncidentEvent::Adopt(adopted) => (adopted.incidents.len() as u64, adopted.silences.len() as u64),
             _ => (0, 0),
         }
     }

@@ -173,7 +173,7 @@ impl IncidentState {
     }
 
     /// Forgets a pending incident as if it had never been.
-    fn drop_incident(&mut self, id: u64) {
+    pub(super) fn drop_incident(&mut self, id: u64) {
         if let Some(incident) = self.incidents.remove(&id) {
             self.by_subject.remove(&incident.subject);
         }

@@ -139,7 +139,7 @@ impl Scene {
     }
 }
 
-fn news(notice: &Notice) -> &News {
+pub(super) fn news(notice: &Notice) -> &News {
     notice.news().unwrap()
 }
 

@@ -2,23 +2,26 @@
 //!
 //! Questions are read from the history with what is only in memory; what changes something goes the way of every event.
 
-use skywatch_alerters::causes::SharedCause;
-use skywatch_alerters::incident::Phase;
 use skywatch_alerters::state::IncidentEvent;
-use skywatch_alerters::{Anomaly, Subject, Votes, render};
-use skywatch_settings::Pattern;
+use skywatch_alerters::{Anomaly, Subject, Votes};
 
-use super::{Dispatcher, SHOWN};
+use super::Dispatcher;
 use crate::clock::unix_now;
-use crate::dispatch::request::{NoticeLine, Reply, Request, Which};
-use crate::history::{DeadLetters, Filter, HistoryBatch, HistoryError, HistoryReader, NoticeRecord};
+use crate::dispatch::reading::{read_request, refused};
+use crate::dispatch::request::{Reply, Request, Which};
+use crate::history::{DeadLetters, HistoryBatch};
 
 impl Dispatcher {
     /// Answers what people ask. Works without queues, too.
     pub fn answer(&mut self, request: Request) -> Reply {
         let now = unix_now();
         let known = self.buffer.ask(|history| {
-            Ok(read_request(history, &request, || self.anomalous_metrics(now), now))
+            Ok(read_request(
+                history,
+                &request,
+                || self.anomalous_metrics(now),
+                now,
+            ))
         });
         match known {
             Some(Ok(Some(Ok(reply)))) => return reply,
@@ -145,7 +148,10 @@ impl Dispatcher {
             },
             Some(Ok(count)) => Reply::Done { count },
             Some(Err(error)) => refused(error.to_string()),
-            None => refused(format!("no history :: {}", self.buffer.trouble().unwrap_or_default())),
+            None => refused(format!(
+                "no history :: {}",
+                self.buffer.trouble().unwrap_or_default()
+            )),
         };
         if retry {
             let names: Vec<String> = self.queues.keys().cloned().collect();
@@ -179,111 +185,4 @@ impl Dispatcher {
         self.buffer.keep(batch);
         Reply::Test { id, receivers }
     }
-}
-
-/// Answers what the history knows; `None` of anything else. `anomalous` gives metrics that are so at `now`, Unix seconds.
-pub(in crate::dispatch) fn read_request(
-    history: &HistoryReader,
-    request: &Request,
-    anomalous: impl FnOnce() -> Vec<String>,
-    now: f64,
-) -> Option<Result<Reply, HistoryError>> {
-    Some(match request {
-        Request::Incidents { all, name, limit } => incidents(history, *all, name.as_deref(), *limit),
-        Request::Incident { id } => history.incident(*id).map(|found| match found {
-            Some(life) => Reply::Incident {
-                incident: Box::new(life.incident),
-                transitions: life.transitions,
-                notices: life.notices.into_iter().map(NoticeLine::of).collect(),
-            },
-            None => refused(format!("there is no incident {id}")),
-        }),
-        Request::Causes { id } => causes(history, *id, anomalous),
-        Request::Silences { all } => history.silences(*all).map(|silences| {
-            let in_time = |silence: &skywatch_alerters::silence::Silence| {
-                *all || silence.until.is_none_or(|until| until > now)
-            };
-            Reply::Silences {
-                silences: silences.into_iter().filter(in_time).collect(),
-            }
-        }),
-        Request::DeadLetters { limit } => {
-            let notices = history.dead_letters((*limit).min(SHOWN));
-            notices.map(|notices| Reply::Notices {
-                notices: notices.into_iter().map(NoticeLine::of).collect(),
-            })
-        }
-        _ => return None,
-    })
-}
-
-fn incidents(
-    history: &HistoryReader,
-    all: bool,
-    name: Option<&str>,
-    limit: usize,
-) -> Result<Reply, HistoryError> {
-    let phases = if all {
-        Vec::new()
-    } else {
-        vec![Phase::Open, Phase::Acknowledged]
-    };
-    let name = match name.map(Pattern::parse).transpose() {
-        Ok(name) => name,
-        Err(why) => return Ok(refused(format!("the pattern of names is wrong: {why}"))),
-    };
-    let filter = Filter {
-        phases,
-        name,
-        ..Filter::default()
-    };
-    let incidents = history.incidents(&filter, limit.min(SHOWN))?;
-    let numbers: Vec<u64> = incidents.iter().map(|incident| incident.id).collect();
-    let mut causes: Vec<SharedCause> = Vec::new();
-    for shared in history.shared_causes(&numbers)?.into_values() {
-        if !causes.contains(&shared) {
-            causes.push(shared);
-        }
-    }
-    Ok(Reply::Incidents { incidents, causes })
-}
-
-fn causes(
-    history: &HistoryReader,
-    id: u64,
-    anomalous: impl FnOnce() -> Vec<String>,
-) -> Result<Reply, HistoryError> {
-    let Some(life) = history.incident(id)? else {
-        return Ok(refused(format!("there is no incident {id}")));
-    };
-    let causes = history.causes(&[id])?.remove(&id).map(Box::new);
-    Ok(Reply::Causes {
-        since: life.incident.since,
-        at: life.incident.last_anomalous,
-        subject: life.incident.subject,
-        anomalous: match &causes {
-            Some(known) if !known.skipped => Vec::new(),
-            _ => anomalous(),
-        },
-        causes,
-    })
-}
-
-impl NoticeLine {
-    fn of(record: NoticeRecord) -> Self {
-        Self {
-            summary: render::summary(&record.notice),
-            id: record.notice.id,
-            receiver: record.notice.receiver,
-            route: record.notice.route,
-            at: record.notice.at,
-            state: record.state.as_str().to_owned(),
-            tries: record.tries,
-            error: record.last_error,
-        }
-    }
-}
-
-fn refused(why: String) -> Reply {
-    Reply::Refused { why }
 }

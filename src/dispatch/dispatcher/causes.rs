@@ -16,12 +16,8 @@ use crate::clock::unix_now;
 use crate::dispatch::cause_search::{FoundCauses, SkipReason};
 use crate::dispatch::causes::{CauseQuestion, CauseWorker, skipped};
 use crate::dispatch::inbox::Inbox;
+use crate::dispatch::reading::{PRESENT, anomalous};
 use crate::history::HistoryBatch;
-
-/// Seconds after which one that was anomalous counts as so no more.
-const PRESENT: f64 = 900.0;
-/// Metrics that are anomalous at once and get precedence; beyond that it is everything.
-const MOST_ANOMALOUS: usize = 5_000;
 
 impl Dispatcher {
     /// Starts the thread that looks for causes, if somebody does, with what opened just before the last end.
@@ -152,19 +148,4 @@ pub(super) fn question(incident: &Incident) -> CauseQuestion {
         since: incident.since,
         at: incident.last_anomalous,
     }
-}
-
-/// The metrics that are anomalous at `now`, of these incidents.
-pub(in crate::dispatch) fn anomalous<'i>(
-    incidents: impl Iterator<Item = &'i Incident>,
-    now: f64,
-) -> Vec<String> {
-    incidents
-        .filter(|incident| !incident.phase.is_over() && now - incident.last_anomalous <= PRESENT)
-        .filter_map(|incident| match &incident.subject {
-            Subject::Metric(name) => Some(name.clone()),
-            _ => None,
-        })
-        .take(MOST_ANOMALOUS)
-        .collect()
 }

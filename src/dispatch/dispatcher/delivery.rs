@@ -7,12 +7,13 @@ use skywatch_alerters::notice::Content;
 use skywatch_alerters::state::IncidentEvent;
 use skywatch_alerters::{Notice, Subject, render};
 
-use super::{BEFORE, Dispatcher, SHOWN};
+use super::{BEFORE, Dispatcher};
 use crate::clock::unix_now;
 use crate::dispatch::buffer::Settlement;
 use crate::dispatch::destination::{Destination, DispatchChange};
 use crate::dispatch::inbox::{Delivery, Inbox};
 use crate::dispatch::queue::{DeliveryOutcome, IN_MEMORY, QueueTools, ReceiverQueue};
+use crate::dispatch::reading::SHOWN;
 use crate::history::HistoryBatch;
 use crate::observer::{ObservedMetric, Observer};
 
@@ -188,7 +189,9 @@ impl Dispatcher {
                 self.buffer
                     .mark(&id, &Settlement::Failed { error, next_try }, now);
             }
-            DeliveryOutcome::HeldBack => tracing::debug!("notice {id} to `{receiver}` is held back :: {summary}"),
+            DeliveryOutcome::HeldBack => {
+                tracing::debug!("notice {id} to `{receiver}` is held back :: {summary}")
+            }
             DeliveryOutcome::Dead(error) => {
                 tracing::error!(
                     "notice {id} to `{receiver}` given up :: {error} :: {summary}\n  hint: `skywatch notices` shows it \

@@ -225,13 +225,16 @@ impl Dispatcher {
                 let metric = incident.subject.name();
                 self.shared.is_some() && self.scopes.finder_of(metric).is_some_and(|by| by != finder.name)
             };
-            observations.extend(open.filter(|incident| !is_elsewhere(incident)).filter_map(|incident| {
-                let is_its = Some(incident.subject.kind().name) == finder.follows.as_deref();
-                (is_its && incident.unknown_since.is_none()).then(|| Observation {
-                    subject: incident.subject.clone(),
-                    outcome: ObservedOutcome::Unknown,
-                })
-            }));
+            observations.extend(
+                open.filter(|incident| !is_elsewhere(incident))
+                    .filter_map(|incident| {
+                        let is_its = Some(incident.subject.kind().name) == finder.follows.as_deref();
+                        (is_its && incident.unknown_since.is_none()).then(|| Observation {
+                            subject: incident.subject.clone(),
+                            outcome: ObservedOutcome::Unknown,
+                        })
+                    }),
+            );
             let event = self.judged(finder, (None, None, now), observations);
             let _ = self.event(event, now, HistoryBatch::new(now));
         }

@@ -126,7 +126,11 @@ impl Dispatcher {
             status.write(&DispatchStatus {
                 at: now,
                 counters,
-                node: self.shared.as_ref().map(|shared| shared.node().to_owned()).unwrap_or_default(),
+                node: self
+                    .shared
+                    .as_ref()
+                    .map(|shared| shared.node().to_owned())
+                    .unwrap_or_default(),
                 nodes: self.shared.as_ref().map(SharedLead::nodes).unwrap_or_default(),
             });
         }

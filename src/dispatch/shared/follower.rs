@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use skywatch_alerters::incident::{Incident, Observation, ObservedOutcome, Phase};
+use skywatch_alerters::state::AdoptedState;
 
 use super::mail::PostOffice;
 use super::member::DispatchMember;
@@ -14,10 +15,10 @@ use super::relay::Relays;
 use super::replica::HistoryReplica;
 use crate::clock::unix_now;
 use crate::cluster::{LeadStanding, LeadView, Session};
-use crate::dispatch::dispatcher::{PRUNE_EACH, PRUNE_SLICE, anomalous, read_request};
 use crate::dispatch::event_sinks;
 use crate::dispatch::inbox::DispatchMessage;
 use crate::dispatch::options::DispatchOptions;
+use crate::dispatch::reading::{PRUNE_EACH, anomalous, prune, read_request};
 use crate::dispatch::request::{Reply, Request};
 use crate::dispatch::self_monitor::{SelfMonitor, observation};
 use crate::history::{Filter, HistoryReader};
@@ -37,7 +38,7 @@ const OWN_REPORTS: usize = 16;
 const MOST_LASTING: usize = 5_000;
 
 /// Why a node does not follow any more.
-pub(super) enum FollowEnd {
+pub(in crate::dispatch) enum FollowEnd {
     /// Stop was said.
     Stopped,
     /// It leads, or goes on alone as nobody answers.
@@ -45,17 +46,17 @@ pub(super) enum FollowEnd {
 }
 
 /// How a node begins to lead.
-pub(super) struct TakenLead {
+pub(in crate::dispatch) struct TakenLead {
     /// The epoch since which it does; `None` where nobody answers.
-    pub(super) since: Option<u64>,
+    pub(in crate::dispatch) since: Option<u64>,
     /// Up to where its history has the log of all nodes; `None` if it has something else.
-    pub(super) position: Option<String>,
+    pub(in crate::dispatch) position: Option<String>,
     /// Whether other nodes may have what its history holds.
-    pub(super) was_shared: bool,
+    pub(in crate::dispatch) was_shared: bool,
 }
 
 /// A node that follows.
-pub(super) struct Follower<'o> {
+pub(in crate::dispatch) struct FollowingNode<'o> {
     member: Arc<DispatchMember>,
     options: &'o mut DispatchOptions,
     replica: HistoryReplica,
@@ -68,6 +69,10 @@ pub(super) struct Follower<'o> {
     free_since: Instant,
     self_monitor: SelfMonitor,
     own: Option<(InletClient, Receiver<FromFinder>)>,
+    /// What this node had told before its history gave way to that of the leading one, until that has taken it.
+    left_over: AdoptedState,
+    /// Where it is said that it was taken, and when it was handed over last.
+    handed_over: Option<(Receiver<Reply>, Instant)>,
     /// Whether the leading node was told how it is with this one, and with what result.
     told_ill: Option<bool>,
     mail_at: Instant,
@@ -76,9 +81,9 @@ pub(super) struct Follower<'o> {
     pruned_at: f64,
 }
 
-impl<'o> Follower<'o> {
+impl<'o> FollowingNode<'o> {
     /// Begins to follow, with the history of the options.
-    pub(super) fn new(member: &Arc<DispatchMember>, options: &'o mut DispatchOptions) -> Self {
+    pub(in crate::dispatch) fn new(member: &Arc<DispatchMember>, options: &'o mut DispatchOptions) -> Self {
         let now = unix_now();
         let post = PostOffice::new(member);
         let start = Instant::now();
@@ -94,6 +99,8 @@ impl<'o> Follower<'o> {
             leader: None,
             free_since: start,
             own,
+            left_over: AdoptedState::default(),
+            handed_over: None,
             told_ill: None,
             mail_at: start,
             log_at: start,
@@ -104,7 +111,7 @@ impl<'o> Follower<'o> {
     }
 
     /// Follows until stop is said or this node leads.
-    pub(super) fn run(
+    pub(in crate::dispatch) fn run(
         mut self,
         finders: &Receiver<FromFinder>,
         messages: &Receiver<DispatchMessage>,
@@ -207,6 +214,7 @@ impl<'o> Follower<'o> {
                 .announce(self.replica.is_whole(), self.relays.pass_at());
         }
         self.questions.give_up(self.leader.as_deref());
+        self.hand_over();
         if self.checked_at.elapsed() >= CHECK_EACH {
             self.checked_at = Instant::now();
             self.check_ourselves();
@@ -215,10 +223,36 @@ impl<'o> Follower<'o> {
         }
     }
 
+    /// Hands over what this node had told people on its own, until it is taken.
+    fn hand_over(&mut self) {
+        let left = self.replica.left_over();
+        self.left_over.incidents.extend(left.incidents);
+        self.left_over.silences.extend(left.silences);
+        if let Some((answer, since)) = &self.handed_over {
+            match answer.try_recv() {
+                Ok(Reply::Done { .. }) => {
+                    (self.left_over, self.handed_over) = (AdoptedState::default(), None);
+                }
+                _ if since.elapsed() < CHECK_EACH => return,
+                _ => self.handed_over = None,
+            }
+        }
+        if let (false, Some(leader)) = (self.left_over.is_empty(), self.leader.as_deref()) {
+            let (reply, answer) = bounded(1);
+            self.questions.adopt(leader, &self.left_over, reply);
+            self.handed_over = Some((answer, Instant::now()));
+        }
+    }
+
     fn led_by(&mut self, leader: Option<String>) {
         match &leader {
-            Some(leader) => tracing::info!("node `{}` leads the dispatch of all nodes", Session::node_of(leader)),
-            None => tracing::warn!("no node leads the dispatch at present :: findings are kept for the next one"),
+            Some(leader) => tracing::info!(
+                "node `{}` leads the dispatch of all nodes",
+                Session::node_of(leader)
+            ),
+            None => {
+                tracing::warn!("no node leads the dispatch at present :: findings are kept for the next one")
+            }
         }
         self.relays.led_by(leader.clone());
         self.questions.led_by(leader.as_deref());
@@ -238,7 +272,7 @@ impl<'o> Follower<'o> {
                 self.options.change(*change);
             }
             // Of a time when this node led: the one that does knows what it marked.
-            DispatchMessage::Delivered(_) | DispatchMessage::CausesFound(_) => {}
+            DispatchMessage::Delivered(_) | DispatchMessage::CausesFound(_) | DispatchMessage::Adopt(..) => {}
         }
     }
 
@@ -303,11 +337,13 @@ impl<'o> Follower<'o> {
             return;
         }
         self.pruned_at = now;
-        let keep = self.options.keep_history.as_secs_f64();
-        if let Some(history) = self.replica.history()
-            && let Err(error) = history.prune(now - keep, PRUNE_SLICE)
+        let keep = self.options.keep_history;
+        if self
+            .replica
+            .history()
+            .is_some_and(|history| prune(history, keep, now))
         {
-            tracing::warn!("old history not thrown away :: {error}");
+            self.pruned_at = now - PRUNE_EACH + 1.0;
         }
     }
 }
@@ -327,7 +363,9 @@ fn own_finder() -> Option<(InletClient, Receiver<FromFinder>)> {
     let (send, receive) = bounded(OWN_REPORTS);
     let client = InletClient::start(InletAddress::Thread(send), Finder::new("dispatch", None), None);
     client
-        .inspect_err(|error| tracing::error!("what is wrong with this node is not told :: no thread for it: {error}"))
+        .inspect_err(|error| {
+            tracing::error!("what is wrong with this node is not told :: no thread for it: {error}")
+        })
         .ok()
         .map(|client| (client, receive))
 }

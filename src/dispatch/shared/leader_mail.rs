@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::mail::{Mail, MailBody, MailKind, PostOffice};
+use super::mail::{MailBody, MailKind, NodeMail, PostOffice};
 use super::member::DispatchMember;
 use crate::cluster::Session;
 use crate::dispatch::inbox::{DispatchMessage, Inbox};
@@ -33,7 +33,7 @@ pub(in crate::dispatch) fn name_at(finder: &str, node: &str) -> String {
 }
 
 /// The thread. Dropping it ends it.
-pub(super) struct LeaderMail {
+pub(in crate::dispatch) struct LeaderMail {
     stop: Stop,
     thread: Option<JoinHandle<()>>,
 }
@@ -43,7 +43,7 @@ impl LeaderMail {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub(super) fn start(
+    pub(in crate::dispatch) fn start(
         member: &Arc<DispatchMember>,
         inbox: Inbox,
         finders: Sender<FromFinder>,
@@ -88,7 +88,7 @@ struct RemoteFinder {
 }
 
 /// A question of another node that is being answered.
-struct Waiting<T> {
+struct WaitingQuestion<T> {
     from: String,
     question: u64,
     answer: Receiver<T>,
@@ -102,8 +102,8 @@ struct Ear {
     finders: Sender<FromFinder>,
     /// By session and connection.
     remote: BTreeMap<(String, u64), RemoteFinder>,
-    asked: Vec<Waiting<Reply>>,
-    examined: Vec<Waiting<FinderAnswer>>,
+    asked: Vec<WaitingQuestion<Reply>>,
+    examined: Vec<WaitingQuestion<FinderAnswer>>,
 }
 
 impl Ear {
@@ -112,7 +112,12 @@ impl Ear {
         while !stop.sleep(pause) {
             let view = self.member.leadership.view();
             let lives = |session: &str| view.nodes.iter().any(|node| node.session == session);
-            let gone: Vec<(String, u64)> = self.remote.keys().filter(|(session, _)| !lives(session)).cloned().collect();
+            let gone: Vec<(String, u64)> = self
+                .remote
+                .keys()
+                .filter(|(session, _)| !lives(session))
+                .cloned()
+                .collect();
             if view.answers {
                 gone.into_iter().for_each(|place| self.end(&place));
             }
@@ -140,7 +145,7 @@ impl Ear {
         is_any
     }
 
-    fn take(&mut self, mail: &Mail) {
+    fn take(&mut self, mail: &NodeMail) {
         let place = |connection: u64| (mail.from.clone(), connection);
         match mail.kind {
             MailKind::Connect { connection } => {
@@ -153,8 +158,11 @@ impl Ear {
                 let frame = mail.body();
                 if !frame.is_some_and(|frame| self.frame(&place, number, frame)) {
                     self.end(&place);
-                    self.post
-                        .send(&mail.from, MailKind::Disconnected { connection }, &MailBody::Nothing);
+                    self.post.send(
+                        &mail.from,
+                        MailKind::Disconnected { connection },
+                        &MailBody::Nothing,
+                    );
                 }
             }
             MailKind::Disconnect { connection } => self.end(&place(connection)),
@@ -173,6 +181,15 @@ impl Ear {
                     let message = DispatchMessage::Examine(metric, at, reply);
                     if self.inbox.sender().send_timeout(message, PATIENCE).is_ok() {
                         push(&mut self.examined, &mail.from, question, answer);
+                    }
+                }
+            }
+            MailKind::Adopt { question } => {
+                if let Some(adopted) = mail.body() {
+                    let (reply, answer) = bounded(1);
+                    let message = DispatchMessage::Adopt(Box::new(adopted), reply);
+                    if self.inbox.sender().send_timeout(message, PATIENCE).is_ok() {
+                        push(&mut self.asked, &mail.from, question, answer);
                     }
                 }
             }
@@ -197,7 +214,10 @@ impl Ear {
             .name("finder-told".to_owned())
             .spawn(move || tell(&post, &to, &told));
         if let Err(error) = spawned {
-            return tracing::error!("finder `{}` is told nothing :: no thread for it: {error}", finder.name);
+            return tracing::error!(
+                "finder `{}` is told nothing :: no thread for it: {error}",
+                finder.name
+            );
         }
         let known = Arc::new(finder.clone());
         let remote = RemoteFinder {
@@ -245,7 +265,11 @@ impl Ear {
                 return waiting.since.elapsed() < QUESTION_WAITS;
             };
             let question = waiting.question;
-            post.send(&waiting.from, MailKind::Replied { question }, &MailBody::Reply(&reply));
+            post.send(
+                &waiting.from,
+                MailKind::Replied { question },
+                &MailBody::Reply(&reply),
+            );
             false
         });
         self.examined.retain(|waiting| {
@@ -253,18 +277,22 @@ impl Ear {
                 return waiting.since.elapsed() < QUESTION_WAITS;
             };
             let question = waiting.question;
-            post.send(&waiting.from, MailKind::Examined { question }, &MailBody::Examined(&answer));
+            post.send(
+                &waiting.from,
+                MailKind::Examined { question },
+                &MailBody::Examined(&answer),
+            );
             false
         });
     }
 }
 
 /// Remembers who waits for an answer; of very many the oldest is forgotten.
-fn push<T>(waiting: &mut Vec<Waiting<T>>, from: &str, question: u64, answer: Receiver<T>) {
+fn push<T>(waiting: &mut Vec<WaitingQuestion<T>>, from: &str, question: u64, answer: Receiver<T>) {
     if waiting.len() >= QUESTIONS {
         waiting.remove(0);
     }
-    waiting.push(Waiting {
+    waiting.push(WaitingQuestion {
         from: from.to_owned(),
         question,
         answer,
@@ -276,7 +304,11 @@ fn push<T>(waiting: &mut Vec<Waiting<T>>, from: &str, question: u64, answer: Rec
 fn tell(post: &PostOffice, (session, connection): &(String, u64), told: &Receiver<ToFinder>) {
     let connection = *connection;
     for (number, message) in (0..).zip(told) {
-        if !post.send(session, MailKind::Told { connection, number }, &MailBody::Told(&message)) {
+        if !post.send(
+            session,
+            MailKind::Told { connection, number },
+            &MailBody::Told(&message),
+        ) {
             break;
         }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::entry::LogEntry;
 use super::member::DispatchMember;
-use crate::cluster::{Appended, FencingToken, LeadStanding, LeadView, RedisLog};
+use crate::cluster::{FencingToken, LeadStanding, LeadView, LogAppend, RedisLog};
 use crate::history::{HistoryBatch, HistoryWrite};
 
 /// Entries behind the beginning that a log keeps at most …
@@ -55,7 +55,11 @@ pub(in crate::dispatch) struct LogWriter {
 
 impl LogWriter {
     /// Leads since that epoch, with a history that has the log up to `position`.
-    pub(super) fn new(member: &Arc<DispatchMember>, since: Option<u64>, position: Option<String>) -> Self {
+    pub(in crate::dispatch) fn new(
+        member: &Arc<DispatchMember>,
+        since: Option<u64>,
+        position: Option<String>,
+    ) -> Self {
         Self {
             log: member.log(),
             member: Arc::clone(member),
@@ -98,7 +102,11 @@ impl LogWriter {
     pub(in crate::dispatch) fn write(&mut self, write: &HistoryWrite) -> LogOutcome {
         if self.is_displaced() {
             // Where nobody answered from the start nobody can have what is written here either.
-            return if self.since.is_some() { LogOutcome::Refused } else { LogOutcome::Unlogged };
+            return if self.since.is_some() {
+                LogOutcome::Refused
+            } else {
+                LogOutcome::Unlogged
+            };
         }
         let Some((token, _)) = self.token() else {
             self.position = None;
@@ -111,15 +119,15 @@ impl LogWriter {
         let entry = LogEntry::Write { write: write.clone() }.bytes();
         let most = self.counted(entry.len());
         match self.log.append(&token, &after, &entry, most) {
-            Ok(Appended::At(at)) => {
+            Ok(LogAppend::At(at)) => {
                 self.position = Some(at.clone());
                 LogOutcome::Logged(at)
             }
-            Ok(Appended::Gap) => {
+            Ok(LogAppend::Gap) => {
                 tracing::warn!("the end of the log of all nodes was lost :: it is begun anew");
                 LogOutcome::Unlogged
             }
-            Ok(Appended::Refused) => self.refused(),
+            Ok(LogAppend::Refused) => self.refused(),
             Err(error) => {
                 tracing::debug!("the log of all nodes is not written :: {error}");
                 self.member.leadership.nobody_answers();
@@ -163,8 +171,10 @@ impl LogWriter {
         } else if self.behind_since.is_none() {
             self.behind_since = Some(Instant::now());
         }
-        let is_needed =
-            self.position.is_none() || self.behind_since.is_some_and(|since| since.elapsed() >= BEHIND_FOR);
+        let is_needed = self.position.is_none()
+            || self
+                .behind_since
+                .is_some_and(|since| since.elapsed() >= BEHIND_FOR);
         is_needed && Instant::now() >= self.begin_at
     }
 
@@ -192,9 +202,9 @@ impl LogWriter {
                 self.log.append(&token, &at, &bytes, most)
             };
             match appended {
-                Ok(Appended::At(place)) => at = place,
-                Ok(Appended::Gap) => return,
-                Ok(Appended::Refused) => {
+                Ok(LogAppend::At(place)) => at = place,
+                Ok(LogAppend::Gap) => return,
+                Ok(LogAppend::Refused) => {
                     self.refused();
                     return;
                 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use skywatch_alerters::state::AdoptedState;
 
 use super::member::DispatchMember;
 use crate::cluster::RedisMail;
@@ -26,6 +27,8 @@ pub(super) enum MailKind {
     Ask { question: u64 },
     /// Somebody asks what a metric's analyzer makes of it at a moment, Unix seconds. Body: the metric's name.
     Examine { question: u64, at: f64 },
+    /// A node that led on its own has told people of this. Body: an [`AdoptedState`](skywatch_alerters::state::AdoptedState).
+    Adopt { question: u64 },
     /// From the node that leads: what a finder is told, the `number`-th of its connection. Body: a [`ToFinder`].
     Told { connection: u64, number: u64 },
     /// The connection has ended, or is not known.
@@ -45,14 +48,14 @@ struct MailHead {
 }
 
 /// A message as it came.
-pub(super) struct Mail {
+pub(super) struct NodeMail {
     /// The session it is from.
     pub(super) from: String,
     pub(super) kind: MailKind,
     body: Vec<u8>,
 }
 
-impl Mail {
+impl NodeMail {
     fn read(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let MailHead { from, kind } = serde_json::from_slice(&bytes[..end]).ok()?;
@@ -83,6 +86,7 @@ pub(super) enum MailBody<'b> {
     Told(&'b ToFinder),
     Reply(&'b Reply),
     Examined(&'b FinderAnswer),
+    Adopt(&'b AdoptedState),
 }
 
 /// Sends messages of this node, and takes those for it. Cheap to clone.
@@ -126,10 +130,10 @@ impl PostOffice {
     }
 
     /// What has come for this node; nothing where nobody answers.
-    pub(super) fn take(&self) -> Vec<Mail> {
+    pub(super) fn take(&self) -> Vec<NodeMail> {
         let mut takes = self.takes.lock().unwrap_or_else(PoisonError::into_inner);
         match takes.take(&self.member.session) {
-            Ok(taken) => taken.iter().filter_map(|bytes| Mail::read(bytes)).collect(),
+            Ok(taken) => taken.iter().filter_map(|bytes| NodeMail::read(bytes)).collect(),
             Err(error) => {
                 tracing::debug!("no message is taken :: {error}");
                 self.member.leadership.nobody_answers();

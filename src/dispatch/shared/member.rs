@@ -34,9 +34,9 @@ struct NodeNews {
 }
 
 /// This node among those that share one dispatch.
-pub(super) struct DispatchMember {
+pub(in crate::dispatch) struct DispatchMember {
     options: SharedDispatchOptions,
-    pub(super) leadership: Leadership,
+    pub(in crate::dispatch) leadership: Leadership,
     /// This run of the node, as it is written down.
     pub(super) session: String,
     /// Notices that were sent although another node may have sent them.
@@ -50,12 +50,8 @@ impl DispatchMember {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub(super) fn start(options: SharedDispatchOptions) -> std::io::Result<Self> {
-        let lead = RedisLead::new(
-            &options.connect,
-            &options.namespace,
-            options.terms.renew_each(),
-        );
+    pub(in crate::dispatch) fn start(options: SharedDispatchOptions) -> std::io::Result<Self> {
+        let lead = RedisLead::new(&options.connect, &options.namespace, options.terms.renew_each());
         let leadership = Leadership::start(Box::new(lead), &options.node, options.terms)?;
         let member = Self {
             session: leadership.session().to_string(),
@@ -96,7 +92,7 @@ impl DispatchMember {
     }
 
     /// Says how it stands with this node.
-    pub(super) fn announce(&self, is_whole: bool, pass_at: f64) {
+    pub(in crate::dispatch) fn announce(&self, is_whole: bool, pass_at: f64) {
         let news = serde_json::to_string(&NodeNews { is_whole, pass_at });
         self.leadership.announce(news.unwrap_or_default());
     }

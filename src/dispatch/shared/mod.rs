@@ -21,111 +21,15 @@ mod questions;
 mod relay;
 mod replica;
 mod send_gate;
-
-use std::sync::Arc;
-
-use crossbeam_channel::{Receiver, bounded};
+mod shared_lead;
 
 pub(super) use self::base::base;
-use self::follower::{FollowEnd, Follower, TakenLead};
-use self::leader_mail::LeaderMail;
-pub(super) use self::leader_mail::name_at;
+pub(super) use self::follower::{FollowEnd, FollowingNode};
+pub(super) use self::leader_mail::{LeaderMail, name_at};
 pub(super) use self::log_writer::{LogOutcome, LogWriter};
-use self::member::DispatchMember;
+pub(super) use self::member::DispatchMember;
+pub use self::member::SharedDispatchOptions;
 #[cfg(test)]
 pub(super) use self::member::counters;
-pub use self::member::SharedDispatchOptions;
 pub(super) use self::send_gate::{SendGate, SendPermit};
-use super::dispatcher::{DispatchEnd, Dispatcher};
-use super::inbox::{DispatchMessage, Inbox};
-use super::options::DispatchOptions;
-use crate::inlet::FromFinder;
-use crate::status::DispatchNode;
-use crate::stop::Stop;
-
-/// Messages of other nodes' finders that may wait for the dispatcher.
-const WAITING: usize = 16;
-
-/// What a dispatcher that leads knows of the other nodes.
-pub(super) struct SharedLead {
-    member: Arc<DispatchMember>,
-    /// Asked before each notice.
-    pub(super) gate: Arc<SendGate>,
-    /// When this node's last pass began, Unix seconds.
-    pass_at: f64,
-}
-
-impl SharedLead {
-    fn new(member: &Arc<DispatchMember>, taken: &TakenLead) -> Self {
-        Self {
-            gate: Arc::new(SendGate::new(member, taken.since, taken.was_shared)),
-            member: Arc::clone(member),
-            pass_at: 0.0,
-        }
-    }
-
-    /// This node's name.
-    pub(super) fn node(&self) -> &str {
-        self.member.node()
-    }
-
-    /// Whether other nodes live.
-    pub(super) fn has_others(&self) -> bool {
-        self.member.has_others(&self.member.leadership.view())
-    }
-
-    /// A pass of this node began at `at`, Unix seconds.
-    pub(super) fn passed(&mut self, at: f64) {
-        self.pass_at = at;
-        self.member.announce(true, at);
-    }
-
-    /// All nodes, for others to read.
-    pub(super) fn nodes(&self) -> Vec<DispatchNode> {
-        self.member.nodes(&self.member.leadership.view())
-    }
-
-    /// Counter name and value.
-    pub(super) fn counters(&self) -> Vec<(String, u64)> {
-        self.member.counters()
-    }
-}
-
-/// Runs the dispatch of a node among others until stop is said.
-///
-/// # Errors
-/// The system refuses a thread.
-pub(super) fn run(
-    mut options: DispatchOptions,
-    shared: SharedDispatchOptions,
-    finders: &Receiver<FromFinder>,
-    inbox: &Inbox,
-    messages: &Receiver<DispatchMessage>,
-    stop: &Stop,
-) -> std::io::Result<()> {
-    let member = Arc::new(DispatchMember::start(shared)?);
-    loop {
-        let taken = match Follower::new(&member, &mut options).run(finders, messages, stop) {
-            FollowEnd::Stopped => break,
-            FollowEnd::Leads(taken) => taken,
-        };
-        member.announce(true, 0.0);
-        let log = LogWriter::new(&member, taken.since, taken.position.clone());
-        let lead = SharedLead::new(&member, &taken);
-        let mut dispatcher = Dispatcher::open_shared(options, log, lead);
-        dispatcher.open_queues(inbox);
-        let (send, remote) = bounded(WAITING);
-        let mail = LeaderMail::start(&member, inbox.clone(), send)?;
-        let end = dispatcher.run([finders, &remote], messages, stop);
-        // Without anybody who takes what it hands on it ends at once.
-        drop(remote);
-        drop(mail);
-        match end {
-            DispatchEnd::Stopped => break,
-            DispatchEnd::Displaced(given_back) => options = *given_back,
-        }
-        tracing::warn!("another node leads the dispatch now :: this one follows");
-    }
-    member.leadership.leave();
-    Ok(())
-}
+pub(super) use self::shared_lead::SharedLead;

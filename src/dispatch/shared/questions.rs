@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use skywatch_alerters::state::AdoptedState;
 
-use super::mail::{Mail, MailBody, MailKind, PostOffice};
+use super::mail::{MailBody, MailKind, NodeMail, PostOffice};
 use crate::cluster::Session;
 use crate::dispatch::request::{Reply, Request};
 use crate::inlet::FinderAnswer;
@@ -55,6 +56,15 @@ impl Questions {
         }
     }
 
+    /// Hands over what this node has told on its own.
+    pub(super) fn adopt(&mut self, leader: &str, adopted: &AdoptedState, reply: Sender<Reply>) {
+        let question = self.number();
+        let kind = MailKind::Adopt { question };
+        if self.post.send(leader, kind, &MailBody::Adopt(adopted)) {
+            self.asked.insert(question, (reply, Instant::now()));
+        }
+    }
+
     /// Asks what the metric's analyzer, wherever it is, makes of it at a moment, Unix seconds.
     pub(super) fn examine(
         &mut self,
@@ -76,7 +86,7 @@ impl Questions {
     }
 
     /// Takes an answer of the leading node.
-    pub(super) fn answered(&mut self, mail: &Mail) {
+    pub(super) fn answered(&mut self, mail: &NodeMail) {
         match mail.kind {
             MailKind::Replied { question } => {
                 if let (Some((reply, _)), Some(answer)) = (self.asked.remove(&question), mail.body()) {
@@ -140,6 +150,8 @@ fn not_asked(leader: Option<&str>) -> String {
             "node `{}` leads, and cannot be asked: Redis does not take the question, or too many wait",
             Session::node_of(leader)
         ),
-        None => "no node leads at present, and Redis may be out of reach: ask again in some seconds".to_owned(),
+        None => {
+            "no node leads at present, and Redis may be out of reach: ask again in some seconds".to_owned()
+        }
     }
 }

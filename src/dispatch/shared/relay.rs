@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crossbeam_channel::Sender;
 
-use super::mail::{Mail, MailBody, MailKind, PostOffice};
+use super::mail::{MailBody, MailKind, NodeMail, PostOffice};
 use crate::inlet::frames::{FrameRef, write_frames};
 use crate::inlet::{Finder, FinderReport, FromFinder, ToFinder};
 
@@ -74,15 +74,20 @@ impl Relays {
                         .send(&leader, MailKind::Disconnect { connection }, &MailBody::Nothing);
                 }
             }
-            FromFinder::Report { ref finder, ref report, .. } => {
+            FromFinder::Report {
+                ref finder,
+                ref report,
+                ..
+            } => {
                 if let FinderReport::Seen(observations) = &**report
                     && let Some(pass) = &observations.pass
                 {
                     self.pass_at = pass.summary.at;
                 }
-                let of = self.connections.iter().find(|(_, relay)| {
-                    relay.finder.name == finder.name && relay.finder.run == finder.run
-                });
+                let of = self
+                    .connections
+                    .iter()
+                    .find(|(_, relay)| relay.finder.name == finder.name && relay.finder.run == finder.run);
                 if let Some(connection) = of.map(|(connection, _)| *connection) {
                     self.send(&leader, connection, &message);
                 }
@@ -99,11 +104,13 @@ impl Relays {
     fn connect(&mut self, leader: &str, finder: Finder, answers: Sender<ToFinder>) {
         let connection = self.next;
         self.next += 1;
-        self.connections.retain(|_, relay| relay.finder.name != finder.name);
-        if self
-            .post
-            .send(leader, MailKind::Connect { connection }, &MailBody::Finder(&finder))
-        {
+        self.connections
+            .retain(|_, relay| relay.finder.name != finder.name);
+        if self.post.send(
+            leader,
+            MailKind::Connect { connection },
+            &MailBody::Finder(&finder),
+        ) {
             let relay = Relay {
                 finder,
                 answers,
@@ -124,7 +131,9 @@ impl Relays {
             let number = relay.sends;
             relay.sends += 1;
             let kind = MailKind::Frame { connection, number };
-            post.send(leader, kind, &MailBody::Frame(frame)).then_some(()).ok_or(())
+            post.send(leader, kind, &MailBody::Frame(frame))
+                .then_some(())
+                .ok_or(())
         });
         if sent.is_err() {
             self.connections.remove(&connection);
@@ -132,7 +141,7 @@ impl Relays {
     }
 
     /// Takes a message of the leading node; false if it is not for a finder.
-    pub(super) fn heard(&mut self, mail: &Mail) -> bool {
+    pub(super) fn heard(&mut self, mail: &NodeMail) -> bool {
         match mail.kind {
             MailKind::Told { connection, number } => {
                 let Some(relay) = self.connections.get_mut(&connection) else {

@@ -3,14 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use skywatch_alerters::state::AdoptedState;
+
 use super::entry::LogEntry;
 use crate::cluster::RedisLog;
 use crate::files;
-use crate::history::{History, HistoryBatch, HistoryError, HistoryReader, HistoryWrite, LOG_POSITION};
+use crate::history::{
+    History, HistoryBatch, HistoryError, HistoryReader, HistoryWrite, LOG_POSITION, NoticeFilter, NoticeState,
+};
 use crate::store::StoreError;
 
 /// Entries that are read at once.
 const AT_ONCE: usize = 50;
+/// Notices that are looked through for what was not told.
+const MOST_WAITING: usize = 10_000;
 /// How long a history that takes nothing is left alone.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
@@ -29,6 +35,8 @@ pub(super) struct HistoryReplica {
     is_of_log: bool,
     trouble: Option<String>,
     try_at: Instant,
+    /// What histories that were put aside had told people.
+    left_over: AdoptedState,
 }
 
 impl HistoryReplica {
@@ -44,6 +52,7 @@ impl HistoryReplica {
             is_of_log: false,
             trouble: None,
             try_at: Instant::now(),
+            left_over: AdoptedState::default(),
         };
         replica.reopen(now);
         replica
@@ -138,7 +147,9 @@ impl HistoryReplica {
         let mut is_any = false;
         for (at, bytes) in entries {
             let Ok(entry) = serde_json::from_slice(&bytes) else {
-                tracing::warn!("an entry of the log of all nodes is not understood :: does another version lead?");
+                tracing::warn!(
+                    "an entry of the log of all nodes is not understood :: does another version lead?"
+                );
                 self.is_whole = false;
                 return Ok(false);
             };
@@ -166,7 +177,9 @@ impl HistoryReplica {
             LogEntry::Write { write } => (write, self.is_whole),
             LogEntry::Whole => (HistoryWrite::batch(HistoryBatch::new(now)), true),
         };
-        let Some(history) = &mut self.history else { return false };
+        let Some(history) = &mut self.history else {
+            return false;
+        };
         // One that is not whole is none that a later start could go on from.
         match history.apply(&write, Some(is_whole.then_some(at.as_str()))) {
             Ok(_) => {
@@ -196,8 +209,18 @@ impl HistoryReplica {
         true
     }
 
+    /// Takes out what histories that were put aside had told people, which the leading node is to go on with.
+    pub(super) fn left_over(&mut self) -> AdoptedState {
+        std::mem::take(&mut self.left_over)
+    }
+
     fn put_aside(&mut self, now: f64) -> bool {
-        self.history = None;
+        if let Some(history) = self.history.take() {
+            match told(&history) {
+                Ok(told) => self.left_over = told,
+                Err(error) => tracing::warn!("what this node had told is not handed over :: {error}"),
+            }
+        }
         (self.position, self.is_whole, self.is_of_log) = (None, false, false);
         match files::put_database_aside(&self.path, "alone", now) {
             Ok(aside) => {
@@ -216,4 +239,28 @@ impl HistoryReplica {
             }
         }
     }
+}
+
+/// What lasts and people were told of. What still waited to be told counts as not told: whoever goes on with it tells it.
+fn told(history: &HistoryReader) -> Result<AdoptedState, HistoryError> {
+    let saved = history.load(f64::INFINITY)?;
+    let filter = NoticeFilter {
+        state: Some(NoticeState::Waiting),
+        ..NoticeFilter::default()
+    };
+    let waiting = history.notices(&filter, MOST_WAITING)?;
+    let mut incidents = saved.incidents;
+    incidents.retain(|incident| incident.phase.is_open());
+    for incident in &mut incidents {
+        incident.told.retain(|receiver, told| {
+            let waits = |notice: &skywatch_alerters::Notice| {
+                notice.receiver == *receiver && notice.thread == told.thread
+            };
+            !waiting.iter().any(|record| waits(&record.notice))
+        });
+    }
+    Ok(AdoptedState {
+        incidents,
+        silences: saved.silences,
+    })
 }
