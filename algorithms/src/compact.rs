@@ -17,6 +17,8 @@ const ROUNDING: f64 = 6_755_399_441_055_744.0;
 const LARGEST: f64 = 2_251_799_813_685_248.0;
 /// Values looked at between two questions whether to go on.
 const BLOCK: usize = 64;
+/// Values that are worked on at once.
+const LANES: usize = 4;
 /// The newest values of a window, which nearly every look at it wants: written out first, without the others.
 const NEWEST: usize = 128;
 
@@ -102,20 +104,55 @@ fn whole(value: f64, power: f64) -> (f64, bool) {
 
 /// Smallest and largest of the whole numbers that give all values back, if all have one.
 fn whole_extent(values: &[f64], power: f64) -> Option<(f64, f64)> {
-    let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
-    for block in values.chunks(BLOCK) {
-        let mut all = true;
-        for &value in block {
-            let (whole, gives_back) = whole(value, power);
-            all &= gives_back;
-            least = if whole < least { whole } else { least };
-            most = if whole > most { whole } else { most };
-        }
-        if !all {
+    let mut extent = WholeExtent {
+        differing: [0; LANES],
+        least: [f64::INFINITY; LANES],
+        most: [f64::NEG_INFINITY; LANES],
+    };
+    let (lanes, rest) = values.as_chunks();
+    for block in lanes.chunks(BLOCK / LANES) {
+        block.iter().for_each(|values| extent.add(values, power));
+        if extent.differing != [0; LANES] {
             return None;
         }
     }
-    (least > -LARGEST && most < LARGEST).then_some((least, most))
+    // Lanes without a value of their own see the last one again.
+    if let (Some(last), false) = (values.last(), rest.is_empty()) {
+        extent.add(
+            &std::array::from_fn(|lane| *rest.get(lane).unwrap_or(last)),
+            power,
+        );
+    }
+    let least = extent.least.into_iter().fold(f64::INFINITY, f64::min);
+    let most = extent.most.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    (extent.differing == [0; LANES] && least > -LARGEST && most < LARGEST).then_some((least, most))
+}
+
+/// What is known of values, each in one of some lanes, so that the compiler works on several at once.
+struct WholeExtent {
+    /// Bits in which a value and what its whole number gives back differ.
+    differing: [u64; LANES],
+    least: [f64; LANES],
+    most: [f64; LANES],
+}
+
+impl WholeExtent {
+    fn add(&mut self, values: &[f64; LANES], power: f64) {
+        for (lane, &value) in values.iter().enumerate() {
+            let whole = (value * power + ROUNDING) - ROUNDING;
+            self.differing[lane] |= (whole / power).to_bits() ^ value.to_bits();
+            self.least[lane] = if whole < self.least[lane] {
+                whole
+            } else {
+                self.least[lane]
+            };
+            self.most[lane] = if whole > self.most[lane] {
+                whole
+            } else {
+                self.most[lane]
+            };
+        }
+    }
 }
 
 fn is_single(value: f64) -> bool {
@@ -338,11 +375,12 @@ fn fit<T>(vector: &mut Vec<T>, capacity: usize) {
 
 /// Writes offsets of `W` bytes.
 fn pack<const W: usize>(bytes: &mut Vec<u8>, values: &[f64], base: f64, power: f64) {
-    let offsets = values.iter().map(|&value| {
+    let from = bytes.len();
+    bytes.resize(from + W * values.len(), 0);
+    for (&value, written) in values.iter().zip(bytes[from..].as_chunks_mut::<W>().0) {
         let offset = ((whole(value, power).0 - base) as i64 as u32).to_le_bytes();
-        std::array::from_fn::<u8, W, _>(|at| offset[at])
-    });
-    bytes.extend(offsets.flatten());
+        written.copy_from_slice(&offset[..W]);
+    }
 }
 
 /// Reads offsets of `W` bytes.
