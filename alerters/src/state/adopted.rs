@@ -54,13 +54,11 @@ impl IncidentState {
             return;
         };
         for (receiver, told) in other.told {
-            if !incident.told.contains_key(&receiver) {
-                self.threads
-                    .entry(told.thread.clone())
-                    .or_default()
-                    .insert(number);
-                incident.told.insert(receiver, told);
-            }
+            incident.told.entry(receiver).or_insert_with(|| {
+                let thread = self.threads.entry(told.thread.clone());
+                thread.or_default().insert(number);
+                told
+            });
         }
         incident.ack = incident.ack.take().or(other.ack);
         if incident.ack.is_some() && incident.phase == Phase::Open {
