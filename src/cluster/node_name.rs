@@ -17,14 +17,27 @@ pub fn node_name(state_dir: &Path, host: &str) -> io::Result<String> {
     let path = state_dir.join(FILE);
     match std::fs::read_to_string(&path) {
         Ok(kept) if is_name(kept.trim()) => return Ok(kept.trim().to_owned()),
-        Ok(_) => {}
+        // What is there is no name.
+        Ok(_) => std::fs::remove_file(&path)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
     let plain: String = host.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     let name = format!("{plain}-{:08x}", random() as u32);
     files::folder(state_dir)?;
-    files::replace(&path, format!("{name}\n").as_bytes(), files::Durability::Durable)?;
+    // Several processes begin over a new folder at once: the name is that of the first, and is there whole or not at all.
+    let drawn = state_dir.join(format!("{FILE}.{:08x}", random() as u32));
+    files::replace(&drawn, format!("{name}\n").as_bytes(), files::Durability::Durable)?;
+    let linked = std::fs::hard_link(&drawn, &path);
+    std::fs::remove_file(&drawn)?;
+    match linked {
+        Ok(()) => return Ok(name),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Ok(std::fs::read_to_string(&path)?.trim().to_owned());
+        }
+        // A file system without links.
+        Err(_) => files::replace(&path, format!("{name}\n").as_bytes(), files::Durability::Durable)?,
+    }
     Ok(name)
 }
 

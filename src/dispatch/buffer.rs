@@ -173,6 +173,8 @@ impl HistoryBuffer {
         match self.history.as_ref().map(|history| history.load(since)) {
             Some(Ok(saved)) => {
                 self.loaded = true;
+                let position = saved.meta.get(LOG_POSITION).and_then(serde_json::Value::as_str);
+                self.logged = position.map(str::to_owned);
                 saved
             }
             Some(Err(error)) => {
@@ -206,9 +208,10 @@ impl HistoryBuffer {
         log.write(write) != LogOutcome::Refused
     }
 
-    /// Where the log stands, to be written down with what follows, if that has changed.
+    /// Where the log stands, to be written down with what follows, if that has changed. What is written without a log, by a
+    /// command while no process runs, other nodes lack.
     fn news_of_log(&mut self) -> Option<Option<String>> {
-        let now_at = self.log.as_ref()?.position();
+        let now_at = self.log.as_ref().and_then(LogWriter::position);
         (now_at != self.logged.as_deref()).then(|| {
             self.logged = now_at.map(str::to_owned);
             self.logged.clone()

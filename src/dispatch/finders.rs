@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use crossbeam_channel::Sender;
 use serde::{Deserialize, Serialize};
 
-use crate::inlet::{Finder, FinderAnswer, ToFinder};
+use crate::inlet::{ConnectionId, Finder, FinderAnswer, ToFinder};
 
 /// The kind of finder that is asked about metrics.
 const ANALYZER: &str = "analyzer";
@@ -30,6 +30,7 @@ pub(super) fn kind_and_node(name: &str) -> (&str, &str) {
 /// A finder that is connected.
 struct Connection {
     finder: Finder,
+    id: ConnectionId,
     answers: Sender<ToFinder>,
     /// What it was told last to follow.
     followed: Option<HashSet<String>>,
@@ -58,9 +59,10 @@ impl Finders {
     }
 
     /// A finder is there.
-    pub(super) fn connected(&mut self, finder: Finder, answers: Sender<ToFinder>) {
+    pub(super) fn connected(&mut self, finder: Finder, id: ConnectionId, answers: Sender<ToFinder>) {
         let connection = Connection {
             finder,
+            id,
             answers,
             followed: None,
             confirmed: 0,
@@ -69,11 +71,11 @@ impl Finders {
             .insert(connection.finder.name.clone(), connection);
     }
 
-    /// The connection with this channel has ended: nobody who asked that finder is answered any more. False if the finder has
+    /// A connection has ended: nobody who asked that finder is answered any more. False if the finder has
     /// another one by now.
-    pub(super) fn gone(&mut self, finder: &Finder, answers: &Sender<ToFinder>) -> bool {
+    pub(super) fn gone(&mut self, finder: &Finder, id: ConnectionId) -> bool {
         let known = self.connections.get(&finder.name);
-        let is_its = known.is_some_and(|known| known.answers.same_channel(answers));
+        let is_its = known.is_some_and(|known| known.id == id);
         if is_its {
             self.connections.remove(&finder.name);
             self.questions.retain(|_, (_, asked)| *asked != finder.name);
@@ -206,7 +208,7 @@ mod tests {
         );
         let mut finders = Finders::new(finders.taken());
         let (answers, heard) = unbounded();
-        finders.connected(finder("a"), answers);
+        finders.connected(finder("a"), ConnectionId::next(), answers);
         assert!(!finders.takes(&finder("a"), 2));
         finders.confirm();
         assert!(matches!(heard.try_recv(), Ok(ToFinder::Taken { up_to: 3 })));
@@ -222,7 +224,7 @@ mod tests {
     fn what_is_followed_is_said_when_it_changes() {
         let mut finders = Finders::new(None);
         let (answers, heard) = unbounded();
-        finders.connected(finder("a"), answers);
+        finders.connected(finder("a"), ConnectionId::next(), answers);
         let names = |kind: &str| HashSet::from([format!("{kind} 1")]);
         finders.follow(names);
         finders.follow(names);

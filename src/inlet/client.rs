@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
 
 use super::link::{ANSWERS, InletLink};
-use super::{Finder, FinderAnswer, FinderReport, FromFinder, ToFinder, socket};
+use super::{ConnectionId, Finder, FinderAnswer, FinderReport, FromFinder, ToFinder, socket};
 use crate::backoff::Backoff;
 use crate::status::Followed;
 
@@ -46,7 +46,14 @@ impl InletAddress {
                 let (answers, receive) = bounded(ANSWERS);
                 let finder = finder.clone();
                 let mut link = to.clone();
-                InletLink::send(&mut link, FromFinder::Connected { finder, answers })?;
+                InletLink::send(
+                    &mut link,
+                    FromFinder::Connected {
+                        finder,
+                        connection: ConnectionId::next(),
+                        answers,
+                    },
+                )?;
                 Ok((Box::new(link), receive))
             }
         }

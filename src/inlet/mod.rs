@@ -14,6 +14,7 @@ mod tests;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::Sender;
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,18 @@ pub struct PassNews {
     pub cut_short: Option<String>,
 }
 
+/// The number of a finder's connection, as no other has it in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectionId(u64);
+
+impl ConnectionId {
+    /// The next one.
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// To the dispatch.
 #[derive(Debug)]
 pub enum FromFinder {
@@ -110,15 +123,17 @@ pub enum FromFinder {
     Connected {
         /// Who.
         finder: Finder,
-        /// Where it hears.
+        /// Its number in this process.
+        connection: ConnectionId,
+        /// Where it hears. Once nobody holds this any more the connection ends, and the finder makes another one.
         answers: Sender<ToFinder>,
     },
-    /// The connection with this channel has ended.
+    /// The connection has ended.
     Gone {
         /// Whose.
         finder: Arc<Finder>,
-        /// Where it heard.
-        answers: Sender<ToFinder>,
+        /// Its number.
+        connection: ConnectionId,
     },
     /// A report.
     Report {

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::frames::{Frame, FrameReader, FrameRef, write_frames};
 use super::link::{ANSWERS, InletLink, PATIENCE};
-use super::{Finder, FromFinder, ToFinder};
+use super::{ConnectionId, Finder, FromFinder, ToFinder};
 use crate::net::local::{self, LocalListener, LocalOptions};
 
 /// Longest frame, bytes. One of the largest parts is a few megabytes, with the windows of the worst.
@@ -123,14 +123,17 @@ fn serve(stream: &UnixStream, to: &Sender<FromFinder>) -> io::Result<()> {
         return Err(io::ErrorKind::InvalidData.into());
     };
     let known = Arc::new(finder.clone());
+    let connection = ConnectionId::next();
+    // Nothing of it is kept here: whoever lets go of it ends the connection.
     let _ = to.send(FromFinder::Connected {
         finder,
-        answers: answers.clone(),
+        connection,
+        answers,
     });
     let outcome = hand_on(&mut reads, &known, to);
     let _ = to.send(FromFinder::Gone {
         finder: known,
-        answers,
+        connection,
     });
     outcome
 }

@@ -34,16 +34,16 @@ fn nodes_of(world: &World) -> Vec<Value> {
     status["nodes"].as_array().cloned().unwrap_or_default()
 }
 
-/// Starts a node, and waits until it leads.
+/// Starts a node, with a process for each of its roles, and waits until it leads.
 fn lead(world: &World) -> Skywatch {
-    let running = world.start();
+    let running = Skywatch::spawn(&mut world.command(&["run"]));
     running.line("this node leads the dispatch of all nodes");
     running
 }
 
 /// Starts a node beside one that leads, and waits until both have everything.
 fn join(world: &World, leader: &World) -> Skywatch {
-    let running = world.start();
+    let running = Skywatch::spawn(&mut world.command(&["run"]));
     wait_for("both nodes to have everything", || {
         let nodes = nodes_of(leader);
         (nodes.len() == 2 && nodes.iter().all(|node| node["is_whole"] == true)).then_some(())
@@ -178,7 +178,7 @@ fn what_a_leading_node_has_told_while_it_was_cut_off_is_ended_by_the_next() {
     }
 }
 
-/// A node that stands still while another one takes the lead, and wakes, says nothing more.
+/// A node whose dispatch stands still while another one takes the lead, and wakes, says nothing more.
 #[test]
 fn a_leading_node_that_was_paused_follows_when_it_wakes() {
     let redis = RedisServer::start();
@@ -191,11 +191,12 @@ fn a_leading_node_that_was_paused_follows_when_it_wakes() {
     let second = join(&two, &one);
     metrics.bad(&names);
     told_once(&hook, &names, &["opened"]);
-    signal(first.pid(), "STOP");
+    let dispatch = first.child("dispatch");
+    signal(dispatch, "STOP");
     second.line("this node leads the dispatch of all nodes");
     metrics.well(&names);
     told_once(&hook, &names, &["opened", "resolved"]);
-    signal(first.pid(), "CONT");
+    signal(dispatch, "CONT");
     first.line("another node leads the dispatch now");
     wait_for("the node that was paused to know how all ended", || {
         (lives(&one) == lives(&two)).then_some(())

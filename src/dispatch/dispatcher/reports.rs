@@ -31,13 +31,18 @@ impl Dispatcher {
             ..finder.clone()
         };
         let message = match message {
-            FromFinder::Connected { finder, answers } => FromFinder::Connected {
+            FromFinder::Connected {
+                finder,
+                connection,
+                answers,
+            } => FromFinder::Connected {
                 finder: named(&finder),
+                connection,
                 answers,
             },
-            FromFinder::Gone { finder, answers } => FromFinder::Gone {
+            FromFinder::Gone { finder, connection } => FromFinder::Gone {
                 finder: Arc::new(named(&finder)),
-                answers,
+                connection,
             },
             FromFinder::Report {
                 finder,
@@ -55,14 +60,18 @@ impl Dispatcher {
 
     pub(super) fn take_in(&mut self, message: FromFinder) {
         match message {
-            FromFinder::Connected { finder, answers } => {
+            FromFinder::Connected {
+                finder,
+                connection,
+                answers,
+            } => {
                 tracing::debug!("finder `{}` is there", finder.name);
-                self.finders.connected(finder, answers);
+                self.finders.connected(finder, connection, answers);
                 self.follow();
             }
-            FromFinder::Gone { finder, answers } => {
+            FromFinder::Gone { finder, connection } => {
                 let (_, node) = kind_and_node(&finder.name);
-                if self.finders.gone(&finder, &answers) && !self.finders.has_any_of(node) {
+                if self.finders.gone(&finder, connection) && !self.finders.has_any_of(node) {
                     self.scopes.gone(node);
                 }
             }

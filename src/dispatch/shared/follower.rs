@@ -149,7 +149,7 @@ impl<'o> FollowingNode<'o> {
         if view.leader.is_some() {
             self.free_since = Instant::now();
         }
-        if view.standing == LeadStanding::Follows && view.answers && self.leader.is_none() {
+        if view.standing == LeadStanding::Follows && view.answers {
             let is_first = self.replica.is_whole()
                 || !self.member.has_others(&view)
                 || self.free_since.elapsed() >= 2 * self.member.ttl();
@@ -185,8 +185,7 @@ impl<'o> FollowingNode<'o> {
         match self.replica.catch_up(leader.is_some(), unix_now()) {
             Ok(()) => true,
             Err(error) => {
-                tracing::debug!("the log of all nodes is not read :: {error}");
-                self.member.leadership.nobody_answers();
+                self.member.failed("the log of all nodes is not read", &error);
                 false
             }
         }
@@ -199,7 +198,7 @@ impl<'o> FollowingNode<'o> {
         if leader != self.leader {
             self.led_by(leader);
         }
-        if self.leader.is_some() && self.mail_at.elapsed() >= MAIL_EACH {
+        if self.leader.is_some() && view.answers && self.mail_at.elapsed() >= MAIL_EACH {
             self.mail_at = Instant::now();
             for mail in self.post.take() {
                 if Some(&mail.from) == self.leader.as_ref() && !self.relays.heard(&mail) {

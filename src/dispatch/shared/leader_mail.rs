@@ -13,7 +13,7 @@ use crate::cluster::Session;
 use crate::dispatch::inbox::{DispatchMessage, Inbox};
 use crate::dispatch::request::{Reply, Request};
 use crate::inlet::frames::{Frame, FrameReader};
-use crate::inlet::{ANSWERS, Finder, FinderAnswer, FromFinder, ToFinder};
+use crate::inlet::{ANSWERS, ConnectionId, Finder, FinderAnswer, FromFinder, ToFinder};
 use crate::stop::Stop;
 
 /// Time between two looks for messages while other nodes live …
@@ -81,7 +81,7 @@ impl Drop for LeaderMail {
 /// A finder of another node.
 struct RemoteFinder {
     finder: Arc<Finder>,
-    answers: Sender<ToFinder>,
+    here: ConnectionId,
     frames: FrameReader,
     /// The number of its next frame.
     next: u64,
@@ -223,10 +223,15 @@ impl Ear {
         let remote = RemoteFinder {
             frames: FrameReader::new(Arc::clone(&known)),
             finder: known,
-            answers: answers.clone(),
+            here: ConnectionId::next(),
             next: 0,
         };
-        if self.hand_on(FromFinder::Connected { finder, answers }) {
+        let connection = remote.here;
+        if self.hand_on(FromFinder::Connected {
+            finder,
+            connection,
+            answers,
+        }) {
             self.remote.insert(place, remote);
         }
     }
@@ -248,7 +253,7 @@ impl Ear {
         if let Some(remote) = self.remote.remove(place) {
             self.hand_on(FromFinder::Gone {
                 finder: remote.finder,
-                answers: remote.answers,
+                connection: remote.here,
             });
         }
     }

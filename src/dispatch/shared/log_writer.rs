@@ -129,8 +129,7 @@ impl LogWriter {
             }
             Ok(LogAppend::Refused) => self.refused(),
             Err(error) => {
-                tracing::debug!("the log of all nodes is not written :: {error}");
-                self.member.leadership.nobody_answers();
+                self.member.failed("the log of all nodes is not written", &error);
                 LogOutcome::Unlogged
             }
         }
@@ -209,8 +208,7 @@ impl LogWriter {
                     return;
                 }
                 Err(error) => {
-                    tracing::debug!("the log of all nodes is not begun :: {error}");
-                    return self.member.leadership.nobody_answers();
+                    return self.member.failed("the log of all nodes is not begun", &error);
                 }
             }
         }

@@ -122,8 +122,7 @@ impl PostOffice {
         match sends.send(to, &bytes) {
             Ok(is_taken) => is_taken,
             Err(error) => {
-                tracing::debug!("a message to `{to}` is lost :: {error}");
-                self.member.leadership.nobody_answers();
+                self.member.failed("a message to another node is lost", &error);
                 false
             }
         }
@@ -135,8 +134,7 @@ impl PostOffice {
         match takes.take(&self.member.session) {
             Ok(taken) => taken.iter().filter_map(|bytes| NodeMail::read(bytes)).collect(),
             Err(error) => {
-                tracing::debug!("no message is taken :: {error}");
-                self.member.leadership.nobody_answers();
+                self.member.failed("no message of other nodes is taken", &error);
                 Vec::new()
             }
         }

@@ -1,6 +1,6 @@
 //! This node among those that share one dispatch.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use crate::cluster::{
     LeadStanding, LeadView, Leadership, LeaseTerms, RedisLead, RedisLog, RedisMail, RedisSent, Session,
 };
 use crate::status::DispatchNode;
+use crate::store::StoreError;
 use crate::store::redis::RedisConnect;
 
 /// What is shared, and by whom.
@@ -43,6 +44,8 @@ pub(in crate::dispatch) struct DispatchMember {
     repeated: AtomicU64,
     /// Notices that were sent without a mark that all nodes see, as nobody answered.
     unmarked: AtomicU64,
+    /// Whether the log says that Redis refuses something.
+    has_said_refused: AtomicBool,
 }
 
 impl DispatchMember {
@@ -59,6 +62,7 @@ impl DispatchMember {
             options,
             repeated: AtomicU64::new(0),
             unmarked: AtomicU64::new(0),
+            has_said_refused: AtomicBool::new(false),
         };
         member.announce(false, 0.0);
         Ok(member)
@@ -108,10 +112,22 @@ impl DispatchMember {
         others.all(|node| news(&node.about).is_whole)
     }
 
-    /// The session that leads, if another one does.
+    /// The session that leads, if another one does, as far as was heard last.
     pub(super) fn leader<'v>(&self, view: &'v LeadView) -> Option<&'v str> {
         let leader = view.leader.as_ref()?;
-        (view.answers && leader.session != self.session).then_some(leader.session.as_str())
+        (leader.session != self.session).then_some(leader.session.as_str())
+    }
+
+    /// Something else than a heartbeat has failed: nothing is asked again before the next heartbeat was answered. That Redis is away
+    /// others say; that it refuses is said here, once.
+    pub(super) fn failed(&self, what: &str, error: &StoreError) {
+        let is_away = matches!(error, StoreError::Unavailable { .. });
+        if is_away || self.has_said_refused.swap(true, Ordering::Relaxed) {
+            tracing::debug!("{what} :: {error}");
+        } else {
+            tracing::warn!("{what} :: {error} :: nodes do not have all of each other's incidents");
+        }
+        self.leadership.nobody_answers();
     }
 
     /// All nodes, for others to read.

@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 
 use super::mail::{MailBody, MailKind, NodeMail, PostOffice};
 use crate::inlet::frames::{FrameRef, write_frames};
-use crate::inlet::{Finder, FinderReport, FromFinder, ToFinder};
+use crate::inlet::{ConnectionId, Finder, FinderReport, FromFinder, ToFinder};
 
 /// Observations in one message: with the windows of the worst some megabytes.
 const PART: usize = 200;
@@ -15,6 +15,8 @@ const PART: usize = 200;
 /// A finder of this node.
 struct Relay {
     finder: Finder,
+    /// Its connection in this process.
+    here: ConnectionId,
     answers: Sender<ToFinder>,
     /// The number of its next frame.
     sends: u64,
@@ -62,12 +64,16 @@ impl Relays {
             return;
         };
         match message {
-            FromFinder::Connected { finder, answers } => self.connect(&leader, finder, answers),
-            FromFinder::Gone { answers, .. } => {
+            FromFinder::Connected {
+                finder,
+                connection,
+                answers,
+            } => self.connect(&leader, finder, connection, answers),
+            FromFinder::Gone { connection, .. } => {
                 let gone = self
                     .connections
                     .iter()
-                    .find(|(_, relay)| relay.answers.same_channel(&answers));
+                    .find(|(_, relay)| relay.here == connection);
                 if let Some(connection) = gone.map(|(connection, _)| *connection) {
                     self.connections.remove(&connection);
                     self.post
@@ -101,7 +107,7 @@ impl Relays {
         }
     }
 
-    fn connect(&mut self, leader: &str, finder: Finder, answers: Sender<ToFinder>) {
+    fn connect(&mut self, leader: &str, finder: Finder, here: ConnectionId, answers: Sender<ToFinder>) {
         let connection = self.next;
         self.next += 1;
         self.connections
@@ -113,6 +119,7 @@ impl Relays {
         ) {
             let relay = Relay {
                 finder,
+                here,
                 answers,
                 sends: 0,
                 hears: 0,

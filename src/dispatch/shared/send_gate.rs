@@ -82,8 +82,8 @@ impl SendGate {
                     }
                     Ok(SendMark::Refused) => SendPermit::Wait,
                     Err(error) => {
-                        tracing::debug!("notice {} is not marked :: {error}", notice.id);
-                        self.member.leadership.nobody_answers();
+                        self.member
+                            .failed("a notice is not marked before it is sent", &error);
                         self.unmarked(&mut state, notice)
                     }
                 }
@@ -134,8 +134,8 @@ impl SendGate {
         };
         if let Err(error) = noted {
             // It is in the log as well, unless this node dies now.
-            tracing::debug!("what became of notice {id} is not marked :: {error}");
-            self.member.leadership.nobody_answers();
+            self.member
+                .failed("what became of a notice is not marked", &error);
         }
     }
 }
