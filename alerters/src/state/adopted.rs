@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::IncidentState;
 use super::event::{AdoptedState, Step};
-use crate::incident::{Incident, Phase};
+use crate::incident::{Incident, LastTold, Phase};
 use crate::silence::Silence;
 
 impl IncidentState {
@@ -14,11 +14,15 @@ impl IncidentState {
         let mut numbers = HashMap::new();
         for incident in adopted.incidents {
             let before = incident.id;
+            // A conversation of this state: it is its own incident, which has ended here, or lasts.
+            let is_own = |told: &LastTold| self.threads.contains_key(&told.thread);
+            let is_own = incident.told.values().any(is_own);
             let number = match self.about(&incident.subject).map(|known| (known.id, known.phase)) {
                 Some((known, phase)) if phase.is_open() => {
                     self.adopt_told(known, incident);
                     known
                 }
+                _ if is_own => continue,
                 Some((known, Phase::Pending)) => {
                     self.drop_incident(known);
                     self.adopt_incident(incident)
@@ -88,6 +92,7 @@ impl IncidentState {
 mod tests {
     use super::super::event::IncidentEvent;
     use super::super::tests::{Scene, news, policy, well, wrong};
+    use super::super::{APART, NumberClaim, PersistedState};
     use super::*;
     use crate::notice::{NewsKind, Notice};
 
@@ -113,6 +118,10 @@ mod tests {
         assert_eq!(adopted.incidents.len(), 2);
 
         let mut here = Scene::new(policy());
+        // Conversations of two states never have one name.
+        let claim = NumberClaim::nothing(0);
+        here.state = IncidentState::new("u", "1", PersistedState::default(), claim);
+        here.state.claimed(APART, APART);
         let at = here.now + 60.0;
         let own = here.pass(vec![wrong("mail.cpu", at), wrong("db.cpu", at)]);
         assert_eq!(own.len(), 2);
@@ -132,5 +141,13 @@ mod tests {
         let ends: Vec<&Notice> = said.iter().filter(is_of_web).collect();
         assert_eq!((ends.len(), Some(ends[0].thread.clone())), (1, thread));
         assert_eq!(said_of("web.1.cpu", ends[0]), Some(NewsKind::Resolved));
+        // Who has it as open still, as it was cut off, does not bring it back.
+        here.event(IncidentEvent::Adopt(Box::new(adopted)));
+        assert!(here.say(well).is_empty());
+        let over = here
+            .state
+            .incidents()
+            .find(|incident| incident.subject.name() == "web.1.cpu");
+        assert!(over.is_some_and(|incident| incident.phase == Phase::Resolved));
     }
 }
