@@ -178,7 +178,7 @@ fn what_a_leading_node_has_told_while_it_was_cut_off_is_ended_by_the_next() {
     }
 }
 
-/// A node whose dispatch stands still while another one takes the lead, and wakes, says nothing more.
+/// A node that stands still while another one takes the lead, and wakes, says nothing more.
 #[test]
 fn a_leading_node_that_was_paused_follows_when_it_wakes() {
     let redis = RedisServer::start();
@@ -187,16 +187,17 @@ fn a_leading_node_that_was_paused_follows_when_it_wakes() {
     let (one, two) = (node(&redis, &hook), node(&redis, &hook));
     let names = names("db");
     metrics.well(&names);
-    let first = lead(&one);
+    // All of it in one process, so that all of it stands still.
+    let first = one.start();
+    first.line("this node leads the dispatch of all nodes");
     let second = join(&two, &one);
     metrics.bad(&names);
     told_once(&hook, &names, &["opened"]);
-    let dispatch = first.child("dispatch");
-    signal(dispatch, "STOP");
+    signal(first.pid(), "STOP");
     second.line("this node leads the dispatch of all nodes");
     metrics.well(&names);
     told_once(&hook, &names, &["opened", "resolved"]);
-    signal(dispatch, "CONT");
+    signal(first.pid(), "CONT");
     first.line("another node leads the dispatch now");
     wait_for("the node that was paused to know how all ended", || {
         (lives(&one) == lives(&two)).then_some(())
