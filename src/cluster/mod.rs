@@ -8,7 +8,7 @@
 //! of a shard is left for its next node in a [`SnapshotStore`].
 //!
 //! What is not divided is led: of all nodes one keeps the incidents and sends notices ([`Leadership`], a lease of its own with its
-//! epochs). What it writes down goes to all through a [`RedisLog`], messages between nodes through [`RedisMail`], and which
+//! epochs). What it writes down goes to all through a [`RedisLog`], messages between nodes through [`RedisMessages`], and which
 //! notices were sent is known to all by [`RedisSent`]. What the entries and messages say is the dispatch's business.
 //!
 //! The decision a reader would question: no consensus of our own, only one Redis that is asked. A Redis that fails over loses
@@ -29,7 +29,7 @@ mod redis_lead;
 mod redis_leases;
 mod redis_link;
 mod redis_log;
-mod redis_mail;
+mod redis_messages;
 mod redis_sent;
 mod redis_snapshots;
 pub mod rendezvous;
@@ -48,7 +48,7 @@ pub use protocol::{CLOCK_DRIFT, LeaseAnswer, LeaseProtocol, LeaseTerms};
 pub use redis_lead::RedisLead;
 pub use redis_leases::RedisLeases;
 pub use redis_log::{LogAppend, LogEntries, RedisLog};
-pub use redis_mail::RedisMail;
+pub use redis_messages::RedisMessages;
 pub use redis_sent::{RedisSent, SendMark};
 pub use redis_snapshots::RedisSnapshots;
 pub use snapshot_store::{OpenSnapshots, SnapshotStore};

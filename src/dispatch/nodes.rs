@@ -8,7 +8,7 @@ use super::dispatcher::{DispatchEnd, Dispatcher};
 use super::inbox::{DispatchMessage, Inbox};
 use super::options::DispatchOptions;
 use super::shared::{
-    DispatchMember, FollowEnd, FollowingNode, LeaderMail, LogWriter, SharedDispatchOptions, SharedLead,
+    DispatchMember, FollowEnd, FollowingNode, LeaderMessages, LogWriter, SharedDispatchOptions, SharedLead,
 };
 use crate::inlet::FromFinder;
 use crate::stop::Stop;
@@ -40,11 +40,11 @@ pub(super) fn run(
         let mut dispatcher = Dispatcher::open_shared(options, log, lead);
         dispatcher.open_queues(inbox);
         let (send, remote) = bounded(WAITING);
-        let mail = LeaderMail::start(&member, inbox.clone(), send)?;
+        let from_others = LeaderMessages::start(&member, inbox.clone(), send)?;
         let end = dispatcher.run([finders, &remote], messages, stop);
         // Without anybody who takes what it hands on it ends at once.
         drop(remote);
-        drop(mail);
+        drop(from_others);
         match end {
             DispatchEnd::Stopped => break,
             DispatchEnd::Displaced(given_back) => options = *given_back,

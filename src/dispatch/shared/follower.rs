@@ -8,8 +8,8 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use skywatch_alerters::incident::{Incident, Observation, ObservedOutcome, Phase};
 use skywatch_alerters::state::AdoptedState;
 
-use super::mail::PostOffice;
 use super::member::DispatchMember;
+use super::node_message::MessageExchange;
 use super::questions::Questions;
 use super::relay::Relays;
 use super::replica::HistoryReplica;
@@ -27,7 +27,7 @@ use crate::status::DispatchStatus;
 use crate::stop::Stop;
 
 /// Time between two looks for messages …
-const MAIL_EACH: Duration = Duration::from_millis(100);
+const MESSAGES_EACH: Duration = Duration::from_millis(100);
 /// … at the log, which is how far this history is behind …
 const LOG_EACH: Duration = Duration::from_millis(500);
 /// … and at what this node itself does.
@@ -60,7 +60,7 @@ pub(in crate::dispatch) struct FollowingNode<'o> {
     member: Arc<DispatchMember>,
     options: &'o mut DispatchOptions,
     replica: HistoryReplica,
-    post: PostOffice,
+    exchange: MessageExchange,
     relays: Relays,
     questions: Questions,
     /// The session that leads.
@@ -75,7 +75,7 @@ pub(in crate::dispatch) struct FollowingNode<'o> {
     handed_over: Option<(Receiver<Reply>, Instant)>,
     /// Whether the leading node was told how it is with this one, and with what result.
     told_ill: Option<bool>,
-    mail_at: Instant,
+    messages_at: Instant,
     log_at: Instant,
     checked_at: Instant,
     pruned_at: f64,
@@ -85,24 +85,24 @@ impl<'o> FollowingNode<'o> {
     /// Begins to follow, with the history of the options.
     pub(in crate::dispatch) fn new(member: &Arc<DispatchMember>, options: &'o mut DispatchOptions) -> Self {
         let now = unix_now();
-        let post = PostOffice::new(member);
+        let exchange = MessageExchange::new(member);
         let start = Instant::now();
         let own = own_finder();
         Self {
             replica: HistoryReplica::open(&options.history, member.log(), now),
             self_monitor: SelfMonitor::new(options.self_monitor.clone(), None, now),
-            relays: Relays::new(post.clone()),
-            questions: Questions::new(post.clone()),
+            relays: Relays::new(exchange.clone()),
+            questions: Questions::new(exchange.clone()),
             member: Arc::clone(member),
             options,
-            post,
+            exchange,
             leader: None,
             free_since: start,
             own,
             left_over: AdoptedState::default(),
             handed_over: None,
             told_ill: None,
-            mail_at: start,
+            messages_at: start,
             log_at: start,
             // At once, so that others can read who leads.
             checked_at: start.checked_sub(CHECK_EACH).unwrap_or(start),
@@ -130,12 +130,12 @@ impl<'o> FollowingNode<'o> {
                 recv(finders) -> message => match message {
                     Ok(message) => self.relays.take(message),
                     // Nobody finds anything any more; the rest goes on.
-                    Err(_) => { stop.sleep(MAIL_EACH); }
+                    Err(_) => { stop.sleep(MESSAGES_EACH); }
                 },
                 recv(own) -> message => if let Ok(message) = message { self.relays.take(message) },
                 recv(messages) -> message => if let Ok(message) = message { self.message(message) },
                 recv(stop.channel()) -> _ => {}
-                default(MAIL_EACH) => {}
+                default(MESSAGES_EACH) => {}
             }
             self.look();
         }
@@ -198,11 +198,11 @@ impl<'o> FollowingNode<'o> {
         if leader != self.leader {
             self.led_by(leader);
         }
-        if self.leader.is_some() && view.answers && self.mail_at.elapsed() >= MAIL_EACH {
-            self.mail_at = Instant::now();
-            for mail in self.post.take() {
-                if Some(&mail.from) == self.leader.as_ref() && !self.relays.heard(&mail) {
-                    self.questions.answered(&mail);
+        if self.leader.is_some() && view.answers && self.messages_at.elapsed() >= MESSAGES_EACH {
+            self.messages_at = Instant::now();
+            for message in self.exchange.take() {
+                if Some(&message.from) == self.leader.as_ref() && !self.relays.heard(&message) {
+                    self.questions.answered(&message);
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{
-    LeadStanding, LeadView, Leadership, LeaseTerms, RedisLead, RedisLog, RedisMail, RedisSent, Session,
+    LeadStanding, LeadView, Leadership, LeaseTerms, RedisLead, RedisLog, RedisMessages, RedisSent, Session,
 };
 use crate::status::DispatchNode;
 use crate::store::StoreError;
@@ -87,8 +87,8 @@ impl DispatchMember {
         RedisLog::new(&self.options.connect, &self.options.namespace, self.limit())
     }
 
-    pub(super) fn mail(&self) -> RedisMail {
-        RedisMail::new(&self.options.connect, &self.options.namespace, self.limit())
+    pub(super) fn messages(&self) -> RedisMessages {
+        RedisMessages::new(&self.options.connect, &self.options.namespace, self.limit())
     }
 
     pub(super) fn sent(&self) -> RedisSent {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 use skywatch_alerters::state::AdoptedState;
 
-use super::mail::{MailBody, MailKind, NodeMail, PostOffice};
+use super::node_message::{MessageExchange, NodeMessage, NodeMessageBody, NodeMessageKind};
 use crate::cluster::Session;
 use crate::dispatch::request::{Reply, Request};
 use crate::inlet::FinderAnswer;
@@ -18,16 +18,16 @@ const EXAMINE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who waits for an answer, by the question's number.
 pub(super) struct Questions {
-    post: PostOffice,
+    exchange: MessageExchange,
     asked: BTreeMap<u64, (Sender<Reply>, Instant)>,
     examined: BTreeMap<u64, (Sender<FinderAnswer>, Instant)>,
     next: u64,
 }
 
 impl Questions {
-    pub(super) fn new(post: PostOffice) -> Self {
+    pub(super) fn new(exchange: MessageExchange) -> Self {
         Self {
-            post,
+            exchange,
             asked: BTreeMap::new(),
             examined: BTreeMap::new(),
             next: 1,
@@ -43,8 +43,9 @@ impl Questions {
     pub(super) fn ask(&mut self, leader: Option<&str>, request: &Request, reply: Sender<Reply>) {
         let question = self.number();
         let is_sent = leader.is_some_and(|leader| {
-            let kind = MailKind::Ask { question };
-            self.post.send(leader, kind, &MailBody::Request(request))
+            let kind = NodeMessageKind::Ask { question };
+            self.exchange
+                .send(leader, kind, &NodeMessageBody::Request(request))
         });
         if is_sent {
             self.asked.insert(question, (reply, Instant::now()));
@@ -59,8 +60,8 @@ impl Questions {
     /// Hands over what this node has told on its own.
     pub(super) fn adopt(&mut self, leader: &str, adopted: &AdoptedState, reply: Sender<Reply>) {
         let question = self.number();
-        let kind = MailKind::Adopt { question };
-        if self.post.send(leader, kind, &MailBody::Adopt(adopted)) {
+        let kind = NodeMessageKind::Adopt { question };
+        if self.exchange.send(leader, kind, &NodeMessageBody::Adopt(adopted)) {
             self.asked.insert(question, (reply, Instant::now()));
         }
     }
@@ -75,8 +76,8 @@ impl Questions {
     ) {
         let question = self.number();
         let is_sent = leader.is_some_and(|leader| {
-            let kind = MailKind::Examine { question, at };
-            self.post.send(leader, kind, &MailBody::Metric(metric))
+            let kind = NodeMessageKind::Examine { question, at };
+            self.exchange.send(leader, kind, &NodeMessageBody::Metric(metric))
         });
         if is_sent {
             self.examined.insert(question, (reply, Instant::now()));
@@ -86,15 +87,15 @@ impl Questions {
     }
 
     /// Takes an answer of the leading node.
-    pub(super) fn answered(&mut self, mail: &NodeMail) {
-        match mail.kind {
-            MailKind::Replied { question } => {
-                if let (Some((reply, _)), Some(answer)) = (self.asked.remove(&question), mail.body()) {
+    pub(super) fn answered(&mut self, message: &NodeMessage) {
+        match message.kind {
+            NodeMessageKind::Replied { question } => {
+                if let (Some((reply, _)), Some(answer)) = (self.asked.remove(&question), message.body()) {
                     let _ = reply.send(answer);
                 }
             }
-            MailKind::Examined { question } => {
-                if let (Some((reply, _)), Some(answer)) = (self.examined.remove(&question), mail.body()) {
+            NodeMessageKind::Examined { question } => {
+                if let (Some((reply, _)), Some(answer)) = (self.examined.remove(&question), message.body()) {
                     let _ = reply.send(answer);
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crossbeam_channel::Sender;
 
-use super::mail::{MailBody, MailKind, NodeMail, PostOffice};
+use super::node_message::{MessageExchange, NodeMessage, NodeMessageBody, NodeMessageKind};
 use crate::inlet::frames::{FrameRef, write_frames};
 use crate::inlet::{ConnectionId, Finder, FinderReport, FromFinder, ToFinder};
 
@@ -21,12 +21,12 @@ struct Relay {
     /// The number of its next frame.
     sends: u64,
     /// The number of what it is told next.
-    hears: u64,
+    next: u64,
 }
 
 /// All finders of this node, by the numbers of their connections.
 pub(super) struct Relays {
-    post: PostOffice,
+    exchange: MessageExchange,
     /// The session that leads; without one no finder is connected.
     leader: Option<String>,
     connections: BTreeMap<u64, Relay>,
@@ -36,9 +36,9 @@ pub(super) struct Relays {
 }
 
 impl Relays {
-    pub(super) fn new(post: PostOffice) -> Self {
+    pub(super) fn new(exchange: MessageExchange) -> Self {
         Self {
-            post,
+            exchange,
             leader: None,
             connections: BTreeMap::new(),
             next: 1,
@@ -76,8 +76,11 @@ impl Relays {
                     .find(|(_, relay)| relay.here == connection);
                 if let Some(connection) = gone.map(|(connection, _)| *connection) {
                     self.connections.remove(&connection);
-                    self.post
-                        .send(&leader, MailKind::Disconnect { connection }, &MailBody::Nothing);
+                    self.exchange.send(
+                        &leader,
+                        NodeMessageKind::Disconnect { connection },
+                        &NodeMessageBody::Nothing,
+                    );
                 }
             }
             FromFinder::Report {
@@ -112,17 +115,17 @@ impl Relays {
         self.next += 1;
         self.connections
             .retain(|_, relay| relay.finder.name != finder.name);
-        if self.post.send(
+        if self.exchange.send(
             leader,
-            MailKind::Connect { connection },
-            &MailBody::Finder(&finder),
+            NodeMessageKind::Connect { connection },
+            &NodeMessageBody::Finder(&finder),
         ) {
             let relay = Relay {
                 finder,
                 here,
                 answers,
                 sends: 0,
-                hears: 0,
+                next: 0,
             };
             self.connections.insert(connection, relay);
         }
@@ -133,12 +136,13 @@ impl Relays {
         let Some(relay) = self.connections.get_mut(&connection) else {
             return;
         };
-        let post = &self.post;
+        let exchange = &self.exchange;
         let sent = write_frames(message, PART, |frame: &FrameRef<'_>| {
             let number = relay.sends;
             relay.sends += 1;
-            let kind = MailKind::Frame { connection, number };
-            post.send(leader, kind, &MailBody::Frame(frame))
+            let kind = NodeMessageKind::Frame { connection, number };
+            exchange
+                .send(leader, kind, &NodeMessageBody::Frame(frame))
                 .then_some(())
                 .ok_or(())
         });
@@ -148,21 +152,21 @@ impl Relays {
     }
 
     /// Takes a message of the leading node; false if it is not for a finder.
-    pub(super) fn heard(&mut self, mail: &NodeMail) -> bool {
-        match mail.kind {
-            MailKind::Told { connection, number } => {
+    pub(super) fn heard(&mut self, message: &NodeMessage) -> bool {
+        match message.kind {
+            NodeMessageKind::Told { connection, number } => {
                 let Some(relay) = self.connections.get_mut(&connection) else {
                     return true;
                 };
-                let is_next = relay.hears == number;
-                relay.hears += 1;
-                let told = mail.body().filter(|_| is_next);
+                let is_next = relay.next == number;
+                relay.next += 1;
+                let told = message.body().filter(|_| is_next);
                 if told.is_none_or(|message| relay.answers.try_send(message).is_err()) {
                     self.connections.remove(&connection);
                 }
                 true
             }
-            MailKind::Disconnected { connection } => {
+            NodeMessageKind::Disconnected { connection } => {
                 self.connections.remove(&connection);
                 true
             }

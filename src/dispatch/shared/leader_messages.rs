@@ -1,4 +1,4 @@
-//! The leading node's ear for the others: a thread that hands their finders and questions to the dispatcher as if they were here.
+//! What other nodes say to the leading one: a thread hands on their finders and questions to the dispatcher as if they were here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::mail::{MailBody, MailKind, NodeMail, PostOffice};
 use super::member::DispatchMember;
+use super::node_message::{MessageExchange, NodeMessage, NodeMessageBody, NodeMessageKind};
 use crate::cluster::Session;
 use crate::dispatch::inbox::{DispatchMessage, Inbox};
 use crate::dispatch::request::{Reply, Request};
@@ -33,12 +33,12 @@ pub(in crate::dispatch) fn name_at(finder: &str, node: &str) -> String {
 }
 
 /// The thread. Dropping it ends it.
-pub(in crate::dispatch) struct LeaderMail {
+pub(in crate::dispatch) struct LeaderMessages {
     stop: Stop,
     thread: Option<JoinHandle<()>>,
 }
 
-impl LeaderMail {
+impl LeaderMessages {
     /// Starts it; what finders of other nodes say goes to `finders`.
     ///
     /// # Errors
@@ -49,8 +49,8 @@ impl LeaderMail {
         finders: Sender<FromFinder>,
     ) -> std::io::Result<Self> {
         let stop = Stop::new();
-        let mut ear = Ear {
-            post: PostOffice::new(member),
+        let mut receiver = MessageReceiver {
+            exchange: MessageExchange::new(member),
             member: Arc::clone(member),
             inbox,
             finders,
@@ -60,8 +60,8 @@ impl LeaderMail {
         };
         let told = stop.clone();
         let thread = std::thread::Builder::new()
-            .name("mail".to_owned())
-            .spawn(move || ear.run(&told))?;
+            .name("messages".to_owned())
+            .spawn(move || receiver.run(&told))?;
         Ok(Self {
             stop,
             thread: Some(thread),
@@ -69,7 +69,7 @@ impl LeaderMail {
     }
 }
 
-impl Drop for LeaderMail {
+impl Drop for LeaderMessages {
     fn drop(&mut self) {
         self.stop.say();
         if let Some(thread) = self.thread.take() {
@@ -95,9 +95,9 @@ struct WaitingQuestion<T> {
     since: Instant,
 }
 
-struct Ear {
+struct MessageReceiver {
     member: Arc<DispatchMember>,
-    post: PostOffice,
+    exchange: MessageExchange,
     inbox: Inbox,
     finders: Sender<FromFinder>,
     /// By session and connection.
@@ -106,7 +106,7 @@ struct Ear {
     examined: Vec<WaitingQuestion<FinderAnswer>>,
 }
 
-impl Ear {
+impl MessageReceiver {
     fn run(&mut self, stop: &Stop) {
         let mut pause = ALONE_EACH;
         while !stop.sleep(pause) {
@@ -137,67 +137,67 @@ impl Ear {
 
     /// Takes what has come; false if nothing has.
     fn take_some(&mut self) -> bool {
-        let mail = self.post.take();
-        let is_any = !mail.is_empty();
-        for mail in mail {
-            self.take(&mail);
+        let messages = self.exchange.take();
+        let is_any = !messages.is_empty();
+        for message in messages {
+            self.take(&message);
         }
         is_any
     }
 
-    fn take(&mut self, mail: &NodeMail) {
-        let place = |connection: u64| (mail.from.clone(), connection);
-        match mail.kind {
-            MailKind::Connect { connection } => {
-                if let Some(finder) = mail.body() {
+    fn take(&mut self, message: &NodeMessage) {
+        let place = |connection: u64| (message.from.clone(), connection);
+        match message.kind {
+            NodeMessageKind::Connect { connection } => {
+                if let Some(finder) = message.body() {
                     self.connect(place(connection), finder);
                 }
             }
-            MailKind::Frame { connection, number } => {
+            NodeMessageKind::Frame { connection, number } => {
                 let place = place(connection);
-                let frame = mail.body();
+                let frame = message.body();
                 if !frame.is_some_and(|frame| self.frame(&place, number, frame)) {
                     self.end(&place);
-                    self.post.send(
-                        &mail.from,
-                        MailKind::Disconnected { connection },
-                        &MailBody::Nothing,
+                    self.exchange.send(
+                        &message.from,
+                        NodeMessageKind::Disconnected { connection },
+                        &NodeMessageBody::Nothing,
                     );
                 }
             }
-            MailKind::Disconnect { connection } => self.end(&place(connection)),
-            MailKind::Ask { question } => {
-                if let Some(request) = mail.body::<Request>() {
+            NodeMessageKind::Disconnect { connection } => self.end(&place(connection)),
+            NodeMessageKind::Ask { question } => {
+                if let Some(request) = message.body::<Request>() {
                     let (reply, answer) = bounded(1);
-                    let message = DispatchMessage::Ask(Box::new(request), reply);
-                    if self.inbox.sender().send_timeout(message, PATIENCE).is_ok() {
-                        push(&mut self.asked, &mail.from, question, answer);
+                    let asked = DispatchMessage::Ask(Box::new(request), reply);
+                    if self.inbox.sender().send_timeout(asked, PATIENCE).is_ok() {
+                        push(&mut self.asked, &message.from, question, answer);
                     }
                 }
             }
-            MailKind::Examine { question, at } => {
-                if let Some(metric) = mail.body::<String>() {
+            NodeMessageKind::Examine { question, at } => {
+                if let Some(metric) = message.body::<String>() {
                     let (reply, answer) = bounded(1);
-                    let message = DispatchMessage::Examine(metric, at, reply);
-                    if self.inbox.sender().send_timeout(message, PATIENCE).is_ok() {
-                        push(&mut self.examined, &mail.from, question, answer);
+                    let asked = DispatchMessage::Examine(metric, at, reply);
+                    if self.inbox.sender().send_timeout(asked, PATIENCE).is_ok() {
+                        push(&mut self.examined, &message.from, question, answer);
                     }
                 }
             }
-            MailKind::Adopt { question } => {
-                if let Some(adopted) = mail.body() {
+            NodeMessageKind::Adopt { question } => {
+                if let Some(adopted) = message.body() {
                     let (reply, answer) = bounded(1);
-                    let message = DispatchMessage::Adopt(Box::new(adopted), reply);
-                    if self.inbox.sender().send_timeout(message, PATIENCE).is_ok() {
-                        push(&mut self.asked, &mail.from, question, answer);
+                    let asked = DispatchMessage::Adopt(Box::new(adopted), reply);
+                    if self.inbox.sender().send_timeout(asked, PATIENCE).is_ok() {
+                        push(&mut self.asked, &message.from, question, answer);
                     }
                 }
             }
             // To a node that follows: it led before this one did, or is this one.
-            MailKind::Told { .. }
-            | MailKind::Disconnected { .. }
-            | MailKind::Replied { .. }
-            | MailKind::Examined { .. } => {}
+            NodeMessageKind::Told { .. }
+            | NodeMessageKind::Disconnected { .. }
+            | NodeMessageKind::Replied { .. }
+            | NodeMessageKind::Examined { .. } => {}
         }
     }
 
@@ -209,10 +209,10 @@ impl Ear {
             ..finder
         };
         let (answers, told) = bounded(ANSWERS);
-        let (post, to) = (self.post.clone(), place.clone());
+        let (exchange, to) = (self.exchange.clone(), place.clone());
         let spawned = std::thread::Builder::new()
             .name("finder-told".to_owned())
-            .spawn(move || tell(&post, &to, &told));
+            .spawn(move || tell(&exchange, &to, &told));
         if let Err(error) = spawned {
             return tracing::error!(
                 "finder `{}` is told nothing :: no thread for it: {error}",
@@ -264,16 +264,16 @@ impl Ear {
 
     /// Sends the answers that have been found.
     fn answer(&mut self) {
-        let post = &self.post;
+        let exchange = &self.exchange;
         self.asked.retain(|waiting| {
             let Ok(reply) = waiting.answer.try_recv() else {
                 return waiting.since.elapsed() < QUESTION_WAITS;
             };
             let question = waiting.question;
-            post.send(
+            exchange.send(
                 &waiting.from,
-                MailKind::Replied { question },
-                &MailBody::Reply(&reply),
+                NodeMessageKind::Replied { question },
+                &NodeMessageBody::Reply(&reply),
             );
             false
         });
@@ -282,10 +282,10 @@ impl Ear {
                 return waiting.since.elapsed() < QUESTION_WAITS;
             };
             let question = waiting.question;
-            post.send(
+            exchange.send(
                 &waiting.from,
-                MailKind::Examined { question },
-                &MailBody::Examined(&answer),
+                NodeMessageKind::Examined { question },
+                &NodeMessageBody::Examined(&answer),
             );
             false
         });
@@ -306,16 +306,20 @@ fn push<T>(waiting: &mut Vec<WaitingQuestion<T>>, from: &str, question: u64, ans
 }
 
 /// Sends what a finder is told to its node, until the dispatcher lets it go or its node does not take it.
-fn tell(post: &PostOffice, (session, connection): &(String, u64), told: &Receiver<ToFinder>) {
+fn tell(exchange: &MessageExchange, (session, connection): &(String, u64), told: &Receiver<ToFinder>) {
     let connection = *connection;
     for (number, message) in (0..).zip(told) {
-        if !post.send(
+        if !exchange.send(
             session,
-            MailKind::Told { connection, number },
-            &MailBody::Told(&message),
+            NodeMessageKind::Told { connection, number },
+            &NodeMessageBody::Told(&message),
         ) {
             break;
         }
     }
-    post.send(session, MailKind::Disconnected { connection }, &MailBody::Nothing);
+    exchange.send(
+        session,
+        NodeMessageKind::Disconnected { connection },
+        &NodeMessageBody::Nothing,
+    );
 }

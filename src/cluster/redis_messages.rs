@@ -18,25 +18,25 @@ const TAKEN: usize = 8;
 /// How long messages wait that nobody takes, milliseconds.
 const KEPT_MS: u64 = 60_000;
 
-/// KEYS mail; ARGV message waiting kept.
+/// KEYS messages; ARGV message waiting kept.
 const SEND: &str = "
 if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
 redis.call('RPUSH', KEYS[1], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1";
 
-/// KEYS mail; ARGV taken.
+/// KEYS messages; ARGV taken.
 const TAKE: &str = "
 local taken = redis.call('LRANGE', KEYS[1], 0, ARGV[1] - 1)
 if #taken > 0 then redis.call('LTRIM', KEYS[1], ARGV[1], -1) end
 return taken";
 
 /// A handle of the messages.
-pub struct RedisMail {
+pub struct RedisMessages {
     link: RedisLink,
 }
 
-impl RedisMail {
+impl RedisMessages {
     /// Those of all nodes that watch the metrics of one namespace; connects at the first call. No wait is longer than `limit`.
     #[must_use]
     pub fn new(connect: &RedisConnect, namespace: &str, limit: Duration) -> Self {
@@ -46,7 +46,7 @@ impl RedisMail {
     }
 
     fn key(&self, session: &str) -> String {
-        format!("{}.mail.{session}", self.link.prefix)
+        format!("{}.messages.{session}", self.link.prefix)
     }
 
     /// Adds a message for a session; false if too many wait for it.

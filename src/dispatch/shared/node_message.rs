@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use skywatch_alerters::state::AdoptedState;
 
 use super::member::DispatchMember;
-use crate::cluster::RedisMail;
+use crate::cluster::RedisMessages;
 use crate::inlet::frames::FrameRef;
 use crate::inlet::{Finder, FinderAnswer, ToFinder};
 
@@ -15,8 +15,8 @@ use crate::dispatch::request::{Reply, Request};
 
 /// What a message is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "mail", rename_all = "snake_case")]
-pub(super) enum MailKind {
+#[serde(tag = "message", rename_all = "snake_case")]
+pub(super) enum NodeMessageKind {
     /// To the node that leads: a finder is there. Body: the [`Finder`].
     Connect { connection: u64 },
     /// Something it says, the `number`-th of its connection. Body: a frame.
@@ -41,24 +41,24 @@ pub(super) enum MailKind {
 
 /// The head of a message.
 #[derive(Serialize, Deserialize)]
-struct MailHead {
+struct NodeMessageHead {
     from: String,
     #[serde(flatten)]
-    kind: MailKind,
+    kind: NodeMessageKind,
 }
 
 /// A message as it came.
-pub(super) struct NodeMail {
+pub(super) struct NodeMessage {
     /// The session it is from.
     pub(super) from: String,
-    pub(super) kind: MailKind,
+    pub(super) kind: NodeMessageKind,
     body: Vec<u8>,
 }
 
-impl NodeMail {
+impl NodeMessage {
     fn read(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
-        let MailHead { from, kind } = serde_json::from_slice(&bytes[..end]).ok()?;
+        let NodeMessageHead { from, kind } = serde_json::from_slice(&bytes[..end]).ok()?;
         Some(Self {
             from,
             kind,
@@ -77,7 +77,7 @@ impl NodeMail {
 /// What is in the body of a message.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum MailBody<'b> {
+pub(super) enum NodeMessageBody<'b> {
     Nothing,
     Finder(&'b Finder),
     Frame(&'b FrameRef<'b>),
@@ -91,24 +91,24 @@ pub(super) enum MailBody<'b> {
 
 /// Sends messages of this node, and takes those for it. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct PostOffice {
+pub(super) struct MessageExchange {
     member: Arc<DispatchMember>,
-    sends: Arc<Mutex<RedisMail>>,
-    takes: Arc<Mutex<RedisMail>>,
+    sends: Arc<Mutex<RedisMessages>>,
+    takes: Arc<Mutex<RedisMessages>>,
 }
 
-impl PostOffice {
+impl MessageExchange {
     pub(super) fn new(member: &Arc<DispatchMember>) -> Self {
         Self {
-            sends: Arc::new(Mutex::new(member.mail())),
-            takes: Arc::new(Mutex::new(member.mail())),
+            sends: Arc::new(Mutex::new(member.messages())),
+            takes: Arc::new(Mutex::new(member.messages())),
             member: Arc::clone(member),
         }
     }
 
     /// Sends a message to a session. False if that is known to have failed; it may be lost all the same.
-    pub(super) fn send(&self, to: &str, kind: MailKind, body: &MailBody<'_>) -> bool {
-        let head = MailHead {
+    pub(super) fn send(&self, to: &str, kind: NodeMessageKind, body: &NodeMessageBody<'_>) -> bool {
+        let head = NodeMessageHead {
             from: self.member.session.clone(),
             kind,
         };
@@ -129,10 +129,13 @@ impl PostOffice {
     }
 
     /// What has come for this node; nothing where nobody answers.
-    pub(super) fn take(&self) -> Vec<NodeMail> {
+    pub(super) fn take(&self) -> Vec<NodeMessage> {
         let mut takes = self.takes.lock().unwrap_or_else(PoisonError::into_inner);
         match takes.take(&self.member.session) {
-            Ok(taken) => taken.iter().filter_map(|bytes| NodeMail::read(bytes)).collect(),
+            Ok(taken) => taken
+                .iter()
+                .filter_map(|bytes| NodeMessage::read(bytes))
+                .collect(),
             Err(error) => {
                 self.member.failed("no message of other nodes is taken", &error);
                 Vec::new()
