@@ -121,12 +121,14 @@ impl Leadership {
 
     /// Leaves: what is led is free at once.
     pub fn leave(&self) {
-        if self.shared.is_failing.load(Ordering::Relaxed) {
+        let is_failing = || self.shared.is_failing.load(Ordering::Relaxed);
+        if is_failing() {
             return;
         }
         let session = self.session().to_string();
         let mut store = self.shared.store();
-        if std::mem::replace(&mut store.1, true) {
+        // The exchange that was under way may have failed.
+        if is_failing() || std::mem::replace(&mut store.1, true) {
             return;
         }
         self.shared.protocol().resign();

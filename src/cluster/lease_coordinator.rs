@@ -167,12 +167,14 @@ impl Coordinator for LeaseCoordinator {
     }
 
     fn leave(&self) {
-        if self.shared.is_failing.load(Ordering::Relaxed) {
+        let is_failing = || self.shared.is_failing.load(Ordering::Relaxed);
+        // Where a question is under way its end is waited for, and may say the same.
+        let member = (!is_failing()).then(|| self.shared.member());
+        let Some(mut member) = member.filter(|_| !is_failing()) else {
             // One more question would only be waited for.
             tracing::warn!("what this node held is free only when its lease has run out");
             return;
-        }
-        let mut member = self.shared.member();
+        };
         if std::mem::replace(&mut member.has_left, true) {
             return;
         }
