@@ -26,6 +26,12 @@ impl Dispatcher {
         let Some(shared) = &self.shared else {
             return self.take_in(message);
         };
+        if let FromFinder::Report { report, .. } = &message
+            && shared.is_displaced_at(report)
+        {
+            // The finder keeps it, and hands it over again to the node that leads.
+            return;
+        }
         let named = |finder: &Finder| Finder {
             name: name_at(&finder.name, shared.node()),
             ..finder.clone()

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use super::follower::TakenLead;
 use super::member::DispatchMember;
 use super::send_gate::SendGate;
+use crate::cluster::LeadStanding;
+use crate::inlet::FinderReport;
 use crate::status::DispatchNode;
 
 /// What a dispatcher that leads knows of the other nodes.
 pub(in crate::dispatch) struct SharedLead {
     member: Arc<DispatchMember>,
+    /// The epoch since which this node leads; `None` where nobody answered when it began.
+    since: Option<u64>,
     /// Asked before each notice.
     pub(in crate::dispatch) gate: Arc<SendGate>,
     /// When this node's last pass began, Unix seconds.
@@ -21,6 +25,7 @@ impl SharedLead {
         Self {
             gate: Arc::new(SendGate::new(member, taken.since, taken.was_shared)),
             member: Arc::clone(member),
+            since: taken.since,
             pass_at: 0.0,
         }
     }
@@ -33,6 +38,20 @@ impl SharedLead {
     /// Whether other nodes live.
     pub(in crate::dispatch) fn has_others(&self) -> bool {
         self.member.has_others(&self.member.leadership.view())
+    }
+
+    /// Whether another node leads, for who has a report in hand that rests on what the store answered: where nobody has said so for a
+    /// while, Redis may answer again, and another node may have told what is reported. So it is asked before that counts.
+    pub(in crate::dispatch) fn is_displaced_at(&self, report: &FinderReport) -> bool {
+        let rests_on_store = match report {
+            FinderReport::Seen(observations) => observations.pass.is_some(),
+            FinderReport::StoreAnswers => true,
+            FinderReport::NoPass { .. } => false,
+        };
+        let leadership = &self.member.leadership;
+        rests_on_store
+            && matches!(leadership.view().standing, LeadStanding::Apart { .. })
+            && !leadership.refresh().standing.is_since(self.since)
     }
 
     /// A pass of this node began at `at`, Unix seconds.
