@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use ::redis::{Value, cmd};
+use ::redis::Value;
 
 use super::lead_store::{LeadCandidate, LeadReply, LeadRequest, LeadStore};
 use super::lease_store::FencingToken;
@@ -76,14 +76,8 @@ impl RedisLead {
 
 impl LeadStore for RedisLead {
     fn exchange(&mut self, request: &LeadRequest) -> Result<LeadReply, StoreError> {
-        let prefix = &self.link.prefix;
-        let mut command = cmd("EVAL");
+        let mut command = self.link.script(EXCHANGE, &["lead", "lead.epoch", "lead.nodes"]);
         command
-            .arg(EXCHANGE)
-            .arg(3)
-            .arg(format!("{prefix}.lead"))
-            .arg(format!("{prefix}.lead.epoch"))
-            .arg(format!("{prefix}.lead.nodes"))
             .arg(request.session.node())
             .arg(request.session.run())
             .arg(request.ttl.as_millis().to_string())
@@ -96,14 +90,8 @@ impl LeadStore for RedisLead {
     }
 
     fn end(&mut self, session: &str) -> Result<(), StoreError> {
-        let prefix = &self.link.prefix;
-        let mut command = cmd("EVAL");
-        command
-            .arg(END)
-            .arg(2)
-            .arg(format!("{prefix}.lead"))
-            .arg(format!("{prefix}.lead.nodes"))
-            .arg(session);
+        let mut command = self.link.script(END, &["lead", "lead.nodes"]);
+        command.arg(session);
         self.link.ask(&command).map(drop)
     }
 

@@ -74,19 +74,15 @@ impl RedisLeases {
     }
 
     fn command(&self, request: &LeaseRequest) -> ::redis::Cmd {
-        let (session, prefix) = (&request.session, &self.link.prefix);
+        let session = &request.session;
         let step = match (request.joins, request.leaves) {
             (_, true) => "leave",
             (true, _) => "join",
             _ => "stay",
         };
-        let mut command = cmd("EVAL");
+        let run = format!("run.{}", session.node());
+        let mut command = self.link.script(EXCHANGE, &["sessions", "shards", &run]);
         command
-            .arg(EXCHANGE)
-            .arg(3)
-            .arg(format!("{prefix}.sessions"))
-            .arg(format!("{prefix}.shards"))
-            .arg(format!("{prefix}.run.{}", session.node()))
             .arg(session.node())
             .arg(session.run())
             .arg(request.ttl.as_millis().to_string())
@@ -104,7 +100,7 @@ impl RedisLeases {
     /// Ends the sessions of processes of this machine that were killed. Each has a name that no other ever has, so that none is ended
     /// that has begun meanwhile.
     fn forget_ended(&mut self) -> Result<(), StoreError> {
-        let sessions = format!("{}.sessions", self.link.prefix);
+        let sessions = self.link.key("sessions");
         let found = self.link.ask(cmd("ZRANGE").arg(&sessions).arg(0).arg(-1))?;
         let Value::Array(found) = found else { return Ok(()) };
         let run = |session: &&str| session.split_once('/').is_some_and(|(_, run)| has_ended(run));

@@ -10,7 +10,7 @@ use crate::store::{Connect as _, StoreError};
 /// The connection, and what all keys of the cluster begin with.
 pub(super) struct RedisLink {
     keys: KeyConnection,
-    pub(super) prefix: String,
+    prefix: String,
 }
 
 impl RedisLink {
@@ -23,6 +23,21 @@ impl RedisLink {
             keys: KeyConnection::new(connect.within(limit), &prefix),
             prefix,
         }
+    }
+
+    /// A key of the cluster.
+    pub(super) fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    /// The call of a script with these keys of the cluster, to which its arguments are to be added.
+    pub(super) fn script(&self, script: &str, keys: &[&str]) -> Cmd {
+        let mut command = cmd("EVAL");
+        command.arg(script).arg(keys.len());
+        for name in keys {
+            command.arg(self.key(name));
+        }
+        command
     }
 
     /// Asks one question.

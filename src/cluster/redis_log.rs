@@ -56,10 +56,6 @@ impl RedisLog {
         }
     }
 
-    fn key(&self) -> String {
-        format!("{}.log", self.link.prefix)
-    }
-
     /// Begins the log anew with this entry.
     ///
     /// # Errors
@@ -84,12 +80,8 @@ impl RedisLog {
         entry: &[u8],
         most: usize,
     ) -> Result<LogAppend, StoreError> {
-        let mut command = cmd("EVAL");
+        let mut command = self.link.script(APPEND, &["lead", "log"]);
         command
-            .arg(APPEND)
-            .arg(2)
-            .arg(format!("{}.lead", self.link.prefix))
-            .arg(self.key())
             .arg(token.to_string())
             .arg(after)
             .arg(entry)
@@ -115,7 +107,7 @@ impl RedisLog {
     pub fn read(&mut self, from: Option<&str>, most: usize) -> Result<LogEntries, StoreError> {
         let mut command = cmd("XRANGE");
         command
-            .arg(self.key())
+            .arg(self.link.key("log"))
             .arg(from.unwrap_or("-"))
             .arg("+")
             .arg("COUNT")

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use ::redis::{Value, cmd};
+use ::redis::Value;
 
 use super::redis_link::RedisLink;
 use crate::store::StoreError;
@@ -45,23 +45,13 @@ impl RedisMessages {
         }
     }
 
-    fn key(&self, session: &str) -> String {
-        format!("{}.messages.{session}", self.link.prefix)
-    }
-
     /// Adds a message for a session; false if too many wait for it.
     ///
     /// # Errors
     /// The store's own; whether it was added is not known then.
     pub fn send(&mut self, to: &str, message: &[u8]) -> Result<bool, StoreError> {
-        let mut command = cmd("EVAL");
-        command
-            .arg(SEND)
-            .arg(1)
-            .arg(self.key(to))
-            .arg(message)
-            .arg(WAITING)
-            .arg(KEPT_MS);
+        let mut command = self.link.script(SEND, &[&key(to)]);
+        command.arg(message).arg(WAITING).arg(KEPT_MS);
         Ok(self.link.ask(&command)? == Value::Int(1))
     }
 
@@ -70,8 +60,8 @@ impl RedisMessages {
     /// # Errors
     /// The store's own; what was taken out is lost then.
     pub fn take(&mut self, of: &str) -> Result<Vec<Vec<u8>>, StoreError> {
-        let mut command = cmd("EVAL");
-        command.arg(TAKE).arg(1).arg(self.key(of)).arg(TAKEN);
+        let mut command = self.link.script(TAKE, &[&key(of)]);
+        command.arg(TAKEN);
         let Value::Array(taken) = self.link.ask(&command)? else {
             return Err(self.link.unreadable("messages"));
         };
@@ -81,4 +71,9 @@ impl RedisMessages {
         };
         Ok(taken.into_iter().filter_map(bytes).collect())
     }
+}
+
+/// The list of a session, among the keys of the cluster.
+fn key(session: &str) -> String {
+    format!("messages.{session}")
 }

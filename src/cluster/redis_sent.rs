@@ -62,23 +62,13 @@ impl RedisSent {
         }
     }
 
-    fn key(&self, notice: &str) -> String {
-        format!("{}.sent.{notice}", self.link.prefix)
-    }
-
     /// Marks a notice that is about to be sent, and lets a replica of the store have the mark if there is one.
     ///
     /// # Errors
     /// The store's own; whether it was marked is not known then.
     pub fn mark(&mut self, token: &FencingToken, notice: &str) -> Result<SendMark, StoreError> {
-        let mut command = cmd("EVAL");
-        command
-            .arg(MARK)
-            .arg(2)
-            .arg(format!("{}.lead", self.link.prefix))
-            .arg(self.key(notice))
-            .arg(token.to_string())
-            .arg(KEPT_MS);
+        let mut command = self.link.script(MARK, &["lead", &key(notice)]);
+        command.arg(token.to_string()).arg(KEPT_MS);
         let reply = self.link.ask(&command)?;
         let mark = match text(&reply) {
             Some("new") => SendMark::New,
@@ -99,7 +89,11 @@ impl RedisSent {
     /// The store's own.
     pub fn sent(&mut self, notice: &str) -> Result<(), StoreError> {
         let mut command = cmd("SET");
-        command.arg(self.key(notice)).arg(SENT).arg("PX").arg(KEPT_MS);
+        command
+            .arg(self.link.key(&key(notice)))
+            .arg(SENT)
+            .arg("PX")
+            .arg(KEPT_MS);
         self.link.ask(&command).map(drop)
     }
 
@@ -108,12 +102,13 @@ impl RedisSent {
     /// # Errors
     /// The store's own.
     pub fn failed(&mut self, token: &FencingToken, notice: &str) -> Result<(), StoreError> {
-        let mut command = cmd("EVAL");
-        command
-            .arg(CLEAR)
-            .arg(1)
-            .arg(self.key(notice))
-            .arg(token.to_string());
+        let mut command = self.link.script(CLEAR, &[&key(notice)]);
+        command.arg(token.to_string());
         self.link.ask(&command).map(drop)
     }
+}
+
+/// The mark of a notice, among the keys of the cluster.
+fn key(notice: &str) -> String {
+    format!("sent.{notice}")
 }

@@ -41,20 +41,10 @@ impl RedisSnapshots {
         }
     }
 
-    fn key(&self, shard: VirtualShard) -> String {
-        format!("{}.snapshot.{}", self.link.prefix, shard.0)
-    }
-
     /// A script that begins with the check of the token.
     fn guarded(&self, script: &str, shard: VirtualShard, token: &FencingToken) -> ::redis::Cmd {
-        let mut command = cmd("EVAL");
-        command
-            .arg(script)
-            .arg(2)
-            .arg(format!("{}.shards", self.link.prefix))
-            .arg(self.key(shard))
-            .arg(shard.0)
-            .arg(token.to_string());
+        let mut command = self.link.script(script, &["shards", &key(shard)]);
+        command.arg(shard.0).arg(token.to_string());
         command
     }
 }
@@ -74,14 +64,14 @@ impl SnapshotStore for RedisSnapshots {
 
     fn names(&mut self, shard: VirtualShard) -> Result<Vec<String>, StoreError> {
         let mut names = cmd("HKEYS");
-        names.arg(self.key(shard));
+        names.arg(self.link.key(&key(shard)));
         let reply = self.link.ask(&names)?;
         ::redis::from_redis_value(reply).map_err(|_| self.link.unreadable("snapshot"))
     }
 
     fn read(&mut self, shard: VirtualShard, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let mut read = cmd("HGET");
-        read.arg(self.key(shard)).arg(name);
+        read.arg(self.link.key(&key(shard))).arg(name);
         match self.link.ask(&read)? {
             Value::BulkString(bytes) => Ok(Some(bytes)),
             Value::Nil => Ok(None),
@@ -99,4 +89,9 @@ impl SnapshotStore for RedisSnapshots {
         remove.arg(names);
         Ok(self.link.ask(&remove)? == Value::Int(1))
     }
+}
+
+/// The hash of a virtual shard, among the keys of the cluster.
+fn key(shard: VirtualShard) -> String {
+    format!("snapshot.{}", shard.0)
 }
