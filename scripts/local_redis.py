@@ -1,9 +1,15 @@
-"""A redis-server of our own on a free loopback port, for scripts that break it, and what is asked of it."""
+"""A redis-server of our own on a free loopback port, for scripts that break it, what is asked of it, and the form of its points."""
 
 import signal
 import socket
+import struct
 import subprocess
 import time
+
+
+def point(at, value):
+    """A point as the store has it: msgpack, whole Unix seconds and a double."""
+    return b"\x92\xce" + struct.pack(">I", int(at)) + b"\xcb" + struct.pack(">d", value)
 
 
 def free_port():
