@@ -5,7 +5,11 @@ use std::time::{Duration, Instant};
 use super::cluster_store::ClusterStore;
 use super::hash_slot::hash_slot;
 use super::names::ADDITIONS;
+use super::server_store::ServerStore;
 use super::{Condition, Keys, Names, Store, StoreError};
+
+/// What is gathered of changes, which answer nothing.
+const NOTHING: Vec<()> = Vec::new();
 
 impl Names for ClusterStore {
     fn count(&mut self) -> Result<u64, StoreError> {
@@ -46,42 +50,22 @@ impl Names for ClusterStore {
 
 impl Keys for ClusterStore {
     fn get(&mut self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let mut values = vec![None; keys.len()];
-        self.spread(
-            &slots(keys),
-            &mut vec![false; keys.len()],
-            &mut |store, places, _| {
-                let part: Vec<&str> = places.iter().map(|place| keys[*place]).collect();
-                for (place, value) in places.iter().zip(store.get_each(&part)?) {
-                    values[*place] = value;
-                }
-                Ok(())
-            },
-        )?;
-        Ok(values)
+        self.gather(&slots(keys), keys, ServerStore::get_each)
     }
 
     fn set(&mut self, entries: &[(&str, &[u8])], expires_in: Option<Duration>) -> Result<(), StoreError> {
         let keys: Vec<&str> = entries.iter().map(|(key, _)| *key).collect();
-        self.spread(
-            &slots(&keys),
-            &mut vec![false; keys.len()],
-            &mut |store, places, _| {
-                let part: Vec<_> = places.iter().map(|place| entries[*place]).collect();
-                store.set_each(&part, expires_in)
-            },
-        )
+        self.gather(&slots(&keys), entries, |store, part| {
+            store.set_each(part, expires_in).map(|()| NOTHING)
+        })
+        .map(drop)
     }
 
     fn remove(&mut self, keys: &[&str]) -> Result<(), StoreError> {
-        self.spread(
-            &slots(keys),
-            &mut vec![false; keys.len()],
-            &mut |store, places, _| {
-                let part: Vec<&str> = places.iter().map(|place| keys[*place]).collect();
-                store.remove_each(&part)
-            },
-        )
+        self.gather(&slots(keys), keys, |store, part| {
+            store.remove_each(part).map(|()| NOTHING)
+        })
+        .map(drop)
     }
 }
 

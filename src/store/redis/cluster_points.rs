@@ -59,13 +59,8 @@ impl Points for ClusterStore {
         each: &mut EachFetched<'_, RedisCursor>,
     ) -> Result<(), StoreError> {
         let slots = self.slots_of(metrics.iter().copied());
-        let mut answered = vec![false; metrics.len()];
-        self.spread(&slots, &mut answered, &mut |store, places, answered| {
-            let names: Vec<&str> = places.iter().map(|place| metrics[*place]).collect();
-            store.fetch(&names, into, &mut |index, series, fetched| {
-                answered[places[index]] = true;
-                each(places[index], series, fetched);
-            })
+        self.read_each(&slots, metrics, into, each, |store, names, into, each| {
+            store.fetch(names, into, each)
         })
     }
 
@@ -77,13 +72,8 @@ impl Points for ClusterStore {
         each: &mut EachFetched<'_, RedisCursor>,
     ) -> Result<(), StoreError> {
         let slots = self.slots_of(metrics.iter().copied());
-        let mut answered = vec![false; metrics.len()];
-        self.spread(&slots, &mut answered, &mut |store, places, answered| {
-            let names: Vec<&str> = places.iter().map(|place| metrics[*place]).collect();
-            store.fetch_last(&names, points, into, &mut |index, series, fetched| {
-                answered[places[index]] = true;
-                each(places[index], series, fetched);
-            })
+        self.read_each(&slots, metrics, into, each, |store, names, into, each| {
+            store.fetch_last(names, points, into, each)
         })
     }
 
@@ -94,18 +84,37 @@ impl Points for ClusterStore {
         each: &mut EachTail<'_, RedisCursor>,
     ) -> Result<(), StoreError> {
         let slots = self.slots_of(asks.iter().map(|(metric, _)| *metric));
-        let mut answered = vec![false; asks.len()];
-        self.spread(&slots, &mut answered, &mut |store, places, answered| {
-            let part: Vec<_> = places.iter().map(|place| asks[*place]).collect();
-            store.fetch_tails(&part, into, &mut |index, series, tail| {
-                answered[places[index]] = true;
-                each(places[index], series, tail);
-            })
+        self.read_each(&slots, asks, into, each, |store, asks, into, each| {
+            store.fetch_tails(asks, into, each)
         })
     }
 }
 
 impl ClusterStore {
+    /// Reads series that are asked for by `asks`, one a slot: `read` asks one node for some of them.
+    fn read_each<A: Copy, F>(
+        &mut self,
+        slots: &[u16],
+        asks: &[A],
+        into: &mut Series,
+        each: &mut dyn FnMut(usize, &mut Series, F),
+        read: impl Fn(
+            &mut ServerStore,
+            &[A],
+            &mut Series,
+            &mut dyn FnMut(usize, &mut Series, F),
+        ) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut answered = vec![false; asks.len()];
+        self.spread(slots, &mut answered, &mut |store, places, answered| {
+            let part: Vec<A> = places.iter().map(|place| asks[*place]).collect();
+            read(store, &part, into, &mut |index, series, found| {
+                answered[places[index]] = true;
+                each(places[index], series, found);
+            })
+        })
+    }
+
     /// Puts names into the set. If that fails, nobody takes them for known.
     fn name(&mut self, unnamed: &mut Vec<String>) -> Result<(), StoreError> {
         if unnamed.is_empty() {

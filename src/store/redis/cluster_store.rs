@@ -144,6 +144,25 @@ impl ClusterStore {
         }
     }
 
+    /// Asks about `items`, one a slot, and gathers the answers: `ask` asks one node about some of them, and answers each.
+    pub(super) fn gather<I: Copy, T: Clone + Default>(
+        &mut self,
+        slots: &[u16],
+        items: &[I],
+        mut ask: impl FnMut(&mut ServerStore, &[I]) -> Result<Vec<T>, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut gathered = vec![T::default(); items.len()];
+        let mut answered = vec![false; items.len()];
+        self.spread(slots, &mut answered, &mut |store, places, _| {
+            let part: Vec<I> = places.iter().map(|place| items[*place]).collect();
+            for (place, answer) in places.iter().zip(ask(store, &part)?) {
+                gathered[*place] = answer;
+            }
+            Ok(())
+        })?;
+        Ok(gathered)
+    }
+
     fn ask_share(
         &mut self,
         part: &Share,

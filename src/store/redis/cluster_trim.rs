@@ -93,19 +93,7 @@ impl ClusterStore {
 
     fn are_empty(&mut self, metrics: &[&str]) -> Result<Vec<bool>, StoreError> {
         let slots = self.slots_of(metrics.iter().copied());
-        let mut empty = vec![false; metrics.len()];
-        self.spread(
-            &slots,
-            &mut vec![false; metrics.len()],
-            &mut |store, places, _| {
-                let part: Vec<&str> = places.iter().map(|place| metrics[*place]).collect();
-                for (place, is_empty) in places.iter().zip(store.are_empty(&part)?) {
-                    empty[*place] = is_empty;
-                }
-                Ok(())
-            },
-        )?;
-        Ok(empty)
+        self.gather(&slots, metrics, |store, part| store.are_empty(part))
     }
 }
 
