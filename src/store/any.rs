@@ -3,16 +3,13 @@
 //! The ingest's writer and the analyzer's workers stay generic: they match on [`AnyConnect`] once, at their start, and keep a
 //! small cursor a metric. Elsewhere a match a call is nothing beside the reading.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use skywatch_algorithms::Series;
 
 use super::embedded::{EmbeddedConnect, EmbeddedCursor, EmbeddedStore};
 use super::redis::{RedisConnect, RedisCursor, RedisStore};
-use super::{
-    Condition, Connect, EachFetched, EachTail, Fetched, Keys, Names, Points, Sample, SavedCursor, Store,
-    StoreError, Tail, Trim,
-};
+use super::{Connect, EachFetched, EachTail, Fetched, Points, Sample, SavedCursor, StoreError, Tail, Trim};
 
 /// Makes handles on the store that the settings name.
 #[derive(Clone)]
@@ -211,48 +208,4 @@ fn fetched_as<C>(fetched: Fetched<C>, wrap: fn(C) -> AnyCursor) -> Fetched<AnyCu
     }
 }
 
-impl Names for AnyStore {
-    fn count(&mut self) -> Result<u64, StoreError> {
-        either!(self, store => store.count())
-    }
-
-    fn additions(&mut self) -> Result<u64, StoreError> {
-        either!(self, store => store.additions())
-    }
-
-    fn list(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
-        either!(self, store => store.list(each))
-    }
-
-    fn list_until(&mut self, due: Instant, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
-        either!(self, store => store.list_until(due, each))
-    }
-
-    fn change(&mut self, add: &[&str], remove: &[&str]) -> Result<(), StoreError> {
-        either!(self, store => store.change(add, remove))
-    }
-}
-
-impl Keys for AnyStore {
-    fn get(&mut self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        either!(self, store => store.get(keys))
-    }
-
-    fn set(&mut self, entries: &[(&str, &[u8])], expires_in: Option<Duration>) -> Result<(), StoreError> {
-        either!(self, store => store.set(entries, expires_in))
-    }
-
-    fn remove(&mut self, keys: &[&str]) -> Result<(), StoreError> {
-        either!(self, store => store.remove(keys))
-    }
-}
-
-impl Store for AnyStore {
-    fn ping(&mut self) -> Result<(), StoreError> {
-        either!(self, store => store.ping())
-    }
-
-    fn condition(&mut self) -> Result<Condition, StoreError> {
-        either!(self, store => store.condition())
-    }
-}
+questions_of_either!(AnyStore, either);

@@ -8,6 +8,10 @@
 //!
 //! Retry and back-off are not here; they belong to the callers that loop, as does when to trim ([`trim`]).
 
+// Before those that use its macro.
+#[macro_use]
+mod either;
+
 mod any;
 pub mod codec;
 pub mod embedded;

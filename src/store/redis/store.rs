@@ -1,16 +1,13 @@
 //! A handle on a Redis, be it one server or a cluster. Which of them is asked once a call, whatever a call is about.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use skywatch_algorithms::Series;
 
 use super::cluster_store::ClusterStore;
 use super::connect::RedisConnect;
 use super::server_store::ServerStore;
-use super::{
-    Condition, Connect, EachFetched, EachTail, Keys, Names, Points, RedisCursor, Sample, Store, StoreError,
-    Trim,
-};
+use super::{Connect, EachFetched, EachTail, Points, RedisCursor, Sample, Store, StoreError, Trim};
 use crate::store::trim::{TrimLimits, Watch};
 
 /// A handle on one Redis. It reconnects by itself at the next call after an error.
@@ -98,51 +95,7 @@ impl Points for RedisStore {
     }
 }
 
-impl Names for RedisStore {
-    fn count(&mut self) -> Result<u64, StoreError> {
-        either!(self, store => store.count())
-    }
-
-    fn additions(&mut self) -> Result<u64, StoreError> {
-        either!(self, store => store.additions())
-    }
-
-    fn list(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
-        either!(self, store => store.list(each))
-    }
-
-    fn list_until(&mut self, due: Instant, each: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
-        either!(self, store => store.list_until(due, each))
-    }
-
-    fn change(&mut self, add: &[&str], remove: &[&str]) -> Result<(), StoreError> {
-        either!(self, store => store.change(add, remove))
-    }
-}
-
-impl Keys for RedisStore {
-    fn get(&mut self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        either!(self, store => store.get(keys))
-    }
-
-    fn set(&mut self, entries: &[(&str, &[u8])], expires_in: Option<Duration>) -> Result<(), StoreError> {
-        either!(self, store => store.set(entries, expires_in))
-    }
-
-    fn remove(&mut self, keys: &[&str]) -> Result<(), StoreError> {
-        either!(self, store => store.remove(keys))
-    }
-}
-
-impl Store for RedisStore {
-    fn ping(&mut self) -> Result<(), StoreError> {
-        either!(self, store => store.ping())
-    }
-
-    fn condition(&mut self) -> Result<Condition, StoreError> {
-        either!(self, store => store.condition())
-    }
-}
+questions_of_either!(RedisStore, either);
 
 impl Trim for RedisStore {
     fn trim(
