@@ -4,6 +4,7 @@
 //! sleeps on it wakes at once; nobody polls. A stop cannot be taken back.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -23,6 +24,40 @@ pub struct StopOnDrop(pub Stop);
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.say();
+    }
+}
+
+/// A thread that works until it is told to stop. Dropping this tells it so, and waits for its end.
+#[must_use]
+pub struct StoppableThread {
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl StoppableThread {
+    /// Starts a thread of that name.
+    ///
+    /// # Errors
+    /// The system refuses it.
+    pub fn spawn(name: &str, work: impl FnOnce(&Stop) + Send + 'static) -> std::io::Result<Self> {
+        let stop = Stop::new();
+        let told = stop.clone();
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || work(&told))?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for StoppableThread {
+    fn drop(&mut self) {
+        self.stop.say();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 

@@ -7,7 +7,6 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
@@ -16,7 +15,7 @@ use super::error::EventsError;
 use super::outbox::{EventOutbox, OutboxOptions};
 use super::outgoing::OutgoingEvent;
 use crate::clock::unix_now;
-use crate::stop::Stop;
+use crate::stop::{Stop, StoppableThread};
 
 /// Events in memory at most: a tick of 1,000 entities ten times over.
 const IN_MEMORY: usize = 10_000;
@@ -43,9 +42,9 @@ struct PublishedQueue {
 /// The thread that writes to the outbox. Dropping it writes what was published, and ends it.
 #[must_use = "what is published after it is dropped is lost"]
 pub struct EventWriter {
+    // It ends before the way to it does.
+    _thread: StoppableThread,
     publisher: EventPublisher,
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl EventPublisher {
@@ -82,25 +81,24 @@ impl EventWriter {
         let outbox = EventOutbox::open(state_dir)?;
         let (queue, events) = bounded(IN_MEMORY);
         let lost = Arc::new(AtomicU64::new(0));
-        let stop = Stop::new();
-        let writing = Writing {
-            outbox,
-            options,
-            lost: Arc::clone(&lost),
-            stop: stop.clone(),
-            failing: false,
+        let counted = Arc::clone(&lost);
+        let write = move |stop: &Stop| {
+            let writing = Writing {
+                outbox,
+                options,
+                lost: counted,
+                stop: stop.clone(),
+                failing: false,
+            };
+            writing.run(&events);
         };
-        let thread = std::thread::Builder::new()
-            .name("events-write".to_owned())
-            .spawn(move || writing.run(&events))
-            .map_err(|source| EventsError::Start {
-                what: "the thread that writes the outbox",
-                source,
-            })?;
+        let thread = StoppableThread::spawn("events-write", write).map_err(|source| EventsError::Start {
+            what: "the thread that writes the outbox",
+            source,
+        })?;
         Ok(Self {
+            _thread: thread,
             publisher: EventPublisher(Some(PublishedQueue { queue, lost })),
-            stop,
-            thread: Some(thread),
         })
     }
 
@@ -108,15 +106,6 @@ impl EventWriter {
     #[must_use]
     pub fn publisher(&self) -> EventPublisher {
         self.publisher.clone()
-    }
-}
-
-impl Drop for EventWriter {
-    fn drop(&mut self) {
-        self.stop.say();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

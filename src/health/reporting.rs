@@ -5,7 +5,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tonic::transport::Channel;
@@ -19,7 +18,7 @@ use super::idl::verdicts::verdicts_client::VerdictsClient;
 use super::local::LocalPlane;
 use crate::backoff::Backoff;
 use crate::observer::{ObserverReports, OwnReport};
-use crate::stop::Stop;
+use crate::stop::StoppableThread;
 
 /// The module under which Skywatch's own observers register.
 const MODULE: &str = "skywatch";
@@ -34,8 +33,7 @@ const AWAY_FROM: u32 = 4;
 
 /// The thread that reports. Dropping it sends what is there, if the plane takes it at once, and ends.
 pub struct Reporter {
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
+    _thread: StoppableThread,
 }
 
 impl Reporter {
@@ -47,8 +45,6 @@ impl Reporter {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let stop = Stop::new();
-        let stopped = stop.clone();
         let mut sending = Sending {
             state_dir: state_dir.to_owned(),
             observer,
@@ -57,29 +53,15 @@ impl Reporter {
             try_at: Instant::now(),
             failures: 0,
         };
-        let thread = std::thread::Builder::new()
-            .name("health-reports".to_owned())
-            .spawn(move || {
-                while !stopped.is_said() {
-                    reports.wait(LOOK_EACH);
-                    sending.send(&runtime, &reports);
-                }
-                sending.try_at = Instant::now();
+        let thread = StoppableThread::spawn("health-reports", move |stop| {
+            while !stop.is_said() {
+                reports.wait(LOOK_EACH);
                 sending.send(&runtime, &reports);
-            })?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for Reporter {
-    fn drop(&mut self) {
-        self.stop.say();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+            }
+            sending.try_at = Instant::now();
+            sending.send(&runtime, &reports);
+        })?;
+        Ok(Self { _thread: thread })
     }
 }
 

@@ -5,12 +5,11 @@
 //! what it is at; a child that falls silent is hung.
 
 use std::io::Write as _;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::ProcessError;
 use crate::status::Liveness;
-use crate::stop::Stop;
+use crate::stop::{Stop, StoppableThread};
 
 /// Time between two lines to the parent, which waits for twenty times as long.
 const EACH: Duration = Duration::from_secs(1);
@@ -43,8 +42,7 @@ pub fn die_with_parent(stop: &Stop, mut reload: impl FnMut() + Send + 'static) -
 
 /// Speaks to the parent while all is well. Dropping it ends the thread.
 pub struct LivenessReporter {
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
+    _thread: StoppableThread,
 }
 
 impl LivenessReporter {
@@ -53,42 +51,26 @@ impl LivenessReporter {
     /// # Errors
     /// [`ProcessError::Start`] if the system refuses the thread.
     pub fn start(liveness: Liveness) -> Result<Self, ProcessError> {
-        let stop = Stop::new();
-        let stopped = stop.clone();
-        let thread = std::thread::Builder::new()
-            .name("pulse".to_owned())
-            .spawn(move || {
-                loop {
-                    if liveness.is_well() {
-                        let mut out = std::io::stdout().lock();
-                        if writeln!(out, "{}", liveness.at().join("\t"))
-                            .and_then(|()| out.flush())
-                            .is_err()
-                        {
-                            return;
-                        }
-                    }
-                    if stopped.sleep(EACH) {
+        let speak = move |stop: &Stop| {
+            loop {
+                if liveness.is_well() {
+                    let mut out = std::io::stdout().lock();
+                    if writeln!(out, "{}", liveness.at().join("\t"))
+                        .and_then(|()| out.flush())
+                        .is_err()
+                    {
                         return;
                     }
                 }
-            })
-            .map_err(|source| ProcessError::Start {
-                what: "the pulse",
-                source,
-            })?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for LivenessReporter {
-    fn drop(&mut self) {
-        self.stop.say();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+                if stop.sleep(EACH) {
+                    return;
+                }
+            }
+        };
+        let thread = StoppableThread::spawn("pulse", speak).map_err(|source| ProcessError::Start {
+            what: "the pulse",
+            source,
+        })?;
+        Ok(Self { _thread: thread })
     }
 }

@@ -8,7 +8,6 @@ use std::fs::{File, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,7 +16,7 @@ use rustix::process::Pid;
 use super::ProcessError;
 use super::wiring::{prepare_state_dir, state_dir_error};
 use crate::files;
-use crate::stop::Stop;
+use crate::stop::{Stop, StoppableThread};
 
 /// How often the folder is looked at: what is lost with a deleted folder is at most what was written since.
 const LOOK_EACH: Duration = Duration::from_secs(1);
@@ -26,8 +25,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(30);
 
 /// A claimed state folder; the claim ends when this is dropped, or with the process.
 pub(crate) struct StateFolderClaim {
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
+    _thread: StoppableThread,
 }
 
 impl StateFolderClaim {
@@ -38,28 +36,13 @@ impl StateFolderClaim {
     pub(crate) fn take(folder: &Path) -> Result<Self, ProcessError> {
         prepare_state_dir(folder)?;
         let lock = lock(folder)?;
-        let stop = Stop::new();
-        let (told, folder) = (stop.clone(), folder.to_owned());
-        let thread = std::thread::Builder::new()
-            .name("state-folder".to_owned())
-            .spawn(move || watch(&folder, lock, &told))
-            .map_err(|source| ProcessError::Start {
-                what: "the thread that watches the state folder",
-                source,
-            })?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for StateFolderClaim {
-    fn drop(&mut self) {
-        self.stop.say();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let folder = folder.to_owned();
+        let thread = StoppableThread::spawn("state-folder", move |stop| watch(&folder, lock, stop));
+        let thread = thread.map_err(|source| ProcessError::Start {
+            what: "the thread that watches the state folder",
+            source,
+        })?;
+        Ok(Self { _thread: thread })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -14,7 +13,7 @@ use crate::dispatch::inbox::{DispatchMessage, Inbox};
 use crate::dispatch::request::{Reply, Request};
 use crate::inlet::frames::{Frame, FrameReader};
 use crate::inlet::{ANSWERS, ConnectionId, Finder, FinderAnswer, FromFinder, ToFinder};
-use crate::stop::Stop;
+use crate::stop::{Stop, StoppableThread};
 
 /// Time between two looks for messages while other nodes live …
 const LOOK_EACH: Duration = Duration::from_millis(100);
@@ -34,8 +33,7 @@ pub(in crate::dispatch) fn name_at(finder: &str, node: &str) -> String {
 
 /// The thread. Dropping it ends it.
 pub(in crate::dispatch) struct LeaderMessages {
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
+    _thread: StoppableThread,
 }
 
 impl LeaderMessages {
@@ -48,7 +46,6 @@ impl LeaderMessages {
         inbox: Inbox,
         finders: Sender<FromFinder>,
     ) -> std::io::Result<Self> {
-        let stop = Stop::new();
         let mut receiver = MessageReceiver {
             exchange: MessageExchange::new(member),
             member: Arc::clone(member),
@@ -58,23 +55,8 @@ impl LeaderMessages {
             asked: Vec::new(),
             examined: Vec::new(),
         };
-        let told = stop.clone();
-        let thread = std::thread::Builder::new()
-            .name("messages".to_owned())
-            .spawn(move || receiver.run(&told))?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for LeaderMessages {
-    fn drop(&mut self) {
-        self.stop.say();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let thread = StoppableThread::spawn("messages", move |stop| receiver.run(stop))?;
+        Ok(Self { _thread: thread })
     }
 }
 
@@ -265,31 +247,26 @@ impl MessageReceiver {
     /// Sends the answers that have been found.
     fn answer(&mut self) {
         let exchange = &self.exchange;
-        self.asked.retain(|waiting| {
-            let Ok(reply) = waiting.answer.try_recv() else {
-                return waiting.since.elapsed() < QUESTION_WAITS;
-            };
-            let question = waiting.question;
-            exchange.send(
-                &waiting.from,
-                NodeMessageKind::Replied { question },
-                &NodeMessageBody::Reply(&reply),
-            );
-            false
+        take_answered(&mut self.asked, |to, question, reply| {
+            let kind = NodeMessageKind::Replied { question };
+            exchange.send(to, kind, &NodeMessageBody::Reply(&reply));
         });
-        self.examined.retain(|waiting| {
-            let Ok(answer) = waiting.answer.try_recv() else {
-                return waiting.since.elapsed() < QUESTION_WAITS;
-            };
-            let question = waiting.question;
-            exchange.send(
-                &waiting.from,
-                NodeMessageKind::Examined { question },
-                &NodeMessageBody::Examined(&answer),
-            );
-            false
+        take_answered(&mut self.examined, |to, question, answer| {
+            let kind = NodeMessageKind::Examined { question };
+            exchange.send(to, kind, &NodeMessageBody::Examined(&answer));
         });
     }
+}
+
+/// Takes out the questions that are answered, each to be sent to who asked, and those that were given up.
+fn take_answered<T>(waiting: &mut Vec<WaitingQuestion<T>>, mut send: impl FnMut(&str, u64, T)) {
+    waiting.retain(|asked| match asked.answer.try_recv() {
+        Ok(answer) => {
+            send(&asked.from, asked.question, answer);
+            false
+        }
+        Err(_) => asked.since.elapsed() < QUESTION_WAITS,
+    });
 }
 
 /// Remembers who waits for an answer; of very many the oldest is forgotten.
