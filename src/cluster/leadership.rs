@@ -1,16 +1,14 @@
 //! Which of the nodes leads: the protocol, the store's handle, and a thread that keeps the heartbeat going.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::heartbeat::{ExchangeFailure, Heartbeat};
 use super::lead_protocol::{LeadProtocol, LeadStanding, LeadView};
 use super::lead_store::LeadStore;
 use super::lease_store::Session;
 use super::local_process::{has_ended, run_name};
 use super::protocol::LeaseTerms;
-use crate::stop::Stop;
 
 /// Time between two heartbeats of a node that follows, at most: so long may a lead that is free wait for it.
 const FOLLOWS_EACH: Duration = Duration::from_millis(500);
@@ -20,8 +18,7 @@ const FOLLOWS_EACH: Duration = Duration::from_millis(500);
 /// Dropping it without [`leave`](Self::leave) lets its lease run out.
 pub struct Leadership {
     shared: Arc<LeadShared>,
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
+    _heartbeat: Heartbeat,
 }
 
 struct LeadShared {
@@ -32,9 +29,14 @@ struct LeadShared {
     protocol: Mutex<LeadProtocol>,
     /// What the node says of itself.
     about: Mutex<String>,
-    /// Held over an exchange; with whether the node has left.
-    store: Mutex<(Box<dyn LeadStore>, bool)>,
-    is_failing: AtomicBool,
+    /// Held over an exchange.
+    table: Mutex<LeadTable>,
+    failure: Arc<ExchangeFailure>,
+}
+
+struct LeadTable {
+    store: Box<dyn LeadStore>,
+    has_left: bool,
 }
 
 impl Leadership {
@@ -49,22 +51,18 @@ impl Leadership {
             terms,
             protocol: Mutex::new(LeadProtocol::new(session, terms)),
             about: Mutex::default(),
-            store: Mutex::new((store, false)),
-            is_failing: AtomicBool::new(false),
+            table: Mutex::new(LeadTable {
+                store,
+                has_left: false,
+            }),
+            failure: Arc::default(),
         });
-        let stop = Stop::new();
-        let (beating, told) = (Arc::clone(&shared), stop.clone());
-        let thread = std::thread::Builder::new()
-            .name("lead".to_owned())
-            .spawn(move || {
-                while !told.sleep(beating.pause()) {
-                    beating.exchange();
-                }
-            })?;
+        let (waiting, beating) = (Arc::clone(&shared), Arc::clone(&shared));
+        let pause = move || waiting.pause();
+        let heartbeat = Heartbeat::start("lead", &shared.failure, pause, move || beating.exchange())?;
         Ok(Self {
             shared,
-            stop,
-            thread: Some(thread),
+            _heartbeat: heartbeat,
         })
     }
 
@@ -103,8 +101,7 @@ impl Leadership {
     pub fn resign(&self) {
         self.shared.protocol().resign();
         let session = self.session().to_string();
-        let mut store = self.shared.store();
-        if let Err(error) = store.0.end(&session) {
+        if let Err(error) = self.shared.table().store.end(&session) {
             tracing::debug!("the lead is free only when its lease has run out :: {error}");
         }
     }
@@ -121,18 +118,16 @@ impl Leadership {
 
     /// Leaves: what is led is free at once.
     pub fn leave(&self) {
-        let is_failing = || self.shared.is_failing.load(Ordering::Relaxed);
-        if is_failing() {
-            return;
-        }
         let session = self.session().to_string();
-        let mut store = self.shared.store();
-        // The exchange that was under way may have failed.
-        if is_failing() || std::mem::replace(&mut store.1, true) {
+        let failure = &self.shared.failure;
+        let Some(mut table) = failure.lock_unless_failing(|| self.shared.table()) else {
+            return;
+        };
+        if std::mem::replace(&mut table.has_left, true) {
             return;
         }
         self.shared.protocol().resign();
-        if let Err(error) = store.0.end(&session) {
+        if let Err(error) = table.store.end(&session) {
             tracing::warn!("others lead only when the lease of this node has run out :: {error}");
         }
     }
@@ -143,8 +138,8 @@ impl LeadShared {
         self.protocol.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn store(&self) -> MutexGuard<'_, (Box<dyn LeadStore>, bool)> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, LeadTable> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pause(&self) -> Duration {
@@ -158,26 +153,26 @@ impl LeadShared {
 
     /// One heartbeat, and one more if a session has ended on this machine.
     fn exchange(&self) {
-        let mut store = self.store();
+        let mut table = self.table();
         for _ in 0..2 {
-            if store.1 {
+            if table.has_left {
                 // It has left: nothing is asked any more.
                 return self.protocol().failed();
             }
             let about = self.about.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let request = self.protocol().request(about);
             let sent_at = self.origin.elapsed();
-            let reply = match store.0.exchange(&request) {
+            let reply = match table.store.exchange(&request) {
                 Ok(reply) => reply,
                 Err(error) => {
-                    if !self.is_failing.swap(true, Ordering::Relaxed) {
+                    if self.failure.begins() {
                         tracing::debug!("nobody says who leads :: {error}");
                     }
                     return self.protocol().failed();
                 }
             };
-            if self.is_failing.swap(false, Ordering::Relaxed) {
-                tracing::debug!("`{}` says who leads again", store.0.describe());
+            if self.failure.ends() {
+                tracing::debug!("`{}` says who leads again", table.store.describe());
             }
             let sessions = reply.nodes.iter().map(|node| &node.session);
             let led = reply.leader.iter().map(|leader| &leader.session);
@@ -189,20 +184,10 @@ impl LeadShared {
             }
             for session in &ended {
                 tracing::info!("node `{}` has ended on this machine", Session::node_of(session));
-                if store.0.end(session).is_err() {
+                if table.store.end(session).is_err() {
                     return;
                 }
             }
-        }
-    }
-}
-
-impl Drop for Leadership {
-    fn drop(&mut self) {
-        self.stop.say();
-        let thread = self.thread.take();
-        if let Some(thread) = thread.filter(|_| !self.shared.is_failing.load(Ordering::Relaxed)) {
-            let _ = thread.join();
         }
     }
 }

@@ -1,19 +1,17 @@
 //! The [`Coordinator`] over a shared table: the protocol, the table's handle, and a thread that keeps the heartbeat going while
 //! a pass takes as long as it takes.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::coordinator::Coordinator;
+use super::heartbeat::{ExchangeFailure, Heartbeat};
 use super::lease_store::{LeaseStore, Session};
 use super::local_process::run_name;
 use super::node_name::random;
 use super::ownership::Ownership;
 use super::protocol::{LeaseAnswer, LeaseProtocol, LeaseTerms};
 use super::virtual_shard::ShardSet;
-use crate::stop::Stop;
 use crate::store::StoreError;
 
 /// Exchanges in one call: the first may show that something is free, the second takes it, and a third is for what another
@@ -25,16 +23,14 @@ const EXCHANGES: usize = 3;
 /// Dropping it without [`leave`](Coordinator::leave) lets its leases run out.
 pub struct LeaseCoordinator {
     shared: Arc<Shared>,
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
+    _heartbeat: Heartbeat,
 }
 
 struct Shared {
     /// Where times of the protocol are counted from.
     origin: Instant,
     terms: LeaseTerms,
-    /// Whether heartbeats fail: said once, and then not waited for at the end.
-    is_failing: AtomicBool,
+    failure: Arc<ExchangeFailure>,
     /// Held over an exchange: the pass waits for a heartbeat that is under way, for less than a lease lasts.
     member: Mutex<LeaseMember>,
 }
@@ -55,27 +51,22 @@ impl LeaseCoordinator {
         let shared = Arc::new(Shared {
             origin: Instant::now(),
             terms,
-            is_failing: AtomicBool::new(false),
+            failure: Arc::default(),
             member: Mutex::new(LeaseMember {
                 protocol: LeaseProtocol::new(session, terms),
                 store,
                 has_left: false,
             }),
         });
-        let stop = Stop::new();
-        let (beating, told) = (Arc::clone(&shared), stop.clone());
-        let thread = std::thread::Builder::new()
-            .name("cluster".to_owned())
-            .spawn(move || {
-                while !told.sleep(beating.terms.renew_each()) {
-                    // What fails is said there, and tried again.
-                    let _ = beating.exchange(&mut beating.member());
-                }
-            })?;
+        let beating = Arc::clone(&shared);
+        let beat = move || {
+            // What fails is said there, and tried again.
+            let _ = beating.exchange(&mut beating.member());
+        };
+        let heartbeat = Heartbeat::start("cluster", &shared.failure, move || terms.renew_each(), beat)?;
         Ok(Self {
             shared,
-            stop,
-            thread: Some(thread),
+            _heartbeat: heartbeat,
         })
     }
 }
@@ -119,7 +110,7 @@ impl Shared {
         // A table that answers and takes nothing takes nothing from anybody.
         let is_refusal = error.is_of_writes_only()
             || matches!(error, StoreError::Denied { .. } | StoreError::Other { .. });
-        if !self.is_failing.swap(true, Ordering::Relaxed) {
+        if self.failure.begins() {
             let place = member.store.describe();
             tracing::warn!(
                 "no heartbeat in `{place}` :: {error} :: other nodes may take over what this one holds"
@@ -133,7 +124,7 @@ impl Shared {
     }
 
     fn works_again(&self, member: &LeaseMember) {
-        if self.is_failing.swap(false, Ordering::Relaxed) {
+        if self.failure.ends() {
             tracing::info!("heartbeats reach `{}` again", member.store.describe());
         }
     }
@@ -167,11 +158,8 @@ impl Coordinator for LeaseCoordinator {
     }
 
     fn leave(&self) {
-        let is_failing = || self.shared.is_failing.load(Ordering::Relaxed);
-        // Where a question is under way its end is waited for, and may say the same.
-        let member = (!is_failing()).then(|| self.shared.member());
-        let Some(mut member) = member.filter(|_| !is_failing()) else {
-            // One more question would only be waited for.
+        let failure = &self.shared.failure;
+        let Some(mut member) = failure.lock_unless_failing(|| self.shared.member()) else {
             tracing::warn!("what this node held is free only when its lease has run out");
             return;
         };
@@ -181,17 +169,6 @@ impl Coordinator for LeaseCoordinator {
         let last = member.protocol.leave();
         if let Err(error) = member.store.exchange(&last) {
             tracing::warn!("what this node held is free only when its lease has run out :: {error}");
-        }
-    }
-}
-
-impl Drop for LeaseCoordinator {
-    fn drop(&mut self) {
-        self.stop.say();
-        // It ends within an exchange, which is not waited for where it will fail.
-        let thread = self.thread.take();
-        if let Some(thread) = thread.filter(|_| !self.shared.is_failing.load(Ordering::Relaxed)) {
-            let _ = thread.join();
         }
     }
 }

@@ -16,6 +16,7 @@
 //! shard back to who held it then, and never to two.
 
 mod coordinator;
+mod heartbeat;
 mod lead_protocol;
 mod lead_store;
 mod leadership;
