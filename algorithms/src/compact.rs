@@ -74,9 +74,9 @@ impl Form {
         let mut bytes = [0; 8];
         match self {
             Self::Decimal { base, power, width } => {
-                let (whole, gives_back) = whole(value, power);
+                let whole = whole(value, power);
                 let offset = whole - base;
-                if !gives_back || whole.abs() >= LARGEST || !(0.0..=largest_offset(width)).contains(&offset) {
+                if differing(value, whole, power) != 0 || whole.abs() >= LARGEST || !(0.0..=largest_offset(width)).contains(&offset) {
                     return None;
                 }
                 bytes[..4].copy_from_slice(&(offset as u32).to_le_bytes());
@@ -95,11 +95,14 @@ fn largest_offset(width: usize) -> f64 {
     f64::from(u32::MAX >> (32 - 8 * width))
 }
 
-/// The whole number next to a value times the power, and whether that gives the value back when it is divided: to the bit, as minus
-/// zero is not zero.
-fn whole(value: f64, power: f64) -> (f64, bool) {
-    let whole = (value * power + ROUNDING) - ROUNDING;
-    (whole, (whole / power).to_bits() == value.to_bits())
+/// The whole number next to a value times the power.
+fn whole(value: f64, power: f64) -> f64 {
+    (value * power + ROUNDING) - ROUNDING
+}
+
+/// Bits in which a value and its whole number divided by the power differ: none if that gives it back. Minus zero is not zero.
+fn differing(value: f64, whole: f64, power: f64) -> u64 {
+    (whole / power).to_bits() ^ value.to_bits()
 }
 
 /// Smallest and largest of the whole numbers that give all values back, if all have one.
@@ -139,8 +142,8 @@ struct WholeExtent {
 impl WholeExtent {
     fn add(&mut self, values: &[f64; LANES], power: f64) {
         for (lane, &value) in values.iter().enumerate() {
-            let whole = (value * power + ROUNDING) - ROUNDING;
-            self.differing[lane] |= (whole / power).to_bits() ^ value.to_bits();
+            let whole = whole(value, power);
+            self.differing[lane] |= differing(value, whole, power);
             self.least[lane] = if whole < self.least[lane] {
                 whole
             } else {
@@ -378,7 +381,7 @@ fn pack<const W: usize>(bytes: &mut Vec<u8>, values: &[f64], base: f64, power: f
     let from = bytes.len();
     bytes.resize(from + W * values.len(), 0);
     for (&value, written) in values.iter().zip(bytes[from..].as_chunks_mut::<W>().0) {
-        let offset = ((whole(value, power).0 - base) as i64 as u32).to_le_bytes();
+        let offset = ((whole(value, power) - base) as i64 as u32).to_le_bytes();
         written.copy_from_slice(&offset[..W]);
     }
 }

@@ -77,9 +77,12 @@ impl StateIndex {
         if let Some(left) = self.released.get(&key) {
             return Some(FoundState::Released(left.entry[left.at..].to_vec()));
         }
-        let place = self.places.get(&key)?;
+        self.saved(*self.places.get(&key)?)
+    }
+
+    fn saved(&self, place: StateLocation) -> Option<FoundState> {
         Some(FoundState::Saved(
-            *place,
+            place,
             Arc::clone(self.files.get(&place.file)?),
         ))
     }
@@ -92,11 +95,12 @@ impl StateIndex {
 
     /// Where a metric's state is, if it is known; from here on it is not.
     pub(super) fn claim(&mut self, metric: &str) -> Option<FoundState> {
-        let found = self.find(metric)?;
         let key = hash(metric);
-        self.released.remove(&key);
-        self.places.remove(&key);
-        Some(found)
+        let (released, place) = (self.released.remove(&key), self.places.remove(&key));
+        match released {
+            Some(mut left) => Some(FoundState::Released(left.entry.split_off(left.at))),
+            None => self.saved(place?),
+        }
     }
 
     /// Notes where states lie that another node has learnt, of metrics of which nothing later is known, and answers how many.
