@@ -76,7 +76,10 @@ impl Form {
             Self::Decimal { base, power, width } => {
                 let whole = whole(value, power);
                 let offset = whole - base;
-                if differing(value, whole, power) != 0 || whole.abs() >= LARGEST || !(0.0..=largest_offset(width)).contains(&offset) {
+                if differing(value, whole, power) != 0
+                    || whole.abs() >= LARGEST
+                    || !(0.0..=largest_offset(width)).contains(&offset)
+                {
                     return None;
                 }
                 bytes[..4].copy_from_slice(&(offset as u32).to_le_bytes());

@@ -12,7 +12,7 @@ options! {
         /// How long a node may be silent before others take over its metrics.
         lease: Duration = Duration::from_secs(10) => 2 * SECOND..=60 * SECOND,
         /// Time in which what was learnt of each metric is left for other nodes once, where there are any.
-        snapshot_each: Duration = Duration::from_secs(600) => SECOND..=6 * 3_600 * SECOND,
+        snapshot_each: Duration = Duration::from_secs(1_800) => SECOND..=6 * 3_600 * SECOND,
     }
 }
 

@@ -36,6 +36,15 @@ pub struct AdaptiveOptions {
     pub learning: Duration,
 }
 
+impl AdaptiveOptions {
+    /// Puts metrics in the order in which what was saved of them is read fastest: their states, and where there are none their hours.
+    /// States that are read one after the other then also lie side by side in memory, for all passes to come.
+    pub(super) fn sort(&self, metrics: &mut [impl AsRef<str>]) {
+        self.memory.sort(metrics);
+        self.states.sort(metrics);
+    }
+}
+
 /// How a worker saves its states.
 pub struct Saving {
     /// Where states go.
@@ -177,11 +186,6 @@ impl AdaptiveJudge {
     /// Whether a backfill has left something of a metric for whoever has its whole window.
     pub(super) fn was_taught(&self, name: &str) -> bool {
         self.options.states.was_taught(name)
-    }
-
-    /// Puts metrics of a worker in the order in which saved states are taken up fastest.
-    pub(super) fn sort_for_resuming(&self, metrics: &mut [usize], names: &[Arc<str>]) {
-        self.options.states.sort(metrics, |metric| &*names[metric]);
     }
 
     /// Takes up the state of a metric that an earlier run saved, and what was saved behind it as `take` makes of it.

@@ -62,8 +62,21 @@ impl JudgingContext {
         }
     }
 
+    /// The names of a worker's metrics, to be changed between passes.
+    pub(super) fn change<'n>(&self, names: &'n mut Arc<Vec<Arc<str>>>) -> &'n mut Vec<Arc<str>> {
+        // Or all of them would be copied.
+        self.progress.has(&Arc::default());
+        Arc::make_mut(names)
+    }
+
     /// Gets ready for the pass of that number over these metrics.
-    pub(super) fn begin<C>(&mut self, number: u64, names: &[Arc<str>], metrics: &mut [TrackedMetric<C>]) {
+    pub(super) fn begin<C>(
+        &mut self,
+        number: u64,
+        names: &Arc<Vec<Arc<str>>>,
+        metrics: &mut [TrackedMetric<C>],
+    ) {
+        self.progress.has(names);
         let rules = self.evaluator.begin();
         if rules.ensemble {
             self.ruled_in = number;
@@ -220,7 +233,7 @@ impl<C> MetricPass<'_, C> {
         if begun >= self.pass.deadline {
             return;
         }
-        self.context.progress.turn_to(Some(self.name));
+        self.context.progress.turn_to(Some(self.index));
         self.measure_length(window, is_whole);
         match self.evaluate(window, is_whole) {
             Ok(evaluation) => self.count(window, evaluation, is_whole),

@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rayon::prelude::*;
+
 use super::shard::shard_of;
 use crate::cluster::ShardSet;
 use crate::store::{Names, StoreError};
@@ -25,9 +27,13 @@ pub struct Change {
     pub remove: Vec<Arc<str>>,
 }
 
+/// Puts names of metrics in the order in which what is known of them is read fastest.
+pub type NameOrder = Box<dyn Fn(&mut [Box<str>]) + Send + Sync>;
+
 /// All known names, each with the number of the listing that saw it last.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Roster {
+    order: Option<NameOrder>,
     names: HashMap<Arc<str>, u64>,
     listing: u64,
     counted: u64,
@@ -38,6 +44,14 @@ pub struct Roster {
 }
 
 impl Roster {
+    /// Without a name yet; those that come are put in that order.
+    pub fn new(order: Option<NameOrder>) -> Self {
+        Self {
+            order,
+            ..Self::default()
+        }
+    }
+
     /// Number of metrics on the roster.
     pub fn metrics(&self) -> usize {
         self.names.len()
@@ -71,27 +85,31 @@ impl Roster {
         // Counted even if it fails: what a broken listing has seen must not count as seen by the next.
         self.listing += 1;
         let listing = self.listing;
-        let mut changes: Vec<Change> = Vec::new();
-        changes.resize_with(workers, Change::default);
+        let mut new: Vec<Vec<Box<str>>> = vec![Vec::new(); workers];
         let names = &mut self.names;
-        let listed = store.list_until(due, &mut |name| {
+        store.list_until(due, &mut |name| {
             if !shards.has_metric(name) {
                 return;
             }
-            if let Some(seen) = names.get_mut(name) {
-                *seen = listing;
-            } else {
-                let name: Arc<str> = Arc::from(name);
-                changes[shard_of(&name, workers)].add.push(Arc::clone(&name));
-                names.insert(name, listing);
+            match names.get_mut(name) {
+                Some(seen) => *seen = listing,
+                None => new[shard_of(name, workers)].push(Box::from(name)),
             }
-        });
-        if let Err(error) = listed {
-            // No worker has heard of the new ones yet.
-            for name in changes.iter().flat_map(|change| &change.add) {
-                names.remove(name);
+        })?;
+        if let Some(order) = &self.order {
+            new.par_iter_mut().for_each(|new| order(new));
+        }
+        let mut changes: Vec<Change> = Vec::new();
+        changes.resize_with(workers, Change::default);
+        for (change, new) in changes.iter_mut().zip(&new) {
+            for name in new {
+                // Only now, so that names that are used one after the other lie side by side in memory.
+                let name: Arc<str> = Arc::from(&**name);
+                // A listing may say a name twice.
+                if names.insert(Arc::clone(&name), listing).is_none() {
+                    change.add.push(name);
+                }
             }
-            return Err(error);
         }
         names.retain(|name, seen| {
             let stays = *seen == listing;

@@ -20,7 +20,7 @@ use super::losses::Losses;
 use super::observed::observed;
 use super::options::WorkerOptions;
 use super::report::PassReport;
-use super::roster::Roster;
+use super::roster::{NameOrder, Roster};
 use super::shard_pass::WorkerOrder;
 use super::snapshots::{SnapshotOptions, Snapshots};
 use super::worker_pool::WorkerPool;
@@ -105,8 +105,12 @@ impl<K: Connect> Supervisor<K> {
             liveness,
             &stop,
         )?;
-        let roster = Roster::default();
         let adaptive = options.worker.adaptive.as_ref();
+        let roster = Roster::new(adaptive.map(|adaptive| {
+            let adaptive = Arc::clone(adaptive);
+            let order: NameOrder = Box::new(move |names| adaptive.sort(names));
+            order
+        }));
         let snapshots = options
             .snapshots
             .as_ref()

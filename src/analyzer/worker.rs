@@ -22,6 +22,7 @@ use super::options::WorkerOptions;
 use super::report::PassReport;
 use super::shard_pass::{ShardPass, WorkerOrder};
 use super::tracked::TrackedMetric;
+use crate::cluster::VirtualShard;
 use crate::status::{WARMING_SHOWN, Warming, WorkerProgress};
 use crate::stop::Stop;
 use crate::store::{Connect, Points};
@@ -34,8 +35,9 @@ pub(crate) struct Worker<K: Connect> {
     /// Opened when first needed and after each failure.
     store: Option<K::Store>,
     context: JudgingContext,
-    /// The shard: names and knowledge side by side, same index.
-    names: Vec<Arc<str>>,
+    /// The shard: names, virtual shards and knowledge side by side, same index.
+    names: Arc<Vec<Arc<str>>>,
+    shards: Vec<VirtualShard>,
     metrics: Vec<TrackedMetric<CursorOf<K>>>,
     /// Points as they come from the store, one metric at a time.
     series: Series,
@@ -55,7 +57,8 @@ impl<K: Connect> Worker<K> {
             connect,
             store: None,
             context: JudgingContext::new(options, progress),
-            names: Vec::new(),
+            names: Arc::default(),
+            shards: Vec::new(),
             metrics: Vec::new(),
             series: Series::default(),
             questions: never(),
@@ -152,7 +155,7 @@ impl<K: Connect> Worker<K> {
         }
     }
 
-    fn assign(&mut self, mut add: Vec<Arc<str>>, remove: Vec<Arc<str>>) {
+    fn assign(&mut self, add: Vec<Arc<str>>, remove: Vec<Arc<str>>) {
         // Places change; the next pass takes stock anew.
         self.to_learn.clear();
         if !remove.is_empty() {
@@ -162,17 +165,13 @@ impl<K: Connect> Worker<K> {
                 let released = all.filter(|(name, _)| gone.contains(*name));
                 adaptive.release(released.filter_map(|(name, metric)| Some((name, metric.state()?))));
             }
-            for index in (0..self.names.len()).rev() {
-                if gone.contains(&self.names[index]) {
-                    self.names.swap_remove(index);
-                    self.metrics.swap_remove(index);
-                }
-            }
+            let stays: Vec<bool> = self.names.iter().map(|name| !gone.contains(name)).collect();
+            retain(self.context.change(&mut self.names), &stays);
+            retain(&mut self.metrics, &stays);
+            retain(&mut self.shards, &stays);
         }
-        if let Some(adaptive) = &self.context.options.adaptive {
-            adaptive.memory.sort(&mut add);
-        }
-        self.names.extend(add);
+        self.shards.extend(add.iter().map(|name| VirtualShard::of(name)));
+        self.context.change(&mut self.names).extend(add);
         self.metrics.resize_with(self.names.len(), TrackedMetric::default);
     }
 
@@ -234,6 +233,12 @@ impl<K: Connect> Worker<K> {
         self.context.cached_bytes = bytes;
         bytes
     }
+}
+
+/// Keeps what `stays`, in its order: what is looked at one after the other lies side by side in memory.
+fn retain<T>(all: &mut Vec<T>, stays: &[bool]) {
+    let mut stays = stays.iter();
+    all.retain(|_| stays.next().is_none_or(|&stays| stays));
 }
 
 /// Steps of a worker one by one, for the law that a live watch and a replay agree.

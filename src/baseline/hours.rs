@@ -79,9 +79,9 @@ impl Baseline {
     }
 
     /// Puts metrics in the order in which their hours lie, so that reading one reads those that follow.
-    pub fn sort(&self, metrics: &mut [Arc<str>]) {
+    pub fn sort(&self, metrics: &mut [impl AsRef<str>]) {
         let names = self.shared.names();
-        metrics.sort_by_cached_key(|name| names.slot_of(name).unwrap_or(u32::MAX));
+        metrics.sort_by_cached_key(|name| names.slot_of(name.as_ref()).unwrap_or(u32::MAX));
     }
 
     /// What is done between passes, while no handle is in use: takes in what waits in the inbox, drops days and metrics that

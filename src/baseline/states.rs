@@ -1,7 +1,7 @@
 //! The states of the adaptive profile on disk: taken up again after a restart as if there had been none.
 //!
 //! Workers hand over a part of their states each pass ([`StateSaver::save`]), so that no pass waits and all are saved every
-//! few minutes; a thread writes each part beside its place, forces it to the disk and renames it. A start reads where each
+//! half hour; a thread writes each part beside its place, forces it to the disk and renames it. A start reads where each
 //! metric's latest state lies, and a worker takes it when it first looks at the metric: which worker that is, and how many
 //! there are, need not be as before. Points that came after a state was saved are in the window, and are shown to it
 //! then. A state of another version, or one that does not hold against its checksum, is counted and learnt anew.
@@ -114,11 +114,11 @@ impl States {
         state
     }
 
-    /// Puts metrics, of which `name` says the names, in the order in which their states lie, so that reading one reads those that
-    /// follow.
-    pub fn sort<'n>(&self, metrics: &mut [usize], name: impl Fn(usize) -> &'n str) {
+    /// Puts metrics in the order in which their states lie, so that reading one reads those that follow; those without one come
+    /// last, in the order they had.
+    pub fn sort(&self, metrics: &mut [impl AsRef<str>]) {
         let index = self.index();
-        metrics.sort_by_cached_key(|&metric| index.order_of(name(metric)));
+        metrics.sort_by_cached_key(|name| index.order_of(name.as_ref()));
     }
 
     /// Begins to collect what another node has learnt.

@@ -25,8 +25,8 @@ use crate::hash::{Hashed, hash};
 const FOLDER: &str = "inbox";
 /// Bytes after which a file is left and another begun.
 const FILE_BYTES: usize = 16 << 20;
-/// Seconds after which what was taken has been saved: each state is, every five minutes.
-const SAVED_AFTER: f64 = 900.0;
+/// Seconds after which what was taken has been saved: each state is, every half hour.
+const SAVED_AFTER: f64 = 5_400.0;
 /// Seconds after which nobody needs what nobody asked for.
 const FORGOTTEN_AFTER: f64 = REACH as f64 * 3_600.0;
 

@@ -1,24 +1,45 @@
 //! The beat: whether the analyzer still moves, and what it is at, told without asking it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+/// Between passes no metric is under judgement.
+const NONE: usize = usize::MAX;
+
 /// The metric one worker has under judgement; shared between that worker and the watchdog.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct WorkerProgress {
-    /// `None` between passes. Held for the moment of a read or a write.
-    at: Arc<Mutex<Option<Arc<str>>>>,
+    /// The worker's metrics. Held for the moment of a read or a write.
+    names: Arc<Mutex<Arc<Vec<Arc<str>>>>>,
+    /// Its place among them, or [`NONE`]. A number, not a name, as it is told of every metric of every pass.
+    at: Arc<AtomicUsize>,
+}
+
+impl Default for WorkerProgress {
+    fn default() -> Self {
+        Self {
+            names: Arc::default(),
+            at: Arc::new(AtomicUsize::new(NONE)),
+        }
+    }
 }
 
 impl WorkerProgress {
-    /// The worker turns to a metric, or rests.
-    pub fn turn_to(&self, metric: Option<&Arc<str>>) {
-        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = metric.map(Arc::clone);
+    /// Says which metrics the worker has.
+    pub fn has(&self, names: &Arc<Vec<Arc<str>>>) {
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(names);
+    }
+
+    /// The worker turns to the metric at that place, or rests.
+    pub fn turn_to(&self, metric: Option<usize>) {
+        self.at.store(metric.unwrap_or(NONE), Ordering::Relaxed);
     }
 
     /// What the worker is at.
     pub fn at(&self) -> Option<Arc<str>> {
-        self.at.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.get(self.at.load(Ordering::Relaxed)).map(Arc::clone)
     }
 }
 

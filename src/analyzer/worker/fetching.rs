@@ -33,10 +33,7 @@ impl<K: Connect> Worker<K> {
             let unknown = self.select(|metric| metric.known.class.is_none());
             self.in_chunks(&unknown, pass, Self::learn_classes)?;
         }
-        let mut never_seen = self.select(|metric| metric.done_in == 0 && metric.known.state.is_none());
-        if let Some(adaptive) = self.context.evaluator.adaptive() {
-            adaptive.sort_for_resuming(&mut never_seen, &self.names);
-        }
+        let never_seen = self.select(|metric| metric.done_in == 0 && metric.known.state.is_none());
         self.in_chunks(&never_seen, pass, Self::look_at_resumed)?;
         self.choose_for_rereading(pass);
         let number = pass.number;

@@ -13,8 +13,11 @@ impl<K: Connect> Worker<K> {
     pub(super) fn hand_snapshots(&mut self, round: &SnapshotRound) {
         let mut of_shard: BTreeMap<VirtualShard, Vec<usize>> =
             round.shards().iter().map(|shard| (shard, Vec::new())).collect();
-        for (index, name) in self.names.iter().enumerate() {
-            if let Some(metrics) = of_shard.get_mut(&VirtualShard::of(name)) {
+        for (index, shard) in self.shards.iter().enumerate() {
+            // The map of a round has one or two shards, all others are passed over without a look at it.
+            if round.shards().contains(*shard)
+                && let Some(metrics) = of_shard.get_mut(shard)
+            {
                 metrics.push(index);
             }
         }

@@ -81,10 +81,7 @@ impl StateIndex {
     }
 
     fn saved(&self, place: StateLocation) -> Option<FoundState> {
-        Some(FoundState::Saved(
-            place,
-            Arc::clone(self.files.get(&place.file)?),
-        ))
+        Some(FoundState::Saved(place, Arc::clone(self.files.get(&place.file)?)))
     }
 
     /// Where a metric's state comes in the order in which they are read fastest.

@@ -26,9 +26,9 @@ use crate::inlet::{Finder, FinderReport, FromFinder, InletAddress, InletClient, 
 use crate::status::DispatchStatus;
 use crate::stop::Stop;
 
-/// Time between two looks for messages …
-const MESSAGES_EACH: Duration = Duration::from_millis(100);
-/// … at the log, which is how far this history is behind …
+/// Time between two turns, at most.
+const TURN_EACH: Duration = Duration::from_millis(100);
+/// Time between two looks at the log, which is how far this history is behind …
 const LOG_EACH: Duration = Duration::from_millis(500);
 /// … and at what this node itself does.
 const CHECK_EACH: Duration = Duration::from_secs(5);
@@ -130,12 +130,12 @@ impl<'o> FollowingNode<'o> {
                 recv(finders) -> message => match message {
                     Ok(message) => self.relays.take(message),
                     // Nobody finds anything any more; the rest goes on.
-                    Err(_) => { stop.sleep(MESSAGES_EACH); }
+                    Err(_) => { stop.sleep(TURN_EACH); }
                 },
                 recv(own) -> message => if let Ok(message) = message { self.relays.take(message) },
                 recv(messages) -> message => if let Ok(message) = message { self.message(message) },
                 recv(stop.channel()) -> _ => {}
-                default(MESSAGES_EACH) => {}
+                default(TURN_EACH) => {}
             }
             self.look();
         }
@@ -198,7 +198,7 @@ impl<'o> FollowingNode<'o> {
         if leader != self.leader {
             self.led_by(leader);
         }
-        if self.leader.is_some() && view.answers && self.messages_at.elapsed() >= MESSAGES_EACH {
+        if self.leader.is_some() && view.answers && self.messages_at.elapsed() >= self.exchange.look_each() {
             self.messages_at = Instant::now();
             for message in self.exchange.take() {
                 if Some(&message.from) == self.leader.as_ref() && !self.relays.heard(&message) {

@@ -15,9 +15,7 @@ use crate::inlet::frames::{Frame, FrameReader};
 use crate::inlet::{ANSWERS, ConnectionId, Finder, FinderAnswer, FromFinder, ToFinder};
 use crate::stop::{Stop, StoppableThread};
 
-/// Time between two looks for messages while other nodes live …
-const LOOK_EACH: Duration = Duration::from_millis(100);
-/// … and between two looks whether there are any.
+/// Time between two looks whether there are other nodes.
 const ALONE_EACH: Duration = Duration::from_millis(500);
 /// How long the dispatcher may take to take something: it works on a report for a second or two.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -105,7 +103,7 @@ impl MessageReceiver {
             }
             pause = if self.member.has_others(&view) && view.answers {
                 while !stop.is_said() && self.take_some() {}
-                LOOK_EACH
+                self.exchange.look_each()
             } else {
                 ALONE_EACH
             };

@@ -1,6 +1,7 @@
 //! What nodes say to each other: a line that says what it is, and a body, both JSON.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,13 @@ use crate::inlet::frames::FrameRef;
 use crate::inlet::{Finder, FinderAnswer, ToFinder};
 
 use crate::dispatch::request::{Reply, Request};
+
+/// Time between two looks for messages while some come and go …
+const LOOK_EACH: Duration = Duration::from_millis(100);
+/// … for so long after the last one …
+const LIVELY_FOR: Duration = Duration::from_secs(1);
+/// … and while all is quiet: each look is a third of a millisecond of the processor, here and in Redis.
+const QUIET_LOOK_EACH: Duration = Duration::from_millis(500);
 
 /// What a message is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,6 +103,8 @@ pub(super) struct MessageExchange {
     member: Arc<DispatchMember>,
     sends: Arc<Mutex<RedisMessages>>,
     takes: Arc<Mutex<RedisMessages>>,
+    /// When the last message was sent or taken.
+    last: Arc<Mutex<Instant>>,
 }
 
 impl MessageExchange {
@@ -103,7 +113,22 @@ impl MessageExchange {
             sends: Arc::new(Mutex::new(member.messages())),
             takes: Arc::new(Mutex::new(member.messages())),
             member: Arc::clone(member),
+            last: Arc::new(Mutex::new(Instant::now())),
         }
+    }
+
+    /// Time until the next look for messages.
+    pub(super) fn look_each(&self) -> Duration {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() < LIVELY_FOR {
+            LOOK_EACH
+        } else {
+            QUIET_LOOK_EACH
+        }
+    }
+
+    fn note_message(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     /// Sends a message to a session. False if that is known to have failed; it may be lost all the same.
@@ -120,7 +145,10 @@ impl MessageExchange {
         }
         let mut sends = self.sends.lock().unwrap_or_else(PoisonError::into_inner);
         match sends.send(to, &bytes) {
-            Ok(is_taken) => is_taken,
+            Ok(is_taken) => {
+                self.note_message();
+                is_taken
+            }
             Err(error) => {
                 self.member.failed("a message to another node is lost", &error);
                 false
@@ -132,10 +160,13 @@ impl MessageExchange {
     pub(super) fn take(&self) -> Vec<NodeMessage> {
         let mut takes = self.takes.lock().unwrap_or_else(PoisonError::into_inner);
         match takes.take(&self.member.session) {
-            Ok(taken) => taken
-                .iter()
-                .filter_map(|bytes| NodeMessage::read(bytes))
-                .collect(),
+            Ok(taken) => {
+                if !taken.is_empty() {
+                    self.note_message();
+                }
+                let messages = taken.iter().filter_map(|bytes| NodeMessage::read(bytes));
+                messages.collect()
+            }
             Err(error) => {
                 self.member.failed("no message of other nodes is taken", &error);
                 Vec::new()
