@@ -69,6 +69,9 @@ pub struct LeadProtocol {
     terms: LeaseTerms,
     has_joined: bool,
     held: Option<HeldLead>,
+    /// The epoch under which the lead was given up, until the store has heard of it. An answer to a heartbeat that was under way
+    /// meanwhile may still say that it is held.
+    given_up: Option<u64>,
     /// The highest epoch seen.
     seen: u64,
     leader: Option<FencingToken>,
@@ -87,6 +90,7 @@ impl LeadProtocol {
             terms,
             has_joined: false,
             held: None,
+            given_up: None,
             seen: 0,
             leader: None,
             nodes: Vec::new(),
@@ -113,9 +117,20 @@ impl LeadProtocol {
             session: self.session.clone(),
             ttl: self.terms.ttl,
             joins: !self.has_joined,
-            takes: self.is_candidate || self.held.is_some(),
+            gives_back: self.given_up,
+            takes: self.given_up.is_none() && (self.is_candidate || self.held.is_some()),
             above: self.seen,
             about,
+        }
+    }
+
+    /// Time until the next heartbeat, as of `now` of the node's clock.
+    #[must_use]
+    pub fn pause(&self, now: Duration) -> Duration {
+        let follows = |view: LeadView| view.answers && view.standing == LeadStanding::Follows;
+        match self.view(now).is_some_and(follows) {
+            true => self.terms.follows_each(),
+            false => self.terms.renew_each(),
         }
     }
 
@@ -125,9 +140,14 @@ impl LeadProtocol {
         self.answers = true;
         let valid_until = sent_at + self.terms.ttl.mul_f64(1.0 - CLOCK_DRIFT);
         let before = self.held.take();
+        let session = self.session.to_string();
+        let own = reply.leader.as_ref().filter(|leader| leader.session == session);
+        self.given_up = self
+            .given_up
+            .filter(|given_up| own.is_some_and(|leader| leader.epoch == *given_up));
         if let Some(leader) = &reply.leader {
             self.seen = self.seen.max(leader.epoch);
-            if leader.session == self.session.to_string() {
+            if own.is_some() && self.given_up.is_none() {
                 // Each who takes it adds one: one more is this node itself, after its lease had run out.
                 let goes_on =
                     before.filter(|held| (0..=1).contains(&leader.epoch.wrapping_sub(held.token.epoch)));
@@ -146,9 +166,9 @@ impl LeadProtocol {
         self.answers = false;
     }
 
-    /// Gives the lead up: it has ended, or is handed over.
+    /// Gives the lead up: it has ended, or is handed over with the next heartbeat.
     pub fn resign(&mut self) {
-        self.held = None;
+        self.given_up = self.held.take().map(|held| held.token.epoch).or(self.given_up);
         self.is_candidate = false;
     }
 
@@ -227,6 +247,25 @@ mod tests {
         node.answered(seconds(121), led_by("b/1", 9));
         assert_eq!(node.view(seconds(121)).unwrap().standing, LeadStanding::Follows);
         assert_eq!(node.request(String::new()).above, 9);
+    }
+
+    #[test]
+    fn what_was_given_up_is_not_led_whatever_an_answer_says_that_was_under_way() {
+        let mut node = protocol();
+        node.stand(true);
+        node.answered(seconds(0), led_by("a/1", 5));
+        node.resign();
+        node.stand(true);
+        // The answer to a heartbeat from before.
+        node.answered(seconds(1), led_by("a/1", 5));
+        assert_eq!(node.view(seconds(1)).unwrap().standing, LeadStanding::Follows);
+        let request = node.request(String::new());
+        assert_eq!((request.gives_back, request.takes), (Some(5), false));
+        node.answered(seconds(2), LeadReply::default());
+        let request = node.request(String::new());
+        assert_eq!((request.gives_back, request.takes), (None, true));
+        node.answered(seconds(3), led_by("a/1", 6));
+        assert_eq!(began(&node, 4), Some(6));
     }
 
     #[test]

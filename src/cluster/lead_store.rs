@@ -14,6 +14,8 @@ pub struct LeadRequest {
     pub ttl: Duration,
     /// Whether it is the session's first: earlier runs of the same node are over then.
     pub joins: bool,
+    /// The epoch under which the lead is given back, for others to take.
+    pub gives_back: Option<u64>,
     /// Whether the lead is to be taken if it is free.
     pub takes: bool,
     /// The highest epoch that was seen: one that is given now is above it.

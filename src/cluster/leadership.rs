@@ -4,14 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::heartbeat::{ExchangeFailure, Heartbeat};
-use super::lead_protocol::{LeadProtocol, LeadStanding, LeadView};
+use super::lead_protocol::{LeadProtocol, LeadView};
 use super::lead_store::LeadStore;
 use super::lease_store::Session;
 use super::local_process::{has_ended, run_name};
 use super::protocol::LeaseTerms;
-
-/// Time between two heartbeats of a node that follows, at most: so long may a lead that is free wait for it.
-const FOLLOWS_EACH: Duration = Duration::from_millis(500);
 
 /// A run of a node that may lead what all nodes share.
 ///
@@ -24,7 +21,6 @@ pub struct Leadership {
 struct LeadShared {
     /// Where times of the protocol are counted from.
     origin: Instant,
-    terms: LeaseTerms,
     /// Held for a moment only.
     protocol: Mutex<LeadProtocol>,
     /// What the node says of itself.
@@ -48,7 +44,6 @@ impl Leadership {
         let session = Session::new(node, &run_name());
         let shared = Arc::new(LeadShared {
             origin: Instant::now(),
-            terms,
             protocol: Mutex::new(LeadProtocol::new(session, terms)),
             about: Mutex::default(),
             table: Mutex::new(LeadTable {
@@ -97,13 +92,10 @@ impl Leadership {
         self.shared.protocol().stand(is_candidate);
     }
 
-    /// Gives up a lead that cannot be used, for others to take.
+    /// Gives up a lead that cannot be used, for others to take: at once, or with the next heartbeat that is answered.
     pub fn resign(&self) {
         self.shared.protocol().resign();
-        let session = self.session().to_string();
-        if let Err(error) = self.shared.table().store.end(&session) {
-            tracing::debug!("the lead is free only when its lease has run out :: {error}");
-        }
+        self.shared.exchange();
     }
 
     /// What the node says of itself from the next heartbeat on.
@@ -143,12 +135,7 @@ impl LeadShared {
     }
 
     fn pause(&self) -> Duration {
-        let follows = self
-            .protocol()
-            .view(self.origin.elapsed())
-            .is_some_and(|view| view.answers && view.standing == LeadStanding::Follows);
-        let each = self.terms.renew_each();
-        if follows { each.min(FOLLOWS_EACH) } else { each }
+        self.protocol().pause(self.origin.elapsed())
     }
 
     /// One heartbeat, and one more if a session has ended on this machine.

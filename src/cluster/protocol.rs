@@ -19,6 +19,8 @@ use super::virtual_shard::{ShardSet, VIRTUAL_SHARDS, VirtualShard};
 pub const CLOCK_DRIFT: f64 = 0.02;
 /// Heartbeats in the length of a lease: so many may be lost but one.
 const BEATS: u32 = 5;
+/// Time between two heartbeats of a node that follows, at most: so long may a lead that is free wait for it.
+const FOLLOWS_EACH: Duration = Duration::from_millis(500);
 
 /// How long leases last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,20 @@ impl LeaseTerms {
     #[must_use]
     pub fn renew_each(&self) -> Duration {
         self.ttl / BEATS
+    }
+
+    /// Time from one heartbeat to the next of a node that could lead and does not.
+    #[must_use]
+    pub fn follows_each(&self) -> Duration {
+        self.renew_each().min(FOLLOWS_EACH)
+    }
+
+    /// How long nobody can lead after the node that did was lost, as long as one lives that may, an exchange takes `exchange` at
+    /// most and none fails: the lease runs out while a heartbeat is under way that came too early, and the next one takes it.
+    /// `ttl (1 + drift) + follows each + 2 exchange`.
+    #[must_use]
+    pub fn longest_unled(&self, exchange: Duration) -> Duration {
+        self.ttl.mul_f64(1.0 + CLOCK_DRIFT) + self.follows_each() + 2 * exchange
     }
 
     /// How long a shard can be without a living owner after a node was lost, if an exchange with the table takes `exchange` at

@@ -14,7 +14,7 @@ use super::redis_link::{RedisLink, text};
 use crate::store::StoreError;
 use crate::store::redis::RedisConnect;
 
-/// KEYS lead epoch nodes; ARGV node run ttl joins takes above about.
+/// KEYS lead epoch nodes; ARGV node run ttl joins takes above about, and the epoch that is given back or nothing.
 ///
 /// What is said of the first line in the script of the table of leases holds here, too.
 const EXCHANGE: &str = "#!lua flags=allow-oom
@@ -29,6 +29,7 @@ if ARGV[4] == '1' then
   local before = owner()
   if before and before ~= session and string.match(before, '^([^/]*)/') == ARGV[1] then redis.call('DEL', KEYS[1]) end
 end
+if ARGV[8] ~= '' and redis.call('GET', KEYS[1]) == ARGV[8] .. ' ' .. session then redis.call('DEL', KEYS[1]) end
 local leads = owner()
 if leads == session then
   redis.call('PEXPIRE', KEYS[1], ttl)
@@ -84,7 +85,12 @@ impl LeadStore for RedisLead {
             .arg(u8::from(request.joins))
             .arg(u8::from(request.takes))
             .arg(request.above)
-            .arg(&request.about);
+            .arg(&request.about)
+            .arg(
+                request
+                    .gives_back
+                    .map_or_else(String::new, |epoch| epoch.to_string()),
+            );
         let reply = self.link.ask(&command)?;
         read(&reply).ok_or_else(|| self.link.unreadable("lease of the lead"))
     }
