@@ -152,8 +152,13 @@ impl RedisServer {
 
     /// Address of its port that speaks TLS.
     pub fn tls_url(&self) -> String {
+        format!("rediss://localhost:{}", self.tls_port())
+    }
+
+    /// Its port that speaks TLS.
+    pub fn tls_port(&self) -> u16 {
         assert!(self.options.tls, "this server speaks no TLS");
-        format!("rediss://localhost:{}", self.tls_port)
+        self.tls_port
     }
 
     /// The authority that signed its certificate.

@@ -1,8 +1,10 @@
-//! A real Redis Cluster: three primaries, and a replica of each where a test takes one away.
+//! A real Redis Cluster: three primaries, and a replica of each where a test takes one away; with TLS and passwords where asked for.
 
 use std::time::Duration;
 
 use redis::{Connection, FromRedisValue, Value, cmd};
+use skywatch::store::redis::{RedisConnect, RedisOptions};
+use skywatch_settings::HostPort;
 
 use super::redis::{RedisServer, ServerOptions, free_port};
 use super::wait_for;
@@ -17,17 +19,23 @@ const NODE_TIMEOUT: Duration = Duration::from_millis(800);
 /// The servers, primaries first; ended with the value.
 pub(crate) struct ServerCluster {
     pub(crate) servers: Vec<RedisServer>,
+    base: ServerOptions,
 }
 
 impl ServerCluster {
     /// Three primaries that share all slots.
     pub(crate) fn start() -> Self {
-        Self::of(PRIMARIES)
+        Self::of(PRIMARIES, ServerOptions::default())
     }
 
     /// The same with a replica of each, behind them in the same order.
     pub(crate) fn start_with_replicas() -> Self {
-        let cluster = Self::of(2 * PRIMARIES);
+        Self::start_with_replicas_and(ServerOptions::default())
+    }
+
+    /// The same, each server with these options. With TLS nothing else is spoken, between the nodes neither.
+    pub(crate) fn start_with_replicas_and(base: ServerOptions) -> Self {
+        let cluster = Self::of(2 * PRIMARIES, base);
         for place in 0..PRIMARIES {
             let id: String = cluster.ask(place, cmd("CLUSTER").arg("MYID"));
             let replica = PRIMARIES + place;
@@ -39,7 +47,7 @@ impl ServerCluster {
         cluster
     }
 
-    fn of(nodes: usize) -> Self {
+    fn of(nodes: usize, base: ServerOptions) -> Self {
         let servers = (0..nodes).map(|_| {
             let timeout = NODE_TIMEOUT.as_millis().to_string();
             let bus = free_port().to_string();
@@ -51,17 +59,25 @@ impl ServerCluster {
                 // A replica that nothing was ever sent to is not named to anybody.
                 ["--repl-ping-replica-period", "1"],
             ];
-            let arguments = arguments.concat().into_iter().map(str::to_owned).collect();
+            let mut arguments = arguments.concat();
+            if base.tls {
+                arguments.extend(["--port", "0", "--tls-cluster", "yes", "--tls-replication", "yes"]);
+            }
+            if let Some(password) = &base.password {
+                arguments.extend(["--masterauth", password]);
+            }
+            let more = base.arguments.iter().cloned();
+            let arguments = arguments.into_iter().map(str::to_owned).chain(more).collect();
             (
                 bus,
                 RedisServer::start_with(ServerOptions {
                     arguments,
-                    ..ServerOptions::default()
+                    ..base.clone()
                 }),
             )
         });
         let (buses, servers): (Vec<String>, Vec<RedisServer>) = servers.unzip();
-        let cluster = Self { servers };
+        let cluster = Self { servers, base };
         for (place, bus) in buses.iter().enumerate() {
             let () = cluster.ask(place, cmd("CLUSTER").arg("SET-CONFIG-EPOCH").arg(place + 1));
             if place < PRIMARIES {
@@ -71,9 +87,7 @@ impl ServerCluster {
                 let () = cluster.ask(place, &range);
             }
             let mut meet = cmd("CLUSTER");
-            meet.arg("MEET")
-                .arg("127.0.0.1")
-                .arg(cluster.servers[place].port());
+            meet.arg("MEET").arg("127.0.0.1").arg(cluster.port(place));
             let () = cluster.ask(0, meet.arg(bus));
         }
         cluster.wait_until_it_serves();
@@ -108,12 +122,37 @@ impl ServerCluster {
         question.query(&mut self.servers[place].connection()).unwrap()
     }
 
+    /// The port that a server speaks at.
+    pub(crate) fn port(&self, place: usize) -> u16 {
+        let server = &self.servers[place];
+        if self.base.tls {
+            server.tls_port()
+        } else {
+            server.port()
+        }
+    }
+
     /// Addresses of some nodes, as settings have them.
     pub(crate) fn addresses(&self) -> String {
-        let addresses = self.servers[..2]
-            .iter()
-            .map(|server| format!("\"127.0.0.1:{}\"", server.port()));
+        let addresses = (0..2).map(|place| format!("\"127.0.0.1:{}\"", self.port(place)));
         format!("[{}]", addresses.collect::<Vec<_>>().join(", "))
+    }
+
+    /// The way to it as a store: by one of its nodes.
+    pub(crate) fn connect(&self) -> RedisConnect {
+        let seed = HostPort {
+            host: "127.0.0.1".to_owned(),
+            port: self.port(1),
+        };
+        let scheme = if self.base.tls { "rediss" } else { "redis" };
+        RedisConnect::new(RedisOptions {
+            url: format!("{scheme}://cluster.invalid"),
+            cluster: vec![seed],
+            response_timeout: Duration::from_secs(5),
+            tls_ca_file: self.base.tls.then(|| self.servers[0].ca_file()),
+            ..RedisOptions::default()
+        })
+        .expect("a good address")
     }
 
     /// The slot of a key.
@@ -145,8 +184,12 @@ impl ServerCluster {
             let keys: Vec<String> = self.ask(from, cmd("CLUSTER").arg("GETKEYSINSLOT").arg(slot).arg(1));
             let Some(key) = keys.first() else { break };
             let mut migrate = cmd("MIGRATE");
-            migrate.arg("127.0.0.1").arg(self.servers[to].port());
-            let _: Value = self.ask(from, migrate.arg(key).arg(0).arg(5_000));
+            migrate.arg("127.0.0.1").arg(self.port(to));
+            migrate.arg(key).arg(0).arg(5_000);
+            if let Some(password) = &self.base.password {
+                migrate.arg("AUTH").arg(password);
+            }
+            let _: Value = self.ask(from, &migrate);
         }
         set(to, "NODE", to);
         set(from, "NODE", to);

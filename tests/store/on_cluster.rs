@@ -25,20 +25,8 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     fn of(servers: ServerCluster) -> Self {
-        let seed = HostPort {
-            host: "127.0.0.1".to_owned(),
-            port: servers.servers[1].port(),
-        };
-        let connect = RedisConnect::new(RedisOptions {
-            url: "redis://cluster.invalid".to_owned(),
-            cluster: vec![seed],
-            response_timeout: Duration::from_secs(5),
-            ..RedisOptions::default()
-        });
-        Self {
-            servers,
-            connect: connect.expect("a good address"),
-        }
+        let connect = servers.connect();
+        Self { servers, connect }
     }
 }
 
