@@ -18,16 +18,23 @@ def free_port():
         return probe.getsockname()[1]
 
 
+class RedisRefusal(Exception):
+    """A server's answer that is an error."""
+
+
 class LocalRedis:
-    """A server with its data in a folder; further words of its command line may be given."""
+    """A server with its data in a folder; further words of its command line may be given, a file of settings first."""
 
     def __init__(self, folder, *options):
         self.port = free_port()
-        self.command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", *options]
+        files = [word for word in options[:1] if not str(word).startswith("--")]
+        self.command = ["redis-server", *files, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "",
+                        *options[len(files):]]
         self.start()
 
-    def start(self):
-        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def start(self, *options):
+        """Starts it, with words that hold for this once behind the others."""
+        self.process = subprocess.Popen([*self.command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(200):
             try:
                 if self.ask("PING") == b"PONG":
@@ -38,8 +45,9 @@ class LocalRedis:
         raise SystemExit("redis-server does not start")
 
     def end(self, how=signal.SIGTERM):
-        self.process.send_signal(how)
-        self.process.wait(20)
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(20)
 
     def ask(self, *words):
         return self.ask_all([words])[0]
@@ -58,10 +66,15 @@ class LocalRedis:
             return [self.reply(replies) for _ in commands]
 
     def reply(self, replies):
-        line = replies.readline().rstrip()
+        line = replies.readline()
+        if not line.endswith(b"\n"):
+            raise ConnectionError("the server has gone")
+        line = line.rstrip()
         kind, rest = line[:1], line[1:]
         if kind == b"$":
             return None if rest == b"-1" else replies.read(int(rest) + 2)[:-2]
         if kind == b"*":
             return [self.reply(replies) for _ in range(int(rest))]
+        if kind == b"-":
+            raise RedisRefusal(rest.decode())
         return rest
