@@ -1,14 +1,18 @@
 //! Several nodes on one Redis, and one dispatch: whatever becomes of the node that leads, people are told of each thing once, and all
 //! nodes know the same.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::hook::Hook;
 use super::world::{Metrics, World};
+use crate::common::http_sink::Answer;
 use crate::common::partition::Partition;
 use crate::common::redis::RedisServer;
+use crate::common::sentinels::{PRIMARY, WatchedPair};
 use crate::common::skywatch::{Skywatch, signal};
 use crate::common::wait_for;
 
@@ -208,4 +212,69 @@ fn a_leading_node_that_was_paused_follows_when_it_wakes() {
     for running in [first, second] {
         assert_eq!(running.stop().code(), 0);
     }
+}
+
+/// Sentinels choose the replica when the primary dies, while a notice is on its way and others wait: what the replica has of marks, lease and
+/// log is what all goes on from, also for the node that leads next.
+#[test]
+fn a_failover_of_the_store_loses_no_notice_and_repeats_none() {
+    let mut pair = WatchedPair::start();
+    let is_slow = Arc::new(AtomicBool::new(false));
+    let waits = Arc::clone(&is_slow);
+    let hook = Hook::answering(move |_| {
+        while waits.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Answer::status(204)
+    });
+    let nodes = [(); 2].map(|()| {
+        node(&pair.servers[0], &hook)
+            .with("store.url", "redis://primary.invalid")
+            .with("store.sentinels", &pair.addresses())
+            .with("store.sentinel_primary", PRIMARY)
+            // The lead outlasts the failover: a notice on its way is not another node's to send.
+            .with("cluster.lease", "15s")
+    });
+    let (one, two) = (&nodes[0], &nodes[1]);
+    let mut metrics = Metrics::of(&pair.servers[0]);
+    let names = names("web");
+    metrics.well(&names);
+    let first = lead(one);
+    let second = join(two, one);
+    is_slow.store(true, Ordering::SeqCst);
+    metrics.bad(&names);
+    wait_for("all incidents, and a notice on its way", || {
+        let open = lives(two).iter().filter(|(_, _, phase)| phase == "open").count();
+        (open == METRICS && !hook.told().is_empty()).then_some(())
+    });
+    pair.wait_for_replica();
+    pair.servers[0].kill();
+    wait_for("the replica to be the primary", || {
+        let role: redis::Value = redis::cmd("ROLE").query(&mut pair.servers[1].connection()).ok()?;
+        let redis::Value::Array(role) = role else {
+            return None;
+        };
+        (role[0] == redis::Value::BulkString(b"master".to_vec())).then_some(())
+    });
+    is_slow.store(false, Ordering::SeqCst);
+    told_once(&hook, &names, &["opened"]);
+    let [well, ill] = [&names[..METRICS / 2], &names[METRICS / 2..]];
+    metrics.go_on_at(&pair.servers[1]);
+    metrics.well(well);
+    told_once(&hook, well, &["opened", "resolved"]);
+    wait_for("both nodes to know the same, which is in the log again", || {
+        let all_have = nodes_of(one).iter().all(|node| node["is_whole"] == true);
+        (all_have && lives(one) == lives(two)).then_some(())
+    });
+
+    drop(first);
+    second.line("this node leads the dispatch of all nodes");
+    metrics.well(ill);
+    told_once(&hook, &names, &["opened", "resolved"]);
+    // A pass later nothing was said again.
+    std::thread::sleep(Duration::from_millis(1_500));
+    told_once(&hook, &names, &["opened", "resolved"]);
+    let ended = second.stop();
+    assert_eq!(ended.code(), 0, "{}", ended.log);
+    assert!(!ended.log.contains("panicked"), "{}", ended.log);
 }

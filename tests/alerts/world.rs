@@ -35,6 +35,11 @@ impl Metrics {
         }
     }
 
+    /// From here on points go to another server, which has those of before.
+    pub(crate) fn go_on_at(&mut self, redis: &RedisServer) {
+        self.connection = redis.connection();
+    }
+
     /// Metrics that end on three points far outside: new ones, or ones that were well. Those are further outside than
     /// the last time, which is in the window still.
     pub(crate) fn bad<S: AsRef<str>>(&mut self, names: &[S]) {
