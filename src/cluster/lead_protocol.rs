@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::lead_store::{LeadCandidate, LeadReply, LeadRequest};
+use super::lead_store::{LeadCandidate, LeadReply, LeadRequest, UnreadState};
 use super::lease_store::{FencingToken, Session};
 use super::protocol::{CLOCK_DRIFT, LeaseTerms};
 
@@ -52,6 +52,8 @@ pub struct LeadView {
     pub nodes: Vec<LeadCandidate>,
     /// Whether the store answers.
     pub answers: bool,
+    /// What this node may not have read, as of its last heartbeat that was answered.
+    pub unread: UnreadState,
 }
 
 /// The lead under one epoch.
@@ -76,6 +78,7 @@ pub struct LeadProtocol {
     seen: u64,
     leader: Option<FencingToken>,
     nodes: Vec<LeadCandidate>,
+    unread: UnreadState,
     answers: bool,
     /// Whether the lead is taken when it is free.
     is_candidate: bool,
@@ -94,6 +97,7 @@ impl LeadProtocol {
             seen: 0,
             leader: None,
             nodes: Vec::new(),
+            unread: UnreadState::default(),
             answers: true,
             is_candidate: false,
         }
@@ -158,7 +162,7 @@ impl LeadProtocol {
                 });
             }
         }
-        (self.leader, self.nodes) = (reply.leader, reply.nodes);
+        (self.leader, self.nodes, self.unread) = (reply.leader, reply.nodes, reply.unread);
     }
 
     /// The store does not answer, or takes no heartbeat.
@@ -192,6 +196,7 @@ impl LeadProtocol {
             leader: self.leader.clone(),
             nodes: self.nodes.clone(),
             answers: self.answers,
+            unread: self.unread.clone(),
         })
     }
 }
@@ -216,7 +221,7 @@ mod tests {
                 epoch,
                 session: session.to_owned(),
             }),
-            nodes: Vec::new(),
+            ..LeadReply::default()
         }
     }
 

@@ -33,6 +33,15 @@ pub struct LeadCandidate {
     pub about: String,
 }
 
+/// What a node may not have read yet, so that it need not ask for each by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnreadState {
+    /// The last entry of the log that all nodes follow; `None` while there is none.
+    pub log_end: Option<String>,
+    /// Messages that wait for the session.
+    pub messages: u64,
+}
+
 /// The state after a heartbeat.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeadReply {
@@ -40,6 +49,8 @@ pub struct LeadReply {
     pub leader: Option<FencingToken>,
     /// All nodes that live, by session.
     pub nodes: Vec<LeadCandidate>,
+    /// What the session may not have read.
+    pub unread: UnreadState,
 }
 
 /// Where the lease of the lead is kept. One thread at a time uses a handle; calls block on the network, for less than the lease

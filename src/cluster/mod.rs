@@ -39,7 +39,7 @@ mod virtual_shard;
 
 pub use coordinator::{Coordinator, LocalCoordinator};
 pub use lead_protocol::{LeadProtocol, LeadStanding, LeadView};
-pub use lead_store::{LeadCandidate, LeadReply, LeadRequest, LeadStore};
+pub use lead_store::{LeadCandidate, LeadReply, LeadRequest, LeadStore, UnreadState};
 pub use leadership::Leadership;
 pub use lease_coordinator::LeaseCoordinator;
 pub use lease_store::{FencingToken, LeaseReply, LeaseRequest, LeaseStore, Session, ShardLease};

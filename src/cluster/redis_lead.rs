@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use ::redis::Value;
 
-use super::lead_store::{LeadCandidate, LeadReply, LeadRequest, LeadStore};
+use super::lead_store::{LeadCandidate, LeadReply, LeadRequest, LeadStore, UnreadState};
 use super::lease_store::FencingToken;
 use super::redis_link::{RedisLink, text};
+use super::{redis_log, redis_messages};
 use crate::store::StoreError;
 use crate::store::redis::RedisConnect;
 
-/// KEYS lead epoch nodes; ARGV node run ttl joins takes above about, and the epoch that is given back or nothing.
+/// KEYS lead epoch nodes log messages; ARGV node run ttl joins takes above about, and the epoch that is given back or nothing.
 ///
 /// What is said of the first line in the script of the table of leases holds here, too.
 const EXCHANGE: &str = "#!lua flags=allow-oom
@@ -51,7 +52,8 @@ for at = 1, #all, 2 do
     nodes[#nodes + 1] = about
   end
 end
-return {redis.call('GET', KEYS[1]) or '', nodes}";
+local last = redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
+return {redis.call('GET', KEYS[1]) or '', nodes, last[1] and last[1][1] or '', redis.call('LLEN', KEYS[5])}";
 
 /// KEYS lead nodes; ARGV session.
 const END: &str = "
@@ -77,7 +79,9 @@ impl RedisLead {
 
 impl LeadStore for RedisLead {
     fn exchange(&mut self, request: &LeadRequest) -> Result<LeadReply, StoreError> {
-        let mut command = self.link.script(EXCHANGE, &["lead", "lead.epoch", "lead.nodes"]);
+        let messages = redis_messages::key(&request.session.to_string());
+        let keys = ["lead", "lead.epoch", "lead.nodes", redis_log::KEY, &messages];
+        let mut command = self.link.script(EXCHANGE, &keys);
         command
             .arg(request.session.node())
             .arg(request.session.run())
@@ -108,8 +112,12 @@ impl LeadStore for RedisLead {
 
 fn read(reply: &Value) -> Option<LeadReply> {
     let Value::Array(parts) = reply else { return None };
-    let [lead, Value::Array(fields)] = parts.as_slice() else {
+    let [lead, Value::Array(fields), log_end, Value::Int(messages)] = parts.as_slice() else {
         return None;
+    };
+    let unread = UnreadState {
+        log_end: Some(text(log_end)?.to_owned()).filter(|at| !at.is_empty()),
+        messages: u64::try_from(*messages).ok()?,
     };
     let leader = match text(lead)? {
         "" => None,
@@ -129,5 +137,9 @@ fn read(reply: &Value) -> Option<LeadReply> {
         });
     }
     nodes.sort_by(|a, b| a.session.cmp(&b.session));
-    Some(LeadReply { leader, nodes })
+    Some(LeadReply {
+        leader,
+        nodes,
+        unread,
+    })
 }

@@ -12,6 +12,8 @@ use super::redis_link::{RedisLink, text};
 use crate::store::StoreError;
 use crate::store::redis::RedisConnect;
 
+/// The stream, among the keys of the cluster.
+pub(super) const KEY: &str = "log";
 /// How long a log is kept to which nobody adds, milliseconds: a week, as snapshots are.
 const KEPT_MS: u64 = 7 * 86_400_000;
 
@@ -80,7 +82,7 @@ impl RedisLog {
         entry: &[u8],
         most: usize,
     ) -> Result<LogAppend, StoreError> {
-        let mut command = self.link.script(APPEND, &["lead", "log"]);
+        let mut command = self.link.script(APPEND, &["lead", KEY]);
         command
             .arg(token.to_string())
             .arg(after)
@@ -107,7 +109,7 @@ impl RedisLog {
     pub fn read(&mut self, from: Option<&str>, most: usize) -> Result<LogEntries, StoreError> {
         let mut command = cmd("XRANGE");
         command
-            .arg(self.link.key("log"))
+            .arg(self.link.key(KEY))
             .arg(from.unwrap_or("-"))
             .arg("+")
             .arg("COUNT")

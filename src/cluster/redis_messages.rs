@@ -74,6 +74,6 @@ impl RedisMessages {
 }
 
 /// The list of a session, among the keys of the cluster.
-fn key(session: &str) -> String {
+pub(super) fn key(session: &str) -> String {
     format!("messages.{session}")
 }

@@ -198,7 +198,12 @@ impl<'o> FollowingNode<'o> {
         if leader != self.leader {
             self.led_by(leader);
         }
-        if self.leader.is_some() && view.answers && self.messages_at.elapsed() >= self.exchange.look_each() {
+        let may_have_messages = view.unread.messages > 0 || self.exchange.is_lively();
+        if self.leader.is_some()
+            && view.answers
+            && may_have_messages
+            && self.messages_at.elapsed() >= self.exchange.look_each()
+        {
             self.messages_at = Instant::now();
             for message in self.exchange.take() {
                 if Some(&message.from) == self.leader.as_ref() && !self.relays.heard(&message) {
@@ -207,8 +212,11 @@ impl<'o> FollowingNode<'o> {
             }
         }
         if view.answers && self.log_at.elapsed() >= LOG_EACH {
-            let leader = self.leader.clone();
-            self.read_log(leader.as_deref());
+            self.log_at = Instant::now();
+            if self.replica.is_behind(view.unread.log_end.as_deref()) {
+                let leader = self.leader.clone();
+                self.read_log(leader.as_deref());
+            }
             self.member
                 .announce(self.replica.is_whole(), self.relays.pass_at());
         }

@@ -117,10 +117,15 @@ impl MessageExchange {
         }
     }
 
+    /// Whether messages come and go, so that one may wait already.
+    pub(super) fn is_lively(&self) -> bool {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.elapsed() < LIVELY_FOR
+    }
+
     /// Time until the next look for messages.
     pub(super) fn look_each(&self) -> Duration {
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.elapsed() < LIVELY_FOR {
+        if self.is_lively() {
             LOOK_EACH
         } else {
             QUIET_LOOK_EACH

@@ -121,6 +121,11 @@ impl HistoryReplica {
         self.history.as_mut()
     }
 
+    /// Whether there may be more to write down than is here, where the log ends at that entry.
+    pub(super) fn is_behind(&self, log_end: Option<&str>) -> bool {
+        !self.is_whole || self.position() != log_end
+    }
+
     /// Writes down what has come. Where the log does not hold what is here, `replaces` says whether this history gives way to it.
     ///
     /// # Errors
