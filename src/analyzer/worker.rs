@@ -6,6 +6,7 @@
 //! The deadline is checked before each metric; what it leaves over is named.
 
 mod fetching;
+mod gaps;
 mod learning;
 mod snapshots;
 
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, after, never, select};
 use skywatch_algorithms::Series;
 
+use self::gaps::Gaps;
 use super::inquiry::MetricQuestion;
 use super::metric_pass::JudgingContext;
 use super::options::WorkerOptions;
@@ -39,6 +41,7 @@ pub(crate) struct Worker<K: Connect> {
     names: Arc<Vec<Arc<str>>>,
     shards: Vec<VirtualShard>,
     metrics: Vec<TrackedMetric<CursorOf<K>>>,
+    gaps: Gaps,
     /// Points as they come from the store, one metric at a time.
     series: Series,
     /// What people ask about its metrics.
@@ -60,6 +63,7 @@ impl<K: Connect> Worker<K> {
             names: Arc::default(),
             shards: Vec::new(),
             metrics: Vec::new(),
+            gaps: Gaps::default(),
             series: Series::default(),
             questions: never(),
             stop,
@@ -111,6 +115,7 @@ impl<K: Connect> Worker<K> {
                         return;
                     }
                     self.save_a_part(number);
+                    self.close_gaps();
                     self.plan_learning(now);
                 }
                 Err(_) => break,
@@ -167,7 +172,12 @@ impl<K: Connect> Worker<K> {
             }
             let stays: Vec<bool> = self.names.iter().map(|name| !gone.contains(name)).collect();
             retain(self.context.change(&mut self.names), &stays);
+            let states = |metrics: &[TrackedMetric<_>]| {
+                metrics.iter().filter(|metric| metric.state().is_some()).count()
+            };
+            let before = states(&self.metrics);
             retain(&mut self.metrics, &stays);
+            self.gaps.add(before - states(&self.metrics));
             retain(&mut self.shards, &stays);
         }
         self.shards.extend(add.iter().map(|name| VirtualShard::of(name)));
