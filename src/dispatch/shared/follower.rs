@@ -198,11 +198,12 @@ impl<'o> FollowingNode<'o> {
         if leader != self.leader {
             self.led_by(leader);
         }
-        let may_have_messages = view.unread.messages > 0 || self.exchange.is_lively();
+        let may_have_messages =
+            view.unread.messages > 0 || self.exchange.is_lively() || self.questions.are_waiting();
         if self.leader.is_some()
             && view.answers
             && may_have_messages
-            && self.messages_at.elapsed() >= self.exchange.look_each()
+            && self.messages_at.elapsed() >= TURN_EACH
         {
             self.messages_at = Instant::now();
             for message in self.exchange.take() {

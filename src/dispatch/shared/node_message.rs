@@ -17,7 +17,7 @@ use crate::dispatch::request::{Reply, Request};
 /// Time between two looks for messages while some come and go …
 const LOOK_EACH: Duration = Duration::from_millis(100);
 /// … for so long after the last one …
-const LIVELY_FOR: Duration = Duration::from_secs(1);
+const LIVELY_FOR: Duration = Duration::from_millis(300);
 /// … and while all is quiet: each look is a third of a millisecond of the processor, here and in Redis.
 const QUIET_LOOK_EACH: Duration = Duration::from_millis(500);
 

@@ -86,6 +86,11 @@ impl Questions {
         }
     }
 
+    /// Whether anybody waits for an answer.
+    pub(super) fn are_waiting(&self) -> bool {
+        !self.asked.is_empty() || !self.examined.is_empty()
+    }
+
     /// Takes an answer of the leading node.
     pub(super) fn answered(&mut self, message: &NodeMessage) {
         match message.kind {
