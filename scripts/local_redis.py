@@ -52,9 +52,9 @@ class LocalRedis:
     def ask(self, *words):
         return self.ask_all([words])[0]
 
-    def ask_all(self, commands):
+    def ask_all(self, commands, patience=10):
         """The replies: bytes, None, or lists of them. Each call has a connection of its own, so that a restart is no matter."""
-        with socket.create_connection(("127.0.0.1", self.port), 10) as link:
+        with socket.create_connection(("127.0.0.1", self.port), patience) as link:
             packed = b""
             for words in commands:
                 packed += b"*%d\r\n" % len(words)

@@ -5,7 +5,6 @@ A node reaches all of them at an address of its own, 127.0.0.2 and so on, where 
 one by its address: a cluster leaves it out of what it says, and what sentinels say is changed on its way.
 """
 
-import signal
 import time
 
 from local_redis import LocalRedis, RedisRefusal
@@ -50,11 +49,11 @@ class SingleRedis:
         return self.ask_all([words])[0]
 
     def ask_all(self, commands):
-        """The same for commands with keys that lie together."""
+        """The same for commands with keys that lie together. A server that is paused is not waited for."""
         failure = OSError("there is no primary")
         for server in self.servers:
             try:
-                (role, *_), *replies = server.ask_all([("ROLE",), *commands])
+                (role, *_), *replies = server.ask_all([("ROLE",), *commands], patience=0.5)
             except (OSError, RedisRefusal) as error:
                 failure = error
                 continue
@@ -98,16 +97,16 @@ class WatchedRedis(SingleRedis):
     def primary_port(self, sentinel):
         return int(sentinel.ask("SENTINEL", "get-master-addr-by-name", PRIMARY)[1])
 
-    def kill_primary(self, _dice):
-        """Kills it, and says which that was and how it is called in a table."""
+    def choose_primary(self, _dice):
+        """One that something is to befall, and how it is called in a table."""
         port = self.primary_port(self.sentinels[0])
-        primary = next(server for server in self.servers if server.port == port)
-        primary.end(signal.SIGKILL)
-        return primary, "the primary"
+        return next(server for server in self.servers if server.port == port), "the primary"
+
+    def wait_for_successor(self, server):
+        wait_for("a successor of the primary", lambda: all(self.primary_port(sentinel) != server.port for sentinel in self.sentinels))
 
     def bring_back(self, server):
-        """Starts a killed one as a replica of the one that has taken over, as soon as one has."""
-        wait_for("a successor of the primary", lambda: all(self.primary_port(sentinel) != server.port for sentinel in self.sentinels))
+        """Starts one that was killed as a replica of the one that has taken over."""
         server.start("--replicaof", "127.0.0.1", str(self.primary_port(self.sentinels[0])))
 
     def settle(self):
@@ -152,19 +151,20 @@ class RedisCluster(SingleRedis):
         addresses = ", ".join(f'"{host}:{server.port}"' for server in self.servers[:3])
         return {"store.url": "redis://cluster.invalid", "store.cluster": f"[{addresses}]"}
 
-    def kill_primary(self, dice, key="skywatch.cluster.{metrics.}.shards"):
-        """Kills any of them, in half of all cases the one that has the leases."""
+    def choose_primary(self, dice, key="skywatch.cluster.{metrics.}.shards"):
+        """One that something is to befall, in half of all cases the one that has the leases, and how it is called in a table."""
         self.ask("EXISTS", key)
         leases, *others = [server for server in self.servers if server.ask("ROLE")[0] == b"master"]
         server = leases if dice.random() < 0.5 else dice.choice(others)
-        server.end(signal.SIGKILL)
         return server, "the primary with the leases" if server is leases else "another primary"
 
-    def bring_back(self, server):
-        """Starts a killed one as soon as another one has its slots."""
+    def wait_for_successor(self, server):
         others = [other for other in self.servers if other is not server]
         wait_for("a successor of the primary", lambda: all(b"cluster_state:ok" in other.ask("CLUSTER", "INFO") and server.port not in {
             node[1] for _, _, node, *_ in slots(other)} for other in others))
+
+    def bring_back(self, server):
+        """Starts one that was killed: others tell it whom it is to follow."""
         server.start()
 
     def settle(self):

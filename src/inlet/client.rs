@@ -234,9 +234,6 @@ impl Keeper {
         }
         match self.way.open(&self.finder) {
             Ok(link) => {
-                if std::mem::take(&mut self.is_away) {
-                    tracing::info!("dispatch is there :: {} reports wait for it", self.kept.len());
-                }
                 self.link = Some(link);
                 self.sent = 0;
             }
@@ -292,6 +289,10 @@ impl Keeper {
     }
 
     fn heard(&mut self, message: ToFinder) {
+        // A node that follows takes connections before it knows who leads, and lets go of them.
+        if std::mem::take(&mut self.is_away) {
+            tracing::info!("dispatch is there :: {} reports wait for it", self.kept.len());
+        }
         match message {
             ToFinder::Taken { up_to } => {
                 self.kept.retain(|kept| kept.number > up_to);
