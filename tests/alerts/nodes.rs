@@ -249,13 +249,7 @@ fn a_failover_of_the_store_loses_no_notice_and_repeats_none() {
     });
     pair.wait_for_replica();
     pair.servers[0].kill();
-    wait_for("the replica to be the primary", || {
-        let role: redis::Value = redis::cmd("ROLE").query(&mut pair.servers[1].connection()).ok()?;
-        let redis::Value::Array(role) = role else {
-            return None;
-        };
-        (role[0] == redis::Value::BulkString(b"master".to_vec())).then_some(())
-    });
+    pair.wait_for_successor();
     is_slow.store(false, Ordering::SeqCst);
     told_once(&hook, &names, &["opened"]);
     let [well, ill] = [&names[..METRICS / 2], &names[METRICS / 2..]];

@@ -80,6 +80,17 @@ impl WatchedPair {
         });
     }
 
+    /// Waits until all sentinels name the replica as the primary.
+    pub(crate) fn wait_for_successor(&self) {
+        let port = self.servers[1].port().to_string();
+        wait_for("the replica to be the primary", || {
+            let names_it = |sentinel: &u16| {
+                ask(*sentinel, "master").is_some_and(|fields| fields.get("port") == Some(&port))
+            };
+            self.ports.iter().all(names_it).then_some(())
+        });
+    }
+
     /// Addresses of the sentinels, as settings have them.
     pub(crate) fn addresses(&self) -> String {
         let addresses = self.ports.map(|port| format!("\"127.0.0.1:{port}\""));

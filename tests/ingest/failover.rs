@@ -1,23 +1,26 @@
 //! A Redis that sentinels watch: points go to whoever is the primary.
 
-use skywatch::ingest::client::Protocol;
+use skywatch::ingest::client::{Client, Protocol};
 use skywatch::store::redis::{RedisConnect, RedisOptions, SentinelOptions};
 use skywatch::store::{Connect as _, Points as _, Sample, StoreError};
 
 use super::node::{Node, stored};
 use crate::common::sentinels::{PRIMARY, WatchedPair};
 use crate::common::series::now;
-use crate::common::skywatch::Setup;
+use crate::common::skywatch::{Setup, signal};
+
+fn over(pair: &WatchedPair) -> Setup {
+    Setup::new()
+        // Nobody is at this address: it is the sentinels' to say.
+        .with("store.url", "redis://primary.invalid/0")
+        .with("store.sentinels", &pair.addresses())
+        .with("store.sentinel_primary", PRIMARY)
+}
 
 #[test]
 fn points_follow_the_primary_and_none_is_lost() {
     let mut pair = WatchedPair::start();
-    let setup = Setup::new()
-        // Nobody is at this address: it is the sentinels' to say.
-        .with("store.url", "redis://primary.invalid/0")
-        .with("store.sentinels", &pair.addresses())
-        .with("store.sentinel_primary", PRIMARY);
-    let mut node = Node::start_from(setup, &[]);
+    let mut node = Node::start_from(over(&pair), &[]);
     let mut client = node.client(Protocol::Pickle);
     let time = now();
     let names: Vec<String> = (0..1_000).map(|n| format!("host.{n}")).collect();
@@ -40,6 +43,29 @@ fn points_follow_the_primary_and_none_is_lost() {
     client.send(&points(time + 1.0)).unwrap();
     node.wait_for_counter("written", 3_000);
     assert!(stored(&pair.servers[1]).values().all(|points| points.len() == 3));
+    node.stop();
+    assert_eq!(node.drops().len(), 0);
+}
+
+/// A primary that stood still is one still when it wakes, until a sentinel comes by: what it takes then would be gone.
+#[test]
+fn points_that_a_primary_takes_after_it_was_replaced_go_to_its_successor() {
+    let pair = WatchedPair::start();
+    let mut node = Node::start_from(over(&pair), &[]);
+    let mut client = node.client(Protocol::Pickle);
+    let time = now();
+    let send = |client: &mut Client, name: &str| client.send(&[(name, time, 1.0)]).unwrap();
+    send(&mut client, "before");
+    node.wait_for_counter("written", 1);
+    pair.wait_for_replica();
+    signal(pair.servers[0].pid(), "STOP");
+    send(&mut client, "while.it.stands");
+    pair.wait_for_successor();
+    signal(pair.servers[0].pid(), "CONT");
+    send(&mut client, "after");
+    node.wait_for_counter("written", 3);
+    let names: Vec<String> = stored(&pair.servers[1]).into_keys().collect();
+    assert_eq!(names, ["after", "before", "while.it.stands"]);
     node.stop();
     assert_eq!(node.drops().len(), 0);
 }

@@ -22,6 +22,10 @@ use super::slots::ClusterSlots;
 /// at least, and so have proxies. Asking costs less than taking what is no fault for one.
 pub(super) const RESTED: Duration = Duration::from_millis(900);
 
+/// How long what sentinels have said counts for who is about to ask the primary, and for who was kept waiting by it.
+pub(super) const ASKED_LATELY: Duration = Duration::from_secs(1);
+const ASKED_JUST_NOW: Duration = Duration::from_millis(100);
+
 /// How long a node may take to say who has what, each wait: others can be asked.
 const ASKING_A_NODE: Duration = Duration::from_secs(1);
 
@@ -213,6 +217,34 @@ impl RedisConnect {
             // Also "you may not ping" shows that the server is there.
             _ => Ok(Some(connection)),
         }
+    }
+
+    /// To be read before a connection is opened, and kept with it for [`stands`](Self::stands).
+    pub(super) fn primary_changes(&self) -> u64 {
+        self.0.sentinels.as_ref().map_or(0, Sentinels::changes)
+    }
+
+    /// Whether a connection from the time of so many changes is to the primary still, as far as sentinels have said within `age`; they are asked
+    /// if they have not.
+    pub(super) fn stands(&self, changes: u64, age: Duration) -> bool {
+        let checked = &*self.0;
+        let Some(sentinels) = &checked.sentinels else {
+            return true;
+        };
+        let base = checked.client.get_connection_info();
+        let open = |info| client(info, checked.authorities.as_deref());
+        sentinels.changes_within(age, base, open) == changes
+    }
+
+    /// Whether an answer counts to what was asked at `begun` over a connection from the time of so many changes.
+    ///
+    /// # Errors
+    /// It was long in coming, and the server is not the primary any more.
+    pub(super) fn counts(&self, changes: u64, begun: Instant) -> Result<(), StoreError> {
+        if begun.elapsed() < RESTED || self.stands(changes, ASKED_JUST_NOW) {
+            return Ok(());
+        }
+        Err(self.unavailable("the server that has answered is not the primary any more".to_owned()))
     }
 
     /// What an error of a connection means for the caller.

@@ -6,7 +6,7 @@ use ::redis::{Cmd, Connection, RedisError, ServerErrorKind, Value, cmd};
 use skywatch_settings::HostPort;
 
 use super::StoreError;
-use super::connect::RedisConnect;
+use super::connect::{ASKED_LATELY, RedisConnect};
 use super::hash_slot::hash_slot;
 use super::redirect::Redirect;
 
@@ -31,6 +31,8 @@ struct Open {
     connection: Connection,
     /// When it was used last.
     used: Instant,
+    /// How often sentinels had named another primary before.
+    changes: u64,
 }
 
 impl KeyConnection {
@@ -62,8 +64,10 @@ impl KeyConnection {
     pub(crate) fn ask(&mut self, question: &Cmd) -> Result<Value, StoreError> {
         for _ in 0..TRIES {
             let mut open = self.opened()?;
+            let begun = Instant::now();
             let error = match question.query(&mut open.connection) {
                 Ok(reply) => {
+                    self.connect.counts(open.changes, begun)?;
                     open.used = Instant::now();
                     self.open = Some(open);
                     return Ok(reply);
@@ -101,12 +105,14 @@ impl KeyConnection {
 
     fn opened(&mut self) -> Result<Open, StoreError> {
         if let Some(open) = self.open.take()
+            && self.connect.stands(open.changes, ASKED_LATELY)
             && let Some(connection) = open.way.rested(open.connection, open.used)?
         {
             return Ok(Open { connection, ..open });
         }
         if !self.connect.is_cluster() {
             return Ok(Open {
+                changes: self.connect.primary_changes(),
                 way: self.connect.clone(),
                 node: None,
                 connection: self.connect.open()?,
@@ -128,6 +134,7 @@ impl KeyConnection {
             way,
             node: Some(node),
             used: Instant::now(),
+            changes: 0,
         })
     }
 }

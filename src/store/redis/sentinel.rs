@@ -1,8 +1,12 @@
 //! Which server is the primary, as sentinels know it.
+//!
+//! A primary that stood still (a paused machine, a disk that hangs) and was replaced meanwhile goes on as a primary when it wakes, for some ten
+//! seconds, until a sentinel makes it a replica; what was written to it then is gone. So sentinels are asked again now and then, and
+//! before an answer counts that was long in coming.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use ::redis::{
     Client, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisError,
@@ -24,12 +28,28 @@ pub struct SentinelOptions {
     pub password: Option<String>,
 }
 
+/// How long a sentinel may take to say that nothing has changed, each wait: work goes on without.
+const LOOK_LIMIT: Duration = Duration::from_millis(300);
+/// How long sentinels are left alone of which none has said so.
+const SILENT_FOR: Duration = Duration::from_secs(10);
+
 /// Asks sentinels, first the one that answered last.
 #[derive(Clone)]
 pub(super) struct Sentinels {
     options: SentinelOptions,
     /// The place of the one that answered last.
     answered: Arc<AtomicUsize>,
+    named: Arc<Mutex<NamedPrimary>>,
+}
+
+/// What sentinels said last, to any handle of this process.
+#[derive(Default)]
+struct NamedPrimary {
+    address: Option<(String, u16)>,
+    /// How often it was another one than before.
+    changes: u64,
+    /// When they were asked, or are to be left alone until.
+    asked: Option<Instant>,
 }
 
 impl Sentinels {
@@ -37,6 +57,53 @@ impl Sentinels {
         Self {
             options,
             answered: Arc::default(),
+            named: Arc::default(),
+        }
+    }
+
+    fn named(&self) -> MutexGuard<'_, NamedPrimary> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often another primary was named. Who reads it before connecting knows later whether the connection is to the last one.
+    pub(super) fn changes(&self) -> u64 {
+        self.named().changes
+    }
+
+    /// The same, after sentinels were asked if that was not done within `age`. `base` and `open` are those of [`find`](Self::find).
+    /// Where none answers, what was said last counts.
+    pub(super) fn changes_within(
+        &self,
+        age: Duration,
+        base: &ConnectionInfo,
+        open: impl Fn(ConnectionInfo) -> Result<Client, RedisError>,
+    ) -> u64 {
+        let mut named = self.named();
+        let now = Instant::now();
+        if named
+            .asked
+            .is_some_and(|asked| now.saturating_duration_since(asked) < age)
+        {
+            return named.changes;
+        }
+        // Others go by what is known meanwhile.
+        named.asked = Some(now);
+        drop(named);
+        let found = self.find(base, open, LOOK_LIMIT);
+        let mut named = self.named();
+        if found.is_err() {
+            named.asked = Some(Instant::now() + SILENT_FOR);
+        }
+        named.changes
+    }
+
+    fn note(&self, address: &(String, u16)) {
+        let mut named = self.named();
+        named.asked = Some(Instant::now());
+        if let Some(before) = named.address.replace(address.clone())
+            && before != *address
+        {
+            named.changes += 1;
         }
     }
 
@@ -63,8 +130,10 @@ impl Sentinels {
             let (host, port) = &self.options.addresses[place];
             let asked = open(self.way_to(base, host, *port)).and_then(|client| self.ask(&client, limit));
             match asked {
-                Ok(Some((host, port))) => {
+                Ok(Some(primary)) => {
                     self.answered.store(place, Ordering::Relaxed);
+                    self.note(&primary);
+                    let (host, port) = primary;
                     return Ok(base.clone().set_addr(address(base, host, port)));
                 }
                 Ok(None) => {

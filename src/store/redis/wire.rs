@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use ::redis::{Connection, Value};
 
-use super::connect::RESTED;
+use super::connect::{ASKED_LATELY, RESTED};
 use super::plain::{Plain, PlainReply};
 use super::{RedisConnect, StoreError, failure, resp};
 
@@ -42,6 +42,9 @@ pub(super) struct Wire {
     /// When each of them was used last.
     used: Instant,
     plain_used: Instant,
+    /// How often sentinels had named another primary before each of them was opened.
+    changes: u64,
+    plain_changes: u64,
     out: Vec<u8>,
     /// Whether each command has ASKING in front of it: the server is to be asked for keys of a slot that is on its way to it.
     pub(super) asking: bool,
@@ -55,6 +58,8 @@ impl Wire {
             plain: None,
             used: Instant::now(),
             plain_used: Instant::now(),
+            changes: 0,
+            plain_changes: 0,
             out: Vec::new(),
             asking: false,
         }
@@ -68,6 +73,7 @@ impl Wire {
     /// panic in a caller's callback, drops it together with the replies still to come.
     pub(super) fn run(&mut self, exchange: &mut impl Exchange) -> Result<(), StoreError> {
         let mut connection = self.open()?;
+        let begun = Instant::now();
         let mut oversized = false;
         let mut awaited = 0;
         loop {
@@ -91,6 +97,7 @@ impl Wire {
             }
             awaited = packed;
         }
+        self.connect.counts(self.changes, begun)?;
         if !oversized {
             self.connection = Some(connection);
             self.used = Instant::now();
@@ -101,10 +108,12 @@ impl Wire {
     /// The connection, opened if there is none or if the other side has closed it while it rested.
     fn open(&mut self) -> Result<Connection, StoreError> {
         if let Some(connection) = self.connection.take()
+            && self.connect.stands(self.changes, ASKED_LATELY)
             && let Some(connection) = self.connect.rested(connection, self.used)?
         {
             return Ok(connection);
         }
+        self.changes = self.connect.primary_changes();
         self.connect.open()
     }
 
@@ -113,10 +122,18 @@ impl Wire {
         if !self.connect.is_plain() {
             return self.run(exchange);
         }
-        let mut plain = match self.plain.take() {
-            Some(plain) if self.plain_used.elapsed() < RESTED || plain.is_open() => plain,
-            _ => self.connect.open_plain()?,
+        let is_fit = |plain: &Plain| {
+            (self.plain_used.elapsed() < RESTED || plain.is_open())
+                && self.connect.stands(self.plain_changes, ASKED_LATELY)
         };
+        let mut plain = match self.plain.take().filter(is_fit) {
+            Some(plain) => plain,
+            None => {
+                self.plain_changes = self.connect.primary_changes();
+                self.connect.open_plain()?
+            }
+        };
+        let begun = Instant::now();
         let mut awaited = 0;
         loop {
             let packed = self.pack(exchange);
@@ -139,6 +156,7 @@ impl Wire {
             }
             awaited = packed;
         }
+        self.connect.counts(self.plain_changes, begun)?;
         self.plain = Some(plain);
         self.plain_used = Instant::now();
         Ok(())
@@ -204,6 +222,7 @@ impl Wire {
                 other => return other.map(|_| ()),
             }
         }
+        self.changes = self.connect.primary_changes();
         self.connection = Some(self.connect.open()?);
         self.used = Instant::now();
         Ok(())
