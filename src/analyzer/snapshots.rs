@@ -102,7 +102,9 @@ impl Snapshots {
         let (mut states, mut hours, mut refused) = (adaptive.states.adoption(), 0, None);
         for shard in fresh.iter() {
             let mut newest = 0;
-            for name in self.store.names(shard)? {
+            let claimed = owned.token(shard).map(|token| self.store.claim(shard, &token));
+            // Of one that has a later owner what is learnt now is thrown away with the pass.
+            for name in claimed.transpose()?.flatten().unwrap_or_default() {
                 // Those of a later version say nothing to this one.
                 let Some(part) = SnapshotName::read(&name) else {
                     continue;

@@ -1,5 +1,6 @@
 //! A connection to the Redis that all nodes share.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use ::redis::{Cmd, Value, cmd};
@@ -17,12 +18,17 @@ impl RedisLink {
     /// For all nodes that watch the metrics of one namespace. No wait is longer than `limit`. All keys carry one hash tag, and are so in
     /// one slot of a Redis Cluster.
     pub(super) fn new(connect: &RedisConnect, namespace: &str, limit: Duration) -> Self {
-        // Braces would end the tag early.
-        let prefix = format!("skywatch.cluster.{{{}}}", namespace.replace(['{', '}'], "_"));
+        let prefix = prefix(namespace);
         Self {
             keys: KeyConnection::new(connect.within(limit), &prefix),
             prefix,
         }
+    }
+
+    /// Asks from now on about the keys of another part of the namespace, which have a hash tag of their own.
+    pub(super) fn turn_to(&mut self, namespace: &str, part: impl Display) {
+        self.prefix = prefix(&format!("{namespace}/{part}"));
+        self.keys.turn_to(&self.prefix);
     }
 
     /// A key of the cluster.
@@ -70,6 +76,11 @@ impl RedisLink {
     pub(super) fn describe(&self) -> String {
         self.keys.connect().describe()
     }
+}
+
+fn prefix(tag: &str) -> String {
+    // Braces would end the tag early.
+    format!("skywatch.cluster.{{{}}}", tag.replace(['{', '}'], "_"))
 }
 
 /// The text of an answer; `None` of one that is none.

@@ -6,9 +6,20 @@ use crate::store::StoreError;
 
 /// Parts of bytes by name, for each virtual shard. One thread uses a handle; calls block on the network.
 ///
-/// What changes something shows a token, and does nothing and answers `false` if that is not the shard's present owner's:
-/// check and change are one step.
+/// What changes something shows a token, and does nothing and answers `false` if a later owner of the shard has [claimed] its
+/// snapshot or changed it: check and change are one step. So what a new owner has read stays as it is until that one changes it, and
+/// an owner that does not know yet that it is none may write until then.
+///
+/// [claimed]: Self::claim
 pub trait SnapshotStore: Send {
+    /// The names of all parts there are, as of the moment from which on nothing is taken any more of owners before this one. `None` if a
+    /// later one has been here. Who may not write is told the names all the same.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn claim(&mut self, shard: VirtualShard, token: &FencingToken)
+    -> Result<Option<Vec<String>>, StoreError>;
+
     /// Leaves a part, in place of one of the same name. Parts that nobody renews for a week are gone.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Questions about a few keys that lie together: of one server, or of one hash tag in a cluster.
+//! Questions about keys that lie together, one group after the other: all on one server, or those of one hash tag at a time in a cluster.
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ pub(crate) struct KeyConnection {
     slot: u16,
     /// `None` before the first call and after an error.
     open: Option<Open>,
+    /// Connections to other nodes of a cluster, one each at most, for when their keys are asked about again.
+    resting: Vec<Open>,
 }
 
 struct Open {
@@ -42,7 +44,35 @@ impl KeyConnection {
             connect,
             slot: hash_slot("", key),
             open: None,
+            resting: Vec::new(),
         }
+    }
+
+    /// Asks about keys in the slot of this one from now on.
+    pub(crate) fn turn_to(&mut self, key: &str) {
+        self.slot = hash_slot("", key);
+        let Some(slots) = self.connect.slots() else { return };
+        let map = slots.map();
+        let node = map.primary(self.slot);
+        if self.open.as_ref().is_some_and(|open| open.node.as_ref() == node) {
+            return;
+        }
+        if let Some(open) = self.open.take() {
+            self.resting.retain(|resting| resting.node != open.node);
+            self.resting.push(open);
+        }
+        // Of a node that has nothing any more nothing will be asked.
+        let has_slots = |open: &Open| {
+            open.node
+                .as_ref()
+                .is_some_and(|node| map.primaries().contains(node))
+        };
+        self.resting.retain(has_slots);
+        let there = self
+            .resting
+            .iter()
+            .position(|resting| resting.node.as_ref() == node);
+        self.open = there.map(|place| self.resting.swap_remove(place));
     }
 
     /// The way there.
