@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use redis::Connection;
 use serde_json::Value;
 use skywatch::cluster::VirtualShard;
 
@@ -21,6 +22,14 @@ const TAKEN_OVER_IN: Duration = Duration::from_secs(12);
 
 fn node(redis: &RedisServer) -> Setup {
     Setup::new().on(redis).with("cluster.lease", "3s")
+}
+
+/// The same over a Redis Cluster.
+fn node_over(cluster: &ServerCluster) -> Setup {
+    Setup::new()
+        .with("store.url", "redis://cluster.invalid")
+        .with("store.cluster", &cluster.addresses())
+        .with("cluster.lease", "3s")
 }
 
 /// The last pass of a node.
@@ -121,11 +130,23 @@ fn one_that_was_killed_on_the_same_machine_is_not_waited_for() {
     assert_eq!(second.stop().code(), 0);
 }
 
-/// What was learnt of a metric goes with it: no node begins anew, whether it is handed a metric or finds it without one.
 #[test]
 fn what_was_learnt_goes_with_the_metrics() {
     let redis = RedisServer::start();
-    let nodes = [(); 2].map(|()| node(&redis).with("cluster.snapshot_each", "2s"));
+    what_was_learnt_goes_along(|| node(&redis), |_| redis.connection());
+}
+
+/// The same where the snapshots are spread over three servers.
+#[test]
+fn what_was_learnt_goes_with_the_metrics_in_a_redis_cluster() {
+    let cluster = ServerCluster::start();
+    what_was_learnt_goes_along(|| node_over(&cluster), |key| cluster.connection_for(key));
+}
+
+/// What was learnt of a metric goes with it: no node begins anew, whether it is handed a metric or finds it without one. `node`: one
+/// more of them; `who_has`: a connection to the server that has a key.
+fn what_was_learnt_goes_along(node: impl Fn() -> Setup, who_has: impl Fn(&str) -> Connection) {
+    let nodes = [(); 2].map(|()| node().with("cluster.snapshot_each", "2s"));
     let (one, two) = (&nodes[0], &nodes[1]);
     let (begins, mut lines) = (now() - 200.0 * 60.0, String::new());
     for (metric, minute) in (0..METRICS).flat_map(|metric| (0..200_u32).map(move |minute| (metric, minute))) {
@@ -159,7 +180,7 @@ fn what_was_learnt_goes_with_the_metrics() {
     // Those that it has never had, too, once the first is gone without a word.
     let log = first.log();
     wait_for("the first to have left all it has", || {
-        (snapshots(&redis) == 256).then_some(())
+        (snapshots(&who_has) == 256).then_some(())
     });
     drop(first);
     share("the second to take over", &[two]);
@@ -167,15 +188,15 @@ fn what_was_learnt_goes_with_the_metrics() {
 }
 
 /// How many virtual shards have a snapshot, or no metrics.
-fn snapshots(redis: &RedisServer) -> usize {
-    let mut connection = redis.connection();
+fn snapshots(who_has: impl Fn(&str) -> Connection) -> usize {
     let with_metrics: BTreeSet<u8> = (0..METRICS)
         .map(|metric| VirtualShard::of(&format!("servers.web{metric}.load")).0)
         .collect();
     let left = with_metrics.iter().filter(|shard| {
+        let key = format!("skywatch.cluster.{{metrics./{shard}}}.snapshot");
         let mut exists = redis::cmd("EXISTS");
-        exists.arg(format!("skywatch.cluster.{{metrics.}}.snapshot.{shard}"));
-        exists.query::<u64>(&mut connection).unwrap() == 0
+        exists.arg(&key);
+        exists.query::<u64>(&mut who_has(&key)).unwrap() == 0
     });
     256 - left.count()
 }
@@ -204,12 +225,7 @@ fn nodes_that_do_not_share_watch_everything() {
 #[test]
 fn nodes_over_a_redis_cluster_outlive_a_primary() {
     let mut cluster = ServerCluster::start_with_replicas();
-    let nodes = [(); 2].map(|()| {
-        Setup::new()
-            .with("store.url", "redis://cluster.invalid")
-            .with("store.cluster", &cluster.addresses())
-            .with("cluster.lease", "3s")
-    });
+    let nodes = [(); 2].map(|()| node_over(&cluster));
     let (one, two) = (&nodes[0], &nodes[1]);
     let checked = one.run(&["check"]).stdout;
     assert!(checked.contains("redis-cluster://127.0.0.1:"), "{checked}");

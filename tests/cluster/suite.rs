@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use skywatch::cluster::{
-    Coordinator, FencingToken, LeaseCoordinator, LeaseReply, LeaseRequest, LeaseStore, LeaseTerms,
-    LocalCoordinator, RedisLeases, RedisSnapshots, Session, ShardSet, SnapshotStore, VIRTUAL_SHARDS,
-    VirtualShard,
+    Coordinator, LeaseCoordinator, LeaseReply, LeaseRequest, LeaseStore, LeaseTerms, RedisLeases, Session,
+    ShardSet, VIRTUAL_SHARDS, VirtualShard,
 };
 
 use super::memory_leases::{LeaseTable, MemoryLeases};
@@ -207,59 +206,6 @@ fn two_nodes_of_one_name_become_two() {
     });
 }
 
-#[test]
-fn what_an_earlier_holder_writes_is_refused() {
-    let server = RedisServer::start();
-    let connect = redis_at(&server.socket_url());
-    let limit = Duration::from_secs(5);
-    let mut leases = RedisLeases::new(&connect, "metrics.", limit);
-    let mut snapshots = RedisSnapshots::new(&connect, "metrics.", limit);
-    let (a, b) = (Session::new("a", "1"), Session::new("b", "1"));
-    let mut takes = |session: &Session, leaves: &Session| {
-        let leaves = LeaseRequest {
-            leaves: true,
-            ..request(leaves, &[])
-        };
-        leases.exchange(&leaves).expect("an answer");
-        let (epoch, owner, _) = one(leases
-            .exchange(&request(session, &[(ONE, 0)]))
-            .expect("an answer"));
-        FencingToken {
-            epoch,
-            session: owner.expect("it was free"),
-        }
-    };
-    let first = takes(&a, &b);
-    let bytes = (0..=u8::MAX).collect::<Vec<_>>();
-    let read = |snapshots: &mut RedisSnapshots, name| snapshots.read(ONE, name).expect("an answer");
-    assert!(snapshots.write(ONE, &first, "x", &bytes).expect("an answer"));
-    assert!(
-        !snapshots
-            .write(VirtualShard(8), &first, "x", &bytes)
-            .expect("an answer"),
-        "another shard"
-    );
-    let second = takes(&b, &a);
-    assert!(!snapshots.write(ONE, &first, "x", b"late").expect("an answer"));
-    assert!(
-        !snapshots
-            .remove(ONE, &first, &["x".to_owned()])
-            .expect("an answer")
-    );
-    assert_eq!(read(&mut snapshots, "x").as_ref(), Some(&bytes));
-    assert!(snapshots.write(ONE, &second, "y", b"").expect("an answer"));
-    assert!(
-        snapshots
-            .remove(ONE, &second, &["x".to_owned()])
-            .expect("an answer")
-    );
-    assert_eq!(snapshots.names(ONE).expect("an answer"), ["y"]);
-    assert_eq!(
-        (read(&mut snapshots, "x"), read(&mut snapshots, "y")),
-        (None, Some(Vec::new()))
-    );
-}
-
 /// Redis that takes nothing: nobody can take over, and nobody stops watching.
 #[test]
 fn a_full_table_keeps_what_is_held() {
@@ -286,9 +232,5 @@ fn a_full_table_keeps_what_is_held() {
         denied.refresh().expect("an answer").shards,
         ShardSet::FULL,
         "nothing is known of others"
-    );
-    assert_eq!(
-        LocalCoordinator::new("c").refresh().expect("no I/O").shards,
-        ShardSet::FULL
     );
 }
