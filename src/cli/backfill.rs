@@ -19,6 +19,7 @@ use crate::process;
 use crate::sources::{ChosenSource, Source, Span, row};
 use crate::stop::Stop;
 use crate::store::Connect;
+use crate::store::redis::RedisConnect;
 
 /// How long a request under way is waited for after a signal: whoever has pressed ctrl-c waits.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -71,12 +72,12 @@ pub(super) fn run(context: &Context, arguments: BackfillArguments) -> Result<(),
 }
 
 /// The store and its namespace, if it is a Redis.
-fn redis_store(settings: &Settings) -> Result<Option<(String, String)>, CommandFailure> {
+fn redis_store(settings: &Settings) -> Result<Option<(RedisConnect, String)>, CommandFailure> {
     Ok(match &settings.store.url {
         StoreUrl::Embedded => None,
-        StoreUrl::Redis(_) => {
-            let store = process::store(settings)?.describe();
-            Some((store, settings.store.namespace.clone()))
+        StoreUrl::Redis(url) => {
+            let connect = process::redis(url, settings)?;
+            Some((connect, settings.store.namespace.clone()))
         }
     })
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use skywatch_settings::Sources;
+use skywatch_settings::{Settings, SettingsError, Sources};
 
 use super::context::{CommandFailure, Global, PACKAGE_SETTINGS, say};
 use crate::imported::{SettingsDraft, quoted, quoted_list};
@@ -149,8 +149,8 @@ impl InitDialogue {
     }
 }
 
-/// What a probe of these settings finds, or what is wrong with them.
-fn found(draft: &SettingsDraft, probe: &str) -> Result<Result<String, String>, CommandFailure> {
+/// The settings that a draft makes, or what is wrong with them.
+fn settings(draft: &SettingsDraft) -> Result<Result<Settings, String>, CommandFailure> {
     let file = tempfile::NamedTempFile::new()?;
     std::fs::write(file.path(), draft.text("init"))?;
     let sources = Sources {
@@ -161,22 +161,25 @@ fn found(draft: &SettingsDraft, probe: &str) -> Result<Result<String, String>, C
             .collect(),
         ..Sources::default()
     };
-    let loaded = match skywatch_settings::load(sources) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            let problem = error
-                .problems
-                .first()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            let place = file.path().display().to_string();
-            return Ok(Err(problem.replace(&place, "the settings")));
-        }
+    let refused = |error: SettingsError| {
+        let problem = error.problems.first().map(ToString::to_string);
+        let place = file.path().display().to_string();
+        problem.unwrap_or_default().replace(&place, "the settings")
     };
-    let mut all = probes::probes(&loaded.settings, true).into_iter();
+    let loaded = skywatch_settings::load(sources);
+    Ok(loaded.map(|loaded| loaded.settings).map_err(refused))
+}
+
+/// What a probe of these settings finds, or what is wrong with them.
+fn found(draft: &SettingsDraft, probe: &str) -> Result<Result<String, String>, CommandFailure> {
+    let settings = match settings(draft)? {
+        Ok(settings) => settings,
+        Err(wrong) => return Ok(Err(wrong)),
+    };
+    let mut all = probes::probes(&settings, true).into_iter();
     Ok(match all.find(|one| one.name == probe) {
         // The embedded store is a part of the state folder.
-        None => Ok(format!("in `{}`", loaded.settings.state_dir.display())),
+        None => Ok(format!("in `{}`", settings.state_dir.display())),
         Some(one) => (one.run)().map_err(|failure| format!("{}\n  hint: {}", failure.cause, failure.mend)),
     })
 }
@@ -196,11 +199,26 @@ fn store(
             )?,
         };
         draft.set("store.url", quoted(&url));
+        name_nodes(draft)?;
         if dialogue.try_out(draft, "store")? {
             return Ok(());
         }
         default = url;
     }
+}
+
+/// Of a Redis Cluster one node may be named; the settings need more, in case that one is away.
+fn name_nodes(draft: &mut SettingsDraft) -> Result<(), CommandFailure> {
+    draft.remove("store.cluster");
+    // What is wrong otherwise is said by who tries the store.
+    let nodes = settings(draft)?
+        .ok()
+        .and_then(|settings| probes::cluster_nodes(&settings));
+    if let Some(nodes) = nodes.filter(|nodes| !nodes.is_empty()) {
+        say("  a node of a Redis Cluster: `store.cluster` names some of its nodes")?;
+        draft.set("store.cluster", quoted_list(&nodes));
+    }
+    Ok(())
 }
 
 fn mail(

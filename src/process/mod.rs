@@ -38,7 +38,7 @@ pub use signals::{Hangup, Signals, end_by_force, stop_on_signal};
 pub use systemd::Systemd;
 #[cfg(feature = "learned")]
 pub use trainer::TrainerRun;
-pub(crate) use wiring::{ingest_policy, store};
+pub(crate) use wiring::{ingest_policy, redis, store};
 
 /// Why a process ended before it was told to.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,7 @@ use skywatch_settings::{Settings, StoreUrl};
 use super::{alerting, wiring};
 use crate::probe::{Probe, ProbeFailure, ProbesOf};
 use crate::store::StoreError;
+use crate::store::redis::RedisConnect;
 use crate::{entities, events, files, health, net, sources, store, topology};
 
 /// What is tried, in this order. Whoever has to do with something outside adds a line.
@@ -62,18 +63,31 @@ fn state_dir(settings: &Settings) -> Vec<Probe> {
     })]
 }
 
-/// The store, unless it is a part of the state folder.
-fn store_probes(settings: &Settings) -> Vec<Probe> {
+/// The way to the store, if it is a Redis.
+fn redis(settings: &Settings) -> Option<Result<RedisConnect, StoreError>> {
     let StoreUrl::Redis(url) = &settings.store.url else {
-        return Vec::new();
+        return None;
     };
-    let connect = wiring::redis(url, settings).map_err(|error| match error {
+    Some(wiring::redis(url, settings).map_err(|error| match error {
         super::ProcessError::Store(error) => error,
         other => StoreError::Options {
             reason: other.to_string(),
         },
-    });
-    vec![store::probe(&settings.store, connect)]
+    }))
+}
+
+/// The store, unless it is a part of the state folder.
+fn store_probes(settings: &Settings) -> Vec<Probe> {
+    let connect = redis(settings).into_iter();
+    connect
+        .map(|connect| store::probe(&settings.store, connect))
+        .collect()
+}
+
+/// Addresses of some nodes of the cluster of which the store is one, as `host:port`; `None` if that cannot be said.
+pub(crate) fn cluster_nodes(settings: &Settings) -> Option<Vec<String>> {
+    let nodes = redis(settings)?.ok()?.cluster_nodes().ok()?;
+    Some(nodes.iter().map(ToString::to_string).collect())
 }
 
 /// Everybody who can be told.

@@ -6,6 +6,7 @@ use clap::Args;
 use skywatch_settings::Secret;
 
 use super::{Source, SourceError, Span};
+use crate::store::redis::RedisConnect;
 
 /// What a kind of source is told on the command line.
 pub trait SourceArguments: Args {
@@ -35,5 +36,5 @@ pub struct CommonArguments {
     /// Authorities to trust, PEM, instead of the public ones.
     pub ca_file: Option<PathBuf>,
     /// The store to be filled and its namespace, if it is a Redis, so that it is not taken for a source.
-    pub store: Option<(String, String)>,
+    pub store: Option<(RedisConnect, String)>,
 }

@@ -17,6 +17,7 @@ use super::influx::InfluxArguments;
 use super::prometheus::PrometheusArguments;
 use super::redis::RedisArguments;
 use super::{Source, SourceError, Span};
+use crate::store::redis::RedisConnect;
 
 /// All kinds.
 pub static KINDS: [SourceKind; 5] = [
@@ -87,7 +88,11 @@ impl ChosenSource {
     ///
     /// # Errors
     /// [`SourceError::Options`] for arguments that describe none, [`SourceError::File`] for a token that cannot be read.
-    pub fn open(self, span: Span, store: Option<(String, String)>) -> Result<Box<dyn Source>, SourceError> {
+    pub fn open(
+        self,
+        span: Span,
+        store: Option<(RedisConnect, String)>,
+    ) -> Result<Box<dyn Source>, SourceError> {
         let token = self.common.bearer_token_file.map(|path| {
             let text = std::fs::read_to_string(&path);
             let text = text.map_err(|source| SourceError::File {

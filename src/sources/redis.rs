@@ -1,4 +1,4 @@
-//! Another Redis in Skyline's layout: an original Skyline's, or one of ours.
+//! Another Redis in Skyline's layout: an original Skyline's, or one of ours. Of a Redis Cluster any node may be named.
 
 use clap::Args;
 use skywatch_algorithms::Series;
@@ -20,51 +20,75 @@ pub(super) struct RedisArguments {
 
 impl SourceArguments for RedisArguments {
     const FLAG: &'static str = "redis";
-    const COMMON: &'static [&'static str] = &[];
+    const COMMON: &'static [&'static str] = &["ca_file"];
 
     fn open(self, common: CommonArguments) -> Result<Box<dyn Source>, SourceError> {
         let connect = RedisConnect::new(RedisOptions {
             url: self.redis.unwrap_or_default(),
             namespace: self.namespace.clone(),
+            tls_ca_file: common.ca_file,
             ..RedisOptions::default()
         })?;
+        let filled = common.store.filter(|(_, namespace)| *namespace == self.namespace);
+        let filled = filled.map(|(connect, _)| connect);
         let place = connect.describe();
-        if common.store == Some((place.clone(), self.namespace)) {
-            return Err(SourceError::Options {
-                reason: format!(
-                    "`{place}` is the store itself\nhint: `--store` names the store to be filled, `--redis` where its points come \
-                     from"
-                ),
-            });
+        if filled.as_ref().is_some_and(|filled| filled.describe() == place) {
+            return Err(is_the_store(&place));
         }
-        Ok(Box::new(SkylineRedis::new(connect)))
+        Ok(Box::new(SkylineRedis {
+            place,
+            connect,
+            filled,
+            store: None,
+        }))
+    }
+}
+
+fn is_the_store(place: &str) -> SourceError {
+    SourceError::Options {
+        reason: format!(
+            "`{place}` is the store itself\nhint: `--store` names the store to be filled, `--redis` where its points come from"
+        ),
     }
 }
 
 /// The Redis; nothing is ever written there.
 struct SkylineRedis {
+    /// As it was named.
+    place: String,
     connect: RedisConnect,
+    /// The store that is filled, if that has the same namespace.
+    filled: Option<RedisConnect>,
     /// `None` before the first use.
     store: Option<RedisStore>,
 }
 
 impl SkylineRedis {
-    /// A source over a Redis that is not connected yet.
-    fn new(connect: RedisConnect) -> Self {
-        Self { connect, store: None }
-    }
-
     fn store(&mut self) -> Result<&mut RedisStore, SourceError> {
         match &mut self.store {
             Some(store) => Ok(store),
-            none => Ok(none.insert(self.connect.connect()?)),
+            none => {
+                let connect = self.connect.to_whole_cluster()?;
+                if let Some(filled) = &self.filled
+                    && connect.is_same_cluster(filled)?
+                {
+                    return Err(is_the_store(&self.place));
+                }
+                if connect.is_cluster() {
+                    tracing::info!(
+                        "`{}` is a node of a Redis Cluster: all of that is read",
+                        self.place
+                    );
+                }
+                Ok(none.insert(connect.connect()?))
+            }
         }
     }
 }
 
 impl Source for SkylineRedis {
     fn describe(&self) -> String {
-        self.connect.describe()
+        self.place.clone()
     }
 
     fn parts(&mut self) -> Result<Vec<String>, SourceError> {

@@ -4,6 +4,7 @@
 mod files;
 mod graphite;
 mod influx;
+mod on_cluster;
 mod otherwise;
 mod prometheus;
 mod skyline;

@@ -1,5 +1,6 @@
 //! The way into a Redis: an address that is checked once, and the connections made to it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -117,13 +118,11 @@ impl RedisConnect {
 
     /// The host of the node, where this is one of a cluster.
     pub(super) fn member_host(&self) -> Option<String> {
-        let address = self.0.client.get_connection_info().addr();
-        match address {
-            ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } if self.0.is_member => {
-                Some(host.clone())
-            }
-            _ => None,
-        }
+        self.0.is_member.then(|| self.host()).flatten()
+    }
+
+    pub(super) fn address(&self) -> &ConnectionAddr {
+        self.0.client.get_connection_info().addr()
     }
 
     /// The way to one node of this cluster.
@@ -291,6 +290,13 @@ impl RedisConnect {
         connection.set_read_timeout(Some(options.response_timeout))?;
         connection.set_write_timeout(Some(options.response_timeout))?;
         Ok(connection)
+    }
+}
+
+/// Leaves out whatever may hold a secret.
+impl fmt::Debug for RedisConnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RedisConnect").field(&self.place()).finish()
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod append;
 mod cluster_keys;
+mod cluster_nodes;
 mod cluster_points;
 mod cluster_store;
 mod cluster_trim;
