@@ -8,6 +8,7 @@ mod embedded_only;
 mod faults;
 mod histories;
 mod on_cluster;
+mod secured_cluster;
 mod skyline;
 mod suite;
 mod unreadable;
