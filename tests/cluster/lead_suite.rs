@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use skywatch::cluster::{
     FencingToken, LeadReply, LeadRequest, LeadStanding, LeadStore, Leadership, LeaseTerms, LogAppend,
-    RedisLead, RedisLog, RedisSent, SendMark, Session,
+    RedisLead, RedisLog, RedisMessages, RedisSent, SendMark, Session, UnreadState,
 };
 use skywatch::store::redis::RedisConnect;
 
@@ -67,12 +67,19 @@ fn the_lead_in_a_redis_cluster_is_led_as_the_laws_say() {
     let cluster = ServerCluster::start();
     hold_in(&cluster.connect());
     what_an_earlier_leader_writes_is_refused(&cluster.connect());
+    a_heartbeat_says_what_is_unread(&cluster.connect());
 }
 
 #[test]
 fn what_an_earlier_leader_writes_to_a_redis_is_refused() {
     let server = RedisServer::start();
     what_an_earlier_leader_writes_is_refused(&redis_at(&server.socket_url()));
+}
+
+#[test]
+fn a_heartbeat_to_a_redis_says_what_is_unread() {
+    let server = RedisServer::start();
+    a_heartbeat_says_what_is_unread(&redis_at(&server.socket_url()));
 }
 
 /// A heartbeat that takes the lead if it is free.
@@ -326,4 +333,41 @@ fn what_an_earlier_leader_writes_is_refused(connect: &RedisConnect) {
     let entries = log.read(None, 10).expect("an answer");
     let texts: Vec<&[u8]> = entries.iter().map(|(_, text)| text.as_slice()).collect();
     assert_eq!(texts, [b"one", b"two"]);
+}
+
+/// Where the log ends and how many messages wait is known without a question for either, for each session its own.
+fn a_heartbeat_says_what_is_unread(connect: &RedisConnect) {
+    let name = "unread";
+    let mut lead = RedisLead::new(connect, name, LIMIT);
+    let mut log = RedisLog::new(connect, name, LIMIT);
+    let mut messages = RedisMessages::new(connect, name, LIMIT);
+    let (leads, follows) = (Session::new("a", "1"), Session::new("b", "1"));
+    let mut unread = |session: &Session| {
+        let request = LeadRequest {
+            ttl: 100 * TTL,
+            ..beat(session)
+        };
+        let reply = lead.exchange(&request).expect("an answer");
+        (reply.leader.expect("somebody leads"), reply.unread)
+    };
+    let (token, nothing) = unread(&leads);
+    assert_eq!(nothing, UnreadState::default());
+    let Ok(LogAppend::At(first)) = log.begin(&token, b"first", 10) else {
+        panic!("the log begins");
+    };
+    assert_eq!(unread(&follows).1.log_end.as_deref(), Some(first.as_str()));
+    let Ok(LogAppend::At(second)) = log.append(&token, &first, b"second", 10) else {
+        panic!("the log goes on");
+    };
+    for message in [b"one", b"two"] {
+        assert!(messages.send(&follows.to_string(), message).expect("an answer"));
+    }
+    let log_end = Some(second);
+    let of = |messages| UnreadState {
+        log_end: log_end.clone(),
+        messages,
+    };
+    assert_eq!((unread(&follows).1, unread(&leads).1), (of(2), of(0)));
+    assert_eq!(messages.take(&follows.to_string()).expect("an answer").len(), 2);
+    assert_eq!(unread(&follows).1, of(0));
 }

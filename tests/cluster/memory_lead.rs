@@ -59,6 +59,7 @@ impl LeadTable {
         LeadReply {
             leader: self.lead.as_ref().map(|(lead, _)| lead.clone()),
             nodes: self.nodes.iter().map(node).collect(),
+            ..LeadReply::default()
         }
     }
 
