@@ -8,7 +8,7 @@ use crate::common::redis::RedisServer;
 use crate::common::redis_cluster::ServerCluster;
 use crate::common::skywatch::Setup;
 
-const METRICS: u32 = 30;
+const METRICS: u32 = 60;
 
 /// A day of metrics of both an original Skyline and whoever writes its layout into a cluster.
 fn fill(cluster: &ServerCluster) {

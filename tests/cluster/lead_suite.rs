@@ -21,8 +21,11 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Opens one more handle of the same lease.
 type Open<'a> = &'a dyn Fn() -> Box<dyn LeadStore>;
 
-/// Laws by name: each is given a lease that nobody has had.
-const LAWS: [(&str, fn(Open<'_>)); 5] = [
+/// What holds of a lease that nobody has had.
+type Law = fn(Open<'_>);
+
+/// Laws by name.
+const LAWS: [(&str, Law); 5] = [
     ("one leads", one_leads_and_each_who_does_has_an_epoch_of_its_own),
     (
         "silence",
@@ -33,7 +36,7 @@ const LAWS: [(&str, fn(Open<'_>)); 5] = [
     ("nodes", nodes_lead_one_after_the_other),
 ];
 
-fn hold(law: impl Fn(&str, fn(Open<'_>))) {
+fn hold(law: impl Fn(&str, Law)) {
     for (name, holds) in LAWS {
         law(name, holds);
     }
