@@ -35,6 +35,7 @@ mod shard_snapshot;
 mod snapshot_name;
 mod snapshot_writer;
 mod snapshots;
+mod state_gaps;
 pub mod store_canary;
 pub mod store_probe;
 mod supervisor;

@@ -6,7 +6,6 @@
 //! The deadline is checked before each metric; what it leaves over is named.
 
 mod fetching;
-mod gaps;
 mod learning;
 mod snapshots;
 
@@ -17,12 +16,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, after, never, select};
 use skywatch_algorithms::Series;
 
-use self::gaps::Gaps;
 use super::inquiry::MetricQuestion;
 use super::metric_pass::JudgingContext;
 use super::options::WorkerOptions;
 use super::report::PassReport;
 use super::shard_pass::{ShardPass, WorkerOrder};
+use super::state_gaps::StateGaps;
 use super::tracked::TrackedMetric;
 use crate::cluster::VirtualShard;
 use crate::status::{WARMING_SHOWN, Warming, WorkerProgress};
@@ -41,7 +40,7 @@ pub(crate) struct Worker<K: Connect> {
     names: Arc<Vec<Arc<str>>>,
     shards: Vec<VirtualShard>,
     metrics: Vec<TrackedMetric<CursorOf<K>>>,
-    gaps: Gaps,
+    gaps: StateGaps,
     /// Points as they come from the store, one metric at a time.
     series: Series,
     /// What people ask about its metrics.
@@ -63,7 +62,7 @@ impl<K: Connect> Worker<K> {
             names: Arc::default(),
             shards: Vec::new(),
             metrics: Vec::new(),
-            gaps: Gaps::default(),
+            gaps: StateGaps::default(),
             series: Series::default(),
             questions: never(),
             stop,
@@ -115,7 +114,8 @@ impl<K: Connect> Worker<K> {
                         return;
                     }
                     self.save_a_part(number);
-                    self.close_gaps();
+                    self.gaps
+                        .close(self.metrics.iter_mut().map(|metric| &mut metric.known.state));
                     self.plan_learning(now);
                 }
                 Err(_) => break,

@@ -4,22 +4,20 @@
 //! before it is asked for. A worker that has given half of its metrics away has a gap behind every other state, and its
 //! passes cost a quarter more a metric until they are closed.
 
-use super::Worker;
-use crate::analyzer::adaptive_metric::AdaptiveMetric;
-use crate::store::Connect;
+use super::adaptive_metric::AdaptiveMetric;
 
 /// States are moved when so large a part of them has gaps beside it: one in …
 const ONE_IN: usize = 16;
 
 /// States that have left since those that stay were moved last.
 #[derive(Debug, Default)]
-pub(super) struct Gaps {
+pub(super) struct StateGaps {
     left: usize,
     /// Whether some left since the last pass: more may be about to.
     is_growing: bool,
 }
 
-impl Gaps {
+impl StateGaps {
     /// Some metrics have left.
     pub(super) fn add(&mut self, left: usize) {
         self.left += left;
@@ -27,22 +25,22 @@ impl Gaps {
     }
 
     /// How many gaps are to be closed after a pass over so many metrics; 0 for now.
-    fn to_close(&mut self, metrics: usize) -> usize {
+    fn take_due(&mut self, metrics: usize) -> usize {
         if std::mem::take(&mut self.is_growing) || self.left * ONE_IN < metrics {
             return 0;
         }
         std::mem::take(&mut self.left)
     }
-}
 
-impl<K: Connect> Worker<K> {
-    /// Moves states together if metrics have left and no more seem to leave.
-    pub(super) fn close_gaps(&mut self) {
-        let gaps = self.gaps.to_close(self.metrics.len());
+    /// Moves the states of all metrics together, after a pass, if some have left and no more seem to leave.
+    pub(super) fn close<'s>(
+        &mut self,
+        states: impl ExactSizeIterator<Item = &'s mut Option<Box<AdaptiveMetric>>>,
+    ) {
+        let gaps = self.take_due(states.len());
         if gaps == 0 {
             return;
         }
-        let states = self.metrics.iter_mut().map(|metric| &mut metric.known.state);
         let (mut places, states): (Vec<_>, Vec<_>) = states
             .filter_map(|place| place.take().map(|state| (place, state)))
             .unzip();
@@ -120,16 +118,16 @@ mod tests {
 
     #[test]
     fn gaps_are_closed_once_enough_have_left_and_no_more_leave() {
-        let mut gaps = Gaps::default();
+        let mut gaps = StateGaps::default();
         gaps.add(5);
         assert_eq!(
-            (gaps.to_close(100), gaps.to_close(100)),
+            (gaps.take_due(100), gaps.take_due(100)),
             (0, 0),
             "too few of a hundred"
         );
         gaps.add(2);
-        assert_eq!(gaps.to_close(100), 0, "some have just left");
+        assert_eq!(gaps.take_due(100), 0, "some have just left");
         gaps.add(0);
-        assert_eq!((gaps.to_close(100), gaps.to_close(100)), (7, 0));
+        assert_eq!((gaps.take_due(100), gaps.take_due(100)), (7, 0));
     }
 }
