@@ -93,8 +93,9 @@ impl KeyConnection {
     /// Asks one question. Nothing is asked twice that may have been done: only what a server has refused to look at.
     pub(crate) fn ask(&mut self, question: &Cmd) -> Result<Value, StoreError> {
         for _ in 0..TRIES {
-            let mut open = self.opened()?;
+            // Before it is asked whether the connection is open still: that may take as long as a server stands still.
             let begun = Instant::now();
+            let mut open = self.opened()?;
             let error = match question.query(&mut open.connection) {
                 Ok(reply) => {
                     self.connect.counts(open.changes, begun)?;

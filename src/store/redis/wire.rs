@@ -72,8 +72,9 @@ impl Wire {
     /// Runs an exchange to its end. While it runs the connection is out of `self`: an error, or a
     /// panic in a caller's callback, drops it together with the replies still to come.
     pub(super) fn run(&mut self, exchange: &mut impl Exchange) -> Result<(), StoreError> {
-        let mut connection = self.open()?;
+        // Before it is asked whether the connection is open still: that may take as long as a server stands still.
         let begun = Instant::now();
+        let mut connection = self.open()?;
         let mut oversized = false;
         let mut awaited = 0;
         loop {
@@ -122,6 +123,7 @@ impl Wire {
         if !self.connect.is_plain() {
             return self.run(exchange);
         }
+        let begun = Instant::now();
         let is_fit = |plain: &Plain| {
             (self.plain_used.elapsed() < RESTED || plain.is_open())
                 && self.connect.stands(self.plain_changes, ASKED_LATELY)
@@ -133,7 +135,6 @@ impl Wire {
                 self.connect.open_plain()?
             }
         };
-        let begun = Instant::now();
         let mut awaited = 0;
         loop {
             let packed = self.pack(exchange);
