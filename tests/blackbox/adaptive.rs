@@ -112,7 +112,8 @@ fn killed_it_goes_on_with_what_it_had_saved() {
     let running = setup.start(&["run", "--set", "ingest.enabled=false"]);
     let states = setup.path("state/states");
     crate::common::wait_for("all parts to be saved", || {
-        let saved = states.is_dir() && files(&states, "states").len() == 32;
+        // Two workers, 32 parts each.
+        let saved = states.is_dir() && files(&states, "states").len() == 64;
         saved.then_some(())
     });
     drop(running);
