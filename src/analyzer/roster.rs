@@ -99,8 +99,7 @@ impl Roster {
         if let Some(order) = &self.order {
             new.par_iter_mut().for_each(|new| order(new));
         }
-        let mut changes: Vec<Change> = Vec::new();
-        changes.resize_with(workers, Change::default);
+        let mut changes = no_changes(workers);
         for (change, new) in changes.iter_mut().zip(&new) {
             for name in new {
                 // Only now, so that names that are used one after the other lie side by side in memory.
@@ -127,11 +126,10 @@ impl Roster {
 
     /// Lets go of the names of virtual shards that are another node's now.
     fn drop_lost(&mut self, workers: usize, shards: &ShardSet) -> Vec<Change> {
-        let mut changes: Vec<Change> = Vec::new();
         if self.shards == *shards {
-            return changes;
+            return Vec::new();
         }
-        changes.resize_with(workers, Change::default);
+        let mut changes = no_changes(workers);
         self.names.retain(|name, _| {
             let stays = shards.has_metric(name);
             if !stays {
@@ -142,6 +140,11 @@ impl Roster {
         self.shards = *shards;
         changes
     }
+}
+
+/// One for each worker, to be filled.
+fn no_changes(workers: usize) -> Vec<Change> {
+    std::iter::repeat_with(Change::default).take(workers).collect()
 }
 
 #[cfg(test)]

@@ -168,16 +168,15 @@ impl<K: Connect> Worker<K> {
             if let Some(adaptive) = self.context.evaluator.adaptive() {
                 let all = self.names.iter().zip(&self.metrics);
                 let released = all.filter(|(name, _)| gone.contains(*name));
-                adaptive.release(released.filter_map(|(name, metric)| Some((name, metric.state()?))));
+                let released: Vec<_> = released
+                    .filter_map(|(name, metric)| Some((name, metric.state()?)))
+                    .collect();
+                self.gaps.add(released.len());
+                adaptive.release(released.into_iter());
             }
             let stays: Vec<bool> = self.names.iter().map(|name| !gone.contains(name)).collect();
             retain(self.context.change(&mut self.names), &stays);
-            let states = |metrics: &[TrackedMetric<_>]| {
-                metrics.iter().filter(|metric| metric.state().is_some()).count()
-            };
-            let before = states(&self.metrics);
             retain(&mut self.metrics, &stays);
-            self.gaps.add(before - states(&self.metrics));
             retain(&mut self.shards, &stays);
         }
         self.shards.extend(add.iter().map(|name| VirtualShard::of(name)));

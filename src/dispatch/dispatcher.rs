@@ -30,7 +30,7 @@ use super::inbox::DispatchMessage;
 use super::node_scopes::NodeScopes;
 use super::options::DispatchOptions;
 use super::queue::ReceiverQueue;
-use super::reading::{PRUNE_EACH, prune};
+use super::reading::HistoryPruner;
 use super::request::Reply;
 use super::self_monitor::SelfMonitor;
 use super::shared::{LogWriter, SharedLead};
@@ -65,7 +65,7 @@ pub struct Dispatcher {
     buffer: HistoryBuffer,
     queues: BTreeMap<String, ReceiverQueue>,
     all_written_at: f64,
-    pruned_at: f64,
+    pruner: HistoryPruner,
     /// Receivers whose rate cap holds something back, so that it is said once.
     held_back: HashMap<String, usize>,
     self_monitor: SelfMonitor,
@@ -152,7 +152,7 @@ impl Dispatcher {
             buffer,
             queues: BTreeMap::new(),
             all_written_at: now,
-            pruned_at: now,
+            pruner: HistoryPruner::new(now),
             held_back: HashMap::new(),
             shared,
             scopes: NodeScopes::new(),
@@ -375,9 +375,8 @@ impl Dispatcher {
         self.confirm();
         self.refill_the_short(now);
         self.work_queues();
-        if now - self.pruned_at > PRUNE_EACH {
-            self.prune(now);
-        }
+        let keep = self.options.keep_history;
+        self.pruner.work(self.buffer.history(), keep, now);
     }
 
     fn work_queues(&mut self) {
@@ -395,19 +394,6 @@ impl Dispatcher {
             queue.work(|notice| self.complete_causes(notice));
         }
         self.queues = queues;
-    }
-
-    fn prune(&mut self, now: f64) {
-        self.pruned_at = now;
-        let keep = self.options.keep_history;
-        if self
-            .buffer
-            .history()
-            .is_some_and(|history| prune(history, keep, now))
-        {
-            // More is left: go on soon, and let others have their turn meanwhile.
-            self.pruned_at = now - PRUNE_EACH + 1.0;
-        }
     }
 
     /// All live incidents, also those that took no step.

@@ -17,15 +17,41 @@ pub(super) const PRESENT: f64 = 900.0;
 /// Metrics that are anomalous at once and get precedence; beyond that it is everything.
 const MOST_ANOMALOUS: usize = 5_000;
 /// Seconds between two times old history is thrown away …
-pub(super) const PRUNE_EACH: f64 = 600.0;
+const PRUNE_EACH: f64 = 600.0;
 /// … and how much at once.
 const PRUNE_SLICE: usize = 2_000;
 /// Seconds after which passes are summed by the hour, and hours that are summed at once.
 const THIN_AFTER: f64 = 7.0 * 86_400.0;
 const THIN_SLICE: usize = 24;
 
+/// Throws old history away now and then.
+#[derive(Debug)]
+pub(super) struct HistoryPruner {
+    /// When it did last, Unix seconds.
+    at: f64,
+}
+
+impl HistoryPruner {
+    /// One that has nothing to do at `now`, Unix seconds, nor soon.
+    pub(super) fn new(now: f64) -> Self {
+        Self { at: now }
+    }
+
+    /// Throws away what is older than `keep` at `now`, Unix seconds, if it is time again. Of much only some goes at once, and more soon, so
+    /// that others have their turn meanwhile.
+    pub(super) fn work(&mut self, history: Option<&mut History>, keep: Duration, now: f64) {
+        if now - self.at < PRUNE_EACH {
+            return;
+        }
+        self.at = now;
+        if history.is_some_and(|history| prune(history, keep, now)) {
+            self.at = now - PRUNE_EACH + 1.0;
+        }
+    }
+}
+
 /// Throws away what is older than `keep` at `now`, Unix seconds, some of it at once. Whether more is left.
-pub(super) fn prune(history: &mut History, keep: Duration, now: f64) -> bool {
+fn prune(history: &mut History, keep: Duration, now: f64) -> bool {
     let pruned = history.prune(now - keep.as_secs_f64(), PRUNE_SLICE);
     let more = match pruned {
         Ok(pruned) => pruned.more,

@@ -14,10 +14,7 @@ impl<K: Connect> Worker<K> {
         let mut of_shard: BTreeMap<VirtualShard, Vec<usize>> =
             round.shards().iter().map(|shard| (shard, Vec::new())).collect();
         for (index, shard) in self.shards.iter().enumerate() {
-            // The map of a round has one or two shards, all others are passed over without a look at it.
-            if round.shards().contains(*shard)
-                && let Some(metrics) = of_shard.get_mut(shard)
-            {
+            if let Some(metrics) = of_shard.get_mut(shard) {
                 metrics.push(index);
             }
         }

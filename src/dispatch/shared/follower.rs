@@ -18,7 +18,7 @@ use crate::cluster::{LeadStanding, LeadView, Session};
 use crate::dispatch::event_sinks;
 use crate::dispatch::inbox::DispatchMessage;
 use crate::dispatch::options::DispatchOptions;
-use crate::dispatch::reading::{PRUNE_EACH, anomalous, prune, read_request};
+use crate::dispatch::reading::{HistoryPruner, anomalous, read_request};
 use crate::dispatch::request::{Reply, Request};
 use crate::dispatch::self_monitor::{SelfMonitor, observation};
 use crate::history::{Filter, HistoryReader};
@@ -78,7 +78,7 @@ pub(in crate::dispatch) struct FollowingNode<'o> {
     messages_at: Instant,
     log_at: Instant,
     checked_at: Instant,
-    pruned_at: f64,
+    pruner: HistoryPruner,
 }
 
 impl<'o> FollowingNode<'o> {
@@ -106,7 +106,7 @@ impl<'o> FollowingNode<'o> {
             log_at: start,
             // At once, so that others can read who leads.
             checked_at: start.checked_sub(CHECK_EACH).unwrap_or(start),
-            pruned_at: now,
+            pruner: HistoryPruner::new(now),
         }
     }
 
@@ -181,7 +181,6 @@ impl<'o> FollowingNode<'o> {
 
     /// Reads the log; where somebody leads, this history gives way to it. False if it cannot be read.
     fn read_log(&mut self, leader: Option<&str>) -> bool {
-        self.log_at = Instant::now();
         match self.replica.catch_up(leader.is_some(), unix_now()) {
             Ok(()) => true,
             Err(error) => {
@@ -227,7 +226,9 @@ impl<'o> FollowingNode<'o> {
             self.checked_at = Instant::now();
             self.check_ourselves();
             self.write_status(&view);
-            self.prune();
+            // As every node does for itself.
+            let keep = self.options.keep_history;
+            self.pruner.work(self.replica.history(), keep, unix_now());
         }
     }
 
@@ -335,23 +336,6 @@ impl<'o> FollowingNode<'o> {
                 node: self.member.node().to_owned(),
                 nodes: self.member.nodes(view),
             });
-        }
-    }
-
-    /// Throws old history away, as every node does for itself.
-    fn prune(&mut self) {
-        let now = unix_now();
-        if now - self.pruned_at < PRUNE_EACH {
-            return;
-        }
-        self.pruned_at = now;
-        let keep = self.options.keep_history;
-        if self
-            .replica
-            .history()
-            .is_some_and(|history| prune(history, keep, now))
-        {
-            self.pruned_at = now - PRUNE_EACH + 1.0;
         }
     }
 }
