@@ -8,7 +8,9 @@ use std::time::Duration;
 use skywatch::cluster::{FencingToken, LeadProtocol, LeadReply, LeadRequest, LeadStanding, Session};
 
 use super::memory_lead::LeadTable;
-use super::model::{Absence, Dice, LOOK_EACH, Model, Moment, Next, Seen, TERMS, TIMEOUT};
+use super::model::{
+    Absence, Dice, LOOK_EACH, LastWrite, Model, Moment, Next, Seen, TERMS, TIMEOUT, counted_from,
+};
 
 /// What of the protocol is broken on purpose.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,8 +57,8 @@ pub(crate) enum LeadMessage {
 pub(crate) struct LeadModel {
     flaws: LeadFlaws,
     table: LeadTable,
-    /// The last write that was taken, and of each session the latest epoch of one.
-    taken: Option<FencingToken>,
+    taken: LastWrite,
+    /// Of each session the latest epoch of a write that was taken.
     taken_of: BTreeMap<String, u64>,
     unled: Absence,
     pub(crate) longest_unled: u64,
@@ -66,22 +68,6 @@ pub(crate) struct LeadModel {
 }
 
 impl LeadModel {
-    pub(crate) fn new(flaws: LeadFlaws) -> Self {
-        Self {
-            flaws,
-            table: LeadTable {
-                keeps_epochs: flaws.same_epoch,
-                ..LeadTable::default()
-            },
-            taken: None,
-            taken_of: BTreeMap::new(),
-            unled: Absence::default(),
-            longest_unled: 0,
-            went_on: 0,
-            led_over: 0,
-        }
-    }
-
     /// How a node stands; `None` if it has to ask.
     fn standing(&self, run: &LeadRun, here: Duration) -> Option<LeadStanding> {
         let standing = run.protocol.view(here)?.standing;
@@ -95,12 +81,29 @@ impl LeadModel {
 }
 
 impl Model for LeadModel {
+    type Flaws = LeadFlaws;
     type Run = LeadRun;
     type Request = LeadMessage;
     type Reply = Option<LeadReply>;
     type Write = LeadWrite;
 
     const LATE: u64 = 2;
+
+    fn new(flaws: LeadFlaws) -> Self {
+        Self {
+            flaws,
+            table: LeadTable {
+                keeps_epochs: flaws.same_epoch,
+                ..LeadTable::default()
+            },
+            taken: LastWrite::default(),
+            taken_of: BTreeMap::new(),
+            unled: Absence::default(),
+            longest_unled: 0,
+            went_on: 0,
+            led_over: 0,
+        }
+    }
 
     fn begin(&mut self, name: &str, number: u64, dice: &mut Dice) -> LeadRun {
         let session = Session::new(name, &number.to_string());
@@ -149,12 +152,7 @@ impl Model for LeadModel {
         here: Duration,
         reply: &Option<LeadReply>,
     ) -> Next {
-        // Twice as long as it is, and from the answer on.
-        let sent_at = if self.flaws.trusting {
-            here + TERMS.ttl
-        } else {
-            sent_at
-        };
+        let sent_at = counted_from(sent_at, here, self.flaws.trusting);
         if let Some(reply) = reply {
             run.protocol.answered(sent_at, reply.clone());
         }
@@ -211,15 +209,7 @@ impl Model for LeadModel {
         if !self.flaws.no_fence && !self.table.accepts(token) {
             return Ok(false);
         }
-        match self.taken.replace(token.clone()) {
-            Some(before) if before.epoch > token.epoch => {
-                return Err(format!("a write of `{token}` was taken after one of `{before}`"));
-            }
-            Some(before) if before.epoch == token.epoch && before.session != token.session => {
-                return Err(format!("writes of both `{token}` and `{before}` were taken"));
-            }
-            _ => {}
-        }
+        self.taken.take(token)?;
         let others = self
             .taken_of
             .iter()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use skywatch::cluster::LeaseTerms;
+use skywatch::cluster::{FencingToken, LeaseTerms};
 
 /// A lease in these worlds.
 pub(crate) const TERMS: LeaseTerms = LeaseTerms {
@@ -32,6 +32,8 @@ impl Dice {
 
 /// What is tried in a world: the store, the protocol of its nodes, what they do with it, and what must never be.
 pub(crate) trait Model {
+    /// What of the protocol is broken on purpose.
+    type Flaws: Copy + Default;
     /// One run of one node.
     type Run;
     type Request;
@@ -40,6 +42,8 @@ pub(crate) trait Model {
 
     /// Per cent of requests that reach the store when nobody waits for their answer any more.
     const LATE: u64;
+
+    fn new(flaws: Self::Flaws) -> Self;
 
     fn begin(&mut self, name: &str, number: u64, dice: &mut Dice) -> Self::Run;
 
@@ -81,6 +85,31 @@ pub(crate) trait Model {
 
     /// Looks at all nodes that run. `moment` says since when nothing has befallen them.
     fn look(&mut self, moment: Moment, nodes: &[Seen<'_, Self::Run>]) -> Result<(), String>;
+}
+
+/// Since when a lease counts of which a heartbeat was sent at `sent_at`. A node that `is_trusting` counts twice as long as it is, and from the
+/// answer on.
+pub(crate) fn counted_from(sent_at: Duration, here: Duration, is_trusting: bool) -> Duration {
+    if is_trusting { here + TERMS.ttl } else { sent_at }
+}
+
+/// The last write that was taken of what has one holder at a time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LastWrite(Option<FencingToken>);
+
+impl LastWrite {
+    /// A write was taken that showed this token: none of an earlier epoch may be, nor one of another holder of the same.
+    pub(crate) fn take(&mut self, token: &FencingToken) -> Result<(), String> {
+        match self.0.replace(token.clone()) {
+            Some(before) if before.epoch > token.epoch => {
+                Err(format!("a write of `{token}` was taken after one of `{before}`"))
+            }
+            Some(before) if before.epoch == token.epoch && before.session != token.session => {
+                Err(format!("writes of both `{token}` and `{before}` were taken"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a node does after an answer.

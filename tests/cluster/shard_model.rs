@@ -9,7 +9,9 @@ use skywatch::cluster::{
 };
 
 use super::memory_leases::LeaseTable;
-use super::model::{Absence, Dice, LOOK_EACH, Model, Moment, Next, Seen, TERMS, TIMEOUT};
+use super::model::{
+    Absence, Dice, LOOK_EACH, LastWrite, Model, Moment, Next, Seen, TERMS, TIMEOUT, counted_from,
+};
 
 /// What of the protocol is broken on purpose.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,34 +30,33 @@ pub(crate) struct ShardFlaws {
 pub(crate) struct ShardModel {
     flaws: ShardFlaws,
     table: LeaseTable,
-    /// Of each shard the last write that was taken.
-    taken: Vec<Option<FencingToken>>,
+    /// By shard.
+    taken: Vec<LastWrite>,
     unowned: Vec<Absence>,
     pub(crate) longest_unowned: u64,
 }
 
-impl ShardModel {
-    pub(crate) fn new(flaws: ShardFlaws) -> Self {
-        Self {
-            flaws,
-            table: LeaseTable {
-                keeps_epochs: flaws.same_epoch,
-                ..LeaseTable::default()
-            },
-            taken: vec![None; VIRTUAL_SHARDS],
-            unowned: vec![Absence::default(); VIRTUAL_SHARDS],
-            longest_unowned: 0,
-        }
-    }
-}
-
 impl Model for ShardModel {
+    type Flaws = ShardFlaws;
     type Run = LeaseProtocol;
     type Request = LeaseRequest;
     type Reply = LeaseReply;
     type Write = (VirtualShard, FencingToken);
 
     const LATE: u64 = 0;
+
+    fn new(flaws: ShardFlaws) -> Self {
+        Self {
+            flaws,
+            table: LeaseTable {
+                keeps_epochs: flaws.same_epoch,
+                ..LeaseTable::default()
+            },
+            taken: vec![LastWrite::default(); VIRTUAL_SHARDS],
+            unowned: vec![Absence::default(); VIRTUAL_SHARDS],
+            longest_unowned: 0,
+        }
+    }
 
     fn begin(&mut self, name: &str, number: u64, _: &mut Dice) -> LeaseProtocol {
         LeaseProtocol::new(Session::new(name, &number.to_string()), TERMS)
@@ -89,12 +90,7 @@ impl Model for ShardModel {
         here: Duration,
         reply: &LeaseReply,
     ) -> Next {
-        // Twice as long as it is, and from the answer on.
-        let sent_at = if self.flaws.trusting {
-            here + TERMS.ttl
-        } else {
-            sent_at
-        };
+        let sent_at = counted_from(sent_at, here, self.flaws.trusting);
         match run.answered(sent_at, reply) {
             LeaseAnswer::Settled => Next::Later,
             LeaseAnswer::AskAgain => Next::AtOnce,
@@ -124,16 +120,8 @@ impl Model for ShardModel {
         if !self.flaws.no_fence && !self.table.accepts(*shard, token) {
             return Ok(false);
         }
-        let before = self.taken[shard.index()].replace(token.clone());
-        match before {
-            Some(before) if before.epoch > token.epoch => {
-                Err(format!("a write of `{token}` was taken after one of `{before}`"))
-            }
-            Some(before) if before.epoch == token.epoch && before.session != token.session => {
-                Err(format!("writes of both `{token}` and `{before}` were taken"))
-            }
-            _ => Ok(true),
-        }
+        self.taken[shard.index()].take(token)?;
+        Ok(true)
     }
 
     fn can_take(&self, run: &LeaseProtocol) -> bool {

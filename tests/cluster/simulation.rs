@@ -1,9 +1,9 @@
 //! Random schedules: nodes come, die, are paused, cut off and stopped, messages are late or lost, clocks run apart or stand still.
 //! Whatever happens, what the [`ShardModel`] and the [`LeadModel`] hold stays true.
 
-use super::lead_model::{LeadFlaws, LeadModel};
+use super::lead_model::LeadModel;
 use super::model::Model;
-use super::shard_model::{ShardFlaws, ShardModel};
+use super::shard_model::ShardModel;
 use super::world::World;
 
 /// Schedules of 80 seconds each, unless `SCHEDULES` says how many.
@@ -15,18 +15,27 @@ fn schedules() -> u64 {
     std::env::var("SCHEDULES").map_or(SCHEDULES, |number| number.parse().expect("a number"))
 }
 
-/// One history; what must never be ends the test.
-fn passed<M: Model>(seed: u64, model: M) -> World<M> {
-    let mut world = World::new(seed, model);
-    world.run().unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
-    world
+/// Histories without a flaw, each handed to `each`; what must never be ends the test. How many there were, and how many writes were taken and
+/// refused.
+fn histories<M: Model>(mut each: impl FnMut(&M)) -> (u64, u64, u64) {
+    let (schedules, mut taken, mut refused) = (schedules(), 0, 0);
+    for seed in 0..schedules {
+        let mut world = World::new(seed, M::new(M::Flaws::default()));
+        world.run().unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
+        taken += world.writes_taken;
+        refused += world.writes_refused;
+        each(&world.model);
+    }
+    (schedules, taken, refused)
 }
 
 /// Looks for a history in which a flaw shows in this way.
-fn shows<M: Model>(flaw: &str, shows: &str, model: impl Fn() -> M) {
+fn shows<M: Model>(flaw: &str, shows: &str, set: fn(&mut M::Flaws)) {
+    let mut flaws = M::Flaws::default();
+    set(&mut flaws);
     let mut otherwise = None;
     for seed in 0..FLAWED {
-        match World::new(seed, model()).run() {
+        match World::new(seed, M::new(flaws)).run() {
             Err(wrong) if wrong.contains(shows) => return,
             Err(wrong) => otherwise = Some(wrong),
             Ok(()) => {}
@@ -37,14 +46,9 @@ fn shows<M: Model>(flaw: &str, shows: &str, model: impl Fn() -> M) {
 
 #[test]
 fn no_schedule_gives_a_shard_two_owners_or_none_for_long() {
-    let (mut taken, mut refused, mut longest) = (0, 0, 0);
-    let schedules = schedules();
-    for seed in 0..schedules {
-        let world = passed(seed, ShardModel::new(ShardFlaws::default()));
-        taken += world.writes_taken;
-        refused += world.writes_refused;
-        longest = longest.max(world.model.longest_unowned);
-    }
+    let mut longest = 0;
+    let (schedules, taken, refused) =
+        histories(|model: &ShardModel| longest = longest.max(model.longest_unowned));
     // Schedules in which nothing happens would show nothing.
     assert!(
         taken > 100 * schedules && refused > schedules,
@@ -55,11 +59,7 @@ fn no_schedule_gives_a_shard_two_owners_or_none_for_long() {
 
 #[test]
 fn each_flaw_of_shard_leases_shows_in_some_schedule() {
-    let flawed = |flaw: &str, how: &str, set: fn(&mut ShardFlaws)| {
-        let mut flaws = ShardFlaws::default();
-        set(&mut flaws);
-        shows(flaw, how, || ShardModel::new(flaws));
-    };
+    let flawed = shows::<ShardModel>;
     flawed("no fence", "was taken after one of", |flaws| {
         flaws.no_fence = true
     });
@@ -72,16 +72,12 @@ fn each_flaw_of_shard_leases_shows_in_some_schedule() {
 
 #[test]
 fn no_schedule_has_two_nodes_lead_or_none_for_long() {
-    let (mut taken, mut refused, mut longest, mut went_on, mut led_over) = (0, 0, 0, 0, 0);
-    let schedules = schedules();
-    for seed in 0..schedules {
-        let world = passed(seed, LeadModel::new(LeadFlaws::default()));
-        taken += world.writes_taken;
-        refused += world.writes_refused;
-        longest = longest.max(world.model.longest_unled);
-        went_on += world.model.went_on;
-        led_over += world.model.led_over;
-    }
+    let (mut longest, mut went_on, mut led_over) = (0, 0, 0);
+    let (schedules, taken, refused) = histories(|model: &LeadModel| {
+        longest = longest.max(model.longest_unled);
+        went_on += model.went_on;
+        led_over += model.led_over;
+    });
     assert!(
         taken > 30 * schedules && refused > schedules / 2,
         "{taken} taken, {refused} refused"
@@ -95,11 +91,7 @@ fn no_schedule_has_two_nodes_lead_or_none_for_long() {
 
 #[test]
 fn each_flaw_of_the_lead_shows_in_some_schedule() {
-    let flawed = |flaw: &str, how: &str, set: fn(&mut LeadFlaws)| {
-        let mut flaws = LeadFlaws::default();
-        set(&mut flaws);
-        shows(flaw, how, || LeadModel::new(flaws));
-    };
+    let flawed = shows::<LeadModel>;
     flawed("no fence", "was taken after one of", |flaws| {
         flaws.no_fence = true
     });
