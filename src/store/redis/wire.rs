@@ -33,18 +33,43 @@ pub(super) trait Exchange {
     }
 }
 
+/// A connection between two exchanges.
+struct OpenLink<C> {
+    link: C,
+    /// When it was used last.
+    used: Instant,
+    /// How often sentinels had named another primary before it was opened.
+    changes: u64,
+}
+
+impl<C> OpenLink<C> {
+    fn open(
+        connect: &RedisConnect,
+        open: impl FnOnce(&RedisConnect) -> Result<C, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let changes = connect.primary_changes();
+        Ok(Self {
+            link: open(connect)?,
+            used: Instant::now(),
+            changes,
+        })
+    }
+
+    /// As it is kept after an exchange.
+    fn used_now(self) -> Self {
+        Self {
+            used: Instant::now(),
+            ..self
+        }
+    }
+}
+
 pub(super) struct Wire {
     connect: RedisConnect,
     /// `None` before the first use and after anything went wrong.
-    connection: Option<Connection>,
+    connection: Option<OpenLink<Connection>>,
     /// The one for reading in bulk; likewise.
-    plain: Option<Plain>,
-    /// When each of them was used last.
-    used: Instant,
-    plain_used: Instant,
-    /// How often sentinels had named another primary before each of them was opened.
-    changes: u64,
-    plain_changes: u64,
+    plain: Option<OpenLink<Plain>>,
     out: Vec<u8>,
     /// Whether each command has ASKING in front of it: the server is to be asked for keys of a slot that is on its way to it.
     pub(super) asking: bool,
@@ -56,10 +81,6 @@ impl Wire {
             connect,
             connection: None,
             plain: None,
-            used: Instant::now(),
-            plain_used: Instant::now(),
-            changes: 0,
-            plain_changes: 0,
             out: Vec::new(),
             asking: false,
         }
@@ -74,7 +95,8 @@ impl Wire {
     pub(super) fn run(&mut self, exchange: &mut impl Exchange) -> Result<(), StoreError> {
         // Before it is asked whether the connection is open still: that may take as long as a server stands still.
         let begun = Instant::now();
-        let mut connection = self.open()?;
+        let mut open = self.open()?;
+        let connection = &mut open.link;
         let mut oversized = false;
         let mut awaited = 0;
         loop {
@@ -98,24 +120,22 @@ impl Wire {
             }
             awaited = packed;
         }
-        self.connect.counts(self.changes, begun)?;
+        self.connect.counts(open.changes, begun)?;
         if !oversized {
-            self.connection = Some(connection);
-            self.used = Instant::now();
+            self.connection = Some(open.used_now());
         }
         Ok(())
     }
 
     /// The connection, opened if there is none or if the other side has closed it while it rested.
-    fn open(&mut self) -> Result<Connection, StoreError> {
-        if let Some(connection) = self.connection.take()
-            && self.connect.stands(self.changes, ASKED_LATELY)
-            && let Some(connection) = self.connect.rested(connection, self.used)?
+    fn open(&mut self) -> Result<OpenLink<Connection>, StoreError> {
+        if let Some(open) = self.connection.take()
+            && self.connect.stands(open.changes, ASKED_LATELY)
+            && let Some(link) = self.connect.rested(open.link, open.used)?
         {
-            return Ok(connection);
+            return Ok(OpenLink { link, ..open });
         }
-        self.changes = self.connect.primary_changes();
-        self.connect.open()
+        OpenLink::open(&self.connect, RedisConnect::open)
     }
 
     /// Runs an exchange that reads much, to its end: as [`run`](Self::run) does, over the connection for that.
@@ -124,17 +144,15 @@ impl Wire {
             return self.run(exchange);
         }
         let begun = Instant::now();
-        let is_fit = |plain: &Plain| {
-            (self.plain_used.elapsed() < RESTED || plain.is_open())
-                && self.connect.stands(self.plain_changes, ASKED_LATELY)
+        let is_fit = |open: &OpenLink<Plain>| {
+            (open.used.elapsed() < RESTED || open.link.is_open())
+                && self.connect.stands(open.changes, ASKED_LATELY)
         };
-        let mut plain = match self.plain.take().filter(is_fit) {
-            Some(plain) => plain,
-            None => {
-                self.plain_changes = self.connect.primary_changes();
-                self.connect.open_plain()?
-            }
+        let mut open = match self.plain.take().filter(is_fit) {
+            Some(open) => open,
+            None => OpenLink::open(&self.connect, RedisConnect::open_plain)?,
         };
+        let plain = &mut open.link;
         let mut awaited = 0;
         loop {
             let packed = self.pack(exchange);
@@ -157,9 +175,8 @@ impl Wire {
             }
             awaited = packed;
         }
-        self.connect.counts(self.plain_changes, begun)?;
-        self.plain = Some(plain);
-        self.plain_used = Instant::now();
+        self.connect.counts(open.changes, begun)?;
+        self.plain = Some(open.used_now());
         Ok(())
     }
 
@@ -223,9 +240,7 @@ impl Wire {
                 other => return other.map(|_| ()),
             }
         }
-        self.changes = self.connect.primary_changes();
-        self.connection = Some(self.connect.open()?);
-        self.used = Instant::now();
+        self.connection = Some(OpenLink::open(&self.connect, RedisConnect::open)?);
         Ok(())
     }
 
